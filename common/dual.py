@@ -1,0 +1,192 @@
+"""A dual: generators that translate between two domains, and critics of what they make."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from common import losses, randomness, settings
+from common import tensorflow as tf
+from common.errors import UserError
+from common.settings import FREE, setting
+
+
+class Direction(NamedTuple):
+    """One way across: its two networks, and the images along it, [N, H, W, C] in [-1, 1]."""
+
+    name: str  # "A2B"
+    source: str  # "A"
+    target_domain: str  # "B"
+    generator: Callable  # (images, key) -> images like target
+    critic: Callable  # (images, given) -> scores, high for images like target
+    real: tf.Tensor  # to be translated
+    target: tf.Tensor  # real images of the other domain
+    fake: tf.Tensor  # real, translated
+    key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
+
+
+class Cycle(NamedTuple):
+    """What the other direction's generator adds to a direction."""
+
+    reconstructed: tf.Tensor  # fake, translated back
+    same: tf.Tensor | None  # target through the direction's own generator; None if channels differ
+
+
+class Network:
+    """A function of images that owns the variables of one scope, however often it is called."""
+
+    def __init__(self, scope, function):
+        self.scope, self._function = scope, function
+
+    def __call__(self, *images):
+        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE):
+            return self._function(*images)
+
+    @property
+    def variables(self):
+        """All of its variables; it must have been called."""
+        return tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{self.scope}/")
+
+    @property
+    def trainable_variables(self):
+        """Those of them that an update may change."""
+        return tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, f"{self.scope}/")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dual(abc.ABC):
+    """A method of translation: its fields are settings, its methods build a graph and keep no state.
+
+    For a new method, subclass this, add fields and write the methods marked abstract.
+    """
+
+    image_size: int = setting(256, "Height and width in pixels of the images that are trained on.", minimum=1)
+    load_size: int = setting(0, "Height and width in pixels to resize to before the crop; 0: --image_size.", minimum=0)
+    preprocess: str = setting(
+        "resize_and_crop",
+        "How a file becomes an image: resized to --load_size, whatever its shape, and cropped to --image_size at"
+        " random; its shorter side resized so, and cropped; or cropped as it is. Outside training the crop is in"
+        " the middle.",
+        ("resize_and_crop", "scale_shortest_and_crop", "crop"),
+    )
+    interpolation: str = setting("bilinear", "How images are resized.", ("bilinear", "bicubic", "area", "nearest"))
+    antialias: bool = setting(False, "Whether to smooth when resizing to fewer pixels.")
+    flip: bool = setting(False, "Whether to mirror training images left to right, at random, half of the time.")
+    channels_A: int = setting(3, "Channels of images of A: 1 (gray) or 3 (RGB).", (1, 3))
+    channels_B: int = setting(3, "Channels of images of B: 1 (gray) or 3 (RGB).", (1, 3))
+    ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1)
+    ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1)
+    gan_loss: str = setting(
+        "wgan-gp",
+        "The game: wgan-gp: critic mean C(fake) - mean C(real) + lambda_gp x penalty, generator -mean C(fake);"
+        " wgan: the same, weights clipped to ±clip_value instead of the penalty;"
+        " classic: sigmoid cross-entropy, real 1, fake 0.",
+        losses.ADVERSARIAL,
+    )
+    lambda_A: float = setting(10.0, "Weight of mean|A2B2A(A) - A|.", minimum=0.0)
+    lambda_B: float = setting(10.0, "Weight of mean|B2A2B(B) - B|.", minimum=0.0)
+    lambda_identity: float = setting(
+        0.0,
+        "Weight x in x (lambda_B mean|A2B(B) - B| + lambda_A mean|B2A(A) - A|).",
+        minimum=0.0,
+    )
+    lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)
+    clip_value: float = setting(0.01, "wgan: largest absolute value of a critic's variables.", minimum=0.0)
+    n_critic: int = setting(1, "Critic updates in a step. A step reads max(n_critic, n_gen) batches.", minimum=1)
+    n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1)
+    lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
+    lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
+    n_epochs: int = setting(
+        100, "Epochs of training, unless --steps or --epochs is given. An epoch reads max(|A|, |B|) images.", minimum=1
+    )
+    test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
+
+    order: ClassVar[str] = "critic_first"  # or simultaneous: all gradients first, then all changes
+    directions: ClassVar[tuple] = ("A2B", "B2A")  # that `connect` makes
+
+    def __post_init__(self):
+        settings.check(self)
+        if self.load_size and self.load_size < self.image_size:
+            raise UserError(
+                f"--load_size {self.load_size} is smaller than --image_size {self.image_size}, the crop taken from it."
+                " Use a larger one, or 0 for no margin."
+            )
+
+    @abc.abstractmethod
+    def generator(self, images, channels, key):
+        """`images` of one domain as images of the other, which have `channels`, in [-1, 1].
+
+        `key` is that of the images' noise (see randomness), or None for none.
+        """
+
+    @abc.abstractmethod
+    def critic(self, images, given):
+        """Scores of `images`, in any shape: the higher, the more real. `given`: what was translated."""
+
+    @abc.abstractmethod
+    def generator_losses(self, direction, cycle):
+        """{name: (weight, loss)}: what a direction's generator minimizes the weighted sum of."""
+
+    @abc.abstractmethod
+    def critic_losses(self, direction):
+        """{name: (weight, loss)}: what a direction's critic minimizes the weighted sum of."""
+
+    @abc.abstractmethod
+    def optimizer(self, role):
+        """The optimizer of a role, "generator" or "critic"."""
+
+    def connect(self, A, B, key=None):
+        """[(direction, cycle), ...] between images `A` and `B`: there, and back.
+
+        Calling it again, on other images, connects the same networks. `key` maps a name
+        to the key of its draws; None: nothing is drawn.
+        """
+        to_B, to_A = self.network("A2B", "generator"), self.network("B2A", "generator")
+        like_B, like_A = self.network("A2B", "critic"), self.network("B2A", "critic")
+        key = key or (lambda name: None)
+        fake_B, same_B = self._translate(to_B, A, B, key("A2B/fake"), key("A2B/same"))
+        fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
+        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, key("A2B/critic"))
+        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, key("B2A/critic"))
+        there = Cycle(to_A(fake_B, key("A2B/reconstructed")), same_B)
+        back = Cycle(to_B(fake_A, key("B2A/reconstructed")), same_A)
+        return [(A2B, there), (B2A, back)]
+
+    def network(self, direction, role):
+        """The network of a role in a direction, "A2B" or "B2A"."""
+        if role == "critic":
+            return Network(f"{direction}/critic", self.critic)
+        channels = self.channels_B if direction == "A2B" else self.channels_A
+        return Network(f"{direction}/generator", lambda images, key: self.generator(images, channels, key))
+
+    def lambda_of(self, domain):
+        """The weight of getting images of a domain back."""
+        return {"A": self.lambda_A, "B": self.lambda_B}[domain]
+
+    def _translate(self, generator, real, target, key_fake, key_same):
+        """`real` and `target` through a generator: as one batch, where the identity loss needs both."""
+        if self.channels_A != self.channels_B:
+            return generator(real, key_fake), None
+        if not self.lambda_identity:
+            return generator(real, key_fake), generator(target, key_same)
+        key = None if key_fake is None else tf.concat([key_fake, key_same], axis=0)
+        return tf.split(generator(tf.concat([real, target], axis=0), key), 2)
+
+
+def connect_for_use(dual, name, images, index):
+    """(direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
+
+    `index`, int64 [N], numbers the images; it keys their noise, if `--test_dropout` asks for any.
+    """
+    source = name[0]
+    channels = dual.channels_B if source == "A" else dual.channels_A
+    unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
+    A, B = (images, unused) if source == "A" else (unused, images)
+
+    def key(called):
+        return randomness.key(f"use/{called}", 0, index)
+
+    pairs = dual.connect(A, B, key if dual.test_dropout else None)
+    return next((direction, cycle) for direction, cycle in pairs if direction.name == name)

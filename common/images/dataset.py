@@ -1,0 +1,61 @@
+"""The sets of images that a run is trained and tested on."""
+
+import dataclasses
+import pathlib
+
+from common import settings
+from common.errors import UserError
+from common.images import folders, toy
+from common.images.folders import Files
+from common.images.pipeline import Loader
+from common.settings import FREE, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Where images lie, and how many of them are used."""
+
+    dataset: str = setting("", "Set of images: the folder of this name below --data_root; toy is drawn by the program.")
+    data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
+    limit: int = setting(0, "Use the first so many images of each domain; 0: all.", minimum=0)
+    epoch_size: str = setting(
+        "max", "Images in an epoch: as many as the larger domain has, or the smaller.", ("max", "min")
+    )
+    cache_gb: float = setting(
+        4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
+    )
+
+    def __post_init__(self):
+        settings.check(self)
+        if not self.dataset:
+            raise UserError(
+                "Which images? Say --dataset NAME, a folder below --data_root, or --dataset toy, which needs no files."
+            )
+
+    def training_files(self, dual):
+        """The files to train `dual` on; the toy set is drawn if need be. Raises UserError if there are none."""
+        files = folders.find_all(self._root(dual), "train")
+        return self._limited(files)
+
+    def validation_files(self, dual):
+        """The files to test `dual` on; a domain may have none."""
+        return self._limited(folders.find(self._root(dual), "val"))
+
+    def loaders(self, dual, files):
+        """A Loader for each domain of `files`."""
+        room = int(self.cache_gb * 2**30) // 2
+        smallest = dual.image_size if dual.preprocess == "crop" else 0
+        channels = (dual.channels_A, dual.channels_B)
+        return [Loader(paths, count, room, smallest) for paths, count in zip(files, channels)]
+
+    def images_in_epoch(self, files):
+        """How many images of each domain an epoch reads."""
+        return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
+
+    def _root(self, dual):
+        if self.dataset == "toy":
+            return toy.draw_once(self.data_root, dual.load_size or dual.image_size)
+        return pathlib.Path(self.data_root, self.dataset)
+
+    def _limited(self, files):
+        return Files(*(paths[: self.limit or None] for paths in files))

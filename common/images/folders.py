@@ -1,0 +1,66 @@
+"""Folders: where the images of a set lie."""
+
+import pathlib
+from typing import NamedTuple
+
+from common.errors import UserError
+from common.images.files import SUFFIXES
+
+LAYOUTS = {"train": ("train/{}", "train{}"), "val": ("val/{}", "val{}", "test/{}", "test{}")}
+
+
+class Files(NamedTuple):
+    """The image files of both domains, each in the order of their names."""
+
+    A: list
+    B: list
+
+
+def find(root, split):
+    """The images of a set, "train" or "val", below the folder `root`; either list may be empty.
+
+    The layouts are NAME/{train,val}/{A,B} and NAME/{trainA,trainB,valA,valB}, and test
+    for val. Raises UserError if `root` is not a folder.
+    """
+    if not pathlib.Path(root).is_dir():
+        raise UserError(
+            f"There is no folder {root}. A set of images is a folder with train/A, train/B, val/A and val/B"
+            " (or trainA, trainB, testA, testB). Put it there, say --data_root, or try --dataset toy,"
+            " which is drawn by the program."
+        )
+    return Files(*(_first(_candidates(root, split, domain)) for domain in Files._fields))
+
+
+def find_all(root, split):
+    """The same; raises UserError if a domain has no images."""
+    files = find(root, split)
+    for domain in Files._fields:
+        if not getattr(files, domain):
+            looked = "; ".join(_what_is_in(folder) for folder in _candidates(root, split, domain))
+            raise UserError(f"No images of {domain} to {split} on. {looked}. Read are: {' '.join(SUFFIXES)}.")
+    return files
+
+
+def images_in(folder):
+    """The image files of a folder in the order of their names, without hidden ones."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _is_image(path))
+
+
+def _is_image(path):
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _candidates(root, split, domain):
+    return [pathlib.Path(root, layout.format(domain)) for layout in LAYOUTS[split]]
+
+
+def _first(folders):
+    return next((files for files in map(images_in, folders) if files), [])
+
+
+def _what_is_in(folder):
+    if not folder.is_dir():
+        return f"{folder} is missing"
+    return f"{folder} has no images among its {len(list(folder.iterdir()))} files"

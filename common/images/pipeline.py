@@ -1,0 +1,118 @@
+"""Batches of images, read from files beside the training; what each holds depends on its number alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from common import randomness
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import files, tensors
+
+THREADS = 4  # that decode
+AHEAD = 2  # batches prepared before they are asked for
+
+
+class Batch(NamedTuple):
+    """A training batch, as tensors."""
+
+    index: tf.Tensor  # int64 [N], global sample indices
+    A: tf.Tensor  # [N, S, S, C] in [-1, 1]
+    B: tf.Tensor
+    file_A: tf.Tensor  # int64 [N], positions in the list of files
+    file_B: tf.Tensor
+    waited: tf.Tensor  # seconds from when it was asked for until it was ready, if it was not
+
+
+class Loader:
+    """Reads the images of one domain by number, and remembers them while there is room."""
+
+    def __init__(self, paths, channels, room, smallest=0):
+        self.paths, self.channels, self.smallest = paths, channels, smallest
+        self.failure = None  # the UserError of the image that could not be read
+        self._room, self._read = room, {}
+
+    def __call__(self, number):
+        if (image := self._read.get(int(number))) is not None:
+            return image
+        try:
+            image = self._checked(self.paths[number])
+        except UserError as error:
+            self.failure = error
+            raise
+        if self._room >= image.nbytes:
+            self._room -= image.nbytes
+            self._read[int(number)] = image
+        return image
+
+    def tensor(self, number):
+        """The image of a number that is a tensor: uint8 [H, W, C]."""
+        image = tf.numpy_function(self, [number], tf.uint8)
+        image.set_shape([None, None, self.channels])
+        return image
+
+    def _checked(self, path):
+        image = files.read(path, self.channels)
+        height, width = image.shape[:2]
+        if min(height, width) < self.smallest:
+            raise UserError(
+                f"{path} is {height}x{width}, smaller than the crop of {self.smallest}x{self.smallest} that"
+                " --preprocess crop takes. Remove it, make --image_size smaller, or use --preprocess resize_and_crop."
+            )
+        return image
+
+
+def training_batches(loaders, dual, batch_size, start):
+    """Batches for ever, from the global sample index `start`, an int64 placeholder.
+
+    `loaders` are those of A and B. Each domain passes over its files in an order of its
+    own, so that unpaired sets do not turn into pairs. Returns the Batch and the op that begins.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def sample(index):
+        chosen = {}
+        for domain, loader in zip("AB", loaders):
+            number = randomness.shuffled(f"{domain}/order", index, len(loader.paths))
+            draw = randomness.uniform(randomness.key(f"{domain}/crop", 0, index[None]), [3])[0]
+            chosen[domain] = tensors.prepare(loader.tensor(number), dual, draw)
+            chosen[f"file_{domain}"] = number
+        return {"index": index, **chosen}
+
+    @tf.autograph.experimental.do_not_convert
+    def stamped(batch):
+        return {**batch, "ready": tf.timestamp()}
+
+    dataset = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)
+    dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)
+    iterator = tf.data.make_initializable_iterator(dataset)
+    asked = tf.timestamp()
+    with tf.control_dependencies([asked]):
+        batch = iterator.get_next()
+    waited = tf.maximum(batch.pop("ready") - asked, 0.0)
+    return Batch(waited=waited, **batch), iterator.initializer
+
+
+def all_images(loader, dual, batch_size, repeat=False):
+    """Every image of a loader in order, once or for ever.
+
+    Returns ((numbers [N], images [N, S, S, C]), the op that begins).
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def one(number):
+        return number, tensors.prepare(loader.tensor(number), dual)
+
+    dataset = tf.data.Dataset.range(len(loader.paths))
+    dataset = dataset.repeat() if repeat else dataset
+    dataset = dataset.map(one, num_parallel_calls=THREADS, deterministic=True).batch(batch_size).prefetch(1)
+    iterator = tf.data.make_initializable_iterator(dataset)
+    return iterator.get_next(), iterator.initializer
+
+
+def reading_failure(loaders):
+    """The UserError of the image that could not be read, if that is why a session failed."""
+    return next((loader.failure for loader in loaders if loader.failure), None)

@@ -1,0 +1,46 @@
+"""Images as tensors: scaling, resizing, cropping and rounding, the same wherever a model is used."""
+
+from common import tensorflow as tf
+
+
+def from_bytes(images, dtype=None):
+    """uint8 in [0, 255] as floating point in [-1, 1]."""
+    return tf.cast(images, dtype or tf.float32) / 127.5 - 1.0
+
+
+def to_bytes(images):
+    """[-1, 1] as uint8, rounded to the nearest; what lies outside is clipped."""
+    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+
+
+def prepare(image, dual, draw=None):
+    """A file's image, uint8 [H, W, C], as `dual` takes it: [S, S, C] in [-1, 1].
+
+    `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a
+    training image. Without them no margin is loaded, the crop is in the middle, and
+    nothing is mirrored.
+    """
+    size = dual.image_size
+    load = size if draw is None else dual.load_size or size
+    image = _resize(from_bytes(image), load, dual)
+    margin = tf.cast(tf.shape(image)[:2] - size, tf.float32)
+    where = [0.5, 0.5] if draw is None else draw[:2]
+    top, left = tf.unstack(tf.cast(tf.floor(where * (margin + (0.0 if draw is None else 1.0))), tf.int32))
+    image = image[top : top + size, left : left + size]
+    image.set_shape([size, size, image.shape[-1]])
+    if dual.flip and draw is not None:
+        image = tf.cond(draw[2] < 0.5, lambda: image[:, ::-1], lambda: image)
+    return image
+
+
+def _resize(image, load, dual):
+    if dual.preprocess == "crop":
+        return image
+    shape = tf.shape(image)[:2]
+    if dual.preprocess == "resize_and_crop":
+        target = tf.constant([load, load])
+    else:
+        shorter = tf.cast(tf.reduce_min(shape), tf.float32)
+        target = tf.maximum(load, tf.cast(tf.round(tf.cast(shape, tf.float32) * (load / shorter)), tf.int32))
+    # compat.v1's own resize samples half a pixel off
+    return tf.compat.v2.image.resize(image, target, dual.interpolation, antialias=dual.antialias)

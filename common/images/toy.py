@@ -1,0 +1,161 @@
+"""The toy set: still lifes of fruit, drawn in pencil (A) and photographed (B), at any size.
+
+A scene is a pure function of its number. Both domains show the same scenes under the same
+names, and every fruit has its own outline, its own tone of hatching in A and its own colour
+in B, so the true mapping is known, either way.
+"""
+
+import os
+import pathlib
+import shutil
+from typing import NamedTuple
+
+import numpy as np
+
+from common.images import files
+
+TRAIN, VAL = 200, 20
+SUPERSAMPLING = 3  # samples a pixel, along each side
+LIGHT = np.array([-0.55, -0.65, 0.55]) / np.linalg.norm([-0.55, -0.65, 0.55])  # from the left, above, in front
+PAPER, GRAPHITE = 0.97, 0.12
+
+
+class Kind(NamedTuple):
+    """A kind of fruit."""
+
+    colour: tuple  # of its skin, RGB in [0, 1]
+    tone: float  # of its hatching: 0 leaves the paper, 1 covers it
+    radius: float  # as a share of the image's side
+    outline: object  # (u, v) -> 0 in its middle, 1 on its outline
+
+
+def _apple(u, v):
+    return np.hypot(u, v * 1.08 + 0.10 * np.cos(2.5 * u))
+
+
+def _lemon(u, v):
+    return np.hypot(u * 0.74, v * 1.12) + 0.12 * np.abs(u * 0.74) ** 6 - 0.10 * np.exp(-((v / 0.22) ** 2)) * np.abs(u)
+
+
+def _pear(u, v):
+    width = 1.12 - 0.55 / (1.0 + np.exp(7.0 * (v + 0.25)))
+    return np.hypot(u / width, v * 0.86 - 0.08)
+
+
+def _plum(u, v):
+    return np.hypot(u * 1.06, v)
+
+
+KINDS = (
+    Kind((0.80, 0.13, 0.10), 0.55, 0.145, _apple),
+    Kind((0.96, 0.80, 0.16), 0.12, 0.125, _lemon),
+    Kind((0.47, 0.65, 0.20), 0.32, 0.150, _pear),
+    Kind((0.30, 0.14, 0.38), 0.85, 0.105, _plum),
+)
+
+
+def draw_once(data_root, size):
+    """The folder of the toy set at `size` pixels below `data_root`; it is drawn if it is not there."""
+    folder = pathlib.Path(data_root, f"toy-{size}")
+    if folder.is_dir():
+        return folder
+    print(f"Drawing {TRAIN + VAL} pairs of the toy set, {size}x{size}, into {folder}", flush=True)
+    beside = pathlib.Path(data_root, f".toy-{size}-{os.getpid()}")
+    for split, first, count in (("train", 0, TRAIN), ("val", TRAIN, VAL)):
+        for number in range(first, first + count):
+            for domain, image in zip("AB", draw(number, size)):
+                files.write(beside / split / domain / f"{number:04d}.png", image)
+    try:
+        beside.rename(folder)
+    except OSError:  # another process was faster
+        shutil.rmtree(beside)
+    return folder
+
+
+def draw(number, size):
+    """Scene `number`: (pencil drawing, photograph), each uint8 [size, size, 3]."""
+    random = np.random.default_rng([20170408, number])
+    fine = size * SUPERSAMPLING
+    y, x = (np.mgrid[:fine, :fine] + 0.5) / fine
+    horizon = random.uniform(0.40, 0.52)
+    photo, pencil = _room(x, y, horizon, random)
+    for fruit in _arrange(horizon, random):
+        photo, pencil = _place(fruit, x, y, photo, pencil)
+    photo = _shrink(photo, size) + random.normal(0.0, 0.008, [size, size, 1])
+    pencil = _shrink(pencil, size)[..., None] - np.abs(random.normal(0.0, 0.012, [size, size, 1]))
+    return _to_bytes(np.repeat(pencil, 3, axis=-1)), _to_bytes(photo)
+
+
+def _arrange(horizon, random):
+    """Three to five fruits, (kind, x, y, radius, tilt, phase of hatching), those behind first."""
+    count = random.integers(3, 6)
+    places = (np.arange(count) + random.uniform(0.25, 0.75, count)) / count
+    bases = random.uniform(horizon + 0.16, 0.92, count)
+    fruits = []
+    for place, base in sorted(zip(places, bases), key=lambda fruit: fruit[1]):
+        kind = KINDS[random.integers(len(KINDS))]
+        radius = kind.radius * random.uniform(0.85, 1.15) * (0.75 + 0.5 * base)
+        fruits.append((kind, 0.06 + 0.88 * place, base - radius, radius, random.uniform(-0.25, 0.25), random.uniform()))
+    return fruits
+
+
+def _room(x, y, horizon, random):
+    """A wall and a table in front of it: photograph [H, W, 3] and pencil drawing [H, W]."""
+    wall = np.array([0.78, 0.80, 0.82]) + random.uniform(-0.03, 0.03, 3)
+    table = np.array([0.66, 0.47, 0.30]) + random.uniform(-0.03, 0.03, 3)
+    fall = 1.0 - 0.22 * x - 0.10 * y
+    rings = 0.022 * np.sin(70.0 * np.maximum(y - horizon, 0.0) + 2.5 * np.sin(3.0 * x + 6.0 * random.uniform()))
+    on_table = (y > horizon)[..., None]
+    photo = np.where(on_table, table * (fall * 1.08 + rings)[..., None], wall * fall[..., None])
+    pencil = np.full(x.shape, PAPER)
+    pencil = _stroke(pencil, y - horizon, 0.005, 0.7)
+    hatched = _hatching(x * 0.12 + y, 0.032, 0.12) * (y > horizon)
+    return photo, pencil - hatched * (PAPER - GRAPHITE)
+
+
+def _place(fruit, x, y, photo, pencil):
+    """The room with one more fruit, its shadow on the table, its stem."""
+    kind, centre_x, centre_y, radius, tilt, phase = fruit
+    right, down = (x - centre_x) / radius, (y - centre_y) / radius
+    u, v = np.cos(tilt) * right + np.sin(tilt) * down, np.cos(tilt) * down - np.sin(tilt) * right
+    edge = kind.outline(u, v)
+    inside = edge < 1.0
+
+    shadow = np.exp(-np.maximum(np.hypot((right - 0.55) / 1.25, (down - 0.92) / 0.34) - 0.75, 0.0) * 5.0) * (~inside)
+    photo = photo * (1.0 - 0.55 * shadow)[..., None]
+    dark_table = _hatching(0.8 * x - y, 0.022, 0.45) * (shadow > 0.6)
+    pencil = np.minimum(pencil, PAPER - dark_table * (PAPER - GRAPHITE))
+
+    depth = np.sqrt(np.clip(1.0 - edge**2, 0.0, 1.0))
+    light = np.clip(right * LIGHT[0] + down * LIGHT[1] + depth * LIGHT[2], 0.0, 1.0)
+    shine = light**24
+    skin = np.array(kind.colour) * (0.30 + 0.85 * light)[..., None] + 0.45 * shine[..., None]
+    photo = np.where(inside[..., None], skin, photo)
+
+    cover = np.clip(kind.tone * (1.35 - light) + 0.35 * np.clip(0.45 - light, 0.0, 1.0), 0.0, 0.95)
+    hatched = np.where(inside, PAPER - _hatching(x + y + 0.02 * phase, 0.020, cover) * (PAPER - GRAPHITE), pencil)
+    pencil = _stroke(hatched, (edge - 1.0) * radius, 0.0085, 1.0)
+    if kind.outline in (_apple, _pear):
+        stem = np.hypot(np.maximum(np.abs(v + 1.05) - 0.22, 0.0), u - 0.12 * (v + 1.05))
+        photo = np.where((stem < 0.06)[..., None], np.array([0.28, 0.19, 0.10]), photo)
+        pencil = np.where(stem < 0.06, GRAPHITE, pencil)
+    return photo, pencil
+
+
+def _hatching(across, spacing, cover):
+    """Parallel strokes, 1 where the pencil was: a share `cover` of every `spacing`."""
+    return ((across / spacing) % 1.0 < cover).astype(float)
+
+
+def _stroke(pencil, distance, width, strength):
+    """The drawing with a line where `distance` is zero."""
+    line = strength * np.clip(1.5 - np.abs(distance) / (0.5 * width), 0.0, 1.0)
+    return np.minimum(pencil, PAPER - line * (PAPER - GRAPHITE))
+
+
+def _shrink(image, size):
+    return image.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, *image.shape[2:]).mean(axis=(1, 3))
+
+
+def _to_bytes(image):
+    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,0 +1,50 @@
+"""Optimizers, and the ops that take them towards an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from common import tensorflow as tf
+
+
+class Objective(NamedTuple):
+    """What to make small, and by changing what."""
+
+    losses: dict  # name -> loss, without its weight
+    total: tf.Tensor  # the weighted sum
+    variables: Sequence[tf.Variable]
+
+
+def rmsprop(learning_rate, decay):
+    """RMSProp as TensorFlow 1 has it: epsilon 1e-10 inside the root, mean squares begin at one.
+
+    Hinton, 2012, www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf.
+    """
+    return tf.train.RMSPropOptimizer(learning_rate, decay=decay, momentum=0.0, epsilon=1e-10)
+
+
+def minimize(optimizer, objective, *, after=()):
+    """The op that takes one step down `objective`; it changes nothing before `after` is there."""
+    gradients = tf.gradients(objective.total, list(objective.variables))
+    return apply(optimizer, gradients, objective.variables, [*evidence(objective, gradients), *after])
+
+
+def evidence(objective, gradients):
+    """All that must be known of an objective before anything it depends on may change."""
+    return [*objective.losses.values(), *(gradient for gradient in gradients if gradient is not None)]
+
+
+def apply(optimizer, gradients, variables, after):
+    """The op that moves `variables` along `gradients`, once all of `after` is there."""
+    pairs = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
+    with tf.control_dependencies(after):
+        pairs = [(tf.identity(gradient), variable) for gradient, variable in pairs]
+        return optimizer.apply_gradients(pairs)
+
+
+def clip(update, variables, limit):
+    """The op that does `update` and then brings `variables` within ±`limit`."""
+    with tf.control_dependencies([update]):
+        clipped = [tf.clip_by_value(variable.read_value(), -limit, limit) for variable in variables]
+        return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))

@@ -1,0 +1,75 @@
+"""Randomness: every draw is a pure function of (seed, name, update, sample).
+
+The seed is the graph's (`tf.set_random_seed`). A **key** is an int64 tensor [N, 2], one
+row for each image of a batch; what is drawn for an image depends on its row alone, so a
+batch can be split in any way and every image still meets the same draws.
+"""
+
+import hashlib
+
+from common import tensorflow as tf
+
+
+def key(name, update, index):
+    """The key [N, 2] of the draws called `name`: int64 scalar `update`, int64 `index` [N]."""
+    first = tf.bitwise.bitwise_xor(tf.constant(_hash(_seed(), name), tf.int64), tf.cast(update, tf.int64))
+    return tf.stack([tf.fill(tf.shape(index), first), tf.cast(index, tf.int64)], axis=1)
+
+
+def fold(key, name):
+    """Another key for every row of `key`, that of the draws called `name` below it."""
+    return tf.bitwise.bitwise_xor(key, tf.constant([_hash(name), 0], tf.int64))
+
+
+def uniform(key, shape, dtype=None):
+    """Numbers [N, *shape] in [0, 1), for each image by its row of `key`."""
+    dtype = dtype or tf.float32
+
+    def draw(row):
+        return tf.cast(tf.random.stateless_uniform(shape, row), dtype)
+
+    if key.shape[0] is None:
+        return tf.map_fn(draw, key, fn_output_signature=dtype)
+    return tf.stack([draw(row) for row in tf.unstack(key)])
+
+
+def shuffled(name, position, count):
+    """The item, 0 ≤ i < `count`, at an int64 `position` in endless passes over all of them.
+
+    Every pass is a permutation of its own.
+    """
+    seed = tf.stack([tf.constant(_hash(_seed(), name), tf.int64), position // count])
+    return tf.random.experimental.index_shuffle(position % count, seed, count - 1)
+
+
+def normal_initializer(mean, stddev):
+    """Initial values from a normal distribution, keyed by the variable's name."""
+    return _initializer(lambda shape, seed: mean + stddev * tf.random.stateless_normal(shape, seed))
+
+
+def truncated_normal_initializer(stddev):
+    """The same about zero, with what lies beyond two standard deviations drawn again."""
+    return _initializer(lambda shape, seed: stddev * tf.random.stateless_truncated_normal(shape, seed))
+
+
+def _initializer(draw):
+    def initializer_of(name):
+        def initialize(shape, dtype=None, partition_info=None):
+            del partition_info
+            seed = tf.constant([_hash(_seed(), name), 0], tf.int64)
+            return tf.cast(draw(shape, seed), dtype or tf.float32)
+
+        return initialize
+
+    return initializer_of
+
+
+def _seed():
+    seed = tf.get_default_graph().seed
+    return 0 if seed is None else seed
+
+
+def _hash(*parts):
+    """63 bits of `parts`, the same on every machine and in every process."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

@@ -1,0 +1,125 @@
+"""A run: one training, and the folder that tells all about it.
+
+config.json    the model, the images and the run: class and fields; versions and threads
+checkpoints/   model-00012000.{index,data-*}
+log.csv        a row per logged step
+samples/       00012000.png
+test/          A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+import platform
+
+from common import settings
+from common import tensorflow as tf
+from common.errors import UserError
+from common.settings import FIXED, FREE, WARN, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How long, how much at once, and what is kept of it."""
+
+    run_dir: str = setting("", "Folder of the run; runs/MODEL-DATASET unless given.", resume=FREE)
+    preset: str = setting("", "Settings to begin with, by name; a flag of your own wins over them.")
+    steps: int = setting(0, "Steps to train for, from the first; 0: as --epochs says.", minimum=0, resume=FREE)
+    epochs: float = setting(0.0, "Epochs to train for, from the first; 0: --n_epochs.", minimum=0.0, resume=FREE)
+    batch_size: int = setting(1, "Images of each domain in a batch.", minimum=1)
+    seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
+    save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
+    keep: int = setting(2, "Checkpoints that are kept, the newest.", minimum=1, resume=FREE)
+    log_every: int = setting(10, "Steps between rows of log.csv.", minimum=1, resume=FREE)
+    sample_every: int = setting(500, "Steps between sample strips.", minimum=1, resume=FREE)
+    threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
+
+    def __post_init__(self):
+        settings.check(self)
+        if not self.run_dir:
+            raise UserError("A run needs a folder: say --run_dir.")
+        if self.steps and self.epochs:
+            raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both say how long. Give one of them.")
+
+    def total_steps(self, dual, images_in_epoch):
+        """Steps from the first to the last."""
+        if self.steps:
+            return self.steps
+        return math.ceil((self.epochs or dual.n_epochs) * images_in_epoch / self.images_in_step(dual))
+
+    def images_in_step(self, dual):
+        """Images of each domain that a step reads."""
+        return self.batch_size * max(dual.n_critic, dual.n_gen)
+
+    def path(self, *names):
+        """A path in the run folder."""
+        return pathlib.Path(self.run_dir, *names)
+
+
+def session(threads):
+    """A session on all devices, with so many threads; 0: one for each core."""
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
+    )
+    config.gpu_options.allow_growth = True
+    # the remapper does not understand graphs with second derivatives, says so at length, and gives up
+    config.graph_options.rewrite_options.remapping = 2  # RewriterConfig.OFF
+    return tf.Session(config=config)
+
+
+def environment(threads):
+    """What the last bits of results depend on, beside the settings."""
+    return {
+        "tensorflow": tf.version.VERSION,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": threads or os.cpu_count(),
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+    }
+
+
+def config_path(run_dir):
+    """Where a run's settings are."""
+    return pathlib.Path(run_dir, "config.json")
+
+
+def load(run_dir):
+    """The parts that a run folder was written with: dual, images, run; and its environment."""
+    return settings.load(config_path(run_dir))
+
+
+def has_begun(run_dir):
+    """Whether a run folder holds something that must not be lost: a checkpoint."""
+    return config_path(run_dir).exists() and any(pathlib.Path(run_dir, "checkpoints").glob("model-*.index"))
+
+
+def refuse_contradictions(run_dir, **parts):
+    """Raises UserError if a fixed setting of `parts` is not that of the run in `run_dir`.
+
+    Returns a sentence for each setting by which results may differ in their last bits.
+    """
+    saved, warnings = load(run_dir), []
+    for name, part in parts.items():
+        for difference in settings.differences(saved[name], part):
+            if difference.resume == FIXED:
+                raise UserError(
+                    f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
+                    f" {difference.asked} is asked for. Leave it out to go on with that run, or give another --run_dir"
+                    " for a new one."
+                )
+            if difference.resume == WARN:
+                warnings.append(f"--{difference.name} was {difference.saved} and is {difference.asked} now")
+    return warnings
+
+
+def record(run, dual, images):
+    """Writes config.json. Returns a sentence for each change of the environment since it was written last."""
+    now, path, changes = environment(run.threads), config_path(run.run_dir), []
+    if path.exists():
+        before = load(run.run_dir)["environment"]
+        differing = [name for name in now if before.get(name) != now[name]]
+        changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings.save(path, now, dual=dual, images=images, run=run)
+    return changes

@@ -1,0 +1,96 @@
+"""Settings: frozen dataclasses whose fields say what they mean, and what they do on resume."""
+
+import dataclasses
+import importlib
+import json
+import os
+import pathlib
+import sys
+from typing import NamedTuple
+
+from common.errors import UserError
+
+FIXED = "fixed"  # another value than the run began with is an error
+FREE = "free"  # the new value holds
+WARN = "warn"  # the new value holds, and results may differ in their last bits
+
+
+def setting(default, about, choices=(), minimum=None, resume=FIXED):
+    """A dataclass field: default, meaning, the values it may have, and what it does on resume."""
+    metadata = {"about": about, "choices": tuple(choices), "minimum": minimum, "resume": resume}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def override(parent, name, default):
+    """The field `name` of `parent` with another default, for a subclass."""
+    (field,) = (field for field in dataclasses.fields(parent) if field.name == name)
+    return setting(default, **field.metadata)
+
+
+def check(part):
+    """Raises UserError if a field of `part` is none of its choices or below its minimum."""
+    for field in dataclasses.fields(part):
+        value, about = getattr(part, field.name), field.metadata
+        if about["choices"] and value not in about["choices"]:
+            raise UserError(f"--{field.name} {value} is none of: {', '.join(about['choices'])}.")
+        if about["minimum"] is not None and not value >= about["minimum"]:
+            raise UserError(f"--{field.name} {value} is too small: it begins at {about['minimum']}.")
+
+
+class Difference(NamedTuple):
+    """A setting that was saved with one value and is asked for with another."""
+
+    name: str
+    saved: object
+    asked: object
+    resume: str
+
+
+def differences(saved, asked):
+    """Every field in which `asked` differs from `saved`, a part of the same class."""
+    if type(saved) is not type(asked):
+        return [Difference("model", type(saved).__name__, type(asked).__name__, FIXED)]
+    return [
+        Difference(field.name, was, now, field.metadata["resume"])
+        for field in dataclasses.fields(saved)
+        if (was := getattr(saved, field.name)) != (now := getattr(asked, field.name))
+    ]
+
+
+def save(path, environment, **parts):
+    """Writes every part, a dataclass, as its class and its fields; whole or not at all."""
+    text = {name: _describe(part) for name, part in parts.items()}
+    beside = pathlib.Path(f"{path}.new")
+    beside.write_text(json.dumps({**text, "environment": environment}, indent=2) + "\n")
+    os.replace(beside, path)
+
+
+def load(path):
+    """The parts that `save` wrote, by name, and `environment`, a dictionary.
+
+    Raises UserError if the file is missing or is not what `save` writes.
+    """
+    try:
+        parts = json.loads(pathlib.Path(path).read_text())
+        environment = parts.pop("environment")
+        return {**{name: _build(path, **part) for name, part in parts.items()}, "environment": environment}
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
+
+
+def _describe(part):
+    module, name = type(part).__module__, type(part).__qualname__
+    if module == "__main__":  # run by `python -m`, which hides the name to import it by
+        module = sys.modules["__main__"].__spec__.name
+    return {"class": f"{module}:{name}", **dataclasses.asdict(part)}
+
+
+def _build(path, **fields):
+    module, _, name = fields.pop("class").partition(":")
+    part = getattr(importlib.import_module(module), name)
+    unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
+    if unknown:
+        raise UserError(f"{path} has settings that {name} does not know: {', '.join(sorted(unknown))}.")
+    return part(**fields)

@@ -1,0 +1,105 @@
+"""A step of training: the critic and generator updates of a dual, as ops of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from common import optimizers, randomness
+from common import tensorflow as tf
+from common.optimizers import Objective
+
+
+class Pass(NamedTuple):
+    """One `session.run` of a step: it reads a batch, and updates one role or both."""
+
+    update: tf.Operation
+    losses: dict  # "A2B/critic/adversarial" -> scalar, as it was before the update
+
+
+class Step(NamedTuple):
+    """A step: its passes, to be run in order, and the variables that count them."""
+
+    passes: Sequence[Pass]
+    batches_read: tf.Variable
+    updates: tf.Variable  # passes so far; all draws are keyed on it
+    pairs: Sequence[tuple]  # of (direction, cycle), on the training batch
+
+
+def roles_of_passes(n_critic, n_gen):
+    """The roles that each batch of a step updates: critics on the first, generators on the last.
+
+    >>> roles_of_passes(n_critic=1, n_gen=2)
+    [('critic', 'generator'), ('generator',)]
+    """
+    count = max(n_critic, n_gen)
+    return [("critic",) * (i < n_critic) + ("generator",) * (i >= count - n_gen) for i in range(count)]
+
+
+def build(dual, A, B, index):
+    """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N]."""
+    batches_read, updates = _counter("batches_read"), _counter("updates")
+    update_count = tf.identity(updates.read_value())
+    pairs = dual.connect(A, B, lambda name: randomness.key(name, update_count, index))
+    optimizer = {role: dual.optimizer(role) for role in ("critic", "generator")}
+    built = {}
+    for roles in roles_of_passes(dual.n_critic, dual.n_gen):
+        if roles not in built:
+            change, losses = _update(dual, pairs, optimizer, roles)
+            with tf.control_dependencies([change, update_count]):
+                counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
+            built[roles] = Pass(tf.group(*counted), losses)
+    passes = [built[roles] for roles in roles_of_passes(dual.n_critic, dual.n_gen)]
+    return Step(passes, batches_read, updates, pairs)
+
+
+def _update(dual, pairs, optimizer, roles):
+    """The op that updates `roles`, in the dual's order, and their losses before it."""
+    if roles == ("critic", "generator") and dual.order == "simultaneous":
+        return _update_at_once(dual, pairs, optimizer)
+    change, losses = tf.no_op(), {}
+    for role in roles:
+        with tf.control_dependencies([change]):  # networks called here read what `change` made of them
+            objective = _objective(dual, pairs, role)
+        change = optimizers.minimize(optimizer[role], objective)
+        change = _clipped(dual, role, change, objective)
+        losses.update(objective.losses)
+    return change, losses
+
+
+def _update_at_once(dual, pairs, optimizer):
+    """Both roles: all gradients at the old weights, then all changes."""
+    objectives = {role: _objective(dual, pairs, role) for role in optimizer}
+    gradients = {role: tf.gradients(o.total, list(o.variables)) for role, o in objectives.items()}
+    known = [x for role, o in objectives.items() for x in optimizers.evidence(o, gradients[role])]
+    changes = [
+        _clipped(dual, role, optimizers.apply(optimizer[role], gradients[role], o.variables, known), o)
+        for role, o in objectives.items()
+    ]
+    return tf.group(*changes), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
+
+
+def _clipped(dual, role, change, objective):
+    if role == "critic" and dual.gan_loss == "wgan":
+        return optimizers.clip(change, objective.variables, dual.clip_value)
+    return change
+
+
+def _objective(dual, pairs, role):
+    """The weighted sum of a role's losses over all directions; a loss without weight is left out."""
+    losses, terms, variables = {}, [], []
+    for direction, cycle in pairs:
+        if role == "critic":
+            found = dual.critic_losses(direction._replace(fake=tf.stop_gradient(direction.fake)))
+        else:
+            found = dual.generator_losses(direction, cycle)
+        for name, (weight, loss) in found.items():
+            if weight:
+                losses[f"{direction.name}/{role}/{name}"] = loss
+                terms.append(weight * loss)
+        variables += getattr(direction, role).trainable_variables
+    return Objective(losses, tf.add_n(terms), variables)
+
+
+def _counter(name):
+    return tf.get_variable(name, [], tf.int64, tf.zeros_initializer(), trainable=False)

@@ -1,0 +1,141 @@
+"""Testing: every validation image through a trained run, there and back, with what it scores."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import tqdm
+
+from common import dual as duals
+from common import metrics
+from common import run as runs
+from common import tensorflow as tf
+from common.checkpoints import Checkpoints
+from common.errors import UserError
+from common.images import files, pipeline, tensors
+
+COLUMNS = ("direction", "name", *metrics.PAIRED, *(f"input_{name}" for name in metrics.PAIRED))
+BACK = {"A2B": "A2B2A", "B2A": "B2A2B"}
+
+
+class Way(NamedTuple):
+    """A direction to be tested: its images and what is made of them, as tensors of bytes."""
+
+    name: str
+    paths: list
+    begin: tf.Operation
+    fetches: dict  # number, fake, reconstructed
+    targets: dict  # stem -> path of the image of the other domain that has it
+    channels: int  # of those
+    native: tf.Tensor  # placeholder: an image as a file has it, with those channels
+    prepared: tf.Tensor  # that image in the size of the model
+
+
+def test(run_dir, dual, images, direction="both", batch_size=1):
+    """Translates every validation image of `images` with the newest checkpoint of a run.
+
+    Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, in the size of the
+    model, each image as its stem and .png; where both domains have images of one stem,
+    metrics.csv (an image a row) and metrics.json (means), too, beside those of the input
+    as it is. Returns what metrics.json says. Raises UserError if there is nothing to test.
+    """
+    if not runs.has_begun(run_dir):
+        raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
+    runs.refuse_contradictions(run_dir, dual=dual)
+    run = runs.load(run_dir)["run"]
+    found = images.validation_files(dual)
+    _refuse_equal_stems(found)
+    with tf.Graph().as_default():
+        tf.set_random_seed(run.seed)
+        loaders = dict(zip("AB", images.loaders(dual, found)))
+        names = [name for name in dual.directions if direction in ("both", name) and loaders[name[0]].paths]
+        if not names:
+            raise UserError(f"The set {images.dataset} has no validation images for direction {direction}.")
+        ways = [_way(dual, name, loaders, batch_size) for name in names]
+        checkpoints = Checkpoints(run_dir, variables=tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
+        tf.get_default_graph().finalize()
+        with runs.session(run.threads) as session:
+            step = checkpoints.restore(session)
+            rows = [row for way in ways for row in _walk(session, way, loaders, run_dir)]
+    return _report(run_dir, step, rows)
+
+
+def _way(dual, name, loaders, batch_size):
+    source, target = loaders[name[0]], loaders[name[-1]]
+    (number, real), begin = pipeline.all_images(source, dual, batch_size)
+    direction, cycle = duals.connect_for_use(dual, name, real, number)
+    fetches = {"number": number, "fake": tensors.to_bytes(direction.fake)}
+    if cycle is not None:
+        fetches["reconstructed"] = tensors.to_bytes(cycle.reconstructed)
+    native = tf.placeholder(tf.uint8, [None, None, target.channels])
+    prepared = tensors.to_bytes(tensors.prepare(native, dual))
+    targets = {path.stem: path for path in target.paths}
+    return Way(name, source.paths, begin, fetches, targets, target.channels, native, prepared)
+
+
+def _walk(session, way, loaders, run_dir):
+    """Writes every image of a direction; yields a row of metrics for each that has a target."""
+    session.run(way.begin)
+    with tqdm.tqdm(total=len(way.paths), desc=way.name, unit="image", disable=None) as bar:
+        while bar.n < len(way.paths):
+            try:
+                found = session.run(way.fetches)
+            except tf.errors.OpError as error:
+                raise pipeline.reading_failure(loaders.values()) or error from None
+            for i, number in enumerate(found["number"]):
+                path, folder = way.paths[number], pathlib.Path(run_dir, "test")
+                files.write(folder / way.name / f"{path.stem}.png", found["fake"][i])
+                if "reconstructed" in found:
+                    files.write(folder / BACK[way.name] / f"{path.stem}.png", found["reconstructed"][i])
+                if path.stem in way.targets:
+                    yield _row(session, way, path, found["fake"][i])
+                bar.n += 1
+                bar.refresh()
+
+
+def _row(session, way, path, fake):
+    """What a translated image scores, and what the input as it is would have."""
+
+    def prepared(file):
+        return session.run(way.prepared, {way.native: files.read(file, way.channels)})
+
+    target, untouched = prepared(way.targets[path.stem]), prepared(path)
+    scores = {name: metric(fake, target) for name, metric in metrics.PAIRED.items()}
+    before = {f"input_{name}": metric(untouched, target) for name, metric in metrics.PAIRED.items()}
+    return {"direction": way.name, "name": path.name, **scores, **before}
+
+
+def _report(run_dir, step, rows):
+    """Writes metrics.csv and metrics.json, if there is anything to say; returns the latter."""
+    means = {"step": step, "images": len(rows)}
+    for name in dict.fromkeys(row["direction"] for row in rows):
+        means[name] = _means([row for row in rows if row["direction"] == name])
+    if rows:
+        folder = pathlib.Path(run_dir, "test")
+        with open(folder / "metrics.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        (folder / "metrics.json").write_text(json.dumps(means, indent=2) + "\n")
+    return means
+
+
+def _means(rows):
+    """The mean of every metric over the images that have it, and how many are equal to their target."""
+    means = {"images": len(rows), "equal_to_target": sum(row["l1"] == 0 for row in rows)}
+    for column in COLUMNS[2:]:
+        values = [row[column] for row in rows if row[column] is not None]
+        means[column] = float(np.mean(values)) if values else None
+    return means
+
+
+def _refuse_equal_stems(found):
+    for paths in found:
+        first = {}
+        for path in paths:
+            if (other := first.setdefault(path.stem, path)) is not path:
+                raise UserError(f"{path} and {other} would both be written as {path.stem}.png. Rename one of them.")

@@ -1,0 +1,154 @@
+"""Training: one graph, built once, and one loop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import sys
+import threading
+from typing import NamedTuple
+
+from common import run as runs
+from common import samples, step
+from common import tensorflow as tf
+from common.checkpoints import Checkpoints
+from common.errors import UserError
+from common.images import pipeline
+from common.images.folders import Files
+from common.monitor import Monitor
+
+DOMAINS = ("A", "B")
+
+
+class Graph(NamedTuple):
+    """All that a session runs to train; the graph is finalized."""
+
+    step: step.Step
+    batch: pipeline.Batch
+    start: tf.Tensor  # placeholder: the global sample index of the first image that `begin` will read
+    begin: tf.Operation
+    samples: samples.Samples
+    initialize: tf.Operation
+    checkpoints: Checkpoints
+
+
+class Progress(NamedTuple):
+    """How far a training came."""
+
+    began: int  # steps done before
+    done: int  # steps done now
+    total: int
+
+
+def train(dual, images, run):
+    """Trains `dual` on `images` until `run` ends, going on from the newest checkpoint in its folder.
+
+    SIGINT and SIGTERM end it after the step in hand, saved. Returns its Progress. Raises
+    UserError if the images or the run folder are not as they should be, or a loss is not finite.
+    """
+    if runs.has_begun(run.run_dir):
+        _warn(runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run))
+    files = images.training_files(dual)
+    loaders = images.loaders(dual, files)
+    images_in_epoch = images.images_in_epoch(files)
+    total = run.total_steps(dual, images_in_epoch)
+    with tf.Graph().as_default():
+        graph = build(dual, loaders, _sample_loaders(dual, images, files), run)
+        with runs.session(run.threads) as session, _requests_to_stop() as stop:
+            began = done = _start(session, graph, run, dual)
+            _warn(runs.record(run, dual, images))
+            names = [name for each in graph.step.passes for name in each.losses]
+            counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
+            with Monitor(run.path("log.csv"), names, *counts) as monitor:
+                for number in range(done + 1, total + 1):
+                    losses, waited = _take_step(session, graph, loaders, number)
+                    monitor.step(number, losses, waited)
+                    done = number
+                    if number % run.save_every == 0 or number == total or stop.is_set():
+                        graph.checkpoints.save(session, number)
+                    if number % run.sample_every == 0 or number == total:
+                        graph.samples.write(session, run.path("samples", f"{number:08d}.png"))
+                    if stop.is_set():
+                        break
+    return Progress(began, done, total)
+
+
+def build(dual, loaders, sample_loaders, run):
+    """The graph that trains `dual`, in the default graph, which it finalizes.
+
+    The images of a batch are named `A`, `B` and `index`: whoever feeds them trains on
+    images of their own, and the files are not read.
+    """
+    tf.set_random_seed(run.seed)
+    start = tf.placeholder(tf.int64, [], "start")
+    batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start)
+    inputs = {"A": batch.A, "B": batch.B, "index": batch.index}
+    fed = {name: tf.placeholder_with_default(tensor, tensor.shape, name) for name, tensor in inputs.items()}
+    built = step.build(dual, **fed)
+    strips = samples.Samples(dual, sample_loaders)
+    initialize = tf.global_variables_initializer()
+    graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))
+    tf.get_default_graph().finalize()
+    return graph
+
+
+def _start(session, graph, run, dual):
+    """Brings the variables and the input to where the run is; returns the steps done."""
+    session.run(graph.initialize)
+    done = graph.checkpoints.restore(session) or 0
+    session.run(graph.begin, {graph.start: done * run.images_in_step(dual)})
+    session.run(graph.samples.begin)
+    return done
+
+
+def _take_step(session, graph, loaders, number):
+    """Runs the passes of step `number`: (losses, each of its role's last update; seconds of waiting)."""
+    losses, waited = {}, 0.0
+    for each in graph.step.passes:
+        fetches = (each.losses, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
+        try:
+            found, seconds, *numbers, _ = session.run(fetches)
+        except tf.errors.OpError as error:
+            raise pipeline.reading_failure(loaders) or error from None
+        losses, waited = {**losses, **found}, waited + seconds
+        bad = [name for name, loss in found.items() if not math.isfinite(loss)]
+        if bad:
+            raise UserError(_not_finite(bad[0], found[bad[0]], number, loaders, numbers, graph.checkpoints))
+    return losses, waited
+
+
+def _not_finite(name, loss, number, loaders, numbers, checkpoints):
+    batch = (f"{domain}: {loader.paths[i]}" for domain, loader, ns in zip(DOMAINS, loaders, numbers) for i in ns)
+    last = tf.train.latest_checkpoint(str(checkpoints.folder))
+    return (
+        f"The loss {name} became {loss} at step {number}. The batch was {', '.join(batch)}."
+        f" The last good checkpoint is {last or 'none yet'}. Try lower --lr_G and --lr_D, or look at those images."
+    )
+
+
+def _sample_loaders(dual, images, files):
+    """Loaders of the few images that the strips show: of val, or where it has none, of train."""
+    validation = images.validation_files(dual)
+    shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, files)))
+    return images.loaders(dual, shown)
+
+
+@contextlib.contextmanager
+def _requests_to_stop():
+    """An event that SIGINT and SIGTERM set, in place of what they do otherwise."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {name: signal.signal(name, lambda *_: stop.set()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _warn(changes):
+    if changes:
+        print(f"{'; '.join(changes)}: results may differ in their last bits.", file=sys.stderr, flush=True)

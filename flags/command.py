@@ -1,0 +1,164 @@
+"""The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
+
+import dataclasses
+import pathlib
+import sys
+from typing import NamedTuple
+
+from absl import flags
+
+from common import run as runs
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.settings import setting
+from common.test import test
+from common.train import train
+from flags import help as help_page
+from flags import presets, quiet
+from flags import settings as flag_settings
+
+ALIASES = {"dataset_name": "dataset", "epoch": "epochs", "L1_lambda": "lambda_A"}
+HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+PAIRED_NAMES = {"l1": "L1", "psnr": "PSNR dB", "ssim": "SSIM"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What is to be done."""
+
+    phase: str = setting(
+        "train",
+        "train: a run, from its beginning or from where it was stopped;"
+        " test: translate every validation image, there and back, and score what has a pair.",
+        ("train", "test"),
+    )
+    direction: str = setting("both", "test: the directions to walk.", ("both", "A2B", "B2A"))
+    debug: bool = setting(False, "Whether to show where in the program an error came from.")
+
+
+class Asked(NamedTuple):
+    """A command line: the values of all flags, and which of them are the person's own."""
+
+    values: flags.FlagValues
+    given: set  # names
+
+
+def main(dual, argv=None):
+    """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
+    argv = sys.argv if argv is None else argv
+    debug = "--debug" in argv
+    try:
+        if HELP & set(argv):
+            print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run)))
+        else:
+            asked = parse(dual, argv)
+            if not debug:
+                quiet.import_tensorflow()
+            {"train": _train, "test": _test}[asked.values.phase](dual, asked)
+    except (UserError, OSError) as error:
+        if debug:
+            raise
+        sys.exit(f"error: {error}")
+
+
+def parse(dual, argv):
+    """What `argv` asks for: a preset is expanded before it, so that the person's own flags win.
+
+    Raises UserError if a flag or a preset is not known, or a value is not one of a flag's.
+    """
+    own = _parsed(dual, argv)
+    given = {ALIASES.get(name, name) for name in own if own[name].present}
+    if not own.preset:
+        return Asked(own, given)
+    preset = f"--flagfile={presets.path(_model(dual), own.preset)}"
+    values = _parsed(dual, [argv[0], preset, *argv[1:]])
+    for length, other in (("steps", "epochs"), ("epochs", "steps")):
+        if length in given and other not in given:  # the person's own length beats the preset's
+            values[other].value = values[other].default
+    return Asked(values, given)
+
+
+def _parsed(dual, argv):
+    values = flags.FlagValues()
+    for part in (Command, dual, Images, Run):
+        flag_settings.define(part, values)
+    for alias, name in ALIASES.items():
+        flags.DEFINE_alias(alias, name, flag_values=values)
+    try:
+        stray = values(argv)[1:]
+    except flags.Error as error:
+        raise UserError(f"{error} (--help lists all flags.)") from error
+    if stray:
+        raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
+    return values
+
+
+def _parts(dual, asked):
+    """The dual, the images and the run: as the run folder has them, with what was asked for; else as asked for."""
+    values = asked.values
+    if not values.run_dir:
+        if not values.dataset:
+            raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
+        values["run_dir"].value = f"runs/{_model(dual)}-{pathlib.Path(values.dataset).name}"
+    if not runs.has_begun(values.run_dir):
+        return [flag_settings.read(part, values) for part in (dual, Images, Run)]
+    saved = runs.load(values.run_dir)
+    if not isinstance(saved["dual"], dual):
+        name = type(saved["dual"]).__name__
+        raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")
+    given = _with_length(asked.given) | {"run_dir"}
+    return [flag_settings.amend(saved[name], values, given) for name in ("dual", "images", "run")]
+
+
+def _with_length(given):
+    """A new --steps replaces the --epochs of before, and the reverse."""
+    return given | {"steps", "epochs"} if given & {"steps", "epochs"} else given
+
+
+def _train(dual, asked):
+    parts = _parts(dual, asked)
+    run_dir = parts[-1].run_dir
+    progress = train(*parts)
+    program = f"python -m {_program(dual)}"
+    if progress.began == progress.total:
+        print(f"Nothing to do: {run_dir} has its {progress.total:,} steps. Say --steps or --epochs for more.")
+    elif progress.done < progress.total:
+        print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
+        print(f"  {program} --phase train --run_dir {run_dir}")
+    else:
+        print(f"Trained {progress.total:,} steps. Losses: {run_dir}/log.csv. Pictures: {run_dir}/samples. Test with:")
+        print(f"  {program} --phase test --run_dir {run_dir}")
+
+
+def _test(dual, asked):
+    dual_as_asked, images, run = _parts(dual, asked)
+    batch_size = run.batch_size if "batch_size" in asked.given else 1
+    found = test(run.run_dir, dual_as_asked, images, asked.values.direction, batch_size)
+    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: A2B, A2B2A (there and back), B2A, B2A2B.")
+    if found["images"]:
+        print("Means over images that have a pair (L1 as a share of the range: 0 is best):")
+        print(_table(found))
+        print(f"Each image: {run.run_dir}/test/metrics.csv")
+    else:
+        print("No image has a pair of the same name, so there is nothing to compare with.")
+
+
+def _table(found):
+    lines = [f"{'':<26}{'images':>8}" + "".join(f"{name:>10}" for name in PAIRED_NAMES.values())]
+    for direction, means in found.items():
+        if isinstance(means, dict):
+            for title, prefix in ((f"{direction}, translated", ""), ("  input as it is", "input_")):
+                numbers = (means[prefix + name] for name in PAIRED_NAMES)
+                shown = "".join(f"{'-' if number is None else format(number, '.4g'):>10}" for number in numbers)
+                lines.append(f"{title:<26}{means['images']:>8}{shown}")
+    return "\n".join(lines)
+
+
+def _model(dual):
+    return dual.__name__.lower()
+
+
+def _program(dual):
+    package = dual.__module__.split(".")[0]
+    return f"{package}.main"

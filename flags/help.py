@@ -1,0 +1,45 @@
+"""What --help prints."""
+
+import dataclasses
+import inspect
+import textwrap
+import typing
+
+from flags import presets
+
+VALUES = {bool: "true|false", int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
+
+
+def text(program, model, parts):
+    """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning."""
+    groups = "\n".join(_group(part) for part in parts)
+    named = "\n".join(f"  {name:<10}{presets.summary(model, name)}" for name in presets.names(model))
+    return f"""\
+usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
+
+  python -m {program} --phase train --dataset toy --preset demo
+  python -m {program} --phase test --dataset toy
+
+A run folder remembers its settings: to go on with a training, or to use it, name the folder
+(or the set of images it is named after) and nothing else.
+
+{groups}
+Presets, for --preset:
+{named}
+
+--flagfile FILE reads flags from a file, a line each."""
+
+
+def _group(part):
+    types = typing.get_type_hints(part)
+    about = inspect.getdoc(part).splitlines()[0]
+    shown = "".join(_flag(field, types[field.name]) for field in dataclasses.fields(part))
+    return f"{part.__name__}: {about}\n{shown}"
+
+
+def _flag(field, kind):
+    values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES[kind]
+    default = str(field.default).lower() if kind is bool else field.default
+    shown = f"  --{field.name} {values}" + (f"   [{default}]" if default != "" else "")
+    about = textwrap.fill(field.metadata["about"], 96, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    return f"{shown}\n{about}\n"

@@ -1,0 +1,24 @@
+"""Presets: settings by name, an absl flagfile each, in a folder for each model."""
+
+import pathlib
+
+from common.errors import UserError
+
+FOLDER = pathlib.Path(__file__).parent
+
+
+def path(model, name):
+    """The flagfile of a preset; raises UserError, with those there are, if there is none of this name."""
+    if name not in names(model):
+        raise UserError(f"There is no preset {name} of {model}. There are: {', '.join(names(model))}.")
+    return FOLDER / model / f"{name}.flags"
+
+
+def names(model):
+    """The names of a model's presets."""
+    return sorted(file.stem for file in (FOLDER / model).glob("*.flags"))
+
+
+def summary(model, name):
+    """The first line of a preset's comment."""
+    return path(model, name).read_text().splitlines()[0].lstrip("# ")

@@ -1,0 +1,33 @@
+"""Importing TensorFlow without what it says of itself to everyone."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+from common import tensorflow as tf
+
+
+def import_tensorflow():
+    """Imports TensorFlow with the standard error of the process held back; if that fails, it is shown."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _held_back():
+        tf.logging.set_verbosity(tf.logging.ERROR)
+
+
+@contextlib.contextmanager
+def _held_back():
+    """Sends what the process, and not only Python, writes to standard error to a file that is dropped."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        shown = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(shown, kept.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)

@@ -1,0 +1,30 @@
+"""The package; BUILD.md says how to install it."""
+
+import pathlib
+
+import setuptools
+
+setuptools.setup(
+    name="dual-translation",
+    version="0.1.0",
+    description="Unpaired image-to-image translation on static TensorFlow graphs: DualGAN",
+    long_description=pathlib.Path(__file__).with_name("README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=setuptools.find_packages(include=["common*", "dualgan*", "flags*"]),
+    package_data={"flags.presets": ["*/*.flags"]},
+    install_requires=[
+        "absl-py>=2.0",
+        "imageio>=2.33",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "tensorflow>=2.16",
+        "tifffile>=2023.8",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.16"],
+        "test": ["hypothesis>=6.100", "pytest>=8.0", "pytest-timeout>=2.3", "ruff>=0.6", "scikit-image>=0.22"],
+    },
+)

@@ -1,0 +1,29 @@
+"""Every test gets a graph and a session of its own; image folders are made where they are needed."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.images import files
+
+
+@pytest.fixture
+def session():
+    """A session on an empty graph of seed 1."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        yield session
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A function that makes a set of images: each has the colour of its number, so that files can be told apart."""
+
+    def make(name="set", size=16, **counts):
+        for split_and_domain, count in counts.items():
+            for number in range(count):
+                image = np.full([size, size, 3], 8 * number, np.uint8)
+                files.write(tmp_path / name / split_and_domain.replace("_", "/") / f"{number:03d}.png", image)
+        return tmp_path
+
+    return make

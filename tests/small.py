@@ -1,0 +1,57 @@
+"""Duals so small that what they do can be worked out by hand, or run in a moment."""
+
+import dataclasses
+from typing import ClassVar
+
+from common import losses
+from common import tensorflow as tf
+from common.dual import Dual
+from common.settings import override, setting
+from dualgan import DualGAN
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain(Dual):
+    """Generators multiply by a number, critics take the mean times a number; gradient descent by halves."""
+
+    image_size: int = override(Dual, "image_size", 2)
+    gan_loss: str = override(Dual, "gan_loss", "wgan-gp")
+    rate: float = setting(0.5, "Learning rate.")
+
+    def generator(self, images, channels, key):
+        return images * tf.get_variable(
+            "gain",
+            initializer=tf.constant(2.0, images.dtype),
+            collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES],
+        )
+
+    def critic(self, images, given):
+        return tf.reduce_mean(images) * tf.get_variable(
+            "gain",
+            initializer=tf.constant(3.0, images.dtype),
+            collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES],
+        )
+
+    def generator_losses(self, direction, cycle):
+        scores = direction.critic(direction.fake, direction.real)
+        return {"adversarial": (1.0, losses.wasserstein.generator(scores))}
+
+    def critic_losses(self, direction):
+        scores = (direction.critic(images, direction.real) for images in (direction.target, direction.fake))
+        return {"adversarial": (1.0, losses.wasserstein.critic(*scores))}
+
+    def optimizer(self, role):
+        return tf.train.GradientDescentOptimizer(self.rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class SimultaneousGain(Gain):
+    """The same, with all gradients before all changes."""
+
+    order: ClassVar[str] = "simultaneous"
+
+
+def dualgan(**fields):
+    """A DualGAN for images of 32 pixels that trains in a moment."""
+    small = {"image_size": 32, "depth": 3, "ngf": 4, "ndf": 4, "norm_bottleneck": False}
+    return DualGAN(**{**small, **fields})

@@ -1,0 +1,150 @@
+"""Layers do what their definition says, worked out in NumPy; second derivatives, too."""
+
+import numpy as np
+import pytest
+
+from common import layers, losses, networks, randomness
+from common import tensorflow as tf
+
+RANDOM = np.random.default_rng(5)
+
+
+def run(session, *fetches):
+    session.run(tf.global_variables_initializer())
+    return session.run(fetches)
+
+
+def variables():
+    return {variable.op.name: variable for variable in tf.global_variables()}
+
+
+def kernel():
+    return randomness.normal_initializer(0.0, 0.5)
+
+
+def numpy_conv(x, weights, stride, before, after):
+    """A convolution by its definition: zeros `before` and `after` each side, then products and sums."""
+    x = np.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    size = weights.shape[0]
+    out = (x.shape[1] - size) // stride + 1
+    y = np.zeros([x.shape[0], out, out, weights.shape[-1]])
+    for i in range(out):
+        for j in range(out):
+            patch = x[:, i * stride : i * stride + size, j * stride : j * stride + size]
+            y[:, i, j] = np.tensordot(patch, weights, axes=3)
+    return y
+
+
+# padding of SAME at stride 2 and even sides: size - 2 zeros, the odd one after
+@pytest.mark.parametrize(("size", "before", "after"), [(3, 0, 1), (5, 1, 2)])
+def test_conv_halves_and_pads_as_same_does(session, size, before, after):
+    x = RANDOM.normal(size=[2, 6, 6, 3])
+    with tf.variable_scope("layer"):
+        y = layers.conv(tf.constant(x), 4, size, 2, kernel())
+    y, weights = run(session, y, variables()["layer/kernel"])
+    np.testing.assert_allclose(y, numpy_conv(x, weights, 2, before, after), atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_deconv_is_the_transpose_of_the_conv(session, size):
+    """<conv(x), y> = <x, deconv(y)> for equal weights: the definition of a transposed convolution."""
+    x, y = RANDOM.normal(size=[1, 6, 6, 3]), RANDOM.normal(size=[1, 3, 3, 4])
+    with tf.variable_scope("layer"):
+        up = layers.deconv(tf.constant(y), 3, size, kernel())
+    up, weights = run(session, up, variables()["layer/kernel"])
+    assert up.shape == x.shape
+    down = numpy_conv(x, weights, 2, (size - 2) // 2, (size - 1) // 2)
+    np.testing.assert_allclose(np.sum(down * y), np.sum(x * up), rtol=1e-12)
+
+
+def test_deconv_takes_images_of_any_size(session):
+    x = tf.placeholder(tf.float64, [None, None, None, 2])
+    with tf.variable_scope("layer"):
+        y = layers.deconv(x, 3, 3, kernel())
+    session.run(tf.global_variables_initializer())
+    assert session.run(y, {x: np.ones([2, 5, 7, 2])}).shape == (2, 10, 14, 3)
+
+
+def test_linear_sees_every_value(session):
+    x = RANDOM.normal(size=[2, 3, 4, 5])
+    with tf.variable_scope("layer"):
+        y = layers.linear(tf.constant(x), 2, kernel())
+    y, weights = run(session, y, variables()["layer/kernel"])
+    np.testing.assert_allclose(y, x.reshape(2, 60) @ weights, atol=1e-12)
+
+
+@pytest.mark.parametrize(("norm", "axes"), [(layers.instance_norm, (1, 2)), (layers.layer_norm, (1, 2, 3))])
+def test_norms_bring_to_zero_mean_and_unit_variance(session, norm, axes):
+    x = RANDOM.normal(3.0, 2.0, size=[2, 4, 5, 3])
+    with tf.variable_scope("layer"):
+        y = norm(tf.constant(x))
+    y, scale, shift = run(session, y, variables()["layer/scale"], variables()["layer/shift"])
+    expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-6) * scale + shift
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+    assert (shift == 0).all()
+
+
+def test_norm_of_a_single_pixel_is_its_shift(session):
+    with tf.variable_scope("layer"):
+        y = layers.instance_norm(tf.constant(RANDOM.normal(size=[2, 1, 1, 3])))
+    (y,) = run(session, y)
+    np.testing.assert_array_equal(y, 0.0)
+
+
+def test_a_bias_in_front_of_a_norm_is_not_trained(session):
+    with tf.variable_scope("layer"):
+        layers.conv(tf.zeros([1, 4, 4, 1]), 2, 3, 2, kernel(), bias_trains=False)
+    assert "layer/bias" in variables()
+    assert [variable.op.name for variable in tf.trainable_variables()] == ["layer/kernel"]
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean(session):
+    key = randomness.key("A2B/fake", 0, tf.constant([0, 1], tf.int64))
+    with tf.variable_scope("up_1"):
+        y = session.run(layers.dropout(tf.ones([2, 50, 50, 8]), 0.3, key))
+    assert set(np.unique(y)) == {np.float32(0.0), np.float32(1.0) / np.float32(0.7)}
+    share = (y == 0).mean()
+    assert abs(share - 0.3) < 4 * np.sqrt(0.3 * 0.7 / y.size)
+    assert (y[0] != y[1]).any()
+
+
+def penalty_of(critic, weights):
+    """The gradient penalty of a critic with the given weights, and its gradient in them, as functions of a feed."""
+    with tf.variable_scope("critic", reuse=tf.AUTO_REUSE):
+        real, fake = tf.constant(weights["real"]), tf.constant(weights["fake"])
+        key = randomness.key("A2B/critic", 0, tf.constant([0, 1], tf.int64))
+        return losses.gradient_penalty(critic, real, fake, key)
+
+
+@pytest.mark.parametrize("network", [networks.global_critic, networks.patch_critic])
+@pytest.mark.parametrize("norm", layers.NORMS)
+def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
+    """d penalty / d weights against central differences in float64, for every norm that a critic can have."""
+    # a leaky ReLU has kinks, at which differences mean nothing: here a smooth function of its shape
+    monkeypatch.setattr(tf.nn, "leaky_relu", lambda x, alpha: alpha * x + (1.0 - alpha) * tf.nn.softplus(x))
+    images = {name: RANDOM.normal(size=[2, 64, 64, 1]) for name in ("real", "fake")}
+    with tf.variable_scope("critic"):
+        network(tf.constant(images["real"]), 2, norm)
+    penalty = penalty_of(lambda x: network(x, 2, norm), images)
+    weights = tf.trainable_variables()
+    gradients = [None if g is None else g for g in tf.gradients(penalty, weights)]
+    session.run(tf.global_variables_initializer())
+    for weight in weights:  # as drawn, they are so small that the penalty hardly depends on them
+        if weight.op.name.endswith("kernel"):
+            weight.load(RANDOM.normal(0.0, 0.3, weight.shape.as_list()), session)
+    checked = 0
+    for weight, gradient in zip(weights, gradients):
+        if gradient is None:  # the last bias: scores move, slopes do not
+            assert weight.op.name == "critic/out/bias"
+            continue
+        value, along = session.run(weight), RANDOM.normal(size=weight.shape.as_list())
+        found = np.sum(session.run(gradient) * along)
+        step, sides = 1e-5, []
+        for sign in (1, -1):
+            weight.load(value + sign * step * along, session)
+            sides.append(session.run(penalty))
+        weight.load(value, session)
+        difference = (sides[0] - sides[1]) / (2 * step)
+        assert found == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
+        checked += abs(difference) > 1e-6
+    assert checked >= 5
