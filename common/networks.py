@@ -60,10 +60,11 @@ def patch_critic(images, filters, norm="instance"):
 
 
 def _halve(x, filters, norm):
+    """Five halvings; an instance norm of a map of 1x1 would leave nothing of it, and is left out."""
     kernel = randomness.truncated_normal_initializer(0.02)
     for level in range(CRITIC_HALVINGS):
         with tf.variable_scope(f"down_{level}"):
-            normed = level > 0 and norm != "none"
+            normed = level > 0 and norm != "none" and not (norm == "instance" and max(x.shape[1:3]) <= 2)
             x = layers.conv(x, _width(filters, level), 5 if level == 0 else 3, 2, kernel, not normed)
             x = layers.NORMS[norm](x) if normed else x
             x = tf.nn.leaky_relu(x, 0.2)

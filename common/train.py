@@ -83,14 +83,21 @@ def build(dual, loaders, sample_loaders, run):
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
     batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start)
-    inputs = {"A": batch.A, "B": batch.B, "index": batch.index}
-    fed = {name: tf.placeholder_with_default(tensor, tensor.shape, name) for name, tensor in inputs.items()}
-    built = step.build(dual, **fed)
+    built = step.build(dual, _input("A", batch.A), _input("B", batch.B), _input("index", batch.index))
     strips = samples.Samples(dual, sample_loaders)
     initialize = tf.global_variables_initializer()
     graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))
     tf.get_default_graph().finalize()
     return graph
+
+
+def _input(name, default):
+    """A placeholder that is `default` unless it is fed.
+
+    The graph optimizer folds shapes to constants that wait for their input, and would wait for
+    `default` even where the placeholder is fed: ensure_shape is what it waits for instead.
+    """
+    return tf.ensure_shape(tf.placeholder_with_default(default, default.shape, name), default.shape)
 
 
 def _start(session, graph, run, dual):

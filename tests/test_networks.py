@@ -68,3 +68,12 @@ def test_a_normed_bottleneck_of_one_pixel_hides_the_image(session):
     names = [variable.op.name for variable in tf.global_variables()]
     assert "net_True/down_2/scale" in names
     assert "net_False/down_2/scale" not in names
+
+
+def test_a_critic_of_small_images_still_sees_them(session):
+    """At 32 pixels the last map is 1x1, of which an instance norm would leave its shift alone."""
+    x = tf.constant(np.random.default_rng(0).uniform(-1, 1, [2, 32, 32, 3]))
+    scores = networks.global_critic(x, 4)
+    session.run(tf.global_variables_initializer())
+    first, second = session.run(scores)
+    assert first != second

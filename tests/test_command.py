@@ -1,0 +1,211 @@
+"""The command line: what it understands, and what it says of what it does not."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from common import run as runs
+from common.errors import UserError
+from common.images import Images, files, toy
+from common.run import Run
+from common.settings import FIXED
+from dualgan import DualGAN
+from flags import command, presets
+from flags import settings as flag_settings
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = "--image_size 32 --depth 3 --ngf 4 --ndf 4 --gan_loss classic --steps 1"
+
+
+def parse(line):
+    return command.parse(DualGAN, ["main", *line.split()])
+
+
+def run(line):
+    command.main(DualGAN, ["main", *line.split()])
+
+
+def refusal(line):
+    """What the command line says when it refuses; it exits with a sentence, which Python turns into code 1."""
+    with pytest.raises(SystemExit) as end:
+        run(line)
+    assert isinstance(end.value.code, str)
+    assert "\n" not in end.value.code
+    return end.value.code
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder, and a toy set of two scenes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(toy, "TRAIN", 2)
+    monkeypatch.setattr(toy, "VAL", 2)
+    return tmp_path
+
+
+def test_help_lists_every_flag_without_importing_tensorflow():
+    script = (
+        "import sys; from dualgan.main import main; sys.argv = ['main', '--help']; main();"
+        "print('tensorflow' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert printed.endswith("False\n")
+    for part in (command.Command, DualGAN, Images, Run):
+        for field in dataclasses.fields(part):
+            assert f"  --{field.name} " in printed
+    assert "mean|A2B2A(A) - A|" in printed
+
+
+def test_errors_in_flags_come_without_tensorflow():
+    script = "import sys; from dualgan.main import main; sys.argv = ['main', '--lamda_A', '3']\ntry: main()\n"
+    script += "except SystemExit as end: print(end.code, 'tensorflow' in sys.modules)"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert "Unknown command line flag 'lamda_A'. Did you mean: lambda_A" in printed
+    assert printed.endswith("False\n")
+
+
+def test_the_interface():
+    """Names that people and scripts rely on."""
+    values = parse("").values
+    names = (
+        "phase dataset data_root run_dir preset image_size batch_size steps epochs seed save_every log_every"
+        " sample_every gan_loss n_gen n_critic lambda_A lambda_B lambda_identity lambda_gp ngf ndf lr_G lr_D direction limit debug"
+    )
+    assert set(names.split()) <= set(values)
+
+
+def test_flags_become_settings():
+    asked = parse("--lambda_A=3 --flip --n_gen 4 --gan_loss wgan --dataset_name horses --noantialias")
+    dual, images = flag_settings.read(DualGAN, asked.values), flag_settings.read(Images, asked.values)
+    assert dual == DualGAN(lambda_A=3.0, flip=True, n_gen=4, gan_loss="wgan")
+    assert images.dataset == "horses"
+    assert asked.given == {"lambda_A", "flip", "n_gen", "gan_loss", "dataset", "antialias"}
+
+
+def test_own_flags_win_over_the_preset_wherever_they_stand():
+    for line in ("--preset demo --ngf 8", "--ngf 8 --preset demo"):
+        asked = parse(line)
+        assert (asked.values.ngf, asked.values.image_size) == (8, 64)
+        assert asked.given == {"preset", "ngf"}
+
+
+def test_an_own_length_replaces_that_of_the_preset():
+    values = parse("--preset demo --epochs 3").values
+    assert (values.steps, values.epochs) == (0, 3.0)
+
+
+def test_every_preset_parses():
+    for name in presets.names("dualgan"):
+        values = parse(f"--preset {name} --dataset x --run_dir y").values
+        for part in (DualGAN, Images, Run):
+            flag_settings.read(part, values)
+        assert presets.summary("dualgan", name).endswith(".")
+
+
+def test_the_upstream_preset_is_the_defaults():
+    """All settings of the model are written out, and are the defaults; of the others it names two that are not."""
+    own = command._parsed(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
+    written = {name for name in own if own[name].present}
+    fixed = {f.name for f in dataclasses.fields(DualGAN)}
+    assert fixed <= written
+    assert flag_settings.read(DualGAN, own) == DualGAN()
+    others = {name for name in written - fixed if own[name].value != own[name].default}
+    assert others == {"epoch_size", "save_every"}
+
+
+def test_settings_that_resume_otherwise_than_fixed_are_known():
+    free = {
+        field.name
+        for part in (DualGAN, Images, Run)
+        for field in dataclasses.fields(part)
+        if field.metadata["resume"] != FIXED
+    }
+    assert free == {
+        *("test_dropout", "data_root", "cache_gb", "run_dir", "steps", "epochs"),
+        *("save_every", "keep", "log_every", "sample_every", "threads"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic>"),
+        ("--n_gen 0", "n_gen"),
+        ("--phase fly", "value should be one of <train|test>"),
+        ("train", "'train' stands alone: flags are --NAME VALUE"),
+        ("--preset upsteam", "There is no preset upsteam of dualgan. There are: demo, upstream."),
+        ("--phase train", "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER."),
+        ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
+        ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both say how long"),
+        ("--dataset nowhere", "There is no folder datasets/nowhere"),
+        ("--dataset toy --image_size 100", "256 must divide it. Use --image_size 256, or --depth 2."),
+        ("--phase test --dataset toy", "There is no trained run in runs/dualgan-toy"),
+        ("--flagfile nowhere", "nowhere"),
+    ],
+)
+def test_refusals(here, line, said):
+    assert said in refusal(line)
+    assert not (here / "runs").exists()
+
+
+def test_train_and_test_and_what_they_print(here, capsys):
+    run(f"--phase train --dataset toy {SMALL}")
+    assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in capsys.readouterr().out
+    run("--phase test --dataset toy")
+    printed = capsys.readouterr().out
+    for part in ("PSNR dB", "SSIM", "A2B, translated", "B2A, translated", "input as it is", "runs/dualgan-toy/test"):
+        assert part in printed
+    run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
+    assert "Nothing to do: runs/dualgan-toy has its 1 steps." in capsys.readouterr().out
+    run("--phase train --dataset toy --epochs 1")
+    assert runs.load("runs/dualgan-toy")["run"].steps == 0
+    assert "Trained 2 steps" in capsys.readouterr().out
+    said = refusal("--phase train --dataset toy --lambda_A 3")
+    assert "runs/dualgan-toy was trained with --lambda_A 500.0, and now --lambda_A 3.0 is asked for" in said
+    said = refusal("--phase test --run_dir runs/dualgan-toy --ngf 8")
+    assert "with --ngf 4, and now --ngf 8" in said
+
+
+def test_images_that_are_not_right(here):
+    random = np.random.default_rng(0)
+    for path in ("set/train/A/a.png", "set/train/B/b.png"):
+        files.write(here / path, random.integers(0, 256, [24, 24, 3], np.uint8))
+    line = f"--dataset set --data_root . {SMALL}"
+    assert "set/train/A/a.png is 24x24, smaller than the crop" in refusal(f"{line} --preprocess crop")
+    (here / "set/train/A/a.png").write_bytes(b"")
+    assert "set/train/A/a.png does not read as an image" in refusal(line)
+    (here / "set/train/A/a.png").unlink()
+    assert "No images of A to train on" in refusal(line)
+    assert not (here / "runs/dualgan-set/checkpoints").exists()
+
+
+def test_a_checkpoint_of_another_shape(here):
+    run(f"--dataset toy {SMALL}")
+    config = here / "runs/dualgan-toy/config.json"
+    config.write_text(config.read_text().replace('"ngf": 4', '"ngf": 8'))
+    said = refusal("--phase test --dataset toy")
+    assert "is of another network: A2B/generator/down_0/kernel is [5, 5, 3, 8] here and [5, 5, 3, 4] there" in said
+
+
+def test_debug_shows_where_an_error_came_from():
+    with pytest.raises(UserError):
+        run("--debug --dataset nowhere")
+
+
+def test_no_traceback_reaches_the_person(here):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--dataset", "nowhere"]
+    done = subprocess.run(line, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: There is no folder datasets/nowhere.")
+    assert done.stderr.count("\n") == 1

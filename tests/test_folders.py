@@ -1,0 +1,64 @@
+"""Sets of images are found in either layout; what is missing is named with where it was looked for."""
+
+import pytest
+
+from common.errors import UserError
+from common.images import Images, folders
+from tests import small
+
+
+@pytest.mark.parametrize("layout", ["train/{} val/{}", "train{} test{}", "train/{} test/{}", "train{} val{}"])
+def test_layouts(tmp_path, layout):
+    train, val = layout.split()
+    for folder, count in ((train, 3), (val, 2)):
+        for domain in "AB":
+            for number in range(count):
+                path = tmp_path / folder.format(domain) / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    assert [[path.name for path in paths] for paths in folders.find_all(tmp_path, "train")] == [
+        ["0.png", "1.png", "2.png"]
+    ] * 2
+    assert [len(paths) for paths in folders.find(tmp_path, "val")] == [2, 2]
+
+
+def test_hidden_and_stray_files_are_ignored(tmp_path):
+    folder = tmp_path / "train" / "A"
+    (folder / "inner.png").mkdir(parents=True)
+    for name in ("b.JPG", "a.webp", ".hidden.png", "Thumbs.db", "notes.txt", "._b.jpg"):
+        (folder / name).touch()
+    assert [path.name for path in folders.images_in(folder)] == ["a.webp", "b.JPG"]
+
+
+def test_a_set_that_is_not_there():
+    with pytest.raises(UserError) as error:
+        Images("nowhere", data_root="some/where").training_files(small.dualgan())
+    assert "There is no folder some/where/nowhere" in str(error.value)
+    assert "train/A, train/B, val/A and val/B" in str(error.value)
+    assert "--dataset toy" in str(error.value)
+
+
+def test_an_empty_domain(dataset):
+    root = dataset(train_A=2)
+    (root / "set" / "trainB").mkdir()
+    (root / "set" / "trainB" / "photo.heic").touch()
+    with pytest.raises(UserError) as error:
+        Images("set", data_root=str(root)).training_files(small.dualgan())
+    assert "No images of B to train on" in str(error.value)
+    assert f"{root}/set/train/B is missing" in str(error.value)
+    assert f"{root}/set/trainB has no images among its 1 files" in str(error.value)
+
+
+def test_no_set_at_all():
+    with pytest.raises(UserError, match="--dataset toy, which needs no files"):
+        Images()
+
+
+def test_limit_and_the_length_of_an_epoch(dataset):
+    root = str(dataset(train_A=5, train_B=3))
+    images = Images("set", data_root=root)
+    assert images.images_in_epoch(images.training_files(small.dualgan())) == 5
+    images = Images("set", data_root=root, epoch_size="min")
+    assert images.images_in_epoch(images.training_files(small.dualgan())) == 3
+    images = Images("set", data_root=root, limit=2)
+    assert [len(paths) for paths in images.training_files(small.dualgan())] == [2, 2]

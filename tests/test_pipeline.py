@@ -1,0 +1,124 @@
+"""What a batch holds depends on its number alone."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import Images, pipeline
+from tests import small
+
+
+def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
+    """`count` training batches from global sample index `start`, as arrays."""
+    dual, images = dual or small.dualgan(image_size=16), Images("set", data_root=str(root), **fields)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(seed)
+        position = tf.placeholder(tf.int64, [])
+        loaders = images.loaders(dual, images.training_files(dual))
+        batch, begin = pipeline.training_batches(loaders, dual, batch_size, position)
+        session.run(begin, {position: start})
+        try:
+            return [session.run(batch) for _ in range(count)]
+        except tf.errors.OpError as error:
+            raise pipeline.reading_failure(loaders) or error from None
+
+
+def numbers(images):
+    """The numbers of the files, from the colours that the fixture gave them."""
+    return np.rint((images[:, 0, 0, 0] + 1.0) * 127.5 / 8).astype(int).tolist()
+
+
+def test_batches_hold_the_files_that_they_name(dataset):
+    batches = read(dataset(train_A=5, train_B=5), 6, batch_size=2)
+    for batch in batches:
+        assert numbers(batch.A) == batch.file_A.tolist()
+        assert numbers(batch.B) == batch.file_B.tolist()
+        assert batch.A.shape == (2, 16, 16, 3)
+        assert batch.waited >= 0.0
+    assert np.concatenate([batch.index for batch in batches]).tolist() == list(range(12))
+
+
+def test_every_epoch_holds_every_file_and_the_smaller_domain_begins_again(dataset):
+    batches = read(dataset(train_A=6, train_B=4), 6, batch_size=2)
+    A = np.concatenate([batch.file_A for batch in batches]).reshape(2, 6)
+    B = np.concatenate([batch.file_B for batch in batches]).reshape(3, 4)
+    assert [sorted(epoch) for epoch in A.tolist()] == [list(range(6))] * 2
+    assert [sorted(epoch) for epoch in B.tolist()] == [list(range(4))] * 3
+    assert A[0].tolist() != A[1].tolist()
+
+
+def test_reading_can_begin_anywhere(dataset):
+    root = dataset(train_A=5, train_B=3, size=24)
+    dual = small.dualgan(image_size=16, load_size=24, flip=True)
+    whole, part = read(root, 6, 2, dual=dual), read(root, 3, 2, start=6, dual=dual)
+    for one, other in zip(whole[3:], part):
+        for name in ("index", "A", "B", "file_A", "file_B"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_batch_size_does_not_change_the_sequence(dataset):
+    root = dataset(train_A=5, train_B=3)
+    ones, threes = read(root, 9), read(root, 3, batch_size=3)
+    np.testing.assert_array_equal(np.concatenate([b.A for b in ones]), np.concatenate([b.A for b in threes]))
+
+
+def test_unpaired_sets_do_not_turn_into_pairs(dataset):
+    """With equal counts, A_i meets B_i as often as chance has it: 200 meetings of 1 in 20 are 10 ± 3 x 3.1."""
+    batches = read(dataset(train_A=20, train_B=20, size=1), 200, dual=small.Gain(image_size=1))
+    met = sum(int(batch.file_A[0] == batch.file_B[0]) for batch in batches)
+    assert 1 <= met <= 19
+
+
+def test_another_seed_is_another_order(dataset):
+    root = dataset(train_A=20, train_B=20)
+    orders = [[int(batch.file_A[0]) for batch in read(root, 20, seed=seed)] for seed in (1, 2)]
+    assert orders[0] != orders[1]
+
+
+def test_crops_and_flips_differ_between_images_and_epochs(dataset):
+    root = dataset(train_A=1, train_B=1, size=32)
+    stripes = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None] * 4, [32, 32, 3])
+    pipeline.files.write(root / "set" / "train" / "A" / "000.png", stripes)
+    batches = read(root, 40, dual=small.dualgan(image_size=16, preprocess="crop", flip=True))
+    firsts = {int(np.rint((batch.A[0, 0, 0, 0] + 1) * 127.5 / 4)) for batch in batches}
+    rising = {bool(batch.A[0, 0, 1, 0] > batch.A[0, 0, 0, 0]) for batch in batches}
+    assert len(firsts) > 10
+    assert rising == {True, False}
+
+
+@pytest.mark.parametrize("cache_gb", [0.0, 1.0])
+def test_what_is_remembered_is_read_once(dataset, monkeypatch, cache_gb):
+    root, reads = dataset(train_A=2, train_B=2), []
+    original = pipeline.files.read
+    monkeypatch.setattr(pipeline.files, "read", lambda *of: reads.append(of) or original(*of))
+    read(root, 10, cache_gb=cache_gb)
+    if cache_gb:  # threads that begin together may read a file at the same time
+        assert len(reads) <= 4 + pipeline.THREADS
+    else:
+        assert len(reads) >= 20
+
+
+def test_an_image_smaller_than_the_crop_is_named(dataset):
+    with pytest.raises(UserError, match=r"000.png is 16x16, smaller than the crop of 32x32 .*resize_and_crop"):
+        read(dataset(train_A=1, train_B=1), 1, dual=small.dualgan(preprocess="crop"))
+
+
+def test_an_image_that_does_not_read_is_named(dataset):
+    root = dataset(train_A=1, train_B=1)
+    (root / "set" / "train" / "B" / "000.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"train/B/000.png does not read as an image"):
+        read(root, 1)
+
+
+def test_all_images_come_once_and_in_order(dataset):
+    dual, images = small.dualgan(image_size=16), Images("set", data_root=str(dataset(train_A=5, train_B=1)))
+    with tf.Graph().as_default(), tf.Session() as session:
+        loader, _ = images.loaders(dual, images.training_files(dual))
+        batch, begin = pipeline.all_images(loader, dual, 2)
+        session.run(begin)
+        found = [session.run(batch) for _ in range(3)]
+        with pytest.raises(tf.errors.OutOfRangeError):
+            session.run(batch)
+    assert [list(number) for number, _ in found] == [[0, 1], [2, 3], [4]]
+    assert [numbers(each) for _, each in found] == [[0, 1], [2, 3], [4]]

@@ -1,0 +1,79 @@
+"""Settings are checked, saved and read back; a difference is found and named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from common import settings
+from common.errors import UserError
+from common.settings import FREE, setting
+from dualgan import DualGAN
+from tests import small
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part."""
+
+    kind: str = setting("round", "Its shape.", ("round", "square"))
+    count: int = setting(1, "How many.", minimum=1)
+    name: str = setting("", "Its name.", resume=FREE)
+
+    def __post_init__(self):
+        settings.check(self)
+
+
+def test_values_are_checked():
+    with pytest.raises(UserError, match="--kind oval is none of: round, square"):
+        Part(kind="oval")
+    with pytest.raises(UserError, match="--count 0 is too small: it begins at 1"):
+        Part(count=0)
+
+
+def test_not_a_number_is_below_every_minimum():
+    with pytest.raises(UserError, match="--lambda_A nan"):
+        DualGAN(lambda_A=float("nan"))
+
+
+def test_override_changes_the_default_alone():
+    (field,) = (field for field in dataclasses.fields(small.Gain) if field.name == "image_size")
+    (inherited,) = (field for field in dataclasses.fields(DualGAN) if field.name == "image_size")
+    assert field.default == 2
+    assert field.metadata == inherited.metadata
+
+
+def test_settings_come_back_as_they_were(tmp_path):
+    path = tmp_path / "config.json"
+    settings.save(path, {"tensorflow": "2"}, dual=DualGAN(lambda_A=3.0), part=Part(count=2))
+    assert settings.load(path) == {
+        "dual": DualGAN(lambda_A=3.0),
+        "part": Part(count=2),
+        "environment": {"tensorflow": "2"},
+    }
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_differences_say_what_they_do_on_resume():
+    assert settings.differences(Part(), Part(count=2, name="x")) == [
+        settings.Difference("count", 1, 2, settings.FIXED),
+        settings.Difference("name", "", "x", FREE),
+    ]
+    assert settings.differences(Part(), Part()) == []
+    (other,) = settings.differences(Part(), DualGAN())
+    assert (other.saved, other.asked) == ("Part", "DualGAN")
+
+
+def test_what_does_not_read_is_named(tmp_path):
+    path = tmp_path / "config.json"
+    with pytest.raises(UserError, match="is missing"):
+        settings.load(path)
+    path.write_text("{")
+    with pytest.raises(UserError, match="does not read as the settings of a run"):
+        settings.load(path)
+    settings.save(path, {}, part=Part())
+    text = json.loads(path.read_text())
+    text["part"]["colour"] = "red"
+    path.write_text(json.dumps(text))
+    with pytest.raises(UserError, match="settings that Part does not know: colour"):
+        settings.load(path)

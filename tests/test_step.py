@@ -1,0 +1,127 @@
+"""A step updates what it should, by what it should, in the order it should."""
+
+import numpy as np
+import pytest
+
+from common import randomness, step
+from common import tensorflow as tf
+from tests import small
+
+A, B = 1.0, 4.0  # all pixels of all images of a domain
+
+
+def build(dual, batch=1):
+    shape, index = [batch, dual.image_size, dual.image_size, 3], tf.range(batch, dtype=tf.int64)
+    return step.build(dual, tf.fill(shape, A), tf.fill(shape, B), index)
+
+
+def gains(session):
+    return {variable.op.name: float(session.run(variable)) for variable in tf.trainable_variables()}
+
+
+@pytest.mark.parametrize(
+    ("n_critic", "n_gen", "roles"),
+    [
+        (1, 1, ["cg"]),
+        (1, 3, ["cg", "g", "g"]),
+        (3, 1, ["c", "c", "cg"]),
+        (2, 3, ["cg", "cg", "g"]),
+        (3, 2, ["c", "cg", "cg"]),
+        (2, 2, ["cg", "cg"]),
+    ],
+)
+def test_critics_take_the_first_batches_and_generators_the_last(n_critic, n_gen, roles):
+    assert ["".join(role[0] for role in pass_) for pass_ in step.roles_of_passes(n_critic, n_gen)] == roles
+
+
+# all by hand, with gains of 2 (generators) and 3 (critics) to begin with, and rate 1/2:
+# a critic w falls by (fake - target) / 2, a generator g rises by w x real / 2
+EXPECTED = {
+    (small.Gain, 1, 1): {"A2B/critic": 4.0, "A2B/generator": 4.0, "B2A/critic": -0.5, "B2A/generator": 1.0},
+    (small.SimultaneousGain, 1, 1): {"A2B/critic": 4.0, "A2B/generator": 3.5, "B2A/critic": -0.5, "B2A/generator": 8.0},
+    (small.Gain, 1, 2): {"A2B/critic": 4.0, "A2B/generator": 6.0, "B2A/critic": -0.5, "B2A/generator": 0.0},
+    (small.Gain, 2, 1): {"A2B/critic": 5.0, "A2B/generator": 4.5, "B2A/critic": -4.0, "B2A/generator": -6.0},
+}
+
+
+@pytest.mark.parametrize(("dual", "n_critic", "n_gen"), EXPECTED)
+def test_a_step_by_hand(session, dual, n_critic, n_gen):
+    built = build(dual(n_critic=n_critic, n_gen=n_gen))
+    expected = {f"{name}/gain": gain for name, gain in EXPECTED[dual, n_critic, n_gen].items()}
+    for _ in range(30):  # a race between reading and changing would show now and then
+        session.run(tf.global_variables_initializer())
+        for each in built.passes:
+            session.run(each.update)
+        assert gains(session) == expected
+    count = max(n_critic, n_gen)
+    assert session.run([built.batches_read, built.updates]) == [count, count]
+
+
+def test_losses_are_those_before_the_update_of_their_role(session):
+    built = build(small.Gain())
+    session.run(tf.global_variables_initializer())
+    losses, _ = session.run([built.passes[0].losses, built.passes[0].update])
+    assert losses == {
+        "A2B/critic/adversarial": 3.0 * (2.0 * A - B),
+        "B2A/critic/adversarial": 3.0 * (2.0 * B - A),
+        "A2B/generator/adversarial": -4.0 * 2.0 * A,  # by the critic after its update
+        "B2A/generator/adversarial": 0.5 * 2.0 * B,
+    }
+
+
+def test_wgan_clips_the_critics_alone(session):
+    built = build(small.Gain(gan_loss="wgan", clip_value=0.25))
+    session.run(tf.global_variables_initializer())
+    session.run(built.passes[0].update)
+    assert gains(session) == {
+        "A2B/critic/gain": 0.25,
+        "B2A/critic/gain": -0.25,
+        "A2B/generator/gain": 2.0 + 0.5 * 0.25 * A,
+        "B2A/generator/gain": 2.0 - 0.5 * 0.25 * B,
+    }
+
+
+@pytest.mark.parametrize("gan_loss", ["wgan-gp", "wgan", "classic"])
+@pytest.mark.parametrize(("n_critic", "n_gen"), [(1, 2), (2, 1)])
+def test_an_update_changes_its_own_role_only(session, gan_loss, n_critic, n_gen):
+    built = build(small.dualgan(gan_loss=gan_loss, n_critic=n_critic, n_gen=n_gen))
+    session.run(tf.global_variables_initializer())
+    for roles, each in zip(step.roles_of_passes(n_critic, n_gen), built.passes):
+        before = session.run(tf.trainable_variables())
+        session.run(each.update)
+        after = session.run(tf.trainable_variables())
+        changed = {
+            v.op.name.split("/")[1] for v, x, y in zip(tf.trainable_variables(), before, after) if (x != y).any()
+        }
+        assert changed == set(roles)
+
+
+def test_every_variable_belongs_to_one_network(session):
+    built = build(small.dualgan())
+    owned = [
+        v.op.name
+        for direction, _ in built.pairs
+        for net in (direction.generator, direction.critic)
+        for v in net.variables
+    ]
+    model = [variable.op.name for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)]
+    assert sorted(owned) == sorted(model)
+    assert len(set(owned)) == len(owned)
+
+
+def test_all_draws_change_from_update_to_update_and_not_with_the_split(session):
+    """The gradient penalty of a batch of two is the mean of those of its images, at every update."""
+    dual = small.dualgan(lambda_gp=1.0)
+    index = tf.placeholder(tf.int64, [None])
+    images = tf.constant(np.random.default_rng(0).uniform(-1, 1, [2, 2, 32, 32, 3]))
+    update = tf.placeholder(tf.int64, [])
+    penalties = {}
+    for name, rows in (("both", slice(0, 2)), ("first", slice(0, 1)), ("second", slice(1, 2))):
+        keys = lambda called, rows=rows: randomness.key(called, update, index[rows])  # noqa: E731
+        (direction, _), _ = dual.connect(images[0, rows], images[1, rows], keys)
+        penalties[name] = dual.critic_losses(direction)["gradient_penalty"][1]
+    session.run(tf.global_variables_initializer())
+    found = [session.run(penalties, {index: [3, 4], update: number}) for number in range(2)]
+    for each in found:
+        assert each["both"] == pytest.approx((each["first"] + each["second"]) / 2, rel=1e-9)
+    assert found[0]["both"] != found[1]["both"]

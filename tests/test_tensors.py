@@ -1,0 +1,77 @@
+"""Scaling, resizing, cropping and rounding, against NumPy and Pillow."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common import tensorflow as tf
+from common.images import tensors
+from tests import small
+
+IMAGE = np.random.default_rng(0).integers(0, 256, [50, 40, 3], np.uint8)
+
+
+def test_bytes_come_back_as_they_were(session):
+    every = np.arange(256, dtype=np.uint8)
+    unit, back = session.run([tensors.from_bytes(every), tensors.to_bytes(tensors.from_bytes(every))])
+    assert (unit[0], unit[255]) == (-1.0, 1.0)
+    np.testing.assert_array_equal(back, every)
+
+
+def test_bytes_are_rounded_and_clipped(session):
+    images = tf.constant([-2.0, -1.0, -1.0 + 0.6 / 127.5, 0.999, 1.5])
+    assert session.run(tensors.to_bytes(images)).tolist() == [0, 0, 1, 255, 255]
+
+
+@pytest.mark.parametrize(("interpolation", "filter_"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)])
+def test_smoothed_resizing_is_that_of_pillow(session, interpolation, filter_):
+    dual = small.dualgan(interpolation=interpolation, antialias=True)
+    planes = [Image.fromarray(np.float32(IMAGE[..., c]) / 127.5 - 1.0) for c in range(3)]  # bytes it rounds twice
+    expected = np.stack([np.asarray(plane.resize((32, 32), filter_)) for plane in planes], axis=-1)
+    found = session.run(tensors.prepare(tf.constant(IMAGE), dual))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_plain_bilinear_resizing_by_its_formula(session):
+    """Half-pixel centres, no smoothing: what OpenCV's INTER_LINEAR does, which the published code uses."""
+    found = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan()))
+    y, x = ((np.arange(32) + 0.5) * side / 32 - 0.5 for side in IMAGE.shape[:2])
+    top, left = (np.clip(np.floor(at).astype(int), 0, None) for at in (y, x))
+    bottom, right = np.minimum(top + 1, 49), np.minimum(left + 1, 39)
+    down, along = (y - top)[:, None, None], (x - left)[None, :, None]
+    image = IMAGE / 127.5 - 1.0
+    upper = image[top][:, left] * (1 - along) + image[top][:, right] * along
+    lower = image[bottom][:, left] * (1 - along) + image[bottom][:, right] * along
+    np.testing.assert_allclose(found, upper * (1 - down) + lower * down, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("draw", "top", "left", "mirrored"), [([0, 0, 0.5], 0, 0, False), ([0.999, 0.5, 0.4], 18, 4, True)]
+)
+def test_crop_and_flip_of_a_training_image(session, draw, top, left, mirrored):
+    dual = small.dualgan(preprocess="crop", flip=True)
+    found = session.run(tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), dual, tf.constant(draw, tf.float32))))
+    expected = IMAGE[top : top + 32, left : left + 32]
+    np.testing.assert_array_equal(found, expected[:, ::-1] if mirrored else expected)
+
+
+def test_outside_training_the_crop_is_in_the_middle(session):
+    found = session.run(
+        tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), small.dualgan(preprocess="crop", flip=True)))
+    )
+    np.testing.assert_array_equal(found, IMAGE[9:41, 4:36])
+
+
+def test_the_margin_of_load_size_is_cropped_away(session):
+    whole = small.dualgan(load_size=40)
+    draw = tf.constant([0.0, 0.999, 0.9])
+    resized = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan(image_size=40)))
+    found = session.run(tensors.prepare(tf.constant(IMAGE), whole, draw))
+    np.testing.assert_allclose(found, resized[:32, 8:], atol=1e-6)
+
+
+def test_scale_shortest_keeps_the_shape(session):
+    dual = small.dualgan(preprocess="scale_shortest_and_crop", antialias=True)
+    expected = np.asarray(Image.fromarray(IMAGE).resize((32, 40), Image.BILINEAR), int)[4:36]
+    found = session.run(tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), dual)))
+    assert np.abs(found.astype(int) - expected).max() <= 1

@@ -1,0 +1,121 @@
+"""Testing walks every image of each domain, and scores what was written against the pair."""
+
+import csv
+import json
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from common import metrics
+from common.errors import UserError
+from common.images import Images, files
+from common.run import Run
+from common.test import test as run_test
+from common.train import train
+from tests import small
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one step, on images of which B has one more, and A a format of its own."""
+    root = tmp_path_factory.mktemp("trained")
+    random = np.random.default_rng(0)
+    for folder, names in (
+        ("train/A", ["0.png"]),
+        ("train/B", ["0.png"]),
+        ("val/A", ["one.v2.bmp", "two.png", "three.png"]),
+        ("val/B", ["one.v2.png", "two.png", "four.png", "five.png"]),
+    ):
+        for name in names:
+            files.write(root / "set" / folder / name, random.integers(0, 256, [40, 36, 3], np.uint8))
+    dual, images, run = small.dualgan(), Images("set", data_root=str(root)), Run(str(root / "run"), steps=1)
+    train(dual, images, run)
+    return dual, images, run
+
+
+def test_every_image_is_written_and_pairs_are_scored(trained):
+    dual, images, run = trained
+    found = run_test(run.run_dir, dual, images)
+    written = {
+        folder.name: sorted(path.name for path in folder.iterdir())
+        for folder in run.path("test").iterdir()
+        if folder.is_dir()
+    }
+    A, B = ["one.v2.png", "three.png", "two.png"], ["five.png", "four.png", "one.v2.png", "two.png"]
+    assert written == {"A2B": A, "A2B2A": A, "B2A": B, "B2A2B": B}
+    assert json.loads(run.path("test", "metrics.json").read_text()) == found
+    assert (found["step"], found["images"]) == (1, 4)
+    assert found["A2B"]["images"] == found["B2A"]["images"] == 2
+
+    with open(run.path("test", "metrics.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["direction"], row["name"]) for row in rows] == [
+        ("A2B", "one.v2.bmp"),
+        ("A2B", "two.png"),
+        ("B2A", "one.v2.png"),
+        ("B2A", "two.png"),
+    ]
+    target = plainly_resized(run.path("..", "set", "val", "B", "two.png"))
+    fake, untouched = (
+        imageio.imread(run.path("test", "A2B", "two.png")),
+        plainly_resized(run.path("..", "set", "val", "A", "two.png")),
+    )
+    for name, metric in metrics.PAIRED.items():
+        assert float(rows[1][name]) == pytest.approx(metric(fake, target), rel=1e-3)
+        assert float(rows[1][f"input_{name}"]) == pytest.approx(metric(untouched, target), rel=2e-2)
+    assert found["A2B"]["psnr"] == pytest.approx(np.mean([float(row["psnr"]) for row in rows[:2]]))
+
+
+def plainly_resized(path):
+    """As the model takes it, by NumPy: bilinear with half-pixel centres, rounded."""
+    image = files.read(path, 3).astype(float)
+    for axis, side in ((0, 40), (1, 36)):
+        at = np.clip((np.arange(32) + 0.5) * side / 32 - 0.5, 0, side - 1)
+        low = np.floor(at).astype(int)
+        part = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        image = np.take(image, low, axis) * (1 - part) + np.take(image, np.minimum(low + 1, side - 1), axis) * part
+    return np.rint(image).astype(np.uint8)
+
+
+def test_batches_do_not_change_the_images(trained):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images)
+    ones = imageio.imread(run.path("test", "B2A", "two.png"))
+    run_test(run.run_dir, dual, images, batch_size=3)
+    assert np.abs(imageio.imread(run.path("test", "B2A", "two.png")).astype(int) - ones).max() <= 1
+
+
+def test_one_direction_needs_one_domain(trained, tmp_path):
+    dual, _, run = trained
+    files.write(tmp_path / "alone" / "val" / "B" / "x.png", np.zeros([40, 40, 3], np.uint8))
+    alone = Images("alone", data_root=str(tmp_path))
+    assert run_test(run.run_dir, dual, alone)["images"] == 0
+    assert run.path("test", "B2A", "x.png").exists()
+    with pytest.raises(UserError, match="no validation images for direction A2B"):
+        run_test(run.run_dir, dual, alone, direction="A2B")
+
+
+def test_a_run_that_is_not_there(trained, tmp_path):
+    dual, images, _ = trained
+    with pytest.raises(UserError, match=r"There is no trained run in .*nowhere"):
+        run_test(str(tmp_path / "nowhere"), dual, images)
+
+
+def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, tmp_path):
+    dual, _, run = trained
+    for name in ("x.png", "x.bmp"):
+        files.write(tmp_path / "twins" / "val" / "A" / name, np.zeros([40, 40, 3], np.uint8))
+    before = sorted(run.path("test").rglob("*"))
+    with pytest.raises(UserError, match=r"would both be written as x\.png"):
+        run_test(run.run_dir, dual, Images("twins", data_root=str(tmp_path)))
+    assert sorted(run.path("test").rglob("*")) == before
+
+
+def test_equal_images_have_no_psnr_and_are_counted(trained, monkeypatch):
+    dual, images, run = trained
+    monkeypatch.setitem(metrics.PAIRED, "psnr", lambda image, target: None)
+    monkeypatch.setitem(metrics.PAIRED, "l1", lambda image, target: 0.0)
+    found = run_test(run.run_dir, dual, images)
+    assert found["A2B"]["psnr"] is None
+    assert found["A2B"]["equal_to_target"] == 2

@@ -1,0 +1,193 @@
+"""Training goes on exactly where it stopped, says what it does, and stops when it must."""
+
+import csv
+import dataclasses
+import signal
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from common import run as runs
+from common import tensorflow as tf
+from common import train as training
+from common.errors import UserError
+from common.images import Images, files
+from common.monitor import Monitor
+from common.run import Run
+from tests import small
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """A function from changes of the run to (dual, images, run)."""
+    random = np.random.default_rng(0)
+    for folder, count in (("train/A", 5), ("train/B", 4), ("val/A", 2), ("val/B", 2)):
+        for number in range(count):
+            image = random.integers(0, 256, [40, 36, 3], np.uint8)
+            files.write(tmp_path / "set" / folder / f"{number}.png", image)
+
+    def make(run_dir="run", **run):
+        dual = small.dualgan(gan_loss="classic", n_gen=2)
+        run = Run(run_dir=str(tmp_path / run_dir), **{"steps": 4, "batch_size": 2, "log_every": 1, **run})
+        return dual, Images("set", data_root=str(tmp_path)), run
+
+    return make
+
+
+def variables(run):
+    """Every variable of the newest checkpoint, by name."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def log(run):
+    with open(run.path("log.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_clock(rows):
+    return [
+        {name: value for name, value in row.items() if name not in ("seconds", "images_per_s", "waiting")}
+        for row in rows
+    ]
+
+
+def test_training_in_two_parts_is_training_in_one(setup):
+    _, images, whole = setup("whole", steps=6)
+    parts = small.dualgan(dropout=0.3, n_gen=2, load_size=36, flip=True), images  # all that can be drawn, is
+    assert training.train(*parts, whole) == (0, 6, 6)
+    halves = dataclasses.replace(whole, run_dir=str(whole.path("..", "halves")), steps=3)
+    assert training.train(*parts, halves) == (0, 3, 3)
+    assert training.train(*parts, dataclasses.replace(halves, steps=6)) == (3, 6, 6)
+    expected, found = variables(whole), variables(halves)
+    assert expected.keys() == found.keys()
+    assert any(name.endswith("/RMSProp") for name in found)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    assert (found["batches_read"], found["updates"]) == (12, 12)
+    assert without_clock(log(halves)) == without_clock(log(whole))
+
+
+def test_another_seed_is_another_training(setup):
+    *parts, run = setup(steps=1)
+    other = dataclasses.replace(run, run_dir=f"{run.run_dir}-other", seed=1)
+    training.train(*parts, run)
+    training.train(*parts, other)
+    name = "A2B/generator/down_0/kernel"
+    assert (variables(run)[name] != variables(other)[name]).all()
+
+
+def test_rows_after_the_restored_step_are_written_again(setup):
+    *parts, run = setup(steps=2)
+    training.train(*parts, run)
+    with open(run.path("log.csv"), "a") as file:  # as if killed at step 4, after the checkpoint of step 2
+        file.write("3,1,1,1,1,1,1,1,1,1,1,1,1,1\n4,1,1")
+    training.train(*parts, dataclasses.replace(run, steps=3))
+    assert [row["step"] for row in log(run)] == ["1", "2", "3"]
+    assert float(log(run)[-1]["epoch"]) == pytest.approx(3 * 4 / 5)
+    assert float(log(run)[-1]["A2B/generator/reconstruction"]) > 0.0
+
+
+def test_an_ended_run_has_nothing_to_do(setup):
+    parts = setup(steps=2)
+    training.train(*parts)
+    assert training.train(*parts) == (2, 2, 2)
+
+
+def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
+    dual, images, run = setup(steps=1)
+    training.train(dual, images, run)
+    with pytest.raises(UserError) as error:
+        training.train(dataclasses.replace(dual, lambda_A=7.0), images, run)
+    assert "was trained with --lambda_A 500.0, and now --lambda_A 7.0 is asked for" in str(error.value)
+    with pytest.raises(UserError, match="--batch_size 2, and now --batch_size 1"):
+        training.train(dual, images, dataclasses.replace(run, batch_size=1))
+    training.train(dual, images, dataclasses.replace(run, steps=2, keep=5, log_every=3))
+    assert runs.load(run.run_dir)["run"].keep == 5
+
+
+def test_a_change_of_threads_or_versions_is_said_once(setup, capsys):
+    dual, images, run = setup(steps=1, threads=1)
+    training.train(dual, images, run)
+    training.train(dual, images, dataclasses.replace(run, steps=2, threads=2))
+    said = capsys.readouterr().err
+    assert "--threads was 1 and is 2 now" in said
+    assert "results may differ in their last bits" in said
+    training.train(dual, images, dataclasses.replace(run, steps=3, threads=2))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_training_after_the_step_saved(setup, monkeypatch, name):
+    *parts, run = setup(steps=50)
+    original = Monitor.step
+
+    def step(self, number, *rest):
+        if number == 3:
+            signal.raise_signal(getattr(signal, name))
+        original(self, number, *rest)
+
+    monkeypatch.setattr(Monitor, "step", step)
+    before = signal.getsignal(getattr(signal, name))
+    assert training.train(*parts, run) == (0, 3, 50)
+    assert signal.getsignal(getattr(signal, name)) is before
+    assert variables(run)["batches_read"] == 6
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
+    dual, images, run = setup(steps=50, save_every=1)
+    training.train(dual, images, dataclasses.replace(run, steps=1))
+    # a value in the checkpoint that no training could have made
+    with tf.Graph().as_default(), tf.Session() as session:
+        restored = [tf.get_variable(name, initializer=value) for name, value in variables(run).items()]
+        saver = tf.train.Saver(restored)
+        session.run(tf.global_variables_initializer())
+        (kernel,) = (variable for variable in restored if variable.op.name == "A2B/generator/out/kernel")
+        kernel.load(np.full(kernel.shape.as_list(), np.nan, np.float32), session)
+        saver.save(session, str(run.path("checkpoints", "model-00000001")), write_meta_graph=False)
+    with pytest.raises(UserError) as error:
+        training.train(dual, images, run)
+    assert "became nan at step 2" in str(error.value)
+    assert "set/train/A/" in str(error.value)
+    assert "set/train/B/" in str(error.value)
+    assert "model-00000001" in str(error.value)
+    assert variables(run)["batches_read"] == 2
+
+
+def test_samples_show_both_directions_there_and_back(setup):
+    *parts, run = setup(steps=1)
+    training.train(*parts, run)
+    strip = imageio.imread(run.path("samples", "00000001.png"))
+    assert strip.shape == (2 * 32 + 4, 2 * (3 * 32 + 2 * 4) + 12, 3)
+    first = training.pipeline.files.read(run.path("..", "set", "val", "A", "0.png"), 3)
+    assert abs(strip[:32, :32].mean() - first.mean()) < 3.0
+
+
+def test_checkpoints_beyond_keep_are_deleted_across_restarts(setup):
+    *parts, run = setup(steps=3, save_every=1)
+    training.train(*parts, run)
+    training.train(*parts, dataclasses.replace(run, steps=5))
+    kept = sorted(path.name for path in run.path("checkpoints").glob("*.index"))
+    assert kept == ["model-00000004.index", "model-00000005.index"]
+
+
+def test_arrays_can_be_fed_in_place_of_files(setup):
+    dual, images, run = setup()
+    loaders = images.loaders(dual, images.training_files(dual))
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        built = training.build(dual, loaders, loaders, run)
+        assert graph.finalized
+        session.run(built.initialize)  # and not the input: it is not read
+        ones = np.ones([2, 32, 32, 3], np.float32)
+        found = session.run(built.step.passes[0].losses, {"A:0": ones, "B:0": -ones, "index:0": [0, 1]})
+    assert all(np.isfinite(loss) for loss in found.values())
+
+
+def test_how_long_a_run_is():
+    dual = small.dualgan(n_gen=2)
+    assert Run("x", steps=7).total_steps(dual, 100) == 7
+    assert Run("x", epochs=2.5, batch_size=3).total_steps(dual, 100) == 42  # 250 images, 6 a step
+    assert Run("x").total_steps(dual, 4) == 100  # 50 epochs of 4 images, 2 a step
+    with pytest.raises(UserError, match="--steps 1 and --epochs 2 both say how long"):
+        Run("x", steps=1, epochs=2)
