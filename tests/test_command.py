@@ -76,10 +76,11 @@ def test_errors_in_flags_come_without_tensorflow():
 def test_the_interface():
     """Names that people and scripts rely on."""
     values = parse("").values
-    names = (
-        "phase dataset data_root run_dir preset image_size batch_size steps epochs seed save_every log_every"
-        " sample_every gan_loss n_gen n_critic lambda_A lambda_B lambda_identity lambda_gp ngf ndf lr_G lr_D direction limit debug"
-    )
+    names = """
+        phase dataset data_root run_dir preset image_size batch_size steps epochs seed save_every log_every
+        sample_every gan_loss n_gen n_critic lambda_A lambda_B lambda_identity lambda_gp ngf ndf lr_G lr_D
+        direction limit debug
+    """
     assert set(names.split()) <= set(values)
 
 
