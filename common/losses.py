@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from common import randomness
 from common import tensorflow as tf
+from common.gradients import gradients
 
 
 class Adversarial(NamedTuple):
@@ -51,6 +52,6 @@ def gradient_penalty(critic, real, fake, key, epsilon=1e-12):
     """
     mix = randomness.uniform(key, [1, 1, 1], real.dtype)
     between = real + mix * (fake - real)
-    (slope,) = tf.gradients(critic(between), between)
+    (slope,) = gradients(critic(between), [between])
     norm = tf.sqrt(epsilon + tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
     return l2(norm, 1.0)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from common import tensorflow as tf
+from common.gradients import gradients
 
 
 class Objective(NamedTuple):
@@ -24,20 +25,20 @@ def rmsprop(learning_rate, decay):
     return tf.train.RMSPropOptimizer(learning_rate, decay=decay, momentum=0.0, epsilon=1e-10)
 
 
-def minimize(optimizer, objective, *, after=()):
-    """The op that takes one step down `objective`; it changes nothing before `after` is there."""
-    gradients = tf.gradients(objective.total, list(objective.variables))
-    return apply(optimizer, gradients, objective.variables, [*evidence(objective, gradients), *after])
+def minimize(optimizer, objective):
+    """The op that takes one step down `objective`."""
+    found = gradients(objective.total, list(objective.variables))
+    return apply(optimizer, found, objective.variables, evidence(objective, found))
 
 
-def evidence(objective, gradients):
-    """All that must be known of an objective before anything it depends on may change."""
-    return [*objective.losses.values(), *(gradient for gradient in gradients if gradient is not None)]
+def evidence(objective, found):
+    """All that must be known of an objective, with its gradients `found`, before what it depends on may change."""
+    return [*objective.losses.values(), *(gradient for gradient in found if gradient is not None)]
 
 
-def apply(optimizer, gradients, variables, after):
-    """The op that moves `variables` along `gradients`, once all of `after` is there."""
-    pairs = [(gradient, variable) for gradient, variable in zip(gradients, variables) if gradient is not None]
+def apply(optimizer, found, variables, after):
+    """The op that moves `variables` along their gradients `found`, once all of `after` is there."""
+    pairs = [(gradient, variable) for gradient, variable in zip(found, variables) if gradient is not None]
     with tf.control_dependencies(after):
         pairs = [(tf.identity(gradient), variable) for gradient, variable in pairs]
         return optimizer.apply_gradients(pairs)

@@ -63,8 +63,11 @@ def session(threads):
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
     )
     config.gpu_options.allow_growth = True
+    off = 2  # RewriterConfig.OFF
     # the remapper does not understand graphs with second derivatives, says so at length, and gives up
-    config.graph_options.rewrite_options.remapping = 2  # RewriterConfig.OFF
+    config.graph_options.rewrite_options.remapping = off
+    # the arithmetic optimizer makes sums whose rounding depends on timing (see gradients)
+    config.graph_options.rewrite_options.arithmetic_optimization = off
     return tf.Session(config=config)
 
 

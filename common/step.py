@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import optimizers, randomness
+from common import gradients, optimizers, randomness
 from common import tensorflow as tf
 from common.optimizers import Objective
 
@@ -70,10 +70,10 @@ def _update(dual, pairs, optimizer, roles):
 def _update_at_once(dual, pairs, optimizer):
     """Both roles: all gradients at the old weights, then all changes."""
     objectives = {role: _objective(dual, pairs, role) for role in optimizer}
-    gradients = {role: tf.gradients(o.total, list(o.variables)) for role, o in objectives.items()}
-    known = [x for role, o in objectives.items() for x in optimizers.evidence(o, gradients[role])]
+    found = {role: gradients.gradients(o.total, list(o.variables)) for role, o in objectives.items()}
+    known = [x for role, o in objectives.items() for x in optimizers.evidence(o, found[role])]
     changes = [
-        _clipped(dual, role, optimizers.apply(optimizer[role], gradients[role], o.variables, known), o)
+        _clipped(dual, role, optimizers.apply(optimizer[role], found[role], o.variables, known), o)
         for role, o in objectives.items()
     ]
     return tf.group(*changes), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
@@ -98,7 +98,7 @@ def _objective(dual, pairs, role):
                 losses[f"{direction.name}/{role}/{name}"] = loss
                 terms.append(weight * loss)
         variables += getattr(direction, role).trainable_variables
-    return Objective(losses, tf.add_n(terms), variables)
+    return Objective(losses, gradients.add(terms), variables)
 
 
 def _counter(name):

@@ -17,7 +17,7 @@ PACKAGES = ("common", "dualgan", "flags")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
     {"errors", "settings", "tensorflow"},
-    {"randomness"},
+    {"randomness", "gradients"},
     {"layers"},
     {"networks", "losses", "optimizers", "metrics", "images"},
     {"dual", "run", "monitor", "checkpoints"},

@@ -1,0 +1,21 @@
+"""Gradients whose last bits do not depend on timing."""
+
+from common import tensorflow as tf
+
+
+def gradients(loss, of):
+    """The gradients of `loss` in a list of tensors or variables; None for those that it does not reach.
+
+    What a value gets from its several uses is added two by two. TensorFlow's AddN of three
+    and more begins with whichever buffer happens to be free, so its rounding changes from run
+    to run. (The arithmetic optimizer would join the pairs again: sessions switch it off.)
+    """
+    return tf.gradients(loss, of, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+
+
+def add(terms):
+    """The sum of tensors, from first to last."""
+    total, *others = terms
+    for term in others:
+        total = total + term
+    return total
