@@ -58,6 +58,8 @@ def train(dual, images, run):
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
             _warn(runs.record(run, dual, images))
+            if done < total:
+                print(_introduction(dual, images, files, run, session, done, total), flush=True)
             names = [name for each in graph.step.passes for name in each.losses]
             counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
             with Monitor(run.path("log.csv"), names, *counts) as monitor:
@@ -89,6 +91,17 @@ def build(dual, loaders, sample_loaders, run):
     graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))
     tf.get_default_graph().finalize()
     return graph
+
+
+def _introduction(dual, images, files, run, session, done, total):
+    """What is about to happen, in a line or two."""
+    gpus = sum(device.device_type == "GPU" for device in session.list_devices())
+    epochs = total * run.images_in_step(dual) / images.images_in_epoch(files)
+    return (
+        f"{type(dual).__name__} on {images.dataset}: {len(files.A):,} images of A, {len(files.B):,} of B;"
+        f" {total:,} steps ({epochs:.1f} epochs) on {f'{gpus} GPU' if gpus else 'the CPU'}, into {run.run_dir}."
+        + (f"\nGoing on from step {done:,}." if done else "")
+    )
 
 
 def _input(name, default):
