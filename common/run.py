@@ -118,6 +118,8 @@ def refuse_contradictions(run_dir, **parts):
 
 def record(run, dual, images):
     """Writes config.json. Returns a sentence for each change of the environment since it was written last."""
+    if run.path().exists() and not run.path().is_dir():
+        raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
     now, path, changes = environment(run.threads), config_path(run.run_dir), []
     if path.exists():
         before = load(run.run_dir)["environment"]

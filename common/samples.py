@@ -13,7 +13,7 @@ class Samples:
     """The strips of a dual: real, fake and reconstructed images of every direction, a row an image."""
 
     def __init__(self, dual, loaders):
-        self.begin, self._strips = [], {}
+        self.begin, self._strips, self._loaders = [], {}, loaders
         for name, loader in zip(dual.directions, loaders):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
             direction, cycle = duals.connect_for_use(dual, name, real, index)
@@ -23,7 +23,8 @@ class Samples:
 
     def write(self, session, path):
         """Writes one PNG: a block of rows for each direction, side by side."""
-        blocks = [_block(strips) for strips in session.run(self._strips).values()]
+        with pipeline.naming_failures(self._loaders):
+            blocks = [_block(strips) for strips in session.run(self._strips).values()]
         height = max(block.shape[0] for block in blocks)
         margins = [((0, height - len(block)), (0, 3 * GAP), (0, 0)) for block in blocks]
         padded = [np.pad(block, margin, constant_values=255) for block, margin in zip(blocks, margins)]

@@ -82,10 +82,8 @@ def _walk(session, way, loaders, run_dir):
     session.run(way.begin)
     with tqdm.tqdm(total=len(way.paths), desc=way.name, unit="image", disable=None) as bar:
         while bar.n < len(way.paths):
-            try:
+            with pipeline.naming_failures(loaders.values()):
                 found = session.run(way.fetches)
-            except tf.errors.OpError as error:
-                raise pipeline.reading_failure(loaders.values()) or error from None
             for i, number in enumerate(found["number"]):
                 path, folder = way.paths[number], pathlib.Path(run_dir, "test")
                 files.write(folder / way.name / f"{path.stem}.png", found["fake"][i])

@@ -127,10 +127,8 @@ def _take_step(session, graph, loaders, number):
     losses, waited = {}, 0.0
     for each in graph.step.passes:
         fetches = (each.losses, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
-        try:
+        with pipeline.naming_failures(loaders):
             found, seconds, *numbers, _ = session.run(fetches)
-        except tf.errors.OpError as error:
-            raise pipeline.reading_failure(loaders) or error from None
         losses, waited = {**losses, **found}, waited + seconds
         bad = [name for name, loss in found.items() if not math.isfinite(loss)]
         if bad:

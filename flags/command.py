@@ -56,10 +56,16 @@ def main(dual, argv=None):
             if not debug:
                 quiet.import_tensorflow()
             {"train": _train, "test": _test}[asked.values.phase](dual, asked)
-    except (UserError, OSError) as error:
+    except UserError as error:
         if debug:
             raise
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if debug:
+            raise
+        sys.exit(
+            f"error: {error.filename or 'a file'}: {error.strerror or error}. (--debug shows what was being done.)"
+        )
 
 
 def parse(dual, argv):

@@ -18,10 +18,8 @@ def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
         loaders = images.loaders(dual, images.training_files(dual))
         batch, begin = pipeline.training_batches(loaders, dual, batch_size, position)
         session.run(begin, {position: start})
-        try:
+        with pipeline.naming_failures(loaders):
             return [session.run(batch) for _ in range(count)]
-        except tf.errors.OpError as error:
-            raise pipeline.reading_failure(loaders) or error from None
 
 
 def numbers(images):

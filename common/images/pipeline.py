@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -113,6 +114,10 @@ def all_images(loader, dual, batch_size, repeat=False):
     return iterator.get_next(), iterator.initializer
 
 
-def reading_failure(loaders):
-    """The UserError of the image that could not be read, if that is why a session failed."""
-    return next((loader.failure for loader in loaders if loader.failure), None)
+@contextlib.contextmanager
+def naming_failures(loaders):
+    """Within it, a session that fails because an image does not read raises that image's UserError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise next((loader.failure for loader in loaders if loader.failure), error) from None
