@@ -43,12 +43,27 @@ def test_the_seed_of_the_graph_changes_every_draw():
 
 
 def test_every_pass_is_a_permutation_of_its_own(session):
-    positions = tf.range(40, dtype=tf.int64)
-    items = session.run(tf.map_fn(lambda position: randomness.shuffled("A/order", position, 10), positions))
-    passes = items.reshape(4, 10)
-    for one in passes:
-        assert sorted(one) == list(range(10))
-    assert len({tuple(one) for one in passes}) == 4
+    number = tf.placeholder(tf.int64, [])
+    order = randomness.permutation("A/order", number, 8)
+    passes = [tuple(session.run(order, {number: i})) for i in range(600)]
+    assert {tuple(sorted(one)) for one in passes} == {tuple(range(8))}
+    assert len(set(passes)) > 590  # of 8! = 40,320; in 600 draws 4.5 meet again by chance
+    firsts = np.bincount([one[0] for one in passes], minlength=8)
+    assert firsts.min() > 75 - 5 * np.sqrt(600 * 7 / 64)
+    assert firsts.max() < 75 + 5 * np.sqrt(600 * 7 / 64)
+
+
+def test_two_domains_meet_as_often_as_chance_has_it():
+    """Orders of A and B agree at a share of 1/n, under every seed: the count of meetings is Poisson's, of mean 1."""
+    count, met = 200, []
+    for seed in range(60):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(seed)
+            orders = [randomness.permutation(name, tf.constant(0, tf.int64), count) for name in ("A/order", "B/order")]
+            A, B = session.run(orders)
+        met.append(int((A == B).sum()))
+    assert max(met) <= 7  # more has a chance of 1e-5 a seed
+    assert 0.35 < np.mean(met) < 1.65  # 1 ± 5 standard deviations of the mean
 
 
 def test_initial_values_depend_on_the_full_name(session):

@@ -73,10 +73,9 @@ def training_batches(loaders, dual, batch_size, start):
     """
 
     @tf.autograph.experimental.do_not_convert
-    def sample(index):
+    def sample(index, *numbers):
         chosen = {}
-        for domain, loader in zip("AB", loaders):
-            number = randomness.shuffled(f"{domain}/order", index, len(loader.paths))
+        for domain, loader, number in zip("AB", loaders, numbers):
             draw = randomness.uniform(randomness.key(f"{domain}/crop", 0, index[None]), [3])[0]
             chosen[domain] = tensors.prepare(loader.tensor(number), dual, draw)
             chosen[f"file_{domain}"] = number
@@ -86,7 +85,8 @@ def training_batches(loaders, dual, batch_size, start):
     def stamped(batch):
         return {**batch, "ready": tf.timestamp()}
 
-    dataset = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    orders = [_numbers(f"{domain}/order", len(loader.paths), start) for domain, loader in zip("AB", loaders)]
+    dataset = tf.data.Dataset.zip((_count_from(start), *orders))
     dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)
     iterator = tf.data.make_initializable_iterator(dataset)
@@ -121,3 +121,17 @@ def naming_failures(loaders):
         yield
     except tf.errors.OpError as error:
         raise next((loader.failure for loader in loaders if loader.failure), error) from None
+
+
+def _numbers(name, count, start):
+    """Numbers of files for ever, from position `start`: pass after pass, each in an order of its own."""
+
+    @tf.autograph.experimental.do_not_convert
+    def order(number):
+        return tf.data.Dataset.from_tensor_slices(randomness.permutation(name, number, count))
+
+    return _count_from(start // count).flat_map(order).skip(start % count)
+
+
+def _count_from(start):
+    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)
