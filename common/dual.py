@@ -30,8 +30,9 @@ class Direction(NamedTuple):
 class Cycle(NamedTuple):
     """What the other direction's generator adds to a direction."""
 
-    reconstructed: tf.Tensor  # fake, translated back
-    same: tf.Tensor | None  # target through the direction's own generator; None if channels differ
+    direction: Direction
+    reconstructed: tf.Tensor  # its fake, translated back
+    same: tf.Tensor | None  # its target through the direction's own generator; None if channels differ
 
 
 class Network:
@@ -150,8 +151,8 @@ class Dual(abc.ABC):
         fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
         A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, key("A2B/critic"))
         B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, key("B2A/critic"))
-        there = Cycle(to_A(fake_B, key("A2B/reconstructed")), same_B)
-        back = Cycle(to_B(fake_A, key("B2A/reconstructed")), same_A)
+        there = Cycle(A2B, to_A(fake_B, key("A2B/reconstructed")), same_B)
+        back = Cycle(B2A, to_B(fake_A, key("B2A/reconstructed")), same_A)
         return [(A2B, there), (B2A, back)]
 
     def network(self, direction, role):
@@ -188,5 +189,6 @@ def connect_for_use(dual, name, images, index):
     def key(called):
         return randomness.key(f"use/{called}", 0, index)
 
-    pairs = dual.connect(A, B, key if dual.test_dropout else None)
+    alone = dataclasses.replace(dual, lambda_identity=0.0)  # which would take both domains through one batch
+    pairs = alone.connect(A, B, key if dual.test_dropout else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)

@@ -74,9 +74,10 @@ class Monitor:
         """Leaves out the rows after step `done`: they are about to be written again."""
         if not self._path.exists():
             return
-        with open(self._path, newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        with open(self._path, newline="", errors="replace") as file:
+            header, *rows = list(csv.reader(line.replace("\0", "") for line in file)) or [[]]
         beside = self._path.with_name("log.csv.new")
         with open(beside, "w", newline="") as file:
-            csv.writer(file).writerows([header, *(row for row in rows if row and int(row[0]) <= done)])
+            whole = [row for row in rows if len(row) == len(header) and row[0].isdigit()]
+            csv.writer(file).writerows([header, *(row for row in whole if int(row[0]) <= done)])
         os.replace(beside, self._path)

@@ -8,12 +8,13 @@ test/          A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
 """
 
 import dataclasses
+import hashlib
 import math
 import os
 import pathlib
 import platform
 
-from common import settings
+from common import checkpoints, settings
 from common import tensorflow as tf
 from common.errors import UserError
 from common.settings import FIXED, FREE, WARN, setting
@@ -79,6 +80,7 @@ def environment(threads):
         "machine": platform.machine(),
         "threads": threads or os.cpu_count(),
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "default"),
     }
 
 
@@ -88,21 +90,18 @@ def config_path(run_dir):
 
 
 def load(run_dir):
-    """The parts that a run folder was written with: dual, images, run; and its environment."""
+    """What a run folder was written with: dual, images and run, and files and environment as `record` wrote them."""
     return settings.load(config_path(run_dir))
 
 
 def has_begun(run_dir):
     """Whether a run folder holds something that must not be lost: a checkpoint."""
-    return config_path(run_dir).exists() and any(pathlib.Path(run_dir, "checkpoints").glob("model-*.index"))
+    return bool(checkpoints.found(pathlib.Path(run_dir, "checkpoints")))
 
 
 def refuse_contradictions(run_dir, **parts):
-    """Raises UserError if a fixed setting of `parts` is not that of the run in `run_dir`.
-
-    Returns a sentence for each setting by which results may differ in their last bits.
-    """
-    saved, warnings = load(run_dir), []
+    """Raises UserError if a fixed setting of `parts` is not that of the run in `run_dir`."""
+    saved = load(run_dir)
     for name, part in parts.items():
         for difference in settings.differences(saved[name], part):
             if difference.resume == FIXED:
@@ -111,20 +110,34 @@ def refuse_contradictions(run_dir, **parts):
                     f" {difference.asked} is asked for. Leave it out to go on with that run, or give another --run_dir"
                     " for a new one."
                 )
-            if difference.resume == WARN:
-                warnings.append(f"--{difference.name} was {difference.saved} and is {difference.asked} now")
-    return warnings
 
 
-def record(run, dual, images):
+def refuse_other_files(run_dir, files):
+    """Raises UserError if the training files are not those that the run in `run_dir` began with."""
+    for domain, before in load(run_dir)["files"].items():
+        now = _fingerprint(getattr(files, domain))
+        if now != before:
+            raise UserError(
+                f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
+                f" {now['count']} now, or other names. Bring them back to go on, or give another --run_dir."
+            )
+
+
+def record(run, dual, images, files):
     """Writes config.json. Returns a sentence for each change of the environment since it was written last."""
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
     now, path, changes = environment(run.threads), config_path(run.run_dir), []
-    if path.exists():
+    if has_begun(run.run_dir):
         before = load(run.run_dir)["environment"]
         differing = [name for name in now if before.get(name) != now[name]]
         changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings.save(path, now, dual=dual, images=images, run=run)
+    fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
+    settings.save(path, {"files": fingerprints, "environment": now}, dual=dual, images=images, run=run)
     return changes
+
+
+def _fingerprint(paths):
+    names = "\n".join(path.name for path in paths)
+    return {"count": len(paths), "names": hashlib.blake2b(names.encode(), digest_size=8).hexdigest()}

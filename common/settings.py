@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import math
 import os
 import pathlib
 import sys
@@ -33,7 +34,9 @@ def check(part):
         value, about = getattr(part, field.name), field.metadata
         if about["choices"] and value not in about["choices"]:
             raise UserError(f"--{field.name} {value} is none of: {', '.join(about['choices'])}.")
-        if about["minimum"] is not None and not value >= about["minimum"]:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{field.name} {value} is not a number that can be used.")
+        if about["minimum"] is not None and value < about["minimum"]:
             raise UserError(f"--{field.name} {value} is too small: it begins at {about['minimum']}.")
 
 
@@ -57,23 +60,27 @@ def differences(saved, asked):
     ]
 
 
-def save(path, environment, **parts):
-    """Writes every part, a dataclass, as its class and its fields; whole or not at all."""
+def save(path, facts, **parts):
+    """Writes every part, a dataclass, as its class and its fields, and `facts`, dictionaries, as they are."""
     text = {name: _describe(part) for name, part in parts.items()}
+    write_whole(path, json.dumps({**text, **facts}, indent=2) + "\n")
+
+
+def write_whole(path, text):
+    """Writes a file beside `path` and then puts it in its place: it is there whole, or as it was."""
     beside = pathlib.Path(f"{path}.new")
-    beside.write_text(json.dumps({**text, "environment": environment}, indent=2) + "\n")
+    beside.write_text(text)
     os.replace(beside, path)
 
 
 def load(path):
-    """The parts that `save` wrote, by name, and `environment`, a dictionary.
+    """The parts and the facts that `save` wrote, by name.
 
     Raises UserError if the file is missing or is not what `save` writes.
     """
     try:
-        parts = json.loads(pathlib.Path(path).read_text())
-        environment = parts.pop("environment")
-        return {**{name: _build(path, **part) for name, part in parts.items()}, "environment": environment}
+        found = json.loads(pathlib.Path(path).read_text()).items()
+        return {name: _build(path, **part) if "class" in part else part for name, part in found}
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
     except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
@@ -90,6 +97,8 @@ def _describe(part):
 def _build(path, **fields):
     module, _, name = fields.pop("class").partition(":")
     part = getattr(importlib.import_module(module), name)
+    if not dataclasses.is_dataclass(part):
+        raise TypeError(f"{module}:{name} is not a part")
     unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
     if unknown:
         raise UserError(f"{path} has settings that {name} does not know: {', '.join(sorted(unknown))}.")

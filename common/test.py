@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import pathlib
+import shutil
 from typing import NamedTuple
 
 import numpy as np
 import tqdm
 
 from common import dual as duals
-from common import metrics
+from common import metrics, settings
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
@@ -29,13 +31,12 @@ class Way(NamedTuple):
     paths: list
     begin: tf.Operation
     fetches: dict  # number, fake, reconstructed
-    targets: dict  # stem -> path of the image of the other domain that has it
-    channels: int  # of those
-    native: tf.Tensor  # placeholder: an image as a file has it, with those channels
+    target: pipeline.Loader  # of the other domain
+    native: tf.Tensor  # placeholder: an image as a file has it, with the channels of the target
     prepared: tf.Tensor  # that image in the size of the model
 
 
-def test(run_dir, dual, images, direction="both", batch_size=1):
+def test(run_dir, dual, images, direction="both", batch_size=1, threads=None):
     """Translates every validation image of `images` with the newest checkpoint of a run.
 
     Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, in the size of the
@@ -54,12 +55,16 @@ def test(run_dir, dual, images, direction="both", batch_size=1):
         loaders = dict(zip("AB", images.loaders(dual, found)))
         names = [name for name in dual.directions if direction in ("both", name) and loaders[name[0]].paths]
         if not names:
-            raise UserError(f"The set {images.dataset} has no validation images for direction {direction}.")
+            raise UserError(
+                f"The set {images.dataset} has no validation images for direction {direction}: its val/A, val/B"
+                " (or testA, testB) are missing or empty."
+            )
         ways = [_way(dual, name, loaders, batch_size) for name in names]
         checkpoints = Checkpoints(run_dir, variables=tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         tf.get_default_graph().finalize()
-        with runs.session(run.threads) as session:
+        with runs.session(run.threads if threads is None else threads) as session:
             step = checkpoints.restore(session)
+            _remove_earlier(run_dir, names)
             rows = [row for way in ways for row in _walk(session, way, loaders, run_dir)]
     return _report(run_dir, step, rows)
 
@@ -73,13 +78,13 @@ def _way(dual, name, loaders, batch_size):
         fetches["reconstructed"] = tensors.to_bytes(cycle.reconstructed)
     native = tf.placeholder(tf.uint8, [None, None, target.channels])
     prepared = tensors.to_bytes(tensors.prepare(native, dual))
-    targets = {path.stem: path for path in target.paths}
-    return Way(name, source.paths, begin, fetches, targets, target.channels, native, prepared)
+    return Way(name, source.paths, begin, fetches, target, native, prepared)
 
 
 def _walk(session, way, loaders, run_dir):
     """Writes every image of a direction; yields a row of metrics for each that has a target."""
     session.run(way.begin)
+    targets = {path.stem: path for path in way.target.paths}
     with tqdm.tqdm(total=len(way.paths), desc=way.name, unit="image", disable=None) as bar:
         while bar.n < len(way.paths):
             with pipeline.naming_failures(loaders.values()):
@@ -89,19 +94,19 @@ def _walk(session, way, loaders, run_dir):
                 files.write(folder / way.name / f"{path.stem}.png", found["fake"][i])
                 if "reconstructed" in found:
                     files.write(folder / BACK[way.name] / f"{path.stem}.png", found["reconstructed"][i])
-                if path.stem in way.targets:
-                    yield _row(session, way, path, found["fake"][i])
+                if path.stem in targets:
+                    yield _row(session, way, path, targets[path.stem], found["fake"][i])
                 bar.n += 1
                 bar.refresh()
 
 
-def _row(session, way, path, fake):
+def _row(session, way, path, target_path, fake):
     """What a translated image scores, and what the input as it is would have."""
 
     def prepared(file):
-        return session.run(way.prepared, {way.native: files.read(file, way.channels)})
+        return session.run(way.prepared, {way.native: way.target.read(file)})
 
-    target, untouched = prepared(way.targets[path.stem]), prepared(path)
+    target, untouched = prepared(target_path), prepared(path)
     scores = {name: metric(fake, target) for name, metric in metrics.PAIRED.items()}
     before = {f"input_{name}": metric(untouched, target) for name, metric in metrics.PAIRED.items()}
     return {"direction": way.name, "name": path.name, **scores, **before}
@@ -113,12 +118,12 @@ def _report(run_dir, step, rows):
     for name in dict.fromkeys(row["direction"] for row in rows):
         means[name] = _means([row for row in rows if row["direction"] == name])
     if rows:
-        folder = pathlib.Path(run_dir, "test")
-        with open(folder / "metrics.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        (folder / "metrics.json").write_text(json.dumps(means, indent=2) + "\n")
+        folder, table = pathlib.Path(run_dir, "test"), io.StringIO(newline="")
+        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        settings.write_whole(folder / "metrics.csv", table.getvalue())
+        settings.write_whole(folder / "metrics.json", json.dumps(means, indent=2) + "\n")
     return means
 
 
@@ -129,6 +134,16 @@ def _means(rows):
         values = [row[column] for row in rows if row[column] is not None]
         means[column] = float(np.mean(values)) if values else None
     return means
+
+
+def _remove_earlier(run_dir, names):
+    """Removes what an earlier test wrote of the same directions, and its scores."""
+    folder = pathlib.Path(run_dir, "test")
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / BACK[name], ignore_errors=True)
+    for name in ("metrics.csv", "metrics.json"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _refuse_equal_stems(found):

@@ -48,8 +48,10 @@ def train(dual, images, run):
     UserError if the images or the run folder are not as they should be, or a loss is not finite.
     """
     if runs.has_begun(run.run_dir):
-        _warn(runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run))
+        runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run)
     files = images.training_files(dual)
+    if runs.has_begun(run.run_dir):
+        runs.refuse_other_files(run.run_dir, files)
     loaders = images.loaders(dual, files)
     images_in_epoch = images.images_in_epoch(files)
     total = run.total_steps(dual, images_in_epoch)
@@ -57,23 +59,31 @@ def train(dual, images, run):
         graph = build(dual, loaders, _sample_loaders(dual, images, files), run)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
-            _warn(runs.record(run, dual, images))
+            _warn(runs.record(run, dual, images, files))
             if done < total:
                 print(_introduction(dual, images, files, run, session, done, total), flush=True)
-            names = [name for each in graph.step.passes for name in each.losses]
+            if done == 0:  # what it begins with; and if an image of the strips does not read, that is said now
+                graph.samples.write(session, run.path("samples", f"{0:08d}.png"))
+            names = dict.fromkeys(name for each in graph.step.passes for name in each.losses)
             counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
             with Monitor(run.path("log.csv"), names, *counts) as monitor:
-                for number in range(done + 1, total + 1):
-                    losses, waited = _take_step(session, graph, loaders, number)
-                    monitor.step(number, losses, waited)
-                    done = number
-                    if number % run.save_every == 0 or number == total or stop.is_set():
-                        graph.checkpoints.save(session, number)
-                    if number % run.sample_every == 0 or number == total:
-                        graph.samples.write(session, run.path("samples", f"{number:08d}.png"))
-                    if stop.is_set():
-                        break
-    return Progress(began, done, total)
+                done = _loop(session, graph, loaders, run, range(done + 1, total + 1), monitor, stop)
+    return Progress(began, done or began, total)
+
+
+def _loop(session, graph, loaders, run, numbers, monitor, stop):
+    """Takes the steps of `numbers`, until `stop` is set; returns the last one taken."""
+    number = None
+    for number in numbers:
+        losses, waited = _take_step(session, graph, loaders, number)
+        monitor.step(number, losses, waited)
+        if number % run.save_every == 0 or number == numbers[-1] or stop.is_set():
+            graph.checkpoints.save(session, number)
+        if number % run.sample_every == 0 or number == numbers[-1]:
+            _write_samples(session, graph, run, number)
+        if stop.is_set():
+            break
+    return number
 
 
 def build(dual, loaders, sample_loaders, run):
@@ -100,8 +110,13 @@ def _introduction(dual, images, files, run, session, done, total):
     return (
         f"{type(dual).__name__} on {images.dataset}: {len(files.A):,} images of A, {len(files.B):,} of B;"
         f" {total:,} steps ({epochs:.1f} epochs) on {f'{gpus} GPU' if gpus else 'the CPU'}, into {run.run_dir}."
+        + ("\nThe identity loss is off: A and B have different channels." if _without_identity(dual) else "")
         + (f"\nGoing on from step {done:,}." if done else "")
     )
+
+
+def _without_identity(dual):
+    return dual.lambda_identity and dual.channels_A != dual.channels_B
 
 
 def _input(name, default):
@@ -127,8 +142,13 @@ def _take_step(session, graph, loaders, number):
     losses, waited = {}, 0.0
     for each in graph.step.passes:
         fetches = (each.losses, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
-        with pipeline.naming_failures(loaders):
-            found, seconds, *numbers, _ = session.run(fetches)
+        try:
+            with pipeline.naming_failures(loaders):
+                found, seconds, *numbers, _ = session.run(fetches)
+        except UserError:
+            if each is graph.step.passes[0] and number > 1:  # all is as the step before left it
+                graph.checkpoints.save(session, number - 1)
+            raise
         losses, waited = {**losses, **found}, waited + seconds
         bad = [name for name, loss in found.items() if not math.isfinite(loss)]
         if bad:
@@ -136,12 +156,19 @@ def _take_step(session, graph, loaders, number):
     return losses, waited
 
 
+def _write_samples(session, graph, run, number):
+    """Writes the strips of a step; where that fails, says so and goes on."""
+    try:
+        graph.samples.write(session, run.path("samples", f"{number:08d}.png"))
+    except (UserError, OSError) as error:
+        print(f"No sample strips at step {number:,} ({error}); training goes on.", file=sys.stderr, flush=True)
+
+
 def _not_finite(name, loss, number, loaders, numbers, checkpoints):
     batch = (f"{domain}: {loader.paths[i]}" for domain, loader, ns in zip(DOMAINS, loaders, numbers) for i in ns)
-    last = tf.train.latest_checkpoint(str(checkpoints.folder))
     return (
-        f"The loss {name} became {loss} at step {number}. The batch was {', '.join(batch)}."
-        f" The last good checkpoint is {last or 'none yet'}. Try lower --lr_G and --lr_D, or look at those images."
+        f"The loss {name} became {loss} at step {number}. The batch was {', '.join(batch)}. {checkpoints.last_good()}"
+        " Look at those images, or try lower --lr_G and --lr_D in a new --run_dir."
     )
 
 

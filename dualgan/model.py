@@ -82,6 +82,9 @@ class DualGAN(Dual):
 
 def _misfit(size, depth):
     multiple, fits = 2**depth, max(d for d in range(size.bit_length()) if size % 2**d == 0)
-    near = max(multiple, round(size / multiple) * multiple)
-    cure = f"Use --image_size {near}" + (f", or --depth {fits}" if fits >= 2 else "")
-    return f"--image_size {size} does not fit a U-Net that halves {depth} times: {multiple} must divide it. {cure}."
+    cures = [f"--image_size {max(multiple, round(size / multiple) * multiple)}"] if depth <= 12 else []
+    cures += [f"--depth {fits}"] if fits >= 2 else []
+    return (
+        f"--image_size {size} does not fit a U-Net that halves {depth} times: {multiple} must divide it."
+        f" Use {', or '.join(cures) or 'another'}."
+    )

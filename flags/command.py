@@ -11,7 +11,7 @@ from common import run as runs
 from common.errors import UserError
 from common.images import Images
 from common.run import Run
-from common.settings import setting
+from common.settings import FREE, setting
 from common.test import test
 from common.train import train
 from flags import help as help_page
@@ -19,6 +19,8 @@ from flags import presets, quiet
 from flags import settings as flag_settings
 
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs", "L1_lambda": "lambda_A"}
+DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
+INPUTS_OF_TEST = {"run_dir", "dataset", "data_root", "limit", "cache_gb", "batch_size", "threads"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 PAIRED_NAMES = {"l1": "L1", "psnr": "PSNR dB", "ssim": "SSIM"}
 
@@ -32,9 +34,10 @@ class Command:
         "train: a run, from its beginning or from where it was stopped;"
         " test: translate every validation image, there and back, and score what has a pair.",
         ("train", "test"),
+        resume=FREE,
     )
-    direction: str = setting("both", "test: the directions to walk.", ("both", "A2B", "B2A"))
-    debug: bool = setting(False, "Whether to show where in the program an error came from.")
+    direction: str = setting("both", "test: the directions to walk.", ("both", "A2B", "B2A"), resume=FREE)
+    debug: bool = setting(False, "Whether to show where in the program an error came from.", resume=FREE)
 
 
 class Asked(NamedTuple):
@@ -47,25 +50,37 @@ class Asked(NamedTuple):
 def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
     argv = sys.argv if argv is None else argv
-    debug = "--debug" in argv
-    try:
-        if HELP & set(argv):
-            print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run)))
-        else:
-            asked = parse(dual, argv)
-            if not debug:
-                quiet.import_tensorflow()
-            {"train": _train, "test": _test}[asked.values.phase](dual, asked)
-    except UserError as error:
-        if debug:
-            raise
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if debug:
-            raise
-        sys.exit(
-            f"error: {error.filename or 'a file'}: {error.strerror or error}. (--debug shows what was being done.)"
-        )
+    if HELP & set(argv):
+        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run)))
+    elif DEBUG & set(argv):
+        _do(dual, argv)
+    else:
+        try:
+            _do(dual, argv)
+        except KeyboardInterrupt:
+            sys.exit("Stopped. What was saved before is as it was.")
+        except Exception as error:
+            if not (said := _sentence(error)):
+                raise
+            sys.exit(f"error: {said}")
+
+
+def _do(dual, argv):
+    asked = parse(dual, argv)
+    if not asked.values.debug:
+        quiet.import_tensorflow()
+    {"train": _train, "test": _test}[asked.values.phase](dual, asked)
+
+
+def _sentence(error):
+    """What to say of an error that is not a mistake in the program; None if it is one."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'A file'}: {error.strerror or error}. (--debug shows what was being done.)"
+    if type(error).__module__.startswith("tensorflow."):
+        return f"TensorFlow says: {str(error).strip().splitlines()[0]} (--debug shows where.)"
+    return None
 
 
 def parse(dual, argv):
@@ -93,7 +108,7 @@ def _parsed(dual, argv):
         flags.DEFINE_alias(alias, name, flag_values=values)
     try:
         stray = values(argv)[1:]
-    except flags.Error as error:
+    except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{error} (--help lists all flags.)") from error
     if stray:
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
@@ -110,6 +125,8 @@ def _parts(dual, asked):
     if not runs.has_begun(values.run_dir):
         return [flag_settings.read(part, values) for part in (dual, Images, Run)]
     saved = runs.load(values.run_dir)
+    if not {"dual", "images", "run", "files", "environment"} <= saved.keys():
+        raise UserError(f"{runs.config_path(values.run_dir)} does not say what was trained, and on what.")
     if not isinstance(saved["dual"], dual):
         name = type(saved["dual"]).__name__
         raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")
@@ -127,8 +144,8 @@ def _train(dual, asked):
     run_dir = parts[-1].run_dir
     progress = train(*parts)
     program = f"python -m {_program(dual)}"
-    if progress.began == progress.total:
-        print(f"Nothing to do: {run_dir} has its {progress.total:,} steps. Say --steps or --epochs for more.")
+    if progress.began >= progress.total:
+        print(f"Nothing to do: {run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
     elif progress.done < progress.total:
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
         print(f"  {program} --phase train --run_dir {run_dir}")
@@ -138,9 +155,12 @@ def _train(dual, asked):
 
 
 def _test(dual, asked):
+    for_training = {field.name for part in (Images, Run) for field in dataclasses.fields(part)} - INPUTS_OF_TEST
+    if useless := sorted(asked.given & for_training):
+        raise UserError(f"--{useless[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
     dual_as_asked, images, run = _parts(dual, asked)
     batch_size = run.batch_size if "batch_size" in asked.given else 1
-    found = test(run.run_dir, dual_as_asked, images, asked.values.direction, batch_size)
+    found = test(run.run_dir, dual_as_asked, images, asked.values.direction, batch_size, run.threads)
     print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: A2B, A2B2A (there and back), B2A, B2A2B.")
     if found["images"]:
         print("Means over images that have a pair (L1 as a share of the range: 0 is best):")

@@ -7,7 +7,7 @@ import typing
 
 from flags import presets
 
-VALUES = {bool: "true|false", int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
+VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 
 def text(program, model, parts):
@@ -21,7 +21,8 @@ usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
   python -m {program} --phase test --dataset toy
 
 A run folder remembers its settings: to go on with a training, or to use it, name the folder
-(or the set of images it is named after) and nothing else.
+(or the set of images it is named after) and nothing else. In brackets: the default, and whether
+a run's setting is fixed, free to change, or may change with a warning that last bits differ.
 
 {groups}
 Presets, for --preset:
@@ -38,8 +39,9 @@ def _group(part):
 
 
 def _flag(field, kind):
-    values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES[kind]
-    default = str(field.default).lower() if kind is bool else field.default
-    shown = f"  --{field.name} {values}" + (f"   [{default}]" if default != "" else "")
+    values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES.get(kind)
+    default = [str(field.default).lower() if kind is bool else str(field.default)] if field.default != "" else []
+    name = f"--[no]{field.name}" if kind is bool else f"--{field.name} {values}"
+    shown = f"  {name}   [{', '.join([*default, field.metadata['resume']])}]"
     about = textwrap.fill(field.metadata["about"], 96, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return f"{shown}\n{about}\n"

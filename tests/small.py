@@ -53,5 +53,5 @@ class SimultaneousGain(Gain):
 
 def dualgan(**fields):
     """A DualGAN for images of 32 pixels that trains in a moment."""
-    small = {"image_size": 32, "depth": 3, "ngf": 4, "ndf": 4, "norm_bottleneck": False}
+    small = {"image_size": 32, "depth": 2, "ngf": 4, "ndf": 4, "norm_bottleneck": False}
     return DualGAN(**{**small, **fields})

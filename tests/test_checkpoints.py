@@ -51,6 +51,25 @@ def test_a_broken_file_is_named(tmp_path):
         restore(tmp_path, a=[2])
 
 
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
+        weight = tf.get_variable("a", initializer=[1.0, 2.0], collections=collections)
+        session.run(tf.global_variables_initializer())
+        checkpoints = Checkpoints(tmp_path)
+        checkpoints.save(session, 1)
+        weight.load([1.0, float("nan")], session)
+        with pytest.raises(UserError, match=r"After step 2 a weight is not finite.*last good checkpoint is .*00000001"):
+            checkpoints.save(session, 2)
+    assert [path.name for path in tmp_path.glob("checkpoints/*.index")] == ["model-00000001.index"]
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "checkpoints" / "model-00000007.data-00000-of-00001").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"model-00000007 could not be written .*There is no checkpoint yet"):
+        save(tmp_path, a=[2])
+
+
 def test_a_folder_can_be_moved(tmp_path):
     save(tmp_path / "here", a=[2])
     (tmp_path / "here").rename(tmp_path / "there")

@@ -59,7 +59,7 @@ def test_help_lists_every_flag_without_importing_tensorflow():
     assert printed.endswith("False\n")
     for part in (command.Command, DualGAN, Images, Run):
         for field in dataclasses.fields(part):
-            assert f"  --{field.name} " in printed
+            assert f"  --{field.name} " in printed or f"  --[no]{field.name} " in printed
     assert "mean|A2B2A(A) - A|" in printed
 
 
@@ -166,7 +166,7 @@ def test_train_and_test_and_what_they_print(here, capsys):
     for part in ("PSNR dB", "SSIM", "A2B, translated", "B2A, translated", "input as it is", "runs/dualgan-toy/test"):
         assert part in printed
     run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
-    assert "Nothing to do: runs/dualgan-toy has its 1 steps." in capsys.readouterr().out
+    assert "Nothing to do: runs/dualgan-toy has taken 1 steps." in capsys.readouterr().out
     run("--phase train --dataset toy --epochs 1")
     assert runs.load("runs/dualgan-toy")["run"].steps == 0
     assert "Trained 2 steps" in capsys.readouterr().out
@@ -178,8 +178,8 @@ def test_train_and_test_and_what_they_print(here, capsys):
 
 def test_images_that_are_not_right(here):
     random = np.random.default_rng(0)
-    for path in ("set/train/A/a.png", "set/train/B/b.png"):
-        files.write(here / path, random.integers(0, 256, [24, 24, 3], np.uint8))
+    for path, size in (("set/train/A/a.png", 24), ("set/train/B/b.png", 40)):
+        files.write(here / path, random.integers(0, 256, [size, size, 3], np.uint8))
     line = f"--dataset set --data_root . {SMALL}"
     assert "set/train/A/a.png is 24x24, smaller than the crop" in refusal(f"{line} --preprocess crop")
     (here / "set/train/A/a.png").write_bytes(b"")
@@ -199,6 +199,30 @@ def test_a_checkpoint_of_another_shape(here):
     config.write_text(config.read_text().replace('"ngf": 4', '"ngf": 8'))
     said = refusal("--phase test --dataset toy")
     assert "is of another network: A2B/generator/down_0/kernel is [5, 5, 3, 8] here and [5, 5, 3, 4] there" in said
+
+
+def test_flags_that_testing_has_no_use_for_are_refused(here):
+    assert "--steps is for --phase train" in refusal("--phase test --dataset toy --steps 3")
+    assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
+
+
+def test_a_run_without_its_settings_is_not_begun_anew(here):
+    run(f"--dataset toy {SMALL}")
+    (here / "runs/dualgan-toy/config.json").rename(here / "config.json")
+    assert "config.json is missing" in refusal(f"--dataset toy {SMALL} --lambda_A 3")
+    (here / "runs/dualgan-toy/config.json").write_text("[]")
+    assert "does not read as the settings of a run" in refusal("--phase test --dataset toy")
+    (here / "runs/dualgan-toy/config.json").write_text("{}")
+    assert "does not say what was trained" in refusal("--phase test --dataset toy")
+
+
+def test_what_tensorflow_says_is_a_sentence_too():
+    class ResourceExhaustedError(Exception):
+        __module__ = "tensorflow.python.framework.errors_impl"
+
+    said = command._sentence(ResourceExhaustedError("out of memory\n at node x"))
+    assert said == "TensorFlow says: out of memory (--debug shows where.)"
+    assert command._sentence(KeyError("a mistake in the program")) is None
 
 
 def test_debug_shows_where_an_error_came_from():

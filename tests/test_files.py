@@ -3,6 +3,7 @@
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from common.errors import UserError
@@ -41,6 +42,15 @@ def test_transparency_becomes_white(tmp_path):
     rgba[0, :, 3] = [255, 0, 51]
     Image.fromarray(rgba).save(tmp_path / "image.png")
     assert files.read(tmp_path / "image.png", 3)[0, :, 0].tolist() == [0, 255, 204]  # 255 x (1 - 51/255)
+
+
+def test_a_colour_that_stands_for_transparency_becomes_white(tmp_path):
+    image = np.zeros([2, 2, 3], np.uint8)
+    image[0, 0] = [10, 20, 30]
+    Image.fromarray(image).save(tmp_path / "rgb.png", transparency=(10, 20, 30))
+    assert files.read(tmp_path / "rgb.png", 3)[0].tolist() == [[255, 255, 255], [0, 0, 0]]
+    Image.fromarray(image).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "p.png", transparency=0)
+    assert [255, 255, 255] in files.read(tmp_path / "p.png", 3).reshape(-1, 3).tolist()
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr"])
@@ -83,7 +93,8 @@ def test_sixteen_bits_are_refused_not_cut(tmp_path):
     deep = np.full([4, 4], 300, np.uint16)
     imageio.imwrite(tmp_path / "gray.png", deep)
     imageio.imwrite(tmp_path / "gray.tif", deep)
-    for name in ("gray.png", "gray.tif"):
+    tifffile.imwrite(tmp_path / "rgb.tif", np.full([4, 4, 3], 40000, np.uint16), photometric="rgb")
+    for name in ("gray.png", "gray.tif", "rgb.tif"):
         with pytest.raises(UserError, match=f"{name} has .*8 bits are read"):
             files.read(tmp_path / name, 1)
 

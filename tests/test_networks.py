@@ -5,6 +5,7 @@ import pytest
 
 from common import networks, randomness
 from common import tensorflow as tf
+from dualgan import DualGAN
 
 PARAMETERS = {  # github.com/duxingren14/DualGAN at bd64bf9, by the arithmetic of its layers, 3 channels, 256x256
     "generator": (lambda x: networks.unet(x, 3, 64, 8), 30_627_907),
@@ -58,16 +59,24 @@ def test_images_of_a_batch_do_not_mix(session):
     np.testing.assert_allclose(together, alone, atol=1e-12)
 
 
-def test_a_normed_bottleneck_of_one_pixel_hides_the_image(session):
-    """At 1x1 the norm leaves its shift: the innermost map is the same for all images."""
-    for published in (True, False):
-        with tf.variable_scope(f"net_{published}"):
-            x = tf.constant(np.random.default_rng(0).uniform(-1, 1, [2, 8, 8, 3]))
-            networks.unet(x, 3, 4, 3, norm_bottleneck=published)
+@pytest.mark.parametrize("norm_bottleneck", [True, False])
+def test_a_normed_bottleneck_of_one_pixel_hides_the_image(session, norm_bottleneck):
+    """At 1x1 the norm leaves its shift: the innermost kernel then has no part in what comes out."""
+    x = tf.constant(np.random.default_rng(0).uniform(-1, 1, [2, 8, 8, 3]))
+    y = networks.unet(x, 3, 4, 3, norm_bottleneck=norm_bottleneck)
     session.run(tf.global_variables_initializer())
-    names = [variable.op.name for variable in tf.global_variables()]
-    assert "net_True/down_2/scale" in names
-    assert "net_False/down_2/scale" not in names
+    before = session.run(y)
+    (kernel,) = (variable for variable in tf.global_variables() if variable.op.name == "down_2/kernel")
+    kernel.load(np.random.default_rng(1).normal(size=kernel.shape.as_list()), session)
+    assert (session.run(y) == before).all() == norm_bottleneck
+
+
+def test_dualgan_is_made_of_them(session):
+    (A2B, _), (B2A, _) = DualGAN().connect(*(tf.zeros([1, 256, 256, 3]) for _ in "AB"))
+    A2B.critic(A2B.fake, A2B.real)
+    B2A.critic(B2A.fake, B2A.real)
+    for network, count in ((A2B.generator, 30_627_907), (B2A.generator, 30_627_907), (B2A.critic, 3_949_441)):
+        assert sum(np.prod(variable.shape.as_list(), dtype=int) for variable in network.variables) == count
 
 
 def test_a_critic_of_small_images_still_sees_them(session):

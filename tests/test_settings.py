@@ -45,7 +45,7 @@ def test_override_changes_the_default_alone():
 
 def test_settings_come_back_as_they_were(tmp_path):
     path = tmp_path / "config.json"
-    settings.save(path, {"tensorflow": "2"}, dual=DualGAN(lambda_A=3.0), part=Part(count=2))
+    settings.save(path, {"environment": {"tensorflow": "2"}}, dual=DualGAN(lambda_A=3.0), part=Part(count=2))
     assert settings.load(path) == {
         "dual": DualGAN(lambda_A=3.0),
         "part": Part(count=2),

@@ -112,10 +112,28 @@ def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, 
     assert sorted(run.path("test").rglob("*")) == before
 
 
-def test_equal_images_have_no_psnr_and_are_counted(trained, monkeypatch):
+def test_equal_images_have_no_psnr_and_are_counted(trained, tmp_path):
+    """The translation of an image of B, put into A as its target, in the size of the model."""
     dual, images, run = trained
-    monkeypatch.setitem(metrics.PAIRED, "psnr", lambda image, target: None)
-    monkeypatch.setitem(metrics.PAIRED, "l1", lambda image, target: 0.0)
-    found = run_test(run.run_dir, dual, images)
-    assert found["A2B"]["psnr"] is None
-    assert found["A2B"]["equal_to_target"] == 2
+    run_test(run.run_dir, dual, images, direction="B2A")
+    for name in ("two.png", "one.v2.png"):
+        source = files.read(run.path("..", "set", "val", "B", name), 3)
+        files.write(tmp_path / "equal" / "val" / "B" / name, source)
+    files.write(tmp_path / "equal/val/A/two.png", imageio.imread(run.path("test", "B2A", "two.png")))
+    files.write(tmp_path / "equal/val/A/one.v2.png", np.zeros([32, 32, 3], np.uint8))
+    found = run_test(run.run_dir, dual, Images("equal", data_root=str(tmp_path)), direction="B2A")["B2A"]
+    assert (found["images"], found["equal_to_target"]) == (2, 1)
+    with open(run.path("test", "metrics.csv"), newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert (rows["two.png"]["psnr"], rows["two.png"]["l1"], rows["two.png"]["ssim"]) == ("", "0.0", "1.0")
+    assert found["psnr"] == float(rows["one.v2.png"]["psnr"])
+
+
+def test_scores_of_an_earlier_test_do_not_stay(trained, tmp_path):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images)
+    files.write(tmp_path / "alone" / "val" / "A" / "x.png", np.zeros([40, 40, 3], np.uint8))
+    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), direction="A2B")
+    assert not run.path("test", "metrics.json").exists()
+    assert [path.name for path in run.path("test", "A2B").iterdir()] == ["x.png"]
+    assert run.path("test", "B2A", "two.png").exists()

@@ -4,6 +4,7 @@ import pathlib
 
 import imageio.v3 as imageio
 import numpy as np
+import tifffile
 
 from common.errors import UserError
 
@@ -24,6 +25,8 @@ def read(path, channels):
         raise
     except Exception as error:  # decoders raise whatever they like on a broken file
         reason = str(error).strip().split("\n")[0] or type(error).__name__
+        if "can not handle the given uri" in reason or "Could not find a backend" in reason:
+            reason = "its content is none of the formats that are read"
         raise UserError(f"{path} does not read as an image ({reason}). Replace or remove it.") from error
     return _with_channels(_opaque(image), channels)
 
@@ -36,11 +39,11 @@ def write(path, image):
 
 def _decode(path):
     """The pixels as they are stored: uint8 [H, W, 1 to 4]."""
-    if _bits_of_png(path) == 16:
-        raise UserError(f"{path} has 16 bits a channel, and images of 8 bits are read. Convert it.")
+    if (bits := _bits(path)) > 8:
+        raise UserError(f"{path} has {bits} bits a channel, and images of 8 bits are read. Convert it.")
     with imageio.imopen(path, "r", plugin="pillow") as file:
-        mode = file.metadata(index=0)["mode"]
-        image = file.read(index=0, rotate=True, mode=None if mode in DIRECT_MODES or _is_deep(mode) else "RGB")
+        about = file.metadata(index=0)
+        image = file.read(index=0, rotate=True, mode=_mode_to_read(about))
     if image.dtype == bool:
         image = image.astype(np.uint8) * 255
     if image.dtype != np.uint8:
@@ -48,15 +51,24 @@ def _decode(path):
     return image[..., None] if image.ndim == 2 else image
 
 
-def _is_deep(mode):
-    return mode.startswith(("I", "F"))
+def _mode_to_read(about):
+    """Pillow's mode to convert to while reading, by a file's metadata; None: as it is."""
+    mode = about["mode"]
+    if "transparency" in about:  # one colour of a palette, or of an image without alpha, stands for it
+        return "RGBA"
+    return None if mode in DIRECT_MODES or mode.startswith(("I", "F")) else "RGB"
 
 
-def _bits_of_png(path):
-    """Bits a channel by the header of a PNG, else None: the decoder reads RGB of 16 bits as 8 in silence."""
+def _bits(path):
+    """Bits a channel by the header of a PNG or TIFF, else 8: the decoder reads RGB of 16 bits as 8 in silence."""
     with open(path, "rb") as file:
         header = file.read(25)
-    return header[24] if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 25 else None
+    if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 25:
+        return header[24]
+    if header[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].bitspersample
+    return 8
 
 
 def _opaque(image):

@@ -39,7 +39,7 @@ class Loader:
         if (image := self._read.get(int(number))) is not None:
             return image
         try:
-            image = self._checked(self.paths[number])
+            image = self.read(self.paths[number])
         except UserError as error:
             self.failure = error
             raise
@@ -54,7 +54,8 @@ class Loader:
         image.set_shape([None, None, self.channels])
         return image
 
-    def _checked(self, path):
+    def read(self, path):
+        """The image of a file; raises UserError if it does not read or is too small."""
         image = files.read(path, self.channels)
         height, width = image.shape[:2]
         if min(height, width) < self.smallest:
