@@ -66,8 +66,9 @@ def test_weights_of_losses_are_those_of_the_domains(session):
 
 def session_values(session, found, direction, cycle):
     session.run(tf.global_variables_initializer())
-    fetched = session.run([found["reconstruction"][1], found["identity"][1], cycle, direction.real, direction.target])
-    reconstruction, identity, (reconstructed, same), real, target = fetched
+    images = (cycle.reconstructed, cycle.same, direction.real, direction.target)
+    fetched = session.run([found["reconstruction"][1], found["identity"][1], *images])
+    reconstruction, identity, reconstructed, same, real, target = fetched
     return [reconstruction, identity], [np.abs(reconstructed - real).mean(), np.abs(same - target).mean()]
 
 
