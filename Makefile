@@ -1,8 +1,9 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
-# make test   ruff, then the tests
+# make test   ruff, then the tests; with EXTRAS=test,parity those against PyTorch, too
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3
+EXTRAS ?= test
 BIN := .venv/bin
 DEMO := runs/demo
 
@@ -30,5 +31,5 @@ clean:
 
 .venv/.test: setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@ .venv/.core

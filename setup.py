@@ -7,12 +7,12 @@ import setuptools
 setuptools.setup(
     name="dual-translation",
     version="0.1.0",
-    description="Unpaired image-to-image translation on static TensorFlow graphs: DualGAN",
+    description="Image-to-image translation on static TensorFlow graphs: DualGAN, CycleGAN and pix2pix",
     long_description=pathlib.Path(__file__).with_name("README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=setuptools.find_packages(include=["common*", "dualgan*", "flags*"]),
+    packages=setuptools.find_packages(include=["common*", "cyclegan*", "dualgan*", "flags*", "pix2pix*"]),
     package_data={"flags.presets": ["*/*.flags"]},
     install_requires=[
         "absl-py>=2.0",
@@ -25,6 +25,7 @@ setuptools.setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16"],
+        "parity": ["torch==2.13.0; python_version=='3.11'"],
         "test": ["hypothesis>=6.100", "pytest>=8.0", "pytest-timeout>=2.3", "ruff>=0.6", "scikit-image>=0.22"],
     },
 )

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from common import losses, randomness, settings
+from common import losses, randomness, schedules, settings
 from common import tensorflow as tf
 from common.errors import UserError
 from common.settings import FREE, setting
@@ -24,6 +24,7 @@ class Direction(NamedTuple):
     real: tf.Tensor  # to be translated
     target: tf.Tensor  # real images of the other domain
     fake: tf.Tensor  # real, translated
+    given: tf.Tensor  # what fake was translated from: real, unless fake comes from a pool
     key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
 
 
@@ -80,10 +81,12 @@ class Dual(abc.ABC):
     ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1)
     ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1)
     gan_loss: str = setting(
-        "wgan-gp",
+        "lsgan",
         "The game: wgan-gp: critic mean C(fake) - mean C(real) + lambda_gp x penalty, generator -mean C(fake);"
         " wgan: the same, weights clipped to ±clip_value instead of the penalty;"
-        " classic: sigmoid cross-entropy, real 1, fake 0.",
+        " classic: sigmoid cross-entropy, real 1, fake 0; lsgan: mean (C(real) - 1)² + mean C(fake)²,"
+        " generator mean (C(fake) - 1)²; hinge: mean max(0, 1 - C(real)) + mean max(0, 1 + C(fake)), generator"
+        " -mean C(fake). CycleGAN and pix2pix halve the critic's loss for lsgan and classic.",
         losses.ADVERSARIAL,
     )
     lambda_A: float = setting(10.0, "Weight of mean|A2B2A(A) - A|.", minimum=0.0)
@@ -94,21 +97,39 @@ class Dual(abc.ABC):
         minimum=0.0,
     )
     lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)
+    gp_epsilon: float = setting(1e-12, "wgan-gp: e in ||∇C|| = sqrt(e + sum ∇C²).", minimum=0.0)
     clip_value: float = setting(0.01, "wgan: largest absolute value of a critic's variables.", minimum=0.0)
     n_critic: int = setting(1, "Critic updates in a step. A step reads max(n_critic, n_gen) batches.", minimum=1)
     n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1)
     lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
     lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
-    n_epochs: int = setting(
-        100, "Epochs of training, unless --steps or --epochs is given. An epoch reads max(|A|, |B|) images.", minimum=1
+    lr_policy: str = setting(
+        "constant",
+        "How the learning rates go with the epoch e, from 1 (n: n_epochs, d: n_epochs_decay). linear:"
+        " 1 - max(0, e - n) / (d + 1); linear_early: one epoch earlier; linear_torch: 1 - max(0, e - 1 - n) / d;"
+        " step: a tenth after every 50; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        schedules.SCHEDULES,
     )
+    n_epochs: int = setting(
+        100,
+        "Epochs before the rates go down. An epoch reads max(|A|, |B|) images. A run lasts n_epochs +"
+        " n_epochs_decay, unless --steps or --epochs is given.",
+        minimum=1,
+    )
+    n_epochs_decay: int = setting(0, "Epochs in which the rates go down.", minimum=0)
+    pool_size: int = setting(0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0)
     test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
 
     order: ClassVar[str] = "critic_first"  # or simultaneous: all gradients first, then all changes
     directions: ClassVar[tuple] = ("A2B", "B2A")  # that `connect` makes
+    paired: ClassVar[bool] = False  # whether an image of A and its image of B come together
+    conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
+    halves: ClassVar[tuple] = ()  # games of which critics minimize half
 
     def __post_init__(self):
         settings.check(self)
+        if not getattr(self, "dropout", 0.0) < 1.0:
+            raise UserError(f"--dropout {self.dropout} would leave nothing: it is the share that is zeroed, below 1.")
         if self.load_size and self.load_size < self.image_size:
             raise UserError(
                 f"--load_size {self.load_size} is smaller than --image_size {self.image_size}, the crop taken from it."
@@ -130,13 +151,31 @@ class Dual(abc.ABC):
     def generator_losses(self, direction, cycle):
         """{name: (weight, loss)}: what a direction's generator minimizes the weighted sum of."""
 
-    @abc.abstractmethod
     def critic_losses(self, direction):
-        """{name: (weight, loss)}: what a direction's critic minimizes the weighted sum of."""
+        """{name: (weight, loss)}: what a direction's critic minimizes the weighted sum of; None is for the log.
+
+        The game, the gradient penalty if it has one, and the margin by which real images beat
+        fakes: with a Wasserstein game, its estimate of their distance.
+        """
+        game, critic = losses.ADVERSARIAL[self.gan_loss], direction.critic
+        real = critic(direction.target, direction.real)
+        fake = critic(direction.fake, direction.given)
+        found = {
+            "adversarial": (0.5 if self.gan_loss in self.halves else 1.0, game.critic(real, fake)),
+            "margin": (None, tf.reduce_mean(real) - tf.reduce_mean(fake)),
+        }
+        if self.gan_loss == "wgan-gp":
+            found["gradient_penalty"] = (self.lambda_gp, self._gradient_penalty(direction))
+        return found
 
     @abc.abstractmethod
-    def optimizer(self, role):
+    def optimizer(self, role, learning_rate):
         """The optimizer of a role, "generator" or "critic"."""
+
+    def learning_rate(self, role, epoch):
+        """The learning rate of a role in an epoch, counted from 1; both are scalars of the graph."""
+        rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
+        return rate * schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay)
 
     def connect(self, A, B, key=None):
         """[(direction, cycle), ...] between images `A` and `B`: there, and back.
@@ -149,8 +188,8 @@ class Dual(abc.ABC):
         key = key or (lambda name: None)
         fake_B, same_B = self._translate(to_B, A, B, key("A2B/fake"), key("A2B/same"))
         fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
-        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, key("A2B/critic"))
-        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, key("B2A/critic"))
+        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, A, key("A2B/critic"))
+        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, B, key("B2A/critic"))
         there = Cycle(A2B, to_A(fake_B, key("A2B/reconstructed")), same_B)
         back = Cycle(B2A, to_B(fake_A, key("B2A/reconstructed")), same_A)
         return [(A2B, there), (B2A, back)]
@@ -162,9 +201,31 @@ class Dual(abc.ABC):
         channels = self.channels_B if direction == "A2B" else self.channels_A
         return Network(f"{direction}/generator", lambda images, key: self.generator(images, channels, key))
 
+    def identity_loss(self, direction, cycle):
+        """{"identity": (weight, loss)} of images of the target through the generator; {} if it is off."""
+        if not self.lambda_identity or cycle.same is None:
+            return {}
+        weight = self.lambda_identity * self.lambda_of(direction.target_domain)
+        return {"identity": (weight, losses.l1(cycle.same, direction.target))}
+
     def lambda_of(self, domain):
         """The weight of getting images of a domain back."""
         return {"A": self.lambda_A, "B": self.lambda_B}[domain]
+
+    def _gradient_penalty(self, direction):
+        if not self.conditional:
+            images = direction.target, direction.fake
+            return losses.gradient_penalty(
+                lambda x: direction.critic(x, direction.real), *images, direction.key, self.gp_epsilon
+            )
+        channels = [direction.target.shape[-1], direction.real.shape[-1]]
+        pairs = [(direction.target, direction.real), (direction.fake, direction.given)]
+        return losses.gradient_penalty(
+            lambda both: direction.critic(*tf.split(both, channels, axis=-1)),
+            *(tf.concat(pair, axis=-1) for pair in pairs),
+            direction.key,
+            self.gp_epsilon,
+        )
 
     def _translate(self, generator, real, target, key_fake, key_same):
         """`real` and `target` through a generator: as one batch, where the identity loss needs both."""

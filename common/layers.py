@@ -7,8 +7,14 @@ images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
 which leaves first derivatives right and makes second ones, those of a gradient penalty, wrong.
 """
 
+from typing import NamedTuple
+
 from common import randomness
 from common import tensorflow as tf
+
+# what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
+# rounding noise, which some optimizers turn into steps; INERT ones exist and stay as they begin
+TRAINED, INERT, ABSENT = "trained", "inert", "absent"
 
 
 def zeros(name):
@@ -17,55 +23,78 @@ def zeros(name):
     return tf.zeros_initializer()
 
 
-def conv(x, filters, size, stride, kernel, bias_trains=True):
-    """A convolution with bias, padded with zeros to H/stride, rounded up (TensorFlow's SAME).
+def pad(x, margin, mode="CONSTANT"):
+    """`margin` pixels more on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
+    return tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
 
-    `kernel` gives the initial weights. A bias in front of a norm has no effect, so its
-    gradient is rounding noise: `bias_trains=False` keeps it as it begins.
+
+def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME"):
+    """A convolution; `kernel` gives the initial weights.
+
+    `padding` is TensorFlow's: SAME pads with zeros to ceil(H / stride), at stride 2 and even H
+    with one row less before than after; VALID does not pad. PyTorch's padding of p is
+    `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-    x = tf.nn.conv2d(x, weights, strides=stride, padding="SAME")
-    return x + _variable("bias", [filters], x.dtype, zeros, bias_trains)
+    return _with_bias(tf.nn.conv2d(x, weights, strides=stride, padding=padding), bias)
 
 
-def deconv(x, filters, size, kernel, bias_trains=True):
-    """A transposed convolution with bias that doubles height and width (SAME)."""
+def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False):
+    """A transposed convolution that doubles height and width.
+
+    The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
+    padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
+    which keeps the last row and column of the full result where SAME keeps the first.
+    """
     weights = _variable("kernel", [size, size, filters, x.shape[-1]], x.dtype, kernel)
     batch, height, width = tf.unstack(tf.shape(x)[:3])
-    doubled = tf.stack([batch, 2 * height, 2 * width, filters])
-    static = [x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters]
-    x = tf.nn.conv2d_transpose(x, weights, doubled, strides=2, padding="SAME")
-    x.set_shape(static)
-    return x + _variable("bias", [filters], x.dtype, zeros, bias_trains)
+    more = size - 2 if from_first else 0
+    shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
+    y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
+    y = y[:, more:, more:] if more else y
+    y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
+    return _with_bias(y, bias)
 
 
 def linear(x, outputs, kernel):
     """All values of each image to `outputs` numbers: [N, outputs]. H and W must be static."""
     values = x.shape[1:].num_elements()
     weights = _variable("kernel", [values, outputs], x.dtype, kernel)
-    return tf.matmul(tf.reshape(x, [-1, values]), weights) + _variable("bias", [outputs], x.dtype, zeros)
+    return _with_bias(tf.matmul(tf.reshape(x, [-1, values]), weights), TRAINED)
 
 
-def instance_norm(x, epsilon=1e-6):
-    """Each channel of each image to zero mean and unit variance, then scaled and shifted.
+class Norm(NamedTuple):
+    """A norm by name, and what becomes of the bias of a convolution in front of it.
 
-    Ulyanov et al., 2016, arxiv.org/abs/1607.08022. Biased variance, plus `epsilon`.
+    instance: each channel of each image to zero mean and unit (biased) variance, plus epsilon
+    (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
+    batch: the same, for no operation mixes the images of a batch: published pix2pix, at batch 1;
+    layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450).
     """
-    return _norm(x, [1, 2], epsilon)
+
+    name: str
+    epsilon: float = 1e-5
+    bias: str = INERT
+
+    def __call__(self, x):
+        if self.name == "none":
+            return x
+        axes, affine = NORMS[self.name]
+        return _norm(x, axes, self.epsilon, affine)
 
 
-def layer_norm(x, epsilon=1e-6):
-    """Each image, all channels together, likewise (Ba et al., 2016, arxiv.org/abs/1607.06450)."""
-    return _norm(x, [1, 2, 3], epsilon)
+def published_norm(name):
+    """A norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias in front of batch norm."""
+    return Norm(name, bias={"batch": ABSENT, "none": TRAINED}.get(name, INERT))
 
 
-def no_norm(x, epsilon=1e-6):
-    """The images as they are."""
-    del epsilon
-    return x
-
-
-NORMS = {"instance": instance_norm, "layer": layer_norm, "none": no_norm}
+NORMS = {  # name -> (axes of its mean and variance, whether it scales and shifts)
+    "instance": ([1, 2], False),
+    "instance_affine": ([1, 2], True),
+    "batch": ([1, 2], True),
+    "layer": ([1, 2, 3], True),
+    "none": None,
+}
 
 
 def dropout(x, rate, key):
@@ -77,12 +106,20 @@ def dropout(x, rate, key):
     return tf.where(drawn < rate, tf.zeros_like(x), x / (1.0 - rate))
 
 
-def _norm(x, axes, epsilon):
+def _norm(x, axes, epsilon, affine):
     centred = x - tf.reduce_mean(x, axes, keepdims=True)
     variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+    if not affine:
+        return centred * tf.rsqrt(variance + epsilon)
     scale = _variable("scale", [x.shape[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
     shift = _variable("shift", [x.shape[-1]], x.dtype, zeros)
     return centred * (tf.rsqrt(variance + epsilon) * scale) + shift
+
+
+def _with_bias(x, bias):
+    if bias == ABSENT:
+        return x
+    return x + _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
 
 
 def _variable(name, shape, dtype, initializer_of, trainable=True):

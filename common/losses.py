@@ -39,7 +39,16 @@ wasserstein = Adversarial(  # Arjovsky et al., 2017, arxiv.org/abs/1701.07875
     generator=lambda fake: -tf.reduce_mean(fake),
 )
 
-ADVERSARIAL = {"wgan-gp": wasserstein, "wgan": wasserstein, "classic": classic}
+lsgan = Adversarial(  # Mao et al., 2017, arxiv.org/abs/1611.04076
+    critic=lambda real, fake: l2(real, 1.0) + l2(fake, 0.0),
+    generator=lambda fake: l2(fake, 1.0),
+)
+hinge = Adversarial(  # Lim and Ye, 2017, arxiv.org/abs/1705.02894
+    critic=lambda real, fake: tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake)),
+    generator=lambda fake: -tf.reduce_mean(fake),
+)
+
+ADVERSARIAL = {"wgan-gp": wasserstein, "wgan": wasserstein, "classic": classic, "lsgan": lsgan, "hinge": hinge}
 RECONSTRUCTION = {"l1": l1, "l2": l2}
 
 

@@ -1,75 +1,191 @@
-"""Networks: generators make images of images, critics make scores of images."""
+"""Networks: generators make images of images, critics make scores of images.
+
+Generators take [N, H, W, C] in [-1, 1] and end in tanh. `norm` is a layers.Norm; `key` is that
+of the images, for dropout, which is applied where it is given.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 from common import layers, randomness
 from common import tensorflow as tf
+from common.layers import ABSENT, TRAINED, Norm, conv, deconv, pad
 
-DECODERS_WITH_DROPOUT = 3
-CRITIC_HALVINGS = 5
+DUALGAN_NORM = Norm("instance_affine", epsilon=1e-6)
+DUALGAN_DROPOUTS = 3  # decoders with dropout, from the innermost
 
 
-def unet(images, channels, filters, depth, outer=5, inner=3, norm_bottleneck=True, dropout=0.0, key=None):
-    """DualGAN's U-Net: halves `depth` times, doubles as often, and skips across.
+def resnet(images, channels, filters, blocks, norm, dropout=0.0, key=None):
+    """CycleGAN's generator: halves twice, adds residuals, doubles twice (Johnson et al., 2016; Zhu et al., 2017).
 
-    As in the code of Yi et al., 2017 (arxiv.org/abs/1704.02510), version of 2020.
-
-    Args:
-        images: [N, H, W, C] in [-1, 1]; H and W multiples of 2**depth.
-        channels: of the images to make.
-        filters: of the first convolution; doubled at each level, up to eightfold.
-        outer: kernel size of the first and the last convolution.
-        inner: kernel size of all others.
-        norm_bottleneck: whether the innermost map has a norm. On a map of 1x1, as at 256
-            pixels and depth 8, the norm leaves nothing of the image but its shift.
-        dropout: rate, in the first three decoders; applied if `key` is given.
-        key: of the images, for dropout.
-
-    Returns: [N, H, W, channels] in (-1, 1).
+    H and W are multiples of 4. Padding as in PyTorch. Dropout is in the middle of each block.
     """
-    down, up = randomness.truncated_normal_initializer(0.02), randomness.normal_initializer(0.0, 0.02)
+    weights, upper = randomness.normal_initializer(0.0, 0.02), filters * 4
+    with tf.variable_scope("in"):
+        x = conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")
+        x = tf.nn.relu(norm(x))
+    for level in (1, 2):
+        with tf.variable_scope(f"down_{level}"):
+            x = conv(pad(x, 1), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
+            x = tf.nn.relu(norm(x))
+    for block in range(blocks):
+        with tf.variable_scope(f"block_{block}"):
+            x = x + _residual(x, upper, weights, norm, dropout, key)
+    for level in (1, 0):
+        with tf.variable_scope(f"up_{level}"):
+            x = deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True)
+            x = tf.nn.relu(norm(x))
+    with tf.variable_scope("out"):
+        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, TRAINED, "VALID"))
+
+
+def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
+    """pix2pix's generator: halves `depth` times, doubles as often, and skips across (Isola et al., 2017).
+
+    As in PyTorch's CycleGAN and pix2pix: kernels of 4, skip before decoder, no norm in the first
+    and the innermost convolution, dropout in the decoders between the innermost and the last four.
+    H and W are multiples of 2**depth.
+    """
+    weights, plain = randomness.normal_initializer(0.0, 0.02), ABSENT if norm.bias == ABSENT else TRAINED
     x, skips = images, []
     for level in range(depth):
         with tf.variable_scope(f"down_{level}"):
             x = x if level == 0 else tf.nn.leaky_relu(x, 0.2)
-            normed = level > 0 and (level < depth - 1 or norm_bottleneck)
-            x = layers.conv(x, _width(filters, level), outer if level == 0 else inner, 2, down, not normed)
-            x = layers.instance_norm(x) if normed else x
+            normed = 0 < level < depth - 1
+            x = conv(pad(x, 1), _width(filters, level), 4, 2, weights, norm.bias if normed else plain, "VALID")
+            x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
         with tf.variable_scope(f"up_{level}"):
-            x = layers.deconv(tf.nn.relu(x), _width(filters, level), inner, up, bias_trains=False)
-            x = layers.instance_norm(x)
-            if dropout and key is not None and level >= depth - 1 - DECODERS_WITH_DROPOUT:
+            x = norm(deconv(tf.nn.relu(x), _width(filters, level), 4, weights, norm.bias))
+            if dropout and key is not None and 3 <= level < depth - 2:
+                x = layers.dropout(x, dropout, key)
+            x = tf.concat([skips[level], x], axis=-1)
+    with tf.variable_scope("out"):
+        return tf.tanh(deconv(tf.nn.relu(x), channels, 4, weights))
+
+
+def patch_critic(images, filters, n_layers, norm):
+    """PatchGAN (Isola et al., 2017): a score a patch; at 3 layers of 70 pixels, at 1, 2, 4, 5 of 16, 34, 142, 286."""
+    weights = randomness.normal_initializer(0.0, 0.02)
+    with tf.variable_scope("down_0"):
+        x = tf.nn.leaky_relu(conv(pad(images, 1), filters, 4, 2, weights, padding="VALID"), 0.2)
+    for level in range(1, n_layers + 1):
+        with tf.variable_scope(f"down_{level}"):
+            stride = 2 if level < n_layers else 1
+            x = conv(pad(x, 1), _width(filters, level), 4, stride, weights, norm.bias, "VALID")
+            x = tf.nn.leaky_relu(norm(x), 0.2)
+    with tf.variable_scope("out"):
+        return conv(pad(x, 1), 1, 4, 1, weights, padding="VALID")
+
+
+def pixel_critic(images, filters, norm):
+    """A score a pixel, of its colour alone (Isola et al., 2017: the 1x1 PatchGAN)."""
+    weights = randomness.normal_initializer(0.0, 0.02)
+    with tf.variable_scope("first"):
+        x = tf.nn.leaky_relu(conv(images, filters, 1, 1, weights), 0.2)
+    with tf.variable_scope("second"):
+        x = tf.nn.leaky_relu(norm(conv(x, 2 * filters, 1, 1, weights, norm.bias)), 0.2)
+    with tf.variable_scope("out"):
+        return conv(x, 1, 1, 1, weights, TRAINED if norm.bias != ABSENT else ABSENT)
+
+
+def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottleneck=True, dropout=0.0, key=None):
+    """DualGAN's U-Net: halves `depth` times, doubles as often, and skips across.
+
+    As in the code of Yi et al., 2017 (arxiv.org/abs/1704.02510), version of 2020: decoder before
+    skip, padding SAME, dropout in the innermost three decoders. H and W are multiples of 2**depth.
+
+    Args:
+        outer: kernel size of the first and the last convolution.
+        inner: kernel size of all others.
+        norm_bottleneck: whether the innermost map has a norm. On a map of 1x1, as at 256
+            pixels and depth 8, the norm leaves nothing of the image but its shift.
+    """
+    down, up = randomness.truncated_normal_initializer(0.02), randomness.normal_initializer(0.0, 0.02)
+    norm, x, skips = DUALGAN_NORM, images, []
+    for level in range(depth):
+        with tf.variable_scope(f"down_{level}"):
+            x = x if level == 0 else tf.nn.leaky_relu(x, 0.2)
+            normed = level > 0 and (level < depth - 1 or norm_bottleneck)
+            size = outer if level == 0 else inner
+            x = conv(x, _width(filters, level), size, 2, down, norm.bias if normed else TRAINED)
+            x = norm(x) if normed else x
+            skips.append(x)
+    for level in reversed(range(depth - 1)):
+        with tf.variable_scope(f"up_{level}"):
+            x = norm(deconv(tf.nn.relu(x), _width(filters, level), inner, up, norm.bias))
+            if dropout and key is not None and level >= depth - 1 - DUALGAN_DROPOUTS:
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([x, skips[level]], axis=-1)
     with tf.variable_scope("out"):
-        return tf.tanh(layers.deconv(tf.nn.relu(x), channels, outer, up))
+        return tf.tanh(deconv(tf.nn.relu(x), channels, outer, up))
 
 
-def global_critic(images, filters, norm="instance"):
-    """DualGAN's critic of whole images: five halvings, then one score an image, [N, 1]."""
-    x = _halve(images, filters, norm)
+def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3):
+    """DualGAN's critic of whole images: convolutions, then one score an image, [N, 1]."""
+    x = _dualgan_convolutions(images, filters, norm, strides, inner)
     with tf.variable_scope("out"):
         return layers.linear(x, 1, randomness.normal_initializer(0.0, 0.02))
 
 
-def patch_critic(images, filters, norm="instance"):
-    """DualGAN's critic of patches 129 pixels wide: six halvings, a score a patch, [N, h, w, 1]."""
-    x = _halve(images, filters, norm)
+def dualgan_patch_critic(images, filters, norm, strides=(2, 2, 2, 2, 2, 2), inner=3):
+    """DualGAN's critic of patches: a score a patch, [N, h, w, 1]; with the default strides, of 129 pixels."""
+    x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner)
     with tf.variable_scope("out"):
-        return layers.conv(x, 1, 3, 2, randomness.truncated_normal_initializer(0.02))
+        return conv(x, 1, inner, strides[-1], randomness.truncated_normal_initializer(0.02))
 
 
-def _halve(x, filters, norm):
-    """Five halvings; an instance norm of a map of 1x1 would leave nothing of it, and is left out."""
-    kernel = randomness.truncated_normal_initializer(0.02)
-    for level in range(CRITIC_HALVINGS):
+def _dualgan_convolutions(x, filters, norm, strides, inner):
+    """An instance norm of a map of 1x1 would leave nothing of it, and is left out."""
+    weights = randomness.truncated_normal_initializer(0.02)
+    for level, stride in enumerate(strides):
         with tf.variable_scope(f"down_{level}"):
-            normed = level > 0 and norm != "none" and not (norm == "instance" and max(x.shape[1:3]) <= 2)
-            x = layers.conv(x, _width(filters, level), 5 if level == 0 else 3, 2, kernel, not normed)
-            x = layers.NORMS[norm](x) if normed else x
-            x = tf.nn.leaky_relu(x, 0.2)
+            erased = norm.name.startswith("instance") and max(x.shape[1:3]) <= stride
+            normed = level > 0 and norm.name != "none" and not erased
+            x = conv(
+                x, _width(filters, level), 5 if level == 0 else inner, stride, weights, norm.bias if normed else TRAINED
+            )
+            x = tf.nn.leaky_relu(norm(x) if normed else x, 0.2)
     return x
+
+
+def _residual(x, filters, weights, norm, dropout, key):
+    with tf.variable_scope("first"):
+        x = tf.nn.relu(norm(conv(pad(x, 1, "REFLECT"), filters, 3, 1, weights, norm.bias, "VALID")))
+        if dropout and key is not None:
+            x = layers.dropout(x, dropout, key)
+    with tf.variable_scope("second"):
+        return norm(conv(pad(x, 1, "REFLECT"), filters, 3, 1, weights, norm.bias, "VALID"))
 
 
 def _width(filters, level):
     return filters * min(2**level, 8)
+
+
+class Generator(NamedTuple):
+    """A generator by name."""
+
+    network: Callable  # (images, channels, filters, norm=, dropout=, key=) -> images
+    multiple: int  # must divide H and W
+
+
+def _resnet_of(blocks):
+    return Generator(lambda *images, **more: resnet(*images, blocks=blocks, **more), multiple=4)
+
+
+def _unet_of(depth):
+    return Generator(lambda *images, **more: unet(*images, depth=depth, **more), multiple=2**depth)
+
+
+GENERATORS = {
+    "resnet_9blocks": _resnet_of(9),
+    "resnet_6blocks": _resnet_of(6),
+    "unet_256": _unet_of(8),
+    "unet_128": _unet_of(7),
+    "unet_64": _unet_of(6),
+}
+CRITICS = {
+    "patch": patch_critic,
+    "pixel": lambda images, filters, n_layers, norm: pixel_critic(images, filters, norm),
+}

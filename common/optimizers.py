@@ -15,6 +15,7 @@ class Objective(NamedTuple):
     losses: dict  # name -> loss, without its weight
     total: tf.Tensor  # the weighted sum
     variables: Sequence[tf.Variable]
+    remembers: Sequence[tf.Operation] = ()  # what has to be done beside it: image pools
 
 
 def rmsprop(learning_rate, decay):
@@ -25,10 +26,19 @@ def rmsprop(learning_rate, decay):
     return tf.train.RMSPropOptimizer(learning_rate, decay=decay, momentum=0.0, epsilon=1e-10)
 
 
+def adam(learning_rate, beta1, beta2=0.999):
+    """Adam with epsilon 1e-8 outside the bias correction, as TensorFlow 1 and Torch 7 have it.
+
+    Kingma and Ba, 2015, arxiv.org/abs/1412.6980, section 2, with its epsilon hat.
+    """
+    return tf.train.AdamOptimizer(learning_rate, beta1=beta1, beta2=beta2, epsilon=1e-8)
+
+
 def minimize(optimizer, objective):
     """The op that takes one step down `objective`."""
     found = gradients(objective.total, list(objective.variables))
-    return apply(optimizer, found, objective.variables, evidence(objective, found))
+    update = apply(optimizer, found, objective.variables, evidence(objective, found))
+    return tf.group(update, *objective.remembers)
 
 
 def evidence(objective, found):

@@ -27,7 +27,9 @@ class Run:
     run_dir: str = setting("", "Folder of the run; runs/MODEL-DATASET unless given.", resume=FREE)
     preset: str = setting("", "Settings to begin with, by name; a flag of your own wins over them.")
     steps: int = setting(0, "Steps to train for, from the first; 0: as --epochs says.", minimum=0, resume=FREE)
-    epochs: float = setting(0.0, "Epochs to train for, from the first; 0: --n_epochs.", minimum=0.0, resume=FREE)
+    epochs: float = setting(
+        0.0, "Epochs to train for, from the first; 0: --n_epochs and --n_epochs_decay.", minimum=0.0, resume=FREE
+    )
     batch_size: int = setting(1, "Images of each domain in a batch.", minimum=1)
     seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
     save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
@@ -47,7 +49,9 @@ class Run:
         """Steps from the first to the last."""
         if self.steps:
             return self.steps
-        return math.ceil((self.epochs or dual.n_epochs) * images_in_epoch / self.images_in_step(dual))
+        return math.ceil(
+            (self.epochs or dual.n_epochs + dual.n_epochs_decay) * images_in_epoch / self.images_in_step(dual)
+        )
 
     def images_in_step(self, dual):
         """Images of each domain that a step reads."""

@@ -14,7 +14,7 @@ class Samples:
 
     def __init__(self, dual, loaders):
         self.begin, self._strips, self._loaders = [], {}, loaders
-        for name, loader in zip(dual.directions, loaders):
+        for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
             direction, cycle = duals.connect_for_use(dual, name, real, index)
             shown = [real, direction.fake] + ([cycle.reconstructed] if cycle else [])

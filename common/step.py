@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import gradients, optimizers, randomness
+from common import gradients, image_pool, optimizers, randomness
 from common import tensorflow as tf
 from common.optimizers import Objective
 
@@ -36,17 +36,22 @@ def roles_of_passes(n_critic, n_gen):
     return [("critic",) * (i < n_critic) + ("generator",) * (i >= count - n_gen) for i in range(count)]
 
 
-def build(dual, A, B, index):
-    """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N]."""
+def build(dual, A, B, index, images_in_epoch):
+    """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
+
+    `images_in_epoch` tells the epoch, by which learning rates go.
+    """
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
     pairs = dual.connect(A, B, lambda name: randomness.key(name, update_count, index))
-    optimizer = {role: dual.optimizer(role) for role in ("critic", "generator")}
+    read = tf.identity(batches_read.read_value()) * int(A.shape[0])
+    epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
+    optimizer = {role: dual.optimizer(role, dual.learning_rate(role, epoch)) for role in ("critic", "generator")}
     built = {}
     for roles in roles_of_passes(dual.n_critic, dual.n_gen):
         if roles not in built:
             change, losses = _update(dual, pairs, optimizer, roles)
-            with tf.control_dependencies([change, update_count]):
+            with tf.control_dependencies([change, update_count, read]):
                 counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
             built[roles] = Pass(tf.group(*counted), losses)
     passes = [built[roles] for roles in roles_of_passes(dual.n_critic, dual.n_gen)]
@@ -76,7 +81,8 @@ def _update_at_once(dual, pairs, optimizer):
         _clipped(dual, role, optimizers.apply(optimizer[role], found[role], o.variables, known), o)
         for role, o in objectives.items()
     ]
-    return tf.group(*changes), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
+    remembers = [op for o in objectives.values() for op in o.remembers]
+    return tf.group(*changes, *remembers), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
 
 
 def _clipped(dual, role, change, objective):
@@ -86,19 +92,35 @@ def _clipped(dual, role, change, objective):
 
 
 def _objective(dual, pairs, role):
-    """The weighted sum of a role's losses over all directions; a loss without weight is left out."""
-    losses, terms, variables = {}, [], []
+    """The weighted sum of a role's losses over all directions.
+
+    A loss of weight 0 is left out; one of weight None is logged and has no part in the sum.
+    """
+    losses, terms, variables, remembers = {}, [], [], []
     for direction, cycle in pairs:
         if role == "critic":
-            found = dual.critic_losses(direction._replace(fake=tf.stop_gradient(direction.fake)))
+            seen, remember = _recalled(dual, direction)
+            found, remembers = dual.critic_losses(seen), remembers + remember
         else:
             found = dual.generator_losses(direction, cycle)
         for name, (weight, loss) in found.items():
-            if weight:
+            if weight != 0:
                 losses[f"{direction.name}/{role}/{name}"] = loss
+            if weight:
                 terms.append(weight * loss)
         variables += getattr(direction, role).trainable_variables
-    return Objective(losses, gradients.add(terms), variables)
+    return Objective(losses, gradients.add(terms), variables, remembers)
+
+
+def _recalled(dual, direction):
+    """A direction as its critic is to see it, with fakes from the pool, and the ops that fill the pool."""
+    fake = tf.stop_gradient(direction.fake)
+    if not dual.pool_size:
+        return direction._replace(fake=fake), []
+    seen = tf.concat([fake, direction.real], axis=-1)  # a fake comes back with what it was made from
+    recalled, remember = image_pool.recall(f"{direction.name}/pool", seen, dual.pool_size, direction.key)
+    fake, given = tf.split(recalled, [fake.shape[-1], direction.real.shape[-1]], axis=-1)
+    return direction._replace(fake=fake, given=given), [remember]
 
 
 def _counter(name):

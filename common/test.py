@@ -28,10 +28,11 @@ class Way(NamedTuple):
     """A direction to be tested: its images and what is made of them, as tensors of bytes."""
 
     name: str
-    paths: list
+    source: pipeline.Loader
+    target: pipeline.Loader  # of the other domain
+    untouched: pipeline.Loader  # of the images as they are, with the channels of the target
     begin: tf.Operation
     fetches: dict  # number, fake, reconstructed
-    target: pipeline.Loader  # of the other domain
     native: tf.Tensor  # placeholder: an image as a file has it, with the channels of the target
     prepared: tf.Tensor  # that image in the size of the model
 
@@ -78,19 +79,20 @@ def _way(dual, name, loaders, batch_size):
         fetches["reconstructed"] = tensors.to_bytes(cycle.reconstructed)
     native = tf.placeholder(tf.uint8, [None, None, target.channels])
     prepared = tensors.to_bytes(tensors.prepare(native, dual))
-    return Way(name, source.paths, begin, fetches, target, native, prepared)
+    untouched = pipeline.Loader(source.paths, target.channels, 0, source.smallest, source.half)
+    return Way(name, source, target, untouched, begin, fetches, native, prepared)
 
 
 def _walk(session, way, loaders, run_dir):
     """Writes every image of a direction; yields a row of metrics for each that has a target."""
     session.run(way.begin)
-    targets = {path.stem: path for path in way.target.paths}
-    with tqdm.tqdm(total=len(way.paths), desc=way.name, unit="image", disable=None) as bar:
-        while bar.n < len(way.paths):
+    paths, targets = way.source.paths, {path.stem: path for path in way.target.paths}
+    with tqdm.tqdm(total=len(paths), desc=way.name, unit="image", disable=None) as bar:
+        while bar.n < len(paths):
             with pipeline.naming_failures(loaders.values()):
                 found = session.run(way.fetches)
             for i, number in enumerate(found["number"]):
-                path, folder = way.paths[number], pathlib.Path(run_dir, "test")
+                path, folder = paths[number], pathlib.Path(run_dir, "test")
                 files.write(folder / way.name / f"{path.stem}.png", found["fake"][i])
                 if "reconstructed" in found:
                     files.write(folder / BACK[way.name] / f"{path.stem}.png", found["reconstructed"][i])
@@ -103,10 +105,10 @@ def _walk(session, way, loaders, run_dir):
 def _row(session, way, path, target_path, fake):
     """What a translated image scores, and what the input as it is would have."""
 
-    def prepared(file):
-        return session.run(way.prepared, {way.native: way.target.read(file)})
+    def prepared(loader, file):
+        return session.run(way.prepared, {way.native: loader.read(file)})
 
-    target, untouched = prepared(target_path), prepared(path)
+    target, untouched = prepared(way.target, target_path), prepared(way.untouched, path)
     scores = {name: metric(fake, target) for name, metric in metrics.PAIRED.items()}
     before = {f"input_{name}": metric(untouched, target) for name, metric in metrics.PAIRED.items()}
     return {"direction": way.name, "name": path.name, **scores, **before}

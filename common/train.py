@@ -56,7 +56,7 @@ def train(dual, images, run):
     images_in_epoch = images.images_in_epoch(files)
     total = run.total_steps(dual, images_in_epoch)
     with tf.Graph().as_default():
-        graph = build(dual, loaders, _sample_loaders(dual, images, files), run)
+        graph = build(dual, loaders, _sample_loaders(dual, images, files), run, images_in_epoch)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
             _warn(runs.record(run, dual, images, files))
@@ -86,7 +86,7 @@ def _loop(session, graph, loaders, run, numbers, monitor, stop):
     return number
 
 
-def build(dual, loaders, sample_loaders, run):
+def build(dual, loaders, sample_loaders, run, images_in_epoch):
     """The graph that trains `dual`, in the default graph, which it finalizes.
 
     The images of a batch are named `A`, `B` and `index`: whoever feeds them trains on
@@ -95,7 +95,8 @@ def build(dual, loaders, sample_loaders, run):
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
     batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start)
-    built = step.build(dual, _input("A", batch.A), _input("B", batch.B), _input("index", batch.index))
+    inputs = (_input("A", batch.A), _input("B", batch.B), _input("index", batch.index))
+    built = step.build(dual, *inputs, images_in_epoch)
     strips = samples.Samples(dual, sample_loaders)
     initialize = tf.global_variables_initializer()
     graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))

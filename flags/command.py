@@ -103,7 +103,7 @@ def parse(dual, argv):
 def _parsed(dual, argv):
     values = flags.FlagValues()
     for part in (Command, dual, Images, Run):
-        flag_settings.define(part, values)
+        flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
     try:
@@ -160,8 +160,9 @@ def _test(dual, asked):
         raise UserError(f"--{useless[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
     dual_as_asked, images, run = _parts(dual, asked)
     batch_size = run.batch_size if "batch_size" in asked.given else 1
-    found = test(run.run_dir, dual_as_asked, images, asked.values.direction, batch_size, run.threads)
-    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: A2B, A2B2A (there and back), B2A, B2A2B.")
+    direction = getattr(dual_as_asked, "direction", asked.values.direction)
+    found = test(run.run_dir, dual_as_asked, images, direction, batch_size, run.threads)
+    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: A2B, B2A; there and back: A2B2A, B2A2B.")
     if found["images"]:
         print("Means over images that have a pair (L1 as a share of the range: 0 is best):")
         print(_table(found))

@@ -13,6 +13,8 @@ def define(cls, values):
     types = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         about, limits = field.metadata["about"], {}
+        if field.name in values:
+            delattr(values, field.name)
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"]}
         if types[field.name] is str and field.metadata["choices"]:

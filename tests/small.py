@@ -15,7 +15,7 @@ class Gain(Dual):
     """Generators multiply by a number, critics take the mean times a number; gradient descent by halves."""
 
     image_size: int = override(Dual, "image_size", 2)
-    gan_loss: str = override(Dual, "gan_loss", "wgan-gp")
+    gan_loss: str = override(Dual, "gan_loss", "classic")
     rate: float = setting(0.5, "Learning rate.")
 
     def generator(self, images, channels, key):
@@ -40,7 +40,7 @@ class Gain(Dual):
         scores = (direction.critic(images, direction.real) for images in (direction.target, direction.fake))
         return {"adversarial": (1.0, losses.wasserstein.critic(*scores))}
 
-    def optimizer(self, role):
+    def optimizer(self, role, learning_rate):
         return tf.train.GradientDescentOptimizer(self.rate)
 
 

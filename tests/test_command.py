@@ -14,9 +14,11 @@ from common.errors import UserError
 from common.images import Images, files, toy
 from common.run import Run
 from common.settings import FIXED
+from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command, presets
 from flags import settings as flag_settings
+from pix2pix import Pix2Pix
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = "--image_size 32 --depth 3 --ngf 4 --ndf 4 --gan_loss classic --steps 1"
@@ -104,12 +106,38 @@ def test_an_own_length_replaces_that_of_the_preset():
     assert (values.steps, values.epochs) == (0, 3.0)
 
 
-def test_every_preset_parses():
-    for name in presets.names("dualgan"):
-        values = parse(f"--preset {name} --dataset x --run_dir y").values
-        for part in (DualGAN, Images, Run):
+@pytest.mark.parametrize("dual", [CycleGAN, DualGAN, Pix2Pix])
+def test_every_preset_parses(dual):
+    model = dual.__name__.lower()
+    for name in presets.names(model):
+        values = command.parse(dual, ["main", *f"--preset {name} --dataset x --run_dir y".split()]).values
+        for part in (dual, Images, Run):
             flag_settings.read(part, values)
-        assert presets.summary("dualgan", name).endswith(".")
+        assert presets.summary(model, name).endswith(".")
+    assert "demo" in presets.names(model)
+
+
+@pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
+def test_the_pytorch_preset_is_the_defaults(dual):
+    own = command._parsed(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
+    assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
+    assert flag_settings.read(dual, own) == dual()
+
+
+def test_the_published_settings():
+    """By the authors' PyTorch code, options/*.py and models/*.py."""
+    assert CycleGAN() == CycleGAN(
+        **{"image_size": 256, "load_size": 286, "netG": "resnet_9blocks", "netD": "patch", "n_layers": 3, "ngf": 64},
+        **{"ndf": 64, "norm": "instance", "gan_loss": "lsgan", "lambda_A": 10.0, "lambda_B": 10.0, "beta1": 0.5},
+        **{"lambda_identity": 0.5, "pool_size": 50, "lr_G": 2e-4, "lr_D": 2e-4, "n_epochs": 100, "n_epochs_decay": 100},
+        **{"dropout": 0.0, "flip": True, "interpolation": "bicubic", "n_gen": 1, "n_critic": 1},
+    )
+    assert Pix2Pix() == Pix2Pix(
+        **{"image_size": 256, "load_size": 286, "netG": "unet_256", "netD": "patch", "n_layers": 3, "ngf": 64},
+        **{"ndf": 64, "norm": "batch", "gan_loss": "classic", "lambda_L1": 100.0, "beta1": 0.5, "dropout": 0.5},
+        **{"pool_size": 0, "lr_G": 2e-4, "lr_D": 2e-4, "n_epochs": 100, "n_epochs_decay": 100, "test_dropout": True},
+        **{"flip": True, "interpolation": "bicubic", "direction": "A2B"},
+    )
 
 
 def test_the_upstream_preset_is_the_defaults():
@@ -139,7 +167,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic>"),
+        ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
         ("--phase fly", "value should be one of <train|test>"),
         ("train", "'train' stands alone: flags are --NAME VALUE"),

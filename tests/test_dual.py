@@ -9,6 +9,8 @@ from common import dual as duals
 from common import randomness
 from common import tensorflow as tf
 from common.errors import UserError
+from cyclegan import CycleGAN
+from pix2pix import Pix2Pix
 from tests import small
 
 
@@ -82,6 +84,28 @@ def test_use_needs_one_domain_and_keys_its_noise_by_image(session):
     np.testing.assert_array_equal(first, again)
     assert (session.run(noisy.fake, {index: [2, 3]}) != first).any()
     assert (session.run(quiet.fake, {index: [0, 1]}) == session.run(quiet.fake, {index: [2, 3]})).all()
+
+
+def test_pix2pix_has_no_way_back():
+    with pytest.raises(UserError, match="--lambda_A has nothing to weigh: pix2pix translates one way"):
+        Pix2Pix(lambda_A=3.0)
+
+
+@pytest.mark.parametrize(
+    ("netG", "size", "said"),
+    [
+        ("resnet_9blocks", 130, "4 must divide it. Use --image_size 128."),
+        (
+            "unet_256",
+            64,
+            "256 must divide it. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or unet_64.",
+        ),
+    ],
+)
+def test_a_size_that_does_not_fit_names_what_does(netG, size, said):
+    with pytest.raises(UserError) as error:
+        CycleGAN(netG=netG, image_size=size, load_size=0)
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(

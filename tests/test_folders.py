@@ -1,9 +1,11 @@
 """Sets of images are found in either layout; what is missing is named with where it was looked for."""
 
+import numpy as np
 import pytest
 
 from common.errors import UserError
-from common.images import Images, folders
+from common.images import Images, files, folders
+from pix2pix import Pix2Pix
 from tests import small
 
 
@@ -47,6 +49,37 @@ def test_an_empty_domain(dataset):
     assert "No images of B to train on" in str(error.value)
     assert f"{root}/set/train/B is missing" in str(error.value)
     assert f"{root}/set/trainB has no images among its 1 files" in str(error.value)
+
+
+def test_pairs_share_a_stem_and_others_are_counted(dataset, capsys):
+    root = dataset(train_A=4, train_B=3)
+    (root / "set/train/B/001.png").rename(root / "set/train/B/x.jpg")
+    files = Images("set", data_root=str(root)).training_files(Pix2Pix())
+    assert [[path.stem for path in paths] for paths in files] == [["000", "002"]] * 2
+    said = capsys.readouterr().out
+    assert "2 pairs; 3 images have no partner (first: " in said
+    assert "train/A/001.png" in said
+
+
+def test_no_pair_at_all(dataset):
+    root = dataset(train_A=1, train_B=1)
+    (root / "set/train/B/000.png").rename(root / "set/train/B/x.png")
+    with pytest.raises(UserError, match="No image of A has a partner in B: names, but for the suffix, must be equal"):
+        Images("set", data_root=str(root)).training_files(Pix2Pix())
+
+
+def test_images_side_by_side_are_halves_of_one_file(tmp_path):
+    image = np.zeros([4, 6, 3], np.uint8)
+    image[:, :3], image[:, 3:] = 10, 200
+    for split in ("train", "val"):
+        files.write(tmp_path / "set" / split / "x.png", image)
+    images = Images("set", data_root=str(tmp_path), side_by_side=True)
+    A, B = images.loaders(Pix2Pix(), images.training_files(Pix2Pix()))
+    assert [loader(0).shape for loader in (A, B)] == [(4, 3, 3)] * 2
+    assert [int(loader(0).mean()) for loader in (A, B)] == [10, 200]
+    with pytest.raises(UserError, match=r"No images to train on: .*train has no images among its 0 files"):
+        (tmp_path / "set" / "train" / "x.png").unlink()
+        images.training_files(Pix2Pix())
 
 
 def test_no_set_at_all():

@@ -73,27 +73,64 @@ def test_linear_sees_every_value(session):
     np.testing.assert_allclose(y, x.reshape(2, 60) @ weights, atol=1e-12)
 
 
-@pytest.mark.parametrize(("norm", "axes"), [(layers.instance_norm, (1, 2)), (layers.layer_norm, (1, 2, 3))])
-def test_norms_bring_to_zero_mean_and_unit_variance(session, norm, axes):
+@pytest.mark.parametrize(("name", "axes"), [("instance_affine", (1, 2)), ("batch", (1, 2)), ("layer", (1, 2, 3))])
+def test_norms_bring_to_zero_mean_and_unit_variance(session, name, axes):
     x = RANDOM.normal(3.0, 2.0, size=[2, 4, 5, 3])
     with tf.variable_scope("layer"):
-        y = norm(tf.constant(x))
+        y = layers.Norm(name, epsilon=1e-3)(tf.constant(x))
     y, scale, shift = run(session, y, variables()["layer/scale"], variables()["layer/shift"])
-    expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-6) * scale + shift
+    expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-3) * scale + shift
     np.testing.assert_allclose(y, expected, atol=1e-12)
     assert (shift == 0).all()
 
 
+def test_instance_norm_alone_has_no_variables(session):
+    x = RANDOM.normal(3.0, 2.0, size=[2, 4, 5, 3])
+    (y,) = run(session, layers.Norm("instance")(tf.constant(x)))
+    expected = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+    assert variables() == {}
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_pytorchs_conv_of_stride_2(session, size):
+    """Kernels of 3, padding 1: one zero on every side, where SAME at even sizes has none before."""
+    x = RANDOM.normal(size=[1, size, size, 2])
+    with tf.variable_scope("layer"):
+        y = layers.conv(layers.pad(tf.constant(x), 1), 3, 3, 2, kernel(), padding="VALID")
+    y, weights = run(session, y, variables()["layer/kernel"])
+    np.testing.assert_allclose(y, numpy_conv(x, weights, 2, 1, 1), atol=1e-12)
+
+
+def test_pytorchs_transposed_conv(session):
+    """Kernels of 3, padding 1, output padding 1, by the definition: every input pixel stamps its kernel."""
+    x = RANDOM.normal(size=[1, 4, 5, 2])
+    with tf.variable_scope("layer"):
+        y = layers.deconv(tf.constant(x), 3, 3, kernel(), from_first=True)
+    y, weights = run(session, y, variables()["layer/kernel"])
+    full = np.zeros([1, 2 * 4 + 2, 2 * 5 + 2, 3])
+    for i in range(4):
+        for j in range(5):
+            full[0, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += weights @ x[0, i, j]
+    np.testing.assert_allclose(y, full[:, 1:9, 1:11], atol=1e-12)
+
+
+def test_reflection_is_that_of_numpy(session):
+    x = RANDOM.normal(size=[1, 5, 6, 2])
+    (y,) = run(session, layers.pad(tf.constant(x), 3, "REFLECT"))
+    np.testing.assert_array_equal(y, np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect"))
+
+
 def test_norm_of_a_single_pixel_is_its_shift(session):
     with tf.variable_scope("layer"):
-        y = layers.instance_norm(tf.constant(RANDOM.normal(size=[2, 1, 1, 3])))
+        y = layers.Norm("instance_affine")(tf.constant(RANDOM.normal(size=[2, 1, 1, 3])))
     (y,) = run(session, y)
     np.testing.assert_array_equal(y, 0.0)
 
 
 def test_a_bias_in_front_of_a_norm_is_not_trained(session):
     with tf.variable_scope("layer"):
-        layers.conv(tf.zeros([1, 4, 4, 1]), 2, 3, 2, kernel(), bias_trains=False)
+        layers.conv(tf.zeros([1, 4, 4, 1]), 2, 3, 2, kernel(), layers.INERT)
     assert "layer/bias" in variables()
     assert [variable.op.name for variable in tf.trainable_variables()] == ["layer/kernel"]
 
@@ -116,10 +153,19 @@ def penalty_of(critic, images):
         return losses.gradient_penalty(critic, real, fake, key)
 
 
-@pytest.mark.parametrize("network", [networks.global_critic, networks.patch_critic])
+CRITICS = {
+    "global": networks.dualgan_global_critic,
+    "patch": networks.dualgan_patch_critic,
+    "patchgan": lambda x, filters, norm: networks.patch_critic(x, filters, 3, norm),
+    "pixel": networks.pixel_critic,
+}
+
+
+@pytest.mark.parametrize("network", CRITICS.values(), ids=CRITICS.keys())
 @pytest.mark.parametrize("norm", layers.NORMS)
 def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
-    """d penalty / d weights against central differences in float64, for every norm that a critic can have."""
+    """d penalty / d weights against central differences in float64, for every norm and every critic."""
+    norm = layers.published_norm(norm)
     # a leaky ReLU has kinks, at which differences mean nothing: here a smooth function of its shape
     monkeypatch.setattr(tf.nn, "leaky_relu", lambda x, alpha: alpha * x + (1.0 - alpha) * tf.nn.softplus(x))
     images = {name: RANDOM.normal(size=[2, 64, 64, 1]) for name in ("real", "fake")}
@@ -147,4 +193,4 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
         difference = (sides[0] - sides[1]) / (2 * step)
         assert found == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
         checked += abs(difference) > 1e-6
-    assert checked >= 5
+    assert checked >= 3

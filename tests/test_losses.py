@@ -28,6 +28,20 @@ def test_classic_is_the_cross_entropy(session):
     assert value(session, game.generator(tf.constant(FAKE))) == pytest.approx(np.mean(np.log1p(np.exp(-fake))))
 
 
+def test_lsgan(session):
+    game = losses.ADVERSARIAL["lsgan"]
+    expected = (0.0 + 9.0 + 0.25) / 3 + (0.0625 + 9.0 + 1.0) / 3
+    assert value(session, game.critic(tf.constant(REAL), tf.constant(FAKE))) == pytest.approx(expected)
+    assert value(session, game.generator(tf.constant(FAKE))) == pytest.approx((0.5625 + 4.0 + 4.0) / 3)
+
+
+def test_hinge(session):
+    game = losses.ADVERSARIAL["hinge"]
+    expected = (0.0 + 3.0 + 0.5) / 3 + (1.25 + 4.0 + 0.0) / 3
+    assert value(session, game.critic(tf.constant(REAL), tf.constant(FAKE))) == pytest.approx(expected)
+    assert value(session, game.generator(tf.constant(FAKE))) == pytest.approx(-0.75)
+
+
 def test_differences(session):
     assert value(session, losses.l1(tf.constant([1.0, 2.0]), tf.constant([0.0, 4.0]))) == 1.5
     assert value(session, losses.l2(tf.constant([1.0, 2.0]), tf.constant([0.0, 4.0]))) == 2.5

@@ -23,6 +23,22 @@ def test_rmsprop_is_that_of_tensorflow_1(session):
     np.testing.assert_allclose(session.run(w), value, rtol=1e-12)
 
 
+def test_adam_has_its_epsilon_outside_the_correction(session):
+    """w -= rate sqrt(1 - b2^t) / (1 - b1^t) mean / (sqrt(square) + 1e-8), in NumPy."""
+    w = tf.get_variable("w", initializer=tf.constant([1.0, -1e-3], tf.float64))
+    objective = Objective({}, tf.reduce_sum(w**4), [w])
+    update = optimizers.minimize(optimizers.adam(0.1, 0.5), objective)
+    session.run(tf.global_variables_initializer())
+    value, mean, square = np.array([1.0, -1e-3]), np.zeros(2), np.zeros(2)
+    rate, b1, b2, epsilon = (float(np.float32(number)) for number in (0.1, 0.5, 0.999, 1e-8))
+    for t in range(1, 4):
+        session.run(update)
+        gradient = 4 * value**3
+        mean, square = b1 * mean + (1 - b1) * gradient, b2 * square + (1 - b2) * gradient**2
+        value = value - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * mean / (np.sqrt(square) + epsilon)
+    np.testing.assert_allclose(session.run(w), value, rtol=1e-4)  # TensorFlow keeps powers of b2 in float32
+
+
 def test_clip_comes_after_the_update(session):
     w = tf.get_variable("w", initializer=tf.constant([1.0, 0.1]))
     update = optimizers.clip(w.assign([-7.0, 0.2]), [w], 0.25)

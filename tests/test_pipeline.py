@@ -6,6 +6,7 @@ import pytest
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, pipeline
+from pix2pix import Pix2Pix
 from tests import small
 
 
@@ -66,6 +67,20 @@ def test_unpaired_sets_do_not_turn_into_pairs(dataset):
     batches = read(dataset(train_A=20, train_B=20, size=1), 200, dual=small.Gain(image_size=1))
     met = sum(int(batch.file_A[0] == batch.file_B[0]) for batch in batches)
     assert 1 <= met <= 19
+
+
+def test_pairs_stay_pairs_with_one_crop_and_one_flip(dataset):
+    root = dataset(train_A=6, train_B=6, size=32)
+    stripes = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None] * 4, [32, 32, 3])
+    for number in range(6):
+        for domain in "AB":
+            pipeline.files.write(root / "set" / "train" / domain / f"{number:03d}.png", stripes + 8 * np.uint8(number))
+    dual = Pix2Pix(image_size=16, load_size=0, preprocess="crop", netG="resnet_6blocks")
+    batches = read(root, 12, dual=dual)
+    for batch in batches:
+        assert batch.file_A == batch.file_B
+        np.testing.assert_array_equal(batch.A, batch.B)
+    assert len({batch.A[0, 0, 0, 0] for batch in batches}) > 6
 
 
 def test_another_seed_is_another_order(dataset):

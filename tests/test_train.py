@@ -232,7 +232,7 @@ def test_arrays_can_be_fed_in_place_of_files(setup):
     dual, images, run = setup()
     loaders = images.loaders(dual, images.training_files(dual))
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        built = training.build(dual, loaders, loaders, run)
+        built = training.build(dual, loaders, loaders, run, images_in_epoch=5)
         assert graph.finalized
         session.run(built.initialize)  # and not the input: it is not read
         ones = np.ones([2, 32, 32, 3], np.float32)

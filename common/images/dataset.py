@@ -17,6 +17,9 @@ class Images:
 
     dataset: str = setting("", "Set of images: the folder of this name below --data_root; toy is drawn by the program.")
     data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
+    side_by_side: bool = setting(
+        False, "Whether A and B are the left and the right half of each file of NAME/train and NAME/val."
+    )
     limit: int = setting(0, "Use the first so many images of each domain; 0: all.", minimum=0)
     epoch_size: str = setting(
         "max", "Images in an epoch: as many as the larger domain has, or the smaller.", ("max", "min")
@@ -34,19 +37,26 @@ class Images:
 
     def training_files(self, dual):
         """The files to train `dual` on; the toy set is drawn if need be. Raises UserError if there are none."""
-        files = folders.find_all(self._root(dual), "train")
-        return self._limited(files)
+        if self.side_by_side:
+            files = folders.find_side_by_side(self._root(dual), "train")
+        else:
+            files = folders.find_all(self._root(dual), "train")
+        return self._limited(self._paired(files) if dual.paired and not self.side_by_side else files)
 
     def validation_files(self, dual):
         """The files to test `dual` on; a domain may have none."""
-        return self._limited(folders.find(self._root(dual), "val"))
+        find = folders.find_side_by_side if self.side_by_side else folders.find
+        return self._limited(find(self._root(dual), "val"))
 
     def loaders(self, dual, files):
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         smallest = dual.image_size if dual.preprocess == "crop" else 0
-        channels = (dual.channels_A, dual.channels_B)
-        return [Loader(paths, count, room, smallest) for paths, count in zip(files, channels)]
+        channels = {"A": dual.channels_A, "B": dual.channels_B}
+        return [
+            Loader(paths, channels[domain], room, smallest, domain if self.side_by_side else None)
+            for domain, paths in zip("AB", files)
+        ]
 
     def images_in_epoch(self, files):
         """How many images of each domain an epoch reads."""
@@ -56,6 +66,20 @@ class Images:
         if self.dataset == "toy":
             return toy.draw_once(self.data_root, dual.load_size or dual.image_size)
         return pathlib.Path(self.data_root, self.dataset)
+
+    def _paired(self, files):
+        """The files that have a partner; raises UserError if none has, and says how many have not."""
+        pairs, alone = folders.pair(files)
+        if not pairs.A:
+            raise UserError(
+                f"No image of A has a partner in B: names, but for the suffix, must be equal. The first of A is"
+                f" {files.A[0]}, the first of B {files.B[0]}. If each file holds both, say --side_by_side."
+            )
+        if alone:
+            print(
+                f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner (first: {alone[0]}) and are left out."
+            )
+        return pairs
 
     def _limited(self, files):
         return Files(*(paths[: self.limit or None] for paths in files))

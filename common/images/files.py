@@ -13,11 +13,12 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are brought to RGB by it
 
 
-def read(path, channels):
+def read(path, channels, half=None):
     """The image in a file, uint8 [H, W, channels], turned upright as its EXIF data says.
 
-    Gray becomes RGB by repetition, RGB gray by luminance, transparency white. Of an
-    animation, the first frame. Raises UserError, naming the file, if it is not an 8-bit image.
+    `half` A or B: the left or the right half of it alone. Gray becomes RGB by repetition, RGB
+    gray by luminance, transparency white. Of an animation, the first frame. Raises UserError,
+    naming the file, if it is not an 8-bit image.
     """
     try:
         image = _decode(path)
@@ -28,6 +29,9 @@ def read(path, channels):
         if "can not handle the given uri" in reason or "Could not find a backend" in reason:
             reason = "its content is none of the formats that are read"
         raise UserError(f"{path} does not read as an image ({reason}). Replace or remove it.") from error
+    if half is not None:
+        middle = image.shape[1] // 2
+        image = image[:, :middle] if half == "A" else image[:, -middle:]
     return _with_channels(_opaque(image), channels)
 
 

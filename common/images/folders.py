@@ -41,6 +41,23 @@ def find_all(root, split):
     return files
 
 
+def find_side_by_side(root, split):
+    """The images of a set in which A is the left half of each file and B the right: NAME/{train,val,test}/*."""
+    find(root, split)  # says what is missing
+    found = _first([pathlib.Path(root, name) for name in {"train": ["train"], "val": ["val", "test"]}[split]])
+    if not found and split == "train":
+        raise UserError(f"No images to train on: {_what_is_in(pathlib.Path(root, 'train'))}, and --side_by_side is on.")
+    return Files(found, found)
+
+
+def pair(files):
+    """(the files of A and B that share a stem, in the same order; those that have no partner)."""
+    A, B = ({path.stem: path for path in paths} for paths in files)
+    stems = sorted(A.keys() & B.keys())
+    alone = [path for paths, other in ((files.A, B), (files.B, A)) for path in paths if path.stem not in other]
+    return Files([A[stem] for stem in stems], [B[stem] for stem in stems]), alone
+
+
 def images_in(folder):
     """The image files of a folder in the order of their names, without hidden ones."""
     if not folder.is_dir():

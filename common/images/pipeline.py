@@ -30,8 +30,8 @@ class Batch(NamedTuple):
 class Loader:
     """Reads the images of one domain by number, and remembers them while there is room."""
 
-    def __init__(self, paths, channels, room, smallest=0):
-        self.paths, self.channels, self.smallest = paths, channels, smallest
+    def __init__(self, paths, channels, room, smallest=0, half=None):
+        self.paths, self.channels, self.smallest, self.half = paths, channels, smallest, half
         self.failure = None  # the UserError of the image that could not be read
         self._room, self._read = room, {}
 
@@ -56,7 +56,7 @@ class Loader:
 
     def read(self, path):
         """The image of a file; raises UserError if it does not read or is too small."""
-        image = files.read(path, self.channels)
+        image = files.read(path, self.channels, self.half)
         height, width = image.shape[:2]
         if min(height, width) < self.smallest:
             raise UserError(
@@ -69,15 +69,17 @@ class Loader:
 def training_batches(loaders, dual, batch_size, start):
     """Batches for ever, from the global sample index `start`, an int64 placeholder.
 
-    `loaders` are those of A and B. Each domain passes over its files in an order of its
-    own, so that unpaired sets do not turn into pairs. Returns the Batch and the op that begins.
+    `loaders` are those of A and B. Each domain passes over its files in an order of its own,
+    so that unpaired sets do not turn into pairs; paired ones share order, crop and flip.
+    Returns the Batch and the op that begins.
     """
 
     @tf.autograph.experimental.do_not_convert
     def sample(index, *numbers):
         chosen = {}
         for domain, loader, number in zip("AB", loaders, numbers):
-            draw = randomness.uniform(randomness.key(f"{domain}/crop", 0, index[None]), [3])[0]
+            drawn_for = "pair" if dual.paired else domain
+            draw = randomness.uniform(randomness.key(f"{drawn_for}/crop", 0, index[None]), [3])[0]
             chosen[domain] = tensors.prepare(loader.tensor(number), dual, draw)
             chosen[f"file_{domain}"] = number
         return {"index": index, **chosen}
@@ -86,7 +88,8 @@ def training_batches(loaders, dual, batch_size, start):
     def stamped(batch):
         return {**batch, "ready": tf.timestamp()}
 
-    orders = [_numbers(f"{domain}/order", len(loader.paths), start) for domain, loader in zip("AB", loaders)]
+    names = ("pair/order", "pair/order") if dual.paired else ("A/order", "B/order")
+    orders = [_numbers(name, len(loader.paths), start) for name, loader in zip(names, loaders)]
     dataset = tf.data.Dataset.zip((_count_from(start), *orders))
     dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)

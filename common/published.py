@@ -1,0 +1,53 @@
+"""Duals made of the networks of CycleGAN and pix2pix, chosen by name."""
+
+import dataclasses
+
+from common import layers, networks
+from common.dual import Dual
+from common.errors import UserError
+from common.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedNetworks(Dual):
+    """ResNets or U-Nets, and critics of patches or pixels."""
+
+    netG: str = setting(
+        "resnet_9blocks",
+        "The generator: a ResNet (--image_size is a multiple of 4), or a U-Net (of 256, 128, 64).",
+        networks.GENERATORS,
+    )
+    netD: str = setting("patch", "The critic: of patches, or of pixels.", networks.CRITICS)
+    n_layers: int = setting(
+        3, "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.", minimum=1
+    )
+    norm: str = setting(
+        "instance",
+        "Norm in the generators. instance: no scale, no shift; instance_affine: with them; batch: the same, without"
+        " biases before it, statistics of the single image; layer: all channels together; none.",
+        layers.NORMS,
+    )
+    norm_D: str = setting("instance", "Norm in the critics.", layers.NORMS)
+    dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
+    beta1: float = setting(
+        0.5, "Adam: b in mean = b x itself + (1 - b) x gradient; the squares' is 0.999.", minimum=0.0
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        multiple = networks.GENERATORS[self.netG].multiple
+        if self.image_size % multiple:
+            near = max(multiple, round(self.image_size / multiple) * multiple)
+            fits = [name for name, each in networks.GENERATORS.items() if self.image_size % each.multiple == 0]
+            raise UserError(
+                f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
+                f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
+            )
+
+    def generator(self, images, channels, key):
+        network, norm = networks.GENERATORS[self.netG].network, layers.published_norm(self.norm)
+        return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)
+
+    def critic(self, images, given):
+        del given
+        return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, layers.published_norm(self.norm_D))

@@ -1,0 +1,50 @@
+"""Learning-rate schedules: the factor of the rate, by the epoch, counted from 1.
+
+`constant` epochs come first, then `decay` epochs towards zero (PyTorch's n_epochs and
+n_epochs_decay). They never depend on where a run stops.
+"""
+
+from common import tensorflow as tf
+
+
+def linear(epoch, constant, decay):
+    """1 - max(0, epoch - 1 + 1 - n) / (d + 1): PyTorch's CycleGAN and CUT as of 2025."""
+    return 1.0 - tf.maximum(0.0, epoch - constant) / (decay + 1.0)
+
+
+def linear_early(epoch, constant, decay):
+    """The same one epoch earlier, 0 in the last: PyTorch's CycleGAN of 2019 to 2024, by updating before an epoch."""
+    return linear(epoch + 1.0, constant, decay)
+
+
+def linear_torch(epoch, constant, decay):
+    """1 - max(0, epoch - 1 - n) / d: the Lua code, which lowers the rate after each epoch past n."""
+    return 1.0 - tf.maximum(0.0, epoch - 1.0 - constant) / max(decay, 1)
+
+
+def step(epoch, constant, decay):
+    """A tenth after every 50 epochs."""
+    del constant, decay
+    return 0.1 ** tf.floor((epoch - 1.0) / 50.0)
+
+
+def cosine(epoch, constant, decay):
+    """From 1 to 0 along half a cosine, over the constant epochs alone, as PyTorch's CycleGAN has it."""
+    del decay
+    return 0.5 * (1.0 + tf.cos(3.141592653589793 * (epoch - 1.0) / constant))
+
+
+def constant(epoch, constant, decay):
+    """Always 1."""
+    del constant, decay
+    return tf.ones_like(epoch)
+
+
+SCHEDULES = {
+    "constant": constant,
+    "linear": linear,
+    "linear_early": linear_early,
+    "linear_torch": linear_torch,
+    "step": step,
+    "cosine": cosine,
+}

@@ -1,0 +1,40 @@
+"""CycleGAN (Zhu et al., 2017, arxiv.org/abs/1703.10593): translation there and back is where one began.
+
+The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from common import losses, optimizers
+from common.dual import Dual
+from common.published import PublishedNetworks
+from common.settings import override
+
+
+@dataclasses.dataclass(frozen=True)
+class CycleGAN(PublishedNetworks):
+    """ResNet generators that undo each other, and critics of patches with a memory."""
+
+    load_size: int = override(Dual, "load_size", 286)
+    interpolation: str = override(Dual, "interpolation", "bicubic")
+    antialias: bool = override(Dual, "antialias", True)
+    flip: bool = override(Dual, "flip", True)
+    lambda_identity: float = override(Dual, "lambda_identity", 0.5)
+    pool_size: int = override(Dual, "pool_size", 50)
+    lr_policy: str = override(Dual, "lr_policy", "linear")
+    n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)
+
+    order: ClassVar[str] = "simultaneous"
+    halves: ClassVar[tuple] = ("lsgan", "classic")
+
+    def generator_losses(self, direction, cycle):
+        game = losses.ADVERSARIAL[self.gan_loss]
+        return {
+            "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
+            "cycle": (self.lambda_of(direction.source), losses.l1(cycle.reconstructed, direction.real)),
+            **self.identity_loss(direction, cycle),
+        }
+
+    def optimizer(self, role, learning_rate):
+        return optimizers.adam(learning_rate, self.beta1)

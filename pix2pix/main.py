@@ -1,0 +1,13 @@
+"""python -m pix2pix.main --help"""
+
+from flags import command
+from pix2pix.model import Pix2Pix
+
+
+def main():
+    """The command line of pix2pix."""
+    command.main(Pix2Pix)
+
+
+if __name__ == "__main__":
+    main()

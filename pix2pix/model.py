@@ -1,0 +1,73 @@
+"""pix2pix (Isola et al., 2017, arxiv.org/abs/1611.07004): translation that is learnt from pairs.
+
+The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from common import losses, optimizers
+from common import tensorflow as tf
+from common.dual import Direction, Dual
+from common.errors import UserError
+from common.published import PublishedNetworks
+from common.settings import override, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Pix2Pix(PublishedNetworks):
+    """One U-Net, and a critic that sees the input beside the output."""
+
+    direction: str = setting("A2B", "Which way to translate.", ("A2B", "B2A"))
+    lambda_L1: float = setting(100.0, "Weight of mean|fake - target|.", minimum=0.0)
+    load_size: int = override(Dual, "load_size", 286)
+    interpolation: str = override(Dual, "interpolation", "bicubic")
+    antialias: bool = override(Dual, "antialias", True)
+    flip: bool = override(Dual, "flip", True)
+    gan_loss: str = override(Dual, "gan_loss", "classic")
+    netG: str = override(PublishedNetworks, "netG", "unet_256")
+    norm: str = override(PublishedNetworks, "norm", "batch")
+    norm_D: str = override(PublishedNetworks, "norm_D", "batch")
+    dropout: float = override(PublishedNetworks, "dropout", 0.5)
+    test_dropout: bool = override(Dual, "test_dropout", True)
+    lr_policy: str = override(Dual, "lr_policy", "linear")
+    n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)
+
+    paired: ClassVar[bool] = True
+    conditional: ClassVar[bool] = True
+    halves: ClassVar[tuple] = ("lsgan", "classic")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for field in dataclasses.fields(Dual):
+            if field.name in ("lambda_A", "lambda_B", "lambda_identity") and getattr(self, field.name) != field.default:
+                raise UserError(f"--{field.name} has nothing to weigh: pix2pix translates one way. Use --lambda_L1.")
+
+    @property
+    def directions(self):
+        """The one way that is trained."""
+        return (self.direction,)
+
+    def critic(self, images, given):
+        return super().critic(tf.concat([given, images], axis=-1), given)
+
+    def connect(self, A, B, key=None):
+        """[(direction, None)]: there, and no way back."""
+        real, target = (A, B) if self.direction == "A2B" else (B, A)
+        generator, critic = (self.network(self.direction, role) for role in ("generator", "critic"))
+        key = key or (lambda name: None)
+        fake = generator(real, key(f"{self.direction}/fake"))
+        ends = self.direction[0], self.direction[-1]
+        drawn = key(f"{self.direction}/critic")
+        return [(Direction(self.direction, *ends, generator, critic, real, target, fake, real, drawn), None)]
+
+    def generator_losses(self, direction, cycle):
+        del cycle
+        game = losses.ADVERSARIAL[self.gan_loss]
+        return {
+            "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
+            "L1": (self.lambda_L1, losses.l1(direction.fake, direction.target)),
+        }
+
+    def optimizer(self, role, learning_rate):
+        return optimizers.adam(learning_rate, self.beta1)

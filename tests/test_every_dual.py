@@ -1,0 +1,88 @@
+"""One list, all contracts: what holds for every method of translation, at its smallest."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from common import settings, step
+from common import tensorflow as tf
+from common.images import Images, files
+from common.run import Run
+from common.test import test as run_test
+from common.train import train
+from cyclegan import CycleGAN
+from pix2pix import Pix2Pix
+from tests import small
+
+TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
+DUALS = {
+    "dualgan": small.dualgan(load_size=36, flip=True),
+    "dualgan classic": small.dualgan(gan_loss="classic", dropout=0.3),
+    "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
+    "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", gan_loss="wgan-gp", n_gen=2, lambda_identity=0.0),
+    "pix2pix": Pix2Pix(**{**TINY, "image_size": 64, "load_size": 66}, netG="unet_64"),
+    "pix2pix hinge": Pix2Pix(
+        **{**TINY, "image_size": 64, "load_size": 66}, netG="unet_64", gan_loss="hinge", direction="B2A", pool_size=2
+    ),
+}
+
+
+def connected(dual):
+    shape, index = [2, dual.image_size, dual.image_size, 3], tf.constant([0, 1], tf.int64)
+    random = np.random.default_rng(0)
+    A, B = (tf.constant(random.uniform(-1, 1, shape), tf.float32) for _ in "AB")
+    return step.build(dual, A, B, index, images_in_epoch=4)
+
+
+@pytest.mark.parametrize("name", DUALS)
+def test_every_variable_belongs_to_one_role_and_updates_change_their_own(session, name):
+    dual = DUALS[name]
+    built = connected(dual)
+    networks = {role: [getattr(direction, role) for direction, _ in built.pairs] for role in ("generator", "critic")}
+    owned = {role: {v.op.name for net in nets for v in net.variables} for role, nets in networks.items()}
+    model = {variable.op.name for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)}
+    assert owned["generator"] | owned["critic"] == model
+    assert not owned["generator"] & owned["critic"]
+    assert tuple(direction.name for direction, _ in built.pairs) == tuple(dual.directions)
+    session.run(tf.global_variables_initializer())
+    for roles, each in zip(step.roles_of_passes(dual.n_critic, dual.n_gen), built.passes):
+        before = session.run(tf.trainable_variables())
+        losses, _ = session.run([each.losses, each.update])
+        after = session.run(tf.trainable_variables())
+        changed = {v.op.name for v, x, y in zip(tf.trainable_variables(), before, after) if (x != y).any()}
+        assert all(np.isfinite(loss) for loss in losses.values())
+        for role in ("critic", "generator"):
+            assert bool(changed & owned[role]) == (role in roles), role
+
+
+@pytest.mark.parametrize("name", DUALS)
+def test_settings_come_back(tmp_path, name):
+    settings.save(tmp_path / "config.json", {}, dual=DUALS[name])
+    assert settings.load(tmp_path / "config.json") == {"dual": DUALS[name]}
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "pix2pix"])  # DualGAN's are in test_train
+def test_training_in_two_parts_is_training_in_one(tmp_path, name):
+    random = np.random.default_rng(0)
+    for folder in ("train/A", "train/B", "val/A", "val/B"):
+        for number in range(3):
+            files.write(tmp_path / "set" / folder / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
+    dual, images = DUALS[name], Images("set", data_root=str(tmp_path))
+    whole = Run(str(tmp_path / "whole"), steps=8, sample_every=100)
+    train(dual, images, whole)
+    halves = dataclasses.replace(whole, run_dir=str(tmp_path / "halves"), steps=5)
+    train(dual, images, halves)
+    train(dual, images, dataclasses.replace(halves, steps=8))
+    expected, found = (
+        tf.train.load_checkpoint(str(run.path("checkpoints", "model-00000008"))) for run in (whole, halves)
+    )
+    names = expected.get_variable_to_shape_map().keys()
+    assert ("A2B/pool/kept" in names) == bool(dual.pool_size)
+    for variable in names:
+        np.testing.assert_array_equal(found.get_tensor(variable), expected.get_tensor(variable), err_msg=variable)
+
+    scores = run_test(whole.run_dir, dual, images)
+    assert [direction for direction in ("A2B", "B2A") if direction in scores] == list(dual.directions)
+    for direction in dual.directions:
+        assert len(list(whole.path("test", direction).iterdir())) == 3
