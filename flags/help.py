@@ -12,7 +12,8 @@ VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 def text(program, model, parts):
     """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning."""
-    groups = "\n".join(_group(part) for part in parts)
+    owner = {field.name: part for part in parts for field in dataclasses.fields(part)}  # the last part that has it
+    groups = "\n".join(_group(part, [f for f in dataclasses.fields(part) if owner[f.name] is part]) for part in parts)
     named = "\n".join(f"  {name:<10}{presets.summary(model, name)}" for name in presets.names(model))
     return f"""\
 usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
@@ -31,10 +32,10 @@ Presets, for --preset:
 --flagfile FILE reads flags from a file, a line each."""
 
 
-def _group(part):
+def _group(part, fields):
     types = typing.get_type_hints(part)
     about = inspect.getdoc(part).splitlines()[0]
-    shown = "".join(_flag(field, types[field.name]) for field in dataclasses.fields(part))
+    shown = "".join(_flag(field, types[field.name]) for field in fields)
     return f"{part.__name__}: {about}\n{shown}"
 
 
