@@ -162,7 +162,8 @@ def _test(dual, asked):
     batch_size = run.batch_size if "batch_size" in asked.given else 1
     direction = getattr(dual_as_asked, "direction", asked.values.direction)
     found = test(run.run_dir, dual_as_asked, images, direction, batch_size, run.threads)
-    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: A2B, B2A; there and back: A2B2A, B2A2B.")
+    written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
+    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
     if found["images"]:
         print("Means over images that have a pair (L1 as a share of the range: 0 is best):")
         print(_table(found))
