@@ -18,7 +18,7 @@ from flags import help as help_page
 from flags import presets, quiet
 from flags import settings as flag_settings
 
-ALIASES = {"dataset_name": "dataset", "epoch": "epochs", "L1_lambda": "lambda_A"}
+ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 INPUTS_OF_TEST = {"run_dir", "dataset", "data_root", "limit", "cache_gb", "batch_size", "threads"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
