@@ -26,6 +26,13 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "parity": ["torch==2.13.0; python_version=='3.11'"],
-        "test": ["hypothesis>=6.100", "pytest>=8.0", "pytest-timeout>=2.3", "ruff>=0.6", "scikit-image>=0.22"],
+        "test": [
+            "hypothesis>=6.100",
+            "pytest>=8.0",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+            "scikit-image>=0.22",
+        ],
     },
 )

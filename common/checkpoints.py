@@ -7,11 +7,15 @@ from common.errors import UserError
 
 
 class Checkpoints:
-    """The checkpoints of a run folder, of the graph that is being built; make it last, and finalize."""
+    """The checkpoints of a run folder, of the graph that is being built; make it last, and finalize.
+
+    `variables`: those to save and restore, or a dictionary of them by their names in the checkpoint.
+    """
 
     def __init__(self, run_dir, keep=2, variables=None):
         self.folder = pathlib.Path(run_dir, "checkpoints")
-        self._variables = tf.global_variables() if variables is None else variables
+        variables = tf.global_variables() if variables is None else variables
+        self._variables = variables if isinstance(variables, dict) else {v.op.name: v for v in variables}
         self._saver = tf.train.Saver(self._variables, max_to_keep=keep, save_relative_paths=True)
         weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         self._finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
@@ -64,15 +68,15 @@ def found(folder):
 
 
 def refuse_misfits(path, variables):
-    """Raises UserError, with the first three differences, unless a checkpoint has all of `variables`."""
+    """Raises UserError, with the first three differences, unless a checkpoint has all of `variables`, by name."""
     try:
         reader = tf.train.load_checkpoint(path)
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(f"The checkpoint {path} does not read ({_reason(error)}).") from error
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     misfits = []
-    for variable in variables:
-        name, wanted = variable.op.name, variable.shape.as_list()
+    for name, variable in variables.items():
+        wanted = variable.shape.as_list()
         if shapes.get(name) != wanted:
             misfits.append(f"{name} is {wanted} here and {shapes.get(name, 'missing')} there")
         elif types[name] != variable.dtype.base_dtype:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from common import losses, randomness, schedules, settings
+from common import losses, schedules, settings, spectral_norm
 from common import tensorflow as tf
 from common.errors import UserError
 from common.settings import FREE, setting
@@ -26,6 +26,7 @@ class Direction(NamedTuple):
     fake: tf.Tensor  # real, translated
     given: tf.Tensor  # what fake was translated from: real, unless fake comes from a pool
     key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
+    matched: tf.Tensor | None = None  # float [N]: 1 where target shows what real shows, else 0; in training alone
 
 
 class Cycle(NamedTuple):
@@ -39,11 +40,11 @@ class Cycle(NamedTuple):
 class Network:
     """A function of images that owns the variables of one scope, however often it is called."""
 
-    def __init__(self, scope, function):
-        self.scope, self._function = scope, function
+    def __init__(self, scope, function, getter=None):
+        self.scope, self._function, self._getter = scope, function, getter
 
     def __call__(self, *images):
-        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE):
+        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
             return self._function(*images)
 
     @property
@@ -89,18 +90,28 @@ class Dual(abc.ABC):
         " -mean C(fake). CycleGAN and pix2pix halve the critic's loss for lsgan and classic.",
         losses.ADVERSARIAL,
     )
-    lambda_A: float = setting(10.0, "Weight of mean|A2B2A(A) - A|.", minimum=0.0)
-    lambda_B: float = setting(10.0, "Weight of mean|B2A2B(B) - B|.", minimum=0.0)
-    lambda_identity: float = setting(
-        0.0,
-        "Weight x in x (lambda_B mean|A2B(B) - B| + lambda_A mean|B2A(A) - A|).",
-        minimum=0.0,
-    )
     lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)
     gp_epsilon: float = setting(1e-12, "wgan-gp: e in ||∇C|| = sqrt(e + sum ∇C²).", minimum=0.0)
     clip_value: float = setting(0.01, "wgan: largest absolute value of a critic's variables.", minimum=0.0)
     n_critic: int = setting(1, "Critic updates in a step. A step reads max(n_critic, n_gen) batches.", minimum=1)
     n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1)
+    fresh_batches: bool = setting(
+        True,
+        "Whether every generator update sees a batch of its own; else a step reads n_critic batches, and all"
+        " generator updates take the last.",
+    )
+    d_warmup: int = setting(0, "Steps at the beginning in which critics alone are updated.", minimum=0)
+    spectral_norm: bool = setting(
+        False,
+        "Whether the kernels of critics are divided by their largest singular value, of which each critic update"
+        " makes one power iteration.",
+    )
+    ema_decay: float = setting(
+        0.0,
+        "d in average = d x itself + (1 - d) x weight, after each generator update (after n of them at most (1 + n) /"
+        " (10 + n)); samples and use take the averages; 0: none are kept.",
+        minimum=0.0,
+    )
     lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
     lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
     lr_policy: str = setting(
@@ -122,14 +133,22 @@ class Dual(abc.ABC):
 
     order: ClassVar[str] = "critic_first"  # or simultaneous: all gradients first, then all changes
     directions: ClassVar[tuple] = ("A2B", "B2A")  # that `connect` makes
-    paired: ClassVar[bool] = False  # whether an image of A and its image of B come together
+    pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
+    any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
     halves: ClassVar[tuple] = ()  # games of which critics minimize half
 
     def __post_init__(self):
         settings.check(self)
         if not getattr(self, "dropout", 0.0) < 1.0:
             raise UserError(f"--dropout {self.dropout} would leave nothing: it is the share that is zeroed, below 1.")
+        if not self.ema_decay < 1.0:
+            raise UserError(f"--ema_decay {self.ema_decay} would never take up a weight: it is below 1, like 0.999.")
+        if self.spectral_norm and self.gan_loss == "wgan":
+            raise UserError(
+                "--spectral_norm bounds the critics' kernels, and --gan_loss wgan clips them: the clipping would have"
+                " no effect. Leave out --spectral_norm, or use --gan_loss wgan-gp or hinge."
+            )
         if self.load_size and self.load_size < self.image_size:
             raise UserError(
                 f"--load_size {self.load_size} is smaller than --image_size {self.image_size}, the crop taken from it."
@@ -177,40 +196,34 @@ class Dual(abc.ABC):
         rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
         return rate * schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay)
 
+    @abc.abstractmethod
     def connect(self, A, B, key=None):
-        """[(direction, cycle), ...] between images `A` and `B`: there, and back.
+        """[(direction, cycle), ...] between images `A` and `B`; cycle is None where there is no way back.
 
         Calling it again, on other images, connects the same networks. `key` maps a name
         to the key of its draws; None: nothing is drawn.
         """
-        to_B, to_A = self.network("A2B", "generator"), self.network("B2A", "generator")
-        like_B, like_A = self.network("A2B", "critic"), self.network("B2A", "critic")
-        key = key or (lambda name: None)
-        fake_B, same_B = self._translate(to_B, A, B, key("A2B/fake"), key("A2B/same"))
-        fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
-        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, A, key("A2B/critic"))
-        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, B, key("B2A/critic"))
-        there = Cycle(A2B, to_A(fake_B, key("A2B/reconstructed")), same_B)
-        back = Cycle(B2A, to_B(fake_A, key("B2A/reconstructed")), same_A)
-        return [(A2B, there), (B2A, back)]
 
     def network(self, direction, role):
         """The network of a role in a direction, "A2B" or "B2A"."""
         if role == "critic":
-            return Network(f"{direction}/critic", self.critic)
+            return Network(f"{direction}/critic", self.critic, spectral_norm.normalized if self.spectral_norm else None)
         channels = self.channels_B if direction == "A2B" else self.channels_A
         return Network(f"{direction}/generator", lambda images, key: self.generator(images, channels, key))
 
-    def identity_loss(self, direction, cycle):
-        """{"identity": (weight, loss)} of images of the target through the generator; {} if it is off."""
-        if not self.lambda_identity or cycle.same is None:
-            return {}
-        weight = self.lambda_identity * self.lambda_of(direction.target_domain)
-        return {"identity": (weight, losses.l1(cycle.same, direction.target))}
+    def in_use(self):
+        """This dual without what training alone needs."""
+        return self
 
-    def lambda_of(self, domain):
-        """The weight of getting images of a domain back."""
-        return {"A": self.lambda_A, "B": self.lambda_B}[domain]
+    @property
+    def noisy(self):
+        """Whether two translations of one image by a trained run may differ."""
+        return self.test_dropout and getattr(self, "dropout", 0.0) > 0.0
+
+    @property
+    def batches_in_step(self):
+        """Batches that a step reads."""
+        return max(self.n_critic, self.n_gen) if self.fresh_batches else self.n_critic
 
     def _gradient_penalty(self, direction):
         if not self.conditional:
@@ -226,30 +239,3 @@ class Dual(abc.ABC):
             direction.key,
             self.gp_epsilon,
         )
-
-    def _translate(self, generator, real, target, key_fake, key_same):
-        """`real` and `target` through a generator: as one batch, where the identity loss needs both."""
-        if self.channels_A != self.channels_B:
-            return generator(real, key_fake), None
-        if not self.lambda_identity:
-            return generator(real, key_fake), generator(target, key_same)
-        key = None if key_fake is None else tf.concat([key_fake, key_same], axis=0)
-        return tf.split(generator(tf.concat([real, target], axis=0), key), 2)
-
-
-def connect_for_use(dual, name, images, index):
-    """(direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
-
-    `index`, int64 [N], numbers the images; it keys their noise, if `--test_dropout` asks for any.
-    """
-    source = name[0]
-    channels = dual.channels_B if source == "A" else dual.channels_A
-    unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
-    A, B = (images, unused) if source == "A" else (unused, images)
-
-    def key(called):
-        return randomness.key(f"use/{called}", 0, index)
-
-    alone = dataclasses.replace(dual, lambda_identity=0.0)  # which would take both domains through one batch
-    pairs = alone.connect(A, B, key if dual.test_dropout else None)
-    return next((direction, cycle) for direction, cycle in pairs if direction.name == name)

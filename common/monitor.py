@@ -15,9 +15,10 @@ SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
 class Monitor:
     """What the loop calls after every step. If it fails, it warns once, and training goes on."""
 
-    def __init__(self, path, names, done, total, images_in_step, images_in_epoch, log_every):
+    def __init__(self, path, names, done, total, images_in_step, images_in_epoch, log_every, watchers=()):
         self._path, self._names, self._total, self._log_every = pathlib.Path(path), sorted(names), total, log_every
         self._images_in_step, self._images_in_epoch = images_in_step, images_in_epoch
+        self._watchers = list(watchers)  # (step, losses) -> a warning, or None
         self._began = self._said = time.monotonic()
         self._done, self._waited, self._failed = done, 0.0, False
         self._truncate(done)
@@ -36,6 +37,7 @@ class Monitor:
         try:
             if number % self._log_every == 0 or number == self._total:
                 self._log(number, losses)
+                self._warn(number, losses)
             if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
                 self._said = time.monotonic()
                 print(self._line(number), flush=True)
@@ -44,12 +46,19 @@ class Monitor:
                 self._failed = True
                 print(f"log.csv is not being written ({error}); training goes on.", file=sys.stderr, flush=True)
 
+    def _warn(self, number, losses):
+        for watcher in self._watchers:
+            if said := watcher(number, losses):
+                self._bar.clear()
+                print(f"warning: {said}", file=sys.stderr, flush=True)
+
     def _log(self, number, losses):
         rate, share = self._speed(number)
         self._bar.set_postfix_str(f"{rate:.1f} images/s, {share:.0%} waiting for data", refresh=False)
         images = number * self._images_in_step
         row = [number, f"{images / self._images_in_epoch:.4f}", images, f"{time.monotonic() - self._began:.1f}"]
-        row += [f"{rate:.2f}", f"{share:.4f}", *(f"{losses[name]:.6g}" for name in self._names)]
+        row += [f"{rate:.2f}", f"{share:.4f}"]
+        row += [f"{losses[name]:.6g}" if name in losses else "" for name in self._names]
         new = not self._path.exists()
         with open(self._path, "a", newline="") as file:
             writer = csv.writer(file)

@@ -65,18 +65,44 @@ def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
         return tf.tanh(deconv(tf.nn.relu(x), channels, 4, weights))
 
 
-def patch_critic(images, filters, n_layers, norm):
-    """PatchGAN (Isola et al., 2017): a score a patch; at 3 layers of 70 pixels, at 1, 2, 4, 5 of 16, 34, 142, 286."""
+def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None):
+    """The same as TF-GAN has it: reflected margins throughout, and on the way up biases instead of norms."""
+    weights, upper = randomness.normal_initializer(0.0, 0.02), filters * 4
+    with tf.variable_scope("in"):
+        x = tf.nn.relu(norm(conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")))
+    for level in (1, 2):
+        with tf.variable_scope(f"down_{level}"):
+            x = conv(pad(x, 1, "REFLECT"), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
+            x = tf.nn.relu(norm(x))
+    for block in range(blocks):
+        with tf.variable_scope(f"block_{block}"):
+            x = x + _residual(x, upper, weights, norm, dropout, key)
+    for level in (1, 0):
+        with tf.variable_scope(f"up_{level}"):
+            x = tf.nn.relu(deconv(x, filters * 2**level, 3, randomness.glorot_initializer, TRAINED, from_first=True))
+    with tf.variable_scope("out"):
+        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, ABSENT, "VALID"))
+
+
+def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
+    """PatchGAN (Isola et al., 2017): a score a patch; at 3 layers of 70 pixels, at 1, 2, 4, 5 of 16, 34, 142, 286.
+
+    `margin` pixels of `mode` (see layers.pad) are put around the input of each convolution: in PyTorch
+    one of zeros, in the Lua code two of zeros, in TF-GAN two reflected.
+    """
     weights = randomness.normal_initializer(0.0, 0.02)
+
+    def convolved(x, outputs, stride, bias=TRAINED):
+        return conv(pad(x, margin, mode), outputs, 4, stride, weights, bias, "VALID")
+
     with tf.variable_scope("down_0"):
-        x = tf.nn.leaky_relu(conv(pad(images, 1), filters, 4, 2, weights, padding="VALID"), 0.2)
+        x = tf.nn.leaky_relu(convolved(images, filters, 2), 0.2)
     for level in range(1, n_layers + 1):
         with tf.variable_scope(f"down_{level}"):
-            stride = 2 if level < n_layers else 1
-            x = conv(pad(x, 1), _width(filters, level), 4, stride, weights, norm.bias, "VALID")
+            x = convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias)
             x = tf.nn.leaky_relu(norm(x), 0.2)
     with tf.variable_scope("out"):
-        return conv(pad(x, 1), 1, 4, 1, weights, padding="VALID")
+        return convolved(x, 1, 1)
 
 
 def pixel_critic(images, filters, norm):
@@ -122,21 +148,21 @@ def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottle
         return tf.tanh(deconv(tf.nn.relu(x), channels, outer, up))
 
 
-def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3):
+def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3, outer=5):
     """DualGAN's critic of whole images: convolutions, then one score an image, [N, 1]."""
-    x = _dualgan_convolutions(images, filters, norm, strides, inner)
+    x = _dualgan_convolutions(images, filters, norm, strides, inner, outer)
     with tf.variable_scope("out"):
         return layers.linear(x, 1, randomness.normal_initializer(0.0, 0.02))
 
 
-def dualgan_patch_critic(images, filters, norm, strides=(2, 2, 2, 2, 2, 2), inner=3):
+def dualgan_patch_critic(images, filters, norm, strides=(2, 2, 2, 2, 2, 2), inner=3, outer=5):
     """DualGAN's critic of patches: a score a patch, [N, h, w, 1]; with the default strides, of 129 pixels."""
-    x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner)
+    x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner, outer)
     with tf.variable_scope("out"):
         return conv(x, 1, inner, strides[-1], randomness.truncated_normal_initializer(0.02))
 
 
-def _dualgan_convolutions(x, filters, norm, strides, inner):
+def _dualgan_convolutions(x, filters, norm, strides, inner, outer):
     """An instance norm of a map of 1x1 would leave nothing of it, and is left out."""
     weights = randomness.truncated_normal_initializer(0.02)
     for level, stride in enumerate(strides):
@@ -144,7 +170,12 @@ def _dualgan_convolutions(x, filters, norm, strides, inner):
             erased = norm.name.startswith("instance") and max(x.shape[1:3]) <= stride
             normed = level > 0 and norm.name != "none" and not erased
             x = conv(
-                x, _width(filters, level), 5 if level == 0 else inner, stride, weights, norm.bias if normed else TRAINED
+                x,
+                _width(filters, level),
+                outer if level == 0 else inner,
+                stride,
+                weights,
+                norm.bias if normed else TRAINED,
             )
             x = tf.nn.leaky_relu(norm(x) if normed else x, 0.2)
     return x
@@ -181,11 +212,14 @@ def _unet_of(depth):
 GENERATORS = {
     "resnet_9blocks": _resnet_of(9),
     "resnet_6blocks": _resnet_of(6),
+    "resnet_tfgan": Generator(lambda *images, **more: resnet_tfgan(*images, blocks=6, **more), multiple=4),
     "unet_256": _unet_of(8),
     "unet_128": _unet_of(7),
     "unet_64": _unet_of(6),
 }
 CRITICS = {
     "patch": patch_critic,
+    "patch_lua": lambda *images: patch_critic(*images, margin=2),
+    "patch_tfgan": lambda *images: patch_critic(*images, margin=2, mode="REFLECT"),
     "pixel": lambda images, filters, n_layers, norm: pixel_critic(images, filters, norm),
 }

@@ -14,10 +14,15 @@ class PublishedNetworks(Dual):
 
     netG: str = setting(
         "resnet_9blocks",
-        "The generator: a ResNet (--image_size is a multiple of 4), or a U-Net (of 256, 128, 64).",
+        "The generator: a ResNet (--image_size is a multiple of 4; resnet_tfgan: of 6 blocks, as TF-GAN has it), or a"
+        " U-Net (of 256, 128, 64).",
         networks.GENERATORS,
     )
-    netD: str = setting("patch", "The critic: of patches, or of pixels.", networks.CRITICS)
+    netD: str = setting(
+        "patch",
+        "The critic: of patches (patch_lua: with margins of two pixels; patch_tfgan: reflected), or of pixels.",
+        networks.CRITICS,
+    )
     n_layers: int = setting(
         3, "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.", minimum=1
     )
@@ -28,6 +33,12 @@ class PublishedNetworks(Dual):
         layers.NORMS,
     )
     norm_D: str = setting("instance", "Norm in the critics.", layers.NORMS)
+    norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
+    norm_bias: bool = setting(
+        True,
+        "Whether there are biases in front of an instance or layer norm, where they have no effect and are not"
+        " trained: published weights have them.",
+    )
     dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
     beta1: float = setting(
         0.5, "Adam: b in mean = b x itself + (1 - b) x gradient; the squares' is 0.999.", minimum=0.0
@@ -45,9 +56,16 @@ class PublishedNetworks(Dual):
             )
 
     def generator(self, images, channels, key):
-        network, norm = networks.GENERATORS[self.netG].network, layers.published_norm(self.norm)
+        network, norm = (
+            networks.GENERATORS[self.netG].network,
+            self._norm(self.norm)._replace(epsilon=self.norm_epsilon),
+        )
         return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)
 
     def critic(self, images, given):
         del given
-        return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, layers.published_norm(self.norm_D))
+        return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, self._norm(self.norm_D))
+
+    def _norm(self, name):
+        norm = layers.published_norm(name)
+        return norm if self.norm_bias or norm.bias != layers.INERT else norm._replace(bias=layers.ABSENT)

@@ -6,6 +6,7 @@ batch can be split in any way and every image still meets the same draws.
 """
 
 import hashlib
+import math
 
 from common import tensorflow as tf
 
@@ -52,6 +53,17 @@ def normal_initializer(mean, stddev):
 def truncated_normal_initializer(stddev):
     """The same about zero, with what lies beyond two standard deviations drawn again."""
     return _initializer(lambda shape, seed: stddev * tf.random.stateless_truncated_normal(shape, seed))
+
+
+def glorot_initializer(name):
+    """Initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
+
+    def draw(shape, seed):
+        *window, inputs, outputs = (int(side) for side in shape)
+        limit = math.sqrt(6.0 / (math.prod(window) * (inputs + outputs)))
+        return tf.random.stateless_uniform(shape, seed, -limit, limit)
+
+    return _initializer(draw)(name)
 
 
 def _initializer(draw):

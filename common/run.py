@@ -55,7 +55,7 @@ class Run:
 
     def images_in_step(self, dual):
         """Images of each domain that a step reads."""
-        return self.batch_size * max(dual.n_critic, dual.n_gen)
+        return self.batch_size * dual.batches_in_step
 
     def path(self, *names):
         """A path in the run folder."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import dual as duals
+from common import use
 from common.images import files, pipeline, tensors
 
 COUNT = 4  # images of each domain
@@ -10,16 +10,21 @@ GAP = 4  # pixels between images
 
 
 class Samples:
-    """The strips of a dual: real, fake and reconstructed images of every direction, a row an image."""
+    """The strips of a dual, a row an image: of every direction real, fake, and reconstructed or target images."""
 
     def __init__(self, dual, loaders):
         self.begin, self._strips, self._loaders = [], {}, loaders
         for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
-            direction, cycle = duals.connect_for_use(dual, name, real, index)
+            direction, cycle = use.connect(dual, name, real, index)
             shown = [real, direction.fake] + ([cycle.reconstructed] if cycle else [])
-            self._strips[name] = [tensors.to_bytes(images) for images in shown]
             self.begin.append(begin)
+            if dual.pairing == "all":
+                target = loaders["AB".index(name[-1])]
+                (_, images), begin = pipeline.all_images(target, dual, len(target.paths), repeat=True)
+                shown.append(images)
+                self.begin.append(begin)
+            self._strips[name] = [tensors.to_bytes(images) for images in shown]
 
     def write(self, session, path):
         """Writes one PNG: a block of rows for each direction, side by side."""

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pathlib
-import sys
 from typing import NamedTuple
 
 from common.errors import UserError
@@ -88,10 +87,7 @@ def load(path):
 
 
 def _describe(part):
-    module, name = type(part).__module__, type(part).__qualname__
-    if module == "__main__":  # run by `python -m`, which hides the name to import it by
-        module = sys.modules["__main__"].__spec__.name
-    return {"class": f"{module}:{name}", **dataclasses.asdict(part)}
+    return {"class": f"{type(part).__module__}:{type(part).__qualname__}", **dataclasses.asdict(part)}
 
 
 def _build(path, **fields):

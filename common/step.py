@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import gradients, image_pool, optimizers, randomness
+from common import averages, gradients, image_pool, optimizers, randomness, spectral_norm
 from common import tensorflow as tf
+from common.images import tensors
 from common.optimizers import Objective
 
 
 class Pass(NamedTuple):
-    """One `session.run` of a step: it reads a batch, and updates one role or both."""
+    """One `session.run` of a step: it reads a batch, and makes one update or several."""
 
     update: tf.Operation
     losses: dict  # "A2B/critic/adversarial" -> scalar, as it was before the update
@@ -21,73 +22,100 @@ class Step(NamedTuple):
     """A step: its passes, to be run in order, and the variables that count them."""
 
     passes: Sequence[Pass]
+    warmup: Sequence[Pass]  # of a step that updates critics alone
     batches_read: tf.Variable
     updates: tf.Variable  # passes so far; all draws are keyed on it
     pairs: Sequence[tuple]  # of (direction, cycle), on the training batch
+    averages: averages.Averages
 
 
-def roles_of_passes(n_critic, n_gen):
+def roles_of_passes(n_critic, n_gen, fresh_batches=True):
     """The roles that each batch of a step updates: critics on the first, generators on the last.
 
     >>> roles_of_passes(n_critic=1, n_gen=2)
     [('critic', 'generator'), ('generator',)]
+    >>> roles_of_passes(n_critic=2, n_gen=2, fresh_batches=False)
+    [('critic',), ('critic', 'generator', 'generator')]
     """
+    if not fresh_batches:
+        return [("critic",)] * (n_critic - 1) + [("critic", *("generator",) * n_gen)]
     count = max(n_critic, n_gen)
     return [("critic",) * (i < n_critic) + ("generator",) * (i >= count - n_gen) for i in range(count)]
 
 
-def build(dual, A, B, index, images_in_epoch):
+def build(dual, A, B, index, images_in_epoch, matched=None):
     """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
 
-    `images_in_epoch` tells the epoch, by which learning rates go.
+    `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
+    the images of B show what those of A show.
     """
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
-    pairs = dual.connect(A, B, lambda name: randomness.key(name, update_count, index))
+
+    def connect(again=0):
+        """The networks on the batch; `again`: for the how manieth time in a pass, with other draws."""
+        below = f"/{again}" if again else ""
+        pairs = dual.connect(A, B, lambda name: randomness.key(name + below, update_count, index))
+        return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
+
     read = tf.identity(batches_read.read_value()) * int(A.shape[0])
     epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
     optimizer = {role: dual.optimizer(role, dual.learning_rate(role, epoch)) for role in ("critic", "generator")}
+    schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
+    average = averages.Averages(dual.ema_decay, update_count // len(schedule) * dual.n_gen)
+    pairs = connect()
     built = {}
-    for roles in roles_of_passes(dual.n_critic, dual.n_gen):
+
+    def pass_of(roles):
         if roles not in built:
-            change, losses = _update(dual, pairs, optimizer, roles)
+            change, losses = _update(dual, pairs, connect, optimizer, average, roles)
             with tf.control_dependencies([change, update_count, read]):
                 counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
             built[roles] = Pass(tf.group(*counted), losses)
-    passes = [built[roles] for roles in roles_of_passes(dual.n_critic, dual.n_gen)]
-    return Step(passes, batches_read, updates, pairs)
+        return built[roles]
+
+    passes = [pass_of(roles) for roles in schedule]
+    warmup = [pass_of(tuple(role for role in roles if role == "critic")) for roles in schedule] if dual.d_warmup else []
+    return Step(passes, warmup, batches_read, updates, pairs, average)
 
 
-def _update(dual, pairs, optimizer, roles):
+def _update(dual, pairs, connect, optimizer, average, roles):
     """The op that updates `roles`, in the dual's order, and their losses before it."""
     if roles == ("critic", "generator") and dual.order == "simultaneous":
-        return _update_at_once(dual, pairs, optimizer)
+        return _update_at_once(dual, pairs, optimizer, average)
     change, losses = tf.no_op(), {}
-    for role in roles:
+    for number, role in enumerate(roles):
         with tf.control_dependencies([change]):  # networks called here read what `change` made of them
-            objective = _objective(dual, pairs, role)
+            again = roles[:number].count(role)
+            objective = _objective(dual, connect(again) if again else pairs, role)
         change = optimizers.minimize(optimizer[role], objective)
-        change = _clipped(dual, role, change, objective)
+        change = _finished(dual, role, change, objective, average)
         losses.update(objective.losses)
     return change, losses
 
 
-def _update_at_once(dual, pairs, optimizer):
+def _update_at_once(dual, pairs, optimizer, average):
     """Both roles: all gradients at the old weights, then all changes."""
     objectives = {role: _objective(dual, pairs, role) for role in optimizer}
     found = {role: gradients.gradients(o.total, list(o.variables)) for role, o in objectives.items()}
     known = [x for role, o in objectives.items() for x in optimizers.evidence(o, found[role])]
     changes = [
-        _clipped(dual, role, optimizers.apply(optimizer[role], found[role], o.variables, known), o)
+        _finished(dual, role, optimizers.apply(optimizer[role], found[role], o.variables, known), o, average)
         for role, o in objectives.items()
     ]
     remembers = [op for o in objectives.values() for op in o.remembers]
     return tf.group(*changes, *remembers), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
 
 
-def _clipped(dual, role, change, objective):
-    if role == "critic" and dual.gan_loss == "wgan":
-        return optimizers.clip(change, objective.variables, dual.clip_value)
+def _finished(dual, role, change, objective, average):
+    """The op that does `change` and then what follows from it."""
+    with tf.control_dependencies([change]):
+        if role == "generator":
+            return tf.group(change, average.follow(objective.variables))
+        if dual.gan_loss == "wgan":
+            return optimizers.clip(change, objective.variables, dual.clip_value)
+        if dual.spectral_norm:
+            return tf.group(change, spectral_norm.iterate(objective.variables))
     return change
 
 
@@ -102,7 +130,7 @@ def _objective(dual, pairs, role):
             seen, remember = _recalled(dual, direction)
             found, remembers = dual.critic_losses(seen), remembers + remember
         else:
-            found = dual.generator_losses(direction, cycle)
+            found = {**dual.generator_losses(direction, cycle), "luminance_correlation": (None, _likeness(direction))}
         for name, (weight, loss) in found.items():
             if weight != 0:
                 losses[f"{direction.name}/{role}/{name}"] = loss
@@ -110,6 +138,11 @@ def _objective(dual, pairs, role):
                 terms.append(weight * loss)
         variables += getattr(direction, role).trainable_variables
     return Objective(losses, gradients.add(terms), variables, remembers)
+
+
+def _likeness(direction):
+    """How the luminance of fakes goes with that of the images they are made of, from -1 to 1."""
+    return tensors.correlation(tensors.luminance(direction.real), tensors.luminance(direction.fake))
 
 
 def _recalled(dual, direction):

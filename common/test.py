@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from common import dual as duals
-from common import metrics, settings
+from common import metrics, settings, use
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
 from common.errors import UserError
 from common.images import files, pipeline, tensors
+from common.use import Use
 
 COLUMNS = ("direction", "name", *metrics.PAIRED, *(f"input_{name}" for name in metrics.PAIRED))
 BACK = {"A2B": "A2B2A", "B2A": "B2A2B"}
@@ -32,36 +32,43 @@ class Way(NamedTuple):
     target: pipeline.Loader  # of the other domain
     untouched: pipeline.Loader  # of the images as they are, with the channels of the target
     begin: tf.Operation
-    fetches: dict  # number, fake, reconstructed
+    fetches: dict  # number; A2B, A2B_2 and so on, A2B2A: images by the folder they go to
     native: tf.Tensor  # placeholder: an image as a file has it, with the channels of the target
     prepared: tf.Tensor  # that image in the size of the model
 
 
-def test(run_dir, dual, images, direction="both", batch_size=1, threads=None):
+def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
     """Translates every validation image of `images` with the newest checkpoint of a run.
 
     Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, in the size of the
-    model, each image as its stem and .png; where both domains have images of one stem,
+    model or that of `how`, a Use, each image as its stem and .png; where both domains have images of one stem,
     metrics.csv (an image a row) and metrics.json (means), too, beside those of the input
     as it is. Returns what metrics.json says. Raises UserError if there is nothing to test.
     """
     if not runs.has_begun(run_dir):
         raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
     runs.refuse_contradictions(run_dir, dual=dual)
-    run = runs.load(run_dir)["run"]
+    run, how = runs.load(run_dir)["run"], how or Use()
+    dual = how.sized(dual)
+    if how.n_samples > 1 and not dual.noisy:
+        raise UserError(
+            f"--n_samples {how.n_samples} would be equal to each other: this run draws no noise when it is used"
+            f" (--test_dropout {str(dual.test_dropout).lower()}, --dropout {getattr(dual, 'dropout', 0.0):g})."
+        )
     found = images.validation_files(dual)
     _refuse_equal_stems(found)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, found)))
-        names = [name for name in dual.directions if direction in ("both", name) and loaders[name[0]].paths]
+        names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
         if not names:
             raise UserError(
-                f"The set {images.dataset} has no validation images for direction {direction}: its val/A, val/B"
+                f"The set {images.dataset} has no validation images for direction {how.direction}: its val/A, val/B"
                 " (or testA, testB) are missing or empty."
             )
-        ways = [_way(dual, name, loaders, batch_size) for name in names]
-        checkpoints = Checkpoints(run_dir, variables=tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
+        ways = [_way(dual, name, loaders, batch_size, how.n_samples) for name in names]
+        weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
+        checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
         with runs.session(run.threads if threads is None else threads) as session:
             step = checkpoints.restore(session)
@@ -70,13 +77,16 @@ def test(run_dir, dual, images, direction="both", batch_size=1, threads=None):
     return _report(run_dir, step, rows)
 
 
-def _way(dual, name, loaders, batch_size):
+def _way(dual, name, loaders, batch_size, n_samples):
     source, target = loaders[name[0]], loaders[name[-1]]
     (number, real), begin = pipeline.all_images(source, dual, batch_size)
-    direction, cycle = duals.connect_for_use(dual, name, real, number)
-    fetches = {"number": number, "fake": tensors.to_bytes(direction.fake)}
+    direction, cycle = use.connect(dual, name, real, number)
+    fetches = {"number": number, name: tensors.to_bytes(direction.fake)}
     if cycle is not None:
-        fetches["reconstructed"] = tensors.to_bytes(cycle.reconstructed)
+        fetches[BACK[name]] = tensors.to_bytes(cycle.reconstructed)
+    for sample in range(1, n_samples):
+        another, _ = use.connect(dual, name, real, number, sample)
+        fetches[f"{name}_{sample + 1}"] = tensors.to_bytes(another.fake)
     native = tf.placeholder(tf.uint8, [None, None, target.channels])
     prepared = tensors.to_bytes(tensors.prepare(native, dual))
     untouched = pipeline.Loader(source.paths, target.channels, 0, source.smallest, source.half)
@@ -92,12 +102,11 @@ def _walk(session, way, loaders, run_dir):
             with pipeline.naming_failures(loaders.values()):
                 found = session.run(way.fetches)
             for i, number in enumerate(found["number"]):
-                path, folder = paths[number], pathlib.Path(run_dir, "test")
-                files.write(folder / way.name / f"{path.stem}.png", found["fake"][i])
-                if "reconstructed" in found:
-                    files.write(folder / BACK[way.name] / f"{path.stem}.png", found["reconstructed"][i])
+                path = paths[number]
+                for folder in way.fetches.keys() - {"number"}:
+                    files.write(pathlib.Path(run_dir, "test", folder, f"{path.stem}.png"), found[folder][i])
                 if path.stem in targets:
-                    yield _row(session, way, path, targets[path.stem], found["fake"][i])
+                    yield _row(session, way, path, targets[path.stem], found[way.name][i])
                 bar.n += 1
                 bar.refresh()
 
@@ -142,8 +151,8 @@ def _remove_earlier(run_dir, names):
     """Removes what an earlier test wrote of the same directions, and its scores."""
     folder = pathlib.Path(run_dir, "test")
     for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)
-        shutil.rmtree(folder / BACK[name], ignore_errors=True)
+        for written in (name, BACK[name], *(path.name for path in folder.glob(f"{name}_*"))):
+            shutil.rmtree(folder / written, ignore_errors=True)
     for name in ("metrics.csv", "metrics.json"):
         (folder / name).unlink(missing_ok=True)
 

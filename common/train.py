@@ -9,12 +9,12 @@ import sys
 import threading
 from typing import NamedTuple
 
+from common import health, samples, step
 from common import run as runs
-from common import samples, step
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
 from common.errors import UserError
-from common.images import pipeline
+from common.images import folders, pipeline
 from common.images.folders import Files
 from common.monitor import Monitor
 
@@ -54,9 +54,9 @@ def train(dual, images, run):
         runs.refuse_other_files(run.run_dir, files)
     loaders = images.loaders(dual, files)
     images_in_epoch = images.images_in_epoch(files)
-    total = run.total_steps(dual, images_in_epoch)
+    total, partners = run.total_steps(dual, images_in_epoch), images.partners(dual, files)
     with tf.Graph().as_default():
-        graph = build(dual, loaders, _sample_loaders(dual, images, files), run, images_in_epoch)
+        graph = build(dual, loaders, _sample_loaders(dual, images, files), run, images_in_epoch, partners)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
             _warn(runs.record(run, dual, images, files))
@@ -66,16 +66,17 @@ def train(dual, images, run):
                 graph.samples.write(session, run.path("samples", f"{0:08d}.png"))
             names = dict.fromkeys(name for each in graph.step.passes for name in each.losses)
             counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
-            with Monitor(run.path("log.csv"), names, *counts) as monitor:
-                done = _loop(session, graph, loaders, run, range(done + 1, total + 1), monitor, stop)
+            with Monitor(run.path("log.csv"), names, *counts, health.watchers(dual)) as monitor:
+                done = _loop(session, graph, loaders, dual, run, range(done + 1, total + 1), monitor, stop)
     return Progress(began, done or began, total)
 
 
-def _loop(session, graph, loaders, run, numbers, monitor, stop):
+def _loop(session, graph, loaders, dual, run, numbers, monitor, stop):
     """Takes the steps of `numbers`, until `stop` is set; returns the last one taken."""
     number = None
     for number in numbers:
-        losses, waited = _take_step(session, graph, loaders, number)
+        passes = graph.step.passes if number > dual.d_warmup else graph.step.warmup
+        losses, waited = _take_step(session, graph, passes, loaders, number)
         monitor.step(number, losses, waited)
         if number % run.save_every == 0 or number == numbers[-1] or stop.is_set():
             graph.checkpoints.save(session, number)
@@ -86,18 +87,19 @@ def _loop(session, graph, loaders, run, numbers, monitor, stop):
     return number
 
 
-def build(dual, loaders, sample_loaders, run, images_in_epoch):
+def build(dual, loaders, sample_loaders, run, images_in_epoch, partners):
     """The graph that trains `dual`, in the default graph, which it finalizes.
 
-    The images of a batch are named `A`, `B` and `index`: whoever feeds them trains on
+    The images of a batch are named `A`, `B`, `index` and `matched`: whoever feeds them trains on
     images of their own, and the files are not read.
     """
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
-    batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start)
-    inputs = (_input("A", batch.A), _input("B", batch.B), _input("index", batch.index))
-    built = step.build(dual, *inputs, images_in_epoch)
-    strips = samples.Samples(dual, sample_loaders)
+    batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start, partners)
+    A, B, index, matched = (_input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched"))
+    built = step.build(dual, A, B, index, images_in_epoch, matched)
+    with built.averages.scope():
+        strips = samples.Samples(dual, sample_loaders)
     initialize = tf.global_variables_initializer()
     graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))
     tf.get_default_graph().finalize()
@@ -117,7 +119,7 @@ def _introduction(dual, images, files, run, session, done, total):
 
 
 def _without_identity(dual):
-    return dual.lambda_identity and dual.channels_A != dual.channels_B
+    return getattr(dual, "lambda_identity", 0.0) and dual.channels_A != dual.channels_B
 
 
 def _input(name, default):
@@ -138,16 +140,16 @@ def _start(session, graph, run, dual):
     return done
 
 
-def _take_step(session, graph, loaders, number):
-    """Runs the passes of step `number`: (losses, each of its role's last update; seconds of waiting)."""
+def _take_step(session, graph, passes, loaders, number):
+    """Runs the `passes` of step `number`: (losses, each of its role's last update; seconds of waiting)."""
     losses, waited = {}, 0.0
-    for each in graph.step.passes:
+    for each in passes:
         fetches = (each.losses, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
         try:
             with pipeline.naming_failures(loaders):
                 found, seconds, *numbers, _ = session.run(fetches)
         except UserError:
-            if each is graph.step.passes[0] and number > 1:  # all is as the step before left it
+            if each is passes[0] and number > 1:  # all is as the step before left it
                 graph.checkpoints.save(session, number - 1)
             raise
         losses, waited = {**losses, **found}, waited + seconds
@@ -176,6 +178,8 @@ def _not_finite(name, loss, number, loaders, numbers, checkpoints):
 def _sample_loaders(dual, images, files):
     """Loaders of the few images that the strips show: of val, or where it has none, of train."""
     validation = images.validation_files(dual)
+    if dual.pairing == "all":
+        validation, _ = folders.pair(validation)
     shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, files)))
     return images.loaders(dual, shown)
 

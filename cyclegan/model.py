@@ -7,20 +7,21 @@ import dataclasses
 from typing import ClassVar
 
 from common import losses, optimizers
+from common.cyclic import CyclicDual
 from common.dual import Dual
 from common.published import PublishedNetworks
 from common.settings import override
 
 
 @dataclasses.dataclass(frozen=True)
-class CycleGAN(PublishedNetworks):
+class CycleGAN(PublishedNetworks, CyclicDual):
     """ResNet generators that undo each other, and critics of patches with a memory."""
 
     load_size: int = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")
     antialias: bool = override(Dual, "antialias", True)
     flip: bool = override(Dual, "flip", True)
-    lambda_identity: float = override(Dual, "lambda_identity", 0.5)
+    lambda_identity: float = override(CyclicDual, "lambda_identity", 0.5)
     pool_size: int = override(Dual, "pool_size", 50)
     lr_policy: str = override(Dual, "lr_policy", "linear")
     n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)

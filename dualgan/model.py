@@ -4,8 +4,10 @@ The defaults are those of the authors' code as of 2020 (github.com/duxingren14/D
 """
 
 import dataclasses
+from typing import ClassVar
 
 from common import losses, networks, optimizers
+from common.cyclic import CyclicDual
 from common.dual import Dual
 from common.errors import UserError
 from common.layers import Norm
@@ -21,15 +23,16 @@ CRITICS = {  # name -> (network, strides); the last of a patch critic's is that 
 
 
 @dataclasses.dataclass(frozen=True)
-class DualGAN(Dual):
+class DualGAN(CyclicDual):
     """U-Net generators that undo each other, and critics that play Wasserstein's game."""
 
     depth: int = setting(8, "Times a generator halves its images; --image_size is a multiple of 2^depth.", minimum=2)
-    kernel: int = setting(3, "Kernel size of all convolutions but the first and the generator's last, of 5.", minimum=3)
+    kernel: int = setting(3, "Kernel size of all convolutions but the first and the generator's last.", minimum=3)
+    kernel_outer: int = setting(5, "Kernel size of the first convolution and of the generator's last.", minimum=3)
     netD: str = setting(
         "global",
-        "The critic: global: one score an image; patch: one a patch of 129 pixels; global_2017, patch_2017 (of 93"
-        " pixels): with the strides of that year.",
+        "The critic: global: one score an image; patch: one a patch of 129 pixels; global_2017, patch_2017: with the"
+        " strides of that year, patches of 93 pixels with kernels of 5, of 70 with kernels of 4.",
         CRITICS,
     )
     norm_D: str = setting("instance", "Norm in the critics.", NORMS)
@@ -43,12 +46,14 @@ class DualGAN(Dual):
     rmsprop_decay: float = setting(0.9, "RMSProp: d in mean square = d x itself + (1 - d) x gradient².", minimum=0.0)
     gan_loss: str = override(Dual, "gan_loss", "wgan-gp")
     gp_epsilon: float = override(Dual, "gp_epsilon", 1e-8)
-    lambda_A: float = override(Dual, "lambda_A", 500.0)
-    lambda_B: float = override(Dual, "lambda_B", 500.0)
+    lambda_A: float = override(CyclicDual, "lambda_A", 500.0)
+    lambda_B: float = override(CyclicDual, "lambda_B", 500.0)
     lr_G: float = override(Dual, "lr_G", 5e-5)
     lr_D: float = override(Dual, "lr_D", 5e-5)
     n_epochs: int = override(Dual, "n_epochs", 50)
     test_dropout: bool = override(Dual, "test_dropout", True)
+
+    any_size: ClassVar[bool] = False  # the innermost map has seen one size alone
 
     def __post_init__(self):
         super().__post_init__()
@@ -61,6 +66,7 @@ class DualGAN(Dual):
             channels,
             self.ngf,
             self.depth,
+            outer=self.kernel_outer,
             inner=self.kernel,
             norm_bottleneck=self.norm_bottleneck,
             dropout=self.dropout,
@@ -70,7 +76,7 @@ class DualGAN(Dual):
     def critic(self, images, given):
         del given
         network, strides = CRITICS[self.netD]
-        return network(images, self.ndf, NORMS[self.norm_D], strides, self.kernel)
+        return network(images, self.ndf, NORMS[self.norm_D], strides, self.kernel, self.kernel_outer)
 
     def generator_losses(self, direction, cycle):
         game, difference = losses.ADVERSARIAL[self.gan_loss], losses.RECONSTRUCTION[self.reconstruction_loss]

@@ -1,12 +1,14 @@
 """The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
 
 import dataclasses
+import importlib
 import pathlib
 import sys
 from typing import NamedTuple
 
 from absl import flags
 
+from common import plan
 from common import run as runs
 from common.errors import UserError
 from common.images import Images
@@ -14,6 +16,7 @@ from common.run import Run
 from common.settings import FREE, setting
 from common.test import test
 from common.train import train
+from common.use import Use
 from flags import help as help_page
 from flags import presets, quiet
 from flags import settings as flag_settings
@@ -32,11 +35,11 @@ class Command:
     phase: str = setting(
         "train",
         "train: a run, from its beginning or from where it was stopped;"
-        " test: translate every validation image, there and back, and score what has a pair.",
-        ("train", "test"),
+        " test: translate every validation image, there and back, and score what has a pair;"
+        " plan: what a training would take on this machine: parameters, memory, time.",
+        ("train", "test", "plan"),
         resume=FREE,
     )
-    direction: str = setting("both", "test: the directions to walk.", ("both", "A2B", "B2A"), resume=FREE)
     debug: bool = setting(False, "Whether to show where in the program an error came from.", resume=FREE)
 
 
@@ -49,9 +52,9 @@ class Asked(NamedTuple):
 
 def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
-    argv = sys.argv if argv is None else argv
+    argv, dual = sys.argv if argv is None else argv, _importable(dual)
     if HELP & set(argv):
-        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run)))
+        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use)))
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:
@@ -69,7 +72,7 @@ def _do(dual, argv):
     asked = parse(dual, argv)
     if not asked.values.debug:
         quiet.import_tensorflow()
-    {"train": _train, "test": _test}[asked.values.phase](dual, asked)
+    {"train": _train, "test": _test, "plan": _plan}[asked.values.phase](dual, asked)
 
 
 def _sentence(error):
@@ -102,7 +105,7 @@ def parse(dual, argv):
 
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, dual, Images, Run):
+    for part in (Command, Use, dual, Images, Run):
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -154,14 +157,17 @@ def _train(dual, asked):
         print(f"  {program} --phase test --run_dir {run_dir}")
 
 
+def _plan(dual, asked):
+    print(plan.text(plan.plan(*_parts(dual, asked))))
+
+
 def _test(dual, asked):
     for_training = {field.name for part in (Images, Run) for field in dataclasses.fields(part)} - INPUTS_OF_TEST
     if useless := sorted(asked.given & for_training):
         raise UserError(f"--{useless[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
     dual_as_asked, images, run = _parts(dual, asked)
     batch_size = run.batch_size if "batch_size" in asked.given else 1
-    direction = getattr(dual_as_asked, "direction", asked.values.direction)
-    found = test(run.run_dir, dual_as_asked, images, direction, batch_size, run.threads)
+    found = test(run.run_dir, dual_as_asked, images, _use(asked), batch_size, run.threads)
     written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
     print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
     if found["images"]:
@@ -170,6 +176,13 @@ def _test(dual, asked):
         print(f"Each image: {run.run_dir}/test/metrics.csv")
     else:
         print("No image has a pair of the same name, so there is nothing to compare with.")
+
+
+def _use(asked):
+    """How a trained run is to be used; a dual that is trained one way is used that way."""
+    values = asked.values
+    own = {} if values["direction"].default == "both" else {"direction": "both"}
+    return Use(**{field.name: own.get(field.name, values[field.name].value) for field in dataclasses.fields(Use)})
 
 
 def _table(found):
@@ -188,5 +201,12 @@ def _model(dual):
 
 
 def _program(dual):
-    package = dual.__module__.split(".")[0]
-    return f"{package}.main"
+    package, _, module = dual.__module__.rpartition(".")
+    return f"{package}.main" if module == "model" else dual.__module__
+
+
+def _importable(dual):
+    """A class of the module that `python -m` runs as the one that others import, with which runs are read again."""
+    if dual.__module__ != "__main__":
+        return dual
+    return getattr(importlib.import_module(sys.modules["__main__"].__spec__.name), dual.__name__)

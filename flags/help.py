@@ -12,9 +12,11 @@ VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 def text(program, model, parts):
     """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning."""
-    owner = {field.name: part for part in parts for field in dataclasses.fields(part)}  # the last part that has it
+    first = reversed(parts)  # of two parts that have a field, the first tells of it
+    owner = {field.name: part for part in first for field in dataclasses.fields(part)}
     groups = "\n".join(_group(part, [f for f in dataclasses.fields(part) if owner[f.name] is part]) for part in parts)
-    named = "\n".join(f"  {name:<10}{presets.summary(model, name)}" for name in presets.names(model))
+    named = "".join(f"  {name:<14}{presets.summary(model, name)}\n" for name in presets.names(model))
+    named = f"Presets, for --preset:\n{named}\n" if named else ""
     return f"""\
 usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
 
@@ -26,10 +28,7 @@ A run folder remembers its settings: to go on with a training, or to use it, nam
 a run's setting is fixed, free to change, or may change with a warning that last bits differ.
 
 {groups}
-Presets, for --preset:
-{named}
-
---flagfile FILE reads flags from a file, a line each."""
+{named}--flagfile FILE reads flags from a file, a line each."""
 
 
 def _group(part, fields):

@@ -9,7 +9,6 @@ from typing import ClassVar
 from common import losses, optimizers
 from common import tensorflow as tf
 from common.dual import Direction, Dual
-from common.errors import UserError
 from common.published import PublishedNetworks
 from common.settings import override, setting
 
@@ -33,15 +32,9 @@ class Pix2Pix(PublishedNetworks):
     lr_policy: str = override(Dual, "lr_policy", "linear")
     n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)
 
-    paired: ClassVar[bool] = True
+    pairing: ClassVar[str] = "all"
     conditional: ClassVar[bool] = True
     halves: ClassVar[tuple] = ("lsgan", "classic")
-
-    def __post_init__(self):
-        super().__post_init__()
-        for field in dataclasses.fields(Dual):
-            if field.name in ("lambda_A", "lambda_B", "lambda_identity") and getattr(self, field.name) != field.default:
-                raise UserError(f"--{field.name} has nothing to weigh: pix2pix translates one way. Use --lambda_L1.")
 
     @property
     def directions(self):
@@ -52,7 +45,7 @@ class Pix2Pix(PublishedNetworks):
         return super().critic(tf.concat([given, images], axis=-1), given)
 
     def connect(self, A, B, key=None):
-        """[(direction, None)]: there, and no way back."""
+        """[(direction, None)]: there, and no way back; see Dual.connect."""
         real, target = (A, B) if self.direction == "A2B" else (B, A)
         generator, critic = (self.network(self.direction, role) for role in ("generator", "critic"))
         key = key or (lambda name: None)

@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from common import losses
 from common import tensorflow as tf
+from common.cyclic import CyclicDual
 from common.dual import Dual
 from common.settings import override, setting
 from dualgan import DualGAN
 
 
 @dataclasses.dataclass(frozen=True)
-class Gain(Dual):
+class Gain(CyclicDual):
     """Generators multiply by a number, critics take the mean times a number; gradient descent by halves."""
 
     image_size: int = override(Dual, "image_size", 2)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from common import run as runs
+from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, files, toy
 from common.run import Run
@@ -117,6 +118,23 @@ def test_every_preset_parses(dual):
     assert "demo" in presets.names(model)
 
 
+@pytest.mark.parametrize(
+    ("dual", "name", "generator", "critic"),
+    [
+        (DualGAN, "2017-classic", 85_022_787, 4_321_153),
+        (CycleGAN, "torch", 7_845_123, 2_766_529),
+        (CycleGAN, "tfgan", 7_841_216, None),
+    ],
+)
+def test_presets_have_the_published_numbers_of_parameters(session, dual, name, generator, critic):
+    dual = flag_settings.read(dual, command.parse(dual, ["main", "--preset", name, "--dataset", "x"]).values)
+    images = tf.zeros([1, dual.image_size, dual.image_size, 3])
+    (direction, _), *_ = dual.connect(images, images)
+    direction.critic(images, images)
+    for network, count in ((direction.generator, generator), (direction.critic, critic)):
+        assert count in (None, sum(variable.shape.num_elements() for variable in network.variables))
+
+
 @pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
 def test_the_pytorch_preset_is_the_defaults(dual):
     own = command._parsed(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
@@ -169,9 +187,12 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     [
         ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
-        ("--phase fly", "value should be one of <train|test>"),
+        ("--phase fly", "value should be one of <train|test|plan>"),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
-        ("--preset upsteam", "There is no preset upsteam of dualgan. There are: demo, upstream."),
+        (
+            "--preset upsteam",
+            "There is no preset upsteam of dualgan. There are: 2017-classic, 2017-wgan, demo, paper, upstream.",
+        ),
         ("--phase train", "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER."),
         ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
         ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both say how long"),

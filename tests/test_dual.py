@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import dual as duals
-from common import randomness
+from common import randomness, use
 from common import tensorflow as tf
 from common.errors import UserError
 from cyclegan import CycleGAN
@@ -77,8 +76,8 @@ def session_values(session, found, direction, cycle):
 def test_use_needs_one_domain_and_keys_its_noise_by_image(session):
     dual = small.dualgan(dropout=0.5)
     index = tf.placeholder(tf.int64, [None])
-    noisy, _ = duals.connect_for_use(dual, "B2A", images(1), index)
-    quiet, _ = duals.connect_for_use(dataclasses.replace(dual, test_dropout=False), "B2A", images(1), index)
+    noisy, _ = use.connect(dual, "B2A", images(1), index)
+    quiet, _ = use.connect(dataclasses.replace(dual, test_dropout=False), "B2A", images(1), index)
     session.run(tf.global_variables_initializer())
     first, again = (session.run(noisy.fake, {index: [0, 1]}) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -86,9 +85,11 @@ def test_use_needs_one_domain_and_keys_its_noise_by_image(session):
     assert (session.run(quiet.fake, {index: [0, 1]}) == session.run(quiet.fake, {index: [2, 3]})).all()
 
 
-def test_pix2pix_has_no_way_back():
-    with pytest.raises(UserError, match="--lambda_A has nothing to weigh: pix2pix translates one way"):
-        Pix2Pix(lambda_A=3.0)
+def test_pix2pix_has_no_way_back(session):
+    dual = Pix2Pix(image_size=64, load_size=0, netG="unet_64", ngf=2, ndf=2)
+    ((direction, cycle),) = dual.connect(tf.zeros([1, 64, 64, 3]), tf.zeros([1, 64, 64, 3]))
+    assert (direction.name, cycle) == ("A2B", None)
+    assert not hasattr(dual, "lambda_A")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,8 @@ def test_pix2pix_has_no_way_back():
         (
             "unet_256",
             64,
-            "256 must divide it. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or unet_64.",
+            "256 must divide it. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or resnet_tfgan or"
+            " unet_64.",
         ),
     ],
 )
@@ -119,6 +121,8 @@ def test_a_size_that_does_not_fit_names_what_does(netG, size, said):
         ({"load_size": 16}, "--load_size 16 is smaller than --image_size 32"),
         ({"dropout": 1.0}, "--dropout 1.0 would leave nothing"),
         ({"n_gen": 0}, "--n_gen 0 is too small"),
+        ({"ema_decay": 1.0}, "--ema_decay 1.0 would never take up a weight"),
+        ({"spectral_norm": True, "gan_loss": "wgan"}, "the clipping would have no effect"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(fields, said):

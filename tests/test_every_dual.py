@@ -12,6 +12,8 @@ from common.run import Run
 from common.test import test as run_test
 from common.train import train
 from cyclegan import CycleGAN
+from examples.enhancement import Enhancement
+from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -20,6 +22,19 @@ DUALS = {
     "dualgan": small.dualgan(load_size=36, flip=True),
     "dualgan classic": small.dualgan(gan_loss="classic", dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
+    "cyclegan with all": CycleGAN(
+        **TINY,
+        netG="resnet_6blocks",
+        gan_loss="hinge",
+        spectral_norm=True,
+        ema_decay=0.9,
+        d_warmup=2,
+        n_gen=2,
+        fresh_batches=False,
+    ),
+    "cyclegan tfgan": CycleGAN(**TINY, netG="resnet_tfgan", netD="patch_tfgan", norm_bias=False),
+    "enhancement": Enhancement(**{**TINY, "image_size": 64, "load_size": 66}, netG="unet_64"),
+    "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
     "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", gan_loss="wgan-gp", n_gen=2, lambda_identity=0.0),
     "pix2pix": Pix2Pix(**{**TINY, "image_size": 64, "load_size": 66}, netG="unet_64"),
     "pix2pix hinge": Pix2Pix(
@@ -27,12 +42,14 @@ DUALS = {
     ),
 }
 
+RESUMED = ("cyclegan", "cyclegan with all", "pix2pix", "enhancement", "semi-supervised")  # DualGAN's are in test_train
+
 
 def connected(dual):
     shape, index = [2, dual.image_size, dual.image_size, 3], tf.constant([0, 1], tf.int64)
     random = np.random.default_rng(0)
     A, B = (tf.constant(random.uniform(-1, 1, shape), tf.float32) for _ in "AB")
-    return step.build(dual, A, B, index, images_in_epoch=4)
+    return step.build(dual, A, B, index, images_in_epoch=4, matched=tf.constant([1.0, 0.0]))
 
 
 @pytest.mark.parametrize("name", DUALS)
@@ -46,7 +63,7 @@ def test_every_variable_belongs_to_one_role_and_updates_change_their_own(session
     assert not owned["generator"] & owned["critic"]
     assert tuple(direction.name for direction, _ in built.pairs) == tuple(dual.directions)
     session.run(tf.global_variables_initializer())
-    for roles, each in zip(step.roles_of_passes(dual.n_critic, dual.n_gen), built.passes):
+    for roles, each in zip(step.roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches), built.passes):
         before = session.run(tf.trainable_variables())
         losses, _ = session.run([each.losses, each.update])
         after = session.run(tf.trainable_variables())
@@ -62,11 +79,11 @@ def test_settings_come_back(tmp_path, name):
     assert settings.load(tmp_path / "config.json") == {"dual": DUALS[name]}
 
 
-@pytest.mark.parametrize("name", ["cyclegan", "pix2pix"])  # DualGAN's are in test_train
+@pytest.mark.parametrize("name", RESUMED)
 def test_training_in_two_parts_is_training_in_one(tmp_path, name):
     random = np.random.default_rng(0)
     for folder in ("train/A", "train/B", "val/A", "val/B"):
-        for number in range(3):
+        for number in range(*(1, 5) if folder == "train/B" else (0, 3)):  # 1 and 2 have partners
             files.write(tmp_path / "set" / folder / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
     dual, images = DUALS[name], Images("set", data_root=str(tmp_path))
     whole = Run(str(tmp_path / "whole"), steps=8, sample_every=100)

@@ -6,6 +6,7 @@ import pytest
 from common import layers, networks, randomness
 from common import tensorflow as tf
 from common.layers import Norm
+from common.receptive_field import receptive_field
 from dualgan import DualGAN
 
 DUALGAN = Norm("instance_affine", 1e-6)
@@ -58,6 +59,22 @@ def test_scores_are_one_an_image_or_one_a_patch(session):
         assert networks.dualgan_patch_critic(tf.zeros([2, 256, 256, 3]), 2, DUALGAN).shape.as_list() == [2, 4, 4, 1]
 
 
+def test_what_a_generator_sees(session):
+    """By hand: 7; two halvings, 9 and 13; six blocks of two, 8 each; up 1 and 1 map more, 4 and 2; 6: 13 + 96 + 12."""
+    x = tf.placeholder(tf.float32, [1, 64, 64, 3])
+    assert receptive_field(networks.resnet(x, 3, 2, 6, INSTANCE), x) == 13 + 12 * 8 + 4 + 2 + 6
+    with pytest.raises(ValueError, match="does not depend on"):
+        receptive_field(tf.zeros([1]), x)
+
+
+def test_tfgan_pads_critics_by_two_and_keeps_the_size_of_images(session):
+    x = tf.zeros([1, 256, 256, 3])
+    for name in ("patch_lua", "patch_tfgan"):
+        with tf.variable_scope(name):
+            assert networks.CRITICS[name](x, 2, 3, INSTANCE).shape.as_list() == [1, 35, 35, 1]
+    assert networks.resnet_tfgan(x, 1, 2, 6, INSTANCE).shape.as_list() == [1, 256, 256, 1]
+
+
 NO_NORM = Norm("none", bias=layers.TRAINED)
 FIELDS = {  # the published receptive fields, in pixels
     "dualgan": (lambda x: networks.dualgan_patch_critic(x, 2, NO_NORM), 129),
@@ -82,6 +99,7 @@ def test_what_a_score_sees_is_as_wide_as_published(session, name):
     seen = session.run(slope, {x: np.random.default_rng(0).normal(size=x.shape)})[0, :, :, 0]
     rows = np.flatnonzero(np.abs(seen).sum(axis=1))
     assert rows[-1] - rows[0] + 1 == field
+    assert receptive_field(y, x) == field
 
 
 @pytest.mark.parametrize(("depth", "sizes"), [(8, [4, 8, 16]), (7, [4, 8])])

@@ -6,6 +6,7 @@ import pytest
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, pipeline
+from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -16,8 +17,9 @@ def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(seed)
         position = tf.placeholder(tf.int64, [])
-        loaders = images.loaders(dual, images.training_files(dual))
-        batch, begin = pipeline.training_batches(loaders, dual, batch_size, position)
+        files = images.training_files(dual)
+        loaders, partners = images.loaders(dual, files), images.partners(dual, files)
+        batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners)
         session.run(begin, {position: start})
         with pipeline.naming_failures(loaders):
             return [session.run(batch) for _ in range(count)]
@@ -81,6 +83,28 @@ def test_pairs_stay_pairs_with_one_crop_and_one_flip(dataset):
         assert batch.file_A == batch.file_B
         np.testing.assert_array_equal(batch.A, batch.B)
     assert len({batch.A[0, 0, 0, 0] for batch in batches}) > 6
+
+
+def test_some_pairs_come_together_and_the_others_do_not(dataset):
+    root = dataset(train_A=6, train_B=6, size=32)
+    for number in (4, 5):  # of A they have no partner
+        (root / "set" / "train" / "A" / f"{number:03d}.png").rename(root / "set" / "train" / "A" / f"x{number}.png")
+    dual = SemiSupervised(image_size=16, load_size=24, netG="resnet_6blocks")
+    batches = read(root, 60, dual=dual)
+    for batch in batches:
+        assert batch.matched == (batch.file_A < 4)
+        if batch.matched:
+            assert batch.file_A == batch.file_B
+    alone = [int(batch.file_B[0]) for batch in batches if not batch.matched]
+    assert len(alone) == 20 and len(set(alone)) > 2
+    with pytest.raises(UserError, match="No image of A has a partner in B"):
+        read(_without_pairs(root), 1, dual=dual)
+
+
+def _without_pairs(root):
+    for path in (root / "set" / "train" / "A").iterdir():
+        path.rename(path.with_name(f"a{path.name}"))
+    return root
 
 
 def test_another_seed_is_another_order(dataset):

@@ -34,6 +34,12 @@ def test_critics_take_the_first_batches_and_generators_the_last(n_critic, n_gen,
     assert ["".join(role[0] for role in pass_) for pass_ in step.roles_of_passes(n_critic, n_gen)] == roles
 
 
+@pytest.mark.parametrize(("n_critic", "n_gen", "roles"), [(1, 2, ["cgg"]), (2, 1, ["c", "cg"]), (1, 1, ["cg"])])
+def test_without_fresh_batches_generators_take_the_last_one(n_critic, n_gen, roles):
+    found = step.roles_of_passes(n_critic, n_gen, fresh_batches=False)
+    assert ["".join(role[0] for role in pass_) for pass_ in found] == roles
+
+
 # all by hand, with gains of 2 (generators) and 3 (critics) to begin with, and rate 1/2:
 # a critic w falls by (fake - target) / 2, a generator g rises by w x real / 2
 EXPECTED = {
@@ -57,11 +63,63 @@ def test_a_step_by_hand(session, dual, n_critic, n_gen):
     assert session.run([built.batches_read, built.updates]) == [count, count]
 
 
+def test_two_generator_updates_on_one_batch_by_hand(session):
+    """As on two batches of the same images, for Gain draws nothing; one batch is read."""
+    built = build(small.Gain(n_gen=2, fresh_batches=False))
+    expected = {f"{name}/gain": gain for name, gain in EXPECTED[small.Gain, 1, 2].items()}
+    for _ in range(30):
+        session.run(tf.global_variables_initializer())
+        (only,) = built.passes
+        losses, _ = session.run([only.losses, only.update])
+        assert gains(session) == expected
+    assert losses["A2B/generator/adversarial"] == -4.0 * 4.0 * A  # before the second update
+    assert session.run([built.batches_read, built.updates]) == [1, 1]
+
+
+def test_the_second_update_on_a_batch_draws_anew(session, monkeypatch):
+    named = []
+    key = randomness.key
+    monkeypatch.setattr(step.randomness, "key", lambda name, *more: named.append(name) or key(name, *more))
+    build(small.dualgan(dropout=0.5, n_gen=2, fresh_batches=False))
+    assert {"A2B/fake", "A2B/fake/1"} <= set(named)
+
+
+def test_averages_follow_the_generators_by_hand(session):
+    """The decay is 1/10, 2/11 after one update, 3/12 = 1/4 after two, and then 0.2 as asked for."""
+    built = build(small.Gain(ema_decay=0.2))
+    session.run(tf.global_variables_initializer())
+    (average,) = (v for v in tf.global_variables() if v.op.name == "A2B/generator/gain/average")
+    expected = session.run(average)
+    assert expected == 2.0
+    for decay in (1 / 10, 2 / 11, 0.2, 0.2):
+        session.run(built.passes[0].update)
+        expected = decay * expected + (1 - decay) * gains(session)["A2B/generator/gain"]
+        assert session.run(average) == pytest.approx(expected, rel=1e-6)
+    with built.averages.scope():
+        (direction, _), _ = small.Gain(ema_decay=0.2).connect(tf.ones([1, 2, 2, 3]), tf.ones([1, 2, 2, 3]))
+    assert session.run(direction.fake)[0, 0, 0, 0] == pytest.approx(expected, rel=1e-6)
+    assert not [v for v in tf.global_variables() if "critic" in v.op.name and v.op.name.endswith("average")]
+
+
+def test_warming_up_reads_as_many_batches_and_updates_critics_alone(session):
+    built = build(small.Gain(d_warmup=1, n_gen=2))
+    session.run(tf.global_variables_initializer())
+    for each in built.warmup:
+        session.run(each.update)
+    assert gains(session) == {
+        "A2B/critic/gain": 4.0,
+        "B2A/critic/gain": -0.5,
+        "A2B/generator/gain": 2.0,
+        "B2A/generator/gain": 2.0,
+    }
+    assert session.run([built.batches_read, built.updates]) == [2, 2]
+
+
 def test_losses_are_those_before_the_update_of_their_role(session):
     built = build(small.Gain())
     session.run(tf.global_variables_initializer())
     losses, _ = session.run([built.passes[0].losses, built.passes[0].update])
-    assert losses == {
+    assert {name: loss for name, loss in losses.items() if name.endswith("adversarial")} == {
         "A2B/critic/adversarial": 3.0 * (2.0 * A - B),
         "B2A/critic/adversarial": 3.0 * (2.0 * B - A),
         "A2B/generator/adversarial": -4.0 * 2.0 * A,  # by the critic after its update

@@ -62,6 +62,21 @@ def test_outside_training_the_crop_is_in_the_middle(session):
     np.testing.assert_array_equal(found, IMAGE[9:41, 4:36])
 
 
+def test_correlation_is_numpys_and_a_flat_image_has_none(session):
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, [2, 8, 8, 1])
+    y = np.stack([-x[0] + random.normal(size=[8, 8, 1]), x[1] + random.normal(size=[8, 8, 1])])
+    expected = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(x, y)])
+    assert session.run(tensors.correlation(tf.constant(x), tf.constant(y))) == pytest.approx(expected, rel=1e-5)
+    assert session.run(tensors.correlation(tf.constant(x), tf.zeros_like(x))) == 0.0
+
+
+def test_luminance_is_what_is_bright_to_the_eye(session):
+    colours = tf.constant([[[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]]])
+    assert session.run(tensors.luminance(colours)).ravel() == pytest.approx([0.299, 0.587, 0.114])
+    assert tensors.luminance(colours[..., :1]) is not None
+
+
 def test_the_margin_of_load_size_is_cropped_away(session):
     whole = small.dualgan(load_size=40)
     draw = tf.constant([0.0, 0.999, 0.9])

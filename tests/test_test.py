@@ -1,6 +1,7 @@
 """Testing walks every image of each domain, and scores what was written against the pair."""
 
 import csv
+import dataclasses
 import json
 
 import imageio.v3 as imageio
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 
 from common import metrics
+from common import tensorflow as tf
 from common.errors import UserError
-from common.images import Images, files
+from common.images import Images, files, tensors
 from common.run import Run
 from common.test import test as run_test
 from common.train import train
+from common.use import Use
+from pix2pix import Pix2Pix
 from tests import small
 
 
@@ -93,7 +97,73 @@ def test_one_direction_needs_one_domain(trained, tmp_path):
     assert run_test(run.run_dir, dual, alone)["images"] == 0
     assert run.path("test", "B2A", "x.png").exists()
     with pytest.raises(UserError, match="no validation images for direction A2B"):
-        run_test(run.run_dir, dual, alone, direction="A2B")
+        run_test(run.run_dir, dual, alone, how=Use(direction="A2B"))
+
+
+def test_samples_differ_by_their_noise_and_come_again_as_they_were(trained_with_noise):
+    dual, images, run = trained_with_noise
+    run_test(run.run_dir, dual, images, Use(n_samples=3))
+    folders = "A2B", "A2B_2", "A2B_3", "A2B"
+    pictures = [imageio.imread(run.path("test", folder, "two.png")).astype(int) for folder in folders]
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    run_test(run.run_dir, dual, images, Use(n_samples=2))
+    assert (imageio.imread(run.path("test", "A2B_2", "two.png")) == pictures[1]).all()
+    assert not run.path("test", "A2B_3").exists()
+
+
+def test_samples_without_noise_are_refused(trained):
+    dual, images, run = trained
+    with pytest.raises(UserError, match="--n_samples 3 would be equal to each other"):
+        run_test(run.run_dir, dual, images, Use(n_samples=3))
+
+
+def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, capsys):
+    """What makes no map of one pixel can be tested at twice the size; metrics are at that size, too."""
+    dual, images, run = trained_with_noise
+    found = run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    assert imageio.imread(run.path("test", "A2B", "two.png")).shape == (64, 64, 3)
+    assert found["images"] == 2
+    assert "Going by" not in capsys.readouterr().err
+    with pytest.raises(UserError, match="--image_size 50 does not fit --netG resnet_6blocks"):
+        run_test(run.run_dir, dual, images, Use(scale_to="50"))
+    with pytest.raises(UserError, match="--scale_to big is no size"):
+        Use(scale_to="big")
+
+
+def test_networks_of_one_size_warn_of_another(trained, capsys):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    assert "DualGAN was trained at 32 pixels, and its innermost map" in capsys.readouterr().err
+
+
+def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
+    dual, images, run = trained_with_noise
+    dual = dataclasses.replace(dual, test_dropout=False)
+    pictures = {}
+    for weights in ("average", "raw"):
+        run_test(run.run_dir, dual, images, Use(weights=weights))
+        pictures[weights] = imageio.imread(run.path("test", "A2B", "two.png"))
+    assert (pictures["average"] != pictures["raw"]).any()
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tensors.prepare(tf.constant(files.read(run.path("..", "set", "val", "A", "two.png"), 3)), dual)
+        ((direction, _),) = dual.connect(image[None], image[None])
+        for variable in direction.generator.variables:
+            name = variable.op.name
+            variable.load(reader.get_tensor(f"{name}/average" if variable.trainable else name), session)
+        expected = session.run(tensors.to_bytes(direction.fake))[0]
+    assert np.abs(expected.astype(int) - pictures["average"]).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def trained_with_noise(trained, tmp_path_factory):
+    """A run of pix2pix with dropout and averages."""
+    _, images, _ = trained
+    small_networks = {"netG": "resnet_6blocks", "ngf": 2, "ndf": 2, "n_layers": 1, "norm": "instance"}
+    dual = Pix2Pix(image_size=32, load_size=0, dropout=0.5, ema_decay=0.9, lr_G=0.02, **small_networks)
+    run = Run(str(tmp_path_factory.mktemp("with_noise").parent / images.data_root / "noisy"), steps=3)
+    train(dual, images, run)
+    return dual, images, run
 
 
 def test_a_run_that_is_not_there(trained, tmp_path):
@@ -115,13 +185,13 @@ def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, 
 def test_equal_images_have_no_psnr_and_are_counted(trained, tmp_path):
     """The translation of an image of B, put into A as its target, in the size of the model."""
     dual, images, run = trained
-    run_test(run.run_dir, dual, images, direction="B2A")
+    run_test(run.run_dir, dual, images, how=Use(direction="B2A"))
     for name in ("two.png", "one.v2.png"):
         source = files.read(run.path("..", "set", "val", "B", name), 3)
         files.write(tmp_path / "equal" / "val" / "B" / name, source)
     files.write(tmp_path / "equal/val/A/two.png", imageio.imread(run.path("test", "B2A", "two.png")))
     files.write(tmp_path / "equal/val/A/one.v2.png", np.zeros([32, 32, 3], np.uint8))
-    found = run_test(run.run_dir, dual, Images("equal", data_root=str(tmp_path)), direction="B2A")["B2A"]
+    found = run_test(run.run_dir, dual, Images("equal", data_root=str(tmp_path)), how=Use(direction="B2A"))["B2A"]
     assert (found["images"], found["equal_to_target"]) == (2, 1)
     with open(run.path("test", "metrics.csv"), newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
@@ -133,7 +203,7 @@ def test_scores_of_an_earlier_test_do_not_stay(trained, tmp_path):
     dual, images, run = trained
     run_test(run.run_dir, dual, images)
     files.write(tmp_path / "alone" / "val" / "A" / "x.png", np.zeros([40, 40, 3], np.uint8))
-    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), direction="A2B")
+    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), how=Use(direction="A2B"))
     assert not run.path("test", "metrics.json").exists()
     assert [path.name for path in run.path("test", "A2B").iterdir()] == ["x.png"]
     assert run.path("test", "B2A", "two.png").exists()

@@ -204,6 +204,42 @@ def test_the_identity_loss_trains_and_shows(setup, capsys):
     assert "The identity loss is off: A and B have different channels." in capsys.readouterr().out
 
 
+def test_critics_train_alone_in_the_steps_of_the_warm_up(setup):
+    dual, images, run = setup(steps=2, log_every=1)
+    dual = dataclasses.replace(dual, d_warmup=2, n_gen=2)
+    began = small_weights(dual, run.seed)
+    training.train(dual, images, run)
+    after_two = variables(run)
+    assert all((after_two[name] == value).all() == ("generator" in name) for name, value in began.items())
+    training.train(dual, images, dataclasses.replace(run, steps=3))
+    after_three = variables(run)
+    assert all((after_three[name] != value).any() for name, value in began.items())
+    rows = log(run)
+    assert [bool(row["A2B/generator/adversarial"]) for row in rows] == [False, False, True]
+    assert all(row["A2B/critic/adversarial"] for row in rows)
+    assert after_three["batches_read"] == 6
+
+
+def small_weights(dual, seed):
+    """The kernels that a training begins with, by name."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(seed)
+        for direction, _ in dual.connect(*(tf.zeros([1, 32, 32, 3]) for _ in "AB")):
+            direction.critic(direction.target, direction.real)
+        session.run(tf.global_variables_initializer())
+        return session.run({v.op.name: v for v in tf.trainable_variables() if v.op.name.endswith("kernel")})
+
+
+def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
+    dual, images, run = setup(steps=5, log_every=1)
+    monkeypatch.setattr("common.health.INVERTED", 1.0)
+    monkeypatch.setattr("common.health.ROWS", 2)
+    training.train(dual, images, run)
+    said = capsys.readouterr().err
+    assert said.count("warning: at step") == 2
+    assert "A2B makes bright what was dark" in said and "B2A makes bright what was dark" in said
+
+
 def test_columns_of_the_log_are_named_once(setup):
     *parts, run = setup(steps=1)
     training.train(*parts, run)
@@ -230,13 +266,16 @@ def test_checkpoints_beyond_keep_are_deleted_across_restarts(setup):
 
 def test_arrays_can_be_fed_in_place_of_files(setup):
     dual, images, run = setup()
-    loaders = images.loaders(dual, images.training_files(dual))
+    files = images.training_files(dual)
+    loaders, partners = images.loaders(dual, files), images.partners(dual, files)
     with tf.Graph().as_default() as graph, tf.Session() as session:
-        built = training.build(dual, loaders, loaders, run, images_in_epoch=5)
+        built = training.build(dual, loaders, loaders, run, 5, partners)
         assert graph.finalized
         session.run(built.initialize)  # and not the input: it is not read
         ones = np.ones([2, 32, 32, 3], np.float32)
-        found = session.run(built.step.passes[0].losses, {"A:0": ones, "B:0": -ones, "index:0": [0, 1]})
+        found = session.run(
+            built.step.passes[0].losses, {"A:0": ones, "B:0": -ones, "index:0": [0, 1], "matched:0": [0, 0]}
+        )
     assert all(np.isfinite(loss) for loss in found.values())
 
 

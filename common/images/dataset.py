@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from common import settings
 from common.errors import UserError
 from common.images import folders, toy
@@ -41,7 +43,7 @@ class Images:
             files = folders.find_side_by_side(self._root(dual), "train")
         else:
             files = folders.find_all(self._root(dual), "train")
-        return self._limited(self._paired(files) if dual.paired and not self.side_by_side else files)
+        return self._limited(self._paired(files) if dual.pairing == "all" and not self.side_by_side else files)
 
     def validation_files(self, dual):
         """The files to test `dual` on; a domain may have none."""
@@ -57,6 +59,19 @@ class Images:
             Loader(paths, channels[domain], room, smallest, domain if self.side_by_side else None)
             for domain, paths in zip("AB", files)
         ]
+
+    def partners(self, dual, files):
+        """The position in B of each image of A's partner, by stem, int64 [|A|]; -1: it comes without one."""
+        found = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing != "none" else {}
+        partners = np.array([found.get(path.stem, -1) for path in files.A], np.int64)
+        if dual.pairing == "some":
+            if (partners < 0).all():
+                raise UserError(
+                    "No image of A has a partner in B: names, but for the suffix, must be equal. The first of A is"
+                    f" {files.A[0]}, the first of B {files.B[0]}. Without pairs, use --phase train of cyclegan.main."
+                )
+            print(f"{(partners >= 0).sum():,} of {len(files.A):,} images of A have a partner in B.")
+        return partners
 
     def images_in_epoch(self, files):
         """How many images of each domain an epoch reads."""

@@ -22,6 +22,7 @@ class Batch(NamedTuple):
     index: tf.Tensor  # int64 [N], global sample indices
     A: tf.Tensor  # [N, S, S, C] in [-1, 1]
     B: tf.Tensor
+    matched: tf.Tensor  # float [N]: 1 where B shows what A shows, else 0
     file_A: tf.Tensor  # int64 [N], positions in the list of files
     file_B: tf.Tensor
     waited: tf.Tensor  # seconds from when it was asked for until it was ready, if it was not
@@ -66,29 +67,35 @@ class Loader:
         return image
 
 
-def training_batches(loaders, dual, batch_size, start):
+def training_batches(loaders, dual, batch_size, start, partners):
     """Batches for ever, from the global sample index `start`, an int64 placeholder.
 
     `loaders` are those of A and B. Each domain passes over its files in an order of its own,
-    so that unpaired sets do not turn into pairs; paired ones share order, crop and flip.
+    so that unpaired sets do not turn into pairs; an image of A that has a partner (int64 [|A|],
+    positions in B, -1: none) comes with it, and with the same crop and flip.
     Returns the Batch and the op that begins.
     """
 
+    def draw(name, index):
+        return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]
+
     @tf.autograph.experimental.do_not_convert
-    def sample(index, *numbers):
-        chosen = {}
+    def sample(index, number_A, number_B):
+        partner = tf.gather(partners, number_A)
+        matched = partner >= 0
+        numbers = number_A, tf.where(matched, partner, number_B)
+        together, chosen = draw("pair", index), {}
         for domain, loader, number in zip("AB", loaders, numbers):
-            drawn_for = "pair" if dual.paired else domain
-            draw = randomness.uniform(randomness.key(f"{drawn_for}/crop", 0, index[None]), [3])[0]
-            chosen[domain] = tensors.prepare(loader.tensor(number), dual, draw)
+            placed = tf.where(matched, together, draw(domain, index))
+            chosen[domain] = tensors.prepare(loader.tensor(number), dual, placed)
             chosen[f"file_{domain}"] = number
-        return {"index": index, **chosen}
+        return {"index": index, "matched": tf.cast(matched, tf.float32), **chosen}
 
     @tf.autograph.experimental.do_not_convert
     def stamped(batch):
         return {**batch, "ready": tf.timestamp()}
 
-    names = ("pair/order", "pair/order") if dual.paired else ("A/order", "B/order")
+    names = ("pair/order", "pair/order") if dual.pairing == "all" else ("A/order", "B/order")
     orders = [_numbers(name, len(loader.paths), start) for name, loader in zip(names, loaders)]
     dataset = tf.data.Dataset.zip((_count_from(start), *orders))
     dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)

@@ -1,6 +1,7 @@
 """Images as tensors: scaling, resizing, cropping and rounding, the same wherever a model is used."""
 
 from common import tensorflow as tf
+from common.images.files import LUMINANCE
 
 
 def from_bytes(images, dtype=None):
@@ -11,6 +12,21 @@ def from_bytes(images, dtype=None):
 def to_bytes(images):
     """[-1, 1] as uint8, rounded to the nearest; what lies outside is clipped."""
     return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+
+
+def luminance(images):
+    """[..., 1 or 3] as [..., 1]: what of it is bright to the eye."""
+    if images.shape[-1] == 1:
+        return images
+    return tf.reduce_sum(images * tf.constant(LUMINANCE, images.dtype), axis=-1, keepdims=True)
+
+
+def correlation(images, others):
+    """Pearson's coefficient of the values of two images, mean over the batch: -1 opposite, 0 unrelated, 1 alike."""
+    x, y = (each - tf.reduce_mean(each, axis=[1, 2, 3], keepdims=True) for each in (images, others))
+    together = tf.reduce_sum(x * y, axis=[1, 2, 3])
+    apart = tf.sqrt(tf.reduce_sum(x * x, axis=[1, 2, 3]) * tf.reduce_sum(y * y, axis=[1, 2, 3]))
+    return tf.reduce_mean(together / (apart + 1e-6))
 
 
 def prepare(image, dual, draw=None):

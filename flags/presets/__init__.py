@@ -10,7 +10,7 @@ FOLDER = pathlib.Path(__file__).parent
 def path(model, name):
     """The flagfile of a preset; raises UserError, with those there are, if there is none of this name."""
     if name not in names(model):
-        raise UserError(f"There is no preset {name} of {model}. There are: {', '.join(names(model))}.")
+        raise UserError(f"There is no preset {name} of {model}. There are: {', '.join(names(model)) or 'none'}.")
     return FOLDER / model / f"{name}.flags"
 
 

@@ -60,19 +60,22 @@ def resnet(x, w, blocks, kind=INSTANCE):
     return torch.tanh(conv(x, w, "out", reflect=3))
 
 
-def unet(x, w, depth, kind=BATCH, level=0):
+def unet(x, w, depth, kind=BATCH, drop=0.0, level=0):
     """Recursive, as a block around a block: what comes back is [what went in, what came up]."""
     down = conv(x if level == 0 else functional.leaky_relu(x, 0.2), w, f"down_{level}", 2, 1)
     if level == depth - 1:
         inner = down
     else:
         down = down if level == 0 else norm(down, w, f"down_{level}", kind)
-        inner = unet(down, w, depth, kind, level + 1)
+        inner = unet(down, w, depth, kind, drop, level + 1)
     name = "out" if level == 0 else f"up_{level - 1}"
     up = conv_transpose(torch.relu(inner), w, name)
     if level == 0:
         return torch.tanh(up)
-    return torch.cat([x, norm(up, w, name, kind)], dim=1)
+    up = norm(up, w, name, kind)
+    if 4 <= level < depth - 1:  # all but the innermost and the last four
+        up = functional.dropout(up, drop)
+    return torch.cat([x, up], dim=1)
 
 
 def patch_critic(x, w, n_layers=3, kind=INSTANCE):

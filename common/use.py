@@ -1,0 +1,76 @@
+"""Using a trained dual: one direction, on images of its own source alone."""
+
+import dataclasses
+import sys
+
+from common import averages, randomness, settings
+from common import tensorflow as tf
+from common.errors import UserError
+from common.settings import FREE, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """How a trained run is used."""
+
+    direction: str = setting("both", "The directions to walk.", ("both", "A2B", "B2A"), resume=FREE)
+    weights: str = setting(
+        "average",
+        "Weights of the generators: their averages, if --ema_decay has kept any, or raw, as of the last update.",
+        ("average", "raw"),
+        resume=FREE,
+    )
+    scale_to: str = setting(
+        "model",
+        "Size to translate at: model: --image_size, that of training; or height and width in pixels.",
+        resume=FREE,
+    )
+    n_samples: int = setting(
+        1,
+        "Translations of each image, each with noise of its own; those after the first go to A2B_2, A2B_3 and so on.",
+        minimum=1,
+        resume=FREE,
+    )
+
+    def __post_init__(self):
+        settings.check(self)
+        if self.scale_to != "model" and not (self.scale_to.isdecimal() and int(self.scale_to)):
+            raise UserError(f"--scale_to {self.scale_to} is no size: it is model, or a number of pixels.")
+
+    def sized(self, dual):
+        """`dual` for images of the size to translate at; raises UserError if its networks do not take it."""
+        if self.scale_to == "model":
+            return dual
+        size = int(self.scale_to)
+        if size != dual.image_size and not dual.any_size:
+            print(
+                f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
+                f" seen no other size; at {size} its images may be worse.",
+                file=sys.stderr,
+                flush=True,
+            )
+        return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)
+
+    def restored(self, dual, variables):
+        """{name in a checkpoint: variable} of the weights that are asked for."""
+        if dual.ema_decay and self.weights == "average":
+            return averages.in_checkpoint(variables)
+        return {variable.op.name: variable for variable in variables}
+
+
+def connect(dual, name, images, index, sample=0):
+    """(direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
+
+    `index`, int64 [N], numbers the images, and `sample` the translations of each; they key the
+    noise, if `--test_dropout` asks for any.
+    """
+    source = name[0]
+    channels = dual.channels_B if source == "A" else dual.channels_A
+    unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
+    A, B = (images, unused) if source == "A" else (unused, images)
+
+    def key(called):
+        return randomness.key(f"use/{sample}/{called}" if sample else f"use/{called}", 0, index)
+
+    pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
+    return next((direction, cycle) for direction, cycle in pairs if direction.name == name)

@@ -1,0 +1,62 @@
+"""Enhancement: images of A as they would be without rain, haze or cloud, and those of B with it.
+
+python -m examples.enhancement --phase train --dataset derain
+
+The generators draw the difference alone, so that they begin with images as they are; the critics
+play hinge, with bounded kernels, and learn faster than the generators (Heusel et al., 2017,
+arxiv.org/abs/1706.08500).
+"""
+
+import dataclasses
+
+from common import losses, optimizers
+from common.cyclic import CyclicDual
+from common.dual import Dual
+from common.errors import UserError
+from common.published import PublishedNetworks
+from common.settings import override, setting
+from flags import command
+
+
+@dataclasses.dataclass(frozen=True)
+class Enhancement(PublishedNetworks, CyclicDual):
+    """U-Nets that draw what is to be added to an image."""
+
+    lambda_change: float = setting(1.0, "Weight of mean|fake - real|: how dear a change is.", minimum=0.0)
+    image_size: int = override(Dual, "image_size", 128)
+    load_size: int = override(Dual, "load_size", 143)
+    flip: bool = override(Dual, "flip", True)
+    antialias: bool = override(Dual, "antialias", True)
+    netG: str = override(PublishedNetworks, "netG", "unet_128")
+    norm_D: str = override(PublishedNetworks, "norm_D", "none")
+    gan_loss: str = override(Dual, "gan_loss", "hinge")
+    spectral_norm: bool = override(Dual, "spectral_norm", True)
+    lr_G: float = override(Dual, "lr_G", 1e-4)
+    lr_D: float = override(Dual, "lr_D", 4e-4)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.channels_A != self.channels_B:
+            raise UserError(
+                f"A difference is drawn in the channels of the image, and --channels_A {self.channels_A} are not"
+                f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
+            )
+
+    def generator(self, images, channels, key):
+        return images + super().generator(images, channels, key)
+
+    def generator_losses(self, direction, cycle):
+        game = losses.ADVERSARIAL[self.gan_loss]
+        return {
+            "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
+            "cycle": (self.lambda_of(direction.source), losses.l1(cycle.reconstructed, direction.real)),
+            "change": (self.lambda_change, losses.l1(direction.fake, direction.real)),
+            **self.identity_loss(direction, cycle),
+        }
+
+    def optimizer(self, role, learning_rate):
+        return optimizers.adam(learning_rate, self.beta1)
+
+
+if __name__ == "__main__":
+    command.main(Enhancement)

@@ -1,0 +1,36 @@
+"""Semi-supervised CycleGAN: a few pairs, which share a name, among many images without a partner.
+
+python -m examples.semi_supervised --phase train --dataset sketch-photo
+
+Where an image of A has a partner in B, both come in one batch, with the same crop and flip, and
+what is made of each is compared with the other, beside all that CycleGAN asks for.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from common import tensorflow as tf
+from common.settings import setting
+from cyclegan import CycleGAN
+from flags import command
+
+
+@dataclasses.dataclass(frozen=True)
+class SemiSupervised(CycleGAN):
+    """CycleGAN that is told of some images what they should become."""
+
+    lambda_pairs: float = setting(
+        10.0, "Weight of mean|fake - target|, taken as 0 for images without a partner.", minimum=0.0
+    )
+
+    pairing: ClassVar[str] = "some"
+
+    def generator_losses(self, direction, cycle):
+        missed = tf.reduce_mean(tf.abs(direction.fake - direction.target), axis=[1, 2, 3])
+        matched = tf.cast(direction.matched, missed.dtype)
+        pairs = tf.reduce_mean(matched * missed)
+        return {**super().generator_losses(direction, cycle), "pairs": (self.lambda_pairs, pairs)}
+
+
+if __name__ == "__main__":
+    command.main(SemiSupervised)
