@@ -19,7 +19,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest
 
 test-all: .venv/.test
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200
+	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
 
 clean:
 	rm -rf .venv build *.egg-info runs/demo

@@ -143,6 +143,7 @@ def _with_length(given):
 
 
 def _train(dual, asked):
+    _refuse_use(dual, asked)
     parts = _parts(dual, asked)
     run_dir = parts[-1].run_dir
     progress = train(*parts)
@@ -158,7 +159,15 @@ def _train(dual, asked):
 
 
 def _plan(dual, asked):
+    _refuse_use(dual, asked)
     print(plan.text(plan.plan(*_parts(dual, asked))))
+
+
+def _refuse_use(dual, asked):
+    """Raises UserError if a flag was given that only a trained run has a use for."""
+    of_use = {field.name for field in dataclasses.fields(Use)} - {field.name for field in dataclasses.fields(dual)}
+    if useless := sorted(asked.given & of_use):
+        raise UserError(f"--{useless[0]} is for --phase test: it says how a trained run is used. Leave it out.")
 
 
 def _test(dual, asked):

@@ -15,12 +15,13 @@ def text(program, model, parts):
     first = reversed(parts)  # of two parts that have a field, the first tells of it
     owner = {field.name: part for part in first for field in dataclasses.fields(part)}
     groups = "\n".join(_group(part, [f for f in dataclasses.fields(part) if owner[f.name] is part]) for part in parts)
+    demo = " --preset demo" if "demo" in presets.names(model) else ""
     named = "".join(f"  {name:<14}{presets.summary(model, name)}\n" for name in presets.names(model))
     named = f"Presets, for --preset:\n{named}\n" if named else ""
     return f"""\
 usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
 
-  python -m {program} --phase train --dataset toy --preset demo
+  python -m {program} --phase train --dataset toy{demo}
   python -m {program} --phase test --dataset toy
 
 A run folder remembers its settings: to go on with a training, or to use it, name the folder

@@ -252,6 +252,7 @@ def test_a_checkpoint_of_another_shape(here):
 
 def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--steps is for --phase train" in refusal("--phase test --dataset toy --steps 3")
+    assert "--n_samples is for --phase test" in refusal("--dataset toy --n_samples 3")
     assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
 
 
