@@ -1,0 +1,84 @@
+"""What translated images score, whoever made them.
+
+python -m benchmarks.scores --run_dir runs/cyclegan-apple2orange64 --output runs/cyclegan-apple2orange64/test
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from common import metrics
+from common import run as runs
+
+PATCH, PATCHES, PROJECTIONS = 7, 8192, 256
+
+
+def read(path, size):
+    """An image file as RGB, [S, S, 3], resized by Pillow's smoothed bicubic filter if need be."""
+    image = Image.open(path).convert("RGB")
+    return np.array(image if image.size == (size, size) else image.resize([size, size], Image.BICUBIC))
+
+
+def sliced_wasserstein(images, others, seed=0):
+    """Distance of two sets of images [N, S, S, 3] by their patches of 7x7, at full, half and quarter size.
+
+    Mean over random directions of the one-dimensional Wasserstein distance of the projected patches
+    (as Karras et al., 2018, arxiv.org/abs/1710.10196, but of the pixels as they are, so that wrong
+    colours count), by the side of a patch, in grey levels.
+    """
+    found = []
+    for level in range(3):
+        random = np.random.default_rng([seed, level])
+        directions = random.normal(size=[PATCH * PATCH * 3, PROJECTIONS])
+        directions /= np.linalg.norm(directions, axis=0)
+        x, y = (np.sort(_patches(each, 2**level, random) @ directions, axis=0) for each in (images, others))
+        found.append(np.abs(x - y).mean() / PATCH)
+    return float(np.mean(found))
+
+
+def _patches(images, shrink, random):
+    n, size = len(images), images.shape[1] // shrink
+    small = images.reshape(n, size, shrink, size, shrink, 3).mean(axis=(2, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(small, (PATCH, PATCH), axis=(1, 2))
+    top, left = random.integers(0, size - PATCH + 1, [2, PATCHES])
+    return windows[np.arange(PATCHES) % n, top, left].reshape(PATCHES, -1)
+
+
+def table(output, dual, images):
+    """A line for each direction below the folder `output`."""
+    files, lines = dict(zip("AB", images.validation_files(dual))), []
+    for name in dual.directions:
+        made = {path.stem: path for path in sorted(pathlib.Path(output, name).glob("*.png"))}
+        fakes = np.stack([read(path, dual.image_size) for path in made.values()])
+        sources = {path.stem: path for path in files[name[0]]}
+        source = np.stack([read(sources[stem], dual.image_size) for stem in made])
+        real = np.stack([read(path, dual.image_size) for path in files[name[-1]]])
+        said = {
+            "SWD": sliced_wasserstein(fakes, real),
+            "SWD of the input": sliced_wasserstein(source, real),
+            "SWD of two halves of real images": sliced_wasserstein(real[::2], real[1::2]),
+        }
+        targets = {path.stem: path for path in files[name[-1]]}
+        if paired := [stem for stem in made if stem in targets]:
+            for metric, function in metrics.PAIRED.items():
+                values = [
+                    function(read(made[stem], dual.image_size), read(targets[stem], dual.image_size)) for stem in paired
+                ]
+                said[metric] = float(np.mean(values))
+        lines.append(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in said.items()))
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run_dir", required=True, help="a run of the same dual and images")
+    parser.add_argument("--output", required=True, help="a folder with A2B or B2A, or both")
+    asked = parser.parse_args()
+    saved = runs.load(asked.run_dir)
+    print(table(asked.output, saved["dual"], saved["images"]))
+
+
+if __name__ == "__main__":
+    main()
