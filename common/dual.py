@@ -221,6 +221,16 @@ class Dual(abc.ABC):
         return self.test_dropout and getattr(self, "dropout", 0.0) > 0.0
 
     @property
+    def multiple(self):
+        """What must divide height and width of a generator's images."""
+        return 1
+
+    @property
+    def smallest(self):
+        """The least height and width of a generator's images."""
+        return self.multiple
+
+    @property
     def batches_in_step(self):
         """Batches that a step reads."""
         return max(self.n_critic, self.n_gen) if self.fresh_batches else self.n_critic

@@ -46,7 +46,7 @@ class PublishedNetworks(Dual):
 
     def __post_init__(self):
         super().__post_init__()
-        multiple = networks.GENERATORS[self.netG].multiple
+        multiple = self.multiple
         if self.image_size % multiple:
             near = max(multiple, round(self.image_size / multiple) * multiple)
             fits = [name for name, each in networks.GENERATORS.items() if self.image_size % each.multiple == 0]
@@ -54,6 +54,16 @@ class PublishedNetworks(Dual):
                 f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
             )
+
+    @property
+    def multiple(self):
+        """4 for ResNets, for U-Nets a factor of two for each halving."""
+        return networks.GENERATORS[self.netG].multiple
+
+    @property
+    def smallest(self):
+        """At 4 pixels the innermost map of a ResNet has one, and cannot be mirrored."""
+        return max(8, self.multiple)
 
     def generator(self, images, channels, key):
         network, norm = (

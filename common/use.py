@@ -1,12 +1,15 @@
 """Using a trained dual: one direction, on images of its own source alone."""
 
 import dataclasses
+import re
 import sys
 
 from common import averages, randomness, settings
 from common import tensorflow as tf
 from common.errors import UserError
 from common.settings import FREE, setting
+
+SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +24,10 @@ class Use:
         resume=FREE,
     )
     scale_to: str = setting(
-        "model",
-        "Size to translate at: model: --image_size, that of training; or height and width in pixels.",
+        "auto",
+        "Size to translate at: keep: as it is, with mirrored edges if the networks ask for more; model: --image_size,"
+        " that of training; or HEIGHTxWIDTH in pixels, or one number for both. auto: test: model; translate: keep, or"
+        " model where networks have seen one size alone.",
         resume=FREE,
     )
     n_samples: int = setting(
@@ -34,28 +39,51 @@ class Use:
 
     def __post_init__(self):
         settings.check(self)
-        if self.scale_to != "model" and not (self.scale_to.isdecimal() and int(self.scale_to)):
-            raise UserError(f"--scale_to {self.scale_to} is no size: it is model, or a number of pixels.")
+        if self.scale_to not in ("auto", "keep", "model") and not re.fullmatch(SIZE, self.scale_to):
+            raise UserError(f"--scale_to {self.scale_to} is no size: it is keep, model, 512, or HEIGHTxWIDTH.")
 
     def sized(self, dual):
         """`dual` for images of the size to translate at; raises UserError if its networks do not take it."""
-        if self.scale_to == "model":
+        if self.scale_to in ("auto", "model"):
             return dual
-        size = int(self.scale_to)
-        if size != dual.image_size and not dual.any_size:
-            print(
-                f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
-                f" seen no other size; at {size} its images may be worse.",
-                file=sys.stderr,
-                flush=True,
+        if not self.scale_to.isdecimal():
+            raise UserError(
+                f"--phase test scales to squares, and --scale_to {self.scale_to} is none: say 512, or model."
             )
+        size = int(self.scale_to)
+        if size != dual.image_size:
+            _warn_of_size(dual, size)
         return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)
+
+    def scale(self, dual):
+        """(height, width) that an image of any size is resized to before it is translated; None: it is not."""
+        asked = {"auto": "keep" if dual.any_size else "model"}.get(self.scale_to, self.scale_to)
+        if asked == "keep":
+            _warn_of_size(dual, "their own size")
+            return None
+        found = (dual.image_size, dual.image_size)
+        if asked != "model":
+            height, _, width = asked.partition("x")
+            found = int(height), int(width or height)
+        if found != (dual.image_size, dual.image_size):
+            _warn_of_size(dual, asked)
+        return found
 
     def restored(self, dual, variables):
         """{name in a checkpoint: variable} of the weights that are asked for."""
         if dual.ema_decay and self.weights == "average":
             return averages.in_checkpoint(variables)
         return {variable.op.name: variable for variable in variables}
+
+
+def _warn_of_size(dual, size):
+    if not dual.any_size:
+        print(
+            f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
+            f" seen no other size; at {size} its images may be worse.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def connect(dual, name, images, index, sample=0):

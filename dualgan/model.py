@@ -57,8 +57,13 @@ class DualGAN(CyclicDual):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.image_size % 2**self.depth:
+        if self.image_size % self.multiple:
             raise UserError(_misfit(self.image_size, self.depth))
+
+    @property
+    def multiple(self):
+        """Each halving asks for a factor of two."""
+        return 2**self.depth
 
     def generator(self, images, channels, key):
         return networks.dualgan_unet(

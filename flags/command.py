@@ -16,6 +16,7 @@ from common.run import Run
 from common.settings import FREE, setting
 from common.test import test
 from common.train import train
+from common.translate import Translation, Translator, translate
 from common.use import Use
 from flags import help as help_page
 from flags import presets, quiet
@@ -24,6 +25,7 @@ from flags import settings as flag_settings
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 INPUTS_OF_TEST = {"run_dir", "dataset", "data_root", "limit", "cache_gb", "batch_size", "threads"}
+INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 PAIRED_NAMES = {"l1": "L1", "psnr": "PSNR dB", "ssim": "SSIM"}
 
@@ -36,8 +38,9 @@ class Command:
         "train",
         "train: a run, from its beginning or from where it was stopped;"
         " test: translate every validation image, there and back, and score what has a pair;"
+        " translate: files of your own, of any size, one direction;"
         " plan: what a training would take on this machine: parameters, memory, time.",
-        ("train", "test", "plan"),
+        ("train", "test", "translate", "plan"),
         resume=FREE,
     )
     debug: bool = setting(False, "Whether to show where in the program an error came from.", resume=FREE)
@@ -54,7 +57,7 @@ def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
     argv, dual = sys.argv if argv is None else argv, _importable(dual)
     if HELP & set(argv):
-        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use)))
+        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use, Translation)))
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:
@@ -72,7 +75,7 @@ def _do(dual, argv):
     asked = parse(dual, argv)
     if not asked.values.debug:
         quiet.import_tensorflow()
-    {"train": _train, "test": _test, "plan": _plan}[asked.values.phase](dual, asked)
+    {"train": _train, "test": _test, "translate": _translate, "plan": _plan}[asked.values.phase](dual, asked)
 
 
 def _sentence(error):
@@ -105,7 +108,7 @@ def parse(dual, argv):
 
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, Use, dual, Images, Run):
+    for part in (Command, Use, Translation, dual, Images, Run):
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -122,9 +125,7 @@ def _parts(dual, asked):
     """The dual, the images and the run: as the run folder has them, with what was asked for; else as asked for."""
     values = asked.values
     if not values.run_dir:
-        if not values.dataset:
-            raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
-        values["run_dir"].value = f"runs/{_model(dual)}-{pathlib.Path(values.dataset).name}"
+        values["run_dir"].value = _run_dir(dual, values)
     if not runs.has_begun(values.run_dir):
         return [flag_settings.read(part, values) for part in (dual, Images, Run)]
     saved = runs.load(values.run_dir)
@@ -135,6 +136,13 @@ def _parts(dual, asked):
         raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")
     given = _with_length(asked.given) | {"run_dir"}
     return [flag_settings.amend(saved[name], values, given) for name in ("dual", "images", "run")]
+
+
+def _run_dir(dual, values):
+    """The folder of a run that has no other name than its model and its set of images."""
+    if not values.dataset:
+        raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
+    return f"runs/{_model(dual)}-{pathlib.Path(values.dataset).name}"
 
 
 def _with_length(given):
@@ -165,15 +173,47 @@ def _plan(dual, asked):
 
 def _refuse_use(dual, asked):
     """Raises UserError if a flag was given that only a trained run has a use for."""
-    of_use = {field.name for field in dataclasses.fields(Use)} - {field.name for field in dataclasses.fields(dual)}
+    of_use = _names(Use, Translation) - _names(dual)
     if useless := sorted(asked.given & of_use):
-        raise UserError(f"--{useless[0]} is for --phase test: it says how a trained run is used. Leave it out.")
+        raise UserError(f"--{useless[0]} is for --phase test or translate: it says how a run is used. Leave it out.")
+
+
+def _translate(dual, asked):
+    values = asked.values
+    allowed = _names(Command, Use, Translation) | INPUTS_OF_TRANSLATION
+    if useless := sorted(asked.given - allowed):
+        raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
+    how, run_dir = flag_settings.read(Translation, values), values.run_dir or _run_dir(dual, values)
+    jobs = how.jobs(values.limit)
+    with Translator(run_dir, _use(asked), values.threads if "threads" in asked.given else None) as translator:
+        asked_for = values["direction"].value if "direction" in asked.given else "both"
+        direction = _direction(translator.dual, asked_for)
+        found = translate(translator, direction, jobs, how, values.batch_size)
+    for _, sentence in found.failed:
+        print(f"failed: {sentence}", file=sys.stderr)
+    print(f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed.")
+    if found.failed:
+        sys.exit(1)
+
+
+def _direction(dual, asked):
+    """The direction to translate; a dual of one direction needs none to be said."""
+    if asked == "both" and len(dual.directions) == 1:
+        return dual.directions[0]
+    if asked not in dual.directions:
+        raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
+    return asked
+
+
+def _names(*parts):
+    return {field.name for part in parts for field in dataclasses.fields(part)}
 
 
 def _test(dual, asked):
-    for_training = {field.name for part in (Images, Run) for field in dataclasses.fields(part)} - INPUTS_OF_TEST
-    if useless := sorted(asked.given & for_training):
+    if useless := sorted(asked.given & (_names(Images, Run) - INPUTS_OF_TEST)):
         raise UserError(f"--{useless[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
+    if useless := sorted(asked.given & _names(Translation)):
+        raise UserError(f"--{useless[0]} is for --phase translate: testing walks the validation images. Leave it out.")
     dual_as_asked, images, run = _parts(dual, asked)
     batch_size = run.batch_size if "batch_size" in asked.given else 1
     found = test(run.run_dir, dual_as_asked, images, _use(asked), batch_size, run.threads)

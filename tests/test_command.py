@@ -187,7 +187,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     [
         ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
-        ("--phase fly", "value should be one of <train|test|plan>"),
+        ("--phase fly", "value should be one of <train|test|translate|plan>"),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
         (
             "--preset upsteam",

@@ -11,6 +11,7 @@ from common.images import Images, files
 from common.run import Run
 from common.test import test as run_test
 from common.train import train
+from common.translate import Translator
 from cyclegan import CycleGAN
 from examples.enhancement import Enhancement
 from examples.semi_supervised import SemiSupervised
@@ -99,6 +100,9 @@ def test_training_in_two_parts_is_training_in_one(tmp_path, name):
     for variable in names:
         np.testing.assert_array_equal(found.get_tensor(variable), expected.get_tensor(variable), err_msg=variable)
 
+    with Translator(whole.run_dir) as translator:
+        for direction in dual.directions:
+            assert translator(direction, random.integers(0, 256, [35, 50, 3], np.uint8)).shape == (35, 50, 3)
     scores = run_test(whole.run_dir, dual, images)
     assert [direction for direction in ("A2B", "B2A") if direction in scores] == list(dual.directions)
     for direction in dual.directions:

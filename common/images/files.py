@@ -1,5 +1,6 @@
 """Image files: decoding and encoding, in NumPy."""
 
+import os
 import pathlib
 
 import imageio.v3 as imageio
@@ -25,7 +26,8 @@ def read(path, channels, half=None):
     except UserError:
         raise
     except Exception as error:  # decoders raise whatever they like on a broken file
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        cause = error.__cause__ if "An unknown error" in str(error) and error.__cause__ else error
+        reason = str(cause).strip().split("\n")[0].rstrip(".") or type(cause).__name__
         if "can not handle the given uri" in reason or "Could not find a backend" in reason:
             reason = "its content is none of the formats that are read"
         raise UserError(f"{path} does not read as an image ({reason}). Replace or remove it.") from error
@@ -39,6 +41,17 @@ def write(path, image):
     """Writes uint8 [H, W, 1 or 3] as the format of the path's suffix; gray has no third axis in it."""
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     imageio.imwrite(path, image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def write_whole(path, image):
+    """The same, beside `path` and then in its place: it is there whole, or as it was."""
+    path = pathlib.Path(path)
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(beside, image)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _decode(path):

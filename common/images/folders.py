@@ -58,11 +58,11 @@ def pair(files):
     return Files([A[stem] for stem in stems], [B[stem] for stem in stems]), alone
 
 
-def images_in(folder):
-    """The image files of a folder in the order of their names, without hidden ones."""
+def images_in(folder, recursive=False):
+    """The image files of a folder, or of all below it, in the order of their names, without hidden ones."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if _is_image(path))
+    return sorted(path for path in (folder.rglob("*") if recursive else folder.iterdir()) if _is_image(path))
 
 
 def _is_image(path):

@@ -29,6 +29,32 @@ def correlation(images, others):
     return tf.reduce_mean(together / (apart + 1e-6))
 
 
+def resize(images, size, dual):
+    """Images [..., H, W, C] at `size`, (height, width), resized as `dual` says."""
+    # compat.v1's own resize samples half a pixel off
+    return tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias)
+
+
+def pad_to_multiple(images, multiple, smallest=1):
+    """Images [N, H, W, C] mirrored at their edges until `multiple` divides both sides, and none is below `smallest`.
+
+    As much before as after. An image of one pixel is repeated.
+    """
+    for axis in (1, 2):
+        side = tf.shape(images)[axis]
+        wanted = tf.maximum(-(-side // multiple) * multiple, smallest)
+        period = tf.maximum(2 * (side - 1), 1)
+        at = tf.math.floormod(tf.range(wanted) - (wanted - side) // 2, period)
+        images = tf.gather(images, tf.minimum(at, tf.abs(period - at)), axis=axis)
+    return images
+
+
+def crop_to(images, height, width):
+    """The middle `height` x `width` pixels of images [N, H, W, C]: what `pad_to_multiple` was given."""
+    top, left = (tf.shape(images)[1] - height) // 2, (tf.shape(images)[2] - width) // 2
+    return images[:, top : top + height, left : left + width]
+
+
 def prepare(image, dual, draw=None):
     """A file's image, uint8 [H, W, C], as `dual` takes it: [S, S, C] in [-1, 1].
 
@@ -58,5 +84,4 @@ def _resize(image, load, dual):
     else:
         shorter = tf.cast(tf.reduce_min(shape), tf.float32)
         target = tf.maximum(load, tf.cast(tf.round(tf.cast(shape, tf.float32) * (load / shorter)), tf.int32))
-    # compat.v1's own resize samples half a pixel off
-    return tf.compat.v2.image.resize(image, target, dual.interpolation, antialias=dual.antialias)
+    return resize(image, target, dual)
