@@ -74,11 +74,15 @@ class Pool:
 
 
 def numbers(paired, counts):
-    """(number of A, number of B) for ever; the larger domain in passes, the smaller at random unless paired."""
+    """(number of A, number of B) for ever: passes over the larger domain; unpaired, the other at random."""
     while True:
         for number in random.sample(range(max(counts)), max(counts)):
-            chosen = [number if count == max(counts) else random.randrange(count) for count in counts]
-            yield (number, number) if paired else (chosen[0], random.randrange(counts[1]))
+            if paired:
+                yield number, number
+            elif counts[0] == max(counts):
+                yield number, random.randrange(counts[1])
+            else:
+                yield random.randrange(counts[0]), number
 
 
 def factor(dual, images, in_epoch):
@@ -206,7 +210,9 @@ def main():
     asked = parser.parse_args()
     saved = runs.load(asked.run_dir)
     dual, images, run = saved["dual"], saved["images"], saved["run"]
-    assert run.batch_size == dual.n_gen == dual.n_critic == 1
+    plain = run.batch_size == dual.n_gen == dual.n_critic == 1 and dual.netD == "patch" and not dual.spectral_norm
+    assert plain and not (dual.ema_decay or dual.d_warmup or images.side_by_side), "only what is published"
+    assert (dual.interpolation, dual.antialias, dual.preprocess) == ("bicubic", True, "resize_and_crop")
     random.seed(run.seed)
     torch.manual_seed(run.seed)
     if asked.threads or run.threads:

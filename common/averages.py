@@ -9,15 +9,21 @@ class Averages:
     """Averages of the generators' weights, beside them; with a decay of 0 there are none.
 
     average = d average + (1 - d) weight, beginning with the first weights; d is `decay`, or after
-    `count` updates, if that is less, (1 + count) / (10 + count).
+    n updates, if that is less, (1 + n) / (10 + n).
     """
 
-    def __init__(self, decay, count):
-        self._moving = tf.train.ExponentialMovingAverage(decay, count, name=NAME) if decay else None
+    def __init__(self, decay):
+        self._moving = None
+        if decay:
+            self._count = tf.get_variable("averaged", [], tf.int64, tf.zeros_initializer(), trainable=False)
+            self._moving = tf.train.ExponentialMovingAverage(decay, self._count, name=NAME)
 
     def follow(self, variables):
         """The op that takes `variables`, as they are now, into their averages."""
-        return self._moving.apply(list(variables)) if self._moving else tf.no_op()
+        if self._moving is None:
+            return tf.no_op()
+        with tf.control_dependencies([self._moving.apply(list(variables))]):
+            return self._count.assign_add(1, read_value=False)
 
     def scope(self):
         """Within it, networks that are called use the averages instead of their weights."""

@@ -131,7 +131,7 @@ class Dual(abc.ABC):
     pool_size: int = setting(0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0)
     test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
 
-    order: ClassVar[str] = "critic_first"  # or simultaneous: all gradients first, then all changes
+    order: ClassVar[str] = "critic_first"  # or simultaneous, at one update of each: all gradients, then all changes
     directions: ClassVar[tuple] = ("A2B", "B2A")  # that `connect` makes
     pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too

@@ -105,6 +105,14 @@ def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
         return convolved(x, 1, 1)
 
 
+def patch_sides(size, n_layers, margin=1):
+    """The sides of a PatchGAN's maps, of an image of `size` and after every convolution; less than 1: there is none."""
+    sides = [size]
+    for stride in (*[2] * n_layers, 1, 1):
+        sides.append((sides[-1] + 2 * margin - 4) // stride + 1)
+    return sides
+
+
 def pixel_critic(images, filters, norm):
     """A score a pixel, of its colour alone (Isola et al., 2017: the 1x1 PatchGAN)."""
     weights = randomness.normal_initializer(0.0, 0.02)

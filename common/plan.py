@@ -85,7 +85,7 @@ def text(found):
             f"a step      {found.operations / 1e9:,.1f} GFLOP, {found.seconds:.3g} s on this machine,"
             f" {found.operations / found.seconds / 1e9:,.0f} GFLOP/s, without reading images",
             f"memory      {found.variables / 2**20:,.0f} MiB of variables,"
-            f" {found.peak / 2**20:,.0f} MiB at most in this process",
+            f" {found.peak / 2**20:,.0f} MiB of main memory at most",
             f"training    {found.steps:,} steps, {found.epochs:,.1f} epochs: {whole}",
         ]
     )

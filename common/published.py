@@ -55,6 +55,20 @@ class PublishedNetworks(Dual):
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
             )
 
+        if not self._fits(self.n_layers):
+            fits = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
+            raise UserError(
+                f"A critic of --n_layers {self.n_layers} halves images of --image_size {self.image_size} until nothing"
+                f" is left. Use --n_layers {fits}, or --netD pixel."
+            )
+
+    def _fits(self, n_layers):
+        """Whether a critic of so many layers finds something to see in every map."""
+        margin = {"pixel": 0, "patch": 1}.get(self.netD, 2)
+        *maps, scores = networks.patch_sides(self.image_size, n_layers, margin)
+        mirrored = self.netD == "patch_tfgan"  # a map can be mirrored by less than its side
+        return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
+
     @property
     def multiple(self):
         """4 for ResNets, for U-Nets a factor of two for each halving."""

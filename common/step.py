@@ -47,8 +47,9 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
     """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
 
     `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
-    the images of B show what those of A show.
+    the images of B show what those of A show; None: none do.
     """
+    matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
 
@@ -62,7 +63,7 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
     epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
     optimizer = {role: dual.optimizer(role, dual.learning_rate(role, epoch)) for role in ("critic", "generator")}
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
-    average = averages.Averages(dual.ema_decay, update_count // len(schedule) * dual.n_gen)
+    average = averages.Averages(dual.ema_decay)
     pairs = connect()
     built = {}
 

@@ -55,6 +55,11 @@ def train(dual, images, run):
     loaders = images.loaders(dual, files)
     images_in_epoch = images.images_in_epoch(files)
     total, partners = run.total_steps(dual, images_in_epoch), images.partners(dual, files)
+    if 0 < total <= dual.d_warmup:
+        raise UserError(
+            f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
+            " train longer with --steps or --epochs."
+        )
     with tf.Graph().as_default():
         graph = build(dual, loaders, _sample_loaders(dual, images, files), run, images_in_epoch, partners)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:

@@ -51,6 +51,12 @@ class Use:
                 f"--phase test scales to squares, and --scale_to {self.scale_to} is none: say 512, or model."
             )
         size = int(self.scale_to)
+        if size % dual.multiple:
+            near = max(dual.multiple, round(size / dual.multiple) * dual.multiple)
+            raise UserError(
+                f"--scale_to {size} does not fit these generators: {dual.multiple} must divide it."
+                f" Use --scale_to {near}."
+            )
         if size != dual.image_size:
             _warn_of_size(dual, size)
         return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)

@@ -2,14 +2,15 @@
 
 python -m examples.enhancement --phase train --dataset derain
 
-The generators draw the difference alone, so that they begin with images as they are; the critics
-play hinge, with bounded kernels, and learn faster than the generators (Heusel et al., 2017,
-arxiv.org/abs/1706.08500).
+The generators draw the difference alone: for each value, the share of the way that it moves towards
+white or black. What need not change costs them nothing to keep. The critics play hinge, with bounded
+kernels, and learn faster than the generators (Heusel et al., 2017, arxiv.org/abs/1706.08500).
 """
 
 import dataclasses
 
 from common import losses, optimizers
+from common import tensorflow as tf
 from common.cyclic import CyclicDual
 from common.dual import Dual
 from common.errors import UserError
@@ -20,7 +21,7 @@ from flags import command
 
 @dataclasses.dataclass(frozen=True)
 class Enhancement(PublishedNetworks, CyclicDual):
-    """U-Nets that draw what is to be added to an image."""
+    """U-Nets that draw what is to change in an image."""
 
     lambda_change: float = setting(1.0, "Weight of mean|fake - real|: how dear a change is.", minimum=0.0)
     image_size: int = override(Dual, "image_size", 128)
@@ -43,7 +44,8 @@ class Enhancement(PublishedNetworks, CyclicDual):
             )
 
     def generator(self, images, channels, key):
-        return images + super().generator(images, channels, key)
+        share = super().generator(images, channels, key)
+        return images + share * (1.0 - tf.sign(share) * images)
 
     def generator_losses(self, direction, cycle):
         game = losses.ADVERSARIAL[self.gan_loss]

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import randomness, use
+from common import networks, randomness, use
 from common import tensorflow as tf
 from common.errors import UserError
 from cyclegan import CycleGAN
@@ -108,6 +108,36 @@ def test_a_size_that_does_not_fit_names_what_does(netG, size, said):
     with pytest.raises(UserError) as error:
         CycleGAN(netG=netG, image_size=size, load_size=0)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"image_size": 64, "n_layers": 6},
+            "A critic of --n_layers 6 halves images of --image_size 64 until nothing is left",
+        ),
+        ({"image_size": 64, "n_layers": 6}, "Use --n_layers 4, or --netD pixel."),
+        ({"image_size": 32, "n_layers": 5, "netD": "patch_tfgan"}, "Use --n_layers"),
+    ],
+)
+def test_a_critic_too_deep_for_its_images_is_refused(session, fields, said):
+    with pytest.raises(UserError) as error:
+        CycleGAN(load_size=0, **fields)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("netD", ["patch", "patch_lua", "patch_tfgan"])
+@pytest.mark.parametrize("n_layers", [1, 2, 3, 4])
+def test_critics_that_are_not_refused_can_be_built(session, netD, n_layers):
+    for size in (8, 16, 32):
+        try:
+            dual = CycleGAN(load_size=0, image_size=size, n_layers=n_layers, netD=netD, ndf=1)
+        except UserError:
+            continue
+        with tf.variable_scope(str(size)):
+            scores = dual.critic(tf.zeros([1, size, size, 3]), None)
+        assert scores.shape[1] == networks.patch_sides(size, n_layers, 1 if netD == "patch" else 2)[-1] >= 1
 
 
 @pytest.mark.parametrize(

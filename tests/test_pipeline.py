@@ -77,7 +77,7 @@ def test_pairs_stay_pairs_with_one_crop_and_one_flip(dataset):
     for number in range(6):
         for domain in "AB":
             pipeline.files.write(root / "set" / "train" / domain / f"{number:03d}.png", stripes + 8 * np.uint8(number))
-    dual = Pix2Pix(image_size=16, load_size=0, preprocess="crop", netG="resnet_6blocks")
+    dual = Pix2Pix(image_size=16, load_size=0, preprocess="crop", netG="resnet_6blocks", n_layers=1)
     batches = read(root, 12, dual=dual)
     for batch in batches:
         assert batch.file_A == batch.file_B
@@ -85,11 +85,23 @@ def test_pairs_stay_pairs_with_one_crop_and_one_flip(dataset):
     assert len({batch.A[0, 0, 0, 0] for batch in batches}) > 6
 
 
+def test_halves_of_files_of_one_stem_stay_together(tmp_path):
+    for name, shade in (("x.bmp", 10), ("x.png", 90), ("y.png", 200)):
+        halves = np.concatenate(
+            [np.full([16, 16, 3], shade, np.uint8), np.full([16, 16, 3], shade + 5, np.uint8)], axis=1
+        )
+        pipeline.files.write(tmp_path / "set" / "train" / name, halves)
+    dual = Pix2Pix(image_size=16, load_size=0, netG="resnet_6blocks", n_layers=1)
+    for batch in read(tmp_path, 6, dual=dual, side_by_side=True):
+        assert batch.file_A == batch.file_B
+        np.testing.assert_allclose(batch.B - batch.A, 5 / 127.5, atol=1e-6)
+
+
 def test_some_pairs_come_together_and_the_others_do_not(dataset):
     root = dataset(train_A=6, train_B=6, size=32)
     for number in (4, 5):  # of A they have no partner
         (root / "set" / "train" / "A" / f"{number:03d}.png").rename(root / "set" / "train" / "A" / f"x{number}.png")
-    dual = SemiSupervised(image_size=16, load_size=24, netG="resnet_6blocks")
+    dual = SemiSupervised(image_size=16, load_size=24, netG="resnet_6blocks", n_layers=1)
     batches = read(root, 60, dual=dual)
     for batch in batches:
         assert batch.matched == (batch.file_A < 4)

@@ -92,13 +92,52 @@ def test_averages_follow_the_generators_by_hand(session):
     expected = session.run(average)
     assert expected == 2.0
     for decay in (1 / 10, 2 / 11, 0.2, 0.2):
-        session.run(built.passes[0].update)
+        session.run([each.update for each in built.passes])
         expected = decay * expected + (1 - decay) * gains(session)["A2B/generator/gain"]
         assert session.run(average) == pytest.approx(expected, rel=1e-6)
     with built.averages.scope():
         (direction, _), _ = small.Gain(ema_decay=0.2).connect(tf.ones([1, 2, 2, 3]), tf.ones([1, 2, 2, 3]))
     assert session.run(direction.fake)[0, 0, 0, 0] == pytest.approx(expected, rel=1e-6)
     assert not [v for v in tf.global_variables() if "critic" in v.op.name and v.op.name.endswith("average")]
+
+
+@pytest.mark.parametrize("fresh_batches", [True, False])
+def test_averages_count_generator_updates_alone(session, fresh_batches):
+    """Of two in a step and none in the warm-up: 1/10, 2/11, 3/12, 4/13."""
+    built = build(small.Gain(ema_decay=0.9, n_gen=2, d_warmup=5, fresh_batches=fresh_batches))
+    session.run(tf.global_variables_initializer())
+    variables = [v for v in tf.global_variables() if v.op.name.startswith("A2B/generator/gain")]
+    for each in built.warmup * 5:
+        session.run(each.update)
+    seen, counts = [], []
+    for each in built.passes * 2:
+        session.run(each.update)
+        seen.append(dict(zip([v.op.name for v in variables], session.run(variables))))
+        counts.append(session.run(next(v for v in tf.global_variables() if v.op.name == "averaged")))
+    assert counts == ([1, 2, 3, 4] if fresh_batches else [2, 4])
+    if fresh_batches:
+        expected = 2.0
+        for each, decay in zip(seen, (1 / 10, 2 / 11, 3 / 12, 4 / 13)):
+            expected = decay * expected + (1 - decay) * each["A2B/generator/gain"]
+            assert each["A2B/generator/gain/average"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_likeness_that_is_logged_is_that_of_input_and_output(session):
+    dual = small.dualgan()
+    images = tf.constant(np.random.default_rng(0).uniform(-1, 1, [2, 2, 32, 32, 3]), tf.float32)
+    built = step.build(dual, images[0], images[1], tf.constant([0, 1], tf.int64), images_in_epoch=1)
+    session.run(tf.global_variables_initializer())
+    for direction, _ in built.pairs:
+        logged, real, fake = session.run(
+            [
+                built.passes[0].losses[f"{direction.name}/generator/luminance_correlation"],
+                direction.real,
+                direction.fake,
+            ]
+        )
+        bright = [(each @ [0.299, 0.587, 0.114]).reshape(2, -1) for each in (real, fake)]
+        expected = np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(*bright)])
+        assert logged == pytest.approx(expected, abs=1e-4)
 
 
 def test_warming_up_reads_as_many_batches_and_updates_critics_alone(session):

@@ -74,7 +74,8 @@ def test_correlation_is_numpys_and_a_flat_image_has_none(session):
 def test_luminance_is_what_is_bright_to_the_eye(session):
     colours = tf.constant([[[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]]])
     assert session.run(tensors.luminance(colours)).ravel() == pytest.approx([0.299, 0.587, 0.114])
-    assert tensors.luminance(colours[..., :1]) is not None
+    gray = tf.constant([[[[0.25]]]])
+    assert session.run(tensors.luminance(gray)).tolist() == [[[[0.25]]]]
 
 
 def test_the_margin_of_load_size_is_cropped_away(session):

@@ -208,16 +208,19 @@ def test_critics_train_alone_in_the_steps_of_the_warm_up(setup):
     dual, images, run = setup(steps=2, log_every=1)
     dual = dataclasses.replace(dual, d_warmup=2, n_gen=2)
     began = small_weights(dual, run.seed)
-    training.train(dual, images, run)
-    after_two = variables(run)
+    whole = dataclasses.replace(run, steps=3, save_every=2)
+    training.train(dual, images, whole)
+    after_two = tf.train.load_checkpoint(str(run.path("checkpoints", "model-00000002")))
+    after_two = {name: after_two.get_tensor(name) for name in began}
     assert all((after_two[name] == value).all() == ("generator" in name) for name, value in began.items())
-    training.train(dual, images, dataclasses.replace(run, steps=3))
     after_three = variables(run)
     assert all((after_three[name] != value).any() for name, value in began.items())
     rows = log(run)
     assert [bool(row["A2B/generator/adversarial"]) for row in rows] == [False, False, True]
     assert all(row["A2B/critic/adversarial"] for row in rows)
     assert after_three["batches_read"] == 6
+    with pytest.raises(UserError, match="--d_warmup 2 leaves none of the 2 steps to the generators"):
+        training.train(dual, images, dataclasses.replace(run, run_dir=f"{run.run_dir}-short"))
 
 
 def small_weights(dual, seed):

@@ -61,8 +61,10 @@ class Images:
         ]
 
     def partners(self, dual, files):
-        """The position in B of each image of A's partner, by stem, int64 [|A|]; -1: it comes without one."""
-        found = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing != "none" else {}
+        """The position in B of each image of A's partner, int64 [|A|]; -1: it comes without one."""
+        if dual.pairing == "all" or (dual.pairing == "some" and self.side_by_side):
+            return np.arange(len(files.A))  # files are in the order of the pairs
+        found = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
         partners = np.array([found.get(path.stem, -1) for path in files.A], np.int64)
         if dual.pairing == "some":
             if (partners < 0).all():
