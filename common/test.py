@@ -63,7 +63,7 @@ def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
         names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
         if not names:
             raise UserError(
-                f"The set {images.dataset} has no validation images for direction {how.direction}: its val/A, val/B"
+                f"The set {images.name} has no validation images for direction {how.direction}: its val/A, val/B"
                 " (or testA, testB) are missing or empty."
             )
         ways = [_way(dual, name, loaders, batch_size, how.n_samples) for name in names]

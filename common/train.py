@@ -116,7 +116,7 @@ def _introduction(dual, images, files, run, session, done, total):
     gpus = sum(device.device_type == "GPU" for device in session.list_devices())
     epochs = total * run.images_in_step(dual) / images.images_in_epoch(files)
     return (
-        f"{type(dual).__name__} on {images.dataset}: {len(files.A):,} images of A, {len(files.B):,} of B;"
+        f"{type(dual).__name__} on {images.name}: {len(files.A):,} images of A, {len(files.B):,} of B;"
         f" {total:,} steps ({epochs:.1f} epochs) on {f'{gpus} GPU' if gpus else 'the CPU'}, into {run.run_dir}."
         + ("\nThe identity loss is off: A and B have different channels." if _without_identity(dual) else "")
         + (f"\nGoing on from step {done:,}." if done else "")

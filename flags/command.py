@@ -135,14 +135,16 @@ def _parts(dual, asked):
         name = type(saved["dual"]).__name__
         raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")
     given = _with_length(asked.given) | {"run_dir"}
+    given |= {"dir_A", "dir_B"} if "dataset" in given else set()  # a set takes the place of folders
     return [flag_settings.amend(saved[name], values, given) for name in ("dual", "images", "run")]
 
 
 def _run_dir(dual, values):
     """The folder of a run that has no other name than its model and its set of images."""
-    if not values.dataset:
+    if not values.dataset and not (values.dir_A and values.dir_B):
         raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
-    return f"runs/{_model(dual)}-{pathlib.Path(values.dataset).name}"
+    name = values.dataset or f"{pathlib.Path(values.dir_A).name}-{pathlib.Path(values.dir_B).name}"
+    return f"runs/{_model(dual)}-{pathlib.Path(name).name}"
 
 
 def _with_length(given):

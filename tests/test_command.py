@@ -250,6 +250,27 @@ def test_a_checkpoint_of_another_shape(here):
     assert "is of another network: A2B/generator/down_0/kernel is [5, 5, 3, 8] here and [5, 5, 3, 4] there" in said
 
 
+def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
+    random = np.random.default_rng(0)
+    for folder in ("mine/old", "mine/new", "set/val/A"):
+        files.write(here / folder / "1.png", random.integers(0, 256, [40, 40, 3], np.uint8))
+    run(f"--dir_A mine/old --dir_B mine/new {SMALL}")
+    assert (here / "runs/dualgan-old-new/config.json").exists()
+    assert "has no validation images" in refusal("--phase test --run_dir runs/dualgan-old-new")
+    run("--phase test --run_dir runs/dualgan-old-new --dataset set --data_root .")
+    assert (here / "runs/dualgan-old-new/test/A2B/1.png").exists()
+    run("--phase translate --run_dir runs/dualgan-old-new --direction B2A --input mine --recursive --output out")
+    assert sorted(str(path.relative_to(here / "out")) for path in (here / "out").rglob("*.png")) == [
+        "new/1.png",
+        "old/1.png",
+    ]
+    assert "Which way? Say --direction A2B or B2A." in refusal(
+        "--phase translate --run_dir runs/dualgan-old-new --input mine/old --output out"
+    )
+    assert "--steps is for --phase train" in refusal("--phase translate --run_dir runs/dualgan-old-new --steps 3")
+    assert "--input is for --phase translate" in refusal("--phase test --run_dir runs/dualgan-old-new --input mine")
+
+
 def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--steps is for --phase train" in refusal("--phase test --dataset toy --steps 3")
     assert "--n_samples is for --phase test" in refusal("--dataset toy --n_samples 3")

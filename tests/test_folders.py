@@ -82,6 +82,21 @@ def test_images_side_by_side_are_halves_of_one_file(tmp_path):
         images.training_files(Pix2Pix())
 
 
+def test_folders_anywhere_take_the_place_of_a_set(dataset):
+    root = dataset(train_A=2, val_B=3)
+    images = Images(dir_A=str(root / "set" / "train" / "A"), dir_B=str(root / "set" / "val" / "B"))
+    found = images.training_files(small.dualgan())
+    assert [len(paths) for paths in found] == [2, 3]
+    assert images.validation_files(small.dualgan()) == ([], [])
+    assert images.name == "A-B"
+    with pytest.raises(UserError, match=r"No images of B to train on: .*nowhere is missing"):
+        Images(dir_A=images.dir_A, dir_B=str(root / "nowhere")).training_files(small.dualgan())
+    with pytest.raises(UserError, match="--dir_B needs --dir_A"):
+        Images(dir_B="x")
+    with pytest.raises(UserError, match="Give the one or the other"):
+        Images("set", dir_A="x", dir_B="y")
+
+
 def test_no_set_at_all():
     with pytest.raises(UserError, match="--dataset toy, which needs no files"):
         Images()

@@ -19,6 +19,8 @@ class Images:
 
     dataset: str = setting("", "Set of images: the folder of this name below --data_root; toy is drawn by the program.")
     data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
+    dir_A: str = setting("", "Folder of the training images of A, wherever it is, in place of a set's; with --dir_B.")
+    dir_B: str = setting("", "Folder of those of B; there are then no validation images.")
     side_by_side: bool = setting(
         False, "Whether A and B are the left and the right half of each file of NAME/train and NAME/val."
     )
@@ -32,14 +34,29 @@ class Images:
 
     def __post_init__(self):
         settings.check(self)
-        if not self.dataset:
+        if bool(self.dir_A) != bool(self.dir_B):
+            given, missing = ("A", "B") if self.dir_A else ("B", "A")
+            raise UserError(f"--dir_{given} needs --dir_{missing}: a folder for each domain.")
+        if self.dir_A and (self.dataset or self.side_by_side):
             raise UserError(
-                "Which images? Say --dataset NAME, a folder below --data_root, or --dataset toy, which needs no files."
+                "--dir_A and --dir_B take the place of --dataset and --side_by_side. Give the one or the other."
             )
+        if not self.dataset and not self.dir_A:
+            raise UserError(
+                "Which images? Say --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
+                " --dataset toy, which needs no files."
+            )
+
+    @property
+    def name(self):
+        """What to call the set."""
+        return self.dataset or f"{pathlib.Path(self.dir_A).name}-{pathlib.Path(self.dir_B).name}"
 
     def training_files(self, dual):
         """The files to train `dual` on; the toy set is drawn if need be. Raises UserError if there are none."""
-        if self.side_by_side:
+        if self.dir_A:
+            files = folders.find_anywhere(self.dir_A, self.dir_B)
+        elif self.side_by_side:
             files = folders.find_side_by_side(self._root(dual), "train")
         else:
             files = folders.find_all(self._root(dual), "train")
@@ -47,6 +64,8 @@ class Images:
 
     def validation_files(self, dual):
         """The files to test `dual` on; a domain may have none."""
+        if self.dir_A:
+            return Files([], [])
         find = folders.find_side_by_side if self.side_by_side else folders.find
         return self._limited(find(self._root(dual), "val"))
 

@@ -41,6 +41,16 @@ def find_all(root, split):
     return files
 
 
+def find_anywhere(*pair):
+    """The images of two folders, of A and of B; raises UserError if there are none in one of them."""
+    files = Files(*(images_in(pathlib.Path(folder)) for folder in pair))
+    for domain, folder in zip(Files._fields, pair):
+        if not getattr(files, domain):
+            looked = _what_is_in(pathlib.Path(folder))
+            raise UserError(f"No images of {domain} to train on: {looked}. Read are: {' '.join(SUFFIXES)}.")
+    return files
+
+
 def find_side_by_side(root, split):
     """The images of a set in which A is the left half of each file and B the right: NAME/{train,val,test}/*."""
     find(root, split)  # says what is missing
