@@ -57,8 +57,16 @@ def test_pairs_share_a_stem_and_others_are_counted(dataset, capsys):
     files = Images("set", data_root=str(root)).training_files(Pix2Pix())
     assert [[path.stem for path in paths] for paths in files] == [["000", "002"]] * 2
     said = capsys.readouterr().out
-    assert "2 pairs; 3 images have no partner (first: " in said
-    assert "train/A/001.png" in said
+    assert "2 pairs; 3 images have no partner and are left out: " in said
+    assert all(name in said for name in ("train/A/001.png", "train/A/003.png", "train/B/x.jpg"))
+
+
+def test_of_many_without_a_partner_some_are_named(dataset, capsys):
+    root = dataset(train_A=15, train_B=1)
+    Images("set", data_root=str(root)).training_files(Pix2Pix())
+    said = capsys.readouterr().out
+    assert "1 pairs; 14 images have no partner" in said
+    assert "train/A/010.png and 4 more." in said
 
 
 def test_no_pair_at_all(dataset):

@@ -12,6 +12,8 @@ from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting
 
+NAMED = 10  # files without a partner that are named
+
 
 @dataclasses.dataclass(frozen=True)
 class Images:
@@ -112,9 +114,8 @@ class Images:
                 f" {files.A[0]}, the first of B {files.B[0]}. If each file holds both, say --side_by_side."
             )
         if alone:
-            print(
-                f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner (first: {alone[0]}) and are left out."
-            )
+            named = ", ".join(map(str, alone[:NAMED])) + (f" and {len(alone) - NAMED:,} more" * (len(alone) > NAMED))
+            print(f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner and are left out: {named}.")
         return pairs
 
     def _limited(self, files):
