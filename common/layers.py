@@ -7,6 +7,7 @@ images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
 which leaves first derivatives right and makes second ones, those of a gradient penalty, wrong.
 """
 
+import contextlib
 from typing import NamedTuple
 
 from common import randomness
@@ -106,9 +107,24 @@ def dropout(x, rate, key):
     return tf.where(drawn < rate, tf.zeros_like(x), x / (1.0 - rate))
 
 
+@contextlib.contextmanager
+def statistics(handle):
+    """Within it, norms take what `handle` makes of their (mean, variance)."""
+    handles = tf.get_collection_ref("statistics_of_norms")
+    handles.append(handle)
+    try:
+        yield
+    finally:
+        handles.pop()
+
+
 def _norm(x, axes, epsilon, affine):
-    centred = x - tf.reduce_mean(x, axes, keepdims=True)
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    centred = x - mean
     variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+    if handles := tf.get_collection("statistics_of_norms"):
+        mean, variance = handles[-1](mean, variance)
+        centred = x - mean
     if not affine:
         return centred * tf.rsqrt(variance + epsilon)
     scale = _variable("scale", [x.shape[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))

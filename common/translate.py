@@ -42,6 +42,15 @@ class Translation:
         "Size of what is written: original, as the input; model, as the networks give it; or HEIGHTxWIDTH.",
         resume=FREE,
     )
+    tile: int = setting(
+        0,
+        "Pixels of the sides of tiles that images too large for memory are taken apart into; 0: none. For ResNets.",
+        minimum=0,
+        resume=FREE,
+    )
+    tile_overlap: str = setting(
+        "auto", "Pixels by which tiles overlap on each side; auto: as far as one pixel sees.", resume=FREE
+    )
     skip_existing: bool = setting(False, "Whether files that are there already are left as they are.", resume=FREE)
     shard: str = setting("1/1", "Which part of the files, of how many: 2/4 is the second of four.", resume=FREE)
 
@@ -49,6 +58,8 @@ class Translation:
         settings.check(self)
         if self.output_size not in ("original", "model") and not re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.output_size):
             raise UserError(f"--output_size {self.output_size} is none of: original, model, HEIGHTxWIDTH like 480x640.")
+        if self.tile_overlap != "auto" and not self.tile_overlap.isdecimal():
+            raise UserError(f"--tile_overlap {self.tile_overlap} is neither auto nor a number of pixels.")
         part = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
         if not part or int(part[1]) > int(part[2]):
             raise UserError(f"--shard {self.shard} is no part: 1/4 is the first of four, 4/4 the last.")
@@ -127,7 +138,7 @@ class Translator:
         self.dual = saved["dual"]
         with tf.Graph().as_default() as graph:
             tf.set_random_seed(saved["run"].seed)
-            self._ways = {name: _way(self.dual, name, how.scale(self.dual)) for name in self.dual.directions}
+            self._ways = {name: self._connect(name, how) for name in self.dual.directions}
             weights = how.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
             checkpoints = Checkpoints(run_dir, variables=weights)
             graph.finalize()
@@ -141,22 +152,31 @@ class Translator:
         noise, if the run draws any, goes by these numbers. Raises UserError if `direction`, the
         type or the channels are not those of the run.
         """
-        if direction not in self._ways:
-            raise UserError(f"This run has no direction {direction}: it has {' and '.join(self._ways)}.")
         if isinstance(images, (list, tuple)):
             return [self(direction, image, output_size, first + i) for i, image in enumerate(images)]
         batch = np.asarray(images)
         if batch.ndim == 3:
             return self(direction, batch[None], output_size, first)[0]
+        self._refuse(direction, batch)
         way = self._ways[direction]
-        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[-1] != way.images.shape[-1]:
-            raise UserError(
-                f"{direction} takes uint8 images [N, H, W, {way.images.shape[-1]}], and these are {batch.dtype}"
-                f" {list(batch.shape)}."
-            )
         size = {"original": batch.shape[1:3], "model": (0, 0)}.get(output_size, output_size)
         fed = {way.images: batch, way.size: size, way.index: np.arange(first, first + len(batch))}
         return self._session.run(way.made, fed)
+
+    def _connect(self, name, how):
+        """The graph of one direction."""
+        return _way(self.dual, name, how.scale(self.dual))
+
+    def _refuse(self, direction, batch):
+        """Raises UserError unless `batch` is what a direction of the run takes."""
+        if direction not in self._ways:
+            raise UserError(f"This run has no direction {direction}: it has {' and '.join(self._ways)}.")
+        channels = self.channels(direction)
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[-1] != channels:
+            raise UserError(
+                f"{direction} takes uint8 images [N, H, W, {channels}], and these are {batch.dtype}"
+                f" {list(batch.shape)}."
+            )
 
     def channels(self, direction):
         """Channels of the images that a direction takes."""
@@ -177,6 +197,7 @@ class _Way(NamedTuple):
     images: tf.Tensor  # placeholder, uint8 [N, H, W, C]
     size: tf.Tensor  # placeholder, of what is to come out; 0: as the networks give it
     index: tf.Tensor  # placeholder, int64 [N]
+    translated: tf.Tensor  # float32 in [-1, 1], in the size that the networks give
     made: tf.Tensor  # uint8
 
 
@@ -190,11 +211,11 @@ def _way(dual, name, scale):
     height, width = tf.unstack(tf.shape(x)[1:3])
     padded = tensors.pad_to_multiple(x, dual.multiple, dual.smallest)
     direction, _ = use.connect(dual, name, padded, index)
-    made = tensors.crop_to(direction.fake, height, width)
-    wanted = tf.where(size > 0, size, tf.shape(made)[1:3])
-    same = tf.reduce_all(tf.equal(wanted, tf.shape(made)[1:3]))
-    made = tf.cond(same, lambda: made, lambda: tensors.resize(made, wanted, dual))
-    return _Way(images, size, index, tensors.to_bytes(made))
+    translated = tensors.crop_to(direction.fake, height, width)
+    wanted = tf.where(size > 0, size, tf.shape(translated)[1:3])
+    same = tf.reduce_all(tf.equal(wanted, tf.shape(translated)[1:3]))
+    made = tf.cond(same, lambda: translated, lambda: tensors.resize(translated, wanted, dual))
+    return _Way(images, size, index, translated, tensors.to_bytes(made))
 
 
 def translate(translator, direction, jobs, how, batch_size=1):

@@ -15,6 +15,7 @@ from common.images import Images
 from common.run import Run
 from common.settings import FREE, setting
 from common.test import test
+from common.tiles import TiledTranslator
 from common.train import train
 from common.translate import Translation, Translator, translate
 from common.use import Use
@@ -187,7 +188,13 @@ def _translate(dual, asked):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
     how, run_dir = flag_settings.read(Translation, values), values.run_dir or _run_dir(dual, values)
     jobs = how.jobs(values.limit)
-    with Translator(run_dir, _use(asked), values.threads if "threads" in asked.given else None) as translator:
+    threads = values.threads if "threads" in asked.given else None
+    if how.tile:
+        overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
+        translator = TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads)
+    else:
+        translator = Translator(run_dir, _use(asked), threads)
+    with translator:
         asked_for = values["direction"].value if "direction" in asked.given else "both"
         direction = _direction(translator.dual, asked_for)
         found = translate(translator, direction, jobs, how, values.batch_size)

@@ -25,6 +25,7 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"dual", "run", "monitor", "checkpoints", "health", "use"},
     {"cyclic", "published", "step", "samples"},
     {"train", "test", "translate", "plan"},
+    {"tiles"},
 )
 BANNED = {
     r"nn\.moments\(": "its second derivative is wrong",

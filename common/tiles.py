@@ -1,0 +1,179 @@
+"""Tiles: an image too large for memory, translated piece by piece as if it were whole."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from common import layers, use
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import tensors
+from common.receptive_field import receptive_field
+from common.translate import Translator
+
+WHOLE = 1024 * 1024  # pixels up to which statistics are those of the image itself
+BLEND = 16  # pixels in which a tile goes over into the next
+
+
+class TiledTranslator(Translator):
+    """A Translator that runs its networks on tiles of `tile` x `tile` pixels.
+
+    Norms take the statistics of the whole image, so that tiles do not differ in brightness; of
+    images of more than WHOLE pixels those of a smaller copy. Tiles overlap by `overlap` pixels on
+    each side, by default as far as one pixel sees: then the result is that of the whole image. Raises
+    UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.
+    """
+
+    def __init__(self, run_dir, tile, overlap=None, how=None, threads=None):
+        self._tile, self._overlap, self._said = tile, overlap, False
+        super().__init__(run_dir, how, threads)
+
+    def _connect(self, name, how):
+        dual = self.dual
+        if dual.noisy:
+            raise UserError("--tile needs a run without noise: a tile would not draw what the whole image draws.")
+        if how.scale_to not in ("auto", "keep"):
+            raise UserError(f"--tile takes images in their own size: leave out --scale_to {how.scale_to}.")
+        return _connect(dual, name, self._tile, self._overlap)
+
+    def __call__(self, direction, images, output_size="original", first=0):
+        """As Translator has it, but for `output_size`, which has to be that of the image."""
+        if output_size not in ("original", "model"):
+            raise UserError(f"--tile writes images in their own size: leave out --output_size {output_size}.")
+        if isinstance(images, (list, tuple)) or np.ndim(images) == 4:
+            made = [self(direction, image, output_size) for image in images]
+            return made if isinstance(images, (list, tuple)) else np.stack(made)
+        self._refuse(direction, np.asarray(images)[None])
+        made = self.in_floats(direction, np.asarray(images))
+        return np.rint(np.clip((made + 1.0) * 127.5, 0.0, 255.0)).astype(np.uint8)
+
+    def in_floats(self, direction, image):
+        """One image, uint8 [H, W, C], translated: float32 in [-1, 1]."""
+        way, (height, width) = self._ways[direction], image.shape[:2]
+        padded = _padded(image, self.dual.multiple, self.dual.smallest)
+        measured = self._session.run(way.measured, {way.images: self._to_measure(padded)[None]})
+        fed = dict(zip(way.given, measured))
+        total = shares = None
+        for window in windows(padded.shape[:2], self._tile, way.overlap, self.dual.multiple):
+            rows, columns = window
+            (made,) = self._session.run(way.made, {way.images: padded[None, rows, columns], **fed})
+            if total is None:
+                total = np.zeros([*padded.shape[:2], made.shape[-1]], np.float32)
+                shares = np.zeros([*padded.shape[:2], 1], np.float32)
+            share = _share(window, padded.shape[:2], way.overlap)
+            total[rows, columns] += share * made
+            shares[rows, columns] += share
+        total /= shares
+        top, left = (padded.shape[0] - height) // 2, (padded.shape[1] - width) // 2
+        return total[top : top + height, left : left + width]
+
+    def _to_measure(self, image):
+        """The image that statistics are taken of: itself, or a copy of about WHOLE pixels."""
+        height, width = image.shape[:2]
+        if height * width <= WHOLE:
+            return image
+        shrink = math.sqrt(WHOLE / (height * width))
+        size = [
+            max(self.dual.smallest, round(side * shrink / self.dual.multiple) * self.dual.multiple)
+            for side in (height, width)
+        ]
+        if not self._said:
+            self._said = True
+            print(
+                f"Norms take their statistics from copies of about {WHOLE:,} pixels: the images are larger.",
+                file=sys.stderr,
+                flush=True,
+            )
+        channels = [
+            np.asarray(Image.fromarray(each).resize(size[::-1], Image.BOX)) for each in np.moveaxis(image, -1, 0)
+        ]
+        return np.stack(channels, axis=-1)
+
+
+class _Way(NamedTuple):
+    images: tf.Tensor  # placeholder, uint8 [1, H, W, C]
+    measured: list  # the statistics of its norms, in order
+    given: list  # placeholders for them
+    made: tf.Tensor  # float32, with the statistics that are given
+    overlap: int  # pixels on each side of a tile
+
+
+def _connect(dual, name, tile, overlap):
+    channels = dual.channels_A if name[0] == "A" else dual.channels_B
+    images = tf.placeholder(tf.uint8, [1, None, None, channels])
+    x, measured, given = tensors.from_bytes(images), [], []
+
+    def measure(*statistics):
+        measured.extend(statistics)
+        return statistics
+
+    def give(*statistics):
+        placeholders = [tf.placeholder(each.dtype, each.shape) for each in statistics]
+        given.extend(placeholders)
+        return placeholders
+
+    direction, _ = use.connect(dual, name, x, tf.zeros([1], tf.int64))
+    with layers.statistics(measure):
+        direction.generator(x, None)
+    with layers.statistics(give):
+        made = direction.generator(x, None)
+    sees = receptive_field(made, x)
+    if sees >= tile:
+        raise UserError(
+            f"--tile {tile} is less than the {sees:g} pixels that one pixel of these generators sees (U-Nets see the"
+            " whole image). Use a larger tile, or a ResNet, or leave out --tile."
+        )
+    radius = int(sees) // 2 + 1
+    own = radius + BLEND if overlap is None else overlap
+    own = -(-own // dual.multiple) * dual.multiple
+    if 2 * own >= tile:
+        raise UserError(
+            f"--tile {tile} leaves nothing between overlaps of {own} pixels on each side. Use a larger tile."
+        )
+    return _Way(images, measured, given, made, own)
+
+
+def windows(size, tile, overlap, multiple):
+    """(rows, columns), slices of tiles that cover an image of `size` and overlap by `overlap` pixels on each side.
+
+    All begin at a multiple of `multiple`, so that the maps of a network fall into place.
+    """
+    core = max(multiple, (tile - 2 * overlap) // multiple * multiple)
+    sides = [
+        [slice(max(0, at - overlap), min(side, at + core + overlap)) for at in range(0, side, core)] for side in size
+    ]
+    return list(itertools.product(*sides))
+
+
+def _share(window, size, overlap):
+    """How much a tile counts at each of its pixels: nothing at its border, all of it in its middle."""
+    rows, columns = (_ramp(part, side, overlap) for part, side in zip(window, size))
+    return (rows[:, None] * columns[None, :])[..., None]
+
+
+def _ramp(part, side, overlap):
+    wrong = max(0, overlap - BLEND)  # pixels that miss what lies outside the tile
+    at = np.arange(part.start, part.stop)
+    before = at - part.start if part.start > 0 else np.full(at.shape, overlap)
+    after = part.stop - 1 - at if part.stop < side else np.full(at.shape, overlap)
+    inside = np.minimum(before, after)
+    return np.clip((inside - wrong + 1) / (overlap - wrong + 1), 1e-6 * (inside >= wrong), 1.0).astype(np.float32)
+
+
+def _padded(image, multiple, smallest):
+    """As tensors.pad_to_multiple, in NumPy."""
+    for axis in (0, 1):
+        side = image.shape[axis]
+        wanted = max(-(-side // multiple) * multiple, smallest)
+        before = (wanted - side) // 2
+        if wanted > side:
+            margins = [(0, 0)] * 3
+            margins[axis] = (before, wanted - side - before)
+            image = np.pad(image, margins, "reflect")
+    return image
