@@ -51,7 +51,10 @@ class TiledTranslator(Translator):
             return made if isinstance(images, (list, tuple)) else np.stack(made)
         self._refuse(direction, np.asarray(images)[None])
         made = self.in_floats(direction, np.asarray(images))
-        return np.rint(np.clip((made + 1.0) * 127.5, 0.0, 255.0)).astype(np.uint8)
+        found = np.empty(made.shape, np.uint8)
+        for row, values in enumerate(made):  # one by one: the whole once more in floats would not fit
+            found[row] = np.rint(np.clip((values + 1.0) * 127.5, 0.0, 255.0))
+        return found
 
     def in_floats(self, direction, image):
         """One image, uint8 [H, W, C], translated: float32 in [-1, 1]."""
