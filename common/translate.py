@@ -58,6 +58,12 @@ class Translation:
         settings.check(self)
         if self.output_size not in ("original", "model") and not re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.output_size):
             raise UserError(f"--output_size {self.output_size} is none of: original, model, HEIGHTxWIDTH like 480x640.")
+        if set(self.suffix) & {"/", "\\", "\0"}:
+            raise UserError(
+                f"--suffix {self.suffix!r} is no part of a name: it comes between name and format, like _B."
+            )
+        if self.tile_overlap != "auto" and not self.tile:
+            raise UserError("--tile_overlap is for tiles: say --tile, too.")
         if self.tile_overlap != "auto" and not self.tile_overlap.isdecimal():
             raise UserError(f"--tile_overlap {self.tile_overlap} is neither auto nor a number of pixels.")
         part = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
@@ -70,7 +76,16 @@ class Translation:
             if not getattr(self, name):
                 raise UserError(f"Translate what, and where to? Say --{name}.")
         paths, root = self._inputs()
-        jobs = [Job(path, self._target(path, root, len(paths))) for path in paths]
+        one = pathlib.Path(self.input).is_file()
+        if pathlib.Path(self.output).is_file() and not one:
+            raise UserError(f"--output {self.output} is a file, and several images need a folder.")
+        if (
+            one
+            and pathlib.Path(self.output).suffix.lower() in files.SUFFIXES
+            and (self.suffix or self.format != "keep")
+        ):
+            raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
+        jobs = [Job(number, path, self._target(path, root)) for number, path in enumerate(paths)]
         _refuse_collisions(jobs)
         number, count = (int(part) for part in self.shard.split("/"))
         return jobs[: limit or None][number - 1 :: count]
@@ -89,7 +104,9 @@ class Translation:
             found, root = [path], path.parent
         else:
             found = sorted(map(pathlib.Path, glob.glob(self.input, recursive=True)))
-            found, root = [each for each in found if each.is_file()], _fixed_part(path)
+            below = output.resolve()  # what is written there is no input
+            found = [each for each in found if each.is_file() and not each.resolve().is_relative_to(below)]
+            root = _fixed_part(path)
         if not found:
             raise UserError(
                 f"No images in --input {self.input}: it is no file, no folder with images ({' '.join(files.SUFFIXES)};"
@@ -97,9 +114,21 @@ class Translation:
             )
         return found, root
 
-    def _target(self, path, root, count):
+    def _refuse_output(self):
+        """Raises UserError if `output` cannot be what it would have to be."""
+        if pathlib.Path(self.output).is_file() and not pathlib.Path(self.input).is_file():
+            raise UserError(f"--output {self.output} is a file, and several images need a folder.")
+        if self._to_a_file() and (self.suffix or self.format != "keep"):
+            raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
+
+    def _to_a_file(self):
+        """Whether one file is translated to another, and not into a folder."""
         output = pathlib.Path(self.output)
-        if count == 1 and pathlib.Path(self.input).is_file() and output.suffix.lower() in files.SUFFIXES:
+        return pathlib.Path(self.input).is_file() and output.suffix.lower() in files.SUFFIXES and not output.is_dir()
+
+    def _target(self, path, root):
+        output = pathlib.Path(self.output)
+        if self._to_a_file():
             return output
         suffix = path.suffix if self.format == "keep" else f".{self.format}"
         suffix = suffix if suffix.lower() in files.SUFFIXES else ".png"
@@ -109,6 +138,7 @@ class Translation:
 class Job(NamedTuple):
     """One file to translate."""
 
+    number: int  # among all files, whatever the shard: noise goes by it
     source: pathlib.Path
     target: pathlib.Path
 
@@ -244,8 +274,14 @@ def translate(translator, direction, jobs, how, batch_size=1):
     ):
         channels = translator.channels(direction)
         for group in _groups(_read_ahead(readers, jobs, channels, failed, bar), batch_size):
-            numbers, members, images = zip(*group)
-            made = translator(direction, np.stack(images), _size(how.output_size), numbers[0])
+            members, images = zip(*group)
+            try:
+                made = translator(direction, np.stack(images), _size(how.output_size), members[0].number)
+            except tf.errors.OpError as error:  # such as: out of memory
+                said = str(error).strip().splitlines()[0]
+                failed += [(job.source, f"{job.source}: TensorFlow says: {said}") for job in members]
+                bar.update(len(members))
+                continue
             for job, image in zip(members, made):
                 waiting.append((job, writers.submit(files.write_whole, job.target, image)))
             finish(AHEAD)
@@ -254,29 +290,32 @@ def translate(translator, direction, jobs, how, batch_size=1):
 
 
 def _read_ahead(readers, jobs, channels, failed, bar):
-    """(number, job, image) of every job that reads, in order; those that do not are added to `failed`."""
-    jobs, pending = iter(enumerate(jobs)), collections.deque()
+    """(job, image) of every job that reads, in order; those that do not are added to `failed`."""
+    jobs, pending = iter(jobs), collections.deque()
     while True:
-        for number, job in itertools.islice(jobs, AHEAD - len(pending)):
-            pending.append((number, job, readers.submit(files.read, job.source, channels)))
+        for job in itertools.islice(jobs, AHEAD - len(pending)):
+            pending.append((job, readers.submit(files.read, job.source, channels)))
         if not pending:
             return
-        number, job, image = pending.popleft()
+        job, image = pending.popleft()
         if error := image.exception():
             failed.append((job.source, _sentence(job.source, error)))
             bar.update()
         else:
-            yield number, job, image.result()
+            yield job, image.result()
 
 
 def _groups(read, batch_size):
     """Lists of at most `batch_size` neighbours of one shape, with numbers that follow each other."""
     group = []
-    for each in read:
-        if group and (len(group) == batch_size or each[2].shape != group[-1][2].shape or each[0] != group[-1][0] + 1):
-            yield group
-            group = []
-        group.append(each)
+    for job, image in read:
+        if group:
+            before, neighbour = group[-1]
+            together = image.shape == neighbour.shape and job.number == before.number + 1
+            if len(group) == batch_size or not together:
+                yield group
+                group = []
+        group.append((job, image))
     if group:
         yield group
 
@@ -292,16 +331,18 @@ def _sentence(path, error):
 
 
 def _refuse_collisions(jobs):
-    first = {}
+    first, sources = {}, {job.source.resolve() for job in jobs}
     for job in jobs:
-        if (other := first.setdefault(job.target, job)) is not job:
+        target = job.target.resolve()
+        if (other := first.setdefault(target, job)) is not job:
             raise UserError(
                 f"{job.target} would be written twice, from {other.source} and from {job.source}."
                 " Rename one of them, or say --format keep."
             )
-        if job.target.resolve() == job.source.resolve():
+        if target in sources:
             raise UserError(
-                f"{job.source} would be written over by its translation. Give another --output or a --suffix."
+                f"{job.target} is one of the images to translate, and would be written over by the translation of"
+                f" {job.source}. Give another --output."
             )
 
 

@@ -186,6 +186,8 @@ def _translate(dual, asked):
     allowed = _names(Command, Use, Translation) | INPUTS_OF_TRANSLATION
     if useless := sorted(asked.given - allowed):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
+    if values.n_samples > 1:
+        raise UserError("--n_samples is for --phase test: translating writes one image for each. Leave it out.")
     how, run_dir = flag_settings.read(Translation, values), values.run_dir or _run_dir(dual, values)
     jobs = how.jobs(values.limit)
     threads = values.threads if "threads" in asked.given else None

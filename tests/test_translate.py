@@ -106,6 +106,10 @@ def test_one_file_goes_to_a_file(inbox, translator):
     how = Translation(input=str(inbox / "in" / "gray.png"), output=str(inbox / "new" / "gray.webp"))
     assert run(translator, how).written == 1
     assert Image.open(inbox / "new" / "gray.webp").size == (20, 40)
+    with pytest.raises(UserError, match="leave out --suffix and --format"):
+        Translation(input=how.input, output=how.output, format="png").jobs()
+    with pytest.raises(UserError, match="is a file, and several images need a folder"):
+        Translation(input=str(inbox / "in"), output=how.output).jobs()
 
 
 def test_a_bad_file_stops_no_other(inbox, translator):
@@ -146,11 +150,52 @@ def test_nothing_is_written_twice(inbox, translator):
     (inbox / "in" / "gray.jpg").write_bytes((inbox / "in" / "a.b.v2.jpg").read_bytes())
     with pytest.raises(UserError, match=r"gray\.png would be written twice"):
         Translation(input=str(inbox / "in"), output=str(inbox / "out"), format="png").jobs()
-    with pytest.raises(UserError, match="would be written over by its translation"):
+    with pytest.raises(UserError, match="is one of the images to translate, and would be written over"):
         Translation(input=str(inbox / "in"), output=str(inbox / "in")).jobs()
     with pytest.raises(UserError, match="lies in --input"):
         Translation(input=str(inbox / "in"), output=str(inbox / "in" / "out"), recursive=True).jobs()
     assert not (inbox / "out").exists()
+
+
+def test_no_input_is_written_over_by_another(inbox):
+    (inbox / "in" / "gray_B.png").write_bytes((inbox / "in" / "gray.png").read_bytes())
+    with pytest.raises(UserError, match=r"gray_B\.png is one of the images to translate"):
+        Translation(input=str(inbox / "in"), output=str(inbox / "in"), suffix="_B").jobs()
+
+
+def test_batches_are_of_one_size_and_change_nothing(tmp_path, translator):
+    for number, size in enumerate([(24, 30)] * 3 + [(30, 24)] * 2 + [(24, 30)]):
+        files.write(tmp_path / "in" / f"{number}.png", image(*size))
+    for batch_size in (1, 2, 8):
+        how = Translation(input=str(tmp_path / "in"), output=str(tmp_path / str(batch_size)))
+        assert run(translator, how, batch_size=batch_size) == (6, 0, [])
+    for number in range(6):
+        one, *others = (imageio.imread(tmp_path / each / f"{number}.png").astype(int) for each in ("1", "2", "8"))
+        assert max(np.abs(one - other).max() for other in others) <= 1
+
+
+def test_a_pattern_does_not_take_up_what_was_written(inbox, translator):
+    how = Translation(input=str(inbox / "in" / "**" / "*.png"), output=str(inbox / "in" / "out"))
+    assert [run(translator, how).written for _ in range(2)] == [1, 1]
+    assert sizes(inbox / "in" / "out") == {"gray.png": ("L", 20, 40)}
+
+
+def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):
+    class Small:
+        """Has memory for small images alone."""
+
+        def channels(self, direction):
+            return 3
+
+        def __call__(self, direction, images, output_size, first):
+            if images.shape[1] > 30:
+                raise tf.errors.ResourceExhaustedError(None, None, "out of memory\nat length")
+            return images
+
+    found = run(Small(), Translation(input=str(inbox / "in"), output=str(inbox / "out")))
+    assert found.written == 3
+    ((path, sentence),) = found.failed
+    assert path.name == "gray.png" and sentence.endswith("TensorFlow says: out of memory")
 
 
 def test_what_is_there_is_skipped_on_request(inbox, translator):
@@ -168,6 +213,7 @@ def test_shards_are_all_the_files_once(inbox):
     ]
     assert [len(part) for part in parts] == [2, 2, 1, 1]
     whole = Translation(input=str(inbox / "in"), output="out", recursive=True).jobs()
+    assert [job.number for job in whole] == list(range(6))
     assert sorted(job for part in parts for job in part) == whole
 
 
@@ -179,6 +225,8 @@ def test_shards_are_all_the_files_once(inbox):
         ({"input": "nowhere/*.png", "output": "x"}, "No images in --input nowhere"),
         ({"output_size": "big"}, "--output_size big is none of: original, model, HEIGHTxWIDTH"),
         ({"shard": "5/4"}, "--shard 5/4 is no part"),
+        ({"suffix": "a/b"}, "is no part of a name"),
+        ({"tile_overlap": "8"}, "say --tile, too"),
         ({"format": "gif"}, "--format gif is none of: keep, jpg"),
     ],
 )
