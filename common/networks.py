@@ -20,17 +20,8 @@ def resnet(images, channels, filters, blocks, norm, dropout=0.0, key=None):
 
     H and W are multiples of 4. Padding as in PyTorch. Dropout is in the middle of each block.
     """
-    weights, upper = randomness.normal_initializer(0.0, 0.02), filters * 4
-    with tf.variable_scope("in"):
-        x = conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")
-        x = tf.nn.relu(norm(x))
-    for level in (1, 2):
-        with tf.variable_scope(f"down_{level}"):
-            x = conv(pad(x, 1), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
-            x = tf.nn.relu(norm(x))
-    for block in range(blocks):
-        with tf.variable_scope(f"block_{block}"):
-            x = x + _residual(x, upper, weights, norm, dropout, key)
+    weights = randomness.normal_initializer(0.0, 0.02)
+    x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="CONSTANT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
             x = deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True)
@@ -67,20 +58,12 @@ def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
 
 def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None):
     """The same as TF-GAN has it: reflected margins throughout, and on the way up biases instead of norms."""
-    weights, upper = randomness.normal_initializer(0.0, 0.02), filters * 4
-    with tf.variable_scope("in"):
-        x = tf.nn.relu(norm(conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")))
-    for level in (1, 2):
-        with tf.variable_scope(f"down_{level}"):
-            x = conv(pad(x, 1, "REFLECT"), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
-            x = tf.nn.relu(norm(x))
-    for block in range(blocks):
-        with tf.variable_scope(f"block_{block}"):
-            x = x + _residual(x, upper, weights, norm, dropout, key)
+    x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="REFLECT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
             x = tf.nn.relu(deconv(x, filters * 2**level, 3, randomness.glorot_initializer, TRAINED, from_first=True))
     with tf.variable_scope("out"):
+        weights = randomness.normal_initializer(0.0, 0.02)
         return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, ABSENT, "VALID"))
 
 
@@ -186,6 +169,21 @@ def _dualgan_convolutions(x, filters, norm, strides, inner, outer):
                 norm.bias if normed else TRAINED,
             )
             x = tf.nn.leaky_relu(norm(x) if normed else x, 0.2)
+    return x
+
+
+def _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins):
+    """The way down of a ResNet and its blocks; `margins` is the mode of the padding on the way down."""
+    weights = randomness.normal_initializer(0.0, 0.02)
+    with tf.variable_scope("in"):
+        x = tf.nn.relu(norm(conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")))
+    for level in (1, 2):
+        with tf.variable_scope(f"down_{level}"):
+            x = conv(pad(x, 1, margins), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
+            x = tf.nn.relu(norm(x))
+    for block in range(blocks):
+        with tf.variable_scope(f"block_{block}"):
+            x = x + _residual(x, filters * 4, weights, norm, dropout, key)
     return x
 
 

@@ -8,7 +8,6 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from common import layers, use
 from common import tensorflow as tf
@@ -59,7 +58,7 @@ class TiledTranslator(Translator):
     def in_floats(self, direction, image):
         """One image, uint8 [H, W, C], translated: float32 in [-1, 1]."""
         way, (height, width) = self._ways[direction], image.shape[:2]
-        padded = _padded(image, self.dual.multiple, self.dual.smallest)
+        (padded,) = self._session.run(way.padded, {way.images: image[None]})
         measured = self._session.run(way.measured, {way.images: self._to_measure(padded)[None]})
         fed = dict(zip(way.given, measured))
         total = shares = None
@@ -77,30 +76,28 @@ class TiledTranslator(Translator):
         return total[top : top + height, left : left + width]
 
     def _to_measure(self, image):
-        """The image that statistics are taken of: itself, or a copy of about WHOLE pixels."""
-        height, width = image.shape[:2]
-        if height * width <= WHOLE:
+        """The image that statistics are taken of: itself, or a copy of at most WHOLE pixels, means of blocks."""
+        sides, multiple = image.shape[:2], self.dual.multiple
+        if math.prod(sides) <= WHOLE:
             return image
-        shrink = math.sqrt(WHOLE / (height * width))
-        size = [
-            max(self.dual.smallest, round(side * shrink / self.dual.multiple) * self.dual.multiple)
-            for side in (height, width)
-        ]
+        shrink = math.ceil(math.sqrt(math.prod(sides) / WHOLE))
+        shrinks = [min(shrink, side // self.dual.smallest) for side in sides]
+        height, width = (side // each // multiple * multiple for side, each in zip(sides, shrinks))
         if not self._said:
             self._said = True
             print(
-                f"Norms take their statistics from copies of about {WHOLE:,} pixels: the images are larger.",
+                f"Norms take their statistics from smaller copies: the images have more than {WHOLE:,} pixels.",
                 file=sys.stderr,
                 flush=True,
             )
-        channels = [
-            np.asarray(Image.fromarray(each).resize(size[::-1], Image.BOX)) for each in np.moveaxis(image, -1, 0)
-        ]
-        return np.stack(channels, axis=-1)
+        whole = image[: height * shrinks[0], : width * shrinks[1]]  # all but an edge
+        blocks = whole.reshape(height, shrinks[0], width, shrinks[1], -1)
+        return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
 class _Way(NamedTuple):
     images: tf.Tensor  # placeholder, uint8 [1, H, W, C]
+    padded: tf.Tensor  # uint8, with sides that the networks take
     measured: list  # the statistics of its norms, in order
     given: list  # placeholders for them
     made: tf.Tensor  # float32, with the statistics that are given
@@ -139,7 +136,8 @@ def _connect(dual, name, tile, overlap):
         raise UserError(
             f"--tile {tile} leaves nothing between overlaps of {own} pixels on each side. Use a larger tile."
         )
-    return _Way(images, measured, given, made, own)
+    padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
+    return _Way(images, padded, measured, given, made, own)
 
 
 def windows(size, tile, overlap, multiple):
@@ -167,16 +165,3 @@ def _ramp(part, side, overlap):
     after = part.stop - 1 - at if part.stop < side else np.full(at.shape, overlap)
     inside = np.minimum(before, after)
     return np.clip((inside - wrong + 1) / (overlap - wrong + 1), 1e-6 * (inside >= wrong), 1.0).astype(np.float32)
-
-
-def _padded(image, multiple, smallest):
-    """As tensors.pad_to_multiple, in NumPy."""
-    for axis in (0, 1):
-        side = image.shape[axis]
-        wanted = max(-(-side // multiple) * multiple, smallest)
-        before = (wanted - side) // 2
-        if wanted > side:
-            margins = [(0, 0)] * 3
-            margins[axis] = (before, wanted - side - before)
-            image = np.pad(image, margins, "reflect")
-    return image

@@ -76,15 +76,7 @@ class Translation:
             if not getattr(self, name):
                 raise UserError(f"Translate what, and where to? Say --{name}.")
         paths, root = self._inputs()
-        one = pathlib.Path(self.input).is_file()
-        if pathlib.Path(self.output).is_file() and not one:
-            raise UserError(f"--output {self.output} is a file, and several images need a folder.")
-        if (
-            one
-            and pathlib.Path(self.output).suffix.lower() in files.SUFFIXES
-            and (self.suffix or self.format != "keep")
-        ):
-            raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
+        self._refuse_output()
         jobs = [Job(number, path, self._target(path, root)) for number, path in enumerate(paths)]
         _refuse_collisions(jobs)
         number, count = (int(part) for part in self.shard.split("/"))

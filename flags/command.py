@@ -144,8 +144,7 @@ def _run_dir(dual, values):
     """The folder of a run that has no other name than its model and its set of images."""
     if not values.dataset and not (values.dir_A and values.dir_B):
         raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
-    name = values.dataset or f"{pathlib.Path(values.dir_A).name}-{pathlib.Path(values.dir_B).name}"
-    return f"runs/{_model(dual)}-{pathlib.Path(name).name}"
+    return f"runs/{_model(dual)}-{pathlib.Path(flag_settings.read(Images, values).name).name}"
 
 
 def _with_length(given):

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from common import tensorflow as tf
 from common import tiles
 from common.errors import UserError
-from common.images import Images, files, tensors
+from common.images import Images, files
 from common.run import Run
 from common.tiles import TiledTranslator
 from common.train import train
@@ -68,9 +67,10 @@ def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, caps
         copy = tiled._to_measure(whole)
         made = tiled("A2B", whole)
         tiled("A2B", whole)
-    assert abs(copy.shape[0] * copy.shape[1] - 10_000) < 1_000
+    assert 2_500 < copy.shape[0] * copy.shape[1] <= 10_000
+    np.testing.assert_allclose(copy.mean(axis=(0, 1)), whole.mean(axis=(0, 1)), atol=2.0)
     assert made.shape == whole.shape
-    assert capsys.readouterr().err.count("Norms take their statistics from copies") == 1
+    assert capsys.readouterr().err.count("Norms take their statistics from smaller copies") == 1
 
 
 def test_windows_cover_everything_from_multiples():
@@ -81,13 +81,6 @@ def test_windows_cover_everything_from_multiples():
             assert rows.stop - rows.start <= 200 and columns.stop - columns.start <= 200
             covered[rows, columns] += 1
         assert covered.min() >= 1
-
-
-def test_padding_is_that_of_the_graph(session):
-    for height, width in ((5, 9), (1, 3), (64, 33)):
-        whole = image(height, width)
-        expected = session.run(tensors.pad_to_multiple(tf.constant(whole[None]), 4, 8))[0]
-        np.testing.assert_array_equal(tiles._padded(whole, 4, 8), expected)
 
 
 def test_what_tiles_cannot_do_is_refused(runs):

@@ -26,7 +26,11 @@ class Images:
     side_by_side: bool = setting(
         False, "Whether A and B are the left and the right half of each file of NAME/train and NAME/val."
     )
-    limit: int = setting(0, "Use the first so many images of each domain; 0: all.", minimum=0)
+    limit: int = setting(
+        0,
+        "Use the first so many images (of each domain); 0: all. Of test and translate, an input of their own.",
+        minimum=0,
+    )
     epoch_size: str = setting(
         "max", "Images in an epoch: as many as the larger domain has, or the smaller.", ("max", "min")
     )
