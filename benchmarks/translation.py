@@ -11,7 +11,8 @@ import tempfile
 import time
 
 from common.images import files
-from common.translate import Translation, Translator, translate
+from common.jobs import Translation
+from common.translate import Translator, translate
 
 
 def main():
@@ -24,8 +25,8 @@ def main():
     asked = parser.parse_args()
     with Translator(asked.run_dir) as translator, tempfile.TemporaryDirectory() as output:
         how = Translation(input=asked.input, output=output)
-        jobs = how.jobs(asked.limit)
-        images = [files.read(job.source, translator.channels(asked.direction)) for job in jobs]
+        jobs = how.jobs(asked.limit, translator.target(asked.direction))
+        images = [files.read(job.source, translator.source(asked.direction)) for job in jobs]
         translator(asked.direction, images[:3])  # what is built when it first runs is built
         ratios = []
         for _ in range(asked.rounds):

@@ -77,8 +77,13 @@ class Dual(abc.ABC):
     interpolation: str = setting("bilinear", "How images are resized.", ("bilinear", "bicubic", "area", "nearest"))
     antialias: bool = setting(False, "Whether to smooth when resizing to fewer pixels.")
     flip: bool = setting(False, "Whether to mirror training images left to right, at random, half of the time.")
-    channels_A: int = setting(3, "Channels of images of A: 1 (gray) or 3 (RGB).", (1, 3))
-    channels_B: int = setting(3, "Channels of images of B: 1 (gray) or 3 (RGB).", (1, 3))
+    channels_A: int = setting(
+        3,
+        "Channels of images of A: 1 (gray), 3 (RGB) or any number of bands; auto: as they have.",
+        minimum=0,
+        auto=True,
+    )
+    channels_B: int = setting(3, "Channels of images of B; auto: as they have.", minimum=0, auto=True)
     ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1)
     ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1)
     gan_loss: str = setting(

@@ -48,7 +48,7 @@ def plan(dual, images, run):
     Raises UserError if there are no images.
     """
     files = images.training_files(dual)
-    in_epoch = images.images_in_epoch(files)
+    dual, in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, in_epoch)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)

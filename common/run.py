@@ -1,6 +1,6 @@
 """A run: one training, and the folder that tells all about it.
 
-config.json    the model, the images and the run: class and fields; versions and threads
+config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads
 checkpoints/   model-00012000.{index,data-*}
 log.csv        a row per logged step
 samples/       00012000.png
@@ -17,6 +17,7 @@ import platform
 from common import checkpoints, settings
 from common import tensorflow as tf
 from common.errors import UserError
+from common.images.pixels import Domain
 from common.settings import FIXED, FREE, WARN, setting
 
 
@@ -94,7 +95,7 @@ def config_path(run_dir):
 
 
 def load(run_dir):
-    """What a run folder was written with: dual, images and run, and files and environment as `record` wrote them."""
+    """What a run folder was written with: dual, images and run, and what `record` adds to them."""
     return settings.load(config_path(run_dir))
 
 
@@ -127,7 +128,20 @@ def refuse_other_files(run_dir, files):
             )
 
 
-def record(run, dual, images, files):
+def load_trained(run_dir):
+    """The same of a run that can be used; raises UserError if there is none."""
+    if not has_begun(run_dir):
+        raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
+    return load(run_dir)
+
+
+def domains(saved):
+    """{"A": Domain, "B": Domain} of what `load` gave: what its images are made of."""
+    channels, made_of = {"A": saved["dual"].channels_A, "B": saved["dual"].channels_B}, saved.get("domains", {})
+    return {name: Domain(**made_of.get(name, {"channels": channels[name]})) for name in channels}
+
+
+def record(run, dual, images, files, domains):
     """Writes config.json. Returns a sentence for each change of the environment since it was written last."""
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
@@ -138,7 +152,9 @@ def record(run, dual, images, files):
         changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
     fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
-    settings.save(path, {"files": fingerprints, "environment": now}, dual=dual, images=images, run=run)
+    made_of = {name: dataclasses.asdict(domain) for name, domain in domains.items()}
+    facts = {"domains": made_of, "files": fingerprints, "environment": now}
+    settings.save(path, facts, dual=dual, images=images, run=run)
     return changes
 
 

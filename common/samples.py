@@ -3,7 +3,7 @@
 import numpy as np
 
 from common import use
-from common.images import files, pipeline, tensors
+from common.images import files, pipeline, pixels, tensors
 
 COUNT = 4  # images of each domain
 GAP = 4  # pixels between images
@@ -24,7 +24,7 @@ class Samples:
                 (_, images), begin = pipeline.all_images(target, dual, len(target.paths), repeat=True)
                 shown.append(images)
                 self.begin.append(begin)
-            self._strips[name] = [tensors.to_bytes(images) for images in shown]
+            self._strips[name] = [tensors.to_pixels(images) for images in shown]
 
     def write(self, session, path):
         """Writes one PNG: a block of rows for each direction, side by side."""
@@ -43,7 +43,7 @@ def chosen(paths):
 
 def _block(strips):
     """[[N, S, S, C], ...] as one picture: a row for each of N, a column for each strip."""
-    columns = [np.repeat(images, 3 // images.shape[-1], axis=-1) for images in strips]
+    columns = [pixels.to_look_at(images) for images in strips]
     framed = [np.pad(images, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for images in columns]
     rows = [np.concatenate(list(images), axis=0) for images in framed]
     return np.concatenate(rows, axis=1)[:-GAP, :-GAP]

@@ -15,9 +15,12 @@ FREE = "free"  # the new value holds
 WARN = "warn"  # the new value holds, and results may differ in their last bits
 
 
-def setting(default, about, choices=(), minimum=None, resume=FIXED):
-    """A dataclass field: default, meaning, the values it may have, and what it does on resume."""
-    metadata = {"about": about, "choices": tuple(choices), "minimum": minimum, "resume": resume}
+def setting(default, about, choices=(), minimum=None, resume=FIXED, auto=False):
+    """A dataclass field: default, meaning, the values it may have, and what it does on resume.
+
+    `auto`: whether 0 stands for auto, a number that is found out.
+    """
+    metadata = {"about": about, "choices": tuple(choices), "minimum": minimum, "resume": resume, "auto": auto}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -49,13 +52,14 @@ class Difference(NamedTuple):
 
 
 def differences(saved, asked):
-    """Every field in which `asked` differs from `saved`, a part of the same class."""
+    """Every field in which `asked` differs from `saved`, a part of the same class; auto differs from nothing."""
     if type(saved) is not type(asked):
         return [Difference("model", type(saved).__name__, type(asked).__name__, FIXED)]
     return [
         Difference(field.name, was, now, field.metadata["resume"])
         for field in dataclasses.fields(saved)
         if (was := getattr(saved, field.name)) != (now := getattr(asked, field.name))
+        and not (field.metadata["auto"] and now == 0)
     ]
 
 

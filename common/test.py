@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import pathlib
@@ -17,11 +18,18 @@ from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
 from common.errors import UserError
-from common.images import files, pipeline, tensors
+from common.images import files, pipeline, pixels, tensors
 from common.use import Use
 
 COLUMNS = ("direction", "name", *metrics.PAIRED, *(f"input_{name}" for name in metrics.PAIRED))
 BACK = {"A2B": "A2B2A", "B2A": "B2A2B"}
+
+
+class Native(NamedTuple):
+    """An image as files of a domain have it, and what that is in the size of the model, as the target has it."""
+
+    image: tf.Tensor  # placeholder
+    prepared: tf.Tensor
 
 
 class Way(NamedTuple):
@@ -30,26 +38,26 @@ class Way(NamedTuple):
     name: str
     source: pipeline.Loader
     target: pipeline.Loader  # of the other domain
-    untouched: pipeline.Loader  # of the images as they are, with the channels of the target
     begin: tf.Operation
     fetches: dict  # number; A2B, A2B_2 and so on, A2B2A: images by the folder they go to
-    native: tf.Tensor  # placeholder: an image as a file has it, with the channels of the target
-    prepared: tf.Tensor  # that image in the size of the model
+    suffixes: dict  # by the same folders: the format of their images
+    as_target: Native
+    as_source: Native
 
 
 def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
     """Translates every validation image of `images` with the newest checkpoint of a run.
 
     Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, in the size of the
-    model or that of `how`, a Use, each image as its stem and .png; where both domains have images of one stem,
+    model or that of `how`, a Use, each image as its stem and .png, or .tif where that does not hold it; where both
+    domains have images of one stem,
     metrics.csv (an image a row) and metrics.json (means), too, beside those of the input
     as it is. Returns what metrics.json says. Raises UserError if there is nothing to test.
     """
-    if not runs.has_begun(run_dir):
-        raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
+    saved, how = runs.load_trained(run_dir), how or Use()
     runs.refuse_contradictions(run_dir, dual=dual)
-    run, how = runs.load(run_dir)["run"], how or Use()
-    dual = how.sized(dual)
+    run, trained = saved["run"], saved["dual"]
+    dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
     if how.n_samples > 1 and not dual.noisy:
         raise UserError(
             f"--n_samples {how.n_samples} would be equal to each other: this run draws no noise when it is used"
@@ -59,7 +67,7 @@ def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
     _refuse_equal_stems(found)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        loaders = dict(zip("AB", images.loaders(dual, found)))
+        loaders = dict(zip("AB", images.loaders(dual, found, runs.domains(saved))))
         names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
         if not names:
             raise UserError(
@@ -81,16 +89,25 @@ def _way(dual, name, loaders, batch_size, n_samples):
     source, target = loaders[name[0]], loaders[name[-1]]
     (number, real), begin = pipeline.all_images(source, dual, batch_size)
     direction, cycle = use.connect(dual, name, real, number)
-    fetches = {"number": number, name: tensors.to_bytes(direction.fake)}
+    fetches, suffixes = {"number": number}, {}
+
+    def fetch(folder, images, domain):
+        fetches[folder] = tensors.to_pixels(images, domain)
+        suffixes[folder] = files.suffix_for(domain)
+
+    fetch(name, direction.fake, target.domain)
     if cycle is not None:
-        fetches[BACK[name]] = tensors.to_bytes(cycle.reconstructed)
+        fetch(BACK[name], cycle.reconstructed, source.domain)
     for sample in range(1, n_samples):
         another, _ = use.connect(dual, name, real, number, sample)
-        fetches[f"{name}_{sample + 1}"] = tensors.to_bytes(another.fake)
-    native = tf.placeholder(tf.uint8, [None, None, target.channels])
-    prepared = tensors.to_bytes(tensors.prepare(native, dual))
-    untouched = pipeline.Loader(source.paths, target.channels, 0, source.smallest, source.half)
-    return Way(name, source, target, untouched, begin, fetches, native, prepared)
+        fetch(f"{name}_{sample + 1}", another.fake, target.domain)
+    natives = (_native(dual, loader.domain, target.domain) for loader in (target, source))
+    return Way(name, source, target, begin, fetches, suffixes, *natives)
+
+
+def _native(dual, domain, target):
+    image = tf.placeholder(domain.dtype, [None, None, domain.channels])
+    return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain), target))
 
 
 def _walk(session, way, loaders, run_dir):
@@ -103,8 +120,8 @@ def _walk(session, way, loaders, run_dir):
                 found = session.run(way.fetches)
             for i, number in enumerate(found["number"]):
                 path = paths[number]
-                for folder in way.fetches.keys() - {"number"}:
-                    files.write(pathlib.Path(run_dir, "test", folder, f"{path.stem}.png"), found[folder][i])
+                for folder, suffix in way.suffixes.items():
+                    files.write(pathlib.Path(run_dir, "test", folder, f"{path.stem}{suffix}"), found[folder][i])
                 if path.stem in targets:
                     yield _row(session, way, path, targets[path.stem], found[way.name][i])
                 bar.n += 1
@@ -112,15 +129,18 @@ def _walk(session, way, loaders, run_dir):
 
 
 def _row(session, way, path, target_path, fake):
-    """What a translated image scores, and what the input as it is would have."""
+    """What a translated image scores, and what the input as it is would have, if it can be compared."""
 
-    def prepared(loader, file):
-        return session.run(way.prepared, {way.native: loader.read(file)})
+    def prepared(native, loader, file):
+        return session.run(native.prepared, {native.image: loader.read(file)})
 
-    target, untouched = prepared(way.target, target_path), prepared(way.untouched, path)
-    scores = {name: metric(fake, target) for name, metric in metrics.PAIRED.items()}
-    before = {f"input_{name}": metric(untouched, target) for name, metric in metrics.PAIRED.items()}
-    return {"direction": way.name, "name": path.name, **scores, **before}
+    target = prepared(way.as_target, way.target, target_path)
+    untouched = pixels.with_channels(prepared(way.as_source, way.source, path), target.shape[-1])
+    span, row = way.target.domain.span, {"direction": way.name, "name": path.name}
+    for name, metric in metrics.PAIRED.items():
+        row[name] = metric(fake, target, span)
+        row[f"input_{name}"] = None if untouched is None else metric(untouched, target, span)
+    return row
 
 
 def _report(run_dir, step, rows):
@@ -162,4 +182,4 @@ def _refuse_equal_stems(found):
         first = {}
         for path in paths:
             if (other := first.setdefault(path.stem, path)) is not path:
-                raise UserError(f"{path} and {other} would both be written as {path.stem}.png. Rename one of them.")
+                raise UserError(f"{path} and {other} would both be written as one, {path.stem}. Rename one of them.")

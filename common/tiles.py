@@ -39,25 +39,28 @@ class TiledTranslator(Translator):
             raise UserError("--tile needs a run without noise: a tile would not draw what the whole image draws.")
         if how.scale_to not in ("auto", "keep"):
             raise UserError(f"--tile takes images in their own size: leave out --scale_to {how.scale_to}.")
-        return _connect(dual, name, self._tile, self._overlap)
+        return _connect(dual, name, self._tile, self._overlap, self.source(name), self.target(name))
 
     def __call__(self, direction, images, output_size="original", first=0):
         """As Translator has it, but for `output_size`, which has to be that of the image."""
         if output_size not in ("original", "model"):
             raise UserError(f"--tile writes images in their own size: leave out --output_size {output_size}.")
-        if isinstance(images, (list, tuple)) or np.ndim(images) == 4:
-            made = [self(direction, image, output_size) for image in images]
-            return made if isinstance(images, (list, tuple)) else np.stack(made)
-        self._refuse(direction, np.asarray(images)[None])
-        made = self.in_floats(direction, np.asarray(images))
-        found = np.empty(made.shape, np.uint8)
-        for row, values in enumerate(made):  # one by one: the whole once more in floats would not fit
-            found[row] = np.rint(np.clip((values + 1.0) * 127.5, 0.0, 255.0))
+        if isinstance(images, (list, tuple)) or np.ndim(images) != 4:
+            return super().__call__(direction, images, output_size, first)
+        return np.stack([self._in_pixels(direction, image) for image in images])
+
+    def _in_pixels(self, direction, image):
+        made, way = self.in_floats(direction, image), self._ways[direction]
+        found = np.empty(made.shape, self.target(direction).dtype)
+        for top in range(0, len(made), self._tile):  # the whole once more in floats would not fit
+            rows = slice(top, top + self._tile)
+            found[rows] = self._session.run(way.pixels, {way.floats: made[rows]})
         return found
 
     def in_floats(self, direction, image):
-        """One image, uint8 [H, W, C], translated: float32 in [-1, 1]."""
-        way, (height, width) = self._ways[direction], image.shape[:2]
+        """One image [H, W, C] translated: float32 in [-1, 1]."""
+        (image,), way = self._brought(direction, image[None]), self._ways[direction]
+        height, width = image.shape[:2]
         (padded,) = self._session.run(way.padded, {way.images: image[None]})
         measured = self._session.run(way.measured, {way.images: self._to_measure(padded)[None]})
         fed = dict(zip(way.given, measured))
@@ -91,23 +94,24 @@ class TiledTranslator(Translator):
                 flush=True,
             )
         whole = image[: height * shrinks[0], : width * shrinks[1]]  # all but an edge
-        blocks = whole.reshape(height, shrinks[0], width, shrinks[1], -1)
-        return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+        means = whole.reshape(height, shrinks[0], width, shrinks[1], -1).mean(axis=(1, 3))
+        return (means if image.dtype.kind == "f" else np.rint(means)).astype(image.dtype)
 
 
 class _Way(NamedTuple):
-    images: tf.Tensor  # placeholder, uint8 [1, H, W, C]
-    padded: tf.Tensor  # uint8, with sides that the networks take
+    images: tf.Tensor  # placeholder, [1, H, W, C] of the source
+    padded: tf.Tensor  # the same, with sides that the networks take
     measured: list  # the statistics of its norms, in order
     given: list  # placeholders for them
     made: tf.Tensor  # float32, with the statistics that are given
+    floats: tf.Tensor  # placeholder, rows of an image in [-1, 1]
+    pixels: tf.Tensor  # those rows as the target has them
     overlap: int  # pixels on each side of a tile
 
 
-def _connect(dual, name, tile, overlap):
-    channels = dual.channels_A if name[0] == "A" else dual.channels_B
-    images = tf.placeholder(tf.uint8, [1, None, None, channels])
-    x, measured, given = tensors.from_bytes(images), [], []
+def _connect(dual, name, tile, overlap, source, target):
+    images = tf.placeholder(source.dtype, [1, None, None, source.channels])
+    x, measured, given = tensors.from_pixels(images, source), [], []
 
     def measure(*statistics):
         measured.extend(statistics)
@@ -132,12 +136,20 @@ def _connect(dual, name, tile, overlap):
     radius = int(sees) // 2 + 1
     own = radius + BLEND if overlap is None else overlap
     own = -(-own // dual.multiple) * dual.multiple
+    if own < radius:
+        print(
+            f"warning: tiles that overlap by {own} pixels miss some of the {radius} that a pixel sees on each side:"
+            " seams may show. --tile_overlap auto has none.",
+            file=sys.stderr,
+            flush=True,
+        )
     if 2 * own >= tile:
         raise UserError(
             f"--tile {tile} leaves nothing between overlaps of {own} pixels on each side. Use a larger tile."
         )
     padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
-    return _Way(images, padded, measured, given, made, own)
+    floats = tf.placeholder(tf.float32, [None, None, target.channels])
+    return _Way(images, padded, measured, given, made, floats, tensors.to_pixels(floats, target), own)
 
 
 def windows(size, tile, overlap, multiple):

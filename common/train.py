@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import signal
 import sys
@@ -16,6 +17,7 @@ from common.checkpoints import Checkpoints
 from common.errors import UserError
 from common.images import folders, pipeline
 from common.images.folders import Files
+from common.images.pixels import EIGHT_BITS
 from common.monitor import Monitor
 
 DOMAINS = ("A", "B")
@@ -47,12 +49,15 @@ def train(dual, images, run):
     SIGINT and SIGTERM end it after the step in hand, saved. Returns its Progress. Raises
     UserError if the images or the run folder are not as they should be, or a loss is not finite.
     """
-    if runs.has_begun(run.run_dir):
+    begun = runs.has_begun(run.run_dir)
+    if begun:
         runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run)
     files = images.training_files(dual)
-    if runs.has_begun(run.run_dir):
+    if begun:
         runs.refuse_other_files(run.run_dir, files)
-    loaders = images.loaders(dual, files)
+    dual = images.fitted(dual, files)
+    domains = runs.domains(runs.load(run.run_dir)) if begun else images.domains(dual, files)
+    loaders = images.loaders(dual, files, domains)
     images_in_epoch = images.images_in_epoch(files)
     total, partners = run.total_steps(dual, images_in_epoch), images.partners(dual, files)
     if 0 < total <= dual.d_warmup:
@@ -61,12 +66,13 @@ def train(dual, images, run):
             " train longer with --steps or --epochs."
         )
     with tf.Graph().as_default():
-        graph = build(dual, loaders, _sample_loaders(dual, images, files), run, images_in_epoch, partners)
+        graph = build(dual, loaders, _sample_loaders(dual, images, files, domains), run, images_in_epoch, partners)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
-            _warn(runs.record(run, dual, images, files))
+            _warn(runs.record(run, dual, images, files, domains))
             if done < total:
                 print(_introduction(dual, images, files, run, session, done, total), flush=True)
+                _tell_of(domains)
             if done == 0:  # what it begins with; and if an image of the strips does not read, that is said now
                 graph.samples.write(session, run.path("samples", f"{0:08d}.png"))
             names = dict.fromkeys(name for each in graph.step.passes for name in each.losses)
@@ -121,6 +127,13 @@ def _introduction(dual, images, files, run, session, done, total):
         + ("\nThe identity loss is off: A and B have different channels." if _without_identity(dual) else "")
         + (f"\nGoing on from step {done:,}." if done else "")
     )
+
+
+def _tell_of(domains):
+    """Says which values are trained on, where they are not the usual ones."""
+    for name, domain in domains.items():
+        if domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
+            print(f"Images of {name} are {domain.describe()}, which become -1 to 1.", flush=True)
 
 
 def _without_identity(dual):
@@ -180,13 +193,13 @@ def _not_finite(name, loss, number, loaders, numbers, checkpoints):
     )
 
 
-def _sample_loaders(dual, images, files):
+def _sample_loaders(dual, images, files, domains):
     """Loaders of the few images that the strips show: of val, or where it has none, of train."""
     validation = images.validation_files(dual)
     if dual.pairing == "all":
         validation, _ = folders.pair(validation)
     shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, files)))
-    return images.loaders(dual, shown)
+    return images.loaders(dual, shown, domains)
 
 
 @contextlib.contextmanager

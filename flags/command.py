@@ -1,5 +1,6 @@
 """The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
 
+import collections
 import dataclasses
 import importlib
 import pathlib
@@ -12,12 +13,13 @@ from common import plan
 from common import run as runs
 from common.errors import UserError
 from common.images import Images
+from common.jobs import Translation
 from common.run import Run
 from common.settings import FREE, setting
 from common.test import test
 from common.tiles import TiledTranslator
 from common.train import train
-from common.translate import Translation, Translator, translate
+from common.translate import Translator, translate
 from common.use import Use
 from flags import help as help_page
 from flags import presets, quiet
@@ -57,6 +59,8 @@ class Asked(NamedTuple):
 def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
     argv, dual = sys.argv if argv is None else argv, _importable(dual)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     if HELP & set(argv):
         print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use, Translation)))
     elif DEBUG & set(argv):
@@ -187,8 +191,13 @@ def _translate(dual, asked):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
     if values.n_samples > 1:
         raise UserError("--n_samples is for --phase test: translating writes one image for each. Leave it out.")
+    if values.run_dir and "dataset" in asked.given:
+        raise UserError("--run_dir and --dataset both say which run. Give one of them.")
     how, run_dir = flag_settings.read(Translation, values), values.run_dir or _run_dir(dual, values)
-    jobs = how.jobs(values.limit)
+    saved = runs.load_trained(run_dir)
+    asked_for = values["direction"].value if "direction" in asked.given else "both"
+    direction = _direction(saved["dual"], asked_for)
+    jobs = how.jobs(values.limit, runs.domains(saved)[direction[-1]])
     threads = values.threads if "threads" in asked.given else None
     if how.tile:
         overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
@@ -196,11 +205,14 @@ def _translate(dual, asked):
     else:
         translator = Translator(run_dir, _use(asked), threads)
     with translator:
-        asked_for = values["direction"].value if "direction" in asked.given else "both"
-        direction = _direction(translator.dual, asked_for)
         found = translate(translator, direction, jobs, how, values.batch_size)
     for _, sentence in found.failed:
         print(f"failed: {sentence}", file=sys.stderr)
+    if changed := collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in jobs if job.changed):
+        counts = ", ".join(f"{count:,} {what}" for what, count in changed.items())
+        print(f"Written in another format, as theirs does not hold what is made: {counts}.")
+    if found.opaque:
+        print(f"Written without transparency, which their format does not hold: {found.opaque:,}.")
     print(f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed.")
     if found.failed:
         sys.exit(1)

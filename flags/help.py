@@ -42,7 +42,8 @@ def _group(part, fields):
 def _flag(field, kind):
     values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES.get(kind)
     default = [str(field.default).lower() if kind is bool else str(field.default)] if field.default != "" else []
-    name = f"--[no]{field.name}" if kind is bool else f"--{field.name} {values}"
+    or_auto = "|auto" if field.metadata["auto"] else ""
+    name = f"--[no]{field.name}" if kind is bool else f"--{field.name} {values}{or_auto}"
     shown = f"  {name}   [{', '.join([*default, field.metadata['resume']])}]"
     about = textwrap.fill(field.metadata["about"], 96, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return f"{shown}\n{about}\n"

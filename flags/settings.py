@@ -8,6 +8,16 @@ from absl import flags
 _DEFINE = {bool: flags.DEFINE_bool, float: flags.DEFINE_float, int: flags.DEFINE_integer, str: flags.DEFINE_string}
 
 
+class _NumberOrAuto(flags.IntegerParser):
+    """Takes auto for 0."""
+
+    def __init__(self):
+        super().__init__(lower_bound=0)
+
+    def convert(self, argument):
+        return 0 if argument == "auto" else super().convert(argument)
+
+
 def define(cls, values):
     """Defines in `values`, for every field of `cls`, the flag of its name, type and default."""
     types = typing.get_type_hints(cls)
@@ -15,6 +25,9 @@ def define(cls, values):
         about, limits = field.metadata["about"], {}
         if field.name in values:
             delattr(values, field.name)
+        if field.metadata["auto"]:
+            flags.DEFINE(_NumberOrAuto(), field.name, field.default, about, flag_values=values)
+            continue
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"]}
         if types[field.name] is str and field.metadata["choices"]:

@@ -46,6 +46,23 @@ class Gain(CyclicDual):
 
 
 @dataclasses.dataclass(frozen=True)
+class Pointwise(Gain):
+    """Generators look at one pixel alone, and take sides that are multiples of four."""
+
+    image_size: int = override(Dual, "image_size", 8)
+
+    @property
+    def multiple(self):
+        return 4
+
+    def generator(self, images, channels, key):
+        kept = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
+        start = tf.ones_initializer()
+        kernel = tf.get_variable("kernel", [1, 1, images.shape[-1], channels], initializer=start, collections=kept)
+        return tf.tanh(tf.nn.conv2d(images, kernel, 1, "VALID"))
+
+
+@dataclasses.dataclass(frozen=True)
 class SimultaneousGain(Gain):
     """The same, with all gradients before all changes."""
 

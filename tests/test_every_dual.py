@@ -113,3 +113,37 @@ def test_training_in_two_parts_is_training_in_one(tmp_path, name):
     assert [direction for direction in ("A2B", "B2A") if direction in scores] == list(dual.directions)
     for direction in dual.directions:
         assert len(list(whole.path("test", direction).iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["dualgan", "cyclegan", "pix2pix", "semi-supervised"])
+def test_rgb_becomes_gray_of_16_bits_and_back(tmp_path, capsys, name):
+    random = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for number in range(2):
+            rgb, deep = (
+                random.integers(0, 256, [40, 36, 3], np.uint8),
+                random.integers(500, 3000, [40, 36, 1], np.uint16),
+            )
+            deep[0, 0], deep[0, 1] = 500, 2999
+            files.write(tmp_path / "set" / split / "A" / f"{number}.jpg", rgb)
+            files.write(tmp_path / "set" / split / "B" / f"{number}.png", deep)
+    dual = dataclasses.replace(DUALS[name], channels_B=0, flip=True)
+    images, run = Images("set", data_root=str(tmp_path)), Run(str(tmp_path / "run"), steps=2, sample_every=2)
+    train(dual, images, run)
+    said = capsys.readouterr().out
+    assert "Images of B are uint16 from 500 to 2,999, which become -1 to 1." in said
+    assert ("identity loss is off" in said) == bool(getattr(dual, "lambda_identity", 0.0))
+    train(dual, images, dataclasses.replace(run, steps=3))  # auto is what it was
+    scores = run_test(run.run_dir, dual, images)
+    assert 0.0 < scores[dual.directions[0]]["l1"] < 1.0
+    kinds = {"A": (3, "uint8", (0, 255)), "B": (1, "uint16", (500, 2999))}
+    with Translator(run.run_dir) as translator:
+        for direction in dual.directions:
+            source, target = (files.decode(tmp_path / "set/val/A/0.jpg"), files.decode(tmp_path / "set/val/B/0.png"))
+            taken = {"A2B": source, "B2A": target}[direction].pixels
+            channels, dtype, (low, high) = kinds[direction[-1]]
+            made = translator(direction, taken)
+            assert (made.shape, made.dtype) == ((40, 36, channels), dtype)
+            assert low <= made.min() < made.max() <= high
+            written = files.decode(run.path("test", direction, "0.png"))
+            assert (written.pixels.shape, written.pixels.dtype) == ((dual.image_size, dual.image_size, channels), dtype)

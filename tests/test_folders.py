@@ -5,6 +5,7 @@ import pytest
 
 from common.errors import UserError
 from common.images import Images, files, folders
+from common.images.pixels import EIGHT_BITS
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -82,7 +83,7 @@ def test_images_side_by_side_are_halves_of_one_file(tmp_path):
     for split in ("train", "val"):
         files.write(tmp_path / "set" / split / "x.png", image)
     images = Images("set", data_root=str(tmp_path), side_by_side=True)
-    A, B = images.loaders(Pix2Pix(), images.training_files(Pix2Pix()))
+    A, B = images.loaders(Pix2Pix(), images.training_files(Pix2Pix()), {"A": EIGHT_BITS, "B": EIGHT_BITS})
     assert [loader(0).shape for loader in (A, B)] == [(4, 3, 3)] * 2
     assert [int(loader(0).mean()) for loader in (A, B)] == [10, 200]
     with pytest.raises(UserError, match=r"No images to train on: .*train has no images among its 0 files"):

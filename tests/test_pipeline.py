@@ -18,7 +18,7 @@ def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
         tf.set_random_seed(seed)
         position = tf.placeholder(tf.int64, [])
         files = images.training_files(dual)
-        loaders, partners = images.loaders(dual, files), images.partners(dual, files)
+        loaders, partners = images.loaders(dual, files, images.domains(dual, files)), images.partners(dual, files)
         batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners)
         session.run(begin, {position: start})
         with pipeline.naming_failures(loaders):
@@ -163,7 +163,8 @@ def test_an_image_that_does_not_read_is_named(dataset):
 def test_all_images_come_once_and_in_order(dataset):
     dual, images = small.dualgan(image_size=16), Images("set", data_root=str(dataset(train_A=5, train_B=1)))
     with tf.Graph().as_default(), tf.Session() as session:
-        loader, _ = images.loaders(dual, images.training_files(dual))
+        files = images.training_files(dual)
+        loader, _ = images.loaders(dual, files, images.domains(dual, files))
         batch, begin = pipeline.all_images(loader, dual, 2)
         session.run(begin)
         found = [session.run(batch) for _ in range(3)]

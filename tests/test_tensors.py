@@ -13,14 +13,14 @@ IMAGE = np.random.default_rng(0).integers(0, 256, [50, 40, 3], np.uint8)
 
 def test_bytes_come_back_as_they_were(session):
     every = np.arange(256, dtype=np.uint8)
-    unit, back = session.run([tensors.from_bytes(every), tensors.to_bytes(tensors.from_bytes(every))])
+    unit, back = session.run([tensors.from_pixels(every), tensors.to_pixels(tensors.from_pixels(every))])
     assert (unit[0], unit[255]) == (-1.0, 1.0)
     np.testing.assert_array_equal(back, every)
 
 
 def test_bytes_are_rounded_and_clipped(session):
     images = tf.constant([-2.0, -1.0, -1.0 + 0.6 / 127.5, 0.999, 1.5])
-    assert session.run(tensors.to_bytes(images)).tolist() == [0, 0, 1, 255, 255]
+    assert session.run(tensors.to_pixels(images)).tolist() == [0, 0, 1, 255, 255]
 
 
 @pytest.mark.parametrize(("interpolation", "filter_"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)])
@@ -50,14 +50,14 @@ def test_plain_bilinear_resizing_by_its_formula(session):
 )
 def test_crop_and_flip_of_a_training_image(session, draw, top, left, mirrored):
     dual = small.dualgan(preprocess="crop", flip=True)
-    found = session.run(tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), dual, tf.constant(draw, tf.float32))))
+    found = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual, tf.constant(draw, tf.float32))))
     expected = IMAGE[top : top + 32, left : left + 32]
     np.testing.assert_array_equal(found, expected[:, ::-1] if mirrored else expected)
 
 
 def test_outside_training_the_crop_is_in_the_middle(session):
     found = session.run(
-        tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), small.dualgan(preprocess="crop", flip=True)))
+        tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), small.dualgan(preprocess="crop", flip=True)))
     )
     np.testing.assert_array_equal(found, IMAGE[9:41, 4:36])
 
@@ -89,5 +89,5 @@ def test_the_margin_of_load_size_is_cropped_away(session):
 def test_scale_shortest_keeps_the_shape(session):
     dual = small.dualgan(preprocess="scale_shortest_and_crop", antialias=True)
     expected = np.asarray(Image.fromarray(IMAGE).resize((32, 40), Image.BILINEAR), int)[4:36]
-    found = session.run(tensors.to_bytes(tensors.prepare(tf.constant(IMAGE), dual)))
+    found = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual)))
     assert np.abs(found.astype(int) - expected).max() <= 1

@@ -7,6 +7,8 @@ import json
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+import tifffile
+from skimage import metrics as reference
 
 from common import metrics
 from common import tensorflow as tf
@@ -73,7 +75,7 @@ def test_every_image_is_written_and_pairs_are_scored(trained):
 
 def plainly_resized(path):
     """As the model takes it, by NumPy: bilinear with half-pixel centres, rounded."""
-    image = files.read(path, 3).astype(float)
+    image = files.read(path).astype(float)
     for axis, side in ((0, 40), (1, 36)):
         at = np.clip((np.arange(32) + 0.5) * side / 32 - 0.5, 0, side - 1)
         low = np.floor(at).astype(int)
@@ -146,12 +148,12 @@ def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
     assert (pictures["average"] != pictures["raw"]).any()
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
     with tf.Graph().as_default(), tf.Session() as session:
-        image = tensors.prepare(tf.constant(files.read(run.path("..", "set", "val", "A", "two.png"), 3)), dual)
+        image = tensors.prepare(tf.constant(files.read(run.path("..", "set", "val", "A", "two.png"))), dual)
         ((direction, _),) = dual.connect(image[None], image[None])
         for variable in direction.generator.variables:
             name = variable.op.name
             variable.load(reader.get_tensor(f"{name}/average" if variable.trainable else name), session)
-        expected = session.run(tensors.to_bytes(direction.fake))[0]
+        expected = session.run(tensors.to_pixels(direction.fake))[0]
     assert np.abs(expected.astype(int) - pictures["average"]).max() <= 1
 
 
@@ -177,7 +179,7 @@ def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, 
     for name in ("x.png", "x.bmp"):
         files.write(tmp_path / "twins" / "val" / "A" / name, np.zeros([40, 40, 3], np.uint8))
     before = sorted(run.path("test").rglob("*"))
-    with pytest.raises(UserError, match=r"would both be written as x\.png"):
+    with pytest.raises(UserError, match="would both be written as one, x"):
         run_test(run.run_dir, dual, Images("twins", data_root=str(tmp_path)))
     assert sorted(run.path("test").rglob("*")) == before
 
@@ -187,7 +189,7 @@ def test_equal_images_have_no_psnr_and_are_counted(trained, tmp_path):
     dual, images, run = trained
     run_test(run.run_dir, dual, images, how=Use(direction="B2A"))
     for name in ("two.png", "one.v2.png"):
-        source = files.read(run.path("..", "set", "val", "B", name), 3)
+        source = files.read(run.path("..", "set", "val", "B", name))
         files.write(tmp_path / "equal" / "val" / "B" / name, source)
     files.write(tmp_path / "equal/val/A/two.png", imageio.imread(run.path("test", "B2A", "two.png")))
     files.write(tmp_path / "equal/val/A/one.v2.png", np.zeros([32, 32, 3], np.uint8))
@@ -207,3 +209,39 @@ def test_scores_of_an_earlier_test_do_not_stay(trained, tmp_path):
     assert not run.path("test", "metrics.json").exists()
     assert [path.name for path in run.path("test", "A2B").iterdir()] == ["x.png"]
     assert run.path("test", "B2A", "two.png").exists()
+
+
+def test_bands_in_floating_point_are_written_as_tiff_and_scored_by_their_range(tmp_path):
+    random = np.random.default_rng(0)
+    for folder in ("train/A", "train/B", "val/A", "val/B"):
+        image = random.uniform(-2.0, 6.0, [32, 32, 5]).astype(np.float32)
+        image[0, 0] = [-2.0, 6.0, 0.0, 0.0, 0.0]
+        files.write(tmp_path / "set" / folder / "x.tif", image)
+    dual, images = small.dualgan(channels_A=0, channels_B=0), Images("set", data_root=str(tmp_path), range_B="-4,6")
+    run = Run(str(tmp_path / "run"), steps=1)
+    train(dual, images, run)
+    found = run_test(run.run_dir, dual, images)
+    fake, target = (tifffile.imread(path) for path in (run.path("test/A2B/x.tif"), tmp_path / "set/val/B/x.tif"))
+    assert (fake.shape, fake.dtype) == ((32, 32, 5), np.float32)
+    assert found["A2B"]["l1"] == pytest.approx(np.abs(fake.astype(float) - target).mean() / 10.0, rel=1e-6)
+    expected = reference.structural_similarity(
+        fake.astype(float),
+        target.astype(float),
+        data_range=10.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1,
+    )
+    assert found["A2B"]["ssim"] == pytest.approx(expected, rel=1e-6)
+    assert tifffile.imread(run.path("test/B2A/x.tif")).min() >= -2.0
+
+
+def test_what_cannot_be_compared_is_not(tmp_path):
+    for folder, channels in (("train/A", 3), ("train/B", 5), ("val/A", 3), ("val/B", 5)):
+        image = np.random.default_rng(0).integers(0, 256, [32, 32, channels], np.uint8)
+        files.write(tmp_path / "set" / folder / "x.tif", image)
+    dual, images = small.dualgan(channels_B=5), Images("set", data_root=str(tmp_path))
+    train(dual, images, Run(str(tmp_path / "run"), steps=1))
+    found = run_test(str(tmp_path / "run"), dual, images)
+    assert found["A2B"]["input_psnr"] is None and found["A2B"]["psnr"] > 0.0

@@ -15,10 +15,12 @@ from PIL import Image
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, files, tensors
+from common.images.pixels import EIGHT_BITS
+from common.jobs import Translation
 from common.run import Run
 from common.test import test as run_test
 from common.train import train
-from common.translate import Translation, Translator, translate
+from common.translate import Translator, translate
 from common.use import Use
 from pix2pix import Pix2Pix
 from tests import small
@@ -81,10 +83,10 @@ def inbox(tmp_path):
 
 def test_names_folders_formats_and_sizes_are_kept(inbox, translator):
     found = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
-    assert found == (6, 0, [])
+    assert found == (6, 0, [], 0)
     assert sizes(inbox / "out") == {  # gray is what B is; sizes are (width, height)
         "a.b.v2.jpg": ("L", 37, 24),
-        "alpha.tif": ("L", 50, 9),
+        "alpha.tif": ("LA", 50, 9),
         "gray.png": ("L", 20, 40),
         "tiny palette.PNG": ("L", 2, 3),
         "trip.2024/cmyk.jpeg": ("L", 20, 30),
@@ -98,8 +100,8 @@ def test_format_suffix_and_size_are_changed_on_request(inbox, translator):
     )
     found = run(translator, how)
     assert (found.written, [path.name for path, _ in found.failed]) == (4, ["notes.txt"])
-    expected = ("a.b.v2_B.png", "alpha_B.png", "gray_B.png", "tiny palette_B.png")
-    assert sizes(inbox / "out") == dict.fromkeys(expected, ("L", 20, 10))
+    expected = {"a.b.v2_B.png": "L", "alpha_B.png": "LA", "gray_B.png": "L", "tiny palette_B.png": "L"}
+    assert sizes(inbox / "out") == {name: (mode, 20, 10) for name, mode in expected.items()}
 
 
 def test_one_file_goes_to_a_file(inbox, translator):
@@ -135,7 +137,7 @@ def test_a_picture_too_large_to_be_one_is_refused_by_its_header(tmp_path, transl
     (tmp_path / "in" / "bomb.png").write_bytes(data)
     found = run(translator, Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out")))
     ((_, sentence),) = found.failed
-    assert "does not read as an image" in sentence and "exceeds limit" in sentence
+    assert "bomb.png has more than 178,956,970 pixels" in sentence
 
 
 def test_what_cannot_be_written_is_counted(inbox, translator):
@@ -168,7 +170,7 @@ def test_batches_are_of_one_size_and_change_nothing(tmp_path, translator):
         files.write(tmp_path / "in" / f"{number}.png", image(*size))
     for batch_size in (1, 2, 8):
         how = Translation(input=str(tmp_path / "in"), output=str(tmp_path / str(batch_size)))
-        assert run(translator, how, batch_size=batch_size) == (6, 0, [])
+        assert run(translator, how, batch_size=batch_size) == (6, 0, [], 0)
     for number in range(6):
         one, *others = (imageio.imread(tmp_path / each / f"{number}.png").astype(int) for each in ("1", "2", "8"))
         assert max(np.abs(one - other).max() for other in others) <= 1
@@ -184,8 +186,8 @@ def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):
     class Small:
         """Has memory for small images alone."""
 
-        def channels(self, direction):
-            return 3
+        def source(self, direction):
+            return EIGHT_BITS
 
         def __call__(self, direction, images, output_size, first):
             if images.shape[1] > 30:
@@ -254,7 +256,7 @@ def test_an_image_that_fits_is_not_touched_before_the_network(trained, translato
     reader = tf.train.load_checkpoint(str(next(pathlib.Path(trained["pix2pix"], "checkpoints").glob("*.index")))[:-6])
     with tf.Graph().as_default(), tf.Session() as session:
         network = translator.dual.network("A2B", "generator")
-        made = tensors.to_bytes(network(tensors.from_bytes(tf.constant(source[None])), None))
+        made = tensors.to_pixels(network(tensors.from_pixels(tf.constant(source[None])), None))
         for variable in network.variables:
             variable.load(reader.get_tensor(variable.op.name), session)
         expected = session.run(made)[0]
@@ -271,10 +273,26 @@ def test_lists_batches_and_threads_give_what_images_alone_give(translator):
             np.testing.assert_array_equal(made, expected)
 
 
+def test_arrays_of_other_types_and_channels_become_those_of_the_run(translator):
+    """Of 8 bits: other unsigned integers by what they hold, floating point from [0, 1]; gray thrice."""
+    eight = image(channels=1)
+    expected = translator("A2B", np.repeat(eight, 3, axis=-1))
+    deep, unit = eight * np.uint16(257), eight / np.float32(255)
+    for same in (eight, deep, unit, unit.astype(np.float64)):
+        np.testing.assert_array_equal(translator("A2B", same), expected)
+    flat = translator("A2B", deep[..., 0])  # [H, W], and what is made is gray, too
+    np.testing.assert_array_equal(flat, expected[..., 0])
+
+
 def test_arrays_of_another_kind_are_refused(translator):
-    for wrong in (image(channels=1), image().astype(np.float32), image()[..., 0]):
-        with pytest.raises(UserError, match="A2B takes uint8 images"):
-            translator("A2B", wrong[None])
+    for wrong in (image(0, 3), image().astype(complex), np.array([["a"]]), image()[None, None], image()[0, 0]):
+        with pytest.raises(UserError, match="A2B takes images of numbers"):
+            translator("A2B", wrong)
+    with pytest.raises(UserError, match="has 2 channels, and 3 are asked for"):
+        translator("A2B", image(channels=2))
+    for size in ((0, 3), (3,), "large", (2.5, 3)):
+        with pytest.raises(UserError, match=r"is none of: original, model, \(height, width\)"):
+            translator("A2B", image(), size)
     with pytest.raises(UserError, match="This run has no direction B2A: it has A2B"):
         translator("B2A", image())
 

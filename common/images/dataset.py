@@ -1,13 +1,14 @@
 """The sets of images that a run is trained and tested on."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
 
 from common import settings
 from common.errors import UserError
-from common.images import folders, toy
+from common.images import folders, measure, toy
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting
@@ -34,6 +35,12 @@ class Images:
     epoch_size: str = setting(
         "max", "Images in an epoch: as many as the larger domain has, or the smaller.", ("max", "min")
     )
+    range_A: str = setting(
+        "",
+        "LOW,HIGH: values of A that become -1 and 1. Unless given: of 8 bits 0,255, of other types the least and the"
+        " greatest of the training images.",
+    )
+    range_B: str = setting("", "LOW,HIGH of B.")
     cache_gb: float = setting(
         4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
     )
@@ -47,6 +54,8 @@ class Images:
             raise UserError(
                 "--dir_A and --dir_B take the place of --dataset and --side_by_side. Give the one or the other."
             )
+        for name in ("range_A", "range_B"):
+            _limits(name, getattr(self, name))
         if not self.dataset and not self.dir_A:
             raise UserError(
                 "Which images? Say --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
@@ -75,15 +84,30 @@ class Images:
         find = folders.find_side_by_side if self.side_by_side else folders.find
         return self._limited(find(self._root(dual), "val"))
 
-    def loaders(self, dual, files):
+    def fitted(self, dual, files):
+        """`dual` with the channels that `files` have, wherever they are auto."""
+        found = {
+            field: measure.channels(paths)
+            for field, paths in zip(("channels_A", "channels_B"), files)
+            if not getattr(dual, field)
+        }
+        return dataclasses.replace(dual, **found)
+
+    def domains(self, dual, files):
+        """{"A": Domain, "B": Domain} of the training files; where they are not of 8 bits, all are read."""
+        channels = dual.channels_A, dual.channels_B
+        return {
+            name: measure.domain(
+                paths, count, _limits(f"range_{name}", getattr(self, f"range_{name}")), self._half(name)
+            )
+            for name, paths, count in zip("AB", files, channels)
+        }
+
+    def loaders(self, dual, files, domains):
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         smallest = dual.image_size if dual.preprocess == "crop" else 0
-        channels = {"A": dual.channels_A, "B": dual.channels_B}
-        return [
-            Loader(paths, channels[domain], room, smallest, domain if self.side_by_side else None)
-            for domain, paths in zip("AB", files)
-        ]
+        return [Loader(paths, domains[name], room, smallest, self._half(name)) for name, paths in zip("AB", files)]
 
     def partners(self, dual, files):
         """The position in B of each image of A's partner, int64 [|A|]; -1: it comes without one."""
@@ -103,6 +127,9 @@ class Images:
     def images_in_epoch(self, files):
         """How many images of each domain an epoch reads."""
         return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
+
+    def _half(self, name):
+        return name if self.side_by_side else None
 
     def _root(self, dual):
         if self.dataset == "toy":
@@ -124,3 +151,14 @@ class Images:
 
     def _limited(self, files):
         return Files(*(paths[: self.limit or None] for paths in files))
+
+
+def _limits(name, text):
+    """(low, high) of what a person wrote, LOW,HIGH; None if they wrote nothing."""
+    try:
+        low, high = (float(part) for part in text.split(",")) if text else (0.0, 1.0)
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UserError(f"--{name} {text} is no range: it is LOW,HIGH, two numbers such as 0,3600.")
+    return (low, high) if text else None

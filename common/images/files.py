@@ -1,71 +1,200 @@
-"""Image files: decoding and encoding, in NumPy."""
+"""Image files: decoding and encoding, in NumPy, of the type and the channels that they have."""
 
+from __future__ import annotations
+
+import contextlib
 import os
 import pathlib
+import struct
+import threading
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import imageio.v3 as imageio
 import numpy as np
-import tifffile
+import PIL.Image
 
 from common.errors import UserError
+from common.images import deep_png, tiff
+from common.images.pixels import EIGHT_BITS, Image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+MAX_PIXELS = 178_956_970  # above which Pillow takes an image for an attack
+TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
+GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are brought to RGB by it
+PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
+EIGHT_BIT = {  # channels that are written, with alpha and without
+    ".jpg": {(1, False), (3, False)},
+    ".jpeg": {(1, False), (3, False)},
+    ".bmp": {(1, False), (3, False)},
+    ".webp": {(1, False), (3, False), (1, True), (3, True)},  # gray as RGB
+    ".png": {(1, False), (3, False), (1, True), (3, True)},
+}
+UNKNOWN = ("can not handle the given uri", "Could not find a backend", "cannot identify")  # what libraries say
+_LOCK = threading.Lock()  # filters of warnings are the process's
 
 
-def read(path, channels, half=None):
-    """The image in a file, uint8 [H, W, channels], turned upright as its EXIF data says.
+class Header(NamedTuple):
+    """What a file says of its image before that is decoded."""
 
-    `half` A or B: the left or the right half of it alone. Gray becomes RGB by repetition, RGB
-    gray by luminance, transparency white. Of an animation, the first frame. Raises UserError,
-    naming the file, if it is not an 8-bit image.
+    height: int  # as stored: it may be turned
+    width: int
+    channels: int  # without alpha
+    dtype: str
+
+
+def header(path):
+    """The Header of a file; raises UserError, naming it, if it is no image, or one of too many pixels."""
+    return _look(path)[1]
+
+
+def decode(path, half=None):
+    """The Image in a file, as it is stored, turned upright as its EXIF data says.
+
+    `half` A or B: the left or the right half of it alone. Of an animation, the first frame; of a
+    TIFF of several pages the first, or all if they are bands. Raises UserError, naming the file, if
+    it is no image, or one of more than MAX_PIXELS, which is told by its header.
     """
-    try:
-        image = _decode(path)
-    except UserError:
-        raise
-    except Exception as error:  # decoders raise whatever they like on a broken file
-        cause = error.__cause__ if "An unknown error" in str(error) and error.__cause__ else error
-        reason = str(cause).strip().split("\n")[0].rstrip(".") or type(cause).__name__
-        if "can not handle the given uri" in reason or "Could not find a backend" in reason:
-            reason = "its content is none of the formats that are read"
-        raise UserError(f"{path} does not read as an image ({reason}). Replace or remove it.") from error
-    if half is not None:
-        middle = image.shape[1] // 2
-        image = image[:, :middle] if half == "A" else image[:, -middle:]
-    return _with_channels(_opaque(image), channels)
+    kind, found = _look(path)
+    large = found.height * found.width > MAX_PIXELS // 2
+    with _naming(path), _quietly() if large else contextlib.nullcontext():
+        image = DECODERS[kind].image(path)
+    if half is None:
+        return image
+    middle = image.pixels.shape[1] // 2
+    part = np.s_[:, :middle] if half == "A" else np.s_[:, -middle:]
+    return Image(*(None if each is None else each[part] for each in image))
 
 
-def write(path, image):
-    """Writes uint8 [H, W, 1 or 3] as the format of the path's suffix; gray has no third axis in it."""
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    imageio.imwrite(path, image[..., 0] if image.shape[-1] == 1 else image)
+def read(path, domain=EIGHT_BITS, half=None):
+    """The image in a file as one of a Domain, by default 8 bits of RGB: [H, W, channels]; see Domain.of."""
+    return domain.of(decode(path, half), path)
 
 
-def write_whole(path, image):
+def holds(suffix, dtype, channels, alpha=False):
+    """Whether a format holds such images, without a loss but that of its compression."""
+    if suffix in (".tif", ".tiff"):
+        return True
+    if suffix == ".npy":
+        return not alpha
+    deep = dtype == "uint16" and suffix == ".png"
+    return (dtype == "uint8" or deep) and (channels, alpha) in EIGHT_BIT[suffix]
+
+
+def suffix_for(domain, wanted=".png"):
+    """The `wanted` format if it holds images of a Domain, else PNG, else TIFF."""
+    fits = (each for each in (wanted, ".png") if holds(each.lower(), domain.dtype, domain.channels))
+    return next(fits, ".tif")
+
+
+def write(path, pixels, alpha=None, quality=95):
+    """Writes [H, W, C], and its transparency, as the format of the path's suffix, which has to hold it.
+
+    `quality`, from 1 to 100, is that of JPEG and WebP.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        np.save(path, pixels)
+    elif suffix in (".tif", ".tiff"):
+        tiff.write(path, pixels, alpha)
+    else:
+        both = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
+        if both.dtype == np.uint16:
+            path.write_bytes(deep_png.encode(both))
+        else:
+            lossy = {"quality": quality} if suffix in (".jpg", ".jpeg", ".webp") else {}
+            imageio.imwrite(path, both[..., 0] if both.shape[-1] == 1 else both, plugin="pillow", **lossy)
+
+
+def write_whole(path, pixels, alpha=None, quality=95):
     """The same, beside `path` and then in its place: it is there whole, or as it was."""
     path = pathlib.Path(path)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
-        write(beside, image)
+        write(beside, pixels, alpha, quality)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _decode(path):
-    """The pixels as they are stored: uint8 [H, W, 1 to 4]."""
-    if (bits := _bits(path)) > 8:
-        raise UserError(f"{path} has {bits} bits a channel, and images of 8 bits are read. Convert it.")
+def _look(path):
+    """(the name of the decoder of a file, its Header)."""
+    with _naming(path):
+        kind = _kind(path)
+        found = DECODERS[kind].header(path)
+        if found.dtype not in TYPES or 0 in found[:3]:
+            raise ValueError(f"it holds {found.dtype} values of shape {list(found[:3])}")
+    if found.height * found.width > MAX_PIXELS:
+        raise _too_large(path)
+    return kind, found
+
+
+def _kind(path):
+    """Which of the decoders reads a file, by its content."""
+    with open(path, "rb") as file:
+        start = file.read(25)
+    if start.startswith(NPY):
+        return "array"
+    if start[:4] in tiff.MAGIC and not tiff.layout(path).plain:
+        return "tiff"
+    return "deep png" if start.startswith(PNG) and start[24:] == b"\x10" else "pillow"
+
+
+def _array_header(path):
+    array = np.load(path, mmap_mode="r")
+    return Header(*_three(array.shape), "uint8" if array.dtype == bool else array.dtype.name)
+
+
+def _array(path):
+    array = np.load(path)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    array = array.astype(np.uint8) * 255 if array.dtype == bool else array
+    return Image(array.reshape(_three(array.shape)))
+
+
+def _tiff_header(path):
+    (height, width, channels), dtype, alpha, _ = tiff.layout(path)
+    return Header(height, width, channels - bool(alpha), dtype.name)
+
+
+def _deep_png_header(path):
+    with open(path, "rb") as file:
+        width, height, _, colours = struct.unpack(">IIBB", file.read(26)[16:])
+    return Header(height, width, 3 if colours & 2 else 1, "uint16")
+
+
+def _deep_png(path):
+    return _split(deep_png.decode(pathlib.Path(path).read_bytes()))
+
+
+def _pillow_header(path):
+    with _quietly(), PIL.Image.open(path) as image:
+        channels = 1 if image.mode in GRAY_MODES else 3
+        return Header(image.height, image.width, channels, "uint8")
+
+
+def _pillow(path):
     with imageio.imopen(path, "r", plugin="pillow") as file:
-        about = file.metadata(index=0)
-        image = file.read(index=0, rotate=True, mode=_mode_to_read(about))
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * 255
-    if image.dtype != np.uint8:
-        raise UserError(f"{path} has {image.dtype} values, and images of 8 bits are read. Convert it.")
-    return image[..., None] if image.ndim == 2 else image
+        image = file.read(index=0, rotate=True, mode=_mode_to_read(file.metadata(index=0)))
+    image = image.astype(np.uint8) * 255 if image.dtype == bool else image
+    return _split(image[..., None] if image.ndim == 2 else image)
+
+
+class _Decoder(NamedTuple):
+    header: Callable  # path -> Header
+    image: Callable  # path -> Image
+
+
+DECODERS = {
+    "array": _Decoder(_array_header, _array),
+    "tiff": _Decoder(_tiff_header, tiff.decode),
+    "deep png": _Decoder(_deep_png_header, _deep_png),
+    "pillow": _Decoder(_pillow_header, _pillow),
+}
 
 
 def _mode_to_read(about):
@@ -76,29 +205,44 @@ def _mode_to_read(about):
     return None if mode in DIRECT_MODES or mode.startswith(("I", "F")) else "RGB"
 
 
-def _bits(path):
-    """Bits a channel by the header of a PNG or TIFF, else 8: the decoder reads RGB of 16 bits as 8 in silence."""
-    with open(path, "rb") as file:
-        header = file.read(25)
-    if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 25:
-        return header[24]
-    if header[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        with tifffile.TiffFile(path) as file:
-            return file.pages[0].bitspersample
-    return 8
+def _split(pixels):
+    """The Image of [H, W, 1 to 4], of which the second or the fourth is alpha."""
+    return Image(pixels[..., :-1], pixels[..., -1:]) if pixels.shape[-1] in (2, 4) else Image(pixels)
 
 
-def _opaque(image):
-    """[H, W, 2 or 4] on white, without its last channel; others as they are."""
-    if image.shape[-1] not in (2, 4):
-        return image
-    alpha = image[..., -1:] / 255.0
-    return np.rint(image[..., :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+def _three(shape):
+    """(H, W, C) of an array's shape."""
+    if len(shape) not in (2, 3):
+        raise ValueError(f"it holds an array of shape {list(shape)}, and an image is [H, W] or [H, W, C]")
+    return (*shape, 1)[:3]
 
 
-def _with_channels(image, channels):
-    if image.shape[-1] == channels:
-        return image
-    if channels == 3:
-        return np.repeat(image, 3, axis=-1)
-    return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+@contextlib.contextmanager
+def _naming(path):
+    """Within it, whatever decoders raise on a broken file becomes a UserError that names it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except PIL.Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except Exception as error:
+        cause = error.__cause__ if "An unknown error" in str(error) and error.__cause__ else error
+        reason = getattr(cause, "strerror", None) or str(cause).strip().split("\n")[0].rstrip(".")
+        if any(said in reason for said in UNKNOWN):
+            reason = "its content is none of the formats that are read"
+        raise UserError(
+            f"{path} does not read as an image ({reason or type(cause).__name__}). Replace or remove it."
+        ) from error
+
+
+def _too_large(path):
+    return UserError(f"{path} has more than {MAX_PIXELS:,} pixels, too many to be decoded. Cut it into parts.")
+
+
+@contextlib.contextmanager
+def _quietly():
+    """Pillow warns of an image half as large as the largest that it reads."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+        yield

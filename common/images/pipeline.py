@@ -31,8 +31,8 @@ class Batch(NamedTuple):
 class Loader:
     """Reads the images of one domain by number, and remembers them while there is room."""
 
-    def __init__(self, paths, channels, room, smallest=0, half=None):
-        self.paths, self.channels, self.smallest, self.half = paths, channels, smallest, half
+    def __init__(self, paths, domain, room, smallest=0, half=None):
+        self.paths, self.domain, self.smallest, self.half = paths, domain, smallest, half
         self.failure = None  # the UserError of the image that could not be read
         self._room, self._read = room, {}
 
@@ -50,14 +50,14 @@ class Loader:
         return image
 
     def tensor(self, number):
-        """The image of a number that is a tensor: uint8 [H, W, C]."""
-        image = tf.numpy_function(self, [number], tf.uint8)
-        image.set_shape([None, None, self.channels])
+        """The image of a number that is a tensor: [H, W, C] of the type of the domain."""
+        image = tf.numpy_function(self, [number], self.domain.dtype)
+        image.set_shape([None, None, self.domain.channels])
         return image
 
     def read(self, path):
         """The image of a file; raises UserError if it does not read or is too small."""
-        image = files.read(path, self.channels, self.half)
+        image = files.read(path, self.domain, self.half)
         height, width = image.shape[:2]
         if min(height, width) < self.smallest:
             raise UserError(
@@ -87,7 +87,7 @@ def training_batches(loaders, dual, batch_size, start, partners):
         together, chosen = draw("pair", index), {}
         for domain, loader, number in zip("AB", loaders, numbers):
             placed = tf.where(matched, together, draw(domain, index))
-            chosen[domain] = tensors.prepare(loader.tensor(number), dual, placed)
+            chosen[domain] = tensors.prepare(loader.tensor(number), dual, placed, loader.domain)
             chosen[f"file_{domain}"] = number
         return {"index": index, "matched": tf.cast(matched, tf.float32), **chosen}
 
@@ -116,7 +116,7 @@ def all_images(loader, dual, batch_size, repeat=False):
 
     @tf.autograph.experimental.do_not_convert
     def one(number):
-        return number, tensors.prepare(loader.tensor(number), dual)
+        return number, tensors.prepare(loader.tensor(number), dual, domain=loader.domain)
 
     dataset = tf.data.Dataset.range(len(loader.paths))
     dataset = dataset.repeat() if repeat else dataset

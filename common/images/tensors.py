@@ -1,23 +1,37 @@
 """Images as tensors: scaling, resizing, cropping and rounding, the same wherever a model is used."""
 
+import numpy as np
+
 from common import tensorflow as tf
-from common.images.files import LUMINANCE
+from common.images.pixels import EIGHT_BITS, LUMINANCE
 
 
-def from_bytes(images, dtype=None):
-    """uint8 in [0, 255] as floating point in [-1, 1]."""
-    return tf.cast(images, dtype or tf.float32) / 127.5 - 1.0
+def from_pixels(images, domain=EIGHT_BITS):
+    """Images of a Domain, of its type, as float32: its range is [-1, 1]."""
+    x = tf.cast(images, _exact(domain))
+    return tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
 
 
-def to_bytes(images):
-    """[-1, 1] as uint8, rounded to the nearest; what lies outside is clipped."""
-    return tf.cast(tf.clip_by_value(tf.round((images + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+def to_pixels(images, domain=EIGHT_BITS):
+    """[-1, 1] as a Domain has it, integers rounded to the nearest; what lies outside of its range is clipped."""
+    x = (tf.cast(images, _exact(domain)) + 1.0) * (domain.span / 2) + domain.low
+    low, high = domain.low, domain.high
+    if np.dtype(domain.dtype).kind != "f":
+        limits = np.iinfo(domain.dtype)
+        x, low, high = tf.round(x), max(low, limits.min), min(high, limits.max)
+    return tf.cast(tf.clip_by_value(x, low, high), domain.dtype)
+
+
+def _exact(domain):
+    """The floating point that holds each value of a Domain, or nearly."""
+    dtype = np.dtype(domain.dtype)
+    return tf.float32 if dtype.itemsize <= 2 or dtype == np.float32 else tf.float64
 
 
 def luminance(images):
-    """[..., 1 or 3] as [..., 1]: what of it is bright to the eye."""
-    if images.shape[-1] == 1:
-        return images
+    """[..., C] as [..., 1]: what of RGB is bright to the eye; of any other number of channels their mean."""
+    if images.shape[-1] != 3:
+        return tf.reduce_mean(images, axis=-1, keepdims=True)
     return tf.reduce_sum(images * tf.constant(LUMINANCE, images.dtype), axis=-1, keepdims=True)
 
 
@@ -55,8 +69,8 @@ def crop_to(images, height, width):
     return images[:, top : top + height, left : left + width]
 
 
-def prepare(image, dual, draw=None):
-    """A file's image, uint8 [H, W, C], as `dual` takes it: [S, S, C] in [-1, 1].
+def prepare(image, dual, draw=None, domain=EIGHT_BITS):
+    """An image [H, W, C] of a Domain as `dual` takes it: [S, S, C] in [-1, 1].
 
     `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a
     training image. Without them no margin is loaded, the crop is in the middle, and
@@ -64,7 +78,7 @@ def prepare(image, dual, draw=None):
     """
     size = dual.image_size
     load = size if draw is None else dual.load_size or size
-    image = _resize(from_bytes(image), load, dual)
+    image = _resize(from_pixels(image, domain), load, dual)
     margin = tf.cast(tf.shape(image)[:2] - size, tf.float32)
     where = [0.5, 0.5] if draw is None else draw[:2]
     top, left = tf.unstack(tf.cast(tf.floor(where * (margin + (0.0 if draw is None else 1.0))), tf.int32))

@@ -1,0 +1,56 @@
+"""What the images of a domain are made of, read from the files."""
+
+import numpy as np
+import tqdm
+
+from common.errors import UserError
+from common.images import files
+from common.images.pixels import EIGHT_BITS, Domain
+
+
+def channels(paths):
+    """Channels of the images of a domain, by their headers: 3 where gray and RGB are mixed.
+
+    Raises UserError, naming two files, where others are mixed.
+    """
+    first = {}
+    for path in paths:
+        first.setdefault(files.header(path).channels, path)
+    if first.keys() == {1, 3}:
+        return 3
+    if len(first) > 1:
+        (one, path), (other, another), *_ = first.items()
+        raise UserError(
+            f"{path} has {one} channels and {another} {other}: images of a domain need equally many, but that gray and"
+            " RGB become each other. Convert them, or say --channels_A or --channels_B."
+        )
+    return next(iter(first))
+
+
+def domain(paths, channels, limits=None, half=None):
+    """The Domain of images that become `channels`: its type is that of the first of them.
+
+    Its range is `limits`, (low, high), if they are given; else for 8 bits that of the type, and for
+    other types from the least to the greatest value of all. Raises UserError if an image does not
+    read, or all hold one value.
+    """
+    dtype = files.header(paths[0]).dtype
+    if limits is None and dtype == EIGHT_BITS.dtype:
+        return Domain(channels)
+    return Domain(channels, dtype, *(limits or _limits(paths, half)))
+
+
+def _limits(paths, half):
+    low, high = np.inf, -np.inf
+    for path in tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False):
+        pixels = files.decode(path, half).pixels
+        least, greatest = float(pixels.min()), float(pixels.max())
+        if not np.isfinite([least, greatest]).all():
+            raise UserError(f"{path} has values that are no finite numbers. Replace them, or leave the image out.")
+        low, high = min(low, least), max(high, greatest)
+    if low == high:
+        raise UserError(
+            f"All images of {paths[0].parent} hold the one value {low:g}: there is nothing to learn from them."
+            " If others will not, say --range_A or --range_B LOW,HIGH."
+        )
+    return low, high

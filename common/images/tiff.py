@@ -1,0 +1,108 @@
+"""TIFF of any depth and any number of bands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+
+from common.images.pixels import Image, full
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ORIENTATION = 274  # tag
+PLAIN = {  # photometric interpretations, with the samples that Pillow reads of them in 8 bits
+    "MINISWHITE": {1},
+    "MINISBLACK": {1},
+    "RGB": {3, 4},
+    "PALETTE": {1},
+    "SEPARATED": {4},
+    "YCBCR": {3},
+    "CIELAB": {3},
+}
+ALPHA = ("ASSOCALPHA", "UNASSALPHA")
+
+
+class Layout(NamedTuple):
+    """What a file holds, by its header."""
+
+    shape: tuple  # (H, W, C)
+    dtype: np.dtype
+    alpha: str | None  # what the last of C means: a name of ALPHA
+    plain: bool  # whether Pillow reads it, as well or better: colours are converted, and every compression
+
+
+def layout(path):
+    """The Layout of a file: of several pages the first, or all if they are the bands of one image."""
+    with tifffile.TiffFile(path) as file:
+        return _layout(file)
+
+
+def decode(path):
+    """The Image in a file, of the type that it is stored in, turned upright."""
+    with tifffile.TiffFile(path) as file:
+        found, page, series = _layout(file), file.pages[0], file.series[0]
+        pixels = np.moveaxis(series.asarray(), _band_axis(series), -1) if len(series.shape) == 3 else series.asarray()
+        pixels = _upright(pixels.reshape(found.shape), page.tags.valueof(ORIENTATION, 1))
+    if page.photometric.name == "MINISWHITE" and pixels.dtype.kind == "u":
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if not found.alpha:
+        return Image(pixels)
+    return _independent(pixels[..., :-1], pixels[..., -1:]) if found.alpha == ALPHA[0] else _split(pixels)
+
+
+def write(path, pixels, alpha=None):
+    """Writes [H, W, C] of any type, and its transparency, if it has any."""
+    photometric, colours = ("rgb", 3) if pixels.shape[-1] == 3 else ("minisblack", 1)
+    both = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
+    if both.shape[-1] == 1:
+        tifffile.imwrite(path, both[..., 0], photometric=photometric, metadata=None)
+        return
+    extra = ["unspecified"] * (pixels.shape[-1] - colours) + ["unassalpha"] * (alpha is not None)
+    tifffile.imwrite(path, both, photometric=photometric, planarconfig="contig", extrasamples=extra, metadata=None)
+
+
+def _layout(file):
+    page, series = file.pages[0], file.series[0]
+    shape, samples = list(series.shape), page.samplesperpixel
+    if len(shape) == 3:
+        shape.append(shape.pop(_band_axis(series)))
+    elif len(shape) == 2:
+        shape.append(1)
+    else:
+        raise ValueError(f"it holds an array of {len(shape)} dimensions, {series.axes}")
+    extra = [each.name for each in page.extrasamples]
+    alpha = extra[-1] if extra and extra[-1] in ALPHA and samples == shape[-1] else None
+    expected = PLAIN.get(getattr(page.photometric, "name", ""), set())
+    with_alpha = samples == 4 and page.photometric.name == "RGB"
+    plain = page.bitspersample <= 8 and len(series.pages) == 1 and samples in expected and (not with_alpha or alpha)
+    return Layout(tuple(shape), page.dtype, alpha, bool(plain))
+
+
+def _band_axis(series):
+    """Which of three axes is that of the bands: the one called so, or the shortest."""
+    named = [i for i, axis in enumerate(series.axes) if axis in "SC"]
+    return named[0] if named else int(np.argmin(series.shape))
+
+
+def _upright(pixels, orientation):
+    """[H, W, C] as the tag says that it is to be seen."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _split(pixels):
+    return Image(pixels[..., :-1], pixels[..., -1:])
+
+
+def _independent(pixels, alpha):
+    """The Image of pixels that were stored multiplied by their alpha."""
+    share = np.where(alpha > 0, alpha / full(alpha.dtype), 1.0)
+    whole = np.clip(pixels / share, 0, full(pixels.dtype))
+    return Image((whole if pixels.dtype.kind == "f" else np.rint(whole)).astype(pixels.dtype), alpha)

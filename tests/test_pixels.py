@@ -1,0 +1,146 @@
+"""What images of another type and other channels become in a domain."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import files, measure, pixels, tensors
+from common.images.pixels import EIGHT_BITS, Domain, Image
+
+RANDOM = np.random.default_rng(0)
+DEPTH = Domain(1, "uint16", 0.0, 3600.0)
+
+
+def of(domain, values):
+    """One row of pixels of one channel, brought to a domain."""
+    return domain.of(Image(np.asarray(values)[None, :, None]), "x")[0, :, 0]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (np.uint8([0, 7, 255]), [0, 7, 255]),
+        (np.uint16([0, 257, 65535, 32896]), [0, 1, 255, 128]),  # 65535 / 255 = 257
+        (np.uint32([0, 2**32 - 1]), [0, 255]),
+        (np.float32([0.0, 0.5, 1.0]), [0, 128, 255]),  # 127.5 is rounded to even
+        (np.float64([0.2]), [51]),
+    ],
+)
+def test_other_types_are_scaled_to_8_bits(given, expected):
+    found = of(Domain(1), given)
+    assert found.dtype == np.uint8 and found.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.float32([0.0, 1.5]), "floating point goes from 0 to 1"),
+        (np.float32([-0.1]), "floating point goes from 0 to 1"),
+        (np.int16([5]), "has int16 values"),
+        (np.float32([np.nan]), "no finite numbers"),
+    ],
+)
+def test_what_8_bits_cannot_stand_for(given, said):
+    with pytest.raises(UserError, match=said):
+        of(Domain(1), given)
+
+
+def test_other_domains_hold_the_same_quantity_in_any_type_but_8_bits():
+    assert of(DEPTH, np.float32([1200.4, -3.0, 1e9])).tolist() == [1200, 0, 65535]
+    assert of(DEPTH, np.int64([70, 65536])).tolist() == [70, 65535]
+    assert of(Domain(1, "float32", 0, 1), np.uint16([3])).dtype == np.float32
+    with pytest.raises(UserError, match=r"has 8 bits a channel, .*are uint16 from 0 to 3,600"):
+        of(DEPTH, np.uint8([3]))
+
+
+def test_alpha_is_a_channel_where_there_are_so_many_and_white_elsewhere():
+    rgba = Image(np.full([1, 1, 3], 100, np.uint8), np.full([1, 1, 1], 51, np.uint8))
+    assert Domain(4).of(rgba, "x").ravel().tolist() == [100, 100, 100, 51]
+    assert Domain(3).of(rgba, "x").ravel().tolist() == [224, 224, 224]  # 100 x 0.2 + 255 x 0.8
+    deep = Image(np.full([1, 1, 1], 1000, np.uint16), np.zeros([1, 1, 1], np.uint16))
+    assert Domain(1, "uint16", 0, 65535).of(deep, "x").item() == 65535
+
+
+def test_channels_that_do_not_become_others_are_named():
+    with pytest.raises(UserError, match=r"x has 5 channels, and 3 are asked for: gray and RGB .*auto: as the images"):
+        EIGHT_BITS.of(Image(np.zeros([2, 2, 5], np.uint8)), "x")
+
+
+def test_pictures_to_look_at():
+    image = RANDOM.integers(0, 256, [2, 2, 5], np.uint8)
+    np.testing.assert_array_equal(pixels.to_look_at(image), image[..., :3])
+    for bands in (1, 2):
+        np.testing.assert_array_equal(pixels.to_look_at(image[..., :bands]), np.repeat(image[..., :1], 3, axis=-1))
+
+
+@given(
+    dtype=st.sampled_from(["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"]),
+    limits=st.tuples(st.integers(-30_000, 30_000), st.integers(-30_000, 30_000)).filter(lambda both: both[0] < both[1]),
+)
+def test_values_in_the_range_come_back_from_the_graph(dtype, limits):
+    kind = np.dtype(dtype).kind
+    low, high = (max(0, each) for each in limits) if kind == "u" else limits
+    low, high = (min(each, 255) for each in (low, high)) if dtype == "uint8" else (low, high)
+    if low >= high:
+        return
+    values = np.linspace(low, high, 50)
+    values = (values if kind == "f" else np.rint(values)).astype(dtype)
+    domain = Domain(1, dtype, low, high)
+    with tf.Graph().as_default(), tf.Session() as session:
+        unit = tensors.from_pixels(tf.constant(values), domain)
+        scaled, back, outside = session.run(
+            [unit, tensors.to_pixels(unit, domain), tensors.to_pixels(tf.constant([-2.0, 2.0]), domain)]
+        )
+    np.testing.assert_allclose(scaled, 2 * (values.astype(float) - low) / (high - low) - 1, atol=1e-6)
+    assert back.dtype == dtype
+    np.testing.assert_allclose(back.astype(float), values.astype(float), atol=0 if kind != "f" else (high - low) * 1e-6)
+    assert outside.tolist() == [low, high]
+
+
+def test_a_range_wider_than_the_type_is_clipped_to_the_type(session):
+    domain = Domain(1, "uint16", -1000.0, 100_000.0)
+    assert session.run(tensors.to_pixels(tf.constant([-1.0, 1.0]), domain)).tolist() == [0, 65535]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(**images):
+        for name, image in images.items():
+            files.write(tmp_path / f"{name}.{'tif' if image.dtype.kind == 'f' else 'png'}", image)
+        return sorted(tmp_path.iterdir())
+
+    return write
+
+
+def test_the_range_of_a_deep_domain_is_that_of_all_its_images(folder):
+    paths = folder(a=np.full([2, 2, 1], 700, np.uint16), b=np.array([[[10]], [[3601]]], np.uint16))
+    assert measure.domain(paths, 1) == Domain(1, "uint16", 10.0, 3601.0)
+    assert measure.domain(paths, 1, limits=(0.0, 4000.0)) == Domain(1, "uint16", 0.0, 4000.0)
+
+
+def test_8_bits_are_a_domain_without_being_read(folder):
+    paths = folder(a=RANDOM.integers(0, 256, [40, 40, 3], np.uint8))
+    assert measure.domain(paths, 3) == EIGHT_BITS
+    paths[0].write_bytes(paths[0].read_bytes()[:1000])
+    assert measure.domain(paths, 3) == EIGHT_BITS
+
+
+def test_images_of_one_value_or_of_none_are_no_domain(folder):
+    with pytest.raises(UserError, match="hold the one value 3"):
+        measure.domain(folder(a=np.full([2, 2, 1], 3.0, np.float32)), 1)
+    with pytest.raises(UserError, match=r"b\.tif has values that are no finite numbers"):
+        measure.domain(folder(a=np.zeros([2, 2, 1], np.float32), b=np.full([2, 2, 1], np.inf, np.float32)), 1)
+
+
+def test_channels_are_those_of_the_headers(folder):
+    gray, rgb, bands = (np.zeros([2, 2, channels], np.uint8) for channels in (1, 3, 5))
+    paths = folder(a=gray)
+    assert measure.channels(paths) == 1
+    paths = folder(b=rgb)
+    assert measure.channels(paths) == 3
+    files.write(paths[0].with_name("c.tif"), bands)
+    with pytest.raises(UserError, match=r"a\.png has 1 channels and .*b\.png 3|a\.png has 1 channels"):
+        measure.channels([paths[0], paths[0].with_name("c.tif")])
