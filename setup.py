@@ -4,6 +4,8 @@ import pathlib
 
 import setuptools
 
+VIDEO = ["imageio[ffmpeg]>=2.33"]
+
 setuptools.setup(
     name="dual-translation",
     version="0.1.0",
@@ -26,7 +28,9 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "parity": ["torch==2.13.0; python_version=='3.11'"],
+        "video": VIDEO,
         "test": [
+            *VIDEO,
             "hypothesis>=6.100",
             "pytest>=8.0",
             "pytest-timeout>=2.3",

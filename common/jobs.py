@@ -22,7 +22,7 @@ FORMATS = ("keep", *dict.fromkeys(suffix[1:] for suffix in files.SUFFIXES))
 class Translation:
     """Which files are translated, and where to."""
 
-    input: str = setting("", "A file, a folder, or a pattern such as 'photos/*.jpg'.", resume=FREE)
+    input: str = setting("", "A file, a folder, or a pattern such as 'photos/*.jpg'; or a video.", resume=FREE)
     output: str = setting("", "Folder to write to; for one file, also the file to write.", resume=FREE)
     recursive: bool = setting(False, "Whether to go through the folders below, too.", resume=FREE)
     format: str = setting(
@@ -100,7 +100,7 @@ class Translation:
         return jobs[: limit or None][number - 1 :: count]
 
     def _inputs(self):
-        """(the files, in the order of their names; the folder that their places are kept below)."""
+        """(the files, frame2 before frame10; the folder that their places are kept below)."""
         path, output = pathlib.Path(self.input), pathlib.Path(self.output)
         if path.is_dir():
             if self.recursive and output.resolve().is_relative_to(path.resolve()):
@@ -112,7 +112,7 @@ class Translation:
         elif path.is_file():
             found, root = [path], path.parent
         else:
-            found = sorted(map(pathlib.Path, glob.glob(self.input, recursive=True)))
+            found = list(map(pathlib.Path, glob.glob(self.input, recursive=True)))
             below = output.resolve()  # what is written there is no input
             found = [each for each in found if each.is_file() and not each.resolve().is_relative_to(below)]
             root = _fixed_part(path)
@@ -121,7 +121,7 @@ class Translation:
                 f"No images in --input {self.input}: it is no file, no folder with images ({' '.join(files.SUFFIXES)};"
                 " --recursive looks below), and no pattern that fits any file."
             )
-        return found, root
+        return sorted(found, key=natural), root
 
     def _refuse_output(self, domain):
         """Raises UserError if `output` cannot be what it would have to be."""
@@ -151,6 +151,12 @@ class Translation:
         suffix = path.suffix if self.format == "keep" else f".{self.format}"
         suffix = files.suffix_for(domain, suffix if suffix.lower() in files.SUFFIXES else ".png")
         return output / path.relative_to(root).with_name(f"{path.stem}{self.suffix}{suffix}")
+
+
+def natural(path):
+    """A sort key by which frame2 comes before frame10: digits are numbers, ties are broken by the text."""
+    text = str(path)
+    return re.sub("0*([0-9]+)", lambda digits: f"{len(digits[1]):04}{digits[1]}", text), text
 
 
 class Job(NamedTuple):

@@ -31,7 +31,9 @@ class Run:
     epochs: float = setting(
         0.0, "Epochs to train for, from the first; 0: --n_epochs and --n_epochs_decay.", minimum=0.0, resume=FREE
     )
-    batch_size: int = setting(1, "Images of each domain in a batch.", minimum=1)
+    batch_size: int = setting(
+        1, "Images of each domain in a batch; of test and translate, so many (of one size) at once.", minimum=1
+    )
     seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
     save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
     keep: int = setting(2, "Checkpoints that are kept, the newest.", minimum=1, resume=FREE)

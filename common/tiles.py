@@ -29,14 +29,17 @@ class TiledTranslator(Translator):
     UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.
     """
 
-    def __init__(self, run_dir, tile, overlap=None, how=None, threads=None):
+    def __init__(self, run_dir, tile, overlap=None, how=None, threads=None, test_dropout=None):
         self._tile, self._overlap, self._said = tile, overlap, False
-        super().__init__(run_dir, how, threads)
+        super().__init__(run_dir, how, threads, test_dropout)
 
     def _connect(self, name, how):
         dual = self.dual
         if dual.noisy:
-            raise UserError("--tile needs a run without noise: a tile would not draw what the whole image draws.")
+            raise UserError(
+                "--tile needs a run without noise, as a tile would not draw what the whole image draws: say"
+                " --notest_dropout."
+            )
         if how.scale_to not in ("auto", "keep"):
             raise UserError(f"--tile takes images in their own size: leave out --scale_to {how.scale_to}.")
         return _connect(dual, name, self._tile, self._overlap, self.source(name), self.target(name))

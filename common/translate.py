@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import dataclasses
 import itertools
 from typing import NamedTuple
 
@@ -38,13 +39,16 @@ class Translator:
     """A trained run as a function of images: Translator(run_dir)("A2B", images).
 
     Holds one graph and one session of its own, may be used by several threads at once, and
-    beside other TensorFlow code. Close it, or use it in a with statement. Raises UserError if
-    there is no trained run, or its networks do not take the size asked for by `how`, a Use.
+    beside other TensorFlow code. Close it, or use it in a with statement. `how` is a Use, and
+    `test_dropout` takes the place of the run's own. Raises UserError if there is no trained run, or its
+    networks do not take the size asked for.
     """
 
-    def __init__(self, run_dir, how=None, threads=None):
+    def __init__(self, run_dir, how=None, threads=None, test_dropout=None):
         saved, how = runs.load_trained(run_dir), how or Use()
         self.run_dir, self.dual, self._domains = run_dir, saved["dual"], runs.domains(saved)
+        if test_dropout is not None:
+            self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         with tf.Graph().as_default() as graph:
             tf.set_random_seed(saved["run"].seed)
             self._ways = {name: self._connect(name, how) for name in self.dual.directions}

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from absl import flags
 
-from common import plan
+from common import plan, video
 from common import run as runs
 from common.errors import UserError
-from common.images import Images
+from common.images import Images, catalogue
+from common.images.download import download
 from common.jobs import Translation
 from common.run import Run
 from common.settings import FREE, setting
@@ -29,6 +30,7 @@ ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 INPUTS_OF_TEST = {"run_dir", "dataset", "data_root", "limit", "cache_gb", "batch_size", "threads"}
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
+OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 PAIRED_NAMES = {"l1": "L1", "psnr": "PSNR dB", "ssim": "SSIM"}
 
@@ -45,6 +47,15 @@ class Command:
         " plan: what a training would take on this machine: parameters, memory, time.",
         ("train", "test", "translate", "plan"),
         resume=FREE,
+    )
+    download: bool = setting(
+        False,
+        "Whether to fetch the set of images that --dataset names, a published one, if it is not there; source and"
+        " terms are printed first. Without --dataset: what there is.",
+        resume=FREE,
+    )
+    download_from: str = setting(
+        "", "Address to fetch it from, of a zip or tar archive, in place of its own.", resume=FREE
     )
     debug: bool = setting(False, "Whether to show where in the program an error came from.", resume=FREE)
 
@@ -78,9 +89,18 @@ def main(dual, argv=None):
 
 def _do(dual, argv):
     asked = parse(dual, argv)
+    if asked.values.download or asked.values.download_from:
+        _download(asked.values)
     if not asked.values.debug:
         quiet.import_tensorflow()
     {"train": _train, "test": _test, "translate": _translate, "plan": _plan}[asked.values.phase](dual, asked)
+
+
+def _download(values):
+    """Fetches a published set, unless it is there."""
+    if not values.dataset:
+        raise UserError(f"Download what? Say --dataset NAME:\n{catalogue.listing()}")
+    download(values.dataset, values.data_root, values.download_from or None)
 
 
 def _sentence(error):
@@ -186,7 +206,7 @@ def _refuse_use(dual, asked):
 
 def _translate(dual, asked):
     values = asked.values
-    allowed = _names(Command, Use, Translation) | INPUTS_OF_TRANSLATION
+    allowed = _names(Command, Use, Translation) | INPUTS_OF_TRANSLATION | {"test_dropout"}
     if useless := sorted(asked.given - allowed):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
     if values.n_samples > 1:
@@ -197,14 +217,11 @@ def _translate(dual, asked):
     saved = runs.load_trained(run_dir)
     asked_for = values["direction"].value if "direction" in asked.given else "both"
     direction = _direction(saved["dual"], asked_for)
+    if pathlib.Path(how.input).suffix.lower() in video.SUFFIXES:
+        _translate_video(asked, how, run_dir, direction)
+        return
     jobs = how.jobs(values.limit, runs.domains(saved)[direction[-1]])
-    threads = values.threads if "threads" in asked.given else None
-    if how.tile:
-        overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
-        translator = TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads)
-    else:
-        translator = Translator(run_dir, _use(asked), threads)
-    with translator:
+    with _translator(asked, how, run_dir) as translator:
         found = translate(translator, direction, jobs, how, values.batch_size)
     for _, sentence in found.failed:
         print(f"failed: {sentence}", file=sys.stderr)
@@ -216,6 +233,27 @@ def _translate(dual, asked):
     print(f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed.")
     if found.failed:
         sys.exit(1)
+
+
+def _translate_video(asked, how, run_dir, direction):
+    if useless := sorted(asked.given & OF_IMAGES):
+        raise UserError(f"--{useless[0]} is for images, and --input {how.input} is a video. Leave it out.")
+    target = video.target(how.input, how.output)
+    with _translator(asked, how, run_dir, test_dropout=False) as translator:  # noise would flicker
+        limits = asked.values.batch_size, asked.values.limit
+        count = video.translate_video(translator, direction, how.input, target, how.size, *limits)
+    print(f"{count:,} frames written to {target}.")
+
+
+def _translator(asked, how, run_dir, test_dropout=None):
+    """The Translator that is asked for."""
+    values = asked.values
+    threads = values.threads if "threads" in asked.given else None
+    test_dropout = values.test_dropout if "test_dropout" in asked.given else test_dropout
+    if not how.tile:
+        return Translator(run_dir, _use(asked), threads, test_dropout)
+    overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
+    return TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads, test_dropout)
 
 
 def _direction(dual, asked):

@@ -24,7 +24,7 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"networks", "losses", "optimizers", "schedules", "image_pool", "metrics", "images"},
     {"dual", "run", "monitor", "checkpoints", "health", "use"},
     {"cyclic", "published", "step", "samples"},
-    {"train", "test", "translate", "jobs", "plan"},
+    {"train", "test", "translate", "jobs", "video", "plan"},
     {"tiles"},
 )
 BANNED = {

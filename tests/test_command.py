@@ -309,3 +309,53 @@ def test_no_traceback_reaches_the_person(here):
     assert done.stdout == ""
     assert done.stderr.startswith("error: There is no folder datasets/nowhere.")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_published_set_is_fetched_where_that_is_asked_for(here, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(command, "download", lambda *arguments: asked.append(arguments))
+    assert "It is a published set: --download fetches it" in refusal("--dataset horse2zebra")
+    assert asked == []
+    refusal("--dataset horse2zebra --data_root sets --download")
+    refusal("--dataset facades --download_from http://localhost/x.zip")
+    assert asked == [("horse2zebra", "sets", None), ("facades", "datasets", "http://localhost/x.zip")]
+    with pytest.raises(SystemExit) as end:
+        run("--download")
+    assert "horse2zebra" in end.value.code and "sketch-photo" in end.value.code
+
+
+def test_a_video_goes_through_a_run(here, capsys):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    frames = np.random.default_rng(0).integers(0, 256, [7, 24, 36, 3], np.uint8)
+    writer = ffmpeg.write_frames("clip.mp4", (36, 24), fps=12, macro_block_size=1)
+    writer.send(None)
+    for frame in frames:
+        writer.send(frame)
+    writer.close()
+    run(f"--dataset toy {SMALL} --dropout 0.5 --test_dropout")
+    asked = "--phase translate --dataset toy --direction A2B --input clip.mp4"
+    run(f"{asked} --output out --limit 5 --batch_size 2")
+    assert "5 frames written to out/clip.mp4." in capsys.readouterr().out
+    about = next(ffmpeg.read_frames("out/clip.mp4"))
+    assert (about["size"], about["fps"]) == ((36, 24), 12.0)
+    assert "--shard is for images, and --input clip.mp4 is a video" in refusal(f"{asked} --output out --shard 1/2")
+    assert "give it one of the suffixes" in refusal(f"{asked} --output out.ts")
+
+
+def test_depth_and_bands_by_the_command_line(here, capsys):
+    random = np.random.default_rng(0)
+    for split in ("train", "val"):
+        files.write(here / "sets/depth" / split / "A/0.jpg", random.integers(0, 256, [40, 40, 3], np.uint8))
+        files.write(here / "sets/depth" / split / "B/0.png", random.integers(0, 4000, [40, 40, 1], np.uint16))
+    depth = "--dataset depth --data_root sets"
+    run(f"{depth} {SMALL} --channels_B auto --range_B 0,5000")
+    assert "Images of B are uint16 from 0 to 5,000, which become -1 to 1." in capsys.readouterr().out
+    asked = "--phase translate --run_dir runs/dualgan-depth --direction A2B --input sets/depth/val/A --output out"
+    run(asked)
+    said = capsys.readouterr().out
+    assert "Written in another format, as theirs does not hold what is made: 1 .jpg as .png." in said
+    assert files.decode("out/0.png").pixels.dtype == np.uint16
+    assert "--run_dir and --dataset both say which run" in refusal(f"{asked} --dataset depth")
+    assert ".jpg does not hold what is made, uint16" in refusal(f"{asked} --format jpg")
+    assert "trained with --range_B 0,5000, and now --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
+    assert "--range_A 9,1 is no range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")

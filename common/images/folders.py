@@ -4,6 +4,7 @@ import pathlib
 from typing import NamedTuple
 
 from common.errors import UserError
+from common.images.catalogue import SETS
 from common.images.files import SUFFIXES
 
 LAYOUTS = {"train": ("train/{}", "train{}"), "val": ("val/{}", "val{}", "test/{}", "test{}")}
@@ -23,8 +24,9 @@ def find(root, split):
     for val. Raises UserError if `root` is not a folder.
     """
     if not pathlib.Path(root).is_dir():
+        published = " It is a published set: --download fetches it." if pathlib.Path(root).name in SETS else ""
         raise UserError(
-            f"There is no folder {root}. A set of images is a folder with train/A, train/B, val/A and val/B"
+            f"There is no folder {root}.{published} A set of images is a folder with train/A, train/B, val/A and val/B"
             " (or trainA, trainB, testA, testB). Put it there, say --data_root, or try --dataset toy,"
             " which is drawn by the program."
         )
@@ -37,7 +39,10 @@ def find_all(root, split):
     for domain in Files._fields:
         if not getattr(files, domain):
             looked = "; ".join(_what_is_in(folder) for folder in _candidates(root, split, domain))
-            raise UserError(f"No images of {domain} to {split} on. {looked}. Read are: {' '.join(SUFFIXES)}.")
+            halves = (
+                " If each file of train holds both, say --side_by_side." if images_in(pathlib.Path(root, split)) else ""
+            )
+            raise UserError(f"No images of {domain} to {split} on. {looked}.{halves} Read are: {' '.join(SUFFIXES)}.")
     return files
 
 
@@ -72,11 +77,16 @@ def images_in(folder, recursive=False):
     """The image files of a folder, or of all below it, in the order of their names, without hidden ones."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in (folder.rglob("*") if recursive else folder.iterdir()) if _is_image(path))
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(path for path in found if _is_image(path) and not _is_hidden(path.relative_to(folder)))
 
 
 def _is_image(path):
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _candidates(root, split, domain):
