@@ -28,6 +28,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "parity": ["torch==2.13.0; python_version=='3.11'"],
+        "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
             *VIDEO,

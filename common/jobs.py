@@ -9,6 +9,8 @@ import pathlib
 import re
 from typing import NamedTuple
 
+from imageio.config.extensions import known_extensions
+
 from common import settings
 from common.errors import UserError
 from common.images import files, folders
@@ -64,6 +66,10 @@ class Translation:
             raise UserError(f"--output_size {self.output_size} is none of: original, model, HEIGHTxWIDTH like 480x640.")
         if self.quality > 100:
             raise UserError(f"--quality {self.quality} is too much: it goes from 1 to 100.")
+        if self.size not in ("original", "model") and self.size[0] * self.size[1] > files.MAX_PIXELS:
+            raise UserError(
+                f"--output_size {self.output_size} is more than {files.MAX_PIXELS:,} pixels. Say a smaller one."
+            )
         if set(self.suffix) & {"/", "\\", "\0"}:
             raise UserError(
                 f"--suffix {self.suffix!r} is no part of a name: it comes between name and format, like _B."
@@ -95,6 +101,9 @@ class Translation:
         self._refuse_output(domain)
         targets = [self._target(path, root, domain) for path in paths]
         jobs = [Job(number, *ends, self._changes(*ends)) for number, ends in enumerate(zip(paths, targets))]
+        if self.skip_existing:  # what an earlier run wrote among its inputs
+            targets = {job.target.resolve() for job in jobs}
+            jobs = [job for job in jobs if job.source.resolve() not in targets or job.source == job.target]
         _refuse_collisions(jobs)
         number, count = (int(part) for part in self.shard.split("/"))
         return jobs[: limit or None][number - 1 :: count]
@@ -127,6 +136,12 @@ class Translation:
         """Raises UserError if `output` cannot be what it would have to be."""
         if pathlib.Path(self.output).is_file() and not pathlib.Path(self.input).is_file():
             raise UserError(f"--output {self.output} is a file, and several images need a folder.")
+        suffix = pathlib.Path(self.output).suffix.lower()
+        if suffix in known_extensions and suffix not in files.SUFFIXES and not pathlib.Path(self.output).is_dir():
+            written = " ".join(files.SUFFIXES)
+            raise UserError(
+                f"--output {self.output} is of a format that is not written. Say a folder, or one of {written}."
+            )
         if self._to_a_file() and (self.suffix or self.format != "keep"):
             raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
         asked = pathlib.Path(self.output).suffix if self._to_a_file() else f".{self.format}"
@@ -175,7 +190,7 @@ def _refuse_collisions(jobs):
         if (other := first.setdefault(target, job)) is not job:
             raise UserError(
                 f"{job.target} would be written twice, from {other.source} and from {job.source}."
-                " Rename one of them, or say --format keep."
+                " Rename one of them, or translate them to folders of their own."
             )
         if target in sources:
             raise UserError(

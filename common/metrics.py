@@ -23,17 +23,47 @@ def ssim(image, target, span=255.0):
     """
     if min(image.shape[:2]) < 11:
         return None
-    x, y = _float(image), _float(target)
+    luminance, structure = _similarities(_float(image), _float(target), span)
+    return float(np.mean(luminance * structure))
+
+
+def ms_ssim(image, target, span=255.0):
+    """SSIM at five sizes, each half of the one before (Wang et al., 2003); None under 161 pixels.
+
+    The contrast and structure of the first four, to the powers that the paper found, times the
+    SSIM of the smallest; a negative mean counts as 0.
+    """
+    if min(image.shape[:2]) < 161:
+        return None
+    x, y, found = _float(image), _float(target), 1.0
+    for number, weight in enumerate(SCALES):
+        luminance, structure = _similarities(x, y, span)
+        last = number == len(SCALES) - 1
+        similarity = np.mean(luminance * structure if last else structure, axis=(0, 1))
+        found = found * np.maximum(similarity, 0.0) ** weight
+        x, y = _halved(x), _halved(y)
+    return float(np.mean(found))
+
+
+PAIRED = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of MS-SSIM
+
+
+def _similarities(x, y, span):
+    """SSIM's two factors at each pixel that has a whole window: of luminance, and of contrast and structure."""
     mean_x, mean_y = _window(x), _window(y)
     variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    similarity /= (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    return float(np.mean(similarity[5:-5, 5:-5]))
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return luminance[5:-5, 5:-5], structure[5:-5, 5:-5]
 
 
-PAIRED = {"l1": l1, "psnr": psnr, "ssim": ssim}
+def _halved(x):
+    """Means of blocks of 2x2 pixels; an odd edge is left out."""
+    height, width, channels = x.shape
+    return x[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
 
 
 def _window(x):

@@ -3,8 +3,10 @@
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads
 checkpoints/   model-00012000.{index,data-*}
 log.csv        a row per logged step
+evaluation.csv a row per evaluated step, and best.json, the best of them
 samples/       00012000.png
-test/          A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
+test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
+evaluation/    metrics.csv metrics.json
 """
 
 import dataclasses
@@ -37,12 +39,28 @@ class Run:
     seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
     save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
     keep: int = setting(2, "Checkpoints that are kept, the newest.", minimum=1, resume=FREE)
+    keep_every: int = setting(
+        0, "Steps between checkpoints that are kept for good, of those that are saved; 0: none.", minimum=0, resume=FREE
+    )
+    eval_every: int = setting(0, "Steps between evaluations on the validation images; 0: none.", minimum=0, resume=FREE)
+    select_by: str = setting(
+        "",
+        "Metric by which the best checkpoint is selected, and kept for good: psnr, say, of all directions, or"
+        " A2B/psnr. Unless given: psnr where there are pairs, else swd.",
+        resume=FREE,
+    )
+    patience: int = setting(
+        0, "Evaluations without a better one after which the training ends; 0: it does not.", minimum=0, resume=FREE
+    )
     log_every: int = setting(10, "Steps between rows of log.csv.", minimum=1, resume=FREE)
     sample_every: int = setting(500, "Steps between sample strips.", minimum=1, resume=FREE)
     threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
 
     def __post_init__(self):
         settings.check(self)
+        if (self.patience or self.select_by) and not self.eval_every:
+            name = "patience" if self.patience else "select_by"
+            raise UserError(f"--{name} needs evaluations: say --eval_every, too.")
         if not self.run_dir:
             raise UserError("A run needs a folder: say --run_dir.")
         if self.steps and self.epochs:
@@ -162,4 +180,7 @@ def record(run, dual, images, files, domains):
 
 def _fingerprint(paths):
     names = "\n".join(path.name for path in paths)
-    return {"count": len(paths), "names": hashlib.blake2b(names.encode(), digest_size=8).hexdigest()}
+    return {
+        "count": len(paths),
+        "names": hashlib.blake2b(names.encode(errors="surrogateescape"), digest_size=8).hexdigest(),
+    }

@@ -72,8 +72,11 @@ def save(path, facts, **parts):
 def write_whole(path, text):
     """Writes a file beside `path` and then puts it in its place: it is there whole, or as it was."""
     beside = pathlib.Path(f"{path}.new")
-    beside.write_text(text)
-    os.replace(beside, path)
+    try:
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be text
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load(path):

@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import NamedTuple
 
-from common import health, samples, step
+from common import health, samples, scores, selection, step, walk
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
@@ -31,6 +31,7 @@ class Graph(NamedTuple):
     start: tf.Tensor  # placeholder: the global sample index of the first image that `begin` will read
     begin: tf.Operation
     samples: samples.Samples
+    ways: list  # of walk.Way, to evaluate
     initialize: tf.Operation
     checkpoints: Checkpoints
 
@@ -41,6 +42,8 @@ class Progress(NamedTuple):
     began: int  # steps done before
     done: int  # steps done now
     total: int
+    ended: str = ""  # why it ended before `total`, if nobody stopped it
+    best: str = ""  # what the best step scores
 
 
 def train(dual, images, run):
@@ -66,9 +69,14 @@ def train(dual, images, run):
             " train longer with --steps or --epochs."
         )
     with tf.Graph().as_default():
-        graph = build(dual, loaders, _sample_loaders(dual, images, files, domains), run, images_in_epoch, partners)
+        shown = _sample_loaders(dual, images, files, domains)
+        validation = _validation_loaders(dual, images, domains) if run.eval_every else None
+        graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation)
         with runs.session(run.threads) as session, _requests_to_stop() as stop:
             began = done = _start(session, graph, run, dual)
+            evaluation = Evaluation(session, graph.ways, images.palettes(dual), run, done) if graph.ways else None
+            if evaluation and evaluation.ended:
+                return Progress(began, done, total, evaluation.ended, evaluation.best)
             _warn(runs.record(run, dual, images, files, domains))
             if done < total:
                 print(_introduction(dual, images, files, run, session, done, total), flush=True)
@@ -78,27 +86,79 @@ def train(dual, images, run):
             names = dict.fromkeys(name for each in graph.step.passes for name in each.losses)
             counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
             with Monitor(run.path("log.csv"), names, *counts, health.watchers(dual)) as monitor:
-                done = _loop(session, graph, loaders, dual, run, range(done + 1, total + 1), monitor, stop)
-    return Progress(began, done or began, total)
+                done = _loop(session, graph, loaders, dual, run, range(done + 1, total + 1), monitor, stop, evaluation)
+    ended = (evaluation.ended, evaluation.best) if evaluation else ()
+    return Progress(began, done or began, total, *ended)
 
 
-def _loop(session, graph, loaders, dual, run, numbers, monitor, stop):
-    """Takes the steps of `numbers`, until `stop` is set; returns the last one taken."""
+def _loop(session, graph, loaders, dual, run, numbers, monitor, stop, evaluation):
+    """Takes the steps of `numbers`, until `stop` is set or nothing improves; returns the last one taken."""
     number = None
     for number in numbers:
         passes = graph.step.passes if number > dual.d_warmup else graph.step.warmup
         losses, waited = _take_step(session, graph, passes, loaders, number)
         monitor.step(number, losses, waited)
-        if number % run.save_every == 0 or number == numbers[-1] or stop.is_set():
+        last = number == numbers[-1]
+        if evaluation and (number % run.eval_every == 0 or last):
+            evaluation.at(number)
+        ends = last or stop.is_set() or (evaluation and evaluation.ended)
+        if number % run.save_every == 0 or ends or (evaluation and evaluation.is_best(number)):
             graph.checkpoints.save(session, number)
         if number % run.sample_every == 0 or number == numbers[-1]:
             _write_samples(session, graph, run, number)
-        if stop.is_set():
+        if ends:
             break
     return number
 
 
-def build(dual, loaders, sample_loaders, run, images_in_epoch, partners):
+class Evaluation:
+    """The evaluations of a training: what the validation images score, and whether that still improves."""
+
+    def __init__(self, session, ways, palettes, run, done):
+        self._session, self._ways, self._palettes, self._patience = session, ways, palettes, run.patience
+        names = [way.name for way in ways]
+        self._selection = selection.Selection(run.run_dir, run.select_by or _select_by(ways), names, done)
+
+    def at(self, number):
+        """Evaluates step `number`."""
+        found = {way.name: scores.score(self._session, way, self._palettes.get(way.name[-1]))[1] for way in self._ways}
+        self._selection.add(number, found)
+        print(f"Evaluated step {number:,}; the best: {self.best}.", flush=True)
+
+    def is_best(self, number):
+        """Whether step `number` is the best so far."""
+        return self._selection.best == number
+
+    @property
+    def best(self):
+        """What the best step scores, in words; "" before the first evaluation."""
+        return self._selection.describe() if self._selection.best is not None else ""
+
+    @property
+    def ended(self):
+        """Why the training ends, as nothing improves any more; "" if it does not."""
+        if not self._patience or self._selection.best is None or self._selection.since_best < self._patience:
+            return ""
+        return f"Nothing has improved for {self._selection.since_best} evaluations (--patience {self._patience})."
+
+
+def _select_by(ways):
+    paired = all({path.stem for path in way.source.paths} & {path.stem for path in way.target.paths} for way in ways)
+    return "psnr" if paired else "swd"
+
+
+def _validation_loaders(dual, images, domains):
+    """{"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
+    found = images.validation_files(dual)
+    if not (found.A and found.B):
+        raise UserError(
+            f"--eval_every needs validation images of both domains, and {images.name} has {len(found.A)} of A and"
+            f" {len(found.B)} of B. Add them, or leave out --eval_every."
+        )
+    return dict(zip("AB", images.loaders(dual, found, domains)))
+
+
+def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validation_loaders=None):
     """The graph that trains `dual`, in the default graph, which it finalizes.
 
     The images of a batch are named `A`, `B`, `index` and `matched`: whoever feeds them trains on
@@ -111,8 +171,10 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners):
     built = step.build(dual, A, B, index, images_in_epoch, matched)
     with built.averages.scope():
         strips = samples.Samples(dual, sample_loaders)
+        ways = walk.ways(dual, validation_loaders, dual.directions) if validation_loaders else []
     initialize = tf.global_variables_initializer()
-    graph = Graph(built, batch, start, begin, strips, initialize, Checkpoints(run.run_dir, run.keep))
+    checkpoints = Checkpoints(run.run_dir, run.keep, keep_every=run.keep_every)
+    graph = Graph(built, batch, start, begin, strips, ways, initialize, checkpoints)
     tf.get_default_graph().finalize()
     return graph
 

@@ -15,8 +15,8 @@ from scipy import ndimage
 from common import run as runs
 from common import tensorflow as tf
 from common import use
-from common.checkpoints import Checkpoints
-from common.errors import UserError
+from common.checkpoints import Checkpoints, selected_one
+from common.errors import UserError, reason
 from common.images import files, pixels, tensors
 from common.images.pixels import Image
 from common.use import Use
@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     skipped: int
     failed: list  # of (path, sentence)
     opaque: int = 0  # of those written: how many lost their transparency, which their format does not hold
+    changed: dict | None = None  # {".jpg as .png": how many} of those whose format does not hold what is made
 
 
 class Translator:
@@ -56,7 +57,7 @@ class Translator:
             checkpoints = Checkpoints(run_dir, variables=weights)
             graph.finalize()
             self._session = runs.session(saved["run"].threads if threads is None else threads)
-            self.step = checkpoints.restore(self._session)
+            self.step = checkpoints.restore(self._session, selected_one(run_dir, how.checkpoint))
 
     def __call__(self, direction, images, output_size="original", first=0):
         """`images` translated: [N, H, W, C], [H, W, C], gray [H, W], or a list of such of any sizes.
@@ -73,7 +74,7 @@ class Translator:
             made = self(direction, _three(images)[None], output_size, first)[0]
             return made[..., 0] if np.ndim(images) == 2 and made.shape[-1] == 1 else made
         batch, way = self._brought(direction, images), self._ways[direction]
-        size = {"original": batch.shape[1:3], "model": (0, 0)}.get(output_size) or _size(output_size)
+        size = _size(output_size, batch.shape[1:3])
         fed = {way.images: batch, way.size: size, way.index: np.arange(first, first + len(batch))}
         return self._session.run(way.made, fed)
 
@@ -142,9 +143,9 @@ def translate(translator, direction, jobs, how, batch_size=1):
 
     Decoding and encoding run beside the network. Returns the Outcome.
     """
-    skipped = [job for job in jobs if how.skip_existing and job.target.exists()]
-    jobs = [job for job in jobs if not (how.skip_existing and job.target.exists())]
-    failed, lost, waiting = [], [], collections.deque()
+    skipped = [job for job in jobs if how.skip_existing and job.target.is_file()]
+    jobs = [job for job in jobs if not (how.skip_existing and job.target.is_file())]
+    failed, written, opaque, waiting = [], [], [], collections.deque()
 
     def finish(count):
         while len(waiting) > count:
@@ -152,7 +153,8 @@ def translate(translator, direction, jobs, how, batch_size=1):
             if error := done.exception():
                 failed.append((job.source, _sentence(job.target, error)))
             else:
-                lost.append(done.result())
+                written.append(job)
+                opaque.append(done.result())
             bar.update()
 
     with (
@@ -166,9 +168,8 @@ def translate(translator, direction, jobs, how, batch_size=1):
             try:
                 batch = np.stack([image.pixels for image in images])
                 made = translator(direction, batch, how.size, members[0].number)
-            except tf.errors.OpError as error:  # such as: out of memory
-                said = str(error).strip().splitlines()[0]
-                failed += [(job.source, f"{job.source}: TensorFlow says: {said}") for job in members]
+            except (tf.errors.OpError, MemoryError) as error:
+                failed += [(job.source, f"{job.source}: {_why(error)}.") for job in members]
                 bar.update(len(members))
                 continue
             for job, image, translated in zip(members, images, made):
@@ -176,7 +177,8 @@ def translate(translator, direction, jobs, how, batch_size=1):
                 waiting.append((job, writers.submit(_write, job.target, Image(translated, alpha), how.quality)))
             finish(_many(made[0].nbytes) - 1)
         finish(0)
-    return Outcome(len(lost), len(skipped), failed, sum(lost))
+    changed = collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in written if job.changed)
+    return Outcome(len(written), len(skipped), failed, sum(opaque), changed)
 
 
 def _read_ahead(readers, jobs, domain, failed, bar):
@@ -239,17 +241,27 @@ def _groups(read, batch_size):
         yield group
 
 
-def _size(asked):
-    """(height, width) as whole numbers above 0; raises UserError if they are not."""
-    if not (isinstance(asked, (tuple, list)) and len(asked) == 2 and all(int(side) == side > 0 for side in asked)):
+def _size(asked, original):
+    """(height, width) of what is to come out, zeros for that of the model; raises UserError if it is no size."""
+    if isinstance(asked, str) and asked in ("original", "model"):
+        return original if asked == "original" else (0, 0)
+    sides = np.asarray(asked)
+    if sides.shape != (2,) or sides.dtype.kind not in "ui" or sides.min() < 1:
         raise UserError(f"output_size {asked!r} is none of: original, model, (height, width) in pixels.")
-    return asked
+    return tuple(map(int, sides))
 
 
 def _three(image):
     """An array [H, W] as [H, W, 1], any other as it is."""
     image = np.asarray(image)
     return image[..., None] if image.ndim == 2 else image
+
+
+def _why(error):
+    """What to say of an image that the networks could not take."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    return f"TensorFlow says: {reason(error)}"
 
 
 def _sentence(path, error):

@@ -23,6 +23,9 @@ class Use:
         ("average", "raw"),
         resume=FREE,
     )
+    checkpoint: str = setting(
+        "latest", "Which checkpoint: latest, best (by --select_by), a step; of evaluate also all.", resume=FREE
+    )
     scale_to: str = setting(
         "auto",
         "Size to translate at: keep: as it is, with mirrored edges if the networks ask for more; model: --image_size,"
@@ -39,6 +42,8 @@ class Use:
 
     def __post_init__(self):
         settings.check(self)
+        if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
+            raise UserError(f"--checkpoint {self.checkpoint} is none of: latest, best, all, or a step.")
         if self.scale_to not in ("auto", "keep", "model") and not re.fullmatch(SIZE, self.scale_to):
             raise UserError(f"--scale_to {self.scale_to} is no size: it is keep, model, 512, or HEIGHTxWIDTH.")
 

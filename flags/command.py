@@ -1,8 +1,8 @@
 """The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
 
-import collections
 import dataclasses
 import importlib
+import logging
 import pathlib
 import sys
 from typing import NamedTuple
@@ -11,7 +11,8 @@ from absl import flags
 
 from common import plan, video
 from common import run as runs
-from common.errors import UserError
+from common.errors import UserError, reason
+from common.evaluate import Evaluation, evaluate
 from common.images import Images, catalogue
 from common.images.download import download
 from common.jobs import Translation
@@ -28,11 +29,13 @@ from flags import settings as flag_settings
 
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
-INPUTS_OF_TEST = {"run_dir", "dataset", "data_root", "limit", "cache_gb", "batch_size", "threads"}
+INPUTS_OF_TEST = {
+    *("run_dir", "dataset", "data_root", "limit", "cache_gb", "labels_A", "labels_B", "batch_size", "threads")
+}
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
+NAMED = 10  # files that failed that the last line names
 OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
-PAIRED_NAMES = {"l1": "L1", "psnr": "PSNR dB", "ssim": "SSIM"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +46,10 @@ class Command:
         "train",
         "train: a run, from its beginning or from where it was stopped;"
         " test: translate every validation image, there and back, and score what has a pair;"
+        " evaluate: score checkpoints, with more metrics, and write no pictures;"
         " translate: files of your own, of any size, one direction;"
         " plan: what a training would take on this machine: parameters, memory, time.",
-        ("train", "test", "translate", "plan"),
+        ("train", "test", "evaluate", "translate", "plan"),
         resume=FREE,
     )
     download: bool = setting(
@@ -72,8 +76,9 @@ def main(dual, argv=None):
     argv, dual = sys.argv if argv is None else argv, _importable(dual)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
-        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use, Translation)))
+        print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use, Evaluation, Translation)))
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:
@@ -93,13 +98,16 @@ def _do(dual, argv):
         _download(asked.values)
     if not asked.values.debug:
         quiet.import_tensorflow()
-    {"train": _train, "test": _test, "translate": _translate, "plan": _plan}[asked.values.phase](dual, asked)
+    phases = {"train": _train, "test": _test, "evaluate": _evaluate, "translate": _translate, "plan": _plan}
+    phases[asked.values.phase](dual, asked)
 
 
 def _download(values):
-    """Fetches a published set, unless it is there."""
-    if not values.dataset:
-        raise UserError(f"Download what? Say --dataset NAME:\n{catalogue.listing()}")
+    """Fetches a published set, unless it is there; without a name, tells what there is, and ends."""
+    if not values.dataset and not values.dir_A:
+        print(f"{catalogue.listing()}\nSay --dataset NAME; of those by hand, it tells where they are had now.")
+        sys.exit(0)
+    flag_settings.read(Images, values)  # says what is wrong with them before anything is fetched
     download(values.dataset, values.data_root, values.download_from or None)
 
 
@@ -110,7 +118,7 @@ def _sentence(error):
     if isinstance(error, OSError):
         return f"{error.filename or 'A file'}: {error.strerror or error}. (--debug shows what was being done.)"
     if type(error).__module__.startswith("tensorflow."):
-        return f"TensorFlow says: {str(error).strip().splitlines()[0]} (--debug shows where.)"
+        return f"TensorFlow says: {reason(error)}. (--debug shows where.)"
     return None
 
 
@@ -133,7 +141,7 @@ def parse(dual, argv):
 
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, Use, Translation, dual, Images, Run):
+    for part in (Command, Use, Evaluation, Translation, dual, Images, Run):
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -182,7 +190,11 @@ def _train(dual, asked):
     run_dir = parts[-1].run_dir
     progress = train(*parts)
     program = f"python -m {_program(dual)}"
-    if progress.began >= progress.total:
+    if progress.best:
+        print(f"The best: {progress.best}. Use it with --checkpoint best.")
+    if progress.ended:
+        print(f"{progress.ended} Say another --patience to train further.")
+    elif progress.began >= progress.total:
         print(f"Nothing to do: {run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
     elif progress.done < progress.total:
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
@@ -199,9 +211,11 @@ def _plan(dual, asked):
 
 def _refuse_use(dual, asked):
     """Raises UserError if a flag was given that only a trained run has a use for."""
-    of_use = _names(Use, Translation) - _names(dual)
+    of_use = _names(Use, Evaluation, Translation) - _names(dual)
     if useless := sorted(asked.given & of_use):
-        raise UserError(f"--{useless[0]} is for --phase test or translate: it says how a run is used. Leave it out.")
+        raise UserError(
+            f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
+        )
 
 
 def _translate(dual, asked):
@@ -217,7 +231,7 @@ def _translate(dual, asked):
     saved = runs.load_trained(run_dir)
     asked_for = values["direction"].value if "direction" in asked.given else "both"
     direction = _direction(saved["dual"], asked_for)
-    if pathlib.Path(how.input).suffix.lower() in video.SUFFIXES:
+    if pathlib.Path(how.input).suffix.lower() in video.SUFFIXES and pathlib.Path(how.input).is_file():
         _translate_video(asked, how, run_dir, direction)
         return
     jobs = how.jobs(values.limit, runs.domains(saved)[direction[-1]])
@@ -225,12 +239,14 @@ def _translate(dual, asked):
         found = translate(translator, direction, jobs, how, values.batch_size)
     for _, sentence in found.failed:
         print(f"failed: {sentence}", file=sys.stderr)
-    if changed := collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in jobs if job.changed):
-        counts = ", ".join(f"{count:,} {what}" for what, count in changed.items())
+    if found.changed:
+        counts = ", ".join(f"{count:,} {what}" for what, count in found.changed.items())
         print(f"Written in another format, as theirs does not hold what is made: {counts}.")
     if found.opaque:
         print(f"Written without transparency, which their format does not hold: {found.opaque:,}.")
-    print(f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed.")
+    names = ", ".join(path.name for path, _ in found.failed[:NAMED]) + ", ..." * (len(found.failed) > NAMED)
+    counts = f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed"
+    print(f"{counts}: {names}." if names else f"{counts}.")
     if found.failed:
         sys.exit(1)
 
@@ -270,21 +286,40 @@ def _names(*parts):
 
 
 def _test(dual, asked):
-    if useless := sorted(asked.given & (_names(Images, Run) - INPUTS_OF_TEST)):
-        raise UserError(f"--{useless[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
-    if useless := sorted(asked.given & _names(Translation)):
-        raise UserError(f"--{useless[0]} is for --phase translate: testing walks the validation images. Leave it out.")
-    dual_as_asked, images, run = _parts(dual, asked)
-    batch_size = run.batch_size if "batch_size" in asked.given else 1
-    found = test(run.run_dir, dual_as_asked, images, _use(asked), batch_size, run.threads)
+    parts = _parts_of_validation(dual, asked, _names(Evaluation))
+    run, found = parts[2], test(*_tested(asked, parts))
     written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
     print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
-    if found["images"]:
-        print("Means over images that have a pair (L1 as a share of the range: 0 is best):")
-        print(_table(found))
-        print(f"Each image: {run.run_dir}/test/metrics.csv")
-    else:
+    if not found["images"]:
         print("No image has a pair of the same name, so there is nothing to compare with.")
+    print(_table({name: means for name, means in found.items() if isinstance(means, dict)}))
+    print(f"Each image: {run.run_dir}/test/metrics.csv")
+
+
+def _evaluate(dual, asked):
+    parts = _parts_of_validation(dual, asked, {"n_samples"})
+    run_dir, dual, images, *rest = _tested(asked, parts)
+    what = flag_settings.read(Evaluation, asked.values)
+    for step, found in evaluate(run_dir, dual, images, what, *rest).items():
+        print(f"Step {step:,}")
+        print(_table(found))
+    print(f"Each image: {run_dir}/evaluation/metrics.csv")
+
+
+def _parts_of_validation(dual, asked, useless):
+    """The dual, the images and the run, for a walk of the validation images; refuses flags that have no use then."""
+    if wrong := sorted(asked.given & (_names(Images, Run) - INPUTS_OF_TEST)):
+        raise UserError(f"--{wrong[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
+    if wrong := sorted(asked.given & (_names(Translation) | useless)):
+        raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
+    return _parts(dual, asked)
+
+
+def _tested(asked, parts):
+    """run_dir, dual, images, Use, batch size and threads."""
+    dual, images, run = parts
+    batch_size = run.batch_size if "batch_size" in asked.given else 1
+    return run.run_dir, dual, images, _use(asked), batch_size, run.threads
 
 
 def _use(asked):
@@ -295,14 +330,18 @@ def _use(asked):
 
 
 def _table(found):
-    lines = [f"{'':<26}{'images':>8}" + "".join(f"{name:>10}" for name in PAIRED_NAMES.values())]
-    for direction, means in found.items():
-        if isinstance(means, dict):
-            for title, prefix in ((f"{direction}, translated", ""), ("  input as it is", "input_")):
-                numbers = (means[prefix + name] for name in PAIRED_NAMES)
-                shown = "".join(f"{'-' if number is None else format(number, '.4g'):>10}" for number in numbers)
-                lines.append(f"{title:<26}{means['images']:>8}{shown}")
-    return "\n".join(lines)
+    """Metrics in rows, directions in columns, each with what the input as it is would score."""
+    names = dict.fromkeys(name for means in found.values() for name in means if not name.startswith("input_"))
+    lines = [f"{'':<20}" + "".join(f"{name:>10}{'input':>10}" for name in found)]
+    for name in names:
+        cells = [means.get(prefix + name) for means in found.values() for prefix in ("", "input_")]
+        if any(cell is not None for cell in cells):
+            lines.append(f"{name:<20}" + "".join(f"{_cell(value):>10}" for value in cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value):
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _model(dual):

@@ -21,10 +21,12 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"errors", "settings", "tensorflow"},
     {"randomness", "gradients"},
     {"layers", "spectral_norm", "averages", "receptive_field"},
-    {"networks", "losses", "optimizers", "schedules", "image_pool", "metrics", "images"},
+    {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
+    {"metrics", "distances", "features"},
     {"dual", "run", "monitor", "checkpoints", "health", "use"},
-    {"cyclic", "published", "step", "samples"},
-    {"train", "test", "translate", "jobs", "video", "plan"},
+    {"cyclic", "published", "step", "samples", "walk", "scores", "selection"},
+    {"evaluate", "translate", "jobs", "video", "plan"},
+    {"train", "test"},
     {"tiles"},
 )
 BANNED = {

@@ -178,7 +178,8 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     }
     assert free == {
         *("test_dropout", "data_root", "cache_gb", "run_dir", "steps", "epochs"),
-        *("save_every", "keep", "log_every", "sample_every", "threads"),
+        *("save_every", "keep", "keep_every", "log_every", "sample_every", "threads"),
+        *("eval_every", "select_by", "patience", "labels_A", "labels_B"),
     }
 
 
@@ -187,7 +188,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     [
         ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
-        ("--phase fly", "value should be one of <train|test|translate|plan>"),
+        ("--phase fly", "value should be one of <train|test|evaluate|translate|plan>"),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
         (
             "--preset upsteam",
@@ -212,8 +213,13 @@ def test_train_and_test_and_what_they_print(here, capsys):
     assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in capsys.readouterr().out
     run("--phase test --dataset toy")
     printed = capsys.readouterr().out
-    for part in ("PSNR dB", "SSIM", "A2B, translated", "B2A, translated", "input as it is", "runs/dualgan-toy/test"):
+    for part in ("psnr", "ssim", "cycle_l1", "A2B     input", "B2A     input", "runs/dualgan-toy/test"):
         assert part in printed
+    run("--phase evaluate --dataset toy --metrics psnr,swd --direction A2B")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in printed[:2]] == [["Step", "1"], ["A2B", "input"]]
+    assert [line.split()[0] for line in printed[2:4]] == ["psnr", "swd"]
+    assert "--n_samples has no use in --phase evaluate" in refusal("--phase evaluate --dataset toy --n_samples 2")
     run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
     assert "Nothing to do: runs/dualgan-toy has taken 1 steps." in capsys.readouterr().out
     run("--phase train --dataset toy --epochs 1")
@@ -268,7 +274,7 @@ def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
         "--phase translate --run_dir runs/dualgan-old-new --input mine/old --output out"
     )
     assert "--steps is for --phase train" in refusal("--phase translate --run_dir runs/dualgan-old-new --steps 3")
-    assert "--input is for --phase translate" in refusal("--phase test --run_dir runs/dualgan-old-new --input mine")
+    assert "--input has no use in --phase test" in refusal("--phase test --run_dir runs/dualgan-old-new --input mine")
 
 
 def test_flags_that_testing_has_no_use_for_are_refused(here):
@@ -321,7 +327,9 @@ def test_a_published_set_is_fetched_where_that_is_asked_for(here, monkeypatch, c
     assert asked == [("horse2zebra", "sets", None), ("facades", "datasets", "http://localhost/x.zip")]
     with pytest.raises(SystemExit) as end:
         run("--download")
-    assert "horse2zebra" in end.value.code and "sketch-photo" in end.value.code
+    printed = capsys.readouterr().out
+    assert end.value.code == 0 and "horse2zebra" in printed and "sketch-photo" in printed
+    assert "--dir_A needs --dir_B" in refusal("--dataset facades --dir_A x --download") and len(asked) == 2
 
 
 def test_a_video_goes_through_a_run(here, capsys):

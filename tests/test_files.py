@@ -166,6 +166,21 @@ def test_alpha_of_a_tiff_is_told_from_a_band(tmp_path, dtype):
     assert np.abs(found - image[..., :3])[seen].max() <= (1e-5 if dtype == "float32" else 5)
 
 
+@pytest.mark.parametrize("pages", [2, 3, 5])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_of_pages_that_are_no_bands_the_first_is_read(tmp_path, pages, mode):
+    images = [Image.fromarray(RANDOM.integers(0, 256, [9, 7, 3], np.uint8)).convert(mode) for _ in range(pages)]
+    images[0].save(tmp_path / "scan.tif", save_all=True, append_images=images[1:])
+    expected = np.asarray(images[0].convert("L" if mode == "1" else mode))
+    np.testing.assert_array_equal(files.decode(tmp_path / "scan.tif").pixels.squeeze(), expected)
+
+
+def test_colours_that_nobody_converts_are_named(tmp_path):
+    tifffile.imwrite(tmp_path / "cmyk.tif", np.zeros([4, 4, 4], np.uint16), photometric="separated")
+    with pytest.raises(UserError, match=r"cmyk\.tif .*its colours are SEPARATED, of 16 bits: convert it to RGB"):
+        files.decode(tmp_path / "cmyk.tif")
+
+
 def test_white_is_zero_where_a_tiff_says_so(tmp_path):
     image = RANDOM.integers(0, 65536, [5, 7], np.uint16)
     tifffile.imwrite(tmp_path / "image.tif", image, photometric="miniswhite")

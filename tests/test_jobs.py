@@ -3,6 +3,7 @@
 import re
 
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from common.jobs import Translation, natural
@@ -24,6 +25,7 @@ def test_digits_are_ordered_as_numbers():
     assert sorted(names, key=natural) == expected
 
 
+@hypothesis_settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_natural_order_is_that_of_texts_with_numbers_as_wide_as_any(one, other):
     def wide(text):
@@ -33,6 +35,7 @@ def test_natural_order_is_that_of_texts_with_numbers_as_wide_as_any(one, other):
     assert (natural(one) == natural(other)) == (one == other)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.integers(0, 10**30), unique=True))
 def test_numbers_of_any_length_are_in_order(numbers):
     assert sorted((f"frame{n}.png" for n in numbers), key=natural) == [f"frame{n}.png" for n in sorted(numbers)]

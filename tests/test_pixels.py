@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from common import tensorflow as tf
@@ -61,7 +62,8 @@ def test_alpha_is_a_channel_where_there_are_so_many_and_white_elsewhere():
     assert Domain(4).of(rgba, "x").ravel().tolist() == [100, 100, 100, 51]
     assert Domain(3).of(rgba, "x").ravel().tolist() == [224, 224, 224]  # 100 x 0.2 + 255 x 0.8
     deep = Image(np.full([1, 1, 1], 1000, np.uint16), np.zeros([1, 1, 1], np.uint16))
-    assert Domain(1, "uint16", 0, 65535).of(deep, "x").item() == 65535
+    assert Domain(1, "uint16", 0, 3600).of(deep, "x").item() == 3600  # the greatest value of that domain
+    assert Domain(1).of(deep, "x").item() == 255
 
 
 def test_channels_that_do_not_become_others_are_named():
@@ -76,6 +78,7 @@ def test_pictures_to_look_at():
         np.testing.assert_array_equal(pixels.to_look_at(image[..., :bands]), np.repeat(image[..., :1], 3, axis=-1))
 
 
+@hypothesis_settings(deadline=None)
 @given(
     dtype=st.sampled_from(["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"]),
     limits=st.tuples(st.integers(-30_000, 30_000), st.integers(-30_000, 30_000)).filter(lambda both: both[0] < both[1]),
@@ -126,6 +129,14 @@ def test_8_bits_are_a_domain_without_being_read(folder):
     assert measure.domain(paths, 3) == EIGHT_BITS
     paths[0].write_bytes(paths[0].read_bytes()[:1000])
     assert measure.domain(paths, 3) == EIGHT_BITS
+
+
+def test_types_are_not_mixed(folder):
+    paths = folder(a=np.zeros([2, 2, 1], np.uint8), b=np.zeros([2, 2, 1], np.uint16))
+    with pytest.raises(
+        UserError, match=r"a\.png has uint8 values and .*b\.png uint16: images of a domain have one type"
+    ):
+        measure.domain(paths, 1)
 
 
 def test_images_of_one_value_or_of_none_are_no_domain(folder):

@@ -6,13 +6,14 @@ import pathlib
 
 import numpy as np
 
-from common import settings
+from common import labels, settings
 from common.errors import UserError
-from common.images import folders, measure, toy
+from common.images import files, folders, measure, toy
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting
 
+SEEN = 200  # label maps that the classes are found in
 NAMED = 10  # files without a partner that are named
 
 
@@ -41,6 +42,13 @@ class Images:
         " greatest of the training images.",
     )
     range_B: str = setting("", "LOW,HIGH of B.")
+    labels_A: str = setting(
+        "",
+        "If images of A are label maps: their palette, a file with a line R G B for each class, or auto: the colours of"
+        " the training images. Evaluation then measures how well classes are met.",
+        resume=FREE,
+    )
+    labels_B: str = setting("", "Of B.", resume=FREE)
     cache_gb: float = setting(
         4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
     )
@@ -127,6 +135,19 @@ class Images:
     def images_in_epoch(self, files):
         """How many images of each domain an epoch reads."""
         return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
+
+    def palettes(self, dual):
+        """{domain: colours of its classes, uint8 [K, 3]} of the domains that are label maps."""
+        asked = {"A": self.labels_A, "B": self.labels_B}
+        found = {name: labels.read_palette(path) for name, path in asked.items() if path not in ("", "auto")}
+        if "auto" in asked.values():
+            paths = dict(zip("AB", self.training_files(dual)))
+            auto = [name for name, path in asked.items() if path == "auto"]
+            found |= {
+                name: labels.find_palette(files.read(path, half=self._half(name)) for path in paths[name][:SEEN])
+                for name in auto
+            }
+        return found
 
     def _half(self, name):
         return name if self.side_by_side else None

@@ -15,7 +15,7 @@ import imageio.v3 as imageio
 import numpy as np
 import PIL.Image
 
-from common.errors import UserError
+from common.errors import UserError, reason
 from common.images import deep_png, tiff
 from common.images.pixels import EIGHT_BITS, Image
 
@@ -228,12 +228,11 @@ def _naming(path):
         raise _too_large(path) from None
     except Exception as error:
         cause = error.__cause__ if "An unknown error" in str(error) and error.__cause__ else error
-        reason = getattr(cause, "strerror", None) or str(cause).strip().split("\n")[0].rstrip(".")
-        if any(said in reason for said in UNKNOWN):
-            reason = "its content is none of the formats that are read"
-        raise UserError(
-            f"{path} does not read as an image ({reason or type(cause).__name__}). Replace or remove it."
-        ) from error
+        said = getattr(cause, "strerror", None) or reason(cause)
+        if any(unknown in said for unknown in UNKNOWN):
+            said = "its content is none of the formats that are read"
+        cure = "Say pip install imagecodecs." if "imagecodecs" in said else "Replace or remove it."
+        raise UserError(f"{path} does not read as an image ({said}). {cure}") from error
 
 
 def _too_large(path):

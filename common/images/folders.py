@@ -1,5 +1,6 @@
 """Folders: where the images of a set lie."""
 
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -77,8 +78,20 @@ def images_in(folder, recursive=False):
     """The image files of a folder, or of all below it, in the order of their names, without hidden ones."""
     if not folder.is_dir():
         return []
-    found = folder.rglob("*") if recursive else folder.iterdir()
+    found = _walked(folder) if recursive else folder.iterdir()
     return sorted(path for path in found if _is_image(path) and not _is_hidden(path.relative_to(folder)))
+
+
+def _walked(folder):
+    """Everything below a folder; raises UserError if one of them may not be read."""
+
+    def refuse(error):
+        raise UserError(
+            f"The folder {error.filename} may not be read ({error.strerror}). Leave it out, or change that."
+        )
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (pathlib.Path(parent, name) for name in names)
 
 
 def _is_image(path):

@@ -28,16 +28,28 @@ def channels(paths):
 
 
 def domain(paths, channels, limits=None, half=None):
-    """The Domain of images that become `channels`: its type is that of the first of them.
+    """The Domain of images that become `channels`, of their type.
 
     Its range is `limits`, (low, high), if they are given; else for 8 bits that of the type, and for
     other types from the least to the greatest value of all. Raises UserError if an image does not
-    read, or all hold one value.
+    read, they are of several types, or all hold one value.
     """
-    dtype = files.header(paths[0]).dtype
+    dtype = _dtype(paths)
     if limits is None and dtype == EIGHT_BITS.dtype:
         return Domain(channels)
     return Domain(channels, dtype, *(limits or _limits(paths, half)))
+
+
+def _dtype(paths):
+    first = {}
+    for path in paths:
+        first.setdefault(files.header(path).dtype, path)
+    if len(first) > 1:
+        (one, path), (other, another), *_ = first.items()
+        raise UserError(
+            f"{path} has {one} values and {another} {other}: images of a domain have one type. Convert them."
+        )
+    return next(iter(first))
 
 
 def _limits(paths, half):

@@ -36,12 +36,14 @@ class Domain:
     def of(self, image, name):
         """An Image as one of this domain: [H, W, channels] of its type.
 
-        Transparency becomes white, unless it makes up the channels; gray becomes RGB by
+        Transparency becomes white (the greatest value, in domains of other than 8 bits), unless it makes up the
+        channels; gray becomes RGB by
         repetition, RGB gray by luminance. For a domain of 8 bits, other types are scaled: unsigned
         integers by what they hold, floating point from [0, 1]. For another domain, other types hold the
         same quantity, but for 8 bits. Raises UserError, naming `name`, if it cannot be.
         """
-        return self._typed(_combined(image, self.channels, name), name)
+        white = None if self.dtype == "uint8" else self.high
+        return self._typed(_combined(image, self.channels, name, white), name)
 
     def describe(self):
         """The type and the range, in words."""
@@ -72,12 +74,12 @@ def full(dtype):
     return 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
 
 
-def opaque(image):
-    """An Image on white: its pixels, [H, W, C]."""
+def opaque(image, white=None):
+    """An Image on white, by default that of its type: its pixels, [H, W, C]."""
     if image.alpha is None:
         return image.pixels
-    white, dtype = full(image.pixels.dtype), image.pixels.dtype
-    share = image.alpha / white
+    dtype = image.pixels.dtype
+    share, white = image.alpha / full(dtype), full(dtype) if white is None else white
     return _rounded(image.pixels * share + white * (1.0 - share), dtype)
 
 
@@ -103,11 +105,11 @@ def to_look_at(images):
     return images[..., :3] if images.shape[-1] >= 3 else np.repeat(images[..., :1], 3, axis=-1)
 
 
-def _combined(image, channels, name):
+def _combined(image, channels, name, white):
     found = image.pixels.shape[-1]
     if image.alpha is not None and found + 1 == channels:
         return np.concatenate(image, axis=-1)
-    pixels = with_channels(opaque(image), channels)
+    pixels = with_channels(opaque(image, white), channels)
     if pixels is not None:
         return pixels
     raise UserError(

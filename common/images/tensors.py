@@ -12,10 +12,13 @@ def from_pixels(images, domain=EIGHT_BITS):
     return tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
 
 
-def to_pixels(images, domain=EIGHT_BITS):
-    """[-1, 1] as a Domain has it, integers rounded to the nearest; what lies outside of its range is clipped."""
+def to_pixels(images, domain=EIGHT_BITS, clip=True):
+    """[-1, 1] as a Domain has it, integers rounded to the nearest.
+
+    What lies outside of its range is clipped to that, or without `clip` to what its type can hold.
+    """
     x = (tf.cast(images, _exact(domain)) + 1.0) * (domain.span / 2) + domain.low
-    low, high = domain.low, domain.high
+    low, high = (domain.low, domain.high) if clip else (-np.inf, np.inf)
     if np.dtype(domain.dtype).kind != "f":
         limits = np.iinfo(domain.dtype)
         x, low, high = tf.round(x), max(low, limits.min), min(high, limits.max)

@@ -20,6 +20,7 @@ PLAIN = {  # photometric interpretations, with the samples that Pillow reads of 
     "YCBCR": {3},
     "CIELAB": {3},
 }
+CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
 
 
@@ -33,7 +34,7 @@ class Layout(NamedTuple):
 
 
 def layout(path):
-    """The Layout of a file: of several pages the first, or all if they are the bands of one image."""
+    """The Layout of a file: of several pages the first, or all if it says that they are the bands of one image."""
     with tifffile.TiffFile(path) as file:
         return _layout(file)
 
@@ -41,8 +42,9 @@ def layout(path):
 def decode(path):
     """The Image in a file, of the type that it is stored in, turned upright."""
     with tifffile.TiffFile(path) as file:
-        found, page, series = _layout(file), file.pages[0], file.series[0]
-        pixels = np.moveaxis(series.asarray(), _band_axis(series), -1) if len(series.shape) == 3 else series.asarray()
+        found, page, image = _layout(file), file.pages[0], _image(file)
+        pixels = image.asarray()
+        pixels = np.moveaxis(pixels, _band_axis(image), -1) if pixels.ndim == 3 else pixels
         pixels = _upright(pixels.reshape(found.shape), page.tags.valueof(ORIENTATION, 1))
     if page.photometric.name == "MINISWHITE" and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
@@ -64,26 +66,38 @@ def write(path, pixels, alpha=None):
 
 
 def _layout(file):
-    page, series = file.pages[0], file.series[0]
-    shape, samples = list(series.shape), page.samplesperpixel
+    if not file.pages:
+        raise ValueError("it ends too early")
+    page, image = file.pages[0], _image(file)
+    shape, samples, colours = list(image.shape), page.samplesperpixel, getattr(page.photometric, "name", "")
     if len(shape) == 3:
-        shape.append(shape.pop(_band_axis(series)))
+        shape.append(shape.pop(_band_axis(image)))
     elif len(shape) == 2:
         shape.append(1)
     else:
-        raise ValueError(f"it holds an array of {len(shape)} dimensions, {series.axes}")
+        raise ValueError(f"it holds an array of {len(shape)} dimensions, {image.axes}")
     extra = [each.name for each in page.extrasamples]
     alpha = extra[-1] if extra and extra[-1] in ALPHA and samples == shape[-1] else None
-    expected = PLAIN.get(getattr(page.photometric, "name", ""), set())
-    with_alpha = samples == 4 and page.photometric.name == "RGB"
-    plain = page.bitspersample <= 8 and len(series.pages) == 1 and samples in expected and (not with_alpha or alpha)
+    with_alpha = samples == 4 and colours == "RGB"
+    fits = image is page or len(image.pages) == 1
+    plain = page.bitspersample <= 8 and fits and samples in PLAIN.get(colours, set()) and (not with_alpha or alpha)
+    if not plain and colours in CONVERTED:
+        raise ValueError(f"its colours are {colours}, of {page.bitspersample} bits: convert it to RGB")
     return Layout(tuple(shape), page.dtype, alpha, bool(plain))
 
 
-def _band_axis(series):
+def _image(file):
+    """The first page, or the series of all pages where the file says that they are bands."""
+    series = file.series[0]
+    several = len(series.pages) > 1
+    says = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCQYX")
+    return file.pages[0] if several and not says else series
+
+
+def _band_axis(image):
     """Which of three axes is that of the bands: the one called so, or the shortest."""
-    named = [i for i, axis in enumerate(series.axes) if axis in "SC"]
-    return named[0] if named else int(np.argmin(series.shape))
+    named = [i for i, axis in enumerate(image.axes) if axis in "SC"]
+    return named[0] if named else int(np.argmin(image.shape))
 
 
 def _upright(pixels, orientation):

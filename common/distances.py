@@ -1,0 +1,92 @@
+"""Distances between two sets of images, or of their features, in float64."""
+
+import numpy as np
+
+PATCH, PATCHES, PROJECTIONS = 7, 8192, 256  # of the sliced Wasserstein distance: pixels, and how many of each
+
+
+def sliced_wasserstein(images, others, span=255.0, seed=0):
+    """Distance of two sets of images [N, H, W, C] by their patches of 7x7, at full, half and quarter size.
+
+    Mean over random directions of the one-dimensional Wasserstein distance of the projected patches
+    (as Karras et al., 2018, arxiv.org/abs/1710.10196, but of the pixels as they are, so that wrong
+    colours count), by the side of a patch, in levels of 255 to the range. Sizes too small for a
+    patch are left out; None if all are.
+    """
+    found = []
+    for level in range(3):
+        if min(images.shape[1:3]) >> level < PATCH:
+            break
+        random = np.random.default_rng([seed, level])
+        directions = random.normal(size=[PATCH * PATCH * images.shape[-1], PROJECTIONS])
+        directions /= np.linalg.norm(directions, axis=0)
+        x, y = (np.sort(_patches(each, 2**level, random) @ directions, axis=0) for each in (images, others))
+        found.append(np.abs(x - y).mean() / PATCH)
+    return float(np.mean(found) * 255.0 / span) if found else None
+
+
+def frechet(features, others):
+    """Fréchet distance of the Gaussians that have the means and covariances of two sets of features [N, D].
+
+    Of the features of Inception it is FID (Heusel et al., 2017, arxiv.org/abs/1706.08500). It is
+    biased upwards, the more so the fewer images there are.
+    """
+    (mean, covariance), (other_mean, other_covariance) = (_moments(each) for each in (features, others))
+    root = _square_root(covariance)
+    product = np.linalg.eigvalsh(root @ other_covariance @ root)
+    trace = np.trace(covariance) + np.trace(other_covariance) - 2.0 * np.sqrt(np.maximum(product, 0.0)).sum()
+    return float(((mean - other_mean) ** 2).sum() + trace)
+
+
+def kernel(features, others, subsets=100, seed=0):
+    """(mean, standard error) over subsets of the squared maximum mean discrepancy of features [N, D].
+
+    The kernel is (x·y / D + 1)³, the estimate unbiased: of the features of Inception it is KID (Bińkowski
+    et al., 2018, arxiv.org/abs/1801.01401). A subset has 1000 of each set, or half of the smaller one.
+    """
+    size = min(1000, min(len(features), len(others)) // 2)
+    if size < 2:
+        return None, None
+    random, found = np.random.default_rng(seed), []
+    for _ in range(subsets):
+        x, y = (each[random.choice(len(each), size, replace=False)] for each in (features, others))
+        found.append(discrepancy(x, y))
+    return float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(subsets))
+
+
+def discrepancy(x, y):
+    """Unbiased squared maximum mean discrepancy of x [N, D] and y [M, D] under the kernel (x·y / D + 1)³."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    n, m = len(x), len(y)
+    xx, yy, xy = (((a @ b.T) / x.shape[1] + 1.0) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
+    return within - 2.0 * xy.mean()
+
+
+def diversity(images):
+    """Mean absolute difference of each image [N, H, W, C] from the next; None of fewer than two."""
+    if len(images) < 2:
+        return None
+    pairs = zip(images, [*images[1:], images[0]])
+    return float(np.mean([np.abs(np.subtract(one, other, dtype=np.float64)).mean() for one, other in pairs]))
+
+
+def _patches(images, shrink, random):
+    n, channels = len(images), images.shape[-1]
+    height, width = (side // shrink for side in images.shape[1:3])
+    whole = images[:, : height * shrink, : width * shrink]
+    small = whole.reshape(n, height, shrink, width, shrink, channels).mean(axis=(2, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(small, (PATCH, PATCH), axis=(1, 2))
+    top, left = (random.integers(0, side - PATCH + 1, PATCHES) for side in (height, width))
+    return windows[np.arange(PATCHES) % n, top, left].reshape(PATCHES, -1)
+
+
+def _moments(features):
+    features = np.asarray(features, np.float64)
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+def _square_root(matrix):
+    """Of a symmetric matrix that is positive but for rounding."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -1,0 +1,130 @@
+"""Evaluation: what the checkpoints of a run score on the validation images."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import sys
+from typing import NamedTuple
+
+from common import run as runs
+from common import scores, settings, walk
+from common import tensorflow as tf
+from common.checkpoints import Checkpoints, selected, selected_one
+from common.errors import UserError
+from common.features import Features
+from common.settings import FREE, setting
+from common.use import Use
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What is measured beside what images and pairs allow."""
+
+    metrics: str = setting(
+        "all", "Which metrics are shown, separated by commas, such as psnr,swd; all: whatever can be had.", resume=FREE
+    )
+    features: str = setting(
+        "",
+        "Network whose features FID and KID are taken of: a frozen graph (.pb), such as Inception's, or the folder of a"
+        " SavedModel. Of any other network than Inception they are called Fréchet and kernel distance.",
+        resume=FREE,
+    )
+    features_ends: str = setting("", "IN:0,OUT:0: its input and its output, where it has several.", resume=FREE)
+
+    def shown(self, found):
+        """Those of a direction's metrics, {name: value}, that are asked for; raises UserError if one is not there."""
+        if self.metrics == "all":
+            return found
+        asked = [name.strip() for name in self.metrics.split(",")]
+        if unknown := [name for name in asked if name not in found]:
+            raise UserError(f"--metrics {unknown[0]} is not measured here: there are {', '.join(found)}.")
+        return {name: found[name] for name in asked}
+
+
+class Trained(NamedTuple):
+    """A run that is opened to be walked: restore a checkpoint, then score."""
+
+    run_dir: str
+    dual: object
+    ways: list
+    session: tf.Session
+    checkpoints: Checkpoints
+    palettes: dict  # by domain, of those that are label maps
+
+    def restore(self, which):
+        """Restores the one checkpoint that `which` (latest, best, or a step) names; returns its step."""
+        return self.checkpoints.restore(self.session, selected_one(self.run_dir, which))
+
+    def score(self, way, features=None, keep=None):
+        """See scores.score."""
+        return scores.score(self.session, way, self.palettes.get(way.name[-1]), features, keep)
+
+
+@contextlib.contextmanager
+def opened(run_dir, dual, images, how, batch_size=1, threads=None):
+    """A Trained, of the directions that `how`, a Use, asks for.
+
+    Raises UserError if there is no run, it contradicts `dual`, or there are no validation images.
+    """
+    saved = runs.load_trained(run_dir)
+    runs.refuse_contradictions(run_dir, dual=dual)
+    trained, run = saved["dual"], saved["run"]
+    dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
+    found = images.validation_files(dual)
+    with tf.Graph().as_default():
+        tf.set_random_seed(run.seed)
+        loaders = dict(zip("AB", images.loaders(dual, found, runs.domains(saved))))
+        names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
+        if not names:
+            raise UserError(
+                f"The set {images.name} has no validation images for direction {how.direction}: its val/A, val/B"
+                " (or testA, testB) are missing or empty."
+            )
+        ways = walk.ways(dual, loaders, names, batch_size, how.n_samples)
+        weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
+        checkpoints = Checkpoints(run_dir, variables=weights)
+        tf.get_default_graph().finalize()
+        with runs.session(run.threads if threads is None else threads) as session:
+            yield Trained(run_dir, dual, ways, session, checkpoints, images.palettes(dual))
+
+
+def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=None):
+    """What the checkpoints that `how` names score: {step: {direction: {metric: value}}}.
+
+    Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below
+    `run_dir`. Raises UserError as `opened` does.
+    """
+    what, how = what or Evaluation(), how or Use()
+    found, rows = {}, []
+    features = Features(what.features, what.features_ends) if what.features else None
+    with (
+        features or contextlib.nullcontext(),
+        opened(run_dir, dual, images, how, batch_size, threads) as trained,
+    ):
+        for path in selected(run_dir, how.checkpoint):
+            step = trained.checkpoints.restore(trained.session, path)
+            found[step] = {}
+            for way in trained.ways:
+                its_rows, means = trained.score(way, features)
+                found[step][way.name] = means
+                rows += [{"step": step, **row} for row in its_rows]
+                _warn_of_few(way, means)
+    folder = pathlib.Path(run_dir, "evaluation")
+    folder.mkdir(exist_ok=True)
+    settings.write_whole(folder / "metrics.csv", scores.table(rows))
+    settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    return {step: {name: what.shown(means) for name, means in each.items()} for step, each in found.items()}
+
+
+def _warn_of_few(way, means):
+    count = min(len(way.source.paths), len(way.target.paths))
+    if "fid" in means and count < scores.FEW:
+        print(
+            f"warning: FID on {count:,} images is strongly biased, and more so than differences between checkpoints."
+            " KID is not.",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,97 @@
+"""Selection: which step of a training is the best, by what the validation images score."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pathlib
+
+from common import settings
+from common.errors import UserError
+from common.scores import BETTER
+
+
+class Selection:
+    """The evaluations of a run, evaluation.csv, and the best of them, best.json.
+
+    `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all. Rows after
+    step `done` are left out: they are about to be written again. Raises UserError if no metric is called so,
+    or neither more nor less of it is better.
+    """
+
+    def __init__(self, run_dir, select_by, directions, done):
+        self._folder, self._names = pathlib.Path(run_dir), _names(select_by, directions)
+        self._select_by, self._more = select_by, BETTER[select_by.rpartition("/")[2]]
+        self._rows = {int(row["step"]): row for row in self._read() if int(row["step"]) <= done}
+        if self._rows or self._path.exists():
+            self._write()
+
+    def add(self, step, found):
+        """Remembers what was found at a step: {direction: {metric: value}}."""
+        row = {f"{name}/{metric}": value for name, means in found.items() for metric, value in means.items()}
+        if missing := [name for name in self._names if row.get(name) is None]:
+            had = ", ".join(name for name, value in row.items() if value is not None and _metric(name) in BETTER)
+            raise UserError(f"--select_by {self._select_by} is not measured on these images ({missing[0]}): {had} are.")
+        self._rows[step] = {"step": step, **row}
+        self._write()
+
+    @property
+    def best(self):
+        """The step of the best evaluation, the first of equals; None without any."""
+        values = {step: self._value(row) for step, row in self._rows.items()}
+        if not values:
+            return None
+        return (max if self._more else min)(values, key=lambda step: (values[step], -step if self._more else step))
+
+    @property
+    def since_best(self):
+        """How many evaluations came after the best."""
+        return sum(step > self.best for step in self._rows)
+
+    def describe(self):
+        """What the best step scores, in words."""
+        return f"{self._select_by} {self._value(self._rows[self.best]):.4g} at step {self.best:,}"
+
+    @property
+    def _path(self):
+        return self._folder / "evaluation.csv"
+
+    def _value(self, row):
+        return sum(float(row[name]) for name in self._names) / len(self._names)
+
+    def _read(self):
+        if not self._path.exists():
+            return []
+        with open(self._path, newline="") as file:
+            return [row for row in csv.DictReader(file) if all(row.get(name) for name in ("step", *self._names))]
+
+    def _write(self):
+        columns = dict.fromkeys(name for row in self._rows.values() for name in row)
+        beside = self._path.with_name("evaluation.csv.new")
+        with open(beside, "w", newline="") as file:
+            writer = csv.DictWriter(file, columns or ["step"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows.values())
+        os.replace(beside, self._path)
+        best = self._folder / "best.json"
+        if self._rows:
+            about = {"step": self.best, "metric": self._select_by, "value": self._value(self._rows[self.best])}
+            settings.write_whole(best, json.dumps(about) + "\n")
+        else:
+            best.unlink(missing_ok=True)
+
+
+def _metric(name):
+    return name.rpartition("/")[2]
+
+
+def _names(select_by, directions):
+    """The columns that decide: one, or that metric of every direction."""
+    direction, _, metric = select_by.rpartition("/")
+    if metric not in BETTER or (direction and direction not in directions):
+        raise UserError(
+            f"--select_by {select_by} is no metric that can be the best: there are {', '.join(BETTER)}, of all"
+            f" directions or with {' or '.join(f'{name}/' for name in directions)} before."
+        )
+    return [select_by] if direction else [f"{name}/{metric}" for name in directions]

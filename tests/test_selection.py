@@ -1,0 +1,58 @@
+"""The best step, by made-up evaluations."""
+
+import json
+
+import pytest
+
+from common.errors import UserError
+from common.selection import Selection
+
+
+def found(A2B, B2A, metric="psnr"):
+    return {"A2B": {metric: A2B, "other": 1.0}, "B2A": {metric: B2A}}
+
+
+def select(folder, select_by="psnr", done=0):
+    return Selection(str(folder), select_by, ("A2B", "B2A"), done)
+
+
+def test_the_best_is_that_of_the_greatest_mean(tmp_path):
+    selection = select(tmp_path)
+    assert selection.best is None
+    for step, values in ((10, (20.0, 10.0)), (20, (18.0, 14.0)), (30, (22.0, 10.0)), (40, (1.0, 1.0))):
+        selection.add(step, found(*values))
+    assert (selection.best, selection.since_best) == (20, 2)  # 32 / 2, and that of step 30 comes later
+    assert json.loads((tmp_path / "best.json").read_text()) == {"step": 20, "metric": "psnr", "value": 16.0}
+    assert selection.describe() == "psnr 16 at step 20"
+
+
+@pytest.mark.parametrize(("select_by", "best"), [("A2B/swd", 20), ("B2A/swd", 10), ("swd", 20)])
+def test_less_of_a_distance_is_better_in_one_direction_or_in_the_mean(tmp_path, select_by, best):
+    selection = select(tmp_path, select_by)
+    selection.add(10, found(5.0, 1.0, "swd"))
+    selection.add(20, found(2.0, 1.5, "swd"))
+    assert selection.best == best
+
+
+def test_it_goes_on_from_the_step_that_was_restored(tmp_path):
+    selection = select(tmp_path)
+    for step in (10, 20, 30):
+        selection.add(step, found(step, step))
+    again = select(tmp_path, done=20)
+    assert (again.best, again.since_best) == (20, 0)
+    assert json.loads((tmp_path / "best.json").read_text())["step"] == 20
+    assert (tmp_path / "evaluation.csv").read_text().splitlines()[0] == "step,A2B/psnr,A2B/other,B2A/psnr"
+    assert len((tmp_path / "evaluation.csv").read_text().splitlines()) == 3
+    assert select(tmp_path, done=5).best is None and not (tmp_path / "best.json").exists()
+
+
+def test_what_cannot_select(tmp_path):
+    for name in ("correlation", "A2C/psnr", "speed"):
+        with pytest.raises(
+            UserError, match=f"--select_by {name} is no metric that can be the best: there are psnr, ssim"
+        ):
+            select(tmp_path, name)
+    with pytest.raises(
+        UserError, match=r"--select_by ssim is not measured on these images \(A2B/ssim\): A2B/psnr, B2A/psnr"
+    ):
+        select(tmp_path, "ssim").add(10, found(1.0, 2.0))
