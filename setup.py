@@ -15,7 +15,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=setuptools.find_packages(include=["common*", "cyclegan*", "dualgan*", "flags*", "pix2pix*"]),
-    package_data={"flags.presets": ["*/*.flags"]},
+    package_data={"flags.presets": ["*/*.flags"], "common.report": ["browser/*", "vendor/uplot/*"]},
     install_requires=[
         "absl-py>=2.0",
         "imageio>=2.33",
@@ -31,6 +31,7 @@ setuptools.setup(
         "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
+            "playwright>=1.45",
             *VIDEO,
             "hypothesis>=6.100",
             "pytest>=8.0",

@@ -9,8 +9,8 @@ import pathlib
 import sys
 from typing import NamedTuple
 
+from common import report, scores, settings, walk
 from common import run as runs
-from common import scores, settings, walk
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints, selected, selected_one
 from common.errors import UserError
@@ -116,6 +116,7 @@ def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=N
     folder.mkdir(exist_ok=True)
     settings.write_whole(folder / "metrics.csv", scores.table(rows))
     settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    report.write(run_dir)
     return {step: {name: what.shown(means) for name, means in each.items()} for step, each in found.items()}
 
 

@@ -5,6 +5,7 @@ checkpoints/   model-00012000.{index,data-*}
 log.csv        a row per logged step
 evaluation.csv a row per evaluated step, and best.json, the best of them
 samples/       00012000.png
+report.html    all of it, to be looked at
 test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
 evaluation/    metrics.csv metrics.json
 """

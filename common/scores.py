@@ -12,10 +12,6 @@ from common.images import pixels
 from common.walk import BACK, targets, walk
 
 MANY = 2000  # images of which the distance of sets and the diversity are taken at most
-BETTER = {  # whether more of a metric is better
-    **dict.fromkeys(("psnr", "ssim", "ms_ssim", "pixel_accuracy", "class_accuracy", "mean_iou"), True),
-    **dict.fromkeys(("l1", "cycle_l1", "swd", "fid", "kid", "frechet_distance", "kernel_distance"), False),
-}
 FEW = 10_000  # images below which FID is said to be biased
 
 

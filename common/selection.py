@@ -9,7 +9,7 @@ import pathlib
 
 from common import settings
 from common.errors import UserError
-from common.scores import BETTER
+from common.metrics import BETTER
 
 
 class Selection:

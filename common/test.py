@@ -6,7 +6,7 @@ import json
 import pathlib
 import shutil
 
-from common import evaluate, scores, settings, walk
+from common import evaluate, report, scores, settings, walk
 from common.errors import UserError
 from common.images import files
 from common.use import Use
@@ -52,6 +52,7 @@ def _report(run_dir, rows, found):
     found, folder = {"step": found.pop("step"), "images": paired, **found}, pathlib.Path(run_dir, "test")
     settings.write_whole(folder / "metrics.csv", scores.table(rows))
     settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    report.write(run_dir)
     return found
 
 

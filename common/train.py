@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import NamedTuple
 
-from common import health, samples, scores, selection, step, walk
+from common import health, report, samples, scores, selection, step, walk
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
@@ -102,10 +102,13 @@ def _loop(session, graph, loaders, dual, run, numbers, monitor, stop, evaluation
         if evaluation and (number % run.eval_every == 0 or last):
             evaluation.at(number)
         ends = last or stop.is_set() or (evaluation and evaluation.ended)
-        if number % run.save_every == 0 or ends or (evaluation and evaluation.is_best(number)):
+        saved = number % run.save_every == 0 or ends or (evaluation and evaluation.is_best(number))
+        if saved:
             graph.checkpoints.save(session, number)
-        if number % run.sample_every == 0 or number == numbers[-1]:
+        if number % run.sample_every == 0 or last:
             _write_samples(session, graph, run, number)
+        if saved:
+            _write_report(run)
         if ends:
             break
     return number
@@ -245,6 +248,14 @@ def _write_samples(session, graph, run, number):
         graph.samples.write(session, run.path("samples", f"{number:08d}.png"))
     except (UserError, OSError) as error:
         print(f"No sample strips at step {number:,} ({error}); training goes on.", file=sys.stderr, flush=True)
+
+
+def _write_report(run):
+    """Writes report.html; where that fails, says so and goes on."""
+    try:
+        report.write(run.run_dir)
+    except (UserError, OSError) as error:
+        print(f"No report ({error}); training goes on.", file=sys.stderr, flush=True)
 
 
 def _not_finite(name, loss, number, loaders, numbers, checkpoints):

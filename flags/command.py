@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from common import plan, video
+from common import plan, report, video
 from common import run as runs
 from common.errors import UserError, reason
 from common.evaluate import Evaluation, evaluate
@@ -48,8 +48,9 @@ class Command:
         " test: translate every validation image, there and back, and score what has a pair;"
         " evaluate: score checkpoints, with more metrics, and write no pictures;"
         " translate: files of your own, of any size, one direction;"
+        " compare: one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html;"
         " plan: what a training would take on this machine: parameters, memory, time.",
-        ("train", "test", "evaluate", "translate", "plan"),
+        ("train", "test", "evaluate", "translate", "compare", "plan"),
         resume=FREE,
     )
     download: bool = setting(
@@ -69,6 +70,7 @@ class Asked(NamedTuple):
 
     values: flags.FlagValues
     given: set  # names
+    stray: list  # what is no flag
 
 
 def main(dual, argv=None):
@@ -99,6 +101,7 @@ def _do(dual, argv):
     if not asked.values.debug:
         quiet.import_tensorflow()
     phases = {"train": _train, "test": _test, "evaluate": _evaluate, "translate": _translate, "plan": _plan}
+    phases["compare"] = _compare
     phases[asked.values.phase](dual, asked)
 
 
@@ -127,16 +130,16 @@ def parse(dual, argv):
 
     Raises UserError if a flag or a preset is not known, or a value is not one of a flag's.
     """
-    own = _parsed(dual, argv)
+    own, stray = _parsed(dual, argv)
     given = {ALIASES.get(name, name) for name in own if own[name].present}
     if not own.preset:
-        return Asked(own, given)
+        return Asked(own, given, stray)
     preset = f"--flagfile={presets.path(_model(dual), own.preset)}"
-    values = _parsed(dual, [argv[0], preset, *argv[1:]])
+    values, stray = _parsed(dual, [argv[0], preset, *argv[1:]])
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in given and other not in given:  # the person's own length beats the preset's
             values[other].value = values[other].default
-    return Asked(values, given)
+    return Asked(values, given, stray)
 
 
 def _parsed(dual, argv):
@@ -149,9 +152,9 @@ def _parsed(dual, argv):
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{error} (--help lists all flags.)") from error
-    if stray:
+    if stray and values.phase != "compare":
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
-    return values
+    return values, stray
 
 
 def _parts(dual, asked):
@@ -200,8 +203,17 @@ def _train(dual, asked):
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
         print(f"  {program} --phase train --run_dir {run_dir}")
     else:
-        print(f"Trained {progress.total:,} steps. Losses: {run_dir}/log.csv. Pictures: {run_dir}/samples. Test with:")
+        print(f"Trained {progress.total:,} steps. The report: {run_dir}/report.html. Test with:")
         print(f"  {program} --phase test --run_dir {run_dir}")
+
+
+def _compare(dual, asked):
+    del dual
+    if len(asked.stray) < 2:
+        raise UserError("Compare what? Name the folders of two runs or more: --phase compare runs/one runs/two.")
+    if useless := sorted(asked.given - {"phase", "output", "debug"}):
+        raise UserError(f"--{useless[0]} has no use in --phase compare. Leave it out.")
+    print(f"Compared {len(asked.stray)} runs: {report.compare(asked.stray, asked.values.output or 'compare.html')}")
 
 
 def _plan(dual, asked):
@@ -293,7 +305,7 @@ def _test(dual, asked):
     if not found["images"]:
         print("No image has a pair of the same name, so there is nothing to compare with.")
     print(_table({name: means for name, means in found.items() if isinstance(means, dict)}))
-    print(f"Each image: {run.run_dir}/test/metrics.csv")
+    print(f"Each image: {run.run_dir}/test/metrics.csv. To look at: {run.run_dir}/report.html")
 
 
 def _evaluate(dual, asked):

@@ -137,7 +137,7 @@ def test_presets_have_the_published_numbers_of_parameters(session, dual, name, g
 
 @pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
 def test_the_pytorch_preset_is_the_defaults(dual):
-    own = command._parsed(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
+    own, _ = command._parsed(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
     assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
     assert flag_settings.read(dual, own) == dual()
 
@@ -160,7 +160,7 @@ def test_the_published_settings():
 
 def test_the_upstream_preset_is_the_defaults():
     """All settings of the model are written out, and are the defaults; of the others it names two that are not."""
-    own = command._parsed(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
+    own, _ = command._parsed(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
     written = {name for name in own if own[name].present}
     fixed = {f.name for f in dataclasses.fields(DualGAN)}
     assert fixed <= written
@@ -188,7 +188,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     [
         ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
-        ("--phase fly", "value should be one of <train|test|evaluate|translate|plan>"),
+        ("--phase fly", "value should be one of <train|test|evaluate|translate|compare|plan>"),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
         (
             "--preset upsteam",
@@ -215,6 +215,12 @@ def test_train_and_test_and_what_they_print(here, capsys):
     printed = capsys.readouterr().out
     for part in ("psnr", "ssim", "cycle_l1", "A2B     input", "B2A     input", "runs/dualgan-toy/test"):
         assert part in printed
+    assert "Test images" in (here / "runs/dualgan-toy/report.html").read_text()
+    run("--phase compare runs/dualgan-toy runs/dualgan-toy/../dualgan-toy --output two.html")
+    assert (here / "two.html").exists() and "Compared 2 runs: two.html" in capsys.readouterr().out
+    assert "Name the folders of two runs or more" in refusal("--phase compare runs/dualgan-toy")
+    assert "nowhere is not the folder of a run" in refusal("--phase compare runs/dualgan-toy nowhere")
+    assert "--steps has no use in --phase compare" in refusal("--phase compare a b --steps 3")
     run("--phase evaluate --dataset toy --metrics psnr,swd --direction A2B")
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in printed[:2]] == [["Step", "1"], ["A2B", "input"]]
@@ -298,7 +304,7 @@ def test_what_tensorflow_says_is_a_sentence_too():
         __module__ = "tensorflow.python.framework.errors_impl"
 
     said = command._sentence(ResourceExhaustedError("out of memory\n at node x"))
-    assert said == "TensorFlow says: out of memory (--debug shows where.)"
+    assert said == "TensorFlow says: out of memory. (--debug shows where.)"
     assert command._sentence(KeyError("a mistake in the program")) is None
 
 

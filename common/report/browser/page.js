@@ -1,0 +1,138 @@
+/* The page, from top to bottom. */
+
+function head() {
+  const facts = report.facts.map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+  );
+  return element(
+    "header",
+    { class: "top" },
+    element("p", { class: "eyebrow" }, report.name),
+    element("h1", {}, report.title),
+    facts.length ? element("dl", { class: "facts" }, ...facts) : null,
+  );
+}
+
+function warnings(rows) {
+  if (!rows.length) return null;
+  return element(
+    "section",
+    { class: "warnings", "aria-label": "Warnings" },
+    element("h2", {}, rows.length === 1 ? "A warning" : `${rows.length} warnings`),
+    element(
+      "ul",
+      {},
+      ...rows.map((row) =>
+        element(
+          "li",
+          {},
+          element("strong", {}, [row.state, row.step ? `step ${row.step}` : ""].filter(Boolean).join(", ")),
+          " ",
+          row.text ?? "",
+        ),
+      ),
+    ),
+  );
+}
+
+/* The means of the validation images, beside those of the inputs as they are. */
+function scores(found) {
+  if (!found.length) return null;
+  const directions = [...new Set(found.map((each) => each.direction))];
+  return section(
+    "Scores",
+    ...directions.map((direction) => {
+      const of = found.filter((each) => each.direction === direction),
+        count = of[0].images;
+      return element(
+        "div",
+        { class: "row" },
+        element(
+          "h3",
+          {},
+          directed(direction),
+          isEmpty(count) ? null : element("small", {}, ` ${count.toLocaleString("en")} images`),
+        ),
+        element("div", { class: "scores" }, ...of.map(score)),
+      );
+    }),
+    element(
+      "p",
+      { class: "note" },
+      "Means over the images. ↑ more is better, ↓ less is; input: what the input as it is would have.",
+    ),
+  );
+}
+
+function score({ name, value, input, higher }) {
+  const better = isEmpty(input) || higher === null || value === input ? "" : value > input === higher ? "better" : "worse";
+  return element(
+    "div",
+    { class: "score" },
+    element("span", { class: "name" }, `${name} ${arrow(higher)}`),
+    element("span", { class: "value" }, number(value)),
+    isEmpty(input)
+      ? null
+      : element("span", { class: better }, `${better ? better + " than " : ""}input ${number(input)}`),
+  );
+}
+
+function versions(rows) {
+  return section(
+    "Versions",
+    element(
+      "div",
+      { class: "wide" },
+      element(
+        "table",
+        { class: "versions" },
+        element(
+          "tbody",
+          {},
+          ...rows.map(([name, value]) =>
+            element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function navigation(sections) {
+  return element(
+    "nav",
+    { class: "contents", "aria-label": "Sections" },
+    ...sections.map((each) => element("a", { href: "#" + each.id }, each.querySelector("h2").textContent)),
+  );
+}
+
+function start() {
+  const isRun = report.kind === "run";
+  const plots = report.charts.length
+    ? curves(report)
+    : {
+        root: section(
+          "Curves",
+          element("p", { class: "note" }, "There are none until log.csv has a row; --phase train writes it."),
+        ),
+        redraw: () => {},
+      };
+  const sections = [
+    isRun ? scores(report.scores) : scoresOfRuns(report.scores),
+    plots.root,
+    report.strips?.length ? strips(report.strips) : null,
+    images(report.tested, report.kind),
+    isRun ? settings(report.settings) : differing(report.settings, report.runs),
+    report.versions?.length ? versions(report.versions) : null,
+  ].filter(Boolean);
+  document.body.prepend(
+    head(),
+    navigation(sections),
+    element("main", {}, warnings(report.warnings) ?? "", ...sections),
+    element("footer", {}, report.written ? `Written ${report.written}.` : ""),
+  );
+  plots.redraw();
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,65 @@
+"""Data and browser/ as one HTML file that runs from disk, and asks nothing of any network."""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import pathlib
+import re
+import threading
+
+HERE = pathlib.Path(__file__).parent
+PLOTS = HERE / "vendor" / "uplot"
+SCRIPTS = ("elements", "curves", "strips", "tables", "heat", "viewer", "images", "page")
+UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
+
+
+def write(path, data):
+    """Writes a page that shows `data`, dictionaries and lists of texts and numbers, whole or not at all.
+
+    Data cannot run: it is one block of JSON, of which the script makes texts, and the page's policy lets nothing
+    run but that script, and nothing be fetched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        beside.write_bytes(_page(data).encode("utf-8"))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _page(data):
+    style = _text(PLOTS / "uPlot.min.css") + _text(HERE / "browser" / "page.css")
+    plots = f"/*\n{_text(PLOTS / 'LICENSE')}*/\n{_text(PLOTS / 'uPlot.iife.min.js')}"
+    script = "".join(_text(HERE / "browser" / f"{name}.js") for name in SCRIPTS)
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(plots)} {_hash(script)};"
+    parts = {
+        "policy": f"{policy} base-uri 'none'; form-action 'none'",
+        "title": html.escape(_encodable(f"{data['title']} · {data['name']}")),
+        "style": style,
+        "plots": plots,
+        "data": _json(data),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text(HERE / "browser" / "page.html"))
+
+
+def _json(data):
+    """JSON in ASCII, in which nothing can end the block that it is in."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(str.maketrans(UNSAFE))
+
+
+def _encodable(text):
+    """A text with a question mark for what no character stands for, as in names of files that do not decode."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _hash(text):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8")

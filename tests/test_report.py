@@ -1,0 +1,617 @@
+"""The report: what it is made of, by hand, and what a browser makes of it."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from common import report
+from common.errors import UserError
+from common.images import files
+from common.report import curves, folder, overview, page, pictures, tested
+from common.report.folder import Series
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CONFIG = {
+    "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
+    "images": {"class": "common.images.dataset:Images", "dataset": "fruit"},
+    "run": {"class": "common.run:Run", "run_dir": "runs/fruit", "seed": 0},
+    "domains": {"A": {"channels": 3, "dtype": "uint8", "low": 0.0, "high": 255.0}},
+    "files": {"A": {"count": 3, "names": "00"}},
+    "environment": {"tensorflow": "2.21.0", "python": "3.11.7"},
+}
+LOG = [
+    "step,epoch,images,seconds,images_per_s,waiting,A2B/critic/margin,A2B/generator/cycle,B2A/generator/cycle",
+    *(f"{10 * i},{i / 10},{10 * i},{i},{10},{0.01},{i % 7 - 3},{100 / i:.4f},{50 / i:.4f}" for i in range(1, 61)),
+]
+SCORES = "direction,name,l1,psnr,input_l1,input_psnr"
+
+
+def grey(value, size=8):
+    return np.full([size, size, 3], value, np.uint8)
+
+
+def make(run, config=CONFIG, log=LOG, scores=(), images=(), **more):
+    """A run folder; `images`: (folder, name, pixels) each, `more`: files by what their names begin with."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps(config))
+    (run / "test").mkdir(exist_ok=True)
+    if log:
+        (run / "log.csv").write_text("\n".join(log) + "\n")
+    if scores:
+        (run / "test" / "metrics.csv").write_text("\n".join([SCORES, *scores]) + "\n")
+    for place, name, pixels in images:
+        files.write(run / place / name, pixels)
+    for name, text in more.items():
+        (run / f"{name}.{'json' if text.startswith('{') else 'csv'}").write_text(text)
+    return run
+
+
+def data(path):
+    return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A run that has everything: three images in both directions, of which real is black, fake white and so on."""
+    shades = {"A": 0, "A2B": 255, "A2B2A": 60, "B": 200, "B2A": 20, "B2A2B": 190}
+    images = [(f"test/{place}", f"{i}.png", grey(shade, 80)) for place, shade in shades.items() for i in range(3)]
+    strips = [("samples", f"{step:08d}.png", grey(step // 10, 40)) for step in (100, 200, 300)]
+    run = make(
+        tmp_path / "fruit",
+        scores=["A2B,0.jpg,0.3,12,0.5,9", "A2B,1.jpg,,,,", "A2B,2.jpg,0.1,18,0.5,9", "B2A,0.jpg,0.2,14,0.5,9"],
+        images=images + strips,
+        best='{"step": 500, "metric": "A2B/psnr", "value": 17.25}',
+        evaluation="step,A2B/psnr,B2A/swd\n300,15,\n600,16,21\n",
+        health='step,state,text\n40,warning,"at step 40, bright became dark"\n',
+    )
+    means = {"images": 3, "equal_to_target": 0, "l1": 0.2, "psnr": 15.0, "input_l1": 0.5, "input_psnr": 9.0}
+    (run / "test" / "metrics.json").write_text(json.dumps({"step": 600, "images": 4, "A2B": means}))
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no chromium is found")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """A function that opens a page; whatever goes wrong in it, or is asked of a network, fails the test."""
+    contexts, wrong = [], []
+
+    def open_page(path, width=1200, height=900, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        shown = context.new_page()
+        shown.set_default_timeout(10_000)
+        shown.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        shown.on("pageerror", lambda error: wrong.append(str(error)))
+        shown.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        shown.on("request", lambda asked: wrong.append(asked.url) if asked.url[:5] not in ("file:", "data:") else None)
+        shown.goto(path.resolve().as_uri())
+        shown.wait_for_selector("html[data-ready]", state="attached")
+        return shown
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def names(shown):
+    return shown.locator(".card .name").all_text_contents()
+
+
+def seen(locator):
+    """What an element looks like: [H, W, 3]."""
+    return np.asarray(PIL.Image.open(io.BytesIO(locator.screenshot())).convert("RGB")).astype(int)
+
+
+# What it is made of
+
+
+def test_thinning_keeps_the_least_the_greatest_and_the_mean_of_each_stretch():
+    values = np.zeros(4000)
+    values[1234], values[1235], values[3999] = 7.0, -5.0, np.nan
+    thin = curves.source(Series(np.arange(4000), {"loss": values}), points=1000)
+    assert len(thin["steps"]) == 1000 and thin["steps"][:3] == [0, 7, 8] and thin["steps"][-1] == 3999
+    at = thin["values"]["loss"].index(7.0)  # in the stretch of steps 1232 to 1239, where the rise comes first
+    assert thin["values"]["loss"][at : at + 2] == [7.0, -5.0] and thin["steps"][at : at + 2] == [1232, 1239]
+    assert thin["means"]["loss"][at : at + 2] == [0.25, 0.25]
+    assert thin["values"]["loss"].count(0.0) == 998
+
+
+def test_a_stretch_without_numbers_stays_empty():
+    thin = curves.source(Series(np.arange(40), {"loss": np.array([np.nan] * 20 + [1.0] * 20)}), points=4)
+    assert thin["values"]["loss"] == thin["means"]["loss"] == [None, None, 1.0, 1.0]
+
+
+def test_short_series_are_as_they_are():
+    thin = curves.source(Series(np.array([1, 5]), {"loss": np.array([np.nan, 0.25])}))
+    assert thin == {"steps": [1, 5], "values": {"loss": [None, 0.25]}, "means": {}}
+
+
+def test_damaged_rows_are_passed_over(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(
+        b'step,a,b\n1,2,\n2,3\n\0\0\0\nx,1,1\n\xff\xfe,1,1\n4,nan,inf\n99999999999999999999,1,1\n3,word,5\n3,1e3,6\n5,"7,8\n'
+    )
+    found = folder.series(path)
+    assert found.steps.tolist() == [1, 3, 4]
+    np.testing.assert_equal(found.columns["a"], [2, 1000, np.nan])
+    np.testing.assert_equal(found.columns["b"], [np.nan, 6, np.nan])
+
+
+def test_seconds_add_up_where_training_went_on():
+    log = Series(np.arange(5), {"seconds": np.array([10.0, 20.0, np.nan, 5.0, 8.0])})
+    assert overview.seconds(log) == 28.0
+
+
+def test_sixteen_bits_are_shown_by_the_range_of_the_domain(tmp_path):
+    path = tmp_path / "depth.tif"
+    files.write(path, np.array([[[1000], [2000], [3000], [9000]]], np.uint16))
+    span = pictures.span({"domains": {"A": {"dtype": "uint16", "low": 1000.0, "high": 3000.0}}}, "A")
+    shown = pictures.picture(pictures.Source(path, span), pictures.SIZES[0])
+    assert decoded(shown)[0].tolist() == [[value] * 3 for value in (0, 128, 255, 255)]
+
+
+def test_of_many_bands_the_first_three_are_shown(tmp_path):
+    path = tmp_path / "bands.tif"
+    files.write(path, np.array([[[0.0, 0.5, 1.0, 9.0, 9.0]]], np.float32))
+    shown = pictures.picture(pictures.Source(path, (0.0, 1.0)), pictures.SIZES[0])
+    assert decoded(shown).tolist() == [[[0, 128, 255]]]
+
+
+def decoded(picture):
+    return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(picture.webp))).convert("RGB"))
+
+
+def test_pictures_that_do_not_fit_are_smaller_then_fewer(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    for i in range(40):
+        files.write(tmp_path / f"{i}.png", random.integers(0, 256, [64, 64, 3], np.uint8))
+    groups = [[pictures.Source(tmp_path / f"{i}.png")] for i in range(40)]
+    exact = len(pictures.picture(groups[0][0], pictures.SIZES[0]).webp)
+    monkeypatch.setattr(pictures, "SIZES", (pictures.Size(64, None, exact), pictures.Size(32, 50, 8_000)))
+    size, made = pictures.fitting(groups)
+    assert size.side == 32 and 4 < len(made) < 40
+    assert sum(len(each.webp) for each in made.values()) <= 8_000
+    assert list(made) == [group[0] for group in groups[: len(made)]]
+    assert {(each.width, each.height) for each in made.values()} == {(32, 32)}
+
+
+def test_worst_and_best_come_first_where_not_all_fit():
+    found = [tested.Tested("A2B", str(i), {"psnr": float(i) if i != 5 else None}, {}) for i in range(64)]
+    first = [int(each.name) for each in tested._by_importance(found, "psnr")]
+    assert sorted(first) == list(range(64))
+    assert {0, 63, 1, 62} <= set(first[:8])  # worst, best
+    assert {0, 32} <= set(first[:8])  # evenly spread
+
+
+def test_the_newest_strip_and_evenly_spread_ones(tmp_path):
+    run = make(tmp_path / "run", images=[("samples", f"{step:08d}.png", grey(0)) for step in range(0, 400, 10)])
+    (run / "samples" / "00000040.png").write_bytes(b"broken")
+    steps = [each["step"] for each in overview.overview(run)["strips"]]
+    assert steps == [0, 80, 120, 160, 200, 240, 280, 320, 360, 390]
+
+
+def test_a_run_without_anything_but_its_settings(tmp_path):
+    found = data(report.write(make(tmp_path / "run", log=())))
+    assert found["title"] == "CycleGAN on fruit" and found["charts"] == found["strips"] == []
+    assert found["tested"] == {"metrics": [], "rows": [], "exact": True, "note": "Run --phase test for pictures."}
+    (ngf,) = (row for row in found["settings"] if row["name"] == "ngf")
+    assert (ngf["value"], ngf["default"]) == ("16", "64") and ngf["about"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"dual": 3, "images": null, "domains": [], "environment": "x"}'])
+def test_settings_that_do_not_read(tmp_path, text):
+    run = make(tmp_path / "run")
+    (run / "config.json").write_text(text)
+    if text.startswith('{"'):
+        assert data(report.write(run))["title"] == "A run"
+    else:
+        with pytest.raises(UserError, match="does not read"):
+            report.write(run)
+
+
+def test_damaged_files_are_passed_over(full):
+    for path in (full / "best.json", full / "test" / "metrics.json", full / "test" / "A" / "0.png"):
+        path.write_bytes(b"\xff{")
+    found = data(report.write(full))
+    assert found["scores"] == [] and [fact[0] for fact in found["facts"]] == ["steps", "epochs", "training"]
+    assert [role for role, _ in found["tested"]["rows"][0]["layers"]] == ["fake", "target", "reconstructed"]
+
+
+def test_it_is_written_whole_or_not_at_all(full, monkeypatch):
+    before = report.write(full).read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        page.write(full / "report.html", {"title": "", "name": ""})
+    assert (full / "report.html").read_bytes() == before and list(full.glob(".report*")) == []
+
+
+def test_compare_refuses_what_is_no_run(full, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="is not the folder of a run"):
+        report.compare([full, tmp_path / "empty"], tmp_path / "both.html")
+
+
+def test_runs_of_one_name_are_told_apart(full, tmp_path):
+    other = tmp_path / "other" / "fruit"
+    shutil.copytree(full, other)
+    found = data(report.compare([full, other, full], tmp_path / "both.html"))
+    assert found["runs"] == [f"{tmp_path.name}/fruit", "other/fruit"]
+
+
+def test_tensorflow_is_not_imported():
+    code = "import sys, common.report; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+# What a browser makes of it
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, scheme, width):
+    shown = opened(report.write(full), width=width, color_scheme=scheme)
+    assert shown.evaluate("document.documentElement.scrollWidth") == width
+    ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (int(re.findall(r"\d+", ground)[0]) < 64) == (scheme == "dark")
+    assert shown.title() == "CycleGAN on fruit · fruit"
+    assert "17.25 at step 500" in shown.locator(".facts").inner_text()
+    assert "at step 40, bright became dark" in shown.locator(".warnings").inner_text()
+    assert shown.locator(".score").first.inner_text().split() == ["l1", "↓", "0.2", "better", "than", "input", "0.5"]
+    assert [link.inner_text() for link in shown.locator(".contents a").all()] == shown.locator(
+        "main h2"
+    ).all_inner_texts()[1:]
+    assert shown.locator("img:not([alt])").count() == 0
+    shown.locator(".card").first.click()
+    assert shown.evaluate("document.documentElement.scrollWidth") == width
+    for text, ground in [("text", "ground"), ("muted", "ground"), ("muted", "raised"), ("accent", "ground")]:
+        assert contrast(shown, text, ground) > 4.5
+    assert all(contrast(shown, f"s{i}", "raised") > 3 for i in range(8))
+
+
+def contrast(shown, *colours):
+    """WCAG's ratio of contrast of two colours of the page."""
+    style = "name => getComputedStyle(document.documentElement).getPropertyValue('--' + name)"
+    light = []
+    for name in colours:
+        code = shown.evaluate(style, name).strip().lstrip("#")
+        share = np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)]) / 255
+        light.append(
+            np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+        )
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_the_slider_moves_what_is_seen(full, opened):
+    shown = opened(report.write(full))
+    shown.locator(".card").first.click()
+    slider, stage = shown.get_by_label("Border between the two pictures"), shown.locator(".stage")
+
+    def white():  # share of a row near the top, above all captions
+        return (seen(stage)[20, :, 0] > 250).mean()
+
+    assert white() == pytest.approx(0.5, abs=0.02)
+    slider.fill("25")
+    assert white() == pytest.approx(0.75, abs=0.02)
+    slider.focus()
+    for _ in range(5):
+        shown.keyboard.press("ArrowRight")
+    assert white() == pytest.approx(0.70, abs=0.02)
+    box = stage.bounding_box()
+    shown.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    assert white() == pytest.approx(0.1, abs=0.04)
+    shown.get_by_role("radio", name="target", exact=True).check()
+    slider.fill("0")
+    assert np.abs(seen(stage)[20, 100] - 200).max() <= 1
+
+
+def test_the_view_by_keyboard(full, opened):
+    shown = opened(report.write(full))
+    title, dialog = shown.locator("#viewer-title"), shown.locator("dialog")
+    shown.locator(".card").first.focus()
+    shown.keyboard.press("Enter")
+    assert dialog.is_visible() and title.inner_text() == "0.jpg"
+    assert "psnr\n12 input 9" in shown.locator(".values").inner_text()
+    for key, expected in [
+        ("ArrowRight", "1.jpg"),
+        ("ArrowRight", "2.jpg"),
+        ("ArrowRight", "2.jpg"),
+        ("ArrowLeft", "1.jpg"),
+    ]:
+        shown.keyboard.press(key)
+        assert title.inner_text() == expected
+    shown.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert shown.evaluate("document.activeElement.className") == "card"
+
+
+def test_the_sort_sorts(full, opened):
+    shown = opened(report.write(full))
+    sort, order = shown.get_by_label("Sort by"), shown.locator(".order")
+    assert names(shown) == ["0.jpg", "1.jpg", "2.jpg"]
+    sort.select_option("metric psnr")
+    assert names(shown) == ["0.jpg", "2.jpg", "1.jpg"]
+    order.click()
+    assert names(shown) == ["2.jpg", "0.jpg", "1.jpg"]  # what has no value stays last
+    shown.get_by_role("button", name="Worst").click()
+    assert names(shown) == ["0.jpg", "2.jpg", "1.jpg"]
+    sort.select_option("metric l1")
+    shown.get_by_role("button", name="Best").click()
+    assert names(shown) == ["2.jpg", "0.jpg", "1.jpg"]
+    shown.get_by_role("radio", name="B → A", exact=True).check()
+    assert names(shown) == ["0.jpg", "1.png", "2.png"]
+    shown.get_by_label("Search by name").fill("2")
+    assert names(shown) == ["2.png"]
+
+
+def test_the_table_sorts_by_its_headers(full, opened):
+    shown = opened(report.write(full))
+    shown.get_by_role("radio", name="table", exact=True).check()
+    table = shown.locator("#test-images table")
+
+    def column(i):
+        return table.locator(f"tbody td:nth-child({i})").all_inner_texts()
+
+    psnr = table.get_by_role("button", name="psnr")
+    psnr.focus()
+    shown.keyboard.press("Enter")
+    assert column(4) == ["12", "18", "–"]
+    assert table.locator("th[aria-sort=ascending]").inner_text().startswith("psnr")
+    shown.keyboard.press("Enter")  # the header keeps the focus
+    assert column(4) == ["18", "12", "–"] and column(1) == ["2.jpg", "0.jpg", "1.jpg"]
+    assert table.locator("th[aria-sort=descending]").count() == 1
+    table.get_by_role("button", name="2.jpg").click()
+    assert shown.locator("#viewer-title").inner_text() == "2.jpg"
+
+
+def test_thousands_of_images_come_a_page_at_a_time(tmp_path, opened):
+    scores = [f"A2B,{i:04d}.png,{i / 5000},20,," for i in range(5000)]
+    run = make(tmp_path / "run", scores=scores, images=[("test/A2B", f"{i:04d}.png", grey(i)) for i in range(30)])
+    shown = opened(report.write(run))
+    assert names(shown)[0] == "4999.png" and len(names(shown)) == 24  # the worst first, as not all have pictures
+    assert "no picture in this page" in shown.locator(".card").first.inner_text()
+    shown.get_by_label("Sort by").select_option("name")
+    shown.locator(".order").click()
+    assert names(shown)[0] == "0000.png"
+    assert shown.locator(".card img[src]").count() <= 24  # only what is near the window is decoded
+    shown.get_by_role("button", name="Next").click()
+    assert names(shown)[0] == "0024.png" and "Page 2 of 209" in shown.locator(".pager").inner_text()
+    shown.keyboard.press("Enter")  # the button keeps the focus
+    assert names(shown)[0] == "0048.png"
+    shown.get_by_role("radio", name="table", exact=True).check()
+    assert shown.locator("#test-images tbody tr").count() == 50
+    shown.get_by_role("button", name="Worst").click()
+    assert shown.locator("#test-images tbody td").first.inner_text() == "4999.png"
+
+
+def test_the_heat_map_by_hand(tmp_path, opened):
+    real = np.array([[[0, 0, 0], [255, 255, 255]], [[10, 20, 30], [100, 0, 0]]], np.uint8)
+    back = np.array([[[0, 0, 0], [0, 0, 0]], [[13, 14, 33], [0, 0, 50]]], np.uint8)
+    images = [("test/A", "x.png", real), ("test/A2B", "x.png", real), ("test/A2B2A", "x.png", back)]
+    shown = opened(report.write(make(tmp_path / "run", images=images)))
+    shown.locator(".card").click()
+    shown.get_by_role("radio", name="cycle error", exact=True).check()
+    canvas = shown.locator(".layer canvas")
+    canvas.wait_for()
+    assert canvas.get_attribute("aria-label") == "Cycle error of x.png: mean 77.25, at most 255 grey levels"
+    values = "c => [...c.getContext('2d').getImageData(0, 0, 2, 2).data]"
+    first, second, third, fourth = np.array(canvas.evaluate(values)).reshape(4, 4)[:, :3].tolist()
+    assert (first, second) == ([0, 0, 4], [252, 255, 164])  # the ends of inferno: errors of 0 and 255
+    # (3 + 6 + 3) / 3 = 4 levels are 4/255 * 8 = 0.1255 of the way from the first colour to (31, 12, 72);
+    # (100 + 50) / 3 = 50 are 0.5686 of that from there to (85, 15, 109)
+    assert (third, fourth) == ([4, 2, 13], [62, 14, 93])
+
+
+def test_an_exact_heat_map_has_the_numbers_of_numpy(tmp_path, opened):
+    random = np.random.default_rng(1)
+    real, back = random.integers(0, 256, [2, 12, 10, 3], np.uint8)
+    images = [("test/B", "x.png", real), ("test/B2A", "x.png", real), ("test/B2A2B", "x.png", back)]
+    shown = opened(report.write(make(tmp_path / "run", images=images)))
+    code = """async () => {
+        const [row] = report.tested.rows;
+        const pair = ["real", "reconstructed"].map((role) => pixelsOf(report.pictures[row.layers.get(role)]));
+        return [...cycleError(...(await Promise.all(pair)).map((each) => each.data)).error];
+    }"""
+    expected = np.abs(real.astype(float) - back).mean(axis=-1)
+    np.testing.assert_allclose(np.reshape(shown.evaluate(code), expected.shape), expected, atol=1e-4)
+
+
+def test_curves_zoom_and_have_a_log_scale_and_moving_averages(full, opened):
+    shown = opened(report.write(full))
+    losses, others = ["A → B critic", "A → B generator", "B → A generator"], ["psnr", "swd"]
+    titles = [*losses, *(f"evaluation {name}" for name in others), "speed images_per_s", "speed waiting"]
+    assert shown.locator(".chart h3").all_inner_texts() == titles
+    shown.get_by_role("radio", name="A → B generator", exact=True).check()
+    chart, cycle = shown.locator(".chart"), shown.locator(".key .value")
+    assert chart.count() == 1 and cycle.inner_text() == "1.667"  # 100 / 60
+    before = seen(chart.locator("canvas"))
+    shown.get_by_label("log scale").check()
+    assert (seen(chart.locator("canvas")) != before).any()
+    shown.get_by_label("moving average").check()
+    assert cycle.inner_text() == "1.695"  # (100/58 + 100/59 + 100/60) / 3... of what is there at the end
+    shown.get_by_label("moving average").uncheck()
+    area = chart.locator(".u-over")
+    box = area.bounding_box()
+    assert readout_at(shown, box, 0.0) == "step 10" and readout_at(shown, box, 1.0) == "step 600"
+    shown.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 50)
+    shown.mouse.down()
+    shown.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 60, steps=3)
+    shown.mouse.up()
+    assert 145 <= int(readout_at(shown, box, 0.0).split()[1]) <= 165  # 10 + 590 / 4
+    area.dblclick()
+    assert readout_at(shown, box, 0.0) == "step 10"
+    chart.locator(".plot").focus()
+    shown.keyboard.press("ArrowRight")
+    assert shown.locator(".readout").inner_text() == "step 20"
+    shown.keyboard.press("+")
+    assert readout_at(shown, box, 1.0) != "step 600"
+    shown.get_by_role("button", name="Reset").click()
+    assert readout_at(shown, box, 1.0) == "step 600"
+    key = chart.locator(".key")
+    key.click()
+    assert key.get_attribute("aria-pressed") == "false"
+
+
+def readout_at(shown, box, share):
+    shown.mouse.move(box["x"] + share * (box["width"] - 1), box["y"] + 100)
+    shown.wait_for_timeout(60)
+    return shown.locator(".readout").inner_text()
+
+
+def test_a_log_scale_of_negative_and_of_missing_values(tmp_path, opened):
+    log = ["step,A2B/critic/margin,A2B/critic/loss", "1,-3,", "2,0,nan", "3,1000,", "4,-0.001,"]
+    shown = opened(report.write(make(tmp_path / "run", log=log)))
+    shown.get_by_label("log scale").check()
+    shown.get_by_label("moving average").check()
+    assert shown.locator(".key .value").all_inner_texts()[1] == "–"
+
+
+def test_strips_over_time(full, opened):
+    shown = opened(report.write(full))
+    scrubber, strip = shown.get_by_label("Step of the sample strip"), shown.locator(".strip")
+    assert shown.locator(".scrubber .step").inner_text() == "step 300"
+    newest = seen(strip)[20, 20, 0]
+    scrubber.focus()
+    shown.keyboard.press("ArrowLeft")
+    shown.keyboard.press("ArrowLeft")
+    assert shown.locator(".scrubber .step").inner_text() == "step 100"
+    assert abs(newest - 30) <= 2 and abs(seen(strip)[20, 20, 0] - 10) <= 2
+
+
+def test_settings_can_be_searched(full, opened):
+    shown = opened(report.write(full))
+    shown.get_by_label("Search settings").fill("LAMBDA")
+    assert shown.locator(".settings tbody th").all_inner_texts() == ["dual lambda_A"]
+    shown.get_by_label("Search settings").fill("")
+    shown.get_by_label("only those that are not as by default").check()
+    assert "dual ngf" in shown.locator(".settings tbody th").all_inner_texts()
+    assert "dual lambda_A" not in shown.locator(".settings tbody th").all_inner_texts()
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>.png",
+    "\"quotes\" 'and' `more` & &lt;b&gt;.png",
+    "--><script>alert(2)<script>.png",
+    "<!--<script>{{data}}${alert(3)}.png",
+    "木 \u202e\u2028 é.png",
+    "__proto__.png",
+]
+
+
+def test_names_cannot_inject(tmp_path, opened):
+    evil = "</script><script>alert(4)</script>"
+    images = [("test/A2B", name, grey(9)) for name in HOSTILE] + [("test/A", name, grey(90)) for name in HOSTILE]
+    run = make(
+        tmp_path / "<img src=x onerror=alert(5)>{{script}}",
+        {**CONFIG, "dual": {"class": f"no.{evil}:module", "<b>": evil}, "environment": {evil: evil}},
+        log=[f'step,"A2B/{evil}/x","<b>y</b>",__proto__', "1,2,3,4", "2,3,4,5"],
+        images=images,
+        health=f'step,state,text\n<i>1</i>,<b>,"{evil}"\n',
+        best=json.dumps({"step": 1, "metric": evil, "value": 1}),
+    )
+    scores = [f"A2B,<b>{evil}".replace("/", "∕") + ".png,1"]
+    (run / "test" / "metrics.csv").write_text("\n".join(["direction,name,<img src=y onerror=alert(6)>", *scores]))
+    (run / "test" / "metrics.json").write_text(json.dumps({"step": 1, "A2B": {evil: 3.0, "images": 1}}))
+    shown = opened(report.write(run))
+    assert set(HOSTILE) <= set(names(shown))
+    assert shown.locator("script").count() == 3 and shown.locator("img[src=x], img[src=y], b, i").count() == 0
+    assert "<img src=x onerror=alert(5)>{{script}}" in shown.locator(".eyebrow").inner_text()
+    assert evil in shown.locator(".warnings").inner_text() and evil in shown.locator("#versions").inner_text()
+    shown.locator(".card", has_text=HOSTILE[0]).first.click()
+    assert (
+        shown.locator("#viewer-title").inner_text().startswith("<img src=x")
+        and shown.locator("dialog img").count() == 2
+    )
+    both = opened(
+        report.compare([run, shutil.copytree(run, tmp_path / evil.replace("/", "∕"))], tmp_path / "both.html")
+    )
+    assert "<img src=x onerror=alert(5)>{{script}}" in both.locator("#scores").inner_text()
+    both.locator(".card").first.click()
+
+
+def test_the_policy_lets_nothing_else_run(full, browser):
+    shown = browser.new_context().new_page()
+    shown.goto(report.write(full).as_uri())
+    shown.evaluate("document.body.append(element('script', {}, 'window.ran = 1'))")
+    asked = "fetch('https://example.org/').then(() => 'fetched', () => 'refused')"
+    assert shown.evaluate("window.ran") is None and shown.evaluate(asked) == "refused"
+    shown.context.close()
+
+
+def test_runs_side_by_side(full, tmp_path, opened):
+    other = shutil.copytree(full, tmp_path / "other")
+    make(other, {**CONFIG, "dual": {**CONFIG["dual"], "lambda_A": 5.0}}, [LOG[0], *LOG[2::3]])
+    for i in range(3):
+        files.write(other / "test" / "A2B" / f"{i}.png", grey(128, 80))
+    (other / "test" / "metrics.json").write_text(json.dumps({"A2B": {"images": 3, "l1": 0.4, "psnr": 16.0}}))
+    shown = opened(report.compare([full, other], tmp_path / "both.html"))
+    scores = shown.locator("#scores table")
+    assert scores.locator(".marked").all_inner_texts() == ["0.2", "16"]  # the lesser l1, the greater psnr
+    scores.get_by_role("button", name="test A2B/psnr").click()
+    assert scores.locator("tbody td:first-child").all_inner_texts() == ["fruit", "other"]
+    scores.get_by_role("button", name="test A2B/psnr").click()
+    assert scores.locator("tbody td:first-child").all_inner_texts() == ["other", "fruit"]
+    chart = shown.locator(".chart").nth(1)
+    assert chart.locator("h3").inner_text() == "A → B generator cycle"
+    assert chart.locator(".label").all_inner_texts() == ["fruit", "other"]
+    assert shown.locator("#settings tbody td").all_inner_texts() == ["dual lambda_A", "10", "5"]
+    assert shown.locator(".card").first.locator(".role").all_inner_texts() == ["input", "fruit", "other", "target"]
+    shown.locator(".card").first.click()
+    shown.get_by_role("radio", name="other", exact=True).check()
+    assert np.abs(seen(shown.locator(".stage"))[20, -20] - 128).max() <= 1
+
+
+def test_runs_without_tests_side_by_side(tmp_path, opened):
+    runs = [make(tmp_path / name, log=()) for name in "ab"]
+    shown = opened(report.compare(runs, tmp_path / "both.html"))
+    assert "Run --phase test of two runs" in shown.locator("#test-images").inner_text()
+    assert "same settings" in shown.locator("#settings").inner_text()
+
+
+def test_four_hundred_test_images(tmp_path, opened):
+    random, run = np.random.default_rng(0), make(tmp_path / "run", images=[])
+    for number in range(12):
+        files.write(tmp_path / f"{number}.png", photograph(random))
+    for number, place in enumerate(("A", "A2B", "A2B2A", "B", "B2A", "B2A2B")):
+        (run / "test" / place).mkdir()
+        for i in range(400):
+            os.link(tmp_path / f"{(i + number) % 12}.png", run / "test" / place / f"{i}.png")
+    began = time.monotonic()
+    path = report.write(run)
+    wrote, began = time.monotonic() - began, time.monotonic()
+    shown = opened(path)
+    opens, size = time.monotonic() - began, path.stat().st_size / 1e6
+    print(f"400 test images, both directions: {size:.1f} MB, written in {wrote:.1f} s, opened in {opens:.2f} s")
+    assert size < 24 and opens < 10
+    assert all(len(row["layers"]) == 4 for row in data(path)["tested"]["rows"])
+    assert len(names(shown)) == 24
+
+
+def photograph(random):
+    """Noise of the spectrum of photographs: [256, 256, 3]."""
+    found = np.zeros([256, 256, 3])
+    for side in (4, 8, 16, 32, 64, 128, 256):
+        layer = PIL.Image.fromarray(random.integers(0, 256, [side, side, 3], np.uint8)).resize((256, 256))
+        found += np.asarray(layer, float) / side**0.6
+    return ((found - found.min()) / np.ptp(found) * 255).astype(np.uint8)
