@@ -27,7 +27,7 @@ setuptools.setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16"],
-        "parity": ["torch==2.13.0; python_version=='3.11'"],
+        "parity": ["torch==2.13.0; python_version=='3.11'", "torchmetrics>=1.4"],
         "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
@@ -39,6 +39,7 @@ setuptools.setup(
             "pytest-xdist>=3.5",
             "ruff>=0.6",
             "scikit-image>=0.22",
+            "tensorboard>=2.16",
         ],
     },
 )

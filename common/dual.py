@@ -141,6 +141,7 @@ class Dual(abc.ABC):
     pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
     any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
+    begins_as_identity: ClassVar[bool] = False  # whether generators begin by leaving images as they are; see health
     halves: ClassVar[tuple] = ()  # games of which critics minimize half
 
     def __post_init__(self):
@@ -197,9 +198,12 @@ class Dual(abc.ABC):
         """The optimizer of a role, "generator" or "critic"."""
 
     def learning_rate(self, role, epoch):
-        """The learning rate of a role in an epoch, counted from 1; both are scalars of the graph."""
+        """The learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
+
+        0 after a schedule that goes below it: a run may be longer.
+        """
         rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
-        return rate * schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay)
+        return rate * tf.maximum(0.0, schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
 
     @abc.abstractmethod
     def connect(self, A, B, key=None):

@@ -1,38 +1,268 @@
-"""What to warn of while a training runs."""
+"""Health: named states in which a training goes wrong, how each shows in what is logged, and its cure.
+
+A watcher has the `name` of its state, is called with every logged Row, and returns a sentence, what was
+seen, since when and what to do, or None. It says so of every row that shows it: once is the Monitor's.
+
+Long windows are counted in steps, so that they are as long however often a row is logged.
+"""
 
 import collections
+import math
+from typing import NamedTuple
 
+import numpy as np
+
+ROWS = 20  # of the log that a mean is over
+LONG = 1000  # steps of a long window, at least ROWS rows
 MEASURE = "luminance_correlation"
 INVERTED = -0.3  # mean correlation that is warned of
-ROWS = 20  # of the log that the mean is over
+DISTANCE = "distance_from_input"
+COPIED = 0.01  # mean distance that is warned of, as a share of the range: 2.5 of 255 grey levels, which no eye sees
+CHANCE = {"classic": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0}  # game -> loss of a critic with one score for all
+WON = 0.04  # share of it that is warned of: where scores are right but for 3 in 100, or wrong by 0.1 each
+RUNAWAY = 1.25  # growth of a Wasserstein margin in a quarter of a long window that is warned of: doubled in the whole
+ALIKE = 0.05  # spread of fakes, as a share of that of real images, that is warned of; 0.7 to 1 is usual
+LEAST = 0.01  # spread of real images, in [-1, 1], below which they are alike themselves
+STARVING = 0.3  # share of time that is warned of
+NOT_FINITE = "loss not finite"  # what stops a training, and so has no watcher
 
 
-def watchers(dual):
-    """What is to look at every logged step of `dual`: (step, losses) -> a warning, or None."""
-    if not hasattr(dual, "lambda_identity") or dual.channels_A != dual.channels_B:
-        return []
-    return [Inversion(name, dual.lambda_identity) for name in dual.directions]
+class Row(NamedTuple):
+    """What is known of a logged step."""
+
+    step: int
+    left: int  # steps after it
+    values: dict  # by name: losses, measures and learning rates
+    thumbnails: dict  # direction -> [3, 4, 4], luminance in [-1, 1]: of an image, its fake, and one of the target's
+    seconds: float  # since the training began, or went on
+    waited: float  # of these, waiting for images
 
 
-class Inversion:
-    """Warns, once, when a direction turns bright into dark: networks that undo each other may settle there."""
+class Window:
+    """The last `rows` values that were added, after the first `skipped`."""
+
+    def __init__(self, rows, skipped=0):
+        self._kept, self._skipped = collections.deque(maxlen=rows), skipped
+
+    def add(self, step, value):
+        """Takes up the value of a step; returns whether the window is full."""
+        if self._skipped:
+            self._skipped -= 1
+            return False
+        self._kept.append((step, value))
+        return len(self._kept) == self._kept.maxlen
+
+    @property
+    def since(self):
+        """The step of its first value."""
+        return self._kept[0][0]
+
+    @property
+    def values(self):
+        """The values as an array, oldest first."""
+        return np.array([value for _, value in self._kept])
+
+
+def watchers(dual, log_every=10):
+    """Those of the states that `dual` can be in, when every so manieth step is logged."""
+    long = max(ROWS, LONG // log_every)
+    found = [LearningRateZero("generator", dual.lr_G), LearningRateZero("critic", dual.lr_D), DataStarving(long // 2)]
+    for name in dual.directions:
+        critic = CriticWinning if dual.gan_loss in CHANCE else CriticRunningAway
+        found += [critic(name, dual, long), LowDiversity(name, dual, skipped=long)]
+        if dual.channels_A == dual.channels_B and not dual.begins_as_identity:
+            found.append(CopyingInput(name, dual))
+        if dual.channels_A == dual.channels_B and hasattr(dual, "lambda_identity"):
+            found.append(ColourInversion(name, dual.lambda_identity))
+    return found
+
+
+class ColourInversion:
+    """Bright becomes dark: luminance before and after correlates at INVERTED or below, mean of ROWS rows.
+
+    Networks that undo each other may settle there: no cycle loss sees it.
+    """
 
     def __init__(self, direction, lambda_identity):
-        self._direction, self._lambda_identity = direction, lambda_identity
-        self._found, self._warned = collections.deque(maxlen=ROWS), False
+        self.name = f"{direction}/colour inversion"
+        self._direction, self._lambda_identity, self._window = direction, lambda_identity, Window(ROWS)
 
-    def __call__(self, number, losses):
-        name = f"{self._direction}/generator/{MEASURE}"
-        if name not in losses or self._warned:
+    def __call__(self, row):
+        found = row.values.get(f"{self._direction}/generator/{MEASURE}")
+        if found is None or not self._window.add(row.step, found) or (mean := self._window.values.mean()) > INVERTED:
             return None
-        self._found.append(losses[name])
-        mean = sum(self._found) / len(self._found)
-        if len(self._found) < ROWS or mean > INVERTED:
-            return None
-        self._warned = True
         more = max(0.5, 2 * self._lambda_identity)
         return (
-            f"at step {number:,} {self._direction} makes bright what was dark: luminance before and after correlates at"
-            f" {mean:.2f}, mean of {ROWS} logged steps. If colours in samples/ look inverted, and this is not what"
-            f" the sets of images ask for, begin again with --lambda_identity {more:g} and another --run_dir or --seed."
+            f"at step {row.step:,} {self._direction} makes bright what was dark: luminance before and after correlates"
+            f" at {mean:.2f}, mean of {ROWS} logged steps since {self._window.since:,}. If colours in samples/ look"
+            " inverted, and this is not what the sets of images ask for, begin again with"
+            f" --lambda_identity {more:g} and another --run_dir or --seed."
         )
+
+
+class CopyingInput:
+    """Images come out as they went in: mean|fake - real| is below COPIED, mean of ROWS rows.
+
+    It is the least of cycle and identity losses, from which the game may fail to lead away.
+    """
+
+    def __init__(self, direction, dual):
+        self.name, self._direction, self._window = f"{direction}/copying its input", direction, Window(ROWS)
+        identity = getattr(dual, "lambda_identity", 0.0)
+        cures = [f"--lambda_identity {identity / 5:g}"] if identity else []
+        cures += ["--netG resnet_9blocks, which has no skips to copy through"] * ("unet" in getattr(dual, "netG", ""))
+        cures += [
+            f"crops that are a smaller part of the images than --load_size {dual.load_size or dual.image_size} makes"
+        ]
+        self._cures = ", or ".join(cures)
+
+    def __call__(self, row):
+        found = row.values.get(f"{self._direction}/generator/{DISTANCE}")
+        if found is None or not self._window.add(row.step, found) or (mean := self._window.values.mean()) >= COPIED:
+            return None
+        return (
+            f"at step {row.step:,} {self._direction} copies its input: what comes out differs from it by {mean:.2%} of"
+            f" the range, mean of {ROWS} logged steps since {self._window.since:,}. If the images of A and B are not"
+            f" the same, begin again in another --run_dir with {self._cures}."
+        )
+
+
+class CriticWinning:
+    """The critic is hardly ever wrong: its loss is below WON of CHANCE, mean of a long window.
+
+    For games whose loss has a least value, 0. The loss is the whole one, as it is logged, also where a
+    dual makes half of it small. A loss below 0 is of another game, and is passed over.
+    """
+
+    def __init__(self, direction, dual, rows):
+        self.name, self._direction, self._window = f"{direction}/critic winning", direction, Window(rows)
+        self._game, self._cure = dual.gan_loss, against_the_critic(dual)
+
+    def __call__(self, row):
+        found = row.values.get(f"{self._direction}/critic/adversarial")
+        if found is None or not self._window.add(row.step, found):
+            return None
+        mean, chance = self._window.values.mean(), CHANCE[self._game]
+        if not 0.0 <= mean < WON * chance:
+            return None
+        return (
+            f"at step {row.step:,} the critic of {self._direction} wins: its loss is {mean:.3g}, mean of the steps"
+            f" since {self._window.since:,}, and {chance:.3g} is that of a critic that cannot tell. Little is left for"
+            " the generator to learn from. If samples/ do not get better, begin again in another --run_dir with"
+            f" {self._cure}."
+        )
+
+
+class CriticRunningAway:
+    """The margin grows and grows, from quarter to quarter of a long window, and the generator's loss does, too.
+
+    Each quarter's mean margin is at least RUNAWAY times the one before. For Wasserstein games, whose margin
+    has no largest value: its level says nothing, and a large one is a good critic. A generator that follows
+    brings it down. Both must rise: a number added to all scores changes the generator's loss alone, a critic
+    that learns of real images the margin alone. The first long window is passed over: a critic that begins
+    with nothing has a margin that grows.
+    """
+
+    def __init__(self, direction, dual, rows):
+        self.name, self._direction = f"{direction}/critic winning", direction
+        self._window, self._cure = Window(rows, skipped=rows), against_the_critic(dual)
+
+    def __call__(self, row):
+        names = (f"{self._direction}/critic/margin", f"{self._direction}/generator/adversarial")
+        if not all(name in row.values for name in names):
+            return None
+        if not self._window.add(row.step, [row.values[name] for name in names]):
+            return None
+        margins, losses = np.array([part.mean(axis=0) for part in np.array_split(self._window.values, 4)]).T
+        if margins[0] <= 0.0 or (margins[1:] < RUNAWAY * margins[:-1]).any() or (np.diff(losses) <= 0.0).any():
+            return None
+        return (
+            f"at step {row.step:,} the critic of {self._direction} runs away: its margin went from {margins[0]:.3g} to"
+            f" {margins[-1]:.3g} since step {self._window.since:,} and has not stopped, and its scores of fakes fall."
+            f" If samples/ do not get better, begin again in another --run_dir with {self._cure}."
+        )
+
+
+class LowDiversity:
+    """Fakes of different images hardly differ: the spread of their thumbnails is below ALIKE of that of real ones.
+
+    Spread is the mean distance to the mean over ROWS rows. The real ones are what is translated or those
+    of the target, whichever differ less: sketches may all be white paper. Averages over sixteenths of
+    an image leave noise out, which a generator without an image to go by still makes. Generators begin
+    with one grey for all, so rows are `skipped` at first. Changes of the network in these rows add to
+    the spread of fakes: what is found is no less than it seems.
+    """
+
+    def __init__(self, direction, dual, skipped):
+        self.name, self._direction, self._window = f"{direction}/low diversity", direction, Window(ROWS, skipped)
+        other = "" if dual.gan_loss == "wgan-gp" else ", or --gan_loss wgan-gp"
+        self._cure = f"another --seed, lower --lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}{other}"
+
+    def __call__(self, row):
+        if f"{self._direction}/generator/{MEASURE}" not in row.values or self._direction not in row.thumbnails:
+            return None
+        if not self._window.add(row.step, row.thumbnails[self._direction]):
+            return None
+        seen = self._window.values
+        taken, made, target = np.abs(seen - seen.mean(axis=0)).mean(axis=(0, 2, 3))
+        least = min(taken, target)
+        if least < LEAST or made >= ALIKE * least:
+            return None
+        return (
+            f"at step {row.step:,} {self._direction} makes nearly the same of every image: fakes differ"
+            f" {made / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}. If"
+            f" samples/ show that, begin again in another --run_dir with {self._cure}."
+        )
+
+
+class LearningRateZero:
+    """The learning rate of a role is 0 while steps remain."""
+
+    def __init__(self, role, given):
+        self.name, self._role, self._given = f"{role}/learning rate zero", role, given
+
+    def __call__(self, row):
+        if row.values.get(f"learning_rate/{self._role}", 1.0) > 0.0 or not row.left:
+            return None
+        flag = "--lr_G" if self._role == "generator" else "--lr_D"
+        cure = (
+            "The schedule has ended: end the training here, or begin again in another --run_dir with more --n_epochs"
+            " or --n_epochs_decay."
+            if self._given
+            else f"It was given so, by {flag} 0: begin again in another --run_dir with a rate above it."
+        )
+        return (
+            f"at step {row.step:,} the learning rate of the {self._role}s is 0, and {row.left:,} steps remain in which"
+            f" they learn nothing. {cure}"
+        )
+
+
+class DataStarving:
+    """More than STARVING of the time goes by waiting for images, over so many rows, after the first ROWS.
+
+    At first the graph is made ready, and nothing is in the cache.
+    """
+
+    name = "data starving"
+
+    def __init__(self, rows):
+        self._window = Window(rows + 1, skipped=ROWS)
+
+    def __call__(self, row):
+        if not self._window.add(row.step, (row.seconds, row.waited)):
+            return None
+        seconds, waited = self._window.values[-1] - self._window.values[0]
+        if waited <= STARVING * seconds:
+            return None
+        return (
+            f"at step {row.step:,} {waited / seconds:.0%} of the time since step {self._window.since:,} went by waiting"
+            " for images. Give --cache_gb what they all take, decoded, make them smaller or of a lighter format once"
+            " and for all, or put them on a faster disk."
+        )
+
+
+def against_the_critic(dual):
+    """What holds the critics of `dual` back, as flags."""
+    fewer = "--n_critic 1" if dual.n_critic > 1 else f"--n_gen {dual.n_gen + 1}"
+    other = f"--lambda_gp {2 * dual.lambda_gp or 10:g}" if dual.gan_loss == "wgan-gp" else "--gan_loss wgan-gp"
+    return f"{fewer}, a lower --lr_D than {dual.lr_D:g}, or {other}"

@@ -1,5 +1,6 @@
-"""Watching a training: the progress bar, log.csv, and what they say of it."""
+"""Watching a training: the progress bar, log.csv, health.csv, and what they say of it."""
 
+import contextlib
 import csv
 import datetime
 import os
@@ -9,19 +10,27 @@ import time
 
 import tqdm
 
+from common.health import Row
+
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
+CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
+HEALTH = ("step", "state", "text")
 
 
 class Monitor:
     """What the loop calls after every step. If it fails, it warns once, and training goes on."""
 
-    def __init__(self, path, names, done, total, images_in_step, images_in_epoch, log_every, watchers=()):
+    def __init__(self, path, names, done, total, images_in_step, images_in_epoch, log_every, watchers=(), events=None):
         self._path, self._names, self._total, self._log_every = pathlib.Path(path), sorted(names), total, log_every
         self._images_in_step, self._images_in_epoch = images_in_step, images_in_epoch
-        self._watchers = list(watchers)  # (step, losses) -> a warning, or None
         self._began = self._said = time.monotonic()
-        self._done, self._waited, self._failed = done, 0.0, False
-        self._truncate(done)
+        self._done, self._waited, self._failed = done, 0.0, set()
+        self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], done)
+        self._health = self._path.with_name("health.csv")
+        _, warnings = _shortened(self._health, HEALTH, done)
+        known = {row["state"] for row in warnings}
+        self._watchers = [watcher for watcher in watchers if watcher.name not in known]  # see health
+        self._events = events
         self._bar = tqdm.tqdm(total=total, initial=done, unit="step", disable=None, dynamic_ncols=True)
 
     def __enter__(self):
@@ -29,42 +38,60 @@ class Monitor:
 
     def __exit__(self, *exception):
         self._bar.close()
+        if self._events:
+            self._events.close()
 
-    def step(self, number, losses, waited):
-        """After step `number`: its losses by name, and the seconds it waited for data."""
+    def step(self, number, values, waited, thumbnails=None):
+        """After step `number`: its losses, measures and rates by name, and the seconds it waited for data.
+
+        `thumbnails`: by direction; see health.Row.
+        """
         self._waited += waited
         self._bar.update()
-        try:
-            if number % self._log_every == 0 or number == self._total:
-                self._log(number, losses)
-                self._warn(number, losses)
-            if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-                self._said = time.monotonic()
+        if number % self._log_every == 0 or number == self._total:
+            self._log(number, values)
+            self._warn(number, values, thumbnails or {})
+        if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            with self._going_on("The progress"):
                 print(self._line(number), flush=True)
-        except OSError as error:
-            if not self._failed:
-                self._failed = True
-                print(f"log.csv is not being written ({error}); training goes on.", file=sys.stderr, flush=True)
 
-    def _warn(self, number, losses):
-        for watcher in self._watchers:
-            if said := watcher(number, losses):
-                self._bar.clear()
-                print(f"warning: {said}", file=sys.stderr, flush=True)
+    def picture(self, number, path):
+        """After the strips of step `number` were written to `path`."""
+        if self._events:
+            self._events.picture(number, path)
 
-    def _log(self, number, losses):
+    def record(self, number, state, text):
+        """Writes a row of health.csv."""
+        with self._going_on("health.csv"):
+            _append(self._health, HEALTH, {"step": number, "state": state, "text": text})
+
+    def _warn(self, number, values, thumbnails):
+        row = Row(number, self._total - number, values, thumbnails, time.monotonic() - self._began, self._waited)
+        found = [(watcher, said) for watcher in self._watchers if (said := watcher(row))]
+        for watcher, said in found:
+            self._watchers.remove(watcher)
+            self._bar.clear()
+            print(f"warning: {said}", file=sys.stderr, flush=True)
+            self.record(number, watcher.name, said)
+
+    def _log(self, number, values):
         rate, share = self._speed(number)
         self._bar.set_postfix_str(f"{rate:.1f} images/s, {share:.0%} waiting for data", refresh=False)
-        images = number * self._images_in_step
-        row = [number, f"{images / self._images_in_epoch:.4f}", images, f"{time.monotonic() - self._began:.1f}"]
-        row += [f"{rate:.2f}", f"{share:.4f}"]
-        row += [f"{losses[name]:.6g}" if name in losses else "" for name in self._names]
-        new = not self._path.exists()
-        with open(self._path, "a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "epoch", "images", "seconds", "images_per_s", "waiting", *self._names])
-            writer.writerow(row)
+        images, seconds = number * self._images_in_step, time.monotonic() - self._began
+        clock = (
+            number,
+            f"{images / self._images_in_epoch:.4f}",
+            images,
+            f"{seconds:.1f}",
+            f"{rate:.2f}",
+            f"{share:.4f}",
+        )
+        known = {name: f"{values[name]:.6g}" for name in self._names if name in values}
+        with self._going_on("log.csv"):
+            _append(self._path, self._columns, {**dict(zip(CLOCK, clock)), **known})
+        if self._events:
+            self._events.scalars(number, {**values, "images_per_s": rate, "waiting": share})
 
     def _line(self, number):
         rate, share = self._speed(number)
@@ -79,14 +106,43 @@ class Monitor:
         seconds = max(1e-9, time.monotonic() - self._began)
         return (number - self._done) * self._images_in_step / seconds, min(1.0, self._waited / seconds)
 
-    def _truncate(self, done):
-        """Leaves out the rows after step `done`: they are about to be written again."""
-        if not self._path.exists():
-            return
-        with open(self._path, newline="", errors="replace") as file:
-            header, *rows = list(csv.reader(line.replace("\0", "") for line in file)) or [[]]
-        beside = self._path.with_name("log.csv.new")
-        with open(beside, "w", newline="") as file:
-            whole = [row for row in rows if len(row) == len(header) and row[0].isdigit()]
-            csv.writer(file).writerows([header, *(row for row in whole if int(row[0]) <= done)])
-        os.replace(beside, self._path)
+    @contextlib.contextmanager
+    def _going_on(self, what):
+        """Where something fails: says so once, and training goes on."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._failed:
+                self._failed.add(what)
+                print(f"{what} is not being written ({error}); training goes on.", file=sys.stderr, flush=True)
+
+
+def _append(path, columns, row):
+    """Adds a row {column: value} to a CSV file, which it begins if there is none."""
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _shortened(path, columns, done):
+    """Leaves out the rows of a CSV file after step `done`, which are about to be written again: (columns, rows).
+
+    It has `columns` from then on, and what others it had before them.
+    """
+    if not path.exists():
+        return list(columns), []
+    with open(path, newline="", errors="replace") as file:
+        header, *rows = list(csv.reader(line.replace("\0", "") for line in file)) or [[]]
+    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdigit()]
+    kept = [row for row in whole if int(row["step"]) <= done]
+    columns = [*columns, *(name for name in header if name not in columns)]
+    beside = path.with_name(f"{path.name}.new")
+    with open(beside, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(kept)
+    os.replace(beside, path)
+    return columns, kept

@@ -4,6 +4,8 @@ config.json    the model, the images and the run: class and fields; type and ran
 checkpoints/   model-00012000.{index,data-*}
 log.csv        a row per logged step
 evaluation.csv a row per evaluated step, and best.json, the best of them
+health.csv     a row per warning: step, state, text
+events.*       the same and the samples for TensorBoard
 samples/       00012000.png
 report.html    all of it, to be looked at
 test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
@@ -55,6 +57,9 @@ class Run:
     )
     log_every: int = setting(10, "Steps between rows of log.csv.", minimum=1, resume=FREE)
     sample_every: int = setting(500, "Steps between sample strips.", minimum=1, resume=FREE)
+    tensorboard: bool = setting(
+        True, "Whether log.csv and the sample strips are also written for TensorBoard.", resume=FREE
+    )
     threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
 
     def __post_init__(self):

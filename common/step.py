@@ -27,6 +27,8 @@ class Step(NamedTuple):
     updates: tf.Variable  # passes so far; all draws are keyed on it
     pairs: Sequence[tuple]  # of (direction, cycle), on the training batch
     averages: averages.Averages
+    rates: dict  # "learning_rate/critic" -> scalar, that of a pass that is run with it
+    thumbnails: dict  # "A2B" -> [3, 4, 4], luminance of the first of real, fake and target of such a pass
 
 
 def roles_of_passes(n_critic, n_gen, fresh_batches=True):
@@ -61,7 +63,8 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
 
     read = tf.identity(batches_read.read_value()) * int(A.shape[0])
     epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
-    optimizer = {role: dual.optimizer(role, dual.learning_rate(role, epoch)) for role in ("critic", "generator")}
+    rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
+    optimizer = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
     average = averages.Averages(dual.ema_decay)
     pairs = connect()
@@ -77,7 +80,9 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
 
     passes = [pass_of(roles) for roles in schedule]
     warmup = [pass_of(tuple(role for role in roles if role == "critic")) for roles in schedule] if dual.d_warmup else []
-    return Step(passes, warmup, batches_read, updates, pairs, average)
+    logged = {f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()}
+    thumbnails = {direction.name: _thumbnails(direction) for direction, _ in pairs}
+    return Step(passes, warmup, batches_read, updates, pairs, average, logged, thumbnails)
 
 
 def _update(dual, pairs, connect, optimizer, average, roles):
@@ -131,7 +136,7 @@ def _objective(dual, pairs, role):
             seen, remember = _recalled(dual, direction)
             found, remembers = dual.critic_losses(seen), remembers + remember
         else:
-            found = {**dual.generator_losses(direction, cycle), "luminance_correlation": (None, _likeness(direction))}
+            found = {**dual.generator_losses(direction, cycle), **_measures(direction)}
         for name, (weight, loss) in found.items():
             if weight != 0:
                 losses[f"{direction.name}/{role}/{name}"] = loss
@@ -141,9 +146,22 @@ def _objective(dual, pairs, role):
     return Objective(losses, gradients.add(terms), variables, remembers)
 
 
-def _likeness(direction):
-    """How the luminance of fakes goes with that of the images they are made of, from -1 to 1."""
-    return tensors.correlation(tensors.luminance(direction.real), tensors.luminance(direction.fake))
+def _measures(direction):
+    """{name: (None, measure)} of fakes beside the images they are made of, for the log.
+
+    How their luminance goes together, from -1 to 1; and where channels are as many, mean|fake - real|
+    as a share of the range, from 0 to 1.
+    """
+    real, fake = direction.real, direction.fake
+    found = {"luminance_correlation": (None, tensors.correlation(tensors.luminance(real), tensors.luminance(fake)))}
+    if real.shape[-1] == fake.shape[-1]:
+        found["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))
+    return found
+
+
+def _thumbnails(direction):
+    shown = (direction.real, direction.fake, direction.target)
+    return tensors.thumbnail(tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0))
 
 
 def _recalled(dual, direction):

@@ -15,6 +15,7 @@ from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
 from common.errors import UserError
+from common.events import Events
 from common.images import folders, pipeline
 from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS
@@ -83,9 +84,12 @@ def train(dual, images, run):
                 _tell_of(domains)
             if done == 0:  # what it begins with; and if an image of the strips does not read, that is said now
                 graph.samples.write(session, run.path("samples", f"{0:08d}.png"))
-            names = dict.fromkeys(name for each in graph.step.passes for name in each.losses)
+            names = {name for each in graph.step.passes for name in each.losses} | graph.step.rates.keys()
             counts = (done, total, run.images_in_step(dual), images_in_epoch, run.log_every)
-            with Monitor(run.path("log.csv"), names, *counts, health.watchers(dual)) as monitor:
+            events = Events(run.run_dir, done) if run.tensorboard and done < total else None
+            with Monitor(run.path("log.csv"), names, *counts, health.watchers(dual, run.log_every), events) as monitor:
+                if done == 0:
+                    monitor.picture(0, run.path("samples", f"{0:08d}.png"))
                 done = _loop(session, graph, loaders, dual, run, range(done + 1, total + 1), monitor, stop, evaluation)
     ended = (evaluation.ended, evaluation.best) if evaluation else ()
     return Progress(began, done or began, total, *ended)
@@ -96,8 +100,7 @@ def _loop(session, graph, loaders, dual, run, numbers, monitor, stop, evaluation
     number = None
     for number in numbers:
         passes = graph.step.passes if number > dual.d_warmup else graph.step.warmup
-        losses, waited = _take_step(session, graph, passes, loaders, number)
-        monitor.step(number, losses, waited)
+        monitor.step(number, *_take_step(session, graph, passes, loaders, number, monitor))
         last = number == numbers[-1]
         if evaluation and (number % run.eval_every == 0 or last):
             evaluation.at(number)
@@ -106,7 +109,7 @@ def _loop(session, graph, loaders, dual, run, numbers, monitor, stop, evaluation
         if saved:
             graph.checkpoints.save(session, number)
         if number % run.sample_every == 0 or last:
-            _write_samples(session, graph, run, number)
+            _write_samples(session, graph, run, number, monitor)
         if saved:
             _write_report(run)
         if ends:
@@ -223,29 +226,37 @@ def _start(session, graph, run, dual):
     return done
 
 
-def _take_step(session, graph, passes, loaders, number):
-    """Runs the `passes` of step `number`: (losses, each of its role's last update; seconds of waiting)."""
-    losses, waited = {}, 0.0
+def _take_step(session, graph, passes, loaders, number, monitor):
+    """Runs the `passes` of step `number`: (values by name, seconds of waiting, thumbnails by direction).
+
+    Values are losses, each of its role's last update, and learning rates.
+    """
+    values, waited, thumbnails = {}, 0.0, {}
     for each in passes:
-        fetches = (each.losses, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
+        watched = each.losses, graph.step.rates, graph.step.thumbnails
+        fetches = (*watched, graph.batch.waited, graph.batch.file_A, graph.batch.file_B, each.update)
         try:
             with pipeline.naming_failures(loaders):
-                found, seconds, *numbers, _ = session.run(fetches)
+                losses, rates, thumbnails, seconds, *numbers, _ = session.run(fetches)
         except UserError:
             if each is passes[0] and number > 1:  # all is as the step before left it
                 graph.checkpoints.save(session, number - 1)
             raise
-        losses, waited = {**losses, **found}, waited + seconds
-        bad = [name for name, loss in found.items() if not math.isfinite(loss)]
+        values, waited = {**values, **losses, **rates}, waited + seconds
+        bad = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if bad:
-            raise UserError(_not_finite(bad[0], found[bad[0]], number, loaders, numbers, graph.checkpoints))
-    return losses, waited
+            said = _not_finite(bad[0], losses[bad[0]], number, loaders, numbers, graph.checkpoints)
+            monitor.record(number, health.NOT_FINITE, said)
+            raise UserError(said)
+    return values, waited, thumbnails
 
 
-def _write_samples(session, graph, run, number):
+def _write_samples(session, graph, run, number, monitor):
     """Writes the strips of a step; where that fails, says so and goes on."""
+    path = run.path("samples", f"{number:08d}.png")
     try:
-        graph.samples.write(session, run.path("samples", f"{number:08d}.png"))
+        graph.samples.write(session, path)
+        monitor.picture(number, path)
     except (UserError, OSError) as error:
         print(f"No sample strips at step {number:,} ({error}); training goes on.", file=sys.stderr, flush=True)
 

@@ -8,6 +8,7 @@ kernels, and learn faster than the generators (Heusel et al., 2017, arxiv.org/ab
 """
 
 import dataclasses
+from typing import ClassVar
 
 from common import losses, optimizers
 from common import tensorflow as tf
@@ -34,6 +35,8 @@ class Enhancement(PublishedNetworks, CyclicDual):
     spectral_norm: bool = override(Dual, "spectral_norm", True)
     lr_G: float = override(Dual, "lr_G", 1e-4)
     lr_D: float = override(Dual, "lr_D", 4e-4)
+
+    begins_as_identity: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()

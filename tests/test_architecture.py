@@ -23,7 +23,7 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"layers", "spectral_norm", "averages", "receptive_field"},
     {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
     {"metrics", "distances", "features"},
-    {"dual", "run", "monitor", "report", "checkpoints", "health", "use"},
+    {"dual", "run", "monitor", "report", "checkpoints", "health", "events", "use"},
     {"cyclic", "published", "step", "samples", "walk", "scores", "selection"},
     {"evaluate", "translate", "jobs", "video", "plan"},
     {"train", "test"},

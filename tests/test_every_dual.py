@@ -115,7 +115,7 @@ def test_training_in_two_parts_is_training_in_one(tmp_path, name):
         assert len(list(whole.path("test", direction).iterdir())) == 3
 
 
-@pytest.mark.parametrize("name", ["dualgan", "cyclegan", "pix2pix", "semi-supervised"])
+@pytest.mark.parametrize("name", ["dualgan", "cyclegan", "pix2pix"])
 def test_rgb_becomes_gray_of_16_bits_and_back(tmp_path, capsys, name):
     random = np.random.default_rng(0)
     for split in ("train", "val"):

@@ -43,3 +43,39 @@ def test_a_log_that_cannot_be_written_warns_once(tmp_path, capsys):
         watch.step(1, {"a": 0, "b": 0}, 0.0)
         watch.step(2, {"a": 0, "b": 0}, 0.0)
     assert capsys.readouterr().err.count("training goes on") == 1
+
+
+def test_a_log_of_fewer_columns_is_gone_on_with(tmp_path):
+    path = tmp_path / "log.csv"
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([["step", "waiting", "a", "gone"], [1, 0, 0.5, 7], [2, 0, 0.25, 8], [3, 0, 1, 9]])
+    with monitor(path, done=2, log_every=1) as watch:
+        watch.step(3, {"a": 3, "b": 4}, 0.0)
+    header, *rows = read(path)
+    assert header == ["step", "epoch", "images", "seconds", "images_per_s", "waiting", "a", "b", "gone"]
+    assert [[row[0], *row[5:]] for row in rows] == [
+        ["1", "0", "0.5", "", "7"],
+        ["2", "0", "0.25", "", "8"],
+        ["3", "0.0000", "3", "4", ""],
+    ]
+
+
+class AtOnce:
+    """A watcher that finds something in every row."""
+
+    name = "something"
+
+    def __call__(self, row):
+        return f"something, {row.left} steps before the end"
+
+
+def test_a_warning_that_cannot_be_kept_is_still_said(tmp_path, capsys):
+    path = tmp_path / "log.csv"
+    with Monitor(path, ["a"], 0, 10, 1, 1, 1, [AtOnce()]) as watch:
+        path.with_name("health.csv").mkdir()
+        watch.step(1, {"a": 0}, 0.0)
+        watch.step(2, {"a": 0}, 0.0)
+    said = capsys.readouterr().err
+    assert said.count("warning: something, 9 steps before the end") == said.count("warning: ") == 1
+    assert said.count("health.csv is not being written") == 1
+    assert len(read(path)) == 3

@@ -5,6 +5,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.schedules import SCHEDULES
+from tests import small
 
 PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
     "linear": [1.0, 0.9901, 0.9802, 0.0099],  # PyTorch as of 2025, CUT
@@ -28,3 +29,9 @@ def test_all_begin_at_one(session, name):
 
 def test_cosine_falls_by_half_in_the_middle(session):
     assert session.run(SCHEDULES["cosine"](tf.constant(51.0), 100, 0)) == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear", "linear_early", "linear_torch"])
+def test_a_rate_stays_zero_after_its_schedule(session, name):
+    dual = small.dualgan(lr_policy=name, n_epochs=100, n_epochs_decay=100)
+    assert session.run(dual.learning_rate("critic", tf.constant(250.0))) == 0.0

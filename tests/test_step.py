@@ -140,6 +140,34 @@ def test_the_likeness_that_is_logged_is_that_of_input_and_output(session):
         assert logged == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_distance_that_is_logged_is_a_share_of_the_range(session):
+    """A gain of 2 on values of ±1/8 moves each by 1/8, a sixteenth of the range from -1 to 1."""
+    A = tf.constant([[[[0.125], [-0.125]], [[-0.125], [0.125]]]])
+    built = step.build(small.Gain(channels_A=1, channels_B=1), A, A, tf.constant([0], tf.int64), images_in_epoch=1)
+    session.run(tf.global_variables_initializer())
+    losses = session.run(built.passes[0].losses)
+    assert losses["A2B/generator/distance_from_input"] == losses["B2A/generator/distance_from_input"] == 1 / 16
+
+
+def test_what_has_other_channels_has_no_distance(session):
+    dual = small.dualgan(channels_B=1)
+    A, B = tf.zeros([1, 32, 32, 3]), tf.zeros([1, 32, 32, 1])
+    built = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=1)
+    assert not [name for name in built.passes[0].losses if "distance" in name]
+
+
+def test_thumbnails_are_of_the_first_of_a_batch_before_the_update(session):
+    """A side of 2 is taken as 4: each pixel four times. Gains are 2 at first."""
+    A = tf.constant(np.reshape([0.1, 0.2, 0.3, 0.4, 9, 9, 9, 9], [2, 2, 2, 1]), tf.float32)
+    dual = small.Gain(channels_A=1, channels_B=1, n_gen=2)
+    built = step.build(dual, A, -A, tf.constant([0, 1], tf.int64), images_in_epoch=1)
+    session.run(tf.global_variables_initializer())
+    seen, _ = session.run([built.thumbnails, built.passes[0].update])
+    real = np.repeat(np.repeat([[0.1, 0.2], [0.3, 0.4]], 2, axis=0), 2, axis=1)
+    np.testing.assert_allclose(seen["A2B"], [real, 2 * real, -real], rtol=1e-6)
+    np.testing.assert_allclose(seen["B2A"], [-real, -2 * real, real], rtol=1e-6)
+
+
 def test_warming_up_reads_as_many_batches_and_updates_critics_alone(session):
     built = build(small.Gain(d_warmup=1, n_gen=2))
     session.run(tf.global_variables_initializer())

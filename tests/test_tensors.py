@@ -91,3 +91,13 @@ def test_scale_shortest_keeps_the_shape(session):
     expected = np.asarray(Image.fromarray(IMAGE).resize((32, 40), Image.BILINEAR), int)[4:36]
     found = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual)))
     assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_a_thumbnail_is_means_over_equal_areas(session):
+    six = tf.constant(np.arange(6.0).reshape(1, 1, 6, 1))  # each quarter is a pixel and a half wide
+    expected = [(0 + 0.5) / 1.5, (0.5 + 2) / 1.5, (3 + 2) / 1.5, (2 + 5) / 1.5]
+    found = session.run(tensors.thumbnail(six))
+    np.testing.assert_allclose(found, np.broadcast_to(expected, [1, 4, 4]))
+    eight = np.random.default_rng(0).uniform(-1, 1, [3, 8, 16, 1])
+    expected = eight.reshape(3, 4, 2, 4, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(session.run(tensors.thumbnail(tf.constant(eight))), expected, atol=1e-12)

@@ -46,6 +46,14 @@ def log(run):
         return list(csv.DictReader(file))
 
 
+def warnings(run):
+    """The rows of health.csv: step, state, text."""
+    if not run.path("health.csv").exists():
+        return []
+    with open(run.path("health.csv"), newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 def without_clock(rows):
     return [
         {name: value for name, value in row.items() if name not in ("seconds", "images_per_s", "waiting")}
@@ -56,10 +64,10 @@ def without_clock(rows):
 def test_training_in_two_parts_is_training_in_one(setup):
     _, images, whole = setup("whole", steps=6)
     parts = small.dualgan(dropout=0.3, n_gen=2, load_size=36, flip=True), images  # all that can be drawn, is
-    assert training.train(*parts, whole) == (0, 6, 6)
+    assert training.train(*parts, whole)[:3] == (0, 6, 6)
     halves = dataclasses.replace(whole, run_dir=str(whole.path("..", "halves")), steps=3)
-    assert training.train(*parts, halves) == (0, 3, 3)
-    assert training.train(*parts, dataclasses.replace(halves, steps=6)) == (3, 6, 6)
+    assert training.train(*parts, halves)[:3] == (0, 3, 3)
+    assert training.train(*parts, dataclasses.replace(halves, steps=6))[:3] == (3, 6, 6)
     expected, found = variables(whole), variables(halves)
     assert expected.keys() == found.keys()
     assert any(name.endswith("/RMSProp") for name in found)
@@ -93,7 +101,7 @@ def test_rows_after_the_restored_step_are_written_again(setup):
 def test_an_ended_run_has_nothing_to_do(setup):
     parts = setup(steps=2)
     training.train(*parts)
-    assert training.train(*parts) == (2, 2, 2)
+    assert training.train(*parts)[:3] == (2, 2, 2)
 
 
 def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
@@ -131,7 +139,7 @@ def test_a_signal_ends_training_after_the_step_saved(setup, monkeypatch, name):
 
     monkeypatch.setattr(Monitor, "step", step)
     before = signal.getsignal(getattr(signal, name))
-    assert training.train(*parts, run) == (0, 3, 50)
+    assert training.train(*parts, run)[:3] == (0, 3, 50)
     assert signal.getsignal(getattr(signal, name)) is before
     assert variables(run)["batches_read"] == 3
 
@@ -154,6 +162,8 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
     assert "set/train/B/" in str(error.value)
     assert "model-00000001" in str(error.value)
     assert variables(run)["batches_read"] == 1
+    ((step, state, text),) = warnings(run)
+    assert (step, state, text) == ("2", "loss not finite", str(error.value))
 
 
 def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
@@ -186,13 +196,13 @@ def test_a_lost_state_file_does_not_begin_anew(setup):
     *parts, run = setup(steps=1)
     training.train(*parts, run)
     run.path("checkpoints", "checkpoint").unlink()
-    assert training.train(*parts, dataclasses.replace(run, steps=2)) == (1, 2, 2)
+    assert training.train(*parts, dataclasses.replace(run, steps=2))[:3] == (1, 2, 2)
 
 
 def test_fewer_steps_than_taken_are_nothing_to_do(setup):
     *parts, run = setup(steps=2)
     training.train(*parts, run)
-    assert training.train(*parts, dataclasses.replace(run, steps=1)) == (2, 2, 1)
+    assert training.train(*parts, dataclasses.replace(run, steps=1))[:3] == (2, 2, 1)
 
 
 def test_the_identity_loss_trains_and_shows(setup, capsys):
@@ -241,6 +251,36 @@ def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert said.count("warning: at step") == 2
     assert "A2B makes bright what was dark" in said and "B2A makes bright what was dark" in said
+    assert [row[:2] for row in warnings(run)] == [["2", "A2B/colour inversion"], ["2", "B2A/colour inversion"]]
+    training.train(dual, images, dataclasses.replace(run, steps=10))
+    assert "warning: at step" not in capsys.readouterr().err
+
+
+def test_a_game_that_is_lost_on_purpose_is_told(setup, capsys, monkeypatch):
+    """Generators that hardly move, against critics that learn fast: a real run, with a window of 60 steps."""
+    monkeypatch.setattr("common.health.LONG", 60)
+    _, images, run = setup(steps=100, sample_every=1000, tensorboard=False, batch_size=1)
+    dual = small.dualgan(gan_loss="lsgan", n_critic=2, lr_D=1e-3, lr_G=1e-9)
+    training.train(dual, images, run)
+    told = {state: text for _, state, text in warnings(run)}
+    assert told.keys() == {f"{way}/{state}" for way in ("A2B", "B2A") for state in ("critic winning", "low diversity")}
+    assert "--n_critic 1, a lower --lr_D than 0.001, or --gan_loss wgan-gp" in told["A2B/critic winning"]
+    assert capsys.readouterr().err.count(f"warning: {told['A2B/critic winning']}") == 1
+    losses = np.array([float(row["A2B/critic/adversarial"]) for row in log(run)])
+    means = np.convolve(losses, np.ones(60) / 60, "valid")
+    (step,) = (int(step) for step, state, _ in warnings(run) if state == "A2B/critic winning")
+    assert step == np.flatnonzero(means < 0.02)[0] + 60
+
+
+def test_a_schedule_that_ends_before_the_run_is_told(setup, capsys):
+    dual, images, run = setup(steps=8, batch_size=5)  # an epoch a step
+    dual = dataclasses.replace(dual, lr_policy="linear", n_epochs=1, n_epochs_decay=2)
+    training.train(dual, images, run)
+    rates = [float(row["learning_rate/generator"]) / dual.lr_G for row in log(run)]
+    np.testing.assert_allclose(rates, [1.0, 2 / 3, 1 / 3, 0.0, 0.0, 0.0, 0.0, 0.0], atol=1e-5)
+    told = [row[:2] for row in warnings(run)]
+    assert told == [["4", "generator/learning rate zero"], ["4", "critic/learning rate zero"]]
+    assert "is 0, and 4 steps remain in which they learn nothing" in capsys.readouterr().err
 
 
 def test_columns_of_the_log_are_named_once(setup):

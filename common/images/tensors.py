@@ -46,6 +46,19 @@ def correlation(images, others):
     return tf.reduce_mean(together / (apart + 1e-6))
 
 
+def thumbnail(images, side=4):
+    """Images [N, H, W, 1] as [N, side, side]: each value the mean over its share of the area."""
+    down, across = (tf.constant(_shares(int(length), side), images.dtype) for length in images.shape[1:3])
+    return tf.matmul(down, tf.matmul(images[..., 0], across, transpose_b=True))
+
+
+def _shares(length, parts):
+    """[parts, length]: how much of each of `parts` equal parts of a line each of `length` pixels is."""
+    end, pixel = length / parts * np.arange(1, parts + 1)[:, None], np.arange(length)
+    overlap = np.minimum(end, pixel + 1) - np.maximum(end - length / parts, pixel)
+    return np.maximum(0.0, overlap) * parts / length
+
+
 def resize(images, size, dual):
     """Images [..., H, W, C] at `size`, (height, width), resized as `dual` says."""
     # compat.v1's own resize samples half a pixel off
