@@ -105,12 +105,11 @@ def _loop(session, graph, loaders, dual, run, numbers, monitor, stop, evaluation
         if evaluation and (number % run.eval_every == 0 or last):
             evaluation.at(number)
         ends = last or stop.is_set() or (evaluation and evaluation.ended)
-        saved = number % run.save_every == 0 or ends or (evaluation and evaluation.is_best(number))
-        if saved:
+        if number % run.save_every == 0 or ends or (evaluation and evaluation.is_best(number)):
             graph.checkpoints.save(session, number)
         if number % run.sample_every == 0 or last:
             _write_samples(session, graph, run, number, monitor)
-        if saved:
+        if number % run.sample_every == 0 or ends:
             _write_report(run)
         if ends:
             break
