@@ -32,6 +32,7 @@ DUALS = {  # these pass all
         fresh_batches=False,
     ),
 }
+SLOW = ("enhancement", "semi-supervised")  # made of parts that the others have, too
 VARIANTS = {  # these are built and updated alone
     "dualgan classic": small.dualgan(gan_loss="classic"),
     "cyclegan tfgan": CycleGAN(**TINY, netG="resnet_tfgan", netD="patch_tfgan", norm_bias=False),
@@ -86,7 +87,7 @@ def test_each_can_be_planned(dataset):
         assert plan.plan(DUALS[name], images, Run("unused", steps=1)).seconds > 0.0
 
 
-@pytest.mark.parametrize("name", DUALS)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
 def test_training_in_two_parts_is_training_in_one(tmp_path, name):
     random = np.random.default_rng(0)
     for folder in ("train/A", "train/B", "val/A", "val/B"):
