@@ -17,6 +17,7 @@ from common.receptive_field import receptive_field
 from common.translate import Translator
 
 WHOLE = 1024 * 1024  # pixels up to which statistics are those of the image itself
+ROWS = 64  # of an image that are rounded at once
 BLEND = 16  # pixels in which a tile goes over into the next
 
 
@@ -55,8 +56,8 @@ class TiledTranslator(Translator):
     def _in_pixels(self, direction, image):
         made, way = self.in_floats(direction, image), self._ways[direction]
         found = np.empty(made.shape, self.target(direction).dtype)
-        for top in range(0, len(made), self._tile):  # the whole once more in floats would not fit
-            rows = slice(top, top + self._tile)
+        for top in range(0, len(made), ROWS):  # the whole once more in floats would not fit
+            rows = slice(top, top + ROWS)
             found[rows] = self._session.run(way.pixels, {way.floats: made[rows]})
         return found
 

@@ -166,7 +166,8 @@ def translate(translator, direction, jobs, how, batch_size=1):
         for group in _groups(_read_ahead(readers, jobs, source, failed, bar), batch_size):
             members, images = zip(*group)
             try:
-                batch = np.stack([image.pixels for image in images])
+                stacked = [image.pixels for image in images]
+                batch = np.stack(stacked) if len(stacked) > 1 else stacked[0][None]  # one may be large: no copy
                 made = translator(direction, batch, how.size, members[0].number)
             except (tf.errors.OpError, MemoryError) as error:
                 failed += [(job.source, f"{job.source}: {_why(error)}.") for job in members]
