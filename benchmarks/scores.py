@@ -11,39 +11,13 @@ from PIL import Image
 
 from common import metrics
 from common import run as runs
-
-PATCH, PATCHES, PROJECTIONS = 7, 8192, 256
+from common.distances import sliced_wasserstein
 
 
 def read(path, size):
     """An image file as RGB, [S, S, 3], resized by Pillow's smoothed bicubic filter if need be."""
     image = Image.open(path).convert("RGB")
     return np.array(image if image.size == (size, size) else image.resize([size, size], Image.BICUBIC))
-
-
-def sliced_wasserstein(images, others, seed=0):
-    """Distance of two sets of images [N, S, S, 3] by their patches of 7x7, at full, half and quarter size.
-
-    Mean over random directions of the one-dimensional Wasserstein distance of the projected patches
-    (as Karras et al., 2018, arxiv.org/abs/1710.10196, but of the pixels as they are, so that wrong
-    colours count), by the side of a patch, in grey levels.
-    """
-    found = []
-    for level in range(3):
-        random = np.random.default_rng([seed, level])
-        directions = random.normal(size=[PATCH * PATCH * 3, PROJECTIONS])
-        directions /= np.linalg.norm(directions, axis=0)
-        x, y = (np.sort(_patches(each, 2**level, random) @ directions, axis=0) for each in (images, others))
-        found.append(np.abs(x - y).mean() / PATCH)
-    return float(np.mean(found))
-
-
-def _patches(images, shrink, random):
-    n, size = len(images), images.shape[1] // shrink
-    small = images.reshape(n, size, shrink, size, shrink, 3).mean(axis=(2, 4))
-    windows = np.lib.stride_tricks.sliding_window_view(small, (PATCH, PATCH), axis=(1, 2))
-    top, left = random.integers(0, size - PATCH + 1, [2, PATCHES])
-    return windows[np.arange(PATCHES) % n, top, left].reshape(PATCHES, -1)
 
 
 def table(output, dual, images):
@@ -66,7 +40,8 @@ def table(output, dual, images):
                 values = [
                     function(read(made[stem], dual.image_size), read(targets[stem], dual.image_size)) for stem in paired
                 ]
-                said[metric] = float(np.mean(values))
+                if None not in values:  # images may be too small for a metric
+                    said[metric] = float(np.mean(values))
         lines.append(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in said.items()))
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 6
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are brought to RGB by it
 PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
-EIGHT_BIT = {  # channels that are written, with alpha and without
+HELD = {  # of 8 bits, by format: channels that are written, with alpha and without
     ".jpg": {(1, False), (3, False)},
     ".jpeg": {(1, False), (3, False)},
     ".bmp": {(1, False), (3, False)},
@@ -80,7 +80,7 @@ def holds(suffix, dtype, channels, alpha=False):
     if suffix == ".npy":
         return not alpha
     deep = dtype == "uint16" and suffix == ".png"
-    return (dtype == "uint8" or deep) and (channels, alpha) in EIGHT_BIT[suffix]
+    return (dtype == "uint8" or deep) and (channels, alpha) in HELD[suffix]
 
 
 def suffix_for(domain, wanted=".png"):
