@@ -1,10 +1,20 @@
-"""Checkpoints: all variables of the graph, with the step in the file's name."""
+"""Checkpoints: all variables of the graph, with the step in the file's name, and a digest beside them."""
 
+from __future__ import annotations
+
+import hashlib
 import json
+import os
 import pathlib
+import shutil
+import sys
 
+from common import settings
 from common import tensorflow as tf
-from common.errors import UserError, reason
+from common.errors import NotFinite, UserError, reason
+
+CHUNK = 2**22  # bytes that are read at once
+DAMAGED = "damaged"  # folder of those that do not read
 
 
 class Checkpoints:
@@ -25,42 +35,74 @@ class Checkpoints:
     def save(self, session, step):
         """Writes a checkpoint beside the others, if it is not there, then forgets the oldest.
 
-        Raises UserError, with the others as they were, if a weight is not finite or writing fails.
+        Raises NotFinite if a weight is not finite and UserError if writing fails, with the others as they were.
         """
-        path = str(self.folder / f"model-{step:08d}")
-        if path in found(self.folder):
+        path = self.folder / f"model-{step:08d}"
+        if str(path) in found(self.folder):
             return
         if not session.run(self._finite):
-            raise UserError(f"After step {step} a weight is not finite, so it is not saved. {self.last_good()}")
+            raise NotFinite(f"After step {step:,} a weight is not finite, so it is not saved.")
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._saver.save(session, path, write_meta_graph=False)
-        except (tf.errors.OpError, ValueError) as error:
-            said = f"The checkpoint {path} could not be written ({reason(error)}). {self.last_good()}"
-            raise UserError(said) from error
+            self._saver.save(session, str(path), write_meta_graph=False)
+            _seal(path)
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            _remove(path)
+            raise UserError(self._unwritten(path, error)) from error
         self._forget()
 
     def last_good(self):
-        """A sentence that names the newest checkpoint, and how to go on from it."""
+        """A sentence that names the newest checkpoint."""
         paths = found(self.folder)
-        if not paths:
-            return "There is no checkpoint yet."
-        return f"The last good checkpoint is {paths[-1]}."
+        return f"The last good checkpoint is {paths[-1]}." if paths else "There is no checkpoint yet."
 
     def restore(self, session, path=None):
-        """Restores a checkpoint, by default the newest, and returns its step; without one, returns None.
+        """Restores a checkpoint, by default the newest that is whole, and returns its step; None without any.
 
-        Raises UserError if a variable is missing from it, or has another shape or type:
+        Raises UserError if it is damaged, or a variable is missing from it, or has another shape or type:
         TensorFlow itself would take the wrong shape in silence.
         """
-        if path is None and not (path := next(reversed(found(self.folder)), None)):
+        path = newest(self.folder) if path is None else path
+        if path is None:
             return None
+        if damage := damage_of(path):
+            raise UserError(f"The checkpoint {path} is damaged ({damage}). Say another --checkpoint.")
         refuse_misfits(path, self._variables)
-        try:
-            self._saver.restore(session, path)
-        except tf.errors.OpError as error:
-            raise UserError(f"The checkpoint {path} does not read ({reason(error)}).") from error
+        self._saver.restore(session, path)
         return step_of(path)
+
+    def sweep(self):
+        """Removes what a training that was killed has left half written, and puts aside what is damaged, saying so."""
+        for file in self.folder.glob("*"):
+            whole = file.with_suffix(".index").exists()
+            if ".tempstate" in file.name or file.suffix == ".new" or (file.name.startswith("model-") and not whole):
+                file.unlink(missing_ok=True)
+        for path in reversed(found(self.folder)):
+            if not (damage := damage_of(path)):
+                return
+            aside = self.folder / DAMAGED
+            aside.mkdir(exist_ok=True)
+            for file in _files(path):
+                os.replace(file, aside / file.name)
+            _tell(path, damage, f"It is in {aside} now.")
+        if (self.folder / DAMAGED).exists():
+            raise UserError(
+                f"No checkpoint of {self.folder.parent} is whole; {self.folder / DAMAGED} has them as they are. Bring"
+                " back a copy, or begin again in another --run_dir."
+            )
+
+    def _unwritten(self, path, error):
+        """The sentence on a checkpoint that could not be written."""
+        size = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables.values())
+        said = getattr(error, "strerror", None) or reason(error)
+        try:
+            free = f"{shutil.disk_usage(self.folder).free:,} are free there"
+        except OSError:
+            free = "the folder is gone"
+        return (
+            f"The checkpoint {path} could not be written ({said}): it takes about {size:,} bytes, and {free}."
+            f" {self.last_good()} Make room, and go on with the same command."
+        )
 
     def _forget(self):
         """Removes checkpoints, but for the newest, the best, and those of every `keep_every` steps."""
@@ -69,13 +111,51 @@ class Checkpoints:
         for path in paths[: -self._keep]:
             step = step_of(path)
             if step != best and not (self._keep_every and step % self._keep_every == 0):
-                for file in self.folder.glob(f"{pathlib.Path(path).name}.*"):
-                    file.unlink(missing_ok=True)
+                _remove(path)
 
 
 def found(folder):
-    """The checkpoints of a folder, oldest first. An index is written last, so what has one is whole."""
+    """The checkpoints of a folder, oldest first. An index is written after the data, so what has one has both."""
     return [str(path.with_suffix("")) for path in sorted(pathlib.Path(folder).glob("model-*.index"))]
+
+
+def newest(folder):
+    """The newest checkpoint that is whole; None if there are none. Says which are not.
+
+    Raises UserError if all are damaged.
+    """
+    paths = found(folder)
+    for path in reversed(paths):
+        if not (damage := damage_of(path)):
+            return path
+        _tell(path, damage)
+    if paths:
+        raise UserError(f"No checkpoint in {folder} is whole. Bring back a copy of one, or train again.")
+    return None
+
+
+def damage_of(path):
+    """What is wrong with the files of a checkpoint, in words; "" if nothing is.
+
+    Their digests tell, which are written last. Where a kill came before that, every value is read, of which
+    TensorFlow keeps checksums.
+    """
+    try:
+        lines = pathlib.Path(f"{path}.sha256").read_text().splitlines()
+    except FileNotFoundError:
+        return _unreadable(path)
+    except (OSError, UnicodeDecodeError) as error:
+        return f"its digest does not read: {error}"
+    wanted = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
+    if len(wanted) < 2:
+        return "its digest is cut off"
+    for name, digest in wanted.items():
+        file = pathlib.Path(path).with_name(name)
+        if not file.is_file():
+            return f"{name} is missing"
+        if _digest(file) != digest:
+            return f"{name} is not as it was written"
+    return ""
 
 
 def step_of(path):
@@ -93,13 +173,16 @@ def best_step(run_dir):
 
 def selected(run_dir, which):
     """The checkpoints that `which` names: latest, best, all, or a step. Raises UserError if there is none."""
-    paths = {step_of(path): path for path in found(pathlib.Path(run_dir, "checkpoints"))}
+    folder = pathlib.Path(run_dir, "checkpoints")
+    if which == "latest":
+        return [newest(folder)]
+    paths = {step_of(path): path for path in found(folder)}
     if which == "all":
         return list(paths.values())
     best = best_step(run_dir)
     if which == "best" and best is None:
         raise UserError(f"{run_dir} has no best checkpoint: it was trained without --eval_every.")
-    step = {"latest": max(paths), "best": best}.get(which) or int(which)
+    step = best if which == "best" else int(which)
     if step not in paths:
         there = ", ".join(map(str, paths))
         raise UserError(f"{run_dir} has no checkpoint of step {step}: there are {there} (--keep, --keep_every).")
@@ -134,3 +217,59 @@ def refuse_misfits(path, variables):
             f"The checkpoint {path} is of another network: {'; '.join(misfits[:3])}{more}."
             " Give the --run_dir that it was trained in, with its own config.json, or a new one."
         )
+
+
+def _files(path):
+    """The files of a checkpoint, its index first: without it, the others are nothing."""
+    path = pathlib.Path(path)
+    return sorted(path.parent.glob(f"{path.name}.*"), key=lambda file: file.suffix != ".index")
+
+
+def _remove(path):
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def _seal(path):
+    """Brings the files of a checkpoint to the disk, and writes their digests, in the format of sha256sum."""
+    files = _files(path)
+    for file in files:
+        _flush(file)
+    settings.write_whole(f"{path}.sha256", "".join(f"{_digest(file)}  {file.name}\n" for file in files))
+    _flush(f"{path}.sha256")
+    if os.name == "posix":
+        _flush(path.parent)
+
+
+def _flush(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def _unreadable(path):
+    try:
+        reader = tf.train.load_checkpoint(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError) as error:
+        return reason(error)
+    return ""
+
+
+def _tell(path, damage, more=""):
+    print(
+        f"warning: the checkpoint {path} is damaged ({damage}), and the one before it is used. {more}".rstrip(),
+        file=sys.stderr,
+        flush=True,
+    )

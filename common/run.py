@@ -1,12 +1,14 @@
 """A run: one training, and the folder that tells all about it.
 
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads
-checkpoints/   model-00012000.{index,data-*}
+lock           held by the process that trains it
+checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, what became of some
 log.csv        a row per logged step
 evaluation.csv a row per evaluated step, and best.json, the best of them
 health.csv     a row per warning: step, state, text
 events.*       the same and the samples for TensorBoard
 samples/       00012000.png
+nan_dump/      00012345/ A.npy B.npy batch.json: a batch at which a loss was not finite
 report.html    all of it, to be looked at
 test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
 evaluation/    metrics.csv metrics.json
@@ -54,6 +56,13 @@ class Run:
     )
     patience: int = setting(
         0, "Evaluations without a better one after which the training ends; 0: it does not.", minimum=0, resume=FREE
+    )
+    on_nan: str = setting(
+        "stop",
+        "What to do where a loss or a weight is not finite; the batch is kept in nan_dump/ either way. rollback: go on"
+        " after that batch with the weights of the newest checkpoint.",
+        ("stop", "rollback"),
+        resume=FREE,
     )
     log_every: int = setting(10, "Steps between rows of log.csv.", minimum=1, resume=FREE)
     sample_every: int = setting(500, "Steps between sample strips.", minimum=1, resume=FREE)

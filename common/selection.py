@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 
-from common import settings
+from common import scores, settings
 from common.errors import UserError
 from common.metrics import BETTER
 
@@ -80,6 +80,42 @@ class Selection:
             settings.write_whole(best, json.dumps(about) + "\n")
         else:
             best.unlink(missing_ok=True)
+
+
+class Evaluations:
+    """The evaluations of a training: what its validation images score, and whether that still improves."""
+
+    def __init__(self, session, ways, palettes, run, done):
+        self._session, self._ways, self._palettes, self._patience = session, ways, palettes, run.patience
+        names = [way.name for way in ways]
+        self._selection = Selection(run.run_dir, run.select_by or _select_by(ways), names, done)
+
+    def at(self, number):
+        """Evaluates step `number`."""
+        found = {way.name: scores.score(self._session, way, self._palettes.get(way.name[-1]))[1] for way in self._ways}
+        self._selection.add(number, found)
+        print(f"Evaluated step {number:,}; the best: {self.best}.", flush=True)
+
+    def is_best(self, number):
+        """Whether step `number` is the best so far."""
+        return self._selection.best == number
+
+    @property
+    def best(self):
+        """What the best step scores, in words; "" before the first evaluation."""
+        return self._selection.describe() if self._selection.best is not None else ""
+
+    @property
+    def ended(self):
+        """Why the training ends, as nothing improves any more; "" if it does not."""
+        if not self._patience or self._selection.best is None or self._selection.since_best < self._patience:
+            return ""
+        return f"Nothing has improved for {self._selection.since_best} evaluations (--patience {self._patience})."
+
+
+def _select_by(ways):
+    paired = all({path.stem for path in way.source.paths} & {path.stem for path in way.target.paths} for way in ways)
+    return "psnr" if paired else "swd"
 
 
 def _metric(name):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import signal
 
 import imageio.v3 as imageio
@@ -127,7 +128,7 @@ def test_a_change_of_threads_or_versions_is_said_once(setup, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_training_after_the_step_saved(setup, monkeypatch, name):
     *parts, run = setup(steps=50)
     original = Monitor.step
@@ -155,6 +156,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
         (kernel,) = (variable for variable in restored if variable.op.name == "A2B/generator/out/kernel")
         kernel.load(np.full(kernel.shape.as_list(), np.nan, np.float32), session)
         saver.save(session, str(run.path("checkpoints", "model-00000001")), write_meta_graph=False)
+    run.path("checkpoints", "model-00000001.sha256").unlink()
     with pytest.raises(UserError) as error:
         training.train(dual, images, run)
     assert "became nan at step 2" in str(error.value)
@@ -163,7 +165,19 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
     assert "model-00000001" in str(error.value)
     assert variables(run)["batches_read"] == 1
     ((step, state, text),) = warnings(run)
-    assert (step, state, text) == ("2", "loss not finite", str(error.value))
+    assert (step, state) == ("2", "loss not finite")
+    assert str(error.value).startswith(text)
+    kept = run.path("nan_dump", "00000002")
+    about = json.loads((kept / "batch.json").read_text())
+    for name in "AB":
+        images_kept = np.load(kept / f"{name}.npy")
+        assert images_kept.shape == (2, 32, 32, 3) and abs(images_kept).max() <= 1.0
+        for described, image in zip(about[name], images_kept, strict=True):
+            assert described["file"] in text
+            assert described["deviation"] == pytest.approx(image.astype(float).std(), rel=1e-4)
+            # nothing is cropped or mirrored: what is kept is the file, resized
+            original = files.read(described["file"]).astype(float).mean() / 127.5 - 1.0
+            assert image.mean() == pytest.approx(original, abs=0.05)
 
 
 def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
