@@ -141,13 +141,13 @@ def damage_of(path):
     TensorFlow keeps checksums.
     """
     try:
-        lines = pathlib.Path(f"{path}.sha256").read_text().splitlines()
+        text = pathlib.Path(f"{path}.sha256").read_text()
     except FileNotFoundError:
         return _unreadable(path)
     except (OSError, UnicodeDecodeError) as error:
         return f"its digest does not read: {error}"
-    wanted = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
-    if len(wanted) < 2:
+    wanted = dict(reversed(line.split("  ", 1)) for line in text.splitlines() if "  " in line)
+    if len(wanted) < 2 or not text.endswith("\n"):
         return "its digest is cut off"
     for name, digest in wanted.items():
         file = pathlib.Path(path).with_name(name)

@@ -50,7 +50,7 @@ class Recovery:
         session, graph, run, dual = (getattr(self._training, name) for name in ("session", "graph", "run", "dual"))
         step = graph.checkpoints.restore(session)
         if step is None:
-            raise UserError(f"{said} There is nothing to go back to: try lower --lr_G and --lr_D.")
+            raise UserError(f"{said} So there is nothing to go back to: try lower --lr_G and --lr_D.")
         session.run([graph.count, graph.begin], {graph.start: number * run.images_in_step(dual)})
         graph.checkpoints.save(session, number)
         print(

@@ -159,7 +159,7 @@ def refuse_other_files(run_dir, files):
         if now != before:
             raise UserError(
                 f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
-                f" {now['count']} now, or other names. Bring them back to go on, or give another --run_dir."
+                f" {now['count']} now, or other names or sizes. Bring them back to go on, or give another --run_dir."
             )
 
 
@@ -194,7 +194,7 @@ def record(run, dual, images, files, domains):
 
 
 def _fingerprint(paths):
-    names = "\n".join(path.name for path in paths)
+    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
     return {
         "count": len(paths),
         "names": hashlib.blake2b(names.encode(errors="surrogateescape"), digest_size=8).hexdigest(),

@@ -24,13 +24,24 @@ from common.train import train
 from common.translate import Translator, translate
 from common.use import Use
 from flags import help as help_page
-from flags import presets, quiet
+from flags import presets, quiet, streams
 from flags import settings as flag_settings
 
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 INPUTS_OF_TEST = {
-    *("run_dir", "dataset", "data_root", "limit", "cache_gb", "labels_A", "labels_B", "batch_size", "threads")
+    *(
+        "run_dir",
+        "dataset",
+        "data_root",
+        "limit",
+        "cache_gb",
+        "on_bad_image",
+        "labels_A",
+        "labels_B",
+        "batch_size",
+        "threads",
+    )
 }
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
 NAMED = 10  # files that failed that the last line names
@@ -76,8 +87,7 @@ class Asked(NamedTuple):
 def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
     argv, dual = sys.argv if argv is None else argv, _importable(dual)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    streams.outlive_readers()
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
         print(help_page.text(_program(dual), _model(dual), (Command, dual, Images, Run, Use, Evaluation, Translation)))

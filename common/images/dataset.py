@@ -1,10 +1,13 @@
 """The sets of images that a run is trained and tested on."""
 
 import dataclasses
+import functools
 import math
 import pathlib
+import sys
 
 import numpy as np
+import tqdm
 
 from common import labels, settings
 from common.errors import UserError
@@ -49,6 +52,13 @@ class Images:
         resume=FREE,
     )
     labels_B: str = setting("", "Of B.", resume=FREE)
+    on_bad_image: str = setting(
+        "stop",
+        "What to do with an image that does not read: stop, naming it, with what was learnt saved; or skip: say so, and"
+        " train on the next that reads in its place, or leave it out of a test.",
+        ("stop", "skip"),
+        resume=FREE,
+    )
     cache_gb: float = setting(
         4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
     )
@@ -90,12 +100,13 @@ class Images:
         if self.dir_A:
             return Files([], [])
         find = folders.find_side_by_side if self.side_by_side else folders.find
-        return self._limited(find(self._root(dual), "val"))
+        found = self._limited(find(self._root(dual), "val"))
+        return Files(*map(_that_read, found)) if self._skip else found
 
     def fitted(self, dual, files):
         """`dual` with the channels that `files` have, wherever they are auto."""
         found = {
-            field: measure.channels(paths)
+            field: measure.channels(paths, self._skip)
             for field, paths in zip(("channels_A", "channels_B"), files)
             if not getattr(dual, field)
         }
@@ -105,9 +116,7 @@ class Images:
         """{"A": Domain, "B": Domain} of the training files; where they are not of 8 bits, all are read."""
         channels = dual.channels_A, dual.channels_B
         return {
-            name: measure.domain(
-                paths, count, _limits(f"range_{name}", getattr(self, f"range_{name}")), self._half(name)
-            )
+            name: measure.domain(paths, count, self._limits(name), self._half(name), self._skip)
             for name, paths, count in zip("AB", files, channels)
         }
 
@@ -115,7 +124,10 @@ class Images:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         smallest = dual.image_size if dual.preprocess == "crop" else 0
-        return [Loader(paths, domains[name], room, smallest, self._half(name)) for name, paths in zip("AB", files)]
+        return [
+            Loader(paths, domains[name], room, smallest, self._half(name), self._skip)
+            for name, paths in zip("AB", files)
+        ]
 
     def partners(self, dual, files):
         """The position in B of each image of A's partner, int64 [|A|]; -1: it comes without one."""
@@ -143,11 +155,21 @@ class Images:
         if "auto" in asked.values():
             paths = dict(zip("AB", self.training_files(dual)))
             auto = [name for name, path in asked.items() if path == "auto"]
+            read = {name: functools.partial(files.read, half=self._half(name)) for name in auto}
             found |= {
-                name: labels.find_palette(files.read(path, half=self._half(name)) for path in paths[name][:SEEN])
+                name: labels.find_palette(
+                    image for _, image in measure.each(read[name], paths[name][:SEEN], self._skip)
+                )
                 for name in auto
             }
         return found
+
+    @property
+    def _skip(self):
+        return self.on_bad_image == "skip"
+
+    def _limits(self, name):
+        return _limits(f"range_{name}", getattr(self, f"range_{name}"))
 
     def _half(self, name):
         return name if self.side_by_side else None
@@ -172,6 +194,18 @@ class Images:
 
     def _limited(self, files):
         return Files(*(paths[: self.limit or None] for paths in files))
+
+
+def _that_read(paths):
+    """Those of `paths` that read as images; says which do not."""
+    found = []
+    for path in tqdm.tqdm(paths, desc="images that read", unit="image", disable=None, leave=False):
+        try:
+            files.decode(path)
+            found.append(path)
+        except UserError as error:
+            print(f"warning: {error} It is left out (--on_bad_image skip).", file=sys.stderr, flush=True)
+    return found
 
 
 def _limits(name, text):

@@ -8,14 +8,15 @@ from common.images import files
 from common.images.pixels import EIGHT_BITS, Domain
 
 
-def channels(paths):
+def channels(paths, skip=False):
     """Channels of the images of a domain, by their headers: 3 where gray and RGB are mixed.
 
-    Raises UserError, naming two files, where others are mixed.
+    `skip`: whether files that do not read are passed over. Raises UserError, naming two files, where others
+    are mixed.
     """
     first = {}
-    for path in paths:
-        first.setdefault(files.header(path).channels, path)
+    for path, header in each(files.header, paths, skip):
+        first.setdefault(header.channels, path)
     if first.keys() == {1, 3}:
         return 3
     if len(first) > 1:
@@ -27,23 +28,39 @@ def channels(paths):
     return next(iter(first))
 
 
-def domain(paths, channels, limits=None, half=None):
+def domain(paths, channels, limits=None, half=None, skip=False):
     """The Domain of images that become `channels`, of their type.
 
     Its range is `limits`, (low, high), if they are given; else for 8 bits that of the type, and for
     other types from the least to the greatest value of all. Raises UserError if an image does not
-    read, they are of several types, or all hold one value.
+    read (with `skip`: if none does), they are of several types, or all hold one value.
     """
-    dtype = _dtype(paths)
+    dtype = _dtype(paths, skip)
     if limits is None and dtype == EIGHT_BITS.dtype:
         return Domain(channels)
-    return Domain(channels, dtype, *(limits or _limits(paths, half)))
+    return Domain(channels, dtype, *(limits or _limits(paths, half, skip)))
 
 
-def _dtype(paths):
-    first = {}
+def each(read, paths, skip=False):
+    """Yields (path, what it reads as) for each of `paths`, or of those that read; raises UserError if none does."""
+    found = failure = None
     for path in paths:
-        first.setdefault(files.header(path).dtype, path)
+        try:
+            found = path, read(path)
+        except UserError as error:
+            if not skip:
+                raise
+            failure = error
+        else:
+            yield found
+    if not found and failure:
+        raise failure
+
+
+def _dtype(paths, skip):
+    first = {}
+    for path, header in each(files.header, paths, skip):
+        first.setdefault(header.dtype, path)
     if len(first) > 1:
         (one, path), (other, another), *_ = first.items()
         raise UserError(
@@ -52,13 +69,17 @@ def _dtype(paths):
     return next(iter(first))
 
 
-def _limits(paths, half):
-    low, high = np.inf, -np.inf
-    for path in tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False):
+def _limits(paths, half, skip):
+    def read(path):
         pixels = files.decode(path, half).pixels
-        least, greatest = float(pixels.min()), float(pixels.max())
-        if not np.isfinite([least, greatest]).all():
+        found = float(pixels.min()), float(pixels.max())
+        if not np.isfinite(found).all():
             raise UserError(f"{path} has values that are no finite numbers. Replace them, or leave the image out.")
+        return found
+
+    low, high = np.inf, -np.inf
+    shown = tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False)
+    for _, (least, greatest) in each(read, shown, skip):
         low, high = min(low, least), max(high, greatest)
     if low == high:
         raise UserError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -29,29 +31,55 @@ class Batch(NamedTuple):
 
 
 class Loader:
-    """Reads the images of one domain by number, and remembers them while there is room."""
+    """Reads the images of one domain by number, and remembers them while there is room.
 
-    def __init__(self, paths, domain, room, smallest=0, half=None):
-        self.paths, self.domain, self.smallest, self.half = paths, domain, smallest, half
-        self.failure = None  # the UserError of the image that could not be read
-        self._room, self._read = room, {}
+    `skip`: whether those that do not read are passed over, where that can be. Raises UserError, when it is called,
+    if an image does not read, or is another than it was when it was read before.
+    """
+
+    def __init__(self, paths, domain, room, smallest=0, half=None, skip=False):
+        self.paths, self.domain, self.smallest, self.half, self.skip = paths, domain, smallest, half, skip
+        self.failure = None  # the UserError that ended a session
+        self._room, self._read, self._checksums, self._bad = room, {}, {}, {}
 
     def __call__(self, number):
-        if (image := self._read.get(int(number))) is not None:
+        if (image := self._read.get(number)) is not None:
             return image
+        if number in self._bad:
+            raise self._bad[number]
         try:
             image = self.read(self.paths[number])
+            self._refuse_another(number, image)
         except UserError as error:
-            self.failure = error
+            if self.skip:
+                self._bad[number] = error
+                print(f"warning: {error} Another takes its place (--on_bad_image skip).", file=sys.stderr, flush=True)
             raise
         if self._room >= image.nbytes:
             self._room -= image.nbytes
-            self._read[int(number)] = image
+            self._read[number] = image
         return image
 
-    def tensor(self, number):
-        """The image of a number that is a tensor: [H, W, C] of the type of the domain."""
-        image = tf.numpy_function(self, [number], self.domain.dtype)
+    def first(self, number, read):
+        """(n, read(n)) of `number`, or, if images are passed over, of the first after it that reads."""
+        for tried in range(len(self.paths) if self.skip else 1):
+            found = (number + tried) % len(self.paths)
+            try:
+                return found, read(found)
+            except UserError as error:
+                failure = error
+        raise failure
+
+    def tensor(self, number, instead=False):
+        """The image of a number that is a tensor: [H, W, C] of the type of the domain.
+
+        `instead`: whether another may take its place, where images are passed over.
+        """
+
+        def image(number):
+            return self.first(int(number), self)[1] if instead else self(int(number))
+
+        image = tf.numpy_function(_noting([self], image), [number], self.domain.dtype)
         image.set_shape([None, None, self.domain.channels])
         return image
 
@@ -66,6 +94,63 @@ class Loader:
             )
         return image
 
+    def _refuse_another(self, number, image):
+        checksum = zlib.crc32(np.ascontiguousarray(image))
+        if self._checksums.setdefault(number, checksum) != checksum:
+            raise UserError(
+                f"{self.paths[number]} shows something else than when it was read before: an image must not change"
+                " during a training. Bring it back to go on, or begin again in another --run_dir."
+            )
+
+
+class Pairs:
+    """Reads an image of A and one of B: the partner of that of A, if it has one, or one of a number of its own."""
+
+    def __init__(self, loaders, partners):
+        self._loaders, self._partners = loaders, partners
+
+    def __call__(self, number_A, number_B):
+        """(A, B, number of A, number of B, whether they are partners)."""
+        A, B = self._loaders
+        number_A, (image_A, image_B) = A.first(int(number_A), self._with_partner)
+        matched = image_B is not None
+        if matched:
+            number_B = self._partners[number_A]
+        else:
+            number_B, image_B = B.first(int(number_B), B)
+        return image_A, image_B, np.int64(number_A), np.int64(number_B), np.bool_(matched)
+
+    def tensors(self, number_A, number_B):
+        """The same of tensors."""
+        dtypes = [loader.domain.dtype for loader in self._loaders]
+        types = [*dtypes, tf.int64, tf.int64, tf.bool]
+        *images, number_A, number_B, matched = tf.numpy_function(
+            _noting(self._loaders, self), [number_A, number_B], types
+        )
+        for image, loader in zip(images, self._loaders):
+            image.set_shape([None, None, loader.domain.channels])
+        for scalar in (number_A, number_B, matched):
+            scalar.set_shape([])
+        return *images, number_A, number_B, matched
+
+    def _with_partner(self, number):
+        A, B = self._loaders
+        partner = int(self._partners[number])
+        return A(number), (B(partner) if partner >= 0 else None)
+
+
+def _noting(loaders, read):
+    """`read`, whose UserError is noted in the first of `loaders`: see naming_failures."""
+
+    def noted(*numbers):
+        try:
+            return read(*numbers)
+        except UserError as error:
+            loaders[0].failure = error
+            raise
+
+    return noted
+
 
 def training_batches(loaders, dual, batch_size, start, partners):
     """Batches for ever, from the global sample index `start`, an int64 placeholder.
@@ -79,16 +164,15 @@ def training_batches(loaders, dual, batch_size, start, partners):
     def draw(name, index):
         return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]
 
+    read = Pairs(loaders, partners).tensors
+
     @tf.autograph.experimental.do_not_convert
     def sample(index, number_A, number_B):
-        partner = tf.gather(partners, number_A)
-        matched = partner >= 0
-        numbers = number_A, tf.where(matched, partner, number_B)
-        together, chosen = draw("pair", index), {}
-        for domain, loader, number in zip("AB", loaders, numbers):
+        image_A, image_B, number_A, number_B, matched = read(number_A, number_B)
+        together, chosen = draw("pair", index), {"file_A": number_A, "file_B": number_B}
+        for domain, loader, image in zip("AB", loaders, (image_A, image_B)):
             placed = tf.where(matched, together, draw(domain, index))
-            chosen[domain] = tensors.prepare(loader.tensor(number), dual, placed, loader.domain)
-            chosen[f"file_{domain}"] = number
+            chosen[domain] = tensors.prepare(image, dual, placed, loader.domain)
         return {"index": index, "matched": tf.cast(matched, tf.float32), **chosen}
 
     @tf.autograph.experimental.do_not_convert
@@ -109,14 +193,14 @@ def training_batches(loaders, dual, batch_size, start, partners):
 
 
 def all_images(loader, dual, batch_size, repeat=False):
-    """Every image of a loader in order, once or for ever.
+    """Every image of a loader in order, once, or for ever, to be looked at.
 
     Returns ((numbers [N], images [N, S, S, C]), the op that begins).
     """
 
     @tf.autograph.experimental.do_not_convert
     def one(number):
-        return number, tensors.prepare(loader.tensor(number), dual, domain=loader.domain)
+        return number, tensors.prepare(loader.tensor(number, instead=repeat), dual, domain=loader.domain)
 
     dataset = tf.data.Dataset.range(len(loader.paths))
     dataset = dataset.repeat() if repeat else dataset

@@ -1,0 +1,1 @@
+"""What a training outlives: kills, full disks, broken files, and who else may be there."""

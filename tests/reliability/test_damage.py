@@ -1,0 +1,136 @@
+"""A checkpoint that was cut off or changed is found, put aside, and the one before it is used."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common import checkpoints
+from common import tensorflow as tf
+from common.checkpoints import Checkpoints
+from common.errors import NotFinite, UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder with checkpoints of the steps 1 and 2, whose variable `a` is the step."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        step, variable = tf.placeholder(tf.float32, [64]), tf.get_variable("a", [64])
+        assign = variable.assign(step)
+        saver = Checkpoints(tmp_path)
+        for number in (1, 2):
+            session.run(assign, {step: np.full(64, number)})
+            saver.save(session, number)
+    return tmp_path
+
+
+def resume(folder):
+    """(step, a) of what a training goes on from."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        variable, saver = tf.get_variable("a", [64]), Checkpoints(folder)
+        saver.sweep()
+        return saver.restore(session), session.run(variable)[0]
+
+
+def test_digests_are_those_of_sha256sum(folder):
+    for line in (folder / "checkpoints/model-00000002.sha256").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert digest == hashlib.sha256((folder / "checkpoints" / name).read_bytes()).hexdigest()
+        assert name.startswith("model-00000002.")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["index", "data-00000-of-00001", "sha256"]), st.floats(0, 1, exclude_max=True), st.booleans())
+def test_any_bit_and_any_cut_is_found(folder, suffix, where, flip):
+    path = folder / f"checkpoints/model-00000002.{suffix}"
+    content = path.read_bytes()
+    at = int(where * len(content))
+    changed = content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :] if flip else content[:at]
+    try:
+        path.write_bytes(changed)
+        assert checkpoints.damage_of(str(path.with_name("model-00000002")))
+    finally:
+        path.write_bytes(content)
+    assert not checkpoints.damage_of(str(path.with_name("model-00000002")))
+
+
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001", "sha256"])
+def test_the_one_before_is_used_saying_so(folder, capsys, suffix):
+    path = folder / f"checkpoints/model-00000002.{suffix}"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert checkpoints.selected_one(folder, "latest").endswith("model-00000001")  # to translate, nothing is moved
+    assert resume(folder) == (1, 1.0)
+    said = capsys.readouterr().err
+    assert "model-00000002 is damaged (" in said and "the one before it is used" in said
+    aside = {path.name for path in (folder / "checkpoints/damaged").iterdir()}
+    assert aside == {f"model-00000002.{each}" for each in ("index", "data-00000-of-00001", "sha256")}
+
+
+def test_where_none_is_whole_nothing_begins_anew(folder):
+    for path in folder.glob("checkpoints/*.data*"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
+        checkpoints.selected_one(folder, "latest")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"No checkpoint of .* is whole; .*damaged has them as they are"):
+            resume(folder)
+
+
+def test_one_that_is_asked_for_is_not_replaced(folder):
+    path = folder / "checkpoints/model-00000002.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-1])
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("a", [64])
+        with pytest.raises(UserError, match=r"model-00000002 is damaged .*Say another --checkpoint"):
+            Checkpoints(folder).restore(session, checkpoints.selected_one(folder, "2"))
+
+
+def test_without_a_digest_every_value_is_read(folder):
+    for path in folder.glob("checkpoints/*.sha256"):
+        path.unlink()
+    assert resume(folder) == (2, 2.0)
+    path = folder / "checkpoints/model-00000002.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    assert resume(folder) == (1, 1.0)
+
+
+def test_what_a_kill_left_is_swept(folder):
+    left = folder / "checkpoints"
+    names = ["model-00000003.data-00000-of-00001.tempstate123", "model-00000003.data-00000-of-00001"]
+    names += ["model-00000000.sha256", "model-00000003.sha256.new"]
+    for name in names:
+        (left / name).write_bytes(b"half")
+    (left / "notes.txt").write_text("a person's own")
+    before = {path.name for path in left.iterdir()} - set(names)
+    assert resume(folder) == (2, 2.0)
+    assert {path.name for path in left.iterdir()} == before
+
+
+def test_a_save_that_fails_leaves_the_others_and_names_the_room(folder, monkeypatch):
+    def full(path, mode=None):
+        raise OSError(28, "No space left on device", str(path))
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("a", [64])
+        saver = Checkpoints(folder)
+        session.run(tf.global_variables_initializer())
+        monkeypatch.setattr(checkpoints, "_flush", full)
+        with pytest.raises(UserError, match=r"03 could not be written \(No space left .*about 256 bytes, and") as error:
+            saver.save(session, 3)
+    assert "The last good checkpoint is" in str(error.value) and "model-00000002" in str(error.value)
+    assert not list(pathlib.Path(folder, "checkpoints").glob("*3.*"))
+    assert resume(folder)[0] == 2
+
+
+def test_not_finite_is_told_apart(folder):
+    with tf.Graph().as_default(), tf.Session() as session:
+        kept = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
+        tf.get_variable("a", initializer=np.full(64, np.inf, np.float32), collections=kept)
+        session.run(tf.global_variables_initializer())
+        with pytest.raises(NotFinite, match="After step 3 a weight is not finite"):
+            Checkpoints(folder).save(session, 3)

@@ -1,0 +1,52 @@
+"""Two trainings of one run folder: the second is refused, and a lock dies with its owner."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from common import lock
+from common.errors import UserError
+
+HOLD = (
+    "import sys, time; from common import lock\nwith lock.held(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """Another process that holds the lock of a folder."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_second_is_refused_and_told_who(tmp_path, owner):
+    with pytest.raises(UserError, match=rf"is in use: process {owner.pid} on .* is training it"), lock.held(tmp_path):
+        pass
+
+
+def test_it_dies_with_its_owner(tmp_path, owner):
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    with lock.held(tmp_path):
+        pass
+
+
+def test_within_one_process_too(tmp_path):
+    with lock.held(tmp_path), pytest.raises(UserError, match="is in use"), lock.held(tmp_path):
+        pass
+    with lock.held(tmp_path):
+        pass
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "run").write_text("")
+    with (
+        pytest.raises(UserError, match=r"run cannot be written to \(.*Give another --run_dir"),
+        lock.held(tmp_path / "run"),
+    ):
+        pass
