@@ -27,12 +27,11 @@ def held(folder):
         path.touch()
     except OSError as error:
         raise UserError(f"{folder} cannot be written to ({error.strerror}). Give another --run_dir.") from error
-    with open(path, "r+") as file:
+    with open(path, "r+b", buffering=0) as file:
         _lock(file, folder)
         with contextlib.suppress(OSError):  # a full disk: it is held all the same
             file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}\n")
-            file.flush()
+            file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
         yield
 
 
@@ -42,8 +41,7 @@ def _lock(file, folder):
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip() or "another process"
+        owner = file.read().decode(errors="replace").strip() or "another process"
         raise UserError(
             f"{folder} is in use: {owner} is training it. Wait for it to end, or give another --run_dir."
         ) from None

@@ -10,6 +10,7 @@ import time
 
 import tqdm
 
+from common.errors import naming
 from common.health import Row
 
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
@@ -140,7 +141,7 @@ def _shortened(path, columns, done):
     kept = [row for row in whole if int(row["step"]) <= done]
     columns = [*columns, *(name for name in header if name not in columns)]
     beside = path.with_name(f"{path.name}.new")
-    with open(beside, "w", newline="") as file:
+    with naming(path), open(beside, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(kept)

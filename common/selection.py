@@ -8,7 +8,7 @@ import os
 import pathlib
 
 from common import scores, settings
-from common.errors import UserError
+from common.errors import UserError, naming
 from common.metrics import BETTER
 
 
@@ -69,7 +69,7 @@ class Selection:
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows.values() for name in row)
         beside = self._path.with_name("evaluation.csv.new")
-        with open(beside, "w", newline="") as file:
+        with naming(self._path), open(beside, "w", newline="") as file:
             writer = csv.DictWriter(file, columns or ["step"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._rows.values())

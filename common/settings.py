@@ -8,7 +8,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from common.errors import UserError
+from common.errors import UserError, naming
 
 FIXED = "fixed"  # another value than the run began with is an error
 FREE = "free"  # the new value holds
@@ -73,7 +73,8 @@ def write_whole(path, text):
     """Writes a file beside `path` and then puts it in its place: it is there whole, or as it was."""
     beside = pathlib.Path(f"{path}.new")
     try:
-        beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be text
+        with naming(path):
+            beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be text
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
 
 import dataclasses
+import errno
 import importlib
 import logging
 import pathlib
@@ -129,7 +130,11 @@ def _sentence(error):
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):
-        return f"{error.filename or 'A file'}: {error.strerror or error}. (--debug shows what was being done.)"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = (
+            "Make room on its disk, and give the same command again." if full else "--debug shows what was being done."
+        )
+        return f"{error.filename or 'A file'}: {error.strerror or error}. {cure}"
     if type(error).__module__.startswith("tensorflow."):
         return f"TensorFlow says: {reason(error)}. (--debug shows where.)"
     return None

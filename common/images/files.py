@@ -15,7 +15,7 @@ import imageio.v3 as imageio
 import numpy as np
 import PIL.Image
 
-from common.errors import UserError, reason
+from common.errors import UserError, naming, reason
 from common.images import deep_png, tiff
 from common.images.pixels import EIGHT_BITS, Image
 
@@ -96,6 +96,22 @@ def write(path, pixels, alpha=None, quality=95):
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path):
+        _write(path, pixels, alpha, quality)
+
+
+def write_whole(path, pixels, alpha=None, quality=95):
+    """The same, beside `path` and then in its place: it is there whole, or as it was."""
+    path = pathlib.Path(path)
+    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")
+    try:
+        write(beside, pixels, alpha, quality)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(path, pixels, alpha, quality):
     suffix = path.suffix.lower()
     if suffix == ".npy":
         np.save(path, pixels)
@@ -108,17 +124,6 @@ def write(path, pixels, alpha=None, quality=95):
         else:
             lossy = {"quality": quality} if suffix in (".jpg", ".jpeg", ".webp") else {}
             imageio.imwrite(path, both[..., 0] if both.shape[-1] == 1 else both, plugin="pillow", **lossy)
-
-
-def write_whole(path, pixels, alpha=None, quality=95):
-    """The same, beside `path` and then in its place: it is there whole, or as it was."""
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")
-    try:
-        write(beside, pixels, alpha, quality)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _look(path):

@@ -1,0 +1,149 @@
+"""Disks that are full, or may not be written to, and a run folder that is taken away."""
+
+import contextlib
+import errno
+import resource
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from common import checkpoints, settings
+from common import run as runs
+from common import tensorflow as tf
+from common import train as training
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.translate import Translator
+from tests import small
+
+PAGE = 4096  # bytes, of which a file in memory takes whole ones
+STEPS = 4
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small file system in memory, with room for everything."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def parts(dataset):
+    """A function from a run folder to (dual, images, run)."""
+    images = Images("set", data_root=str(dataset(train_A=3, train_B=3, val_A=1, val_B=1)))
+
+    def make(run_dir, dual=None, **fields):
+        fields = {"steps": STEPS, "save_every": 1, "log_every": 1, "sample_every": 2, **fields}
+        return dual or small.Gain(image_size=4), images, Run(run_dir=str(run_dir), **fields)
+
+    return make
+
+
+def last(run_dir):
+    """Every variable of the newest checkpoint, which has to be whole."""
+    reader = tf.train.load_checkpoint(checkpoints.newest(f"{run_dir}/checkpoints"))
+    return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
+
+
+def fill(disk, pages):
+    """Leaves room for so many pages."""
+    free = shutil.disk_usage(disk).free
+    (disk / "filler").write_bytes(bytes(free - pages * PAGE))
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2, 4, 7, 12, *(pytest.param(n, marks=pytest.mark.slow) for n in range(60))])
+def test_whichever_write_finds_it_full(disk, parts, tmp_path, pages):
+    training.train(*parts(tmp_path / "whole"))
+    dual, images, run = parts(disk / "run")
+    fill(disk, pages)
+    try:
+        done = training.train(dual, images, run).done
+    except (UserError, OSError) as error:
+        done = 0
+        assert "No space left" in str(error), error
+        assert str(disk) in str(error)
+        if "checkpoint" in str(error):
+            assert "it takes about" in str(error) and "are free there" in str(error)
+    whole = [path for path in checkpoints.found(disk / "run/checkpoints") if not checkpoints.damage_of(path)]
+    assert len(whole) == len(checkpoints.found(disk / "run/checkpoints"))  # what was saved before is as it was
+    (disk / "filler").unlink()
+    assert training.train(dual, images, run).done == STEPS
+    assert last(disk / "run") == last(tmp_path / "whole")
+    assert done in (0, STEPS)
+    assert not list((disk / "run/checkpoints").glob("*tempstate*"))
+
+
+def test_a_limit_on_files_is_not_the_end_of_the_data(parts, tmp_path, capsys):
+    """TensorFlow reports it as if a queue had ended."""
+    dual, images, run = parts(tmp_path / "run", small.dualgan(ngf=8, ndf=8), steps=2)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    training.train(dual, images, parts(tmp_path / "run", dual, steps=1)[2])
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        with pytest.raises(UserError) as error:
+            training.train(dual, images, run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = str(error.value)
+    assert "model-00000002 could not be written" in said and "File too large" in said
+    size = sum(np.asarray(value).nbytes for value in last(run.run_dir).values())
+    assert size > 100_000 and "it takes about" in said
+    assert list(map(checkpoints.step_of, checkpoints.found(run.path("checkpoints")))) == [1]
+    assert training.train(dual, images, run).done == 2
+
+
+@contextlib.contextmanager
+def read_only(disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+def test_a_folder_that_may_not_be_written_to(disk, parts):
+    dual, images, run = parts(disk / "run")
+    with read_only(disk), pytest.raises(UserError, match=r"run cannot be written to \(Read-only file system\)"):
+        training.train(dual, images, run)
+    training.train(dual, images, run)
+    with read_only(disk):
+        with pytest.raises(UserError, match=r"run cannot be written to \(Read-only file system\)"):
+            training.train(dual, images, parts(disk / "run", steps=9)[2])
+        with Translator(run.run_dir) as translator:  # which writes nothing
+            assert translator("A2B", np.zeros([4, 4, 3], np.uint8)).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("what", ["removed", "renamed"])
+def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch, what):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
+    original = training._take_step
+
+    def take_step(each, number):
+        original(each, number)
+        if number == 4:
+            shutil.rmtree(run.path()) if what == "removed" else run.path().rename(tmp_path / "elsewhere")
+
+    monkeypatch.setattr(training, "_take_step", take_step)
+    with pytest.raises(UserError, match=r"was removed or renamed while .* Step 6 is saved in it all the same"):
+        training.train(dual, images, run)
+    monkeypatch.undo()
+    assert last(run.run_dir)["batches_read"] == 6
+    assert training.train(dual, images, parts(tmp_path / "run", save_every=3, steps=8)[2])[:3] == (6, 8, 8)
+    assert runs.has_begun(tmp_path / "elsewhere") == (what == "renamed")
+
+
+def test_a_full_disk_is_said_with_the_file(disk, tmp_path):
+    fill(disk, 0)
+    with pytest.raises(OSError) as error:
+        settings.write_whole(disk / "config.json", "much" * 5000)
+    assert error.value.errno == errno.ENOSPC and error.value.filename == str(disk / "config.json")
+    assert not (disk / "config.json.new").exists()
