@@ -14,7 +14,7 @@ from common import plan, report, video
 from common import run as runs
 from common.errors import UserError, reason
 from common.evaluate import Evaluation, evaluate
-from common.images import Images, catalogue
+from common.images import Images, catalogue, files
 from common.images.download import download
 from common.jobs import Translation
 from common.run import Run
@@ -24,8 +24,8 @@ from common.tiles import TiledTranslator
 from common.train import train
 from common.translate import Translator, translate
 from common.use import Use
+from flags import findings, presets, quiet, streams
 from flags import help as help_page
-from flags import presets, quiet, streams
 from flags import settings as flag_settings
 
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
@@ -61,8 +61,10 @@ class Command:
         " evaluate: score checkpoints, with more metrics, and write no pictures;"
         " translate: files of your own, of any size, one direction;"
         " compare: one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html;"
-        " plan: what a training would take on this machine: parameters, memory, time.",
-        ("train", "test", "evaluate", "translate", "compare", "plan"),
+        " plan: what a training would take on this machine: parameters, memory, time;"
+        " check_data: what is wrong with the images: files that do not read, duplicates, images of val among those of"
+        " train; --output FILE.csv lists all.",
+        ("train", "test", "evaluate", "translate", "compare", "plan", "check_data"),
         resume=FREE,
     )
     download: bool = setting(
@@ -109,10 +111,10 @@ def _do(dual, argv):
     asked = parse(dual, argv)
     if asked.values.download or asked.values.download_from:
         _download(asked.values)
-    if not asked.values.debug:
+    if not asked.values.debug and asked.values.phase != "check_data":
         quiet.import_tensorflow()
     phases = {"train": _train, "test": _test, "evaluate": _evaluate, "translate": _translate, "plan": _plan}
-    phases["compare"] = _compare
+    phases |= {"compare": _compare, "check_data": _check_data}
     phases[asked.values.phase](dual, asked)
 
 
@@ -236,9 +238,27 @@ def _plan(dual, asked):
     print(plan.text(plan.plan(*_parts(dual, asked))))
 
 
-def _refuse_use(dual, asked):
-    """Raises UserError if a flag was given that only a trained run has a use for."""
-    of_use = _names(Use, Evaluation, Translation) - _names(dual)
+def _check_data(dual, asked):
+    _refuse_use(dual, asked, but={"output"})
+    output = asked.values.output
+    if output and pathlib.Path(output).suffix.lower() != ".csv":
+        raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
+    dual, images, _ = _parts(dual, asked)
+    sets = images.all_files(dual)
+    if any(files.is_deep_png(path) for found in sets.values() for paths in found for path in paths):
+        quiet.import_tensorflow()
+    report = images.check(dual, sets)
+    print(findings.text(report, dual))
+    if output:
+        findings.write(output, report)
+        print(f"All of them: {output}")
+    if any(each.error for each in report.findings):
+        sys.exit(1)
+
+
+def _refuse_use(dual, asked, but=frozenset()):
+    """Raises UserError if a flag was given that only a trained run has a use for, `but` some."""
+    of_use = _names(Use, Evaluation, Translation) - _names(dual) - but
     if useless := sorted(asked.given & of_use):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."

@@ -11,7 +11,7 @@ import tqdm
 
 from common import labels, settings
 from common.errors import UserError
-from common.images import files, folders, measure, toy
+from common.images import check, files, folders, measure, toy
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting
@@ -87,21 +87,26 @@ class Images:
 
     def training_files(self, dual):
         """The files to train `dual` on; the toy set is drawn if need be. Raises UserError if there are none."""
-        if self.dir_A:
-            files = folders.find_anywhere(self.dir_A, self.dir_B)
-        elif self.side_by_side:
-            files = folders.find_side_by_side(self._root(dual), "train")
-        else:
-            files = folders.find_all(self._root(dual), "train")
+        files = self._found(dual)
         return self._limited(self._paired(files) if dual.pairing == "all" and not self.side_by_side else files)
 
     def validation_files(self, dual):
         """The files to test `dual` on; a domain may have none."""
-        if self.dir_A:
-            return Files([], [])
-        find = folders.find_side_by_side if self.side_by_side else folders.find
-        found = self._limited(find(self._root(dual), "val"))
+        found = self._validation(dual)
         return Files(*map(_that_read, found)) if self._skip else found
+
+    def all_files(self, dual):
+        """{"train": Files, "val": Files}, with those that have no partner, unless --limit picks the first pairs."""
+        found = self._found(dual)
+        if dual.pairing == "all" and self.limit and not self.side_by_side:
+            pairs, _ = folders.pair(found)
+            found = pairs if pairs.A else found
+        return {"train": self._limited(found), "val": self._validation(dual)}
+
+    def check(self, dual, sets):
+        """The check.Report on `sets`, all_files or some of them, before `dual` is trained; writes nothing."""
+        limits = {name: self._limits(name) for name in "AB"}
+        return check.check(sets, dual, limits, self.side_by_side)
 
     def fitted(self, dual, files):
         """`dual` with the channels that `files` have, wherever they are auto."""
@@ -170,6 +175,19 @@ class Images:
 
     def _limits(self, name):
         return _limits(f"range_{name}", getattr(self, f"range_{name}"))
+
+    def _validation(self, dual):
+        if self.dir_A:
+            return Files([], [])
+        find = folders.find_side_by_side if self.side_by_side else folders.find
+        return self._limited(find(self._root(dual), "val"))
+
+    def _found(self, dual):
+        """The files of training, all of them; raises UserError if a domain has none."""
+        if self.dir_A:
+            return folders.find_anywhere(self.dir_A, self.dir_B)
+        find = folders.find_side_by_side if self.side_by_side else folders.find_all
+        return find(self._root(dual), "train")
 
     def _half(self, name):
         return name if self.side_by_side else None

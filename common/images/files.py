@@ -73,6 +73,15 @@ def read(path, domain=EIGHT_BITS, half=None):
     return domain.of(decode(path, half), path)
 
 
+def is_deep_png(path):
+    """Whether a file is a PNG of 16 bits, which TensorFlow decodes; one that cannot be opened is none."""
+    try:
+        with open(path, "rb") as file:
+            return _starts_deep_png(file.read(25))
+    except OSError:
+        return False
+
+
 def holds(suffix, dtype, channels, alpha=False):
     """Whether a format holds such images, without a loss but that of its compression."""
     if suffix in (".tif", ".tiff"):
@@ -146,7 +155,11 @@ def _kind(path):
         return "array"
     if start[:4] in tiff.MAGIC and not tiff.layout(path).plain:
         return "tiff"
-    return "deep png" if start.startswith(PNG) and start[24:] == b"\x10" else "pillow"
+    return "deep png" if _starts_deep_png(start) else "pillow"
+
+
+def _starts_deep_png(start):
+    return start.startswith(PNG) and start[24:25] == b"\x10"
 
 
 def _array_header(path):

@@ -5,7 +5,7 @@ import tqdm
 
 from common.errors import UserError
 from common.images import files
-from common.images.pixels import EIGHT_BITS, Domain
+from common.images.pixels import EIGHT_BITS, Domain, check_finite
 
 
 def channels(paths, skip=False):
@@ -17,6 +17,11 @@ def channels(paths, skip=False):
     first = {}
     for path, header in each(files.header, paths, skip):
         first.setdefault(header.channels, path)
+    return agreed_channels(first)
+
+
+def agreed_channels(first):
+    """The same, of {channels: a file that has so many}."""
     if first.keys() == {1, 3}:
         return 3
     if len(first) > 1:
@@ -73,8 +78,7 @@ def _limits(paths, half, skip):
     def read(path):
         pixels = files.decode(path, half).pixels
         found = float(pixels.min()), float(pixels.max())
-        if not np.isfinite(found).all():
-            raise UserError(f"{path} has values that are no finite numbers. Replace them, or leave the image out.")
+        check_finite(found, path)
         return found
 
     low, high = np.inf, -np.inf

@@ -50,8 +50,8 @@ class Domain:
         return f"{self.dtype} from {self.low:,.9g} to {self.high:,.9g}"
 
     def _typed(self, pixels, name):
-        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            raise UserError(f"{name} has values that are no finite numbers. Replace them, or leave the image out.")
+        if pixels.dtype.kind == "f":
+            check_finite(pixels, name)
         if pixels.dtype == self.dtype:
             return pixels
         if self.dtype == "uint8":
@@ -67,6 +67,12 @@ class Domain:
 
 
 EIGHT_BITS = Domain()
+
+
+def check_finite(values, name):
+    """Raises UserError, naming `name`, if a value is not a finite number."""
+    if not np.isfinite(values).all():
+        raise UserError(f"{name} has values that are no finite numbers. Replace them, or leave the image out.")
 
 
 def full(dtype):
