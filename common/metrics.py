@@ -46,9 +46,11 @@ def ms_ssim(image, target, span=255.0):
 
 
 PAIRED = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
+OF_LABELS = ("pixel_accuracy", "class_accuracy", "mean_iou")
+OF_FEATURES = ("fid", "kid", "frechet_distance", "kernel_distance")
 BETTER = {  # whether more of a metric is better
-    **dict.fromkeys(("psnr", "ssim", "ms_ssim", "pixel_accuracy", "class_accuracy", "mean_iou"), True),
-    **dict.fromkeys(("l1", "cycle_l1", "swd", "fid", "kid", "frechet_distance", "kernel_distance"), False),
+    **dict.fromkeys(("psnr", "ssim", "ms_ssim", *OF_LABELS), True),
+    **dict.fromkeys(("l1", "cycle_l1", "swd", *OF_FEATURES), False),
 }
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of MS-SSIM
 

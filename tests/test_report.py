@@ -17,7 +17,7 @@ import pytest
 from common import report
 from common.errors import UserError
 from common.images import files
-from common.report import curves, folder, overview, page, pictures, tested
+from common.report import comparison, curves, folder, overview, page, pictures, tested
 from common.report.folder import Series
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -74,7 +74,7 @@ def full(tmp_path):
         evaluation="step,A2B/psnr,B2A/swd\n300,15,\n600,16,21\n",
         health='step,state,text\n40,warning,"at step 40, bright became dark"\n',
     )
-    means = {"images": 3, "equal_to_target": 0, "l1": 0.2, "psnr": 15.0, "input_l1": 0.5, "input_psnr": 9.0}
+    means = {"images": 3, "equal_to_target": 0, "l1": 0.2, "psnr": 15.0, "swd": 4, "input_l1": 0.5, "input_psnr": 9.0}
     (run / "test" / "metrics.json").write_text(json.dumps({"step": 600, "images": 4, "A2B": means}))
     return run
 
@@ -277,7 +277,8 @@ def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, sch
     assert (int(re.findall(r"\d+", ground)[0]) < 64) == (scheme == "dark")
     assert shown.title() == "CycleGAN on fruit · fruit"
     assert "17.25 at step 500" in shown.locator(".facts").inner_text()
-    assert "at step 40, bright became dark" in shown.locator(".warnings").inner_text()
+    assert "\nAt step 40, bright became dark" in shown.locator(".warnings").inner_text()
+    assert len(set(sizes(shown.locator(".score .value")))) == 1  # whether or not an input has one
     assert shown.locator(".score").first.inner_text().split() == ["l1", "↓", "0.2", "better", "than", "input", "0.5"]
     assert [link.inner_text() for link in shown.locator(".contents a").all()] == shown.locator(
         "main h2"
@@ -288,6 +289,10 @@ def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, sch
     for text, ground in [("text", "ground"), ("muted", "ground"), ("muted", "raised"), ("accent", "ground")]:
         assert contrast(shown, text, ground) > 4.5
     assert all(contrast(shown, f"s{i}", "raised") > 3 for i in range(8))
+
+
+def sizes(locator):
+    return [each.evaluate("element => getComputedStyle(element).fontSize") for each in locator.all()]
 
 
 def contrast(shown, *colours):
@@ -580,6 +585,55 @@ def test_runs_side_by_side(full, tmp_path, opened):
     shown.locator(".card").first.click()
     shown.get_by_role("radio", name="other", exact=True).check()
     assert np.abs(seen(shown.locator(".stage"))[20, -20] - 128).max() <= 1
+
+
+def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, opened):
+    columns = "A2B/psnr,B2A/psnr,A2B/input_psnr,A2B/images,A2B/ms_ssim,B2A/equal_to_target"
+    text = f"step,{columns}\n10,12,11,9,20,,0\n20,13,12,9,20,,0\n"
+    runs = [make(tmp_path / name, log=(), evaluation=text) for name in "ab"]
+    shown = opened(report.write(runs[0]))
+    assert shown.locator(".chart h3").all_inner_texts() == ["evaluation psnr"]
+    assert shown.locator(".chart .label").all_inner_texts() == ["A → B", "B → A"]
+    shown = opened(report.compare(runs, tmp_path / "both.html"))
+    assert shown.locator(".chart h3").all_inner_texts() == ["evaluation A → B psnr", "evaluation B → A psnr"]
+    assert shown.locator(".chart .label").all_inner_texts() == ["a", "b", "a", "b"]
+    assert [name.split()[:2] for name in shown.locator("#scores th").all_inner_texts()[4:]] == [
+        ["evaluation", "A2B/psnr"],
+        ["evaluation", "B2A/psnr"],
+    ]
+
+
+def test_a_run_has_one_colour_in_all_charts(tmp_path, opened):
+    one = make(tmp_path / "one", log=["step,A2B/critic/margin", "10,1"])
+    other = make(tmp_path / "other", log=["step,A2B/critic/margin,A2B/critic/penalty", "10,1,2"])
+    shown = opened(report.compare([one, other], tmp_path / "both.html"))
+    colours = {}
+    for key in shown.locator(".key").all():
+        drawn = key.locator(".swatch").evaluate("element => getComputedStyle(element).backgroundColor")
+        colours.setdefault(key.locator(".label").inner_text(), set()).add(drawn)
+    assert colours.keys() == {"one", "other"} and colours["one"].isdisjoint(colours["other"])
+    assert [len(each) for each in colours.values()] == [1, 1]
+
+
+def test_checkpoints_that_were_evaluated(tmp_path, opened):
+    run = make(tmp_path / "run", log=(), best='{"step": 20, "metric": "psnr", "value": 12.0}')
+    found = {"10": {"A2B": {"images": 2, "l1": 0.3, "fid": 80.5, "ms_ssim": None, "correlation": 0.5}}}
+    found["20"] = {"A2B": {"images": 2, "l1": 0.2, "input_l1": 0.1, "fid": 90, "correlation": 0.9}, "B2A": {"l1": 0.7}}
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "metrics.json").write_text(json.dumps(found))
+    table = opened(report.write(run)).locator("#checkpoints table")
+    assert table.locator("th").all_inner_texts()[:5] == ["Step", "Direction", "l1 ↓", "fid ↓", "correlation"]
+    assert table.locator("tbody td:first-child").all_inner_texts() == ["10", "20 (best)", "20 (best)"]
+    assert table.locator(".marked").all_inner_texts() == ["80.5", "0.2"]
+    compared = comparison.comparison([run, make(tmp_path / "other", log=())])
+    assert compared["scores"]["rows"][0]["values"] == {
+        "evaluate A2B/fid": 90.0
+    }  # of the newest, what tests do not have
+
+
+def test_the_folder_of_a_comparison_is_made(full, tmp_path):
+    assert report.compare([full, full], tmp_path / "new" / "page.html").exists()
+    assert report.compare([full, full], tmp_path / "new") == tmp_path / "new" / "compare.html"
 
 
 def test_runs_without_tests_side_by_side(tmp_path, opened):

@@ -32,6 +32,10 @@ def write(run_dir):
 def compare(run_dirs, path):
     """Writes one page of several runs, and returns its path: what was trained and how, what came out, and how it looks.
 
-    Raises UserError if a folder holds no run.
+    The folder of `path` is made; of a folder that is there, it is compare.html. Raises UserError if a folder holds
+    no run.
     """
-    return page.write(pathlib.Path(path), {"kind": "comparison", **comparison.comparison(run_dirs)})
+    found = comparison.comparison(run_dirs)
+    path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return page.write(path, {"kind": "comparison", **found})

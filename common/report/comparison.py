@@ -39,9 +39,7 @@ def _names(run_dirs):
 
 def _warnings(run_dirs, names):
     return [
-        {**row, "text": f"{name}: {row.get('text', '')}"}
-        for run_dir, name in zip(run_dirs, names)
-        for row in folder.rows(run_dir / "health.csv")
+        {**row, "run": name} for run_dir, name in zip(run_dirs, names) for row in folder.rows(run_dir / "health.csv")
     ]
 
 
@@ -49,12 +47,14 @@ def _scores(run_dirs, names, configs, logs, evaluations):
     """{"metrics": [{"name", "higher"}], "rows": [{"name", "values"}]}: the last of each, a row a run."""
     rows = []
     for run_dir, name, config, log, evaluation in zip(run_dirs, names, configs, logs, evaluations):
-        last = {f"evaluation {key}": _last(values) for key, values in evaluation.columns.items()}
+        last = {f"evaluation {key}": _last(each) for key, each in evaluation.columns.items() if overview.is_score(key)}
+        more = overview.only_evaluated(run_dir)
         tests = {f"test {each['direction']}/{each['name']}": each["value"] for each in overview.scores(run_dir)}
         step = int(log.steps[-1]) if len(log.steps) else None
-        about = {"title": overview.title(config), "steps": step, "hours": overview.seconds(log) / 3600}
-        rows.append({"name": name, **about, "values": {**tests, **last}})
-    metrics = dict.fromkeys(metric for row in rows for metric in row["values"])
+        seconds = overview.seconds(log)
+        about = {"title": overview.title(config), "steps": step, "seconds": seconds, "time": overview.duration(seconds)}
+        rows.append({"name": name, **about, "values": {**tests, **last, **more}})
+    metrics = dict.fromkeys(name for row in rows for name, value in row["values"].items() if value is not None)
     return {"metrics": [{"name": each, "higher": tested.is_higher_better(each)} for each in metrics], "rows": rows}
 
 

@@ -6,9 +6,13 @@ import importlib
 import itertools
 import pathlib
 
+import numpy as np
+
+from common.metrics import OF_FEATURES
 from common.report import curves, folder, pictures, tested
 
 ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
+COUNTS = ("images", "equal_to_target")  # among metrics
 STRIPS = 16  # at most: the newest, and evenly spread earlier ones
 
 
@@ -22,6 +26,7 @@ def overview(run_dir):
         "facts": _facts(run_dir, log),
         "warnings": folder.rows(pathlib.Path(run_dir, "health.csv")),
         "scores": scores(run_dir),
+        "checkpoints": checkpoints(run_dir),
         "sources": [curves.source(log), curves.source(evaluation)],
         "charts": charts([log], [evaluation], [""]),
         "strips": _strips(run_dir),
@@ -47,17 +52,22 @@ def title(config):
 def charts(logs, evaluations, runs):
     """The charts of runs: the same losses of all in one. `runs`: names, or one that is empty.
 
-    Of one run, a chart has all losses of a direction and a role; of several, it has one loss. Sources are numbered
-    log and evaluation of the first run, log and evaluation of the second.
+    Of one run, a chart has all losses of a direction and a role, or a metric in both directions; of several, it has
+    one loss or metric of one direction. Sources are numbered log and evaluation of the first run, log and evaluation
+    of the second.
     """
     found = {}
     for number, (log, evaluation, run) in enumerate(zip(logs, evaluations, runs)):
         columns = [(column, 2 * number) for column in log.columns if column not in ("epoch", "images", "seconds")]
-        for column, source in columns + [(column, 2 * number + 1) for column in evaluation.columns]:
+        measured = {key for key, values in evaluation.columns.items() if is_score(key) and np.isfinite(values).any()}
+        columns += [(column, 2 * number + 1) for column in evaluation.columns if column in measured]
+        for column, source in columns:
             group, label = _group(column, source % 2)
+            of, _, metric = column.rpartition("/")
+            label = f"{of} {metric}" if run and source % 2 else label
             key = (group, label if run or source % 2 or group == "speed" else "")
-            curve = {"source": source, "column": column, "label": run or (column if source % 2 else label)}
-            found.setdefault(key, []).append(curve)
+            curve = {"source": source, "column": column, "label": run or (of if source % 2 else label)}
+            found.setdefault(key, []).append({**curve, "run": number} if run else curve)
     ordered = sorted(found.items(), key=lambda item: ORDER.get(item[0][0], 0))
     return [{"group": group, "title": f"{group} {label}".strip(), "series": each} for (group, label), each in ordered]
 
@@ -88,10 +98,37 @@ def scores(run_dir):
         }
         for direction in tested.DIRECTIONS
         for metric, value in folder.part(found, direction).items()
-        if metric not in ("images", "equal_to_target")
-        and not metric.startswith("input_")
-        and folder.number(value) is not None
+        if is_score(metric) and folder.number(value) is not None
     ]
+
+
+def checkpoints(run_dir):
+    """{"metrics", "rows"} of evaluation/metrics.json: a row for each checkpoint and direction."""
+    best = folder.number(folder.facts(pathlib.Path(run_dir, "best.json")).get("step"))
+    rows = [
+        {"step": step, "direction": direction, "values": values, "best": step == best}
+        for step, found in _evaluated(run_dir)
+        for direction, values in found.items()
+    ]
+    metrics = dict.fromkeys(name for row in rows for name in row["values"])
+    return {"metrics": [{"name": name, "higher": tested.is_higher_better(name)} for name in metrics], "rows": rows}
+
+
+def only_evaluated(run_dir):
+    """{"evaluate A2B/fid": value}: what the newest checkpoint in evaluation/metrics.json scores by given features."""
+    _, newest = max(_evaluated(run_dir), default=(None, {}), key=lambda each: each[0])
+    return {
+        f"evaluate {direction}/{name}": value
+        for direction, values in newest.items()
+        for name, value in values.items()
+        if name in OF_FEATURES
+    }
+
+
+def is_score(column):
+    """Whether a column of evaluation.csv says how good a step is: not how many images, nor what inputs score."""
+    metric = column.rpartition("/")[2]
+    return metric not in COUNTS and not metric.startswith("input_")
 
 
 def seconds(log):
@@ -111,6 +148,25 @@ def _group(column, is_evaluation):
     return " ".join([direction, *role]), label
 
 
+def _evaluated(run_dir):
+    """[(step, {direction: {metric: value}})] of evaluation/metrics.json."""
+    found = folder.facts(pathlib.Path(run_dir, "evaluation", "metrics.json"))
+    return [
+        (
+            int(step),
+            {direction: values for direction in tested.DIRECTIONS if (values := _numbers(found, step, direction))},
+        )
+        for step in found
+        if step.isdecimal()
+    ]
+
+
+def _numbers(found, *names):
+    """{metric: value} of those at `names` that say how good something is."""
+    numbers = {name: folder.number(value) for name, value in folder.part(found, *names).items() if is_score(name)}
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
 def _facts(run_dir, log):
     """[[name, value]]: how far it came, in how much time, and what was best."""
     found = []
@@ -118,7 +174,7 @@ def _facts(run_dir, log):
         found.append(["steps", f"{log.steps[-1]:,}"])
         epochs = log.columns.get("epoch", [None])[-1]
         found += [["epochs", f"{epochs:,.4g}"]] if epochs is not None and epochs == epochs else []
-        found.append(["training", _duration(seconds(log))])
+        found.append(["training", duration(seconds(log))])
     best = folder.facts(pathlib.Path(run_dir, "best.json"))
     value, step = folder.number(best.get("value")), folder.number(best.get("step"))
     if value is not None and step is not None:
@@ -127,7 +183,8 @@ def _facts(run_dir, log):
     return found + ([["tested", f"step {int(step):,}"]] if step is not None else [])
 
 
-def _duration(seconds):
+def duration(seconds):
+    """Seconds in words."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -84,8 +84,8 @@ function figure(chart, sources, state) {
     const item = element(
       "button",
       { type: "button", class: "key", "aria-pressed": "true" },
-      element("span", { class: `swatch s${i % COLOURS}` }),
-      element("span", { class: "label" }, each.label),
+      element("span", { class: `swatch s${coloured(each, i)}` }),
+      element("span", { class: "label" }, directed(each.label)),
       value,
     );
     return { item, value };
@@ -136,6 +136,11 @@ function figure(chart, sources, state) {
   return { root, draw };
 }
 
+/* The colour of a curve: of several runs, each has its own in all charts. */
+function coloured({ run }, i) {
+  return (run ?? i) % COLOURS;
+}
+
 function options(chart, data, count, averages, state, place, say) {
   const style = getComputedStyle(document.documentElement),
     colour = (name) => style.getPropertyValue(name).trim();
@@ -147,7 +152,7 @@ function options(chart, data, count, averages, state, place, say) {
   };
   const series = (i, alpha) => ({
     label: chart.series[i].label,
-    stroke: colour(`--s${i % COLOURS}`),
+    stroke: colour(`--s${coloured(chart.series[i], i)}`),
     width: 1.5,
     alpha,
     spanGaps: true,
@@ -158,7 +163,7 @@ function options(chart, data, count, averages, state, place, say) {
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     scales: {
       x: { time: false, ...(state.range ? { min: state.range[0], max: state.range[1] } : {}) },
       y: state.log ? logarithmic(data.slice(1)) : {},

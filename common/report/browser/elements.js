@@ -90,9 +90,14 @@ function number(value, digits = 4) {
   return value.toLocaleString("en", { maximumFractionDigits: decimals });
 }
 
-/* A text that begins with a direction, A2B, with an arrow. */
+/* A text with an arrow in each direction, A2B. */
 function directed(name) {
-  return name.replace(/^([AB])2([AB])\b/, "$1 → $2");
+  return name.replace(/\b([AB])2([AB])\b/g, "$1 → $2");
+}
+
+/* A text that begins with a capital. */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /* Which way a metric is better; nothing where neither is. */

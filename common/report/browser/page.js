@@ -26,13 +26,21 @@ function warnings(rows) {
         element(
           "li",
           {},
-          element("strong", {}, [row.state, row.step ? `step ${row.step}` : ""].filter(Boolean).join(", ")),
-          " ",
-          row.text ?? "",
+          element("strong", {}, [row.run, directed(row.state ?? "").replace("/", ": ")].filter(Boolean).join(", ")),
+          element("br"),
+          ...said(row),
         ),
       ),
     ),
   );
+}
+
+/* What a warning says, with its step if it has none; flags are not broken at the end of a line. */
+function said({ step, text = "" }) {
+  const whole = !step || text.includes("step") ? text : `at step ${step}: ${text}`;
+  return sentence(whole)
+    .split(/(--\w+)/)
+    .map((part, i) => (i % 2 ? element("span", { class: "flag" }, part) : part));
 }
 
 /* The means of the validation images, beside those of the inputs as they are. */
@@ -62,6 +70,24 @@ function scores(found) {
       "Means over the images. ↑ more is better, ↓ less is; input: what the input as it is would have.",
     ),
   );
+}
+
+/* Each checkpoint that was evaluated, the best of each direction marked. */
+function checkpoints({ metrics, rows }) {
+  const columns = [
+    { key: "step", title: "Step", numeric: true, value: (row) => row.step, cell: stepOf },
+    { key: "direction", title: "Direction", value: (row) => row.direction, cell: (row) => directed(row.direction) },
+    ...metrics.map((metric) => scored(metric, rows, (row, other) => row.direction === other.direction)),
+  ];
+  return section(
+    "Checkpoints",
+    element("p", { class: "note" }, "What --phase evaluate found last. The best of each direction is bold."),
+    sortable("Scores of the checkpoints", columns, rows, { key: "step", descending: false }),
+  );
+}
+
+function stepOf(row) {
+  return row.step.toLocaleString("en") + (row.best ? " (best)" : "");
 }
 
 function score({ name, value, input, higher }) {
@@ -119,6 +145,7 @@ function start() {
       };
   const sections = [
     isRun ? scores(report.scores) : scoresOfRuns(report.scores),
+    report.checkpoints?.rows.length ? checkpoints(report.checkpoints) : null,
     plots.root,
     report.strips?.length ? strips(report.strips) : null,
     images(report.tested, report.kind),

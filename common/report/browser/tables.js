@@ -160,10 +160,27 @@ function differing(rows, runs) {
   );
 }
 
+/* A column of a metric; the best of the rows that are `compared` with each other is marked. */
+function scored({ name, higher }, rows, compared) {
+  const value = (row) => row.values[name];
+  const isBest = (row) => {
+    const values = rows.filter((other) => compared(row, other) && !isEmpty(value(other))).map(value);
+    return new Set(values).size > 1 && value(row) === (higher ? Math.max(...values) : Math.min(...values));
+  };
+  return {
+    key: "metric " + name,
+    title: `${name} ${arrow(higher)}`.trim(),
+    numeric: true,
+    value,
+    cell: (row) => number(value(row)),
+    marked: (row) => higher !== null && isBest(row),
+  };
+}
+
 /* The last scores of runs, the best of each marked. */
 function scoresOfRuns({ metrics, rows }) {
   const columns = [
-    { key: "name", title: "Run", value: (row) => row.name, cell: (row) => row.name },
+    { key: "name", title: "Run", value: (row) => row.name, cell: (row) => element("span", { class: "line" }, row.name) },
     {
       key: "title",
       title: "Model and set",
@@ -177,19 +194,8 @@ function scoresOfRuns({ metrics, rows }) {
       value: (row) => row.steps,
       cell: (row) => row.steps?.toLocaleString("en") ?? "–",
     },
-    { key: "hours", title: "Hours", numeric: true, value: (row) => row.hours, cell: (row) => number(row.hours, 3) },
-    ...metrics.map(({ name, higher }) => {
-      const values = rows.map((row) => row.values[name]).filter((value) => !isEmpty(value));
-      const best = higher === null ? NaN : higher ? Math.max(...values) : Math.min(...values);
-      return {
-        key: "metric " + name,
-        title: `${name} ${arrow(higher)}`,
-        numeric: true,
-        value: (row) => row.values[name],
-        cell: (row) => number(row.values[name]),
-        marked: (row) => new Set(values).size > 1 && row.values[name] === best,
-      };
-    }),
+    { key: "time", title: "Time", numeric: true, value: (row) => row.seconds, cell: (row) => row.time },
+    ...metrics.map((metric) => scored(metric, rows, () => true)),
   ];
   return section(
     "Scores",
