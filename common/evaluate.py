@@ -15,6 +15,7 @@ from common import tensorflow as tf
 from common.checkpoints import Checkpoints, selected, selected_one
 from common.errors import UserError
 from common.features import Features
+from common.metrics import OF_FEATURES
 from common.settings import FREE, setting
 from common.use import Use
 
@@ -34,14 +35,30 @@ class Evaluation:
     )
     features_ends: str = setting("", "IN:0,OUT:0: its input and its output, where it has several.", resume=FREE)
 
+    def __post_init__(self):
+        settings.check(self)
+        for name in self._asked():
+            if name not in scores.NAMES:
+                raise UserError(f"--metrics {name} is no metric: there are {', '.join(scores.NAMES)}.")
+            if name in OF_FEATURES and not self.features:
+                raise UserError(f"--metrics {name} needs --features, the network that features are taken of.")
+
     def shown(self, found):
-        """Those of a direction's metrics, {name: value}, that are asked for; raises UserError if one is not there."""
+        """{direction: {metric: value}} of those that are asked for, and of inputs the same.
+
+        Raises UserError if one is there in no direction.
+        """
         if self.metrics == "all":
             return found
-        asked = [name.strip() for name in self.metrics.split(",")]
-        if unknown := [name for name in asked if name not in found]:
-            raise UserError(f"--metrics {unknown[0]} is not measured here: there are {', '.join(found)}.")
-        return {name: found[name] for name in asked}
+        there = dict.fromkeys(name for means in found.values() for name, value in means.items() if value is not None)
+        if missing := [name for name in self._asked() if name not in there]:
+            measured = ", ".join(name for name in there if name in scores.NAMES)
+            raise UserError(f"--metrics {missing[0]} is not measured on these images: there are {measured}.")
+        names = [prefix + name for name in self._asked() for prefix in ("", "input_")]
+        return {direction: {name: means[name] for name in names if name in means} for direction, means in found.items()}
+
+    def _asked(self):
+        return [] if self.metrics == "all" else [name.strip() for name in self.metrics.split(",")]
 
 
 class Trained(NamedTuple):
@@ -117,7 +134,7 @@ def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=N
     settings.write_whole(folder / "metrics.csv", scores.table(rows))
     settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
     report.write(run_dir)
-    return {step: {name: what.shown(means) for name, means in each.items()} for step, each in found.items()}
+    return {step: what.shown(each) for step, each in found.items()}
 
 
 def _warn_of_few(way, means):

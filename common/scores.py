@@ -11,6 +11,13 @@ from common import distances, labels, metrics
 from common.images import pixels
 from common.walk import BACK, targets, walk
 
+NAMES = (  # of what is measured
+    *metrics.PAIRED,
+    *metrics.OF_LABELS,
+    *("cycle_l1", "correlation", "swd", "diversity"),
+    *(*metrics.OF_FEATURES, "kid_error", "kernel_distance_error"),
+    *("images", "equal_to_target"),
+)
 MANY = 2000  # images of which the distance of sets and the diversity are taken at most
 FEW = 10_000  # images below which FID is said to be biased
 

@@ -350,7 +350,7 @@ def _evaluate(dual, asked):
     for step, found in evaluate(run_dir, dual, images, what, *rest).items():
         print(f"Step {step:,}")
         print(_table(found))
-    print(f"Each image: {run_dir}/evaluation/metrics.csv")
+    print(f"Each image: {run_dir}/evaluation/metrics.csv. To look at: {run_dir}/report.html")
 
 
 def _parts_of_validation(dual, asked, useless):
@@ -359,6 +359,8 @@ def _parts_of_validation(dual, asked, useless):
         raise UserError(f"--{wrong[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
     if wrong := sorted(asked.given & (_names(Translation) | useless)):
         raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
+    if asked.values.run_dir:
+        runs.load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for
     return _parts(dual, asked)
 
 

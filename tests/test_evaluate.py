@@ -106,10 +106,20 @@ def test_only_what_is_asked_for_is_shown(trained):
     dual, images, run, _ = trained
     found = evaluate.evaluate(run.run_dir, dual, images, Evaluation(metrics="swd, psnr"), Use(direction="B2A"))
     assert {step: {name: list(means) for name, means in each.items()} for step, each in found.items()} == {
-        12: {"B2A": ["swd", "psnr"]}
+        12: {"B2A": ["swd", "psnr", "input_psnr"]}
     }
-    with pytest.raises(UserError, match="--metrics fid is not measured here: there are images"):
-        evaluate.evaluate(run.run_dir, dual, images, Evaluation(metrics="fid"))
+
+
+def test_metrics_of_one_direction_and_those_that_are_not_there():
+    found = {"A2B": {"l1": 0.2, "mean_iou": 0.5, "ms_ssim": None, "images": 3}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
+    shown = Evaluation(metrics="mean_iou,l1").shown(found)
+    assert shown == {"A2B": {"mean_iou": 0.5, "l1": 0.2}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
+    with pytest.raises(UserError, match="ms_ssim is not measured on these images: there are l1, mean_iou, images"):
+        Evaluation(metrics="ms_ssim").shown(found)
+    with pytest.raises(UserError, match="--metrics nonsense is no metric: there are l1, psnr, ssim"):
+        Evaluation(metrics="l1,nonsense")
+    with pytest.raises(UserError, match="--metrics fid needs --features"):
+        Evaluation(metrics="fid")
 
 
 def test_checkpoints_that_are_not_there(trained):
