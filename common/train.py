@@ -109,7 +109,11 @@ def _train(dual, images, run, files, domains, total, stopped):
             if done == 0:
                 monitor.picture(0, run.path("samples", f"{0:08d}.png"))
             training = Training(session, graph, loaders, dual, run, evaluations, monitor, record)
-            done = _loop(training, range(done + 1, total + 1), stopped)
+            try:
+                done = _loop(training, range(done + 1, total + 1), stopped)
+            except UserError:
+                _write_report(run)
+                raise
     ended = (evaluations.ended, evaluations.best) if evaluations else ()
     return Progress(began, done or began, total, *ended)
 

@@ -178,6 +178,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
             # nothing is cropped or mirrored: what is kept is the file, resized
             original = files.read(described["file"]).astype(float).mean() / 127.5 - 1.0
             assert image.mean() == pytest.approx(original, abs=0.05)
+    assert "loss not finite" in run.path("report.html").read_text()
 
 
 def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
