@@ -9,19 +9,22 @@ import pathlib
 
 from common import scores, settings
 from common.errors import UserError, naming
-from common.metrics import BETTER
+from common.metrics import BETTER, OF_FEATURES, OF_LABELS
+
+SELECTING = [name for name in BETTER if name not in OF_FEATURES]  # training has no network for the latter
 
 
 class Selection:
     """The evaluations of a run, evaluation.csv, and the best of them, best.json.
 
-    `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all. Rows after
-    step `done` are left out: they are about to be written again. Raises UserError if no metric is called so,
-    or neither more nor less of it is better.
+    `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all; of label maps it is the
+    mean of `labelled`, the directions that make some. Rows after step `done` are left out: they are about to be
+    written again. Raises UserError if no metric is called so, neither more nor less of it is better, or it cannot
+    be measured.
     """
 
-    def __init__(self, run_dir, select_by, directions, done):
-        self._folder, self._names = pathlib.Path(run_dir), _names(select_by, directions)
+    def __init__(self, run_dir, select_by, directions, done, labelled=()):
+        self._folder, self._names = pathlib.Path(run_dir), _names(select_by, directions, labelled)
         self._select_by, self._more = select_by, BETTER[select_by.rpartition("/")[2]]
         self._rows = {int(row["step"]): row for row in self._read() if int(row["step"]) <= done}
         if self._rows or self._path.exists():
@@ -87,8 +90,8 @@ class Evaluations:
 
     def __init__(self, session, ways, palettes, run, done):
         self._session, self._ways, self._palettes, self._patience = session, ways, palettes, run.patience
-        names = [way.name for way in ways]
-        self._selection = Selection(run.run_dir, run.select_by or _select_by(ways), names, done)
+        names, labelled = [way.name for way in ways], [way.name for way in ways if way.name[-1] in palettes]
+        self._selection = Selection(run.run_dir, run.select_by or _select_by(ways), names, done, labelled)
 
     def at(self, number):
         """Evaluates step `number`."""
@@ -122,12 +125,16 @@ def _metric(name):
     return name.rpartition("/")[2]
 
 
-def _names(select_by, directions):
+def _names(select_by, directions, labelled):
     """The columns that decide: one, or that metric of every direction."""
     direction, _, metric = select_by.rpartition("/")
-    if metric not in BETTER or (direction and direction not in directions):
+    if metric not in SELECTING or (direction and direction not in directions):
         raise UserError(
-            f"--select_by {select_by} is no metric that can be the best: there are {', '.join(BETTER)}, of all"
+            f"--select_by {select_by} is no metric that can be the best: there are {', '.join(SELECTING)}, of all"
             f" directions or with {' or '.join(f'{name}/' for name in directions)} before."
         )
-    return [select_by] if direction else [f"{name}/{metric}" for name in directions]
+    measured = labelled if metric in OF_LABELS else directions
+    if not measured or (direction and direction not in measured):
+        wanted = f"--labels_{direction[-1]}" if direction else "--labels_A or --labels_B"
+        raise UserError(f"--select_by {select_by} needs label maps: give {wanted}, auto or the file of their palette.")
+    return [select_by] if direction else [f"{name}/{metric}" for name in measured]

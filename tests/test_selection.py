@@ -46,8 +46,17 @@ def test_it_goes_on_from_the_step_that_was_restored(tmp_path):
     assert select(tmp_path, done=5).best is None and not (tmp_path / "best.json").exists()
 
 
+def test_label_maps_select_by_the_directions_that_make_them(tmp_path):
+    selection = Selection(str(tmp_path), "mean_iou", ("A2B", "B2A"), 0, labelled=["A2B"])
+    selection.add(10, {"A2B": {"mean_iou": 0.5}, "B2A": {"l1": 0.1}})
+    assert selection.describe() == "mean_iou 0.5 at step 10"
+    for name, flags in (("mean_iou", "--labels_A or --labels_B"), ("B2A/mean_iou", "--labels_A")):
+        with pytest.raises(UserError, match=f"--select_by {name} needs label maps: give {flags}, auto"):
+            select(tmp_path, name)
+
+
 def test_what_cannot_select(tmp_path):
-    for name in ("correlation", "A2C/psnr", "speed"):
+    for name in ("correlation", "A2C/psnr", "speed", "fid", "A2B/kernel_distance"):
         with pytest.raises(
             UserError, match=f"--select_by {name} is no metric that can be the best: there are psnr, ssim"
         ):
