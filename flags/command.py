@@ -381,11 +381,11 @@ def _use(asked):
 def _table(found):
     """Metrics in rows, directions in columns, each with what the input as it is would score."""
     names = dict.fromkeys(name for means in found.values() for name in means if not name.startswith("input_"))
-    lines = [f"{'':<20}" + "".join(f"{name:>10}{'input':>10}" for name in found)]
+    lines = [f"{'':<22}" + "".join(f"{name:>10}{'input':>10}" for name in found)]
     for name in names:
         cells = [means.get(prefix + name) for means in found.values() for prefix in ("", "input_")]
         if any(cell is not None for cell in cells):
-            lines.append(f"{name:<20}" + "".join(f"{_cell(value):>10}" for value in cells))
+            lines.append(f"{name:<22}" + "".join(f"{_cell(value):>10}" for value in cells))
     return "\n".join(line.rstrip() for line in lines)
 
 
