@@ -1,5 +1,8 @@
 """One decoder for every kind of 8-bit image; what does not read is named."""
 
+import os
+import struct
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -202,10 +205,28 @@ def test_arrays_that_are_no_images_are_named(tmp_path, array):
         files.decode(tmp_path / "array.npy")
 
 
-def test_objects_are_not_unpacked(tmp_path):
-    np.save(tmp_path / "objects.npy", np.array([[{}]]), allow_pickle=True)
-    with pytest.raises(UserError, match=r"objects\.npy does not read as an image"):
-        files.decode(tmp_path / "objects.npy")
+class Trap:
+    """An object that makes a folder where it is unpacked."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+@pytest.mark.parametrize("look", [files.header, files.decode, files.read])
+def test_objects_are_not_unpacked(tmp_path, suffix, look):
+    trap = str(tmp_path / "sprung")
+    np.save(tmp_path / "objects.npy", np.array([[Trap(trap)]]), allow_pickle=True)
+    path = (tmp_path / "objects.npy").rename(tmp_path / f"objects{suffix}")
+    with pytest.raises(UserError, match=rf"objects\{suffix} does not read as an image"):
+        look(path)
+    assert not (tmp_path / "sprung").exists()
+    with open(path, "rb") as file:
+        np.load(file, allow_pickle=True)
+    assert (tmp_path / "sprung").exists()  # that is what it would have done
 
 
 @pytest.mark.parametrize(
@@ -277,3 +298,87 @@ def test_a_truncated_image_is_named(tmp_path):
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:1500])
     with pytest.raises(UserError, match=r"half\.jpg does not read as an image"):
         files.read(tmp_path / "half.jpg")
+
+
+def test_a_gray_image_with_a_transparent_value_stays_gray(tmp_path):
+    image = np.array([[0, 90], [90, 255]], np.uint8)
+    Image.fromarray(image).save(tmp_path / "image.png", transparency=90)
+    found = files.decode(tmp_path / "image.png")
+    assert files.header(tmp_path / "image.png").channels == found.pixels.shape[-1] == 1
+    assert found.alpha[..., 0].tolist() == [[255, 0], [0, 255]]
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "PCX", "ICNS", "JPEG2000"])
+def test_formats_that_are_not_named_are_not_read_under_another_name(tmp_path, kind):
+    Image.fromarray(RGB).resize((16, 16)).save(tmp_path / "image.jpg", kind)
+    with pytest.raises(UserError, match=r"image\.jpg does not read .*its content is none of the formats that are read"):
+        files.decode(tmp_path / "image.jpg")
+
+
+def header_of_tiff(path, **values):
+    """Overwrites numbers in the first page of a TIFF."""
+    with tifffile.TiffFile(path) as file:
+        tags = {name: file.pages[0].tags[name] for name in values}
+        places = [(tag.offset + 8, tag.dtype.name, values[name]) for name, tag in tags.items()]
+    data = bytearray(path.read_bytes())
+    for place, kind, value in places:
+        struct.pack_into("<H" if kind == "SHORT" else "<I", data, place, value)
+    path.write_bytes(data)
+
+
+def test_a_tiff_that_lacks_parts_is_named(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.zeros([64, 64], np.uint16), rowsperstrip=64)
+    header_of_tiff(tmp_path / "image.tif", RowsPerStrip=1)
+    with pytest.raises(UserError, match=r"image\.tif .*it has 1 of the 64 parts of its image"):
+        files.decode(tmp_path / "image.tif")
+
+
+def test_tiles_that_are_far_larger_than_their_image_are_named(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.zeros([64, 64], np.uint16), tile=(64, 64))
+    header_of_tiff(tmp_path / "image.tif", TileWidth=65520, TileLength=65520)
+    with pytest.raises(UserError, match=r"image\.tif .*its parts have 4292870400 values each, and its image 4096"):
+        files.decode(tmp_path / "image.tif")
+
+
+def test_pages_in_a_circle_are_named(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.zeros([2, 8, 8], np.uint16), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(tmp_path / "image.tif") as file:
+        first, second = (page.offset for page in file.pages)
+    data = bytearray((tmp_path / "image.tif").read_bytes())
+    (count,) = struct.unpack_from("<H", data, second)
+    struct.pack_into("<I", data, second + 2 + 12 * count, first)
+    (tmp_path / "image.tif").write_bytes(data)
+    try:
+        assert files.decode(tmp_path / "image.tif").pixels.shape == (8, 8, 1)  # where the library sees it itself
+    except UserError as error:
+        assert "its pages come in a circle" in str(error)
+
+
+def test_a_tiff_does_not_have_other_files_read(tmp_path):
+    """An OME-TIFF may say that its bands are in other files."""
+    about = {"ome": True, "metadata": {"axes": "CYX"}, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "other.tif", np.full([2, 8, 8], 7, np.uint16), **about)
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0"'
+        ' DimensionOrder="XYCZT" Type="uint16" SizeX="8" SizeY="8" SizeC="2" SizeZ="1" SizeT="1"><TiffData FirstC="0"'
+        ' IFD="0" PlaneCount="1"><UUID FileName="other.tif">urn:uuid:1</UUID></TiffData><TiffData FirstC="1" IFD="1"'
+        ' PlaneCount="1"><UUID FileName="other.tif">urn:uuid:1</UUID></TiffData></Pixels></Image></OME>'
+    )
+    tifffile.imwrite(tmp_path / "image.ome.tif", np.ones([8, 8], np.uint16), description=text, metadata=None)
+    assert tifffile.imread(tmp_path / "image.ome.tif").shape == (2, 8, 8)  # the library goes by what it names
+    assert (files.decode(tmp_path / "image.ome.tif").pixels == 1).all()
+
+
+def test_more_than_a_file_can_hold_is_refused_by_its_header(tmp_path):
+    image = np.zeros([16, 16], np.uint16)
+    tifffile.imwrite(tmp_path / "image.tif", image, photometric="minisblack", metadata=None)
+    header_of_tiff(tmp_path / "image.tif", ImageWidth=13_000, ImageLength=13_000, SamplesPerPixel=100)
+    array = np.lib.format.open_memmap(tmp_path / "image.npy", "w+", np.uint8, (1000, 1000, 5000))  # a sparse file
+    del array
+    for name in ("image.tif", "image.npy"):
+        with pytest.raises(UserError, match=rf"{name} has [\d,]+ bytes of values, and 4,294,967,280 are read"):
+            files.decode(tmp_path / name)
+    tifffile.imwrite(tmp_path / "image.tif", image, photometric="minisblack", metadata=None)
+    header_of_tiff(tmp_path / "image.tif", ImageWidth=13_000, ImageLength=13_000, SamplesPerPixel=10)
+    with pytest.raises(UserError, match=r"says that it has 3,380,000,000 bytes of values, in \d+\."):
+        files.header(tmp_path / "image.tif")

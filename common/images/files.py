@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pathlib
 import struct
@@ -14,13 +15,18 @@ from typing import NamedTuple
 import imageio.v3 as imageio
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 
 from common.errors import UserError, naming, reason
 from common.images import deep_png, tiff
 from common.images.pixels import EIGHT_BITS, Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # Pillow's, whatever the suffix; some others start programs
 MAX_PIXELS = 178_956_970  # above which Pillow takes an image for an attack
+MAX_BYTES = 24 * MAX_PIXELS  # of an image in memory: RGB of MAX_PIXELS in float64
+PACKED = 1032  # bytes that one of a file may become, as by deflate, once an image is larger than UNSUSPICIOUS
+UNSUSPICIOUS = 4 * MAX_PIXELS
 TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are brought to RGB by it
@@ -33,7 +39,7 @@ HELD = {  # of 8 bits, by format: channels that are written, with alpha and with
     ".png": {(1, False), (3, False), (1, True), (3, True)},
 }
 UNKNOWN = ("can not handle the given uri", "Could not find a backend", "cannot identify")  # what libraries say
-_LOCK = threading.Lock()  # filters of warnings are the process's
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata, and of images half as large as MAX_PIXELS
 
 
 class Header(NamedTuple):
@@ -57,9 +63,8 @@ def decode(path, half=None):
     TIFF of several pages the first, or all if they are bands. Raises UserError, naming the file, if
     it is no image, or one of more than MAX_PIXELS, which is told by its header.
     """
-    kind, found = _look(path)
-    large = found.height * found.width > MAX_PIXELS // 2
-    with _naming(path), _quietly() if large else contextlib.nullcontext():
+    kind = _look(path)[0]
+    with _naming(path):
         image = DECODERS[kind].image(path)
     if half is None:
         return image
@@ -144,7 +149,17 @@ def _look(path):
             raise ValueError(f"it holds {found.dtype} values of shape {list(found[:3])}")
     if found.height * found.width > MAX_PIXELS:
         raise _too_large(path)
+    _check_bytes(path, math.prod(found[:3]) * np.dtype(found.dtype).itemsize)
     return kind, found
+
+
+def _check_bytes(path, claimed):
+    """Raises UserError if an image is more than fits in memory, or far more than its file can hold."""
+    if claimed > MAX_BYTES:
+        raise UserError(f"{path} has {claimed:,} bytes of values, and {MAX_BYTES:,} are read. Cut it into parts.")
+    stored = os.path.getsize(path)
+    if claimed > max(UNSUSPICIOUS, PACKED * stored):
+        raise UserError(f"{path} says that it has {claimed:,} bytes of values, in {stored:,}. Replace or remove it.")
 
 
 def _kind(path):
@@ -163,7 +178,8 @@ def _starts_deep_png(start):
 
 
 def _array_header(path):
-    array = np.load(path, mmap_mode="r")
+    with np.errstate(over="ignore"):  # of the product of what it says are its sides
+        array = np.load(path, mmap_mode="r")
     return Header(*_three(array.shape), "uint8" if array.dtype == bool else array.dtype.name)
 
 
@@ -190,16 +206,19 @@ def _deep_png(path):
 
 
 def _pillow_header(path):
-    with _quietly(), PIL.Image.open(path) as image:
+    with PIL.Image.open(path, formats=FORMATS) as image:
         channels = 1 if image.mode in GRAY_MODES else 3
         return Header(image.height, image.width, channels, "uint8")
 
 
 def _pillow(path):
-    with imageio.imopen(path, "r", plugin="pillow") as file:
-        image = file.read(index=0, rotate=True, mode=_mode_to_read(file.metadata(index=0)))
-    image = image.astype(np.uint8) * 255 if image.dtype == bool else image
-    return _split(image[..., None] if image.ndim == 2 else image)
+    with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as image:  # by a path: wrong for a turned TIFF
+        image.load()  # which turns a TIFF
+        PIL.ImageOps.exif_transpose(image, in_place=True)
+        mode = _mode_to_read(image)
+        pixels = np.array(image.convert(mode) if mode else image)
+    pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
+    return _split(pixels[..., None] if pixels.ndim == 2 else pixels)
 
 
 class _Decoder(NamedTuple):
@@ -215,12 +234,13 @@ DECODERS = {
 }
 
 
-def _mode_to_read(about):
-    """Pillow's mode to convert to while reading, by a file's metadata; None: as it is."""
-    mode = about["mode"]
-    if "transparency" in about:  # one colour of a palette, or of an image without alpha, stands for it
-        return "RGBA"
-    return None if mode in DIRECT_MODES or mode.startswith(("I", "F")) else "RGB"
+def _mode_to_read(image):
+    """Pillow's mode to convert to while reading; None: as it is."""
+    if "transparency" in image.info:  # one colour of a palette, or of an image without alpha, stands for it
+        return "LA" if image.mode in GRAY_MODES else "RGBA"
+    if image.mode == "P":
+        return image.palette.mode
+    return None if image.mode in DIRECT_MODES else "RGB"
 
 
 def _split(pixels):
@@ -255,11 +275,3 @@ def _naming(path):
 
 def _too_large(path):
     return UserError(f"{path} has more than {MAX_PIXELS:,} pixels, too many to be decoded. Cut it into parts.")
-
-
-@contextlib.contextmanager
-def _quietly():
-    """Pillow warns of an image half as large as the largest that it reads."""
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-        yield

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
 import tifffile
 
 from common.images.pixels import Image, full
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is an error, or does no harm
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION = 274  # tag
@@ -22,6 +26,7 @@ PLAIN = {  # photometric interpretations, with the samples that Pillow reads of 
 }
 CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
+LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
 
 
 class Layout(NamedTuple):
@@ -35,14 +40,16 @@ class Layout(NamedTuple):
 
 def layout(path):
     """The Layout of a file: of several pages the first, or all if it says that they are the bands of one image."""
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         return _layout(file)
 
 
 def decode(path):
     """The Image in a file, of the type that it is stored in, turned upright."""
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         found, page, image = _layout(file), file.pages[0], _image(file)
+        for each in (page,) if image is page else filter(None, image.pages):
+            _check_parts(each)
         pixels = image.asarray()
         pixels = np.moveaxis(pixels, _band_axis(image), -1) if pixels.ndim == 3 else pixels
         pixels = _upright(pixels.reshape(found.shape), page.tags.valueof(ORIENTATION, 1))
@@ -65,9 +72,14 @@ def write(path, pixels, alpha=None):
     tifffile.imwrite(path, both, photometric=photometric, planarconfig="contig", extrasamples=extra, metadata=None)
 
 
+def _opened(path):
+    return tifffile.TiffFile(path, _multifile=False)  # an OME-TIFF may name other files, which would be read
+
+
 def _layout(file):
     if not file.pages:
         raise ValueError("it ends too early")
+    _check_pages(file)
     page, image = file.pages[0], _image(file)
     shape, samples, colours = list(image.shape), page.samplesperpixel, getattr(page.photometric, "name", "")
     if len(shape) == 3:
@@ -84,6 +96,27 @@ def _layout(file):
     if not plain and colours in CONVERTED:
         raise ValueError(f"its colours are {colours}, of {page.bitspersample} bits: convert it to RGB")
     return Layout(tuple(shape), page.dtype, alpha, bool(plain))
+
+
+def _check_pages(file):
+    """Raises ValueError if the next page of one is an earlier one: the list of them would have millions."""
+    seen = set()
+    for page in file.pages:
+        if page.offset in seen:
+            raise ValueError("its pages come in a circle")
+        seen.add(page.offset)
+
+
+def _check_parts(page):
+    """Raises ValueError if a page has not all of its strips or tiles, or such as are far larger than the image.
+
+    What is missing would be read as zeros, thousands of times; what is too large would be made room for.
+    """
+    count, wanted, size = len(page.dataoffsets), math.prod(page.keyframe.chunked), math.prod(page.keyframe.chunks)
+    if count < wanted:
+        raise ValueError(f"it has {count} of the {wanted} parts of its image")
+    if size > max(LARGEST_PART, page.keyframe.size):
+        raise ValueError(f"its parts have {size} values each, and its image {page.keyframe.size}")
 
 
 def _image(file):
