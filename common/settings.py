@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 from typing import NamedTuple
 
 from common.errors import UserError, naming
@@ -13,6 +14,7 @@ from common.errors import UserError, naming
 FIXED = "fixed"  # another value than the run began with is an error
 FREE = "free"  # the new value holds
 WARN = "warn"  # the new value holds, and results may differ in their last bits
+PACKAGES = ("common", "cyclegan", "dualgan", "examples", "pix2pix")  # which a file may have imported
 
 
 def setting(default, about, choices=(), minimum=None, resume=FIXED, auto=False):
@@ -90,7 +92,7 @@ def load(path):
         return {name: _build(path, **part) if "class" in part else part for name, part in found}
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
 
 
@@ -98,12 +100,28 @@ def _describe(part):
     return {"class": f"{type(part).__module__}:{type(part).__qualname__}", **dataclasses.asdict(part)}
 
 
-def _build(path, **fields):
-    module, _, name = fields.pop("class").partition(":")
+def part_class(called):
+    """The class of settings that a file calls "module:name".
+
+    Importing a module runs it, and a file must not choose what is run: raises UserError if the module is none
+    of this project's and not imported already, and TypeError if what it names is no dataclass of settings.
+    """
+    module, _, name = called.partition(":")
+    if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
+        raise UserError(f"{called} is none of this project's settings. If it is yours, import {module} before.")
     part = getattr(importlib.import_module(module), name)
-    if not dataclasses.is_dataclass(part):
-        raise TypeError(f"{module}:{name} is not a part")
+    is_part = isinstance(part, type) and dataclasses.is_dataclass(part)
+    if not is_part or not all("about" in field.metadata for field in dataclasses.fields(part)):
+        raise TypeError(f"{called} is not a part")
+    return part
+
+
+def _build(path, **fields):
+    try:
+        part = part_class(fields.pop("class"))
+    except UserError as error:
+        raise UserError(f"{path} does not read as the settings of a run: {error}") from error
     unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
     if unknown:
-        raise UserError(f"{path} has settings that {name} does not know: {', '.join(sorted(unknown))}.")
+        raise UserError(f"{path} has settings that {part.__name__} does not know: {', '.join(sorted(unknown))}.")
     return part(**fields)

@@ -201,7 +201,8 @@ def test_each_bad_file_is_a_sentence_and_the_others_are_translated(bad, translat
 
 def test_the_command_counts_what_failed_and_says_so_by_its_exit_code(bad, translators):
     flags = ["--phase", "translate", "--run_dir", translators["rgb"].run_dir, "--direction", "A2B"]
-    command = [sys.executable, "-m", "cyclegan.main", *flags, "--input", str(bad / "in"), "--output"]
+    program = "import tests.small, cyclegan, flags.command; flags.command.main(cyclegan.CycleGAN)"
+    command = [sys.executable, "-c", program, *flags, "--input", str(bad / "in"), "--output"]
     strict = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     done = subprocess.run([*command, os.fsencode(bad) + b"/\xe9"], capture_output=True, text=True, env=strict)
     assert done.returncode == 1

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+import sys
 
 import pytest
 
-from common import settings
+from common import report, settings
 from common.errors import UserError
 from common.settings import FREE, setting
 from dualgan import DualGAN
@@ -77,3 +78,63 @@ def test_what_does_not_read_is_named(tmp_path):
     path.write_text(json.dumps(text))
     with pytest.raises(UserError, match="settings that Part does not know: colour"):
         settings.load(path)
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """A module that can be imported, and leaves a file when it is."""
+    code = f"import pathlib\npathlib.Path({str(tmp_path / 'sprung')!r}).touch()\nclass Part:\n    pass\n"
+    (tmp_path / "trapped.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "sprung"
+    sys.modules.pop("trapped", None)
+
+
+@pytest.mark.parametrize(
+    "called", ["trapped:Part", "trapped", "trapped.part:Part", "antigravity:Part", ":Part", "..os:x"]
+)
+def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, called):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"dual": {"class": called}}))
+    with pytest.raises(UserError, match=r"config\.json does not read as the settings of a run: .*import .* before\."):
+        settings.load(path)
+    report.write(tmp_path)
+    assert not trap.exists() and "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        "os:system",
+        "subprocess:Popen",
+        "builtins:exec",
+        "json:JSONDecoder",
+        "common.checkpoints:found",
+        "common.images.pixels:Domain",  # a dataclass, and none of settings
+        "common.settings:part_class",
+        "common.nowhere:Part",
+        "common:",
+    ],
+)
+def test_nothing_but_settings_is_made_from_a_file(tmp_path, called):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"dual": {"class": called, "args": ["touch", str(tmp_path / "sprung")]}}))
+    with pytest.raises(UserError, match="does not read as the settings of a run"):
+        settings.load(path)
+    report.write(tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"dual": ' * 100_000, '{"dual": null}', '{"dual": {"class": 3}}', "3"]
+)
+def test_any_text_is_settings_or_an_error(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match="does not read as the settings of a run"):
+        settings.load(tmp_path / "config.json")
+
+
+def test_a_part_of_one_s_own_is_found_once_it_is_imported(tmp_path):
+    settings.save(tmp_path / "config.json", {}, part=Part(count=3))
+    assert settings.part_class(f"{__name__}:Part") is Part
+    assert settings.load(tmp_path / "config.json") == {"part": Part(count=3)}

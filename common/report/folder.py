@@ -27,7 +27,7 @@ def config(run_dir):
         found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {run_dir} is not the folder of a run.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} does not read as the settings of a run: {error}.") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} does not read as the settings of a run: it is no table of names and values.")
@@ -47,7 +47,7 @@ def facts(path):
     """The dictionary in a JSON file; an empty one if there is none."""
     try:
         found = json.loads(pathlib.Path(path).read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import importlib
 import itertools
 import pathlib
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from common.metrics import OF_FEATURES
 from common.report import curves, folder, pictures, tested
+from common.settings import part_class
 
 ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
 COUNTS = ("images", "equal_to_target")  # among metrics
@@ -204,11 +204,10 @@ def _strips(run_dir):
 
 def _fields(of):
     """{name: (default, meaning)} of a class of settings, "module:name"; an empty one if it is not to be had."""
-    module, _, name = str(of).partition(":")
     try:
-        part = getattr(importlib.import_module(module), name)
+        part = part_class(str(of))
         return {field.name: (_text(field.default), field.metadata.get("about")) for field in dataclasses.fields(part)}
-    except Exception:  # a method of one's own may fail to import in any way
+    except Exception:  # a method of one's own need not be imported, and may fail to be in any way
         return {}
 
 
