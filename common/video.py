@@ -42,6 +42,7 @@ WRITTEN = {  # by suffix
     ".avi": Format("avi", (*H264, "-bf", "0"), PCM),  # it has no times: frames out of order, and MP3, would come late
     ".webm": Format("webm", VP9, OPUS),
 }
+READ = ("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg")  # ffmpeg's; others name files
 SUFFIXES = (*WRITTEN, ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")  # that are read
 
 
@@ -145,7 +146,7 @@ def _encode(batches, path, target, rate, quality, about=None, sound=()):
     if head is None:
         raise UserError(f"There are no frames to write to {target}.")
     shape, count, waiting = head.shape[1:], 0, collections.deque()
-    options = [*_raw(shape, rate), *sound, *_coded(target, shape, quality, about), os.path.abspath(path)]
+    options = [*_raw(shape, rate), *sound, *_coded(target, shape, quality, about), f"file:{os.path.abspath(path)}"]
     with (
         concurrent.futures.ThreadPoolExecutor(1) as thread,
         _ffmpeg(options, f"{target} cannot be written as a video", stdin=subprocess.PIPE) as process,
@@ -162,7 +163,12 @@ def _encode(batches, path, target, rate, quality, about=None, sound=()):
 
 def _pictures(path):
     """ffmpeg's options that read a video, but no sound and no picture of a cover."""
-    return ["-i", os.path.abspath(path), "-map", "0:V:0"]
+    return [*_source(path), "-map", "0:V:0"]
+
+
+def _source(path):
+    """ffmpeg's options that open a file: that alone, whatever its name looks like and whatever it says in it."""
+    return ["-protocol_whitelist", "file", "-format_whitelist", ",".join(READ), "-i", f"file:{os.path.abspath(path)}"]
 
 
 def _raw(shape, rate):
@@ -190,7 +196,7 @@ def _sound(source, target, about, limit):
     same = how.sound is None or source.suffix.lower() == target.suffix.lower()
     cut = ["-t", f"{float(limit / about.rate):.6f}"] if limit else []
     coded = ["-c:a", "copy"] if same else how.sound
-    return [*cut, "-i", os.path.abspath(source), "-map", "0:v:0", "-map", "1:a:0?", *coded, "-map_chapters", "-1"]
+    return [*cut, *_source(source), "-map", "0:v:0", "-map", "1:a:0?", *coded, "-map_chapters", "-1"]
 
 
 @contextlib.contextmanager
@@ -204,7 +210,8 @@ def _ffmpeg(options, problem, remedy="", fatal=None, **pipes):
     pipes = {"stdin": subprocess.DEVNULL, **pipes}
     with (
         tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, stderr=said, start_new_session=True, **pipes) as process,  # Ctrl-C is ours
+        # Ctrl-C is ours. nosec: no shell; every name of a file begins with "file:/", see _source
+        subprocess.Popen(command, stderr=said, start_new_session=True, **pipes) as process,  # nosec B603
     ):
         try:
             yield process
@@ -225,6 +232,8 @@ def _reason(text, status):
     """The first thing that ffmpeg says, without what part of it does."""
     if "matches no streams" in text:
         return "there is no moving picture in it"
+    if "not on whitelist" in text:
+        return "it is none of the formats that are read"
     said = (re.sub(r"^(\[[^]]*\] *)+(Error opening input: )?", "", line) for line in text.splitlines())
     lines = (line.strip().rstrip(".") for line in said)
     return next(filter(None, lines), f"ffmpeg ended with status {status}")

@@ -215,6 +215,7 @@ def test_what_ffmpeg_cannot_write_is_told_in_its_words(tmp_path, source, monkeyp
 def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
     run("-i", loud, "-c", "copy", tmp_path / "whole.mkv")
     run("-i", loud, "-c", "copy", "-movflags", "+frag_keyframe+empty_moov", tmp_path / "parts.mp4")
+    run("-i", tmp_path / "tone.wav", tmp_path / "sound.m4a")
     whole, parts = ((tmp_path / name).read_bytes() for name in ("whole.mkv", "parts.mp4"))
     bad = {
         "zero.mp4": b"",
@@ -222,7 +223,7 @@ def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
         "cut.mp4": loud.read_bytes()[:-200],
         "cut.mkv": whole[: len(whole) // 2],
         "no frames.mp4": parts[: parts.index(b"moof") - 4],
-        "sound.mp4": (tmp_path / "tone.wav").read_bytes(),
+        "sound.mp4": (tmp_path / "sound.m4a").read_bytes(),
     }
     for name, content in bad.items():
         (tmp_path / name).write_bytes(content)
@@ -232,6 +233,37 @@ def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
     assert not (tmp_path / "new").exists()
     with pytest.raises(UserError, match="there is no moving picture in it"):
         translate_video(Same(), "A2B", tmp_path / "sound.mp4", tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["-i.mp4", "-version.mp4", "concat:a|in.mp4", "http:x.mp4", "file:x.mp4", "pipe:0.mp4", "%03d.mp4", "a\nb.mp4"],
+)
+def test_names_are_names_of_files(tmp_path, source, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    source.rename(name)
+    for target in (f"out/{name}", f"-y {name}"):
+        assert translate_video(Same(), "A2B", name, target) == 20
+        assert (tmp_path / target).is_file() and len(read(tmp_path / target)[1]) == 20
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".mkv"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.ts\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ],
+    ids=["concat", "hls", "sdp"],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, source, suffix, text):
+    run("-i", source, "-c", "copy", tmp_path / "other.ts")
+    path = tmp_path / f"list{suffix}"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"list\{suffix} does not read as a video"):
+        translate_video(Same(), "A2B", path, tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_what_cannot_be_asked_for_is_refused(tmp_path, source, monkeypatch):
