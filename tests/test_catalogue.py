@@ -582,7 +582,122 @@ def test_a_header_that_is_a_bomb(server, tmp_path, before):
     info = tarfile.TarInfo("trainA/1.jpg")
     info.pax_headers = {"comment": "x" * 3_000_000}
     serve(server, tarred(before | {"x": info}))
-    refused(server, tmp_path, "a header of more than 1,048,576 bytes")
+    refused(server, tmp_path, "a header of more than 32,768 bytes")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize("content", [b"9" * 2_000_000, b"9" * 30_000, b"x" * 30_000])
+def test_headers_that_take_long(server, tmp_path, kind, content):
+    """`tarfile` takes a time that is quadratic in the length of some."""
+    info = tarfile.TarInfo("long")
+    info.type = kind
+    packed = tarred({"trainA/1.jpg": b"1"}, "w")
+    info.size = len(content)
+    filled = content + bytes(-len(content) % 512)
+    serve(server, info.tobuf(tarfile.USTAR_FORMAT) + filled + packed)
+    began = time.monotonic()
+    refused(server, tmp_path, "The archive")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("size", [-1, -512, -(2**62), 2**62, 2**70])
+def test_sizes_that_cannot_be(server, tmp_path, size):
+    """Of a member of a tar archive, whose field holds numbers of 95 bits and a sign."""
+    packed = bytearray(tarred({"trainA/1.jpg": b"1", "trainA/2.jpg": b"2"}, "w"))
+    number = (size % 2**96).to_bytes(12, "big")
+    packed[124:136] = (b"\xff" if size < 0 else b"\x80") + number[1:]
+    packed[148:156] = b"        "
+    packed[148:156] = b"%06o\0 " % sum(packed[:512])
+    serve(server, bytes(packed))
+    began = time.monotonic()
+    refused(server, tmp_path, "The archive")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"path": "../../outside"},
+        {"path": "/outside"},
+        {"linkpath": "../../outside"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "../outside", "GNU.sparse.realsize": "9"},
+        {"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999999", "path": "trainA/1.jpg"},
+        {"size": "99999999999"},
+        {"path": "a/" * 3000 + "b"},
+        {"path": "x" * 300},
+    ],
+    ids=lambda headers: " ".join(f"{k}={v}" for k, v in headers.items())[:40],
+)
+def test_extended_headers_are_checked_as_the_names_that_they_replace(server, tmp_path, headers):
+    info = tarfile.TarInfo("trainA/1.jpg")
+    info.pax_headers = headers
+    if "linkpath" in headers:
+        info.type = tarfile.SYMTYPE
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+    serve(server, packed.getvalue())
+    refused(server, tmp_path, "The archive ")
+    assert not list(tmp_path.rglob("outside"))
+
+
+def lying(**fields):
+    """A zip archive of which the first member, in both its headers, says other things of itself than are true."""
+    packed = bytearray(zipped({"trainA/1.jpg": b"1" * 5000, "trainA/2.jpg": b"2"}, zipfile.ZIP_DEFLATED))
+    local, central = 0, packed.index(b"PK\1\2")
+    places = {"crc": (14, 16), "compressed": (18, 20), "size": (22, 24), "offset": (None, 42)}
+    for name, value in fields.items():
+        for begin, place in zip((local, central), places[name]):
+            if place is not None:
+                struct.pack_into("<I", packed, begin + place, value)
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"size": 10},
+        {"size": 2**32 - 2},
+        {"compressed": 3},
+        {"compressed": 2**32 - 2},
+        {"crc": 1},
+        {"offset": 2**31},
+        {"size": 0, "compressed": 0},
+    ],
+    ids=str,
+)
+def test_a_zip_that_lies_of_sizes(server, tmp_path, fields):
+    serve(server, lying(**fields))
+    refused(server, tmp_path, "The archive ")
+
+
+def test_members_that_lie_over_each_other(server, tmp_path):
+    """A bomb of a few bytes for each member: all have the content of one."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("trainA/1.jpg", bytes(100_000))
+        archive.filelist += archive.filelist * 9
+    serve(server, packed.getvalue())
+    refused(server, tmp_path, "The archive has a member 'trainA/1.jpg' that lies over another")
+
+
+def test_names_that_differ_in_their_case(server, tmp_path):
+    """Both are kept, or where the disk does not tell them apart nothing is."""
+    names = {"trainA/a.jpg": b"1", "trainA/A.jpg": b"2"}
+    serve(server, zipped(names))
+    try:
+        folder = download.download("facades", tmp_path / "sets", address(server))
+        assert without_record(folder) == names
+    except UserError as error:
+        assert "two members for" in str(error)
+
+
+def test_a_body_without_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MOST", 5000)
+    serve(server, WHOLE, tells_length=False)
+    assert len(WHOLE) > 5000
+    refused(server, tmp_path, "What is fetched has more than 5,000 bytes")
+    assert (tmp_path / "sets" / ".facades.part").stat().st_size <= 5000
 
 
 def test_what_is_left_out_may_be_large(server, tmp_path):

@@ -20,7 +20,8 @@ MEMBERS = 1_000_000  # in an archive, at most
 UNPACKED = 64 * 2**30  # bytes in an archive, at most
 RATIO = 200  # bytes that one of an archive may become, once it is more than RATIO_FROM
 RATIO_FROM = 2**30
-HEADER = 2**20  # bytes of a tar archive between the contents of two members
+HEADER = 2**15  # bytes of a tar archive between the contents of two members; `tarfile` takes long over more
+ZIP_HEADER = 30  # bytes before the name of a member
 DAMAGE = (  # what reading an archive raises when it is not well
     EOFError,
     NotImplementedError,
@@ -148,6 +149,7 @@ def _write(path, content):
 def _unpack_zip(archive, beside):
     allowance = _Allowance(archive.stat().st_size)
     with zipfile.ZipFile(archive) as file:
+        _check_apart(file)
         for member in file.infolist():
             allowance.member()
             path = _path(beside, member.orig_filename)
@@ -157,6 +159,17 @@ def _unpack_zip(archive, beside):
             else:
                 with file.open(member) as content:
                     _write(path, _Counted(content, allowance))
+                if path and path.stat().st_size != member.file_size:
+                    raise zipfile.BadZipFile(f"{member.filename!r} has not the {member.file_size:,} bytes that it says")
+
+
+def _check_apart(file):
+    """Raises UserError if members of a zip archive lie over each other, as those of a bomb do."""
+    members = sorted(file.infolist(), key=lambda member: member.header_offset)
+    ends = [*(member.header_offset for member in members[1:]), file.start_dir]
+    for member, end in zip(members, ends):
+        if member.header_offset + ZIP_HEADER + member.compress_size > end:
+            raise UserError(f"The archive has a member {member.filename!r} that lies over another. {NO_SET}")
 
 
 def _check_zip(member):
@@ -207,6 +220,8 @@ def _unpack_member(file, member, beside):
     path = _path(beside, member.name)
     if not (member.isdir() or member.isreg()) or member.issparse():
         raise UserError(f"The archive has a member {member.name!r} that is a link or a device. {NO_SET}")
+    if member.size < 0:
+        raise tarfile.ReadError(f"{member.name!r} says that it has {member.size:,} bytes")
     tarfile.data_filter(member, str(beside))
     if member.isdir():
         _make(path or beside)

@@ -20,6 +20,7 @@ from common.settings import write_whole
 
 TIMEOUT = 60.0  # seconds without a byte after which a server has gone
 CHUNK = 2**20  # bytes that are read at once
+MOST = archives.UNPACKED  # bytes of an archive
 
 
 def download(name, data_root, address=None):
@@ -251,6 +252,8 @@ def _copy(response, file, have, length):
                 return _why(error)
             if not chunk:
                 return ""
+            if file.tell() + len(chunk) > MOST:
+                raise UserError(f"What is fetched has more than {MOST:,} bytes: no set of images is as large.")
             file.write(chunk)
             bar.update(len(chunk))
 
