@@ -1,13 +1,15 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
 # make test   ruff, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3
 EXTRAS ?= test
 BIN := .venv/bin
 DEMO := runs/demo
+SOURCES := common flags dualgan cyclegan pix2pix benchmarks examples setup.py
 
-.PHONY: demo test test-all clean
+.PHONY: demo test test-all audit clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -21,6 +23,10 @@ test: .venv/.test
 test-all: .venv/.test
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
 
+audit: .venv/.audit
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(SOURCES)
+	$(BIN)/pip-audit --skip-editable
+
 clean:
 	rm -rf .venv build *.egg-info runs/demo
 
@@ -32,4 +38,9 @@ clean:
 .venv/.test: setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch $@ .venv/.core
+
+.venv/.audit: setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
 	touch $@ .venv/.core
