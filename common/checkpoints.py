@@ -222,7 +222,8 @@ def refuse_misfits(path, variables):
 def _files(path):
     """The files of a checkpoint, its index first: without it, the others are nothing."""
     path = pathlib.Path(path)
-    return sorted(path.parent.glob(f"{path.name}.*"), key=lambda file: file.suffix != ".index")
+    found = (file for file in path.parent.glob(f"{path.name}.*") if file.is_file())
+    return sorted(found, key=lambda file: file.suffix != ".index")
 
 
 def _remove(path):

@@ -3,7 +3,7 @@
 A watcher has the `name` of its state, is called with every logged Row, and returns a sentence, what was
 seen, since when and what to do, or None. It says so of every row that shows it: once is the Monitor's.
 
-Long windows are counted in steps, so that they are as long however often a row is logged.
+Windows are counted in steps, so that they are as long however often a row is logged, and have ROWS rows at least.
 """
 
 import collections
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROWS = 20  # of the log that a mean is over
-LONG = 1000  # steps of a long window, at least ROWS rows
+ROWS = 20  # of the log that a mean is over, at least
+SHORT, LONG = 200, 1000  # steps of windows
 MEASURE = "luminance_correlation"
 INVERTED = -0.3  # mean correlation that is warned of
 DISTANCE = "distance_from_input"
@@ -65,27 +65,27 @@ class Window:
 
 def watchers(dual, log_every=10):
     """Those of the states that `dual` can be in, when every so manieth step is logged."""
-    long = max(ROWS, LONG // log_every)
+    short, long = (max(ROWS, steps // log_every) for steps in (SHORT, LONG))
     found = [LearningRateZero("generator", dual.lr_G), LearningRateZero("critic", dual.lr_D), DataStarving(long // 2)]
     for name in dual.directions:
         critic = CriticWinning if dual.gan_loss in CHANCE else CriticRunningAway
         found += [critic(name, dual, long), LowDiversity(name, dual, skipped=long)]
         if dual.channels_A == dual.channels_B and not dual.begins_as_identity:
-            found.append(CopyingInput(name, dual))
+            found.append(CopyingInput(name, dual, short))
         if dual.channels_A == dual.channels_B and hasattr(dual, "lambda_identity"):
-            found.append(ColourInversion(name, dual.lambda_identity))
+            found.append(ColourInversion(name, dual.lambda_identity, short))
     return found
 
 
 class ColourInversion:
-    """Bright becomes dark: luminance before and after correlates at INVERTED or below, mean of ROWS rows.
+    """Bright becomes dark: luminance before and after correlates at INVERTED or below, mean of a short window.
 
     Networks that undo each other may settle there: no cycle loss sees it.
     """
 
-    def __init__(self, direction, lambda_identity):
+    def __init__(self, direction, lambda_identity, rows):
         self.name = f"{direction}/colour inversion"
-        self._direction, self._lambda_identity, self._window = direction, lambda_identity, Window(ROWS)
+        self._direction, self._lambda_identity, self._window = direction, lambda_identity, Window(rows)
 
     def __call__(self, row):
         found = row.values.get(f"{self._direction}/generator/{MEASURE}")
@@ -94,20 +94,20 @@ class ColourInversion:
         more = max(0.5, 2 * self._lambda_identity)
         return (
             f"at step {row.step:,} {self._direction} makes bright what was dark: luminance before and after correlates"
-            f" at {mean:.2f}, mean of {ROWS} logged steps since {self._window.since:,}. If colours in samples/ look"
+            f" at {mean:.2f}, mean of the steps since {self._window.since:,}. If colours in samples/ look"
             " inverted, and this is not what the sets of images ask for, begin again with"
             f" --lambda_identity {more:g} and another --run_dir or --seed."
         )
 
 
 class CopyingInput:
-    """Images come out as they went in: mean|fake - real| is below COPIED, mean of ROWS rows.
+    """Images come out as they went in: mean|fake - real| is below COPIED, mean of a short window.
 
     It is the least of cycle and identity losses, from which the game may fail to lead away.
     """
 
-    def __init__(self, direction, dual):
-        self.name, self._direction, self._window = f"{direction}/copying its input", direction, Window(ROWS)
+    def __init__(self, direction, dual, rows):
+        self.name, self._direction, self._window = f"{direction}/copying its input", direction, Window(rows)
         identity = getattr(dual, "lambda_identity", 0.0)
         cures = [f"--lambda_identity {identity / 5:g}"] if identity else []
         cures += ["--netG resnet_9blocks, which has no skips to copy through"] * ("unet" in getattr(dual, "netG", ""))
@@ -122,7 +122,7 @@ class CopyingInput:
             return None
         return (
             f"at step {row.step:,} {self._direction} copies its input: what comes out differs from it by {mean:.2%} of"
-            f" the range, mean of {ROWS} logged steps since {self._window.since:,}. If the images of A and B are not"
+            f" the range, mean of the steps since {self._window.since:,}. If the images of A and B are not"
             f" the same, begin again in another --run_dir with {self._cures}."
         )
 

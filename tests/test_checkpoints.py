@@ -44,11 +44,12 @@ def test_another_type_is_refused(tmp_path):
         restore(tmp_path, tf.float64, a=[2])
 
 
-def test_a_broken_file_is_named(tmp_path):
+def test_a_broken_file_is_named(tmp_path, capsys):
     save(tmp_path, a=[2])
     (tmp_path / "checkpoints" / "model-00000007.index").write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"model-00000007 does not read"):
+    with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
         restore(tmp_path, a=[2])
+    assert "model-00000007.index is not as it was written" in capsys.readouterr().err
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
@@ -59,7 +60,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
         checkpoints = Checkpoints(tmp_path)
         checkpoints.save(session, 1)
         weight.load([1.0, float("nan")], session)
-        with pytest.raises(UserError, match=r"After step 2 a weight is not finite.*last good checkpoint is .*00000001"):
+        with pytest.raises(UserError, match="After step 2 a weight is not finite, so it is not saved"):
             checkpoints.save(session, 2)
     assert [path.name for path in tmp_path.glob("checkpoints/*.index")] == ["model-00000001.index"]
 

@@ -33,33 +33,33 @@ def series(name, numbers):
 
 
 def test_colours_that_stay_inverted():
-    said = told(health.ColourInversion("A2B", 0.0), series(CORRELATION, [-0.5] * 60))
+    said = told(health.ColourInversion("A2B", 0.0, 20), series(CORRELATION, [-0.5] * 60))
     assert min(said) == health.ROWS == 20
     assert "at step 200 A2B makes bright what was dark" in said[20]
-    assert "-0.50, mean of 20 logged steps since 10." in said[20]
+    assert "-0.50, mean of the steps since 10." in said[20]
     assert "--lambda_identity 0.5 " in said[20]
-    said = told(health.ColourInversion("A2B", 0.6), series(CORRELATION, [-0.31] * 20))
+    said = told(health.ColourInversion("A2B", 0.6, 20), series(CORRELATION, [-0.31] * 20))
     assert "--lambda_identity 1.2 " in said[20]
 
 
 def test_colours_that_are_kept_or_soon_turn():
     for correlations in ([0.2] * 60, [-0.29] * 60, [-0.9] * 5 + [0.9] * 60):
-        assert not told(health.ColourInversion("A2B", 0.0), series(CORRELATION, correlations))
+        assert not told(health.ColourInversion("A2B", 0.0, 20), series(CORRELATION, correlations))
 
 
 def test_copies_are_told_when_the_mean_of_twenty_falls_below_a_hundredth():
     # after n rows of 0.005 the mean is (0.05 (20 - n) + 0.005 n) / 20, below 0.01 from n = 18 on
-    said = told(health.CopyingInput("A2B", CycleGAN()), series(DISTANCE, [0.05] * 30 + [0.005] * 30))
+    said = told(health.CopyingInput("A2B", CycleGAN(), 20), series(DISTANCE, [0.05] * 30 + [0.005] * 30))
     assert min(said) == 48
     assert "at step 480 A2B copies its input" in said[48]
-    assert "by 0.95% of the range, mean of 20 logged steps since 290." in said[48]
+    assert "by 0.95% of the range, mean of the steps since 290." in said[48]
     assert "--lambda_identity 0.1, or crops that are a smaller part of the images than --load_size 286" in said[48]
-    assert not told(health.CopyingInput("A2B", CycleGAN()), series(DISTANCE, [0.0101] * 60))
+    assert not told(health.CopyingInput("A2B", CycleGAN(), 20), series(DISTANCE, [0.0101] * 60))
 
 
 def test_skips_are_what_a_unet_copies_through():
     def cure(dual):
-        return told(health.CopyingInput("A2B", dual), series(DISTANCE, [0.0] * 20))[20]
+        return told(health.CopyingInput("A2B", dual, 20), series(DISTANCE, [0.0] * 20))[20]
 
     assert "--netG resnet_9blocks" in cure(CycleGAN(netG="unet_256"))
     assert "--netG" not in cure(CycleGAN())

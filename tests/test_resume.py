@@ -27,7 +27,8 @@ def newest(root, run_dir):
     return tf.train.latest_checkpoint(f"{root}/{run_dir}/checkpoints") or ""
 
 
-@pytest.mark.parametrize("batch_size", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 4])
 def test_killed_and_started_again(tmp_path, batch_size):
     random = np.random.default_rng(0)
     for folder in ("train/A", "train/B"):

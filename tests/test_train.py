@@ -262,6 +262,7 @@ def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     dual, images, run = setup(steps=5, log_every=1)
     monkeypatch.setattr("common.health.INVERTED", 1.0)
     monkeypatch.setattr("common.health.ROWS", 2)
+    monkeypatch.setattr("common.health.SHORT", 2)
     training.train(dual, images, run)
     said = capsys.readouterr().err
     assert said.count("warning: at step") == 2

@@ -8,6 +8,10 @@ import pytest
 
 from common import lock
 from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.train import train
+from tests import small
 
 HOLD = (
     "import sys, time; from common import lock\nwith lock.held(sys.argv[1]): print('held', flush=True); time.sleep(60)"
@@ -41,6 +45,13 @@ def test_within_one_process_too(tmp_path):
         pass
     with lock.held(tmp_path):
         pass
+
+
+def test_a_training_holds_it(tmp_path, dataset):
+    images = Images("set", data_root=str(dataset(train_A=2, train_B=2)))
+    with lock.held(tmp_path / "run"), pytest.raises(UserError, match="run is in use"):
+        train(small.Gain(), images, Run(run_dir=str(tmp_path / "run"), steps=1))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
 
 
 def test_a_folder_that_is_a_file(tmp_path):
