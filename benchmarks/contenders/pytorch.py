@@ -1,0 +1,180 @@
+"""PyTorch: the published networks and steps of CycleGAN and pix2pix, written as people write them."""
+
+import itertools
+import random
+
+import torch
+from torch import nn
+
+BETAS, RATE = (0.5, 0.999), 2e-4
+
+
+def convolution(inputs, outputs, size, stride=1, padding=0, norm=nn.InstanceNorm2d, activation=None):
+    """Convolution, norm and activation, as a list of modules."""
+    found = [nn.Conv2d(inputs, outputs, size, stride, padding, bias=norm is not nn.BatchNorm2d)]
+    found += [norm(outputs)] if norm else []
+    return found + ([activation] if activation else [])
+
+
+class Residual(nn.Module):
+    """A block of a ResNet."""
+
+    def __init__(self, filters):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            *convolution(filters, filters, 3, activation=nn.ReLU(True)),
+            nn.ReflectionPad2d(1),
+            *convolution(filters, filters, 3),
+        )
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def resnet(blocks, filters=64):
+    """CycleGAN's generator."""
+    found = [nn.ReflectionPad2d(3), *convolution(3, filters, 7, activation=nn.ReLU(True))]
+    for width in (filters, 2 * filters):
+        found += convolution(width, 2 * width, 3, 2, 1, activation=nn.ReLU(True))
+    found += [Residual(4 * filters) for _ in range(blocks)]
+    for width in (4 * filters, 2 * filters):
+        found += [nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1), nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+    return nn.Sequential(*found, nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh())
+
+
+class Skip(nn.Module):
+    """A level of a U-Net around the level below it."""
+
+    def __init__(self, outer, inner, below=None, outermost=False, dropout=False):
+        super().__init__()
+        down = nn.Conv2d(3 if outermost else outer, inner, 4, 2, 1, bias=outermost and False)
+        up = nn.ConvTranspose2d(2 * inner if below else inner, 3 if outermost else outer, 4, 2, 1, bias=outermost)
+        if outermost:
+            layers = [down, below, nn.ReLU(True), up, nn.Tanh()]
+        else:
+            norm = [nn.BatchNorm2d(inner)] if below else []
+            layers = [nn.LeakyReLU(0.2, True), down, *norm, *([below] if below else []), nn.ReLU(True), up]
+            layers += [nn.BatchNorm2d(outer)] + ([nn.Dropout(0.5)] if dropout else [])
+        self.layers, self.outermost = nn.Sequential(*layers), outermost
+
+    def forward(self, x):
+        return self.layers(x) if self.outermost else torch.cat([x, self.layers(x)], 1)
+
+
+def unet(depth=8, filters=64):
+    """pix2pix's generator."""
+    level = Skip(8 * filters, 8 * filters)
+    for _ in range(depth - 5):
+        level = Skip(8 * filters, 8 * filters, level, dropout=True)
+    for width in (4 * filters, 2 * filters, filters):
+        level = Skip(width, 2 * width, level)
+    return Skip(3, filters, level, outermost=True)
+
+
+def patch_critic(channels, norm, filters=64):
+    """A critic of patches of 70 pixels."""
+    found = convolution(channels, filters, 4, 2, 1, norm=None, activation=nn.LeakyReLU(0.2, True))
+    for level in range(3):
+        width, stride = filters * 2**level, 2 if level < 2 else 1
+        found += convolution(width, 2 * width, 4, stride, 1, norm, nn.LeakyReLU(0.2, True))
+    return nn.Sequential(*found, nn.Conv2d(8 * filters, 1, 4, 1, 1))
+
+
+class Pool:
+    """Fakes of before."""
+
+    def __init__(self, size=50):
+        self.size, self.kept = size, []
+
+    def __call__(self, image):
+        if len(self.kept) < self.size:
+            self.kept.append(image)
+            return image
+        if random.random() < 0.5:
+            return image
+        slot = random.randrange(self.size)
+        before, self.kept[slot] = self.kept[slot], image
+        return before
+
+
+def against(game, scores, real):
+    """The loss of scores beside those of real, or fake, images."""
+    return game(scores, torch.full_like(scores, float(real)))
+
+
+def trained(networks, wanted):
+    """Whether gradients are asked of the weights of `networks`."""
+    for network in networks:
+        network.requires_grad_(wanted)
+
+
+def cyclegan(case):
+    """A function that takes a step of CycleGAN."""
+    blocks = {"resnet_6blocks": 6, "resnet_9blocks": 9}[case.generator]
+    to_B, to_A = resnet(blocks), resnet(blocks)
+    like_B, like_A = (patch_critic(3, nn.InstanceNorm2d) for _ in range(2))
+    generate = torch.optim.Adam(itertools.chain(to_B.parameters(), to_A.parameters()), RATE, BETAS)
+    judge = torch.optim.Adam(itertools.chain(like_B.parameters(), like_A.parameters()), RATE, BETAS)
+    game, l1, pools = nn.MSELoss(), nn.L1Loss(), (Pool(), Pool())
+    A, B = tensors(case)
+
+    def step():
+        fake_B, fake_A = to_B(A), to_A(B)
+        back_A, back_B = to_A(fake_B), to_B(fake_A)
+        trained((like_A, like_B), False)
+        generate.zero_grad()
+        loss = 5.0 * (l1(to_B(B), B) + l1(to_A(A), A)) + 10.0 * (l1(back_A, A) + l1(back_B, B))
+        (loss + against(game, like_B(fake_B), True) + against(game, like_A(fake_A), True)).backward()
+        generate.step()
+        trained((like_A, like_B), True)
+        judge.zero_grad()
+        for critic, real, fake, pool in ((like_B, B, fake_B, pools[0]), (like_A, A, fake_A, pools[1])):
+            seen = pool(fake.detach())
+            (0.5 * (against(game, critic(real), True) + against(game, critic(seen), False))).backward()
+        judge.step()
+
+    return step
+
+
+def pix2pix(case):
+    """A function that takes a step of pix2pix."""
+    to_B, like_B = unet(), patch_critic(6, nn.BatchNorm2d)
+    generate = torch.optim.Adam(to_B.parameters(), RATE, BETAS)
+    judge = torch.optim.Adam(like_B.parameters(), RATE, BETAS)
+    game, l1 = nn.BCEWithLogitsLoss(), nn.L1Loss()
+    A, B = tensors(case)
+
+    def step():
+        fake = to_B(A)
+        trained((like_B,), True)
+        judge.zero_grad()
+        seen = like_B(torch.cat([A, fake.detach()], 1)), like_B(torch.cat([A, B], 1))
+        (0.5 * (against(game, seen[0], False) + against(game, seen[1], True))).backward()
+        judge.step()
+        trained((like_B,), False)
+        generate.zero_grad()
+        (against(game, like_B(torch.cat([A, fake], 1)), True) + 100.0 * l1(fake, B)).backward()
+        generate.step()
+
+    return step
+
+
+def tensors(case):
+    """A and B, [1, 3, S, S]."""
+    return [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in case.images()]
+
+
+def prepare(case, threads):
+    """A function that takes one step, or translates one image."""
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    if case.training:
+        return {"cyclegan": cyclegan, "pix2pix": pix2pix}[case.model](case)
+    network, (image, _) = resnet(9).eval(), tensors(case)
+
+    def translate():
+        with torch.inference_mode():
+            network(image)
+
+    return translate

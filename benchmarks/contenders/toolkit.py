@@ -1,0 +1,50 @@
+"""This toolkit: the graph and the session of a training, fed with images in memory."""
+
+import numpy as np
+
+from common import run as runs
+from common import step, use
+from common import tensorflow as tf
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+from pix2pix import Pix2Pix
+
+SEED = 0
+IMAGES_IN_EPOCH = 1000
+
+
+def dual_of(case):
+    """The dual of a case, with everything as published."""
+    cls = {"cyclegan": CycleGAN, "dualgan": DualGAN, "pix2pix": Pix2Pix}[case.model]
+    fields = {"netG": case.generator} if case.generator else {}
+    return cls(image_size=case.size, load_size=0, **fields)
+
+
+def prepare(case, threads):
+    """A function that takes one step, or translates one image."""
+    with tf.Graph().as_default():
+        return _built(case, threads)
+
+
+def _built(case, threads):
+    tf.set_random_seed(SEED)
+    shape = [1, case.size, case.size, 3]
+    A, B, index = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, shape), tf.placeholder(tf.int64, [1])
+    dual = dual_of(case)
+    if case.training:
+        fetches = [each.update for each in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes]
+    else:
+        fetches = [use.connect(dual, "A2B", A, index)[0].fake]
+    initialize = tf.global_variables_initializer()
+    tf.get_default_graph().finalize()
+    session = runs.session(threads)
+    session.run(initialize)
+    images, number = dict(zip((A, B), case.images())), 0
+
+    def run():
+        nonlocal number
+        for fetch in fetches:
+            session.run(fetch, {**images, index: np.array([number])})
+        number += 1
+
+    return run
