@@ -183,8 +183,10 @@ class Dual(abc.ABC):
         fakes: with a Wasserstein game, its estimate of their distance.
         """
         game, critic = losses.ADVERSARIAL[self.gan_loss], direction.critic
-        real = critic(direction.target, direction.real)
-        fake = critic(direction.fake, direction.given)
+        both = critic(
+            tf.concat([direction.target, direction.fake], axis=0), tf.concat([direction.real, direction.given], axis=0)
+        )
+        real, fake = tf.split(both, 2)
         found = {
             "adversarial": (0.5 if self.gan_loss in self.halves else 1.0, game.critic(real, fake)),
             "margin": (None, tf.reduce_mean(real) - tf.reduce_mean(fake)),

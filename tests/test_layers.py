@@ -115,6 +115,42 @@ def test_pytorchs_transposed_conv(session):
     np.testing.assert_allclose(y, full[:, 1:9, 1:11], atol=1e-12)
 
 
+def test_conv_to_few_channels_is_a_convolution(session):
+    """It is computed in another way, with a gradient of its own: both beside NumPy's and TensorFlow's."""
+    x, dy = RANDOM.normal(size=[2, 11, 12, 5]), RANDOM.normal(size=[2, 5, 6, 3])
+    image = tf.placeholder_with_default(x, [None, None, None, 5])
+    with tf.variable_scope("layer"):
+        y = layers.conv(image, 3, 7, 1, kernel(), padding="VALID")
+    weights = next(variable for name, variable in variables().items() if name == "layer/kernel")
+    plain = tf.nn.conv2d(image, weights, 1, "VALID")
+    found, expected = (_two_derivatives(each, [image, weights], tf.constant(dy)) for each in (y, plain))
+    y, value, *found, _ = run(session, y, weights, *found, plain)
+    expected = session.run(expected)
+    for i, j in ((0, 0), (4, 5), (2, 3)):
+        by_hand = np.tensordot(x[0, i : i + 7, j : j + 7], value, axes=3)
+        np.testing.assert_allclose(y[0, i, j], by_hand, atol=1e-12)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
+def _two_derivatives(y, of, dy):
+    """The first derivatives of y·dy, and those of the sum of their squares."""
+    first = tf.gradients(y, of, dy)
+    return first + tf.gradients(tf.add_n([tf.reduce_sum(tf.square(each)) for each in first]), of)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (1, 2, 3)])
+def test_gradients_of_a_norm_are_those_of_its_definition(session, axes):
+    """Both derivatives beside those that TensorFlow finds of the definition, written out."""
+    x = tf.constant(RANDOM.normal(2.0, 3.0, size=[2, 4, 5, 3]))
+    dy = tf.constant(RANDOM.normal(size=[2, 4, 5, 3]))
+    centred = x - tf.reduce_mean(x, axes, keepdims=True)
+    plain = centred / tf.sqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + 1e-3)
+    found, expected = (session.run(_two_derivatives(y, [x], dy)) for y in (layers._standardized(x, axes, 1e-3), plain))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 def test_reflection_is_that_of_numpy(session):
     x = RANDOM.normal(size=[1, 5, 6, 2])
     (y,) = run(session, layers.pad(tf.constant(x), 3, "REFLECT"))
