@@ -14,7 +14,7 @@ import sys
 
 from benchmarks.contenders.cases import CASES
 
-RIVALS = {"cyclegan": ("pytorch", "plain"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
+RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
 SECONDS = 4.0  # of a round of one contender, at least
 
 

@@ -1,10 +1,12 @@
-"""This toolkit: the graph and the session of a training, fed with images in memory."""
+"""This toolkit: the graph and the session of a training, fed with images in memory, or, as its rival is, from files."""
 
 import numpy as np
 
 from common import run as runs
-from common import step, use
+from common import step, train, use
 from common import tensorflow as tf
+from common.images import Images
+from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from pix2pix import Pix2Pix
@@ -27,6 +29,8 @@ def prepare(case, threads):
 
 
 def _built(case, threads):
+    if case.model == "dualgan":
+        return _from_files(case, threads)
     tf.set_random_seed(SEED)
     shape = [1, case.size, case.size, 3]
     A, B, index = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, shape), tf.placeholder(tf.int64, [1])
@@ -48,3 +52,20 @@ def _built(case, threads):
         number += 1
 
     return run
+
+
+def _from_files(case, threads):
+    folder, dual = case.folder(), dual_of(case)
+    images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(run_dir=str(folder / "run"))
+    files = images.training_files(dual)
+    loaders = images.loaders(dual, files, images.domains(dual, files))
+    graph = train.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
+    session = runs.session(threads)
+    session.run(graph.initialize)
+    session.run(graph.begin, {graph.start: 0})
+
+    def run_step():
+        for each in graph.step.passes:
+            session.run((each.losses, each.update))
+
+    return run_step

@@ -1,0 +1,83 @@
+"""The way DualGAN's official code works, rebuilt from what is known of it: no code of it is here.
+
+A run for the critics, in which the generators are computed anew to make their fakes, then a run for the generators;
+images are read and resized between the steps, in the same thread; the graph is that of the code's layers.
+"""
+
+import numpy as np
+import PIL.Image
+
+from benchmarks.contenders.cases import FILES
+from benchmarks.contenders.tf1 import NORMAL, conv, deconv, norm
+from common import tensorflow as tf
+
+EPSILON, LAMBDA, GAMMA = 1e-6, 500.0, 10.0
+
+
+def unet(x, name, filters=64, depth=8):
+    """The generator: kernels of 3, of 5 at its ends; decoder before skip."""
+    with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
+        skips = []
+        for level in range(depth):
+            width = filters * min(2**level, 8)
+            x = conv(tf.nn.leaky_relu(x, 0.2) if level else x, width, 3 if level else 5, 2, f"e{level}")
+            x = norm(x, f"ne{level}", EPSILON) if level else x
+            skips.append(x)
+        for level in reversed(range(depth - 1)):
+            x = norm(deconv(tf.nn.relu(x), filters * min(2**level, 8), 3, f"d{level}"), f"nd{level}", EPSILON)
+            x = tf.concat([x, skips[level]], 3)
+        return tf.nn.tanh(deconv(tf.nn.relu(x), 3, 5, "out"))
+
+
+def critic(x, name, filters=64):
+    """The critic of whole images."""
+    with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
+        for level in range(5):
+            x = conv(x, filters * min(2**level, 8), 3 if level else 5, 2, f"c{level}")
+            x = tf.nn.leaky_relu(norm(x, f"n{level}", EPSILON) if level else x, 0.2)
+        values = x.shape[1:].num_elements()
+        kernel = tf.get_variable("w", [values, 1], initializer=tf.random_normal_initializer(0.0, NORMAL))
+        return tf.matmul(tf.reshape(x, [-1, values]), kernel)
+
+
+def penalty(real, fake, name):
+    """The gradient penalty of a critic."""
+    between = real + tf.random_uniform([1, 1, 1, 1]) * (fake - real)
+    slopes = tf.gradients(critic(between, name), between)[0]
+    return tf.reduce_mean(tf.square(tf.sqrt(1e-8 + tf.reduce_sum(tf.square(slopes), [1, 2, 3])) - 1.0))
+
+
+def prepare(case, threads):
+    """A function that takes a step of DualGAN with wgan-gp, files included."""
+    folder = case.folder()
+    with tf.Graph().as_default():
+        A, B = (tf.placeholder(tf.float32, [1, case.size, case.size, 3]) for _ in "AB")
+        fake_B, fake_A = unet(A, "g_A2B"), unet(B, "g_B2A")
+        back_A, back_B = unet(fake_B, "g_B2A"), unet(fake_A, "g_A2B")
+        judged = sum(
+            tf.reduce_mean(critic(fake, name)) - tf.reduce_mean(critic(real, name)) + GAMMA * penalty(real, fake, name)
+            for real, fake, name in ((B, fake_B, "d_B"), (A, fake_A, "d_A"))
+        )
+        cycle = tf.reduce_mean(tf.abs(back_A - A)) + tf.reduce_mean(tf.abs(back_B - B))
+        fooled = -tf.reduce_mean(critic(fake_B, "d_B")) - tf.reduce_mean(critic(fake_A, "d_A")) + LAMBDA * cycle
+        update_D, update_G = (
+            tf.train.RMSPropOptimizer(5e-5, decay=0.9).minimize(loss, var_list=tf.trainable_variables(name))
+            for loss, name in ((judged, "d_"), (fooled, "g_"))
+        )
+        config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+        session = tf.Session(config=config)
+        session.run(tf.global_variables_initializer())
+    count = 0
+
+    def read(domain):
+        image = PIL.Image.open(folder / domain / f"{count % FILES}.jpg").resize([case.size] * 2, PIL.Image.BILINEAR)
+        return np.asarray(image, np.float32)[None] / 127.5 - 1.0
+
+    def step():
+        nonlocal count
+        count += 1
+        feeds = {A: read("A"), B: read("B")}
+        session.run([update_D, judged], feeds)
+        session.run([update_G, fooled], feeds)
+
+    return step
