@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 
@@ -15,6 +16,9 @@ from common.errors import NotFinite, UserError, reason
 
 CHUNK = 2**22  # bytes that are read at once
 DAMAGED = "damaged"  # folder of those that do not read
+OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; others are a person's copies, and left alone
+PART = re.compile(rf"{OWN.pattern}\.(index|data-\d+-of-\d+|sha256)")
+HALF = re.compile(rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+")  # of files that are being written
 
 
 class Checkpoints:
@@ -72,24 +76,28 @@ class Checkpoints:
         return step_of(path)
 
     def sweep(self):
-        """Removes what a training that was killed has left half written, and puts aside what is damaged, saying so."""
+        """Removes what a training that was killed has left half written, and puts aside what is damaged, saying so.
+
+        Raises UserError if there were checkpoints and none is whole; they stay where they are.
+        """
         for file in self.folder.glob("*"):
-            whole = file.with_suffix(".index").exists()
-            if ".tempstate" in file.name or file.suffix == ".new" or (file.name.startswith("model-") and not whole):
+            part = PART.fullmatch(file.name)
+            if HALF.fullmatch(file.name) or (part and not file.with_suffix(".index").exists()):
                 file.unlink(missing_ok=True)
-        for path in reversed(found(self.folder)):
-            if not (damage := damage_of(path)):
-                return
-            aside = self.folder / DAMAGED
+        paths, aside, damaged = found(self.folder), self.folder / DAMAGED, {}
+        while paths and (damage := damage_of(paths[-1])):
+            damaged[paths.pop()] = damage
+        if not paths and (damaged or aside.exists()):
+            told = "; ".join(f"{path}: {damage}" for path, damage in damaged.items()) or f"{aside} has what is left"
+            raise UserError(
+                f"No checkpoint of {self.folder.parent} is whole ({told}). Bring back a copy of one, or begin again in"
+                " another --run_dir."
+            )
+        for path, damage in damaged.items():
             aside.mkdir(exist_ok=True)
             for file in _files(path):
                 os.replace(file, aside / file.name)
             _tell(path, damage, f"It is in {aside} now.")
-        if (self.folder / DAMAGED).exists():
-            raise UserError(
-                f"No checkpoint of {self.folder.parent} is whole; {self.folder / DAMAGED} has them as they are. Bring"
-                " back a copy, or begin again in another --run_dir."
-            )
 
     def _unwritten(self, path, error):
         """The sentence on a checkpoint that could not be written."""
@@ -116,7 +124,8 @@ class Checkpoints:
 
 def found(folder):
     """The checkpoints of a folder, oldest first. An index is written after the data, so what has one has both."""
-    return [str(path.with_suffix("")) for path in sorted(pathlib.Path(folder).glob("model-*.index"))]
+    paths = (path.with_suffix("") for path in sorted(pathlib.Path(folder).glob("model-*.index")))
+    return [str(path) for path in paths if OWN.fullmatch(path.name)]
 
 
 def newest(folder):
@@ -140,6 +149,8 @@ def damage_of(path):
     Their digests tell, which are written last. Where a kill came before that, every value is read, of which
     TensorFlow keeps checksums.
     """
+    if not pathlib.Path(f"{path}.index").exists():
+        return "it is not there any more"
     try:
         text = pathlib.Path(f"{path}.sha256").read_text()
     except FileNotFoundError:
@@ -164,11 +175,20 @@ def step_of(path):
 
 
 def best_step(run_dir):
-    """The step that --select_by has found to be the best; None if none was selected."""
+    """The step that --select_by has found to be the best; None if none was selected.
+
+    Raises UserError if best.json is damaged.
+    """
+    path = pathlib.Path(run_dir, "best.json")
     try:
-        return json.loads(pathlib.Path(run_dir, "best.json").read_text())["step"]
+        return int(json.loads(path.read_text())["step"])
     except FileNotFoundError:
         return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} does not read ({error!r}). Training on with --eval_every writes it again, from evaluation.csv;"
+            " or remove it, and no checkpoint is the best."
+        ) from error
 
 
 def selected(run_dir, which):

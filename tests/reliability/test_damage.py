@@ -75,8 +75,42 @@ def test_where_none_is_whole_nothing_begins_anew(folder):
     with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
         checkpoints.selected_one(folder, "latest")
     for _ in range(2):
-        with pytest.raises(UserError, match=r"No checkpoint of .* is whole; .*damaged has them as they are"):
+        with pytest.raises(UserError, match=r"No checkpoint of .* is whole \(.*model-00000002: .*model-00000001: "):
             resume(folder)
+    assert list(map(checkpoints.step_of, checkpoints.found(folder / "checkpoints"))) == [1, 2]  # so the run has begun
+
+
+def test_what_is_aside_is_not_forgotten(folder):
+    (folder / "checkpoints/damaged").mkdir()
+    for path in folder.glob("checkpoints/model-*"):
+        path.rename(path.with_name("damaged") / path.name)
+    with pytest.raises(UserError, match=r"No checkpoint of .* is whole \(.*damaged has what is left\)"):
+        resume(folder)
+
+
+def test_copies_of_a_person_are_left_alone(folder):
+    there = folder / "checkpoints"
+    for suffix in ("index", "data-00000-of-00001"):
+        for name in ("model-best", "model-00000002 (copy)"):
+            (there / f"{name}.{suffix}").write_bytes((there / f"model-00000002.{suffix}").read_bytes())
+    (there / "model-00000001-before").mkdir()
+    for name in ("model-final.zip", "model-best.sha256", "notes.new"):
+        (there / name).write_bytes(b"a person's own")
+    before = {path.name for path in there.iterdir()}
+    assert resume(folder) == (2, 2.0)
+    assert {path.name for path in there.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"step": null}', '{"step": "x"}'])
+def test_a_best_step_that_does_not_read_is_said(folder, content):
+    (folder / "best.json").write_text(content)
+    with pytest.raises(UserError, match=r"best.json does not read \(.*Training on with --eval_every writes it again"):
+        checkpoints.selected_one(folder, "best")
+    assert checkpoints.selected_one(folder, "latest").endswith("model-00000002")
+
+
+def test_a_checkpoint_that_was_removed_meanwhile_is_not_called_broken(folder):
+    assert checkpoints.damage_of(str(folder / "checkpoints/model-00000009")) == "it is not there any more"
 
 
 def test_one_that_is_asked_for_is_not_replaced(folder):
@@ -101,8 +135,9 @@ def test_without_a_digest_every_value_is_read(folder):
 
 def test_what_a_kill_left_is_swept(folder):
     left = folder / "checkpoints"
-    names = ["model-00000003.data-00000-of-00001.tempstate123", "model-00000003.data-00000-of-00001"]
-    names += ["model-00000000.sha256", "model-00000003.sha256.new"]
+    names = [f"model-00000003.{each}" for each in ("data-00000-of-00001.tempstate123", "index.tempstate123")]
+    names += ["model-00000003.data-00000-of-00001", "model-00000000.sha256", "model-00000003.sha256.new"]
+    names += ["checkpoint.tmp0123456789abcdef0123456789abcdef"]  # of TensorFlow's own list of them
     for name in names:
         (left / name).write_bytes(b"half")
     (left / "notes.txt").write_text("a person's own")
