@@ -16,6 +16,7 @@ from common.health import Row
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
+ENCODED = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of files need not be text
 
 
 class Monitor:
@@ -121,7 +122,7 @@ class Monitor:
 def _append(path, columns, row):
     """Adds a row {column: value} to a CSV file, which it begins if there is none."""
     new = not path.exists()
-    with open(path, "a", newline="") as file:
+    with open(path, "a", newline="", **ENCODED) as file:
         writer = csv.DictWriter(file, columns)
         if new:
             writer.writeheader()
@@ -131,19 +132,28 @@ def _append(path, columns, row):
 def _shortened(path, columns, done):
     """Leaves out the rows of a CSV file after step `done`, which are about to be written again: (columns, rows).
 
-    It has `columns` from then on, and what others it had before them.
+    It has `columns` from then on, and what others it had before them. Of a damaged file the rows that read are kept.
     """
     if not path.exists():
         return list(columns), []
-    with open(path, newline="", errors="replace") as file:
-        header, *rows = list(csv.reader(line.replace("\0", "") for line in file)) or [[]]
-    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdigit()]
+    with open(path, newline="", **ENCODED) as file:
+        header, *rows = [row for line in file if (row := _row(line))] or [[]]
+    header = header if header[:1] == ["step"] else []
+    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdecimal()]
     kept = [row for row in whole if int(row["step"]) <= done]
     columns = [*columns, *(name for name in header if name not in columns)]
     beside = path.with_name(f"{path.name}.new")
-    with naming(path), open(beside, "w", newline="") as file:
+    with naming(path), open(beside, "w", newline="", **ENCODED) as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(kept)
     os.replace(beside, path)
     return columns, kept
+
+
+def _row(line):
+    """The cells of a line; none if it does not read. Line by line: a quote that was cut off hides no others."""
+    try:
+        return next(csv.reader([line.replace("\0", "")]), [])
+    except csv.Error:
+        return []

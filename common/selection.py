@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import pathlib
 
@@ -19,8 +20,9 @@ class Selection:
 
     `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all; of label maps it is the
     mean of `labelled`, the directions that make some. Rows after step `done` are left out: they are about to be
-    written again. Raises UserError if no metric is called so, neither more nor less of it is better, or it cannot
-    be measured.
+    written again. Rows without that metric, of before it was asked for, stay, and are not the best. Raises UserError
+    if no metric is called so, neither more nor less of it is better, it cannot be measured, or evaluation.csv is
+    damaged.
     """
 
     def __init__(self, run_dir, select_by, directions, done, labelled=()):
@@ -42,7 +44,7 @@ class Selection:
     @property
     def best(self):
         """The step of the best evaluation, the first of equals; None without any."""
-        values = {step: self._value(row) for step, row in self._rows.items()}
+        values = self._values
         if not values:
             return None
         return (max if self._more else min)(values, key=lambda step: (values[step], -step if self._more else step))
@@ -50,24 +52,40 @@ class Selection:
     @property
     def since_best(self):
         """How many evaluations came after the best."""
-        return sum(step > self.best for step in self._rows)
+        return sum(step > self.best for step in self._values)
 
     def describe(self):
         """What the best step scores, in words."""
-        return f"{self._select_by} {self._value(self._rows[self.best]):.4g} at step {self.best:,}"
+        return f"{self._select_by} {self._values[self.best]:.4g} at step {self.best:,}"
 
     @property
     def _path(self):
         return self._folder / "evaluation.csv"
 
-    def _value(self, row):
-        return sum(float(row[name]) for name in self._names) / len(self._names)
+    @property
+    def _values(self):
+        """{step: value} of the rows that have one."""
+        found = {step: [row.get(name) for name in self._names] for step, row in self._rows.items()}
+        means = {step: sum(map(float, each)) / len(each) for step, each in found.items() if all(map(_given, each))}
+        return {step: mean for step, mean in means.items() if not math.isnan(mean)}
 
     def _read(self):
+        """The rows of evaluation.csv, of which steps and what selects are numbers."""
         if not self._path.exists():
             return []
-        with open(self._path, newline="") as file:
-            return [row for row in csv.DictReader(file) if all(row.get(name) for name in ("step", *self._names))]
+        try:
+            with open(self._path, newline="") as file:
+                rows = list(csv.DictReader(file))
+            for row in rows:
+                int(row["step"]), *map(float, filter(_given, map(row.get, self._names)))  # raises if one is none
+                if None in row:
+                    raise ValueError(f"the row of step {row['step']} has more values than there are columns")
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise UserError(
+                f"{self._path} does not read as evaluations ({error!r}). Bring back a copy, or remove it: the best is"
+                " then looked for anew."
+            ) from error
+        return rows
 
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows.values() for name in row)
@@ -78,8 +96,8 @@ class Selection:
             writer.writerows(self._rows.values())
         os.replace(beside, self._path)
         best = self._folder / "best.json"
-        if self._rows:
-            about = {"step": self.best, "metric": self._select_by, "value": self._value(self._rows[self.best])}
+        if self.best is not None:
+            about = {"step": self.best, "metric": self._select_by, "value": self._values[self.best]}
             settings.write_whole(best, json.dumps(about) + "\n")
         else:
             best.unlink(missing_ok=True)
@@ -119,6 +137,10 @@ class Evaluations:
 def _select_by(ways):
     paired = all({path.stem for path in way.source.paths} & {path.stem for path in way.target.paths} for way in ways)
     return "psnr" if paired else "swd"
+
+
+def _given(value):
+    return value not in (None, "")
 
 
 def _metric(name):

@@ -1,6 +1,9 @@
 """What watches a training may fail; the training goes on."""
 
 import csv
+import os
+
+import pytest
 
 from common.monitor import Monitor
 
@@ -79,3 +82,32 @@ def test_a_warning_that_cannot_be_kept_is_still_said(tmp_path, capsys):
     assert said.count("warning: something, 9 steps before the end") == said.count("warning: ") == 1
     assert said.count("health.csv is not being written") == 1
     assert len(read(path)) == 3
+
+
+@pytest.mark.parametrize("name", ["log.csv", "health.csv"])
+@pytest.mark.parametrize(
+    "content",
+    [b"st10,0.1\n11,0.2\n", b"\n\n", b'"' + b"x" * 200_000, b"\0" * 5000, b"\xff" * 99 + b"\n1\n", b"a,b\n1,2\n"],
+)
+def test_what_was_damaged_stops_nothing(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with monitor(tmp_path / "log.csv", done=20, total=30, log_every=1) as watch:
+        watch.step(21, {"a": 1, "b": 2}, 0.0)
+        watch.record(21, "state", "text")
+    assert [row[0] for row in read(tmp_path / "log.csv")] == ["step", "21"]
+    assert read(tmp_path / "health.csv")[-1] == ["21", "state", "text"]
+
+
+def test_a_row_that_was_cut_off_in_a_text_hides_no_others(tmp_path):
+    rows = ["step,state,text", '1,one,"a, b"', '2,two,"cut', '3,three,"c"', '4,four,"d ""e"" f"']
+    (tmp_path / "health.csv").write_text("\r\n".join(rows) + "\r\n")
+    monitor(tmp_path / "log.csv", done=9)
+    kept = [["1", "one", "a, b"], ["3", "three", "c"], ["4", "four", 'd "e" f']]
+    assert [row for row in read(tmp_path / "health.csv")[1:] if row[0] != "2"] == kept
+
+
+def test_names_of_files_need_not_be_text_to_be_told_of(tmp_path):
+    said = "A: " + os.fsdecode(b"caf\xe9.png") + " 雨"
+    for done in (1, 2):
+        monitor(tmp_path / "log.csv", done=done).record(done, "loss not finite", said)
+    assert (tmp_path / "health.csv").read_bytes().count(os.fsencode(said)) == 2

@@ -65,3 +65,33 @@ def test_what_cannot_select(tmp_path):
         UserError, match=r"--select_by ssim is not measured on these images \(A2B/ssim\): A2B/psnr, B2A/psnr"
     ):
         select(tmp_path, "ssim").add(10, found(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    "content", [b"step,A2B/psnr,B2A/psnr\nx,1,2\n", b"step,A2B/psnr,B2A/psnr\n1,a,2\n", b"\xff\xfe", b"a,b\n1,2\n"]
+)
+def test_evaluations_that_do_not_read_are_said_and_stay(tmp_path, content):
+    (tmp_path / "evaluation.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"evaluation.csv does not read as evaluations .* or remove it"):
+        select(tmp_path, done=9)
+    assert (tmp_path / "evaluation.csv").read_bytes() == content
+
+
+def test_rows_without_what_selects_now_are_kept(tmp_path):
+    selection = select(tmp_path)
+    for step in (10, 20):
+        selection.add(step, found(step, step))
+    again = select(tmp_path, "swd", done=20)
+    assert again.best is None and not (tmp_path / "best.json").exists()
+    again.add(30, found(1.0, 2.0, "swd"))
+    assert (again.best, again.since_best) == (30, 0)
+    text = (tmp_path / "evaluation.csv").read_text().splitlines()
+    assert text[0] == "step,A2B/psnr,A2B/other,B2A/psnr,A2B/swd,B2A/swd" and len(text) == 4
+    assert select(tmp_path, done=30).best == 20  # with what was asked for before, it is what it was
+
+
+def test_what_is_no_number_is_never_the_best(tmp_path):
+    selection = select(tmp_path)
+    for step, value in ((10, float("nan")), (20, 3.0), (30, float("nan"))):
+        selection.add(step, found(value, value))
+    assert selection.best == select(tmp_path, done=30).best == 20
