@@ -18,6 +18,7 @@ except ImportError:  # on Windows
 def held(folder):
     """Within it, the file `lock` in a folder, made if need be, is locked for this process alone.
 
+    Yields a function that tells whether the folder has another's lock by now: it was taken away, and made again.
     The system lets go of it however the process ends; the file stays. Raises UserError if another
     process holds it, or the folder cannot be written to.
     """
@@ -32,7 +33,14 @@ def held(folder):
         with contextlib.suppress(OSError):  # a full disk: it is held all the same
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
-        yield
+        yield lambda: _is_another(file, path)
+
+
+def _is_another(file, path):
+    try:
+        return not os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:  # there is none
+        return False
 
 
 def _lock(file, folder):

@@ -130,8 +130,15 @@ def config_path(run_dir):
 
 
 def load(run_dir):
-    """What a run folder was written with: dual, images and run, and what `record` adds to them."""
-    return settings.load(config_path(run_dir))
+    """What a run folder was written with: dual, images and run, and what `record` adds to them.
+
+    Raises UserError if that is not what its config.json says.
+    """
+    found = settings.load(config_path(run_dir))
+    parts, facts = ("dual", "images", "run"), ("files", "environment")
+    if not all(dataclasses.is_dataclass(found.get(name)) for name in parts) or not found.keys() >= {*facts}:
+        raise UserError(f"{config_path(run_dir)} does not say what was trained, and on what.")
+    return found
 
 
 def has_begun(run_dir):
@@ -181,7 +188,7 @@ def record(run, dual, images, files, domains):
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
     now, path, changes = environment(run.threads), config_path(run.run_dir), []
-    if has_begun(run.run_dir):
+    if has_begun(run.run_dir) and path.exists():
         before = load(run.run_dir)["environment"]
         differing = [name for name in now if before.get(name) != now[name]]
         changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]

@@ -55,6 +55,7 @@ class Training(NamedTuple):
     evaluations: Evaluations | None
     monitor: Monitor
     record: Callable  # () -> writes config.json
+    taken_over: Callable  # () -> whether another training has made the run folder its own
 
 
 def train(dual, images, run):
@@ -77,11 +78,11 @@ def train(dual, images, run):
             f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
             " train longer with --steps or --epochs."
         )
-    with lock.held(run.run_dir), stop.requests() as stopped, tf.Graph().as_default():
-        return _train(dual, images, run, files, domains, total, stopped)
+    with lock.held(run.run_dir) as taken_over, stop.requests() as stopped, tf.Graph().as_default():
+        return _train(dual, images, run, files, domains, total, stopped, taken_over)
 
 
-def _train(dual, images, run, files, domains, total, stopped):
+def _train(dual, images, run, files, domains, total, stopped, taken_over):
     loaders, images_in_epoch = images.loaders(dual, files, domains), images.images_in_epoch(files)
     shown = _sample_loaders(dual, images, files, domains)
     validation = _validation_loaders(dual, images, domains) if run.eval_every else None
@@ -108,7 +109,7 @@ def _train(dual, images, run, files, domains, total, stopped):
         with Monitor(run.path("log.csv"), names, *counts, health.watchers(dual, run.log_every), events) as monitor:
             if done == 0:
                 monitor.picture(0, run.path("samples", f"{0:08d}.png"))
-            training = Training(session, graph, loaders, dual, run, evaluations, monitor, record)
+            training = Training(session, graph, loaders, dual, run, evaluations, monitor, record, taken_over)
             try:
                 done = _loop(training, range(done + 1, total + 1), stopped)
             except UserError:
@@ -242,15 +243,24 @@ def _take_step(training, number):
 
 
 def _save(training, number):
-    """Saves step `number`. Raises UserError, all the same saved, if the run folder was taken away."""
+    """Saves step `number`. Raises UserError, all the same saved, if the run folder or its config.json was taken away.
+
+    Where another training is in that place by now, nothing is written into it.
+    """
+    if training.taken_over():
+        raise UserError(
+            f"{training.run.run_dir} was removed or renamed while it was being trained, and another training is in its"
+            f" place: step {number:,} is not saved. Go on in what it is called now, if it is still there."
+        )
     gone = not runs.config_path(training.run.run_dir).exists()
     if gone:
         training.record()
     training.graph.checkpoints.save(training.session, number)
     if gone:
         raise UserError(
-            f"{training.run.run_dir} was removed or renamed while it was being trained. Step {number:,} is saved in it"
-            " all the same: go on from there with the same command, or in what it is called now."
+            f"{training.run.run_dir}, or its config.json, was removed or renamed while it was being trained. Step"
+            f" {number:,} is saved in it all the same: go on from there with the same command, or in what it is called"
+            " now."
         )
 
 

@@ -182,8 +182,6 @@ def _parts(dual, asked):
     if not runs.has_begun(values.run_dir):
         return [flag_settings.read(part, values) for part in (dual, Images, Run)]
     saved = runs.load(values.run_dir)
-    if not {"dual", "images", "run", "files", "environment"} <= saved.keys():
-        raise UserError(f"{runs.config_path(values.run_dir)} does not say what was trained, and on what.")
     if not isinstance(saved["dual"], dual):
         name = type(saved["dual"]).__name__
         raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")

@@ -122,23 +122,72 @@ def test_a_folder_that_may_not_be_written_to(disk, parts):
             assert translator("A2B", np.zeros([4, 4, 3], np.uint8)).shape == (4, 4, 3)
 
 
-@pytest.mark.parametrize("what", ["removed", "renamed"])
-def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch, what):
-    dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
+def after_step(monkeypatch, step, do):
+    """Has training call `do` after a step."""
     original = training._take_step
 
     def take_step(each, number):
         original(each, number)
-        if number == 4:
-            shutil.rmtree(run.path()) if what == "removed" else run.path().rename(tmp_path / "elsewhere")
+        if number == step:
+            do()
 
     monkeypatch.setattr(training, "_take_step", take_step)
+
+
+def test_settings_that_are_taken_away_are_written_again(parts, tmp_path, monkeypatch):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=9)
+    after_step(monkeypatch, 4, run.path("config.json").unlink)
+    with pytest.raises(UserError, match=r"run, or its config.json, was removed .* Step 6 is saved in it all the same"):
+        training.train(dual, images, run)
+    monkeypatch.undo()
+    assert training.train(dual, images, run)[:3] == (6, 9, 9)
+
+
+def test_what_another_training_has_begun_in_its_place_is_left_alone(parts, tmp_path, monkeypatch):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=9)
+    other = parts(tmp_path / "other", steps=1)
+    training.train(*other)
+
+    def take_over():
+        shutil.rmtree(run.path())
+        shutil.copytree(tmp_path / "other", run.path())  # with a `lock` of its own
+
+    after_step(monkeypatch, 4, take_over)
+    with pytest.raises(UserError, match=r"another training is in its place: step 6 is not saved"):
+        training.train(dual, images, run)
+    assert list(map(checkpoints.step_of, checkpoints.found(run.path("checkpoints")))) == [1]
+
+
+def test_a_lock_that_a_person_has_removed_stops_nothing(parts, tmp_path, monkeypatch):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
+    after_step(monkeypatch, 4, run.path("lock").unlink)
+    assert training.train(dual, images, run).done == 6
+
+
+@pytest.mark.parametrize("what", ["removed", "renamed"])
+def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch, what):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
+    after_step(
+        monkeypatch,
+        4,
+        lambda: shutil.rmtree(run.path()) if what == "removed" else run.path().rename(tmp_path / "elsewhere"),
+    )
     with pytest.raises(UserError, match=r"was removed or renamed while .* Step 6 is saved in it all the same"):
         training.train(dual, images, run)
     monkeypatch.undo()
     assert last(run.run_dir)["batches_read"] == 6
     assert training.train(dual, images, parts(tmp_path / "run", save_every=3, steps=8)[2])[:3] == (6, 8, 8)
     assert runs.has_begun(tmp_path / "elsewhere") == (what == "renamed")
+
+
+@pytest.mark.parametrize("text", ["{}", '{"dual": {}, "images": {}, "run": {}, "files": {}, "environment": {}}'])
+def test_settings_that_do_not_say_what_was_trained(parts, tmp_path, text):
+    dual, images, run = parts(tmp_path / "run")
+    training.train(dual, images, run)
+    run.path("config.json").write_text(text)
+    for use in (lambda: training.train(dual, images, run), lambda: Translator(run.run_dir)):
+        with pytest.raises(UserError, match=r"config.json does not say what was trained, and on what"):
+            use()
 
 
 def test_a_full_disk_is_said_with_the_file(disk, tmp_path):
