@@ -44,8 +44,7 @@ class Checkpoints:
         path = self.folder / f"model-{step:08d}"
         if str(path) in found(self.folder):
             return
-        if not session.run(self._finite):
-            raise NotFinite(f"After step {step:,} a weight is not finite, so it is not saved.")
+        self.refuse_not_finite(session, step)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self._saver.save(session, str(path), write_meta_graph=False)
@@ -54,6 +53,11 @@ class Checkpoints:
             _remove(path)
             raise UserError(self._unwritten(path, error)) from error
         self._forget()
+
+    def refuse_not_finite(self, session, step):
+        """Raises NotFinite if a weight is not finite after a step."""
+        if not session.run(self._finite):
+            raise NotFinite(f"After step {step:,} a weight is not finite, so it is not saved.")
 
     def last_good(self):
         """A sentence that names the newest checkpoint."""

@@ -41,6 +41,10 @@ class Selection:
         self._rows[step] = {"step": step, **row}
         self._write()
 
+    def has(self, step):
+        """Whether a step was evaluated."""
+        return step in self._rows
+
     @property
     def best(self):
         """The step of the best evaluation, the first of equals; None without any."""
@@ -103,6 +107,10 @@ class Selection:
             best.unlink(missing_ok=True)
 
 
+class _Stopped(Exception):
+    """Somebody wants the training to stop."""
+
+
 class Evaluations:
     """The evaluations of a training: what its validation images score, and whether that still improves."""
 
@@ -111,11 +119,26 @@ class Evaluations:
         names, labelled = [way.name for way in ways], [way.name for way in ways if way.name[-1] in palettes]
         self._selection = Selection(run.run_dir, run.select_by or _select_by(ways), names, done, labelled)
 
-    def at(self, number):
-        """Evaluates step `number`."""
-        found = {way.name: scores.score(self._session, way, self._palettes.get(way.name[-1]))[1] for way in self._ways}
+    def at(self, number, stopped):
+        """Evaluates step `number`; if `stopped`, an event, is set before all images were seen, leaves it undone."""
+
+        def go_on(walked):
+            if stopped.is_set():
+                raise _Stopped
+
+        def score(way):
+            return scores.score(self._session, way, self._palettes.get(way.name[-1]), keep=go_on)[1]
+
+        try:
+            found = {way.name: score(way) for way in self._ways}
+        except _Stopped:
+            return
         self._selection.add(number, found)
         print(f"Evaluated step {number:,}; the best: {self.best}.", flush=True)
+
+    def has(self, number):
+        """Whether step `number` was evaluated."""
+        return self._selection.has(number)
 
     def is_best(self, number):
         """Whether step `number` is the best so far."""

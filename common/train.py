@@ -111,7 +111,8 @@ def _train(dual, images, run, files, domains, total, stopped, taken_over):
                 monitor.picture(0, run.path("samples", f"{0:08d}.png"))
             training = Training(session, graph, loaders, dual, run, evaluations, monitor, record, taken_over)
             try:
-                done = _loop(training, range(done + 1, total + 1), stopped)
+                if _catch_up(training, done, total, stopped):
+                    done = _loop(training, range(done + 1, total + 1), stopped)
             except UserError:
                 _write_report(run)
                 raise
@@ -125,17 +126,20 @@ def _loop(training, numbers, stopped):
     recovering = recovery.Recovery(training)
     for number in numbers:
         last = number == numbers[-1]
+        due = evaluations and (number % run.eval_every == 0 or last)
         try:
             _take_step(training, number)
-            if evaluations and (number % run.eval_every == 0 or last):
-                evaluations.at(number)
+            if due:
+                _evaluate(training, number, stopped)
             ends = last or stopped.is_set() or bool(evaluations and evaluations.ended)
             if number % run.save_every == 0 or ends or (evaluations and evaluations.is_best(number)):
                 _save(training, number)
                 recovering.saved()
         except NotFinite as error:
             recovering.recover(error, number)
-            ends = last or stopped.is_set()
+            if due:
+                _evaluate(training, number, stopped)
+            ends = last or stopped.is_set() or bool(evaluations and evaluations.ended)
         if number % run.sample_every == 0 or last:
             _write_samples(training, number)
         if number % run.sample_every == 0 or ends:
@@ -143,6 +147,25 @@ def _loop(training, numbers, stopped):
         if ends:
             break
     return number
+
+
+def _evaluate(training, number, stopped):
+    """Evaluates step `number`, unless `stopped` is set before; where that fails, saves it, and raises what failed."""
+    training.graph.checkpoints.refuse_not_finite(training.session, number)
+    try:
+        training.evaluations.at(number, stopped)
+    except UserError:
+        _save(training, number)
+        raise
+
+
+def _catch_up(training, done, total, stopped):
+    """Evaluates the step that is gone on from, if it stopped before that was done; returns whether to go on."""
+    evaluations, every = training.evaluations, training.run.eval_every
+    if evaluations and done and (done % every == 0 or done == total) and not evaluations.has(done):
+        evaluations.at(done, stopped)
+        return not (stopped.is_set() or evaluations.ended)
+    return True
 
 
 def _validation_loaders(dual, images, domains):
