@@ -1,6 +1,7 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
 # make test   ruff, then the tests; with EXTRAS=test,parity those against PyTorch, too
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
+# make bench  steps and translations beside PyTorch and graphs of TensorFlow 1, interleaved: about 20 minutes
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SOURCES := common flags dualgan cyclegan pix2pix benchmarks examples setup.py
 
-.PHONY: demo test test-all audit clean
+.PHONY: demo test test-all audit bench clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -27,6 +28,9 @@ audit: .venv/.audit
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(SOURCES)
 	$(BIN)/pip-audit --skip-editable
 
+bench: .venv/.bench
+	$(BIN)/python -m benchmarks.speed $(BENCH)
+
 clean:
 	rm -rf .venv build *.egg-info runs/demo
 
@@ -43,4 +47,9 @@ clean:
 .venv/.audit: setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
+	touch $@ .venv/.core
+
+.venv/.bench: setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@ .venv/.core

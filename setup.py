@@ -28,6 +28,7 @@ setuptools.setup(
     ],
     extras_require={
         "audit": ["bandit[toml]>=1.7.5", "pip-audit>=2.7"],
+        "bench": ["torch==2.13.0; python_version=='3.11'"],
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "parity": ["torch==2.13.0; python_version=='3.11'", "torchmetrics>=1.4"],
         "tiff": ["imagecodecs>=2023.9"],
