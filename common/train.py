@@ -89,7 +89,7 @@ def _train(dual, images, run, files, domains, total, stopped, taken_over):
     partners = images.partners(dual, files)
     graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation)
     with runs.session(run.threads) as session:
-        began = done = _start(session, graph, run, dual)
+        began = done = _start(session, graph, run)
         evaluations = Evaluations(session, graph.ways, images.palettes(dual), run, done) if graph.ways else None
         if evaluations and evaluations.ended:
             return Progress(began, done, total, evaluations.ended, evaluations.best)
@@ -234,12 +234,12 @@ def _input(name, default):
     return tf.ensure_shape(tf.placeholder_with_default(default, default.shape, name), default.shape)
 
 
-def _start(session, graph, run, dual):
+def _start(session, graph, run):
     """Brings the variables and the input to where the run is; returns the steps done."""
     session.run(graph.initialize)
     graph.checkpoints.sweep()
     done = graph.checkpoints.restore(session) or 0
-    session.run(graph.begin, {graph.start: done * run.images_in_step(dual)})
+    session.run(graph.begin, {graph.start: session.run(graph.step.batches_read) * run.batch_size})
     session.run(graph.samples.begin)
     return done
 
@@ -247,17 +247,20 @@ def _start(session, graph, run, dual):
 def _take_step(training, number):
     """Runs the passes of step `number`, and tells the monitor of it. Raises NotFinite if a loss is not finite.
 
-    What is logged are losses, each of its role's last update, and learning rates.
+    What is logged are losses, each of its role's last update, and learning rates. Where an image does not read, what
+    was learnt is saved as the step before, and the passes that were made are not made again.
     """
     graph, built = training.graph, training.graph.step
     values, waited, thumbnails = {}, 0.0, {}
-    for read, each in enumerate(built.passes if number > training.dual.d_warmup else built.warmup):
+    passes = built.passes if number > training.dual.d_warmup else built.warmup
+    made = training.session.run(built.batches_read) % len(passes)
+    for read, each in enumerate(passes[made:], made):
         fetches = (each.losses, built.rates, built.thumbnails, graph.batch.waited, each.update)
         try:
             with pipeline.naming_failures(training.loaders):
                 losses, rates, thumbnails, seconds, _ = training.session.run(fetches)
         except UserError:
-            if read == 0 and number > 1:  # all is as the step before left it
+            if number > 1:
                 _save(training, number - 1)
             raise
         values, waited = {**values, **losses, **rates}, waited + seconds

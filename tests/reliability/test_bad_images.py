@@ -144,6 +144,31 @@ def test_a_file_that_changes_ends_it_saved(run):
     assert run.saved == [f"model-{run.logged[-1]:08d}"]
 
 
+def test_in_the_middle_of_a_step_nothing_is_lost_either(dataset, tmp_path, monkeypatch):
+    images = Images("set", data_root=str(dataset(train_A=4, train_B=4, val_A=1, val_B=1)), cache_gb=0.0)
+    dual = small.Gain(image_size=4, n_critic=3, n_gen=2)
+    run, whole = (Run(run_dir=str(tmp_path / name), steps=8, tensorboard=False) for name in ("run", "whole"))
+    training.train(dual, images, whole)
+    original, batches_read = pipeline.naming_failures, []
+
+    def naming_failures(loaders):
+        if "train" in str(loaders[0].paths[0]) and batches_read.append(1) is None and len(batches_read) == 14:
+            raise UserError("gone")  # the second batch of the fifth step
+        return original(loaders)
+
+    monkeypatch.setattr(pipeline, "naming_failures", naming_failures)
+    with pytest.raises(UserError, match="gone"):
+        training.train(dual, images, run)
+    assert values(run, 4)["batches_read"] == 13
+    assert training.train(dual, images, run)[:3] == (4, 8, 8)
+    assert values(run, 8) == values(whole, 8)
+
+
+def values(run, step):
+    reader = tf.train.load_checkpoint(str(run.path("checkpoints", f"model-{step:08d}")))
+    return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
+
+
 def test_files_that_come_to_be_are_for_another_run(run):
     run(1, lambda folder: shutil.copy(folder / "001.png", folder / "009.png"))
     assert run.logged == list(range(1, STEPS + 1))
