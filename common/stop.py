@@ -21,14 +21,16 @@ def requests():
         return
     found = {number: signal.getsignal(number) for name in SIGNALS if (number := getattr(signal, name, None))}
     before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    came = set()
 
     def ask(number, frame):
-        if number == signal.SIGINT and stop.is_set():
+        if number == signal.SIGINT and number in came:
             signal.signal(number, before[number])
             signal.raise_signal(number)
         elif number == signal.SIGINT:
             with contextlib.suppress(OSError):  # not print, which it may have interrupted
                 os.write(2, b"\nStopping after the step in hand, saved. Once more: at once, not saved.\n")
+        came.add(number)
         stop.set()
 
     for number in before:

@@ -1,0 +1,27 @@
+"""Signals ask to stop; a person who presses Ctrl-C twice insists."""
+
+import signal
+import tempfile
+
+import pytest
+
+from common import stop
+from flags import quiet
+
+
+def test_ctrl_c_after_another_signal_is_the_first(capfd):
+    with stop.requests() as stopped:
+        for name in ("SIGHUP", "SIGTERM", "SIGTERM", "SIGINT", "SIGHUP"):
+            signal.raise_signal(getattr(signal, name))
+        assert stopped.is_set() and "Once more: at once, not saved" in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_without_room_for_temporary_files_it_begins_all_the_same(monkeypatch):
+    def full(*args):
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    quiet.import_tensorflow()
