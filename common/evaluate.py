@@ -90,7 +90,7 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None):
     runs.refuse_contradictions(run_dir, dual=dual)
     trained, run = saved["dual"], saved["run"]
     dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
-    found = images.validation_files(dual)
+    found = images.validation_files(dual, runs.domains(saved))
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, found, runs.domains(saved))))

@@ -9,6 +9,7 @@ import numpy as np
 
 from common import health, settings
 from common.errors import NotFinite, UserError
+from common.images import pipeline
 
 IN_A_ROW = 3  # times that it goes back to one checkpoint, at most
 CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is said to be nearly constant
@@ -65,7 +66,8 @@ class Recovery:
         position = ((number - 1) * dual.batches_in_step + read) * run.batch_size
         session.run(graph.begin, {graph.start: position})  # what a batch holds depends on its position alone
         batch = graph.batch
-        found = session.run({"A": batch.A, "B": batch.B, "file_A": batch.file_A, "file_B": batch.file_B})
+        with pipeline.naming_failures(self._training.loaders):
+            found = session.run({"A": batch.A, "B": batch.B, "file_A": batch.file_A, "file_B": batch.file_B})
         about = {name: self._described(name, found) for name in "AB"}
         told = ", ".join(f"{name}: {each['file']}{_oddity(each)}" for name in "AB" for each in about[name])
         folder = run.path("nan_dump", f"{number:08d}")

@@ -170,7 +170,7 @@ def _catch_up(training, done, total, stopped):
 
 def _validation_loaders(dual, images, domains):
     """{"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
-    found = images.validation_files(dual)
+    found = images.validation_files(dual, domains)
     if not (found.A and found.B):
         raise UserError(
             f"--eval_every needs validation images of both domains, and {images.name} has {len(found.A)} of A and"
@@ -310,7 +310,7 @@ def _write_report(run):
 
 def _sample_loaders(dual, images, files, domains):
     """Loaders of the few images that the strips show: of val, or where it has none, of train."""
-    validation = images.validation_files(dual)
+    validation = images.validation_files(dual, domains)
     if dual.pairing == "all":
         validation, _ = folders.pair(validation)
     shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, files)))

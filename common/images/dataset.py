@@ -90,10 +90,15 @@ class Images:
         files = self._found(dual)
         return self._limited(self._paired(files) if dual.pairing == "all" and not self.side_by_side else files)
 
-    def validation_files(self, dual):
-        """The files to test `dual` on; a domain may have none."""
+    def validation_files(self, dual, domains=None):
+        """The files to test `dual` on; a domain may have none.
+
+        Where images are passed over, those that do not become images of `domains`, if these are given, are left out.
+        """
         found = self._validation(dual)
-        return Files(*map(_that_read, found)) if self._skip else found
+        if not (self._skip and domains):
+            return found
+        return Files(*map(_that_read, self.loaders(dual, found, domains)))
 
     def all_files(self, dual):
         """{"train": Files, "val": Files}, with those that have no partner, unless --limit picks the first pairs."""
@@ -214,12 +219,12 @@ class Images:
         return Files(*(paths[: self.limit or None] for paths in files))
 
 
-def _that_read(paths):
-    """Those of `paths` that read as images; says which do not."""
+def _that_read(loader):
+    """Those of a Loader's paths that read as images of its domain; says which do not."""
     found = []
-    for path in tqdm.tqdm(paths, desc="images that read", unit="image", disable=None, leave=False):
+    for path in tqdm.tqdm(loader.paths, desc="images that read", unit="image", disable=None, leave=False):
         try:
-            files.decode(path)
+            loader.read(path)
             found.append(path)
         except UserError as error:
             print(f"warning: {error} It is left out (--on_bad_image skip).", file=sys.stderr, flush=True)

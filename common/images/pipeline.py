@@ -46,7 +46,7 @@ class Loader:
         if (image := self._read.get(number)) is not None:
             return image
         if number in self._bad:
-            raise self._bad[number]
+            raise self._bad[number].with_traceback(None)  # else each time adds to it, with what its frames hold
         try:
             image = self.read(self.paths[number])
             self._refuse_another(number, image)

@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
+from common import evaluate
 from common import tensorflow as tf
 from common import train as training
 from common.errors import UserError
 from common.images import Images, files, pipeline
+from common.images.pixels import EIGHT_BITS
 from common.run import Run
 from pix2pix import Pix2Pix
 from tests import small
@@ -93,6 +95,34 @@ def test_an_image_of_nan_is_no_image(tmp_path):
         found = batches(tmp_path, 6, on_bad_image="skip", **more)
         assert sorted(b.file_A[0] for b in found) == [0, 0, 2, 2, 2, 2]
         assert np.isfinite([b.A for b in found]).all()
+
+
+def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, capsys):
+    draw = np.random.default_rng(0)
+    for folder in ("train/A", "train/B", "val/A", "val/B"):
+        for number in range(3):
+            files.write(tmp_path / "set" / folder / f"{number}.npy", draw.random([8, 8, 3], np.float32))
+    files.write(tmp_path / "set/val/A/1.npy", np.full([8, 8, 3], np.nan, np.float32))
+    files.write(tmp_path / "set/val/B/2.npy", np.zeros([8, 8, 5], np.float32))
+    dual, images = small.Gain(image_size=4), Images("set", data_root=str(tmp_path), on_bad_image="skip")
+    run = Run(run_dir=str(tmp_path / "run"), steps=2, eval_every=1, tensorboard=False, select_by="l1")
+    assert training.train(dual, images, run).done == 2
+    assert evaluate.evaluate(run.run_dir, dual, images)[2]["A2B"]["images"] == 1  # 0: the one that both have
+    said = capsys.readouterr().err
+    for name in ("A/1.npy has values that are no finite numbers", "B/2.npy has 5 channels"):
+        assert name in said and "It is left out (--on_bad_image skip)" in said
+
+
+def test_an_image_that_is_passed_over_for_ever_takes_no_memory(dataset):
+    root = dataset(train_A=1)
+    cut(root / "set/train/A/000.png")
+    loader = pipeline.Loader([root / "set/train/A/000.png"], EIGHT_BITS, room=0, skip=True)
+    lengths = []
+    for _ in range(5):
+        with pytest.raises(UserError) as error:
+            loader(0)
+        lengths.append(len(error.traceback))
+    assert lengths[1:] == lengths[1:2] * 4
 
 
 @pytest.fixture
