@@ -122,19 +122,34 @@ def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=N
         opened(run_dir, dual, images, how, batch_size, threads) as trained,
     ):
         for path in selected(run_dir, how.checkpoint):
-            step = trained.checkpoints.restore(trained.session, path)
+            step = _restored(trained, path, how.checkpoint)
+            if step is None:
+                continue
             found[step] = {}
             for way in trained.ways:
                 its_rows, means = trained.score(way, features)
                 found[step][way.name] = means
                 rows += [{"step": step, **row} for row in its_rows]
                 _warn_of_few(way, means)
+    if not found:
+        raise UserError(f"None of the checkpoints of {run_dir} could be used. Say another --checkpoint.")
     folder = pathlib.Path(run_dir, "evaluation")
     folder.mkdir(exist_ok=True)
     settings.write_whole(folder / "metrics.csv", scores.table(rows))
     settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
     report.write(run_dir)
     return {step: what.shown(each) for step, each in found.items()}
+
+
+def _restored(trained, path, asked):
+    """The step of a checkpoint, restored; None, saying why, if it is one of all and damaged or removed meanwhile."""
+    try:
+        return trained.checkpoints.restore(trained.session, path)
+    except UserError as error:
+        if asked != "all":
+            raise
+        print(f"warning: {error} It is left out.", file=sys.stderr, flush=True)
+        return None
 
 
 def _warn_of_few(way, means):

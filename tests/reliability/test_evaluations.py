@@ -5,12 +5,13 @@ import signal
 
 import pytest
 
-from common import checkpoints, scores
+from common import checkpoints, evaluate, scores
 from common import tensorflow as tf
 from common import train as training
 from common.errors import UserError
 from common.images import Images
 from common.run import Run
+from common.use import Use
 from tests import small
 
 
@@ -115,3 +116,23 @@ def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts
     before = parts("before", steps=2)[2]
     training.train(dual, images, before)
     assert rows[1][1:] == before.path("evaluation.csv").read_text().splitlines()[1].split(",")[1:]
+
+
+def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeypatch, capsys):
+    dual, images, run = parts(save_every=1, keep=9, steps=5)
+    training.train(dual, images, run)
+    original = evaluate.selected
+
+    def selected(run_dir, which):
+        found = original(run_dir, which)
+        checkpoints._remove(found[1])  # by the training that goes on meanwhile
+        run.path("checkpoints", "model-00000004.data-00000-of-00001").write_bytes(b"")
+        return found
+
+    monkeypatch.setattr(evaluate, "selected", selected)
+    assert list(evaluate.evaluate(run.run_dir, dual, images, how=Use(checkpoint="all"))) == [1, 3, 5]
+    said = capsys.readouterr().err
+    assert "model-00000002 is damaged (it is not there any more)" in said and said.count("It is left out.") == 2
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"00004 is damaged \(.*Say another --checkpoint"):
+        evaluate.evaluate(run.run_dir, dual, images, how=Use(checkpoint="4"))
