@@ -192,7 +192,7 @@ def _parts(dual, asked):
 
 def _run_dir(dual, values):
     """The folder of a run that has no other name than its model and its set of images."""
-    if not values.dataset and not (values.dir_A and values.dir_B):
+    if not (values.dataset or values.dir_A or values.dir_B):
         raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
     return f"runs/{_model(dual)}-{pathlib.Path(flag_settings.read(Images, values).name).name}"
 
@@ -243,6 +243,8 @@ def _check_data(dual, asked):
         raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
     dual, images, _ = _parts(dual, asked)
     sets = images.all_files(dual)
+    if output:  # before hours are spent
+        pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     if any(files.is_deep_png(path) for found in sets.values() for paths in found for path in paths):
         quiet.import_tensorflow()
     report = images.check(dual, sets)

@@ -411,6 +411,14 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
 
 
+def test_the_folder_of_the_table_is_made_before_anything_is_read(here, capsys):
+    assert run(here, "--output", "new/one/found.csv") == 0
+    assert pathlib.Path("new/one/found.csv").read_text().startswith("kind,")
+    capsys.readouterr()
+    pathlib.Path("file").write_text("")
+    assert "file" in run(here, "--output", "file/found.csv") and capsys.readouterr().out == ""
+
+
 def test_warnings_end_with_0(here, capsys):
     shutil.copy(here / "train/A/0.png", here / "train/A/2.png")
     assert run(here) == 0

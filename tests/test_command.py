@@ -338,6 +338,11 @@ def test_a_published_set_is_fetched_where_that_is_asked_for(here, monkeypatch, c
     assert "--dir_A needs --dir_B" in refusal("--dataset facades --dir_A x --download") and len(asked) == 2
 
 
+def test_one_folder_alone_is_told_of_the_other(here):
+    assert "--dir_A needs --dir_B" in refusal("--phase check_data --dir_A x")
+    assert "--dir_B needs --dir_A" in refusal("--dir_B x")
+
+
 def test_a_video_goes_through_a_run(here, capsys):
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     frames = np.random.default_rng(0).integers(0, 256, [7, 24, 36, 3], np.uint8)
