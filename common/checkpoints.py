@@ -225,7 +225,7 @@ def refuse_misfits(path, variables):
     """Raises UserError, with the first three differences, unless a checkpoint has all of `variables`, by name."""
     try:
         reader = tf.train.load_checkpoint(path)
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.OpError, ValueError, IndexError) as error:
         raise UserError(f"The checkpoint {path} does not read ({reason(error)}).") from error
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     misfits = []
@@ -287,7 +287,7 @@ def _unreadable(path):
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.OpError, ValueError, IndexError) as error:  # the last: a file that ends too soon
         return reason(error)
     return ""
 

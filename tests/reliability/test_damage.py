@@ -133,6 +133,16 @@ def test_without_a_digest_every_value_is_read(folder):
     assert resume(folder) == (1, 1.0)
 
 
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
+def test_without_a_digest_any_cut_is_found(folder, suffix):
+    (folder / "checkpoints/model-00000002.sha256").unlink()
+    path = folder / f"checkpoints/model-00000002.{suffix}"
+    content = path.read_bytes()
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        assert checkpoints.damage_of(str(path.with_name("model-00000002"))), length
+
+
 def test_what_a_kill_left_is_swept(folder):
     left = folder / "checkpoints"
     names = [f"model-00000003.{each}" for each in ("data-00000-of-00001.tempstate123", "index.tempstate123")]
