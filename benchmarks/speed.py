@@ -25,7 +25,7 @@ class Contender:
         self.name, self.rounds = name, []
         command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", str(threads)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self._process = subprocess.Popen(command, **pipes)
+        self._process = subprocess.Popen(command, **pipes)  # nosec B603: of a module of this project, without a shell
         self.started = self._answer()["seconds_to_first_step"]
 
     def take(self, count):

@@ -4,7 +4,6 @@ python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step
 """
 
 import argparse
-import importlib
 import json
 import resource
 import sys
@@ -18,11 +17,11 @@ WARM_UP = 2  # steps before the first that counts
 def main():
     began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contender", help="a module beside this one")
+    parser.add_argument("contender", choices=("toolkit", "pytorch", "tf1", "official"), help="a module beside this one")
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
-    step = importlib.import_module(f"benchmarks.contenders.{asked.contender}").prepare(CASES[asked.case], asked.threads)
+    step = _prepare(asked.contender)(CASES[asked.case], asked.threads)
     step()
     first = time.monotonic() - began
     for _ in range(WARM_UP - 1):
@@ -34,6 +33,19 @@ def main():
             step()
         took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
         _say({**took, "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+
+
+def _prepare(contender):
+    """The function `prepare` of a contender, of which no other is imported: one library is enough for a process."""
+    if contender == "toolkit":
+        from benchmarks.contenders.toolkit import prepare
+    elif contender == "pytorch":
+        from benchmarks.contenders.pytorch import prepare
+    elif contender == "tf1":
+        from benchmarks.contenders.tf1 import prepare
+    else:
+        from benchmarks.contenders.official import prepare
+    return prepare
 
 
 def _say(found):
