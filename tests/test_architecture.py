@@ -11,7 +11,7 @@ from common.images import Images
 from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags.command import Command
+from flags.parsing import Command
 from pix2pix import Pix2Pix
 
 ROOT = pathlib.Path(__file__).parent.parent

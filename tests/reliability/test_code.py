@@ -21,7 +21,7 @@ ATTRIBUTES = {
     *("builtins.eval", "builtins.exec"),
 }
 KEYWORDS = {"shell": True, "allow_pickle": True, "weights_only": False, "verify": False}
-IMPORTERS = {"common/settings.py", "common/tensorflow.py", "flags/command.py"}  # what each imports is looked at there
+IMPORTERS = {"common/settings.py", "common/tensorflow.py", "flags/parsing.py"}  # what each imports is looked at there
 
 
 def found(tree):

@@ -1,0 +1,233 @@
+"""The phases: what each --phase does with the class of a dual and what was Asked."""
+
+import dataclasses
+import pathlib
+import sys
+
+from common import plan, report, video
+from common import run as runs
+from common.errors import UserError
+from common.evaluate import Evaluation, evaluate
+from common.images import Images, files
+from common.jobs import Translation
+from common.run import Run
+from common.test import test
+from common.tiles import TiledTranslator
+from common.train import train
+from common.translate import Translator, translate
+from common.use import Use
+from flags import findings, quiet
+from flags import settings as flag_settings
+from flags.parsing import OF_USE, Command, names_of, parts_of, program_name, run_dir_of
+
+INPUTS_OF_TEST = {
+    *(
+        "run_dir",
+        "dataset",
+        "data_root",
+        "limit",
+        "cache_gb",
+        "on_bad_image",
+        "labels_A",
+        "labels_B",
+        "batch_size",
+        "threads",
+    )
+}
+INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
+NAMED = 10  # files that failed that the last line names
+OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
+
+
+def train_phase(dual, asked):
+    """Trains, and says what to do next."""
+    _refuse_use(dual, asked)
+    parts = parts_of(dual, asked)
+    run_dir = parts[-1].run_dir
+    progress = train(*parts)
+    program = f"python -m {program_name(dual)}"
+    if progress.best:
+        print(f"The best: {progress.best}. Use it with --checkpoint best.")
+    if progress.ended:
+        print(f"{progress.ended} Say another --patience to train further.")
+    elif progress.began >= progress.total:
+        print(f"Nothing to do: {run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
+    elif progress.done < progress.total:
+        print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
+        print(f"  {program} --phase train --run_dir {run_dir}")
+    else:
+        print(f"Trained {progress.total:,} steps. The report: {run_dir}/report.html. Test with:")
+        print(f"  {program} --phase test --run_dir {run_dir}")
+
+
+def compare_phase(dual, asked):
+    """Writes one page of several runs."""
+    del dual
+    if len(asked.stray) < 2:
+        raise UserError("Compare what? Name the folders of two runs or more: --phase compare runs/one runs/two.")
+    if useless := sorted(asked.given - {"phase", "output", "debug"}):
+        raise UserError(f"--{useless[0]} has no use in --phase compare. Leave it out.")
+    print(f"Compared {len(asked.stray)} runs: {report.compare(asked.stray, asked.values.output or 'compare.html')}")
+
+
+def plan_phase(dual, asked):
+    """Prints what a training would take."""
+    _refuse_use(dual, asked)
+    print(plan.text(plan.plan(*parts_of(dual, asked))))
+
+
+def check_data_phase(dual, asked):
+    """Prints what is wrong with the images; exits with code 1 if training would stumble on it."""
+    _refuse_use(dual, asked, but={"output"})
+    output = asked.values.output
+    if output and pathlib.Path(output).suffix.lower() != ".csv":
+        raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
+    dual, images, _ = parts_of(dual, asked)
+    sets = images.all_files(dual)
+    if output:  # before hours are spent
+        pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
+    if any(files.is_deep_png(path) for found in sets.values() for paths in found for path in paths):
+        quiet.import_tensorflow()
+    report = images.check(dual, sets)
+    print(findings.text(report, dual))
+    if output:
+        findings.write(output, report)
+        print(f"All of them: {output}")
+    if any(each.error for each in report.findings):
+        sys.exit(1)
+
+
+def _refuse_use(dual, asked, but=frozenset()):
+    """Raises UserError if a flag was given that only a trained run has a use for, `but` some."""
+    of_use = names_of(*OF_USE) - names_of(dual) - but
+    if useless := sorted(asked.given & of_use):
+        raise UserError(
+            f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
+        )
+
+
+def translate_phase(dual, asked):
+    """Translates files, and says what became of them; exits with code 1 if one failed."""
+    values = asked.values
+    allowed = names_of(Command, Use, Translation) | INPUTS_OF_TRANSLATION | {"test_dropout"}
+    if useless := sorted(asked.given - allowed):
+        raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
+    if values.n_samples > 1:
+        raise UserError("--n_samples is for --phase test: translating writes one image for each. Leave it out.")
+    if values.run_dir and "dataset" in asked.given:
+        raise UserError("--run_dir and --dataset both say which run. Give one of them.")
+    how, run_dir = flag_settings.read(Translation, values), values.run_dir or run_dir_of(dual, values)
+    saved = runs.load_trained(run_dir)
+    asked_for = values["direction"].value if "direction" in asked.given else "both"
+    direction = _direction(saved["dual"], asked_for)
+    if pathlib.Path(how.input).suffix.lower() in video.SUFFIXES and pathlib.Path(how.input).is_file():
+        _translate_video(asked, how, run_dir, direction)
+        return
+    jobs = how.jobs(values.limit, runs.domains(saved)[direction[-1]])
+    with _translator(asked, how, run_dir) as translator:
+        found = translate(translator, direction, jobs, how, values.batch_size)
+    for _, sentence in found.failed:
+        print(f"failed: {sentence}", file=sys.stderr)
+    if found.changed:
+        counts = ", ".join(f"{count:,} {what}" for what, count in found.changed.items())
+        print(f"Written in another format, as theirs does not hold what is made: {counts}.")
+    if found.opaque:
+        print(f"Written without transparency, which their format does not hold: {found.opaque:,}.")
+    names = ", ".join(path.name for path, _ in found.failed[:NAMED]) + ", ..." * (len(found.failed) > NAMED)
+    counts = f"{found.written:,} written to {how.output}, {found.skipped:,} skipped, {len(found.failed):,} failed"
+    print(f"{counts}: {names}." if names else f"{counts}.")
+    if found.failed:
+        sys.exit(1)
+
+
+def _translate_video(asked, how, run_dir, direction):
+    if useless := sorted(asked.given & OF_IMAGES):
+        raise UserError(f"--{useless[0]} is for images, and --input {how.input} is a video. Leave it out.")
+    target = video.target(how.input, how.output)
+    with _translator(asked, how, run_dir, test_dropout=False) as translator:  # noise would flicker
+        limits = asked.values.batch_size, asked.values.limit
+        count = video.translate_video(translator, direction, how.input, target, how.size, *limits)
+    print(f"{count:,} frames written to {target}.")
+
+
+def _translator(asked, how, run_dir, test_dropout=None):
+    """The Translator that is asked for."""
+    values = asked.values
+    threads = values.threads if "threads" in asked.given else None
+    test_dropout = values.test_dropout if "test_dropout" in asked.given else test_dropout
+    if not how.tile:
+        return Translator(run_dir, _use(asked), threads, test_dropout)
+    overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
+    return TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads, test_dropout)
+
+
+def _direction(dual, asked):
+    """The direction to translate; a dual of one direction needs none to be said."""
+    if asked == "both" and len(dual.directions) == 1:
+        return dual.directions[0]
+    if asked not in dual.directions:
+        raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
+    return asked
+
+
+def test_phase(dual, asked):
+    """Translates every validation image, and prints the scores."""
+    parts = _parts_of_validation(dual, asked, names_of(Evaluation))
+    run, found = parts[2], test(*_tested(asked, parts))
+    written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
+    print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
+    if not found["images"]:
+        print("No image has a pair of the same name, so there is nothing to compare with.")
+    print(_table({name: means for name, means in found.items() if isinstance(means, dict)}))
+    print(f"Each image: {run.run_dir}/test/metrics.csv. To look at: {run.run_dir}/report.html")
+
+
+def evaluate_phase(dual, asked):
+    """Prints the scores of checkpoints."""
+    parts = _parts_of_validation(dual, asked, {"n_samples"})
+    run_dir, dual, images, *rest = _tested(asked, parts)
+    what = flag_settings.read(Evaluation, asked.values)
+    for step, found in evaluate(run_dir, dual, images, what, *rest).items():
+        print(f"Step {step:,}")
+        print(_table(found))
+    print(f"Each image: {run_dir}/evaluation/metrics.csv. To look at: {run_dir}/report.html")
+
+
+def _parts_of_validation(dual, asked, useless):
+    """The dual, the images and the run, for a walk of the validation images; refuses flags that have no use then."""
+    if wrong := sorted(asked.given & (names_of(Images, Run) - INPUTS_OF_TEST)):
+        raise UserError(f"--{wrong[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
+    if wrong := sorted(asked.given & (names_of(Translation) | useless)):
+        raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
+    if asked.values.run_dir:
+        runs.load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for
+    return parts_of(dual, asked)
+
+
+def _tested(asked, parts):
+    """run_dir, dual, images, Use, batch size and threads."""
+    dual, images, run = parts
+    batch_size = run.batch_size if "batch_size" in asked.given else 1
+    return run.run_dir, dual, images, _use(asked), batch_size, run.threads
+
+
+def _use(asked):
+    """How a trained run is to be used; a dual that is trained one way is used that way."""
+    values = asked.values
+    own = {} if values["direction"].default == "both" else {"direction": "both"}
+    return Use(**{field.name: own.get(field.name, values[field.name].value) for field in dataclasses.fields(Use)})
+
+
+def _table(found):
+    """Metrics in rows, directions in columns, each with what the input as it is would score."""
+    names = dict.fromkeys(name for means in found.values() for name in means if not name.startswith("input_"))
+    lines = [f"{'':<22}" + "".join(f"{name:>10}{'input':>10}" for name in found)]
+    for name in names:
+        cells = [means.get(prefix + name) for means in found.values() for prefix in ("", "input_")]
+        if any(cell is not None for cell in cells):
+            lines.append(f"{name:<22}" + "".join(f"{_cell(value):>10}" for value in cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value):
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
