@@ -4,6 +4,7 @@ import pathlib
 
 import setuptools
 
+DOCS = ["mkdocs>=1.6"]
 VIDEO = ["imageio[ffmpeg]>=2.33"]
 
 setuptools.setup(
@@ -28,13 +29,15 @@ setuptools.setup(
     ],
     extras_require={
         "audit": ["bandit[toml]>=1.7.5", "pip-audit>=2.7"],
-        "bench": ["torch==2.13.0; python_version=='3.11'"],
+        "bench": ["matplotlib>=3.8", "torch==2.13.0; python_version=='3.11'"],
+        "docs": DOCS,
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "parity": ["torch==2.13.0; python_version=='3.11'", "torchmetrics>=1.4"],
         "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
             "playwright>=1.45",
+            *DOCS,
             *VIDEO,
             "hypothesis>=6.100",
             "pytest>=8.0",

@@ -1,0 +1,164 @@
+"""The study of docs/study.md: generator updates a critic update, and the game, for taking rain away without pairs.
+
+python -m benchmarks.study --source datasets/derain --output runs/study --seconds 100
+
+Trains every method with every seed, two at a time, each on one thread, and goes on where it was stopped. Each trains
+for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each measures that first.
+benchmarks.study_report makes the tables and the plots of what came out.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+from typing import NamedTuple
+
+import imageio.v3 as imageio
+
+from common import checkpoints, plan, settings
+from common.images import Images
+from common.run import Run
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+
+CROP = 64  # pixels of the images that are trained on and scored
+TILES = (32, 160)  # where those of a validation image begin, down and across
+SEEDS = (0, 1, 2)
+EVALUATED = 120  # generator updates between evaluations; every --n_gen here divides it
+ALIKE = {"image_size": CROP, "preprocess": "crop", "load_size": 0, "flip": True, "ngf": 16, "ndf": 16, "pool_size": 0}
+CYCLEGAN = {"netG": "resnet_6blocks", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
+DUALGAN = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
+
+
+class Method(NamedTuple):
+    """What is compared: a model, its game, and its generator updates for each critic update."""
+
+    model: str
+    gan_loss: str
+    n_gen: int
+
+    @property
+    def name(self):
+        """What its folders are called."""
+        return f"{self.model}-{self.gan_loss}-{self.n_gen}"
+
+    @property
+    def dual(self):
+        """Its settings."""
+        of_model, own = {"cyclegan": (CycleGAN, CYCLEGAN), "dualgan": (DualGAN, DUALGAN)}[self.model]
+        return of_model(**ALIKE, **own, gan_loss=self.gan_loss, n_gen=self.n_gen)
+
+
+METHODS = [
+    *(Method("cyclegan", game, n_gen) for game in ("lsgan", "wgan", "wgan-gp") for n_gen in (1, 2, 4)),
+    *(Method("dualgan", "wgan-gp", n_gen) for n_gen in (1, 2, 4)),
+]
+
+
+def halve(source, target):
+    """Writes the set of the study: rain of one half of the scenes as A, the other half without it as B.
+
+    Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
+    are four tiles of each pair.
+    """
+    first = {}
+    for path in sorted((source / "train" / "B").iterdir()):
+        first.setdefault(hashlib.sha256(imageio.imread(path).tobytes()).hexdigest(), path.name)
+    scenes = list(first.values())
+    for domain, names in (("A", scenes[::2]), ("B", scenes[1::2])):
+        (target / "train" / domain).mkdir(parents=True)
+        for name in names:
+            (target / "train" / domain / name).write_bytes((source / "train" / domain / name).read_bytes())
+    for domain in "AB":
+        (target / "val" / domain).mkdir(parents=True)
+        for path in sorted((source / "val" / domain).iterdir()):
+            image = imageio.imread(path)
+            for top in TILES:
+                for left in TILES:
+                    tile = image[top : top + CROP, left : left + CROP]
+                    imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
+
+
+def measure(images, rounds=3):
+    """{method: seconds of a step on one thread}, medians of interleaved rounds."""
+    taken = {method.name: [] for method in METHODS}
+    for _ in range(rounds):
+        for method in METHODS:
+            run = Run("unused", steps=1, threads=1)
+            taken[method.name].append(plan.plan(method.dual, images, run).seconds)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def steps_in(budget, method, seconds):
+    """How many steps of a method, whole evaluations of them, are nearest to a budget of seconds."""
+    every = EVALUATED // method.n_gen
+    return every * max(1, round(budget / seconds[method.name] / every))
+
+
+def command(method, seed, steps, output):
+    """The command that trains a method with a seed, or goes on with that."""
+    changed = {name: value for name, value in vars(method.dual).items() if value != getattr(type(method.dual)(), name)}
+    flags = {
+        **changed,
+        "dataset": "derain-halves",
+        "data_root": output,
+        "run_dir": output / f"{method.name}-seed{seed}",
+        "seed": seed,
+        "steps": steps,
+        "threads": 1,
+        "eval_every": EVALUATED // method.n_gen,
+        "select_by": "A2B/psnr",
+        "save_every": EVALUATED // method.n_gen,
+        "log_every": 5,
+        "sample_every": steps,
+        "tensorboard": False,
+    }
+    return [sys.executable, "-m", f"{method.model}.main", *(f"--{name}={value}" for name, value in flags.items())]
+
+
+def train(job):
+    """Trains one, unless it is done; returns a line about it."""
+    method, seed, steps, output = job
+    folder = output / f"{method.name}-seed{seed}"
+    done = [checkpoints.step_of(path) for path in checkpoints.found(folder / "checkpoints")]
+    if done and max(done) >= steps:
+        return f"{folder.name}: done before"
+    ended = subprocess.run(command(*job), capture_output=True, text=True)  # nosec B603: of this project, no shell
+    (folder.parent / f"{folder.name}.txt").write_text(ended.stdout + ended.stderr)
+    return f"{folder.name}: " + ("done" if ended.returncode == 0 else f"ended with code {ended.returncode}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--source", type=pathlib.Path, required=True, help="a set of pairs: train/A train/B val/A val/B"
+    )
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/study"))
+    parser.add_argument("--seconds", type=float, default=100.0, help="of training a method with a seed, on one thread")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at once")
+    asked = parser.parse_args()
+    images = asked.output / "derain-halves"
+    if not images.exists():  # it is there whole, or not at all
+        shutil.rmtree(f"{images}.new", ignore_errors=True)
+        halve(asked.source, pathlib.Path(f"{images}.new"))
+        pathlib.Path(f"{images}.new").rename(images)
+    timed = asked.output / "seconds.json"
+    if not timed.exists():
+        found = measure(Images(images.name, data_root=str(asked.output)))
+        settings.write_whole(timed, json.dumps(found, indent=2) + "\n")
+    seconds = json.loads(timed.read_text())
+    jobs = [
+        (method, seed, steps_in(asked.seconds, method, seconds), asked.output) for seed in SEEDS for method in METHODS
+    ]
+    with concurrent.futures.ThreadPoolExecutor(asked.workers) as workers:
+        for line in workers.map(train, jobs):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
