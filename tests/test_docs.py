@@ -1,15 +1,22 @@
 """The code that documents show is code that is tested, and the files they name are there."""
 
+import ast
 import pathlib
 import re
+import shlex
+import subprocess
+import sys
 
 import pytest
 
 from common import health, scores
 from cyclegan import CycleGAN
+from docs import reference
+from flags import parsing
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+RECIPES = ROOT / "examples" / "recipes"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *RECIPES.glob("*.md")])
 EXAMPLES = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -48,3 +55,67 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def commands(page):
+    """(module, arguments) of every call of a method's command line that a page shows."""
+    text = page.read_text().replace("\\\n", " ")
+    for line in re.findall(r"^ {4}python -m ((?:dualgan|cyclegan|pix2pix)\.main .*)$", text, flags=re.MULTILINE):
+        module, *arguments = shlex.split(line, comments=True)
+        yield module, arguments
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_have_flags_that_there_are(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for module, arguments in commands(page):
+        dual = next(each for each in reference.DUALS if f"{each.__name__.lower()}.main" == module)
+        parsing.parse(dual, [module, *arguments])
+    for block in blocks(page.read_text()) if page.name != "extending.md" else []:
+        ast.parse(block)
+
+
+def test_pages_show_commands():
+    assert sum(len(list(commands(page))) for page in PAGES) >= 50
+
+
+def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    flagfiles = {path.stem for path in RECIPES.glob("*.flags")}
+    assert flagfiles == {path.stem for path in RECIPES.glob("*.md")} - {"README"} and len(flagfiles) == 7
+    for name in flagfiles:
+        (used,) = {
+            module
+            for module, arguments in commands(RECIPES / f"{name}.md")
+            if f"examples/recipes/{name}.flags" in arguments
+        }
+        dual = next(each for each in reference.DUALS if f"{each.__name__.lower()}.main" == used)
+        asked = parsing.parse(dual, ["main", f"--flagfile=examples/recipes/{name}.flags", "--run_dir=unused"])
+        made, images, run = parsing.parts_of(dual, asked)
+        assert images.dataset
+        assert f"{made.image_size} pixels" in (RECIPES / "README.md").read_text()
+        assert run.preset in (
+            "",
+            *re.findall(r"^--preset=(\w+)", (RECIPES / f"{name}.flags").read_text(), re.MULTILINE),
+        )
+
+
+def test_pages_of_flags_and_presets_are_as_they_would_be_written_now():
+    assert (ROOT / "docs" / "flags.md").read_text() == reference.flags_page()
+    assert (ROOT / "docs" / "presets.md").read_text() == reference.presets_page()
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = {path.stem for path in (tmp_path / "site").rglob("*.html")}
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} | {
+        path.stem for path in RECIPES.glob("*.flags")
+    } <= pages
+    loaded = [
+        (page.name, address)
+        for page in (tmp_path / "site").rglob("*.html")
+        for address in re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(https?:[^\"]*)", page.read_text())
+    ]
+    assert loaded == []  # it needs no network

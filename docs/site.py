@@ -1,0 +1,55 @@
+"""Hooks of MkDocs: pages that lie elsewhere in the project, and files that pages link to, become part of the site."""
+
+import pathlib
+import posixpath
+import re
+
+from mkdocs.structure.files import File
+
+ROOT = pathlib.Path(__file__).parent.parent
+ELSEWHERE = {"building.md": "BUILD.md", "security.md": "SECURITY.md", "contributing.md": "CONTRIBUTING.md"}
+LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
+
+
+def on_files(files, config):
+    """Adds the pages that lie elsewhere, and every file of the project that a page links to."""
+    for page in (ROOT / "examples" / "recipes").glob("*.md"):
+        ELSEWHERE[f"recipes/{page.name}"] = f"examples/recipes/{page.name}"
+    for uri, path in ELSEWHERE.items():
+        files.append(File.generated(config, uri, content=(ROOT / path).read_text()))
+    linked = {target for page in files.documentation_pages() for target, _ in _linked(page)}
+    for path in sorted(linked - {_source(page) for page in files}):
+        files.append(File.generated(config, f"files/{path}.txt", content=(ROOT / path).read_text()))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Brings links to where their files are on the site."""
+    del config
+    uris = {_source(file): file.src_uri for file in files}
+
+    def moved(match):
+        path = _target(page.file, match[2])
+        uri = uris.get(path) or (f"files/{path}.txt" if (ROOT / path).is_file() else None)
+        if uri is None:
+            return match[0]
+        return f"{match[1]}{posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{match[3]}"
+
+    return LINK.sub(moved, markdown)
+
+
+def _linked(page):
+    """(the path below the project, the link) of every file that a page links to."""
+    for match in LINK.finditer(page.content_string):
+        path = _target(page, match[2])
+        if (ROOT / path).is_file():
+            yield path, match[2]
+
+
+def _target(page, link):
+    return posixpath.normpath(posixpath.join(posixpath.dirname(_source(page)), link))
+
+
+def _source(file):
+    """The path below the project of what a file of the site is made of."""
+    return ELSEWHERE.get(file.src_uri, f"docs/{file.src_uri}")
