@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import PIL.Image
@@ -210,6 +211,17 @@ def test_the_newest_strip_and_evenly_spread_ones(tmp_path):
     (run / "samples" / "00000040.png").write_bytes(b"broken")
     steps = [each["step"] for each in overview.overview(run)["strips"]]
     assert steps == [0, 80, 120, 160, 200, 240, 280, 320, 360, 390]
+
+
+def test_strips_of_long_trainings_do_not_stay_in_memory(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, [32, 400, 3], np.uint8)
+    tracemalloc.start()
+    for step in range(80):
+        files.write(tmp_path / "samples" / f"{step:08d}.png", noise)
+        *_, newest = overview._strips(tmp_path)
+    held = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, pictures.__file__)])
+    tracemalloc.stop()
+    assert sum(trace.size for trace in held.traces) < 40 * len(newest["picture"].webp)
 
 
 def test_a_run_without_anything_but_its_settings(tmp_path):
