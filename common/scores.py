@@ -49,7 +49,7 @@ def score(session, way, palette=None, features=None, keep=None):
         values = [row[name] for row in rows if row.get(name) is not None]
         means[name] = float(np.mean(values)) if values else None
     means.update(labels.scores(table) if np.any(table) else {})
-    means.update(_of_sets(session, way, np.stack(fakes), vectors, features))
+    means.update(_of_sets(session, way, fakes, vectors, features))
     return rows, means
 
 
@@ -96,7 +96,7 @@ def _of_sets(session, way, fakes, vectors, features):
             expected.append(features(_to_bytes(image, way.target.domain)[None])[0])
     found = {}
     if reals:
-        found["swd"] = distances.sliced_wasserstein(fakes, np.stack(reals), way.target.domain.span)
+        found["swd"] = distances.sliced_wasserstein(fakes, reals, way.target.domain.span)
     if reals and (among := distances.diversity(reals)):
         found["diversity"] = (distances.diversity(fakes) or 0.0) / among
     if features and len(vectors) > 1 and len(expected) > 1:
