@@ -26,7 +26,8 @@ test-all: .venv/.test
 
 audit: .venv/.audit
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(SOURCES)
-	$(BIN)/pip-audit --skip-editable
+	$(BIN)/python -m pip freeze --all --exclude-editable > .venv/installed.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement .venv/installed.txt
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks.speed $(BENCH)
