@@ -20,7 +20,7 @@ def sliced_wasserstein(images, others, span=255.0, seed=0):
         random = np.random.default_rng([seed, level])
         directions = random.normal(size=[PATCH * PATCH * channels, PROJECTIONS])
         directions /= np.linalg.norm(directions, axis=0)
-        x, y = (np.sort(_patches(each, 2**level, random) @ directions, axis=0) for each in (images, others))
+        x, y = (np.sort(directions.T @ _patches(each, 2**level, random).T) for each in (images, others))
         found.append(np.abs(x - y).mean() / PATCH)
     return float(np.mean(found) * 255.0 / span) if found else None
 
