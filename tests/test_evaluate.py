@@ -21,6 +21,8 @@ from common.train import train
 from common.use import Use
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 PALETTE = np.uint8([[250, 0, 0], [0, 0, 250], [0, 250, 0]])
 RANDOM = np.random.default_rng(0)
 
