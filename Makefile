@@ -27,7 +27,8 @@ test-all: .venv/.test
 
 audit: .venv/.audit
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(SOURCES)
-	$(BIN)/pip-audit --skip-editable
+	$(BIN)/python -m pip freeze --all --exclude-editable > .venv/installed.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement .venv/installed.txt
 
 docs: .venv/.docs
 	$(BIN)/python -m docs.reference

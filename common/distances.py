@@ -13,14 +13,14 @@ def sliced_wasserstein(images, others, span=255.0, seed=0):
     colours count), by the side of a patch, in levels of 255 to the range. Sizes too small for a
     patch are left out; None if all are.
     """
-    found = []
+    found, (*sides, channels) = [], images[0].shape
     for level in range(3):
-        if min(images.shape[1:3]) >> level < PATCH:
+        if min(sides) >> level < PATCH:
             break
         random = np.random.default_rng([seed, level])
-        directions = random.normal(size=[PATCH * PATCH * images.shape[-1], PROJECTIONS])
+        directions = random.normal(size=[PATCH * PATCH * channels, PROJECTIONS])
         directions /= np.linalg.norm(directions, axis=0)
-        x, y = (np.sort(_patches(each, 2**level, random) @ directions, axis=0) for each in (images, others))
+        x, y = (np.sort(directions.T @ _patches(each, 2**level, random).T) for each in (images, others))
         found.append(np.abs(x - y).mean() / PATCH)
     return float(np.mean(found) * 255.0 / span) if found else None
 
@@ -72,13 +72,16 @@ def diversity(images):
 
 
 def _patches(images, shrink, random):
-    n, channels = len(images), images.shape[-1]
-    height, width = (side // shrink for side in images.shape[1:3])
-    whole = images[:, : height * shrink, : width * shrink]
-    small = whole.reshape(n, height, shrink, width, shrink, channels).mean(axis=(2, 4))
-    windows = np.lib.stride_tricks.sliding_window_view(small, (PATCH, PATCH), axis=(1, 2))
+    """Patches of all images in turn, a row each: [PATCHES, C * PATCH * PATCH]; one image at a time is shrunk."""
+    n, (height, width, channels) = len(images), images[0].shape
+    height, width = height // shrink, width // shrink
     top, left = (random.integers(0, side - PATCH + 1, PATCHES) for side in (height, width))
-    return windows[np.arange(PATCHES) % n, top, left].reshape(PATCHES, -1)
+    found = np.empty([PATCHES, channels, PATCH, PATCH])
+    for first, image in enumerate(images[:PATCHES]):
+        blocks = image[: height * shrink, : width * shrink].reshape(height, shrink, width, shrink, channels)
+        windows = np.lib.stride_tricks.sliding_window_view(blocks.mean(axis=(1, 3)), (PATCH, PATCH), axis=(0, 1))
+        found[first::n] = windows[top[first::n], left[first::n]]
+    return found.reshape(PATCHES, -1)
 
 
 def _moments(features):

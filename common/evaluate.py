@@ -30,7 +30,7 @@ class Evaluation:
     features: str = setting(
         "",
         "Network whose features FID and KID are taken of: a frozen graph (.pb), such as Inception's, or the folder of a"
-        " SavedModel. Of any other network than Inception they are called Fréchet and kernel distance.",
+        " SavedModel. Of others than Inception's pool_3 they are called Fréchet and kernel distance.",
         resume=FREE,
     )
     features_ends: str = setting("", "IN:0,OUT:0: its input and its output, where it has several.", resume=FREE)

@@ -10,7 +10,8 @@ from common import tensorflow as tf
 from common.errors import UserError, reason
 
 INCEPTION = {"ExpandDims", "mixed_10/join", "pool_3"}  # nodes of the graph of 2015 that FID and KID are made with
-BYTES = (0.0, 255.0)  # what black and white are to it
+ENDS = ["ExpandDims:0", "pool_3:0"]  # its input and output that they take
+WIDTH = 2048  # features that it has there
 
 
 class Features:
@@ -19,7 +20,8 @@ class Features:
     `path` is a frozen graph (.pb) or the folder of a SavedModel, `ends` names its input and its output,
     IN:0,OUT:0, where they are not the only ones. Images are fed as uint8, or in floating point from 0 to 1
     (to Inception from 0 to 255), resized if the network takes one size alone. Maps are averaged over their
-    pixels. Raises UserError if the network does not read, or its ends are not clear.
+    pixels. `are_of_fid`: whether they are those that FID and KID are of, Inception's last but for its classes.
+    Raises UserError if the network does not read, or its ends are not clear.
     """
 
     def __init__(self, path, ends=""):
@@ -32,8 +34,11 @@ class Features:
                 said = f"{path} does not read as a frozen graph or a SavedModel ({reason(error)})."
                 raise UserError(said) from error
             names = {operation.name for operation in graph.get_operations()}
-            self.is_inception = names >= INCEPTION
+            self._is_inception = names >= INCEPTION
             self._input, output = self._ends(graph, ends, signature)
+            self.are_of_fid = (
+                self._is_inception and [self._input.name, output.name] == ENDS and output.shape[-1] == WIDTH
+            )
             self._images = tf.placeholder(tf.uint8, [None, None, None, 3])
             self._fed = self._prepared(self._images)
             self._output = tf.reduce_mean(output, axis=[1, 2]) if output.shape.rank == 4 else output
@@ -51,8 +56,8 @@ class Features:
         """(input, output), tensors of the graph."""
         if ends:
             names = ends.split(",")
-        elif self.is_inception:
-            names = ["ExpandDims:0", "pool_3:0"]
+        elif self._is_inception:
+            names = ENDS
         else:
             names = signature or _only_ends(graph, self.path)
         try:
@@ -69,7 +74,7 @@ class Features:
             x = tf.compat.v2.image.resize(x, [height, width], antialias=True)
         if self._input.dtype == tf.uint8:
             return tf.cast(tf.clip_by_value(tf.round(x), 0.0, 255.0), tf.uint8)
-        return tf.cast(x if self.is_inception else x / 255.0, self._input.dtype)
+        return tf.cast(x if self._is_inception else x / 255.0, self._input.dtype)
 
     def close(self):
         """Ends the session."""

@@ -29,8 +29,8 @@ def score(session, way, palette=None, features=None, keep=None):
     with `palette` [K, 3], if the target's images are label maps, how well classes are met (see labels).
     Of all images cycle_l1, mean|real - reconstructed| as a share of the range; correlation, of luminance
     before and after; swd, the sliced Wasserstein distance to the target's images; diversity, how much fakes
-    differ from each other by how much the target's images do. With `features`, a Features, fid and kid, if it is
-    Inception, else frechet_distance and kernel_distance. `keep` is called with every Walked.
+    differ from each other by how much the target's images do. With `features`, a Features, fid and kid, if they are
+    Inception's, else frechet_distance and kernel_distance. `keep` is called with every Walked.
     """
     rows, fakes, vectors, table = [], [], [], 0
     for walked in walk(session, way):
@@ -49,7 +49,7 @@ def score(session, way, palette=None, features=None, keep=None):
         values = [row[name] for row in rows if row.get(name) is not None]
         means[name] = float(np.mean(values)) if values else None
     means.update(labels.scores(table) if np.any(table) else {})
-    means.update(_of_sets(session, way, np.stack(fakes), vectors, features))
+    means.update(_of_sets(session, way, fakes, vectors, features))
     return rows, means
 
 
@@ -96,11 +96,11 @@ def _of_sets(session, way, fakes, vectors, features):
             expected.append(features(_to_bytes(image, way.target.domain)[None])[0])
     found = {}
     if reals:
-        found["swd"] = distances.sliced_wasserstein(fakes, np.stack(reals), way.target.domain.span)
+        found["swd"] = distances.sliced_wasserstein(fakes, reals, way.target.domain.span)
     if reals and (among := distances.diversity(reals)):
         found["diversity"] = (distances.diversity(fakes) or 0.0) / among
     if features and len(vectors) > 1 and len(expected) > 1:
-        names = ("fid", "kid") if features.is_inception else ("frechet_distance", "kernel_distance")
+        names = ("fid", "kid") if features.are_of_fid else ("frechet_distance", "kernel_distance")
         found[names[0]] = distances.frechet(vectors, expected)
         found[names[1]], found[f"{names[1]}_error"] = distances.kernel(np.array(vectors), np.array(expected))
     return found

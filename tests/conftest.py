@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from common import distances
 from common import tensorflow as tf
 from common.images import files
 
@@ -13,6 +14,15 @@ def session():
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(1)
         yield session
+
+
+@pytest.fixture(scope="module")
+def few_patches():
+    """Sliced Wasserstein distances of few patches, which are soon taken, where tests are of what is around them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distances, "PATCHES", 200)
+        patch.setattr(distances, "PROJECTIONS", 8)
+        yield
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
-from common.errors import UserError
+from common.errors import NotFinite, UserError
 
 
 def save(folder, **shapes):
@@ -60,7 +60,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
         checkpoints = Checkpoints(tmp_path)
         checkpoints.save(session, 1)
         weight.load([1.0, float("nan")], session)
-        with pytest.raises(UserError, match="After step 2 a weight is not finite, so it is not saved"):
+        with pytest.raises(NotFinite, match="After step 2 a weight is not finite, so it is not saved"):
             checkpoints.save(session, 2)
     assert [path.name for path in tmp_path.glob("checkpoints/*.index")] == ["model-00000001.index"]
 

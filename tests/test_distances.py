@@ -1,5 +1,7 @@
 """Distances of sets against SciPy and torchmetrics, and by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import linalg, stats
@@ -93,6 +95,17 @@ def test_sliced_wasserstein_tells_sets_apart():
     same = RANDOM.normal(60, 10, [8, 32, 32, 3])
     assert distances.sliced_wasserstein(dark, same) < distances.sliced_wasserstein(dark, bright) / 10
     assert distances.sliced_wasserstein(dark[:, :6], bright[:, :6]) is None
+
+
+def test_sliced_wasserstein_holds_one_image_at_a_time(monkeypatch):
+    monkeypatch.setattr(distances, "PATCHES", 500)
+    monkeypatch.setattr(distances, "PROJECTIONS", 5)
+    images = [np.full([64, 64, 3], 9, np.uint8)] * 1000
+    tracemalloc.start()
+    assert distances.sliced_wasserstein(images, images[:1]) == 0.0
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6  # all of them in floating point would be 98 MB
 
 
 def test_diversity_by_hand():

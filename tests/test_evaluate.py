@@ -21,6 +21,8 @@ from common.train import train
 from common.use import Use
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 PALETTE = np.uint8([[250, 0, 0], [0, 0, 250], [0, 250, 0]])
 RANDOM = np.random.default_rng(0)
 
@@ -191,7 +193,7 @@ def test_features_are_those_of_the_network_and_their_distances_are_not_called_fi
     with Features(tmp_path / "network.pb") as features:
         image = map_of_blocks()
         (found,) = features(image[None])
-        assert not features.is_inception
+        assert not features.are_of_fid
     x = np.lib.stride_tricks.sliding_window_view(image / 255.0, (3, 3), axis=(0, 1))[::2, ::2]
     np.testing.assert_allclose(found, (np.einsum("hwcij,ijcd->hwd", x, kernel) ** 2).mean(axis=(0, 1)), rtol=1e-4)
     what = Evaluation(features=str(tmp_path / "network.pb"))
@@ -199,22 +201,41 @@ def test_features_are_those_of_the_network_and_their_distances_are_not_called_fi
     assert "fid" not in found and "kid" not in found and found["frechet_distance"] > 0.0
 
 
-def test_fid_is_what_inception_gives_and_is_warned_of(trained, tmp_path, capsys):
-    dual, images, run, _ = trained
-    with tf.Graph().as_default() as graph:  # the names by which the graph is known, around something small
+@pytest.fixture
+def inception(tmp_path):
+    """The names by which the graph is known, around something small."""
+    with tf.Graph().as_default() as graph:
         x = tf.identity(tf.placeholder(tf.float32, [None, None, None, 3], "DecodeJpeg"), "ExpandDims")
         with tf.name_scope("mixed_10"):
             x = tf.identity(x, "join")
         tf.reduce_mean(x, axis=[1, 2], keepdims=True, name="pool_3")
         (tmp_path / "inception.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return tmp_path / "inception.pb"
+
+
+def test_fid_is_what_inception_gives_and_is_warned_of(trained, inception, capsys, monkeypatch):
+    dual, images, run, _ = trained
+    monkeypatch.setattr("common.features.WIDTH", 3)
     run_test(run.run_dir, dual, images)
-    found = evaluate.evaluate(run.run_dir, dual, images, Evaluation(features=str(tmp_path / "inception.pb")))[12]["A2B"]
+    found = evaluate.evaluate(run.run_dir, dual, images, Evaluation(features=str(inception)))[12]["A2B"]
     colours = [
         np.array([files.read(run.path("test", folder, f"{n}.png")).mean(axis=(0, 1)) for n in range(count)])
         for folder, count in (("A2B", 3), ("B", 4))
     ]
     assert found["fid"] == pytest.approx(distances.frechet(*colours), rel=1e-4)  # means of bytes, from 0 to 255
     assert "FID on 3 images is strongly biased" in capsys.readouterr().err
+
+
+def test_other_features_of_inception_are_none_of_fid(inception, monkeypatch):
+    with Features(inception) as features:
+        assert not features.are_of_fid  # 3 of them, and not 2,048
+    monkeypatch.setattr("common.features.WIDTH", 3)
+    with Features(inception) as features:
+        assert features.are_of_fid
+    for ends in ("DecodeJpeg:0,pool_3:0", "ExpandDims:0,mixed_10/join:0"):
+        with Features(inception, ends) as features:
+            assert not features.are_of_fid
+            np.testing.assert_allclose(features(np.full([1, 4, 4, 3], 200, np.uint8)), 200.0)  # bytes all the same
 
 
 def test_a_saved_model_takes_bytes_of_its_own_size(tmp_path):

@@ -18,6 +18,8 @@ from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
 DUALS = {  # these pass all

@@ -21,6 +21,8 @@ from common.use import Use
 from pix2pix import Pix2Pix
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

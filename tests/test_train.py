@@ -117,13 +117,23 @@ def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
     assert runs.load(run.run_dir)["run"].keep == 5
 
 
-def test_a_change_of_threads_or_versions_is_said_once(setup, capsys):
+def test_a_change_of_threads_or_versions_is_said_once(setup, capsys, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     dual, images, run = setup(steps=1, threads=1)
     training.train(dual, images, run)
+    config = json.loads(run.path("config.json").read_text())
+    config["environment"]["tensorflow"] = "2.16.1"
+    run.path("config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     training.train(dual, images, dataclasses.replace(run, steps=2, threads=2))
     said = capsys.readouterr().err
-    assert said.count("threads was 1 and is 2 now") == 1
-    assert "results may differ in their last bits" in said
+    for change in (
+        f"tensorflow was 2.16.1 and is {tf.version.VERSION} now",
+        "threads was 1 and is 2 now",
+        "TF_ENABLE_ONEDNN_OPTS was default and is 0 now",
+        "results may differ in their last bits",
+    ):
+        assert said.count(change) == 1
     training.train(dual, images, dataclasses.replace(run, steps=3, threads=2))
     assert capsys.readouterr().err == ""
 

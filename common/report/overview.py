@@ -198,7 +198,7 @@ def _strips(run_dir):
     while len(found) > stride * (STRIPS - 1):
         stride *= 2
     kept = dict([*found[::stride], *found[-1:]])
-    made = {step: pictures.picture(pictures.Source(path), pictures.STRIP) for step, path in kept.items()}
+    made = {step: pictures.strip(path) for step, path in kept.items()}
     return [{"step": step, "picture": each} for step, each in made.items() if each]
 
 

@@ -63,11 +63,12 @@ def span(config, domain):
 
 def picture(source, size):
     """The Picture of a Source; None if that does not read. What was made before is kept in memory."""
-    try:
-        about = os.stat(source.path)
-        return _picture(source, size, about.st_mtime_ns, about.st_size)
-    except (OSError, UserError):
-        return None
+    return _of_file(_picture, source, size)
+
+
+def strip(path):
+    """The Picture of a sample strip; None if that does not read. Kept are a few: a training makes thousands of them."""
+    return _of_file(_strip, Source(path), STRIP)
 
 
 def fitting(groups):
@@ -106,8 +107,15 @@ def _within(made, budget):
     return kept
 
 
-@functools.lru_cache(maxsize=8192)
-def _picture(source, size, changed, bytes_of_file):
+def _of_file(make, source, size):
+    try:
+        about = os.stat(source.path)
+        return make(source, size, about.st_mtime_ns, about.st_size)
+    except (OSError, UserError):
+        return None
+
+
+def _made(source, size, changed, bytes_of_file):
     image = PIL.Image.fromarray(_eight_bits(pixels.opaque(files.decode(source.path)), source.span))
     scale = min(1.0, size.side / max(image.size))
     if scale < 1.0:
@@ -117,6 +125,9 @@ def _picture(source, size, changed, bytes_of_file):
     how = {"lossless": True, "method": 0} if size.quality is None else {"quality": size.quality, "method": 1}
     image.save(written, "WEBP", **how)
     return Picture(*image.size, base64.b64encode(written.getvalue()).decode("ascii"))
+
+
+_picture, _strip = functools.lru_cache(8192)(_made), functools.lru_cache(32)(_made)
 
 
 def _eight_bits(image, span):

@@ -1,12 +1,14 @@
-"""Memory does not grow with the number of steps, or of translations."""
+"""Memory does not grow with the number of steps, of translations, or of images that are checked."""
 
 import csv
+import os
 import pathlib
 import subprocess
 import sys
 import time
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from common.images import files
@@ -82,3 +84,24 @@ def test_after_10000_translations_it_is_that_after_1000(command, tmp_path):
     first, last = map(int, said.stdout.split())
     print(first, last)
     assert last <= (1 + GROWTH) * first
+
+
+@pytest.mark.slow
+def test_10000_images_are_checked_in_minutes(tmp_path):
+    noise = np.random.default_rng(0)
+    for number in range(10_000):
+        domain, suffix = "AB"[number % 2], ("png", "jpg")[number // 2 % 2]
+        coarse = PIL.Image.fromarray(noise.integers(0, 256, [16, 16, 3], np.uint8)).resize((256, 256))
+        image = np.asarray(coarse) // 2 + noise.integers(0, 40, [256, 256, 1], np.uint8)
+        split = "val" if number >= 9_000 else "train"
+        files.write(tmp_path / "set" / split / domain / f"{number // 2}.{suffix}", image)
+    where = ["--dataset", "set", "--data_root", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dualgan.main", "--phase", "check_data", *where], stdout=subprocess.PIPE, text=True
+    )
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of CPU, {used.ru_maxrss:,} KiB at most")
+    assert status == 0 and said.endswith("0 errors, 0 warnings: nothing that training would stumble on.\n")
+    assert used.ru_utime + used.ru_stime < 300.0
+    assert used.ru_maxrss < 300_000
