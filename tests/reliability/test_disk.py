@@ -1,6 +1,7 @@
 """Disks that are full, or may not be written to, and a run folder that is taken away."""
 
 import contextlib
+import dataclasses
 import errno
 import resource
 import shutil
@@ -82,9 +83,18 @@ def test_whichever_write_finds_it_full(disk, parts, tmp_path, pages):
     assert not list((disk / "run/checkpoints").glob("*tempstate*"))
 
 
+@dataclasses.dataclass(frozen=True)
+class Large(small.Gain):
+    """A Gain whose checkpoints take a megabyte."""
+
+    def generator(self, images, channels, key):
+        tf.get_variable("more", [125_000], initializer=tf.zeros_initializer(), trainable=False)
+        return super().generator(images, channels, key)
+
+
 def test_a_limit_on_files_is_not_the_end_of_the_data(parts, tmp_path, capsys):
     """TensorFlow reports it as if a queue had ended."""
-    dual, images, run = parts(tmp_path / "run", small.dualgan(ngf=8, ndf=8), steps=2)
+    dual, images, run = parts(tmp_path / "run", Large(image_size=4), steps=2)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     training.train(dual, images, parts(tmp_path / "run", dual, steps=1)[2])
     try:
