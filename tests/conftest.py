@@ -1,5 +1,7 @@
 """Every test gets a graph and a session of its own; image folders are made where they are needed."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,16 @@ def few_patches():
         patch.setattr(distances, "PATCHES", 200)
         patch.setattr(distances, "PROJECTIONS", 8)
         yield
+
+
+@pytest.fixture
+def heeded():
+    """Signals do what they do in a terminal: a shell has SIGINT ignored in what it runs in the background."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

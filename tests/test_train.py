@@ -139,7 +139,7 @@ def test_a_change_of_threads_or_versions_is_said_once(setup, capsys, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_ends_training_after_the_step_saved(setup, monkeypatch, name):
+def test_a_signal_ends_training_after_the_step_saved(setup, heeded, monkeypatch, name):
     *parts, run = setup(steps=50)
     original = Monitor.step
 

@@ -90,7 +90,8 @@ def test_stopped_after_going_back_it_goes_on_the_same(parts):
     _, _, whole = parts("whole", on_nan="rollback", steps=8)
     dual, images, run = parts("parts", on_nan="rollback", steps=8)
     training.train(dual, images, whole)
-    for steps in range(1, 9):
+    bad = {int(folder.name) for folder in whole.path("nan_dump").iterdir()}
+    for steps in sorted({*bad, *(min(8, step + 1) for step in bad), 8}):
         training.train(dual, images, dataclasses.replace(run, steps=steps))
     assert weights(run, 8) == weights(whole, 8)
 

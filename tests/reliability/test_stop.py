@@ -9,7 +9,7 @@ from common import stop
 from flags import quiet
 
 
-def test_ctrl_c_after_another_signal_is_the_first(capfd):
+def test_ctrl_c_after_another_signal_is_the_first(heeded, capfd):
     with stop.requests() as stopped:
         for name in ("SIGHUP", "SIGTERM", "SIGTERM", "SIGINT", "SIGHUP"):
             signal.raise_signal(getattr(signal, name))

@@ -55,7 +55,7 @@ def newest(place):
     return checkpoints.step_of(paths[-1]) if paths else 0
 
 
-def test_with_nothing_around_it_trains_stops_and_goes_on(place):
+def test_with_nothing_around_it_trains_stops_and_goes_on(place, heeded):
     """At once: no HOME, the C locale, standard streams closed, SIGTERM; then SIGHUP and a pipe that nobody reads."""
     process = start(place, closed="<&- >&- 2>&-")
     first = await_step(place, 2, process)
@@ -76,7 +76,7 @@ def test_with_nothing_around_it_trains_stops_and_goes_on(place):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_each_signal_saves_and_says_so_within_a_step(place, name):
+def test_each_signal_saves_and_says_so_within_a_step(place, heeded, name):
     process = start(place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     await_step(place, 2, process)
     process.send_signal(getattr(signal, name))
