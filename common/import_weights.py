@@ -142,7 +142,8 @@ def _placed(networks, model, given):
         if direction not in left:
             raise UserError(
                 f"{network.file} is a {network.role} too many: {model.__name__} has one for"
-                f" {' and one for '.join(ways)}. --source names each once, and those of CycleGAN end with _A or _B as they were saved."
+                f" {' and one for '.join(ways)}."
+                " --source names each once, and those of CycleGAN end with _A or _B, as they were saved."
             )
         left.remove(direction)
         placed.append(network._replace(direction=direction))
@@ -168,8 +169,8 @@ def _settings(networks, model):
         if strange := fields.keys() - known:
             raise UserError(
                 f"{network.file} holds a {network.role} ({describe(network.fields)}), and {model.__name__} has none"
-                f" with {sorted(strange)[0]}. Import PyTorch's files with cyclegan.main or pix2pix.main, and the authors'"
-                " DualGAN with dualgan.main."
+                f" with {sorted(strange)[0]}. Import PyTorch's files with cyclegan.main or pix2pix.main, and the"
+                " authors' DualGAN with dualgan.main."
             )
         for name, value in fields.items():
             before = shown_by.setdefault(name, network.file)

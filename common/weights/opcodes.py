@@ -12,7 +12,7 @@ import pickletools
 from typing import NamedTuple
 
 MAX_BYTES = 2**24  # of a program; that of a U-Net has 30,000
-MAX_OPCODES = 2**20
+MAX_OPCODES = 2**18
 MAX_LINE = 2**10  # bytes of a name
 MAX_SIDES = 8  # of a tensor
 MAX_TUPLE = 16  # values of a tuple
@@ -72,7 +72,9 @@ def run(file):
             raise Refused(f"it has the opcode {opcode.name}, which no dictionary of tensors needs")
         try:
             ACTS[opcode.name](machine, argument)
-        except (IndexError, KeyError, TypeError) as error:
+        except Refused:
+            raise
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"its opcode {opcode.name} has nothing to work on") from error
     (found,) = machine.stack
     return found, machine.storages

@@ -40,7 +40,7 @@ def read(path):
     try:
         with open(path, "rb") as file:
             found, numbers = (_zip if file.read(len(ZIP)) == ZIP else _legacy)(path, file)
-            return {name: _array(tensor, numbers[tensor.storage.key]) for name, tensor in _named(found).items()}
+            return {name: _array(tensor, numbers[tensor.storage.key]) for name, tensor in found.items()}
     except Refused as error:
         raise UserError(
             f"{path} is not read: {error}. Weights are read from what torch.save(network.state_dict(), FILE) writes."
@@ -92,7 +92,7 @@ def _dtype(storage: Storage, order="<"):
 
 
 def _zip(path, file):
-    """(what the program says, {key: numbers}) of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
+    """({name: Tensor}, {key: numbers}) of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if len(archive.infolist()) > MAX_MEMBERS or len(members) < len(archive.infolist()):
@@ -115,6 +115,7 @@ def _zip(path, file):
 
         with archive.open(member(programs[0], opcodes.MAX_BYTES)) as program:
             found, storages = opcodes.run(program)
+        found = _named(found)
         name = f"{folder}byteorder"
         order = {"little": "<", "big": ">"}[archive.read(member(name, 16)).decode() if name in members else "little"]
         if sum(_bytes(each) for each in storages.values()) > size:
@@ -140,6 +141,7 @@ def _legacy(path, file):
         raise Refused(f"it is in another version of its container than {LEGACY_VERSION}")
     opcodes.run(file)
     found, storages = opcodes.run(file)
+    found = _named(found)
     keys, _ = opcodes.run(file)
     if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(storages):
         raise Refused("its list of numbers is not that of its program")
