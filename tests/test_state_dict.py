@@ -126,14 +126,15 @@ def test_within_a_larger_dictionary(write):
         "an open mark": (b"\x80\x02}(}.", "more or less"),
         "deep tuples": (b"\x80\x02)" + b"\x85" * 100_000 + b".", "deeper"),
         "a long tuple": (b"\x80\x02(" + b"N" * 17 + b"t.", "longer"),
-        "no end": (b"\x80\x02}", "damaged"),
+        "no end": (b"\x80\x02}", "damaged|is not read"),
         "no program": (b"\x00\x00", "damaged"),
-        "nothing": (b"", "damaged"),
+        "nothing": (b"", "damaged|no dictionary"),
     }.values(),
 )
 def test_hostile_programs(write, tmp_path, monkeypatch, code, said):
     monkeypatch.chdir(tmp_path)
-    assert said in refusal(write(code))
+    refused = refusal(write(code))
+    assert any(each in refused for each in said.split("|"))
     assert not os.path.exists("hostile")
 
 
@@ -160,7 +161,8 @@ ROW = np.arange(6, dtype=np.float32)
 )
 def test_hostile_sizes(write, opcodes_of_tensor, said):
     path = write(dictionary({"x": opcodes_of_tensor}) + b".", {"0": ROW})
-    assert any(each in refusal(path) for each in said.split("|"))
+    refused = refusal(path)
+    assert any(each in refused for each in said.split("|"))
 
 
 def test_tensors_that_share_their_numbers_are_not_more_than_the_file(write):

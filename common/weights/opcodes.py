@@ -126,7 +126,7 @@ def _protocol(machine, version):
 
 def _stop(machine, _):
     if machine.below or len(machine.stack) != 1:
-        raise ValueError("it ends with more or less than one value")
+        raise Refused("it ends with more or less than one value")
 
 
 def _mark(machine, _):

@@ -9,6 +9,7 @@ from common.checkpoints import Checkpoints
 from common.images import Images
 from common.import_weights import Source, import_weights
 from common.run import Run
+from common.weights import state_dict
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
@@ -75,3 +76,78 @@ def test_unet(tmp_path, size, norm, legacy):
     assert (dual.dropout, dual.channels_A, dual.channels_B) == (0.5, 3, 1)
     if (size, norm) != (256, "instance"):  # there its innermost map, of one value, leaves nothing to compare
         compare(tmp_path, "B2A/generator", network, random_images((size, size), 1))
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize("kind", ["patch", "pixel"])
+def test_critics(tmp_path, kind, norm):
+    critic = {
+        "patch": lambda: published.patch_critic(3, 2, 2, norm),
+        "pixel": lambda: published.pixel_critic(3, 2, norm),
+    }
+    generator = published.randomized(published.resnet(3, 3, 2, 6))
+    critic = published.randomized(critic[kind](), 1)
+    files = [save(generator, tmp_path / "latest_net_G_B.pth"), save(critic, tmp_path / "latest_net_D_B.pth")]
+    dual = imported(tmp_path, CycleGAN, *files)
+    assert (dual.netD, dual.ndf, dual.norm_D, dual.only) == (kind, 2, norm, "B2A")
+    compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
+
+
+def test_conditional_critic_and_affine_instance_norm(tmp_path):
+    generator = published.randomized(published.Unet(3, 1, 2, 6, "instance_affine"))
+    critic = published.randomized(published.patch_critic(4, 4, 3, "batch"), 1)
+    files = [save(generator, tmp_path / "a.pth"), save(critic, tmp_path / "b.pth", legacy=True)]
+    dual = imported(tmp_path, Pix2Pix, *files)
+    assert (dual.norm, dual.norm_D, dual.n_layers) == ("instance_affine", "batch", 3)
+    compare(tmp_path, "A2B/critic", critic, random_images((64, 64), 1, 1), random_images((64, 64), 3))
+
+
+def test_both_ways_and_several_gpus(tmp_path):
+    """Names say which is which, whatever their order; DataParallel puts a word before each name."""
+    there, back = (
+        published.randomized(published.resnet(*channels, 2, 6), n) for n, channels in enumerate([(3, 1), (1, 3)])
+    )
+    files = [
+        save(torch.nn.DataParallel(back), tmp_path / "latest_net_G_B.pth"),
+        save(there, tmp_path / "latest_net_G_A.pth"),
+    ]
+    dual = imported(tmp_path, CycleGAN, *files)
+    assert (dual.channels_A, dual.channels_B, dual.directions) == (3, 1, ("A2B", "B2A"))
+    compare(tmp_path, "A2B/generator", there, random_images((16, 16), 3))
+    compare(tmp_path, "B2A/generator", back, random_images((16, 16), 1))
+
+
+def test_the_machine_that_wrote_it_is_of_no_account(tmp_path):
+    """PyTorch itself reads a legacy file as little-endian, whatever it says of its machine."""
+    network = published.resnet(3, 3, 1, 6)
+    path = save(network, tmp_path / "net.pth", legacy=True)
+    with open(path, "rb") as file:
+        content = file.read()
+    at = content.index(b"little_endian") + len(b"little_endian")
+    turned = content[:at] + content[at : at + 8].replace(b"\x88", b"\x89") + content[at + 8 :]
+    assert turned != content
+    with open(path, "wb") as file:
+        file.write(turned)
+    expected = torch.load(path, weights_only=True)
+    found = state_dict.read(path)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value.numpy())
+
+
+def test_other_types_and_forms(tmp_path):
+    """Half floats, parts of larger tensors, other orders of axes, and parameters, in either container."""
+    base = torch.arange(48.0).reshape(6, 8)
+    tensors = {
+        "half": base.half(),
+        "brain": base.bfloat16(),
+        "double": base.double().t(),
+        "part": base[1:4, 2:5],
+        "last": base.reshape(2, 3, 2, 4).to(memory_format=torch.channels_last),
+        "parameter": torch.nn.Parameter(base[:1]),
+    }
+    for legacy in (False, True):
+        for name, value in tensors.items():
+            torch.save({name: value}, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
+            found = state_dict.read(tmp_path / "x.pth")[name]
+            np.testing.assert_array_equal(found, value.detach().float().numpy(), err_msg=name)
