@@ -75,12 +75,13 @@ def import_weights(model, source, run, images, preset=None, **given):
     paths = [_there(name) for name in source.files]
     if len(paths) == 1 and npz.is_one(paths[0]):
         networks, saved = _own(paths[0], model)
-        certain, assumed = dataclasses.asdict(saved["dual"]), {"ema_decay": 0.0, "only": ""}
-        certain, model = {name: value for name, value in certain.items() if name not in assumed}, type(saved["dual"])
+        certain, assumed, preset, model = dataclasses.asdict(saved["dual"]), {}, {}, type(saved["dual"])
+        certain.pop("only", None)
     else:
         networks, saved = _placed([each for path in paths for each in _foreign(path, source)], model, given), {}
         certain, assumed = _settings(networks, model)
     found = {f"{each.direction}/{each.role}": each for each in networks}
+    certain["ema_decay"] = 0.0  # there are no averages beside what is imported
     dual = _dual(model, found, certain, {**assumed, **(preset or {})}, given)
     with tf.Graph().as_default():
         variables = _variables(dual, found)

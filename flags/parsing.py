@@ -70,7 +70,7 @@ def parse(dual, argv):
     Raises UserError if a flag or a preset is not known, or a value is not one of a flag's.
     """
     own, stray = _parsed(dual, argv)
-    given = _present(own)
+    given = present(own)
     if own.phase != "import_weights" and (useless := sorted(given & names_of(Source))):
         raise UserError(f"--{useless[0]} is for --phase import_weights. Leave it out.")
     if not own.preset:
@@ -83,7 +83,7 @@ def parse(dual, argv):
     return Asked(values, given, stray)
 
 
-def _present(values):
+def present(values):
     """The names of the flags that were given, in a preset or on the command line."""
     return {ALIASES.get(name, name) for name in values if values[name].present}
 
@@ -111,7 +111,7 @@ def parts_of(dual, asked):
     if not runs.has_begun(values.run_dir):
         images, run = (flag_settings.read(part, values) for part in (Images, Run))
         like = warm_start.dual_like(run.init_from, dual) if run.init_from else None
-        made = flag_settings.amend(like, values, _present(values)) if like else flag_settings.read(dual, values)
+        made = flag_settings.amend(like, values, present(values)) if like else flag_settings.read(dual, values)
         return [made, images, run]
     saved = runs.load(values.run_dir)
     if not isinstance(saved["dual"], dual):

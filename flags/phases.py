@@ -19,7 +19,7 @@ from common.translate import Translator, translate
 from common.use import Use
 from flags import findings, quiet
 from flags import settings as flag_settings
-from flags.parsing import OF_USE, Command, names_of, parts_of, program_name, run_dir_of
+from flags.parsing import OF_USE, Command, names_of, parts_of, present, program_name, run_dir_of
 
 INPUTS_OF_TEST = {
     *(
@@ -114,7 +114,7 @@ def import_phase(model, asked):
     images, run = (flag_settings.read(part, values) for part in (Images, Run))
     own = {name: values[name].value for name in names_of(model)}
     given = {name: own[name] for name in asked.given & own.keys()}
-    preset = own if values.preset else {}
+    preset = {name: own[name] for name in present(values) & own.keys()}
     made = import_weights(model, source, run, images, preset, **given)
     for name, (file, shown, count) in made.networks.items():
         print(f"{name} from {file}: {shown or type(made.dual).__name__}; {count:,} parameters.")

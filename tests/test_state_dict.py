@@ -260,3 +260,21 @@ def test_every_cut_is_refused(write):
     for length in range(len(content)):
         path.write_bytes(content[:length])
         refusal(path)
+
+
+def test_mutations_are_read_or_refused(write):
+    """A few bytes turned in each of many copies: arrays within the file come of it, or a sentence that names it."""
+    path, random, read = write(program(ARRAYS)), np.random.default_rng(0), 0
+    content = path.read_bytes()
+    for _ in range(400):
+        turned = bytearray(content)
+        for at in random.integers(0, len(content), random.integers(1, 5)):
+            turned[at] = random.integers(256)
+        path.write_bytes(turned)
+        try:
+            found = state_dict.read(path)
+            read += 1
+            assert sum(array.nbytes for array in found.values()) <= 2 * len(content)
+        except UserError as error:
+            assert str(path) in str(error)
+    assert 0 < read < 400

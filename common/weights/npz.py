@@ -24,7 +24,7 @@ MAX_CONFIG = 2**24  # bytes
 PACKED = 200  # times what the file has, which packed arrays may have, ...
 UNSUSPICIOUS = 2**26  # ... or as many bytes
 ZIP = b"PK\x03\x04"
-BROKEN = (ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
 def write(path, config_text, arrays):
@@ -49,7 +49,7 @@ def is_one(path):
                 return False
             with zipfile.ZipFile(file) as archive:
                 return CONFIG + SUFFIX in archive.namelist()
-    except BROKEN:
+    except (*BROKEN, zipfile.BadZipFile, zlib.error):
         return False
 
 
@@ -71,7 +71,7 @@ def read(path):
         if config.dtype != np.uint8 or config.ndim != 1 or config.size > MAX_CONFIG:
             raise ValueError("its config is no text")
         return config.tobytes().decode(), arrays
-    except BROKEN as error:
+    except (*BROKEN, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path} does not read as weights of this program ({error or type(error).__name__})."
         ) from error

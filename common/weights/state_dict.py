@@ -22,7 +22,7 @@ LEGACY_VERSION = 1001
 MAX_MEMBERS = 10_000
 PROGRAM = "data.pkl"
 NESTED = ("state_dict", "model_state_dict", "model")  # where other programs keep it in a larger dictionary
-BROKEN = (ValueError, IndexError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, OverflowError)
+BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RuntimeError, OverflowError, OSError)
 
 
 def is_one(path):
