@@ -134,8 +134,8 @@ def _foreign(path, source):
 def _placed(networks, model, given):
     """`networks` with a direction each: their own, that which is asked for, that of their file's name, or the next."""
     own = {field.name: field.default for field in dataclasses.fields(model)} | given
-    only = own.get("only") or own.get("direction")
-    ways = [only] if only else [*WAYS.values()]
+    asked = own.get("direction") or own.get("only", "both")
+    only, ways = (None, [*WAYS.values()]) if asked == "both" else (asked, [asked])
     free, placed = {"generator": [*ways], "critic": [*ways]}, []
     for network in sorted(networks, key=lambda each: _named(each) is None):
         left = free[network.role]

@@ -37,7 +37,7 @@ def dual_like(init_from, model):
     found = runs.load(path if path.is_dir() else path.parent.parent)["dual"]
     if not isinstance(found, model):
         return None
-    return dataclasses.replace(found, only="") if hasattr(found, "only") else found
+    return dataclasses.replace(found, only="both") if hasattr(found, "only") else found
 
 
 def begin(session, run, names):

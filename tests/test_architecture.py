@@ -8,6 +8,7 @@ import re
 import pytest
 
 from common.images import Images
+from common.import_weights import Source
 from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -81,7 +82,7 @@ def test_nothing_banned(path):
         assert not re.search(pattern, code), f"{pattern}: {reason}"
 
 
-@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run])
+@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source])
 def test_every_setting_is_explained(part):
     for field in dataclasses.fields(part):
         assert field.metadata["about"].endswith("."), field.name
