@@ -6,11 +6,15 @@ import pytest
 from common import run as runs
 from common import tensorflow as tf
 from common import train as training
+from common import warm_start
+from common.checkpoints import Checkpoints
 from common.errors import UserError
 from common.images import Images
+from common.images.folders import Files
 from common.run import Run
+from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags import command
+from flags import parsing
 from tests.small import Gain, dualgan
 
 ROLES = ("A2B/generator", "A2B/critic", "B2A/generator", "B2A/critic")
@@ -73,15 +77,30 @@ def test_averages_are_what_is_taken_and_what_averages_begin_with(images, tmp_pat
     np.testing.assert_allclose(after["A2B/generator/gain/average"], average, rtol=1e-6)
 
 
+def folder_of(dual, path, images, roles=ROLES):
+    """A run folder with weights of `dual` as they are drawn, after one step that was not taken."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        built(dual, roles)
+        session.run(tf.global_variables_initializer())
+        runs.record(Run(str(path)), dual, images, images.training_files(dual), images.domains(dual, Files([], [])))
+        Checkpoints(path).save(session, 1)
+    return str(path)
+
+
+def built(dual, roles=ROLES):
+    x = tf.zeros([1, dual.image_size, dual.image_size, 3])
+    for name in roles:
+        dual.network(*name.split("/"))(x, None)
+
+
 def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
     small = dualgan(image_size=16, gan_loss="classic", ngf=2, ndf=2, spectral_norm=True)
-    old = train(small, images, tmp_path / "old", 1)
-    source = str(tmp_path / "old")
+    source = folder_of(small, tmp_path / "old", images)
     whole = train(small, images, tmp_path / "whole", 3, init_from=source)
     train(small, images, tmp_path / "parts", 1, init_from=source)
     (tmp_path / "old").rename(tmp_path / "gone")
     parts = train(small, images, tmp_path / "parts", 3, init_from=source)
-    assert whole.keys() == parts.keys() == old.keys()
+    assert whole.keys() == parts.keys()
     for name in whole:
         np.testing.assert_array_equal(parts[name], whole[name], err_msg=name)
     with pytest.raises(UserError, match="--init_from"):
@@ -89,32 +108,37 @@ def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
 
 
 def test_what_does_not_fit_is_named(images, tmp_path):
-    train(dualgan(gan_loss="classic", image_size=16), images, tmp_path / "old", 1)
-    source = str(tmp_path / "old")
+    source = folder_of(dualgan(image_size=16), tmp_path / "old", images)
 
-    def refused(dual, init_from=source, **more):
-        with pytest.raises(UserError) as error:
-            train(dual, images, tmp_path / "new", 1, init_from=init_from, **more)
-        assert not runs.has_begun(tmp_path / "new")
+    def refused(dual, init_from=source, roles=ROLES, **more):
+        with tf.Graph().as_default(), tf.Session() as session, pytest.raises(UserError) as error:
+            built(dual, roles)
+            warm_start.begin(session, Run(str(tmp_path / "new"), init_from=init_from, **more), roles)
         return str(error.value)
 
-    said = refused(dualgan(gan_loss="classic", image_size=16, ngf=2))
+    said = refused(dualgan(image_size=16, ngf=2))
     assert "A2B/generator/down_0/bias is [2] here and [4] there; A2B/generator/down_0/kernel" in said
-    assert "down_2/bias is [16] here and missing there" in refused(dualgan(gan_loss="classic", image_size=16, depth=3))
-    assert "--noinit_critics" in refused(dualgan(gan_loss="classic", image_size=16, ndf=2))
-    assert "no trained run" in refused(still(), init_from=str(tmp_path))
-    assert "neither the folder" in refused(still(), init_from=str(tmp_path / "old" / "checkpoints" / "model-00000007"))
-    data = tmp_path / "old" / "checkpoints" / "model-00000001.data-00000-of-00001"
+    assert "down_2/bias is [16] here and missing there" in refused(dualgan(image_size=16, depth=3))
+    assert "--noinit_critics" in refused(dualgan(image_size=16, ndf=2))
+    path = folder_of(dualgan(image_size=16), tmp_path / "one", images, ROLES[:1])
+    assert "nothing to begin with" in refused(dualgan(image_size=16), path, ROLES[2:])
+    assert "no trained run" in refused(Gain(), str(tmp_path))
+    folder = tmp_path / "old" / "checkpoints"
+    assert "neither the folder" in refused(Gain(), str(folder / "model-00000007"))
+    data = folder / "model-00000001.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1] + b"\xff")
-    assert "damaged" in refused(still(), init_from=str(tmp_path / "old" / "checkpoints" / "model-00000001"))
+    assert "damaged" in refused(Gain(), str(folder / "model-00000001"))
+    assert "is whole" in refused(Gain(), source)
     with pytest.raises(UserError, match="is the run itself"):
         Run(source, init_from=source)
 
 
-def test_settings_that_are_not_given_are_those_of_the_other(images, tmp_path, monkeypatch, capsys):
+def test_settings_that_are_not_given_are_those_of_the_other(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    train(dualgan(gan_loss="classic", image_size=16, lambda_A=7.0), images, "old", 1)
+    folder_of(dualgan(image_size=16, lambda_A=7.0), "old", images, ())
     line = f"--phase train --init_from old --run_dir new --dataset set --data_root {tmp_path} --steps 1 --lambda_B 3"
-    command.main(DualGAN, ["main", *line.split()])
-    assert "Begun with" in capsys.readouterr().out
-    assert runs.load("new")["dual"] == dualgan(gan_loss="classic", image_size=16, lambda_A=7.0, lambda_B=3.0)
+    dual, _, run = parsing.parts_of(DualGAN, parsing.parse(DualGAN, ["main", *line.split()]))
+    assert dual == dualgan(image_size=16, lambda_A=7.0, lambda_B=3.0)
+    assert run.init_from == "old"
+    other, _, _ = parsing.parts_of(CycleGAN, parsing.parse(CycleGAN, ["main", *line.split()]))
+    assert other == CycleGAN(lambda_B=3.0)
