@@ -10,7 +10,6 @@ from common import warm_start
 from common.checkpoints import Checkpoints
 from common.errors import UserError
 from common.images import Images
-from common.images.folders import Files
 from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -82,7 +81,7 @@ def folder_of(dual, path, images, roles=ROLES):
     with tf.Graph().as_default(), tf.Session() as session:
         built(dual, roles)
         session.run(tf.global_variables_initializer())
-        runs.record(Run(str(path)), dual, images, images.training_files(dual), images.domains(dual, Files([], [])))
+        runs.record(Run(str(path)), dual, images, images.training_files(dual), runs.domains({"dual": dual}))
         Checkpoints(path).save(session, 1)
     return str(path)
 
@@ -135,7 +134,7 @@ def test_what_does_not_fit_is_named(images, tmp_path):
 
 def test_settings_that_are_not_given_are_those_of_the_other(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder_of(dualgan(image_size=16, lambda_A=7.0), "old", images, ())
+    folder_of(dualgan(image_size=16, lambda_A=7.0), "old", images, ROLES[:1])
     line = f"--phase train --init_from old --run_dir new --dataset set --data_root {tmp_path} --steps 1 --lambda_B 3"
     dual, _, run = parsing.parts_of(DualGAN, parsing.parse(DualGAN, ["main", *line.split()]))
     assert dual == dualgan(image_size=16, lambda_A=7.0, lambda_B=3.0)
