@@ -58,7 +58,7 @@ def random_images(size, channels, seed=0):
 def compare(tmp_path, name, network, images, given=None):
     seen = images if given is None else np.concatenate([given, images], axis=-1)
     expected = np.stack(published.run(network, seen))
-    assert np.abs(expected).max() > 0.1 and expected.std() > 0.01
+    assert expected.std() > 0.01
     given = images if given is None else given
     np.testing.assert_allclose(made_by(tmp_path, name, images, given), expected, rtol=0, atol=NEAR)
 
