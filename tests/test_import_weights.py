@@ -60,7 +60,7 @@ def pair(tmp_path, monkeypatch):
 def test_a_run_folder_that_translates_tests_and_evaluates(pair, dataset, capsys):
     run(CycleGAN, f"{pair} --run_dir run --image_size 32 --load_size 32")
     said = capsys.readouterr().out
-    assert "A2B/generator from latest_net_G_A.pth: netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 4," in said
+    assert "A2B/generator from latest_net_G_A.pth: netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters" in said
     assert "--phase translate --run_dir run --direction A2B" in said and "--init_from run" in said
     saved = runs.load_trained("run")
     assert saved["dual"] == CycleGAN(
@@ -69,7 +69,7 @@ def test_a_run_folder_that_translates_tests_and_evaluates(pair, dataset, capsys)
     assert saved["imported"]["B2A/generator"]["file"] == "latest_net_G_B.pth"
     files.write("in/x.png", np.full([21, 18, 3], 200, np.uint8))
     run(CycleGAN, "--phase translate --run_dir run --direction A2B --input in --output out")
-    assert files.read("out/x.png").shape == (21, 18, 1)
+    assert files.decode("out/x.png").pixels.shape == (21, 18, 1)
     dataset("set", val_A=2, val_B=2)
     run(CycleGAN, "--phase test --run_dir run --dataset set --data_root .")
     assert "Step 0." in capsys.readouterr().out
