@@ -92,9 +92,27 @@ def built(dual, roles=ROLES):
         dual.network(*name.split("/"))(x, None)
 
 
-def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
-    small = dualgan(image_size=16, gan_loss="classic", ngf=2, ndf=2, spectral_norm=True)
+def test_all_that_belongs_to_networks_is_taken(images, tmp_path):
+    """Weights, those that are not trained, and what spectral norms keep beside them."""
+    small = dualgan(image_size=16, ngf=2, ndf=2, spectral_norm=True)
     source = folder_of(small, tmp_path / "old", images)
+    expected = values(source)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(7)
+        built(small)
+        session.run(tf.global_variables_initializer())
+        warm_start.begin(session, Run(str(tmp_path / "new"), init_from=source), ROLES)
+        found = session.run({variable.op.name: variable for variable in tf.global_variables()})
+    assert found.keys() == expected.keys()
+    assert sum(name.endswith("stretched_most") for name in found) == 12
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
+    small = Gain(ema_decay=0.5, pool_size=2)
+    train(Gain(), images, tmp_path / "old", 2)
+    source = str(tmp_path / "old")
     whole = train(small, images, tmp_path / "whole", 3, init_from=source)
     train(small, images, tmp_path / "parts", 1, init_from=source)
     (tmp_path / "old").rename(tmp_path / "gone")
