@@ -20,8 +20,21 @@ class CyclicDual(Dual):
         minimum=0.0,
     )
 
+    only: str = setting(
+        "both",
+        "Directions that there are: both; or of imported weights, which may be of one alone, A2B or B2A.",
+        ("both", "A2B", "B2A"),
+    )
+
+    @property
+    def directions(self):
+        """Both, but where one alone was imported."""
+        return ("A2B", "B2A") if self.only == "both" else (self.only,)
+
     def connect(self, A, B, key=None):
-        """[(A2B, its cycle), (B2A, its cycle)]: see Dual.connect."""
+        """[(A2B, its cycle), (B2A, its cycle)]: see Dual.connect; or [(the only direction, None)]."""
+        if self.only != "both":
+            return [(self.one_way(self.only, A, B, key), None)]
         to_B, to_A = self.network("A2B", "generator"), self.network("B2A", "generator")
         like_B, like_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)

@@ -222,6 +222,14 @@ class Dual(abc.ABC):
         channels = self.channels_B if direction == "A2B" else self.channels_A
         return Network(f"{direction}/generator", lambda images, key: self.generator(images, channels, key))
 
+    def one_way(self, name, A, B, key=None):
+        """The direction `name` between images `A` and `B`, without one back."""
+        real, target = (A, B) if name == "A2B" else (B, A)
+        generator, critic = (self.network(name, role) for role in ("generator", "critic"))
+        key = key or (lambda called: None)
+        fake = generator(real, key(f"{name}/fake"))
+        return Direction(name, name[0], name[-1], generator, critic, real, target, fake, real, key(f"{name}/critic"))
+
     def in_use(self):
         """This dual without what training alone needs."""
         return self

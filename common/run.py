@@ -1,6 +1,7 @@
 """A run: one training, and the folder that tells all about it.
 
-config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads
+config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
+               where weights were imported from
 lock           held by the process that trains it
 checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, what became of some
 log.csv        a row per logged step
@@ -41,6 +42,13 @@ class Run:
     batch_size: int = setting(
         1, "Images of each domain in a batch; of test and translate, so many (of one size) at once.", minimum=1
     )
+    init_from: str = setting(
+        "",
+        "Run folder whose newest checkpoint this run begins with, or a checkpoint in one, checkpoints/model-00012000:"
+        " weights of generators, averages if it keeps any, and of critics; optimizers, pools and steps begin anew."
+        " Settings of the model that are not given are those of that run. Going on does not need it.",
+    )
+    init_critics: bool = setting(True, "Whether critics, too, begin with the weights of --init_from, if it has any.")
     seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
     save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
     keep: int = setting(2, "Checkpoints that are kept, the newest.", minimum=1, resume=FREE)
@@ -76,6 +84,8 @@ class Run:
         if (self.patience or self.select_by) and not self.eval_every:
             name = "patience" if self.patience else "select_by"
             raise UserError(f"--{name} needs evaluations: say --eval_every, too.")
+        if self.init_from and pathlib.Path(self.init_from).resolve() == pathlib.Path(self.run_dir).resolve():
+            raise UserError(f"--init_from {self.init_from} is the run itself. Give the new one another --run_dir.")
         if not self.run_dir:
             raise UserError("A run needs a folder: say --run_dir.")
         if self.steps and self.epochs:
@@ -183,8 +193,20 @@ def domains(saved):
     return {name: Domain(**made_of.get(name, {"channels": channels[name]})) for name in channels}
 
 
-def record(run, dual, images, files, domains):
-    """Writes config.json. Returns a sentence for each change of the environment since it was written last."""
+def refuse_imported(run_dir):
+    """Raises UserError if the weights of a run were imported: there is nothing to go on with but themselves."""
+    if "imported" in load(run_dir):
+        raise UserError(
+            f"The weights in {run_dir} were imported, without what a training has beside them. Begin a run with them:"
+            f" --init_from {run_dir}, and another --run_dir."
+        )
+
+
+def record(run, dual, images, files, domains, **more):
+    """Writes config.json, with `more` facts, dictionaries by name.
+
+    Returns a sentence for each change of the environment since it was written last.
+    """
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
     now, path, changes = environment(run.threads), config_path(run.run_dir), []
@@ -195,7 +217,7 @@ def record(run, dual, images, files, domains):
     path.parent.mkdir(parents=True, exist_ok=True)
     fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
     made_of = {name: dataclasses.asdict(domain) for name, domain in domains.items()}
-    facts = {"domains": made_of, "files": fingerprints, "environment": now}
+    facts = {"domains": made_of, "files": fingerprints, "environment": now, **more}
     settings.save(path, facts, dual=dual, images=images, run=run)
     return changes
 

@@ -88,10 +88,18 @@ def load(path):
     Raises UserError if the file is missing or is not what `save` writes.
     """
     try:
-        found = json.loads(pathlib.Path(path).read_text()).items()
-        return {name: _build(path, **part) if "class" in part else part for name, part in found}
+        return parse(pathlib.Path(path).read_text(), path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
+
+
+def parse(text, path):
+    """What `load` gives of the text of a file; `path` is what to call it. Raises UserError as that does."""
+    try:
+        found = json.loads(text).items()
+        return {name: _build(path, **part) if "class" in part else part for name, part in found}
     except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common import health, lock, recovery, report, samples, step, stop, walk
+from common import health, lock, recovery, report, samples, step, stop, walk, warm_start
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints
@@ -66,6 +66,7 @@ def train(dual, images, run):
     """
     begun = runs.has_begun(run.run_dir)
     if begun:
+        runs.refuse_imported(run.run_dir)
         runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run)
     files = images.training_files(dual)
     if begun:
@@ -239,6 +240,9 @@ def _start(session, graph, run):
     session.run(graph.initialize)
     graph.checkpoints.sweep()
     done = graph.checkpoints.restore(session) or 0
+    if not done and run.init_from:
+        networks = (network for way, _ in graph.step.pairs for network in (way.generator, way.critic))
+        print(warm_start.begin(session, run, [network.scope for network in networks]), flush=True)
     session.run(graph.begin, {graph.start: session.run(graph.step.batches_read) * run.batch_size})
     session.run(graph.samples.begin)
     return done

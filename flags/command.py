@@ -7,6 +7,7 @@ import sys
 from common.errors import UserError, reason
 from common.images import Images, catalogue
 from common.images.download import download
+from common.import_weights import Source
 from common.run import Run
 from flags import help as help_page
 from flags import phases, quiet, streams
@@ -23,6 +24,7 @@ PHASES = {
     "compare": phases.compare_phase,
     "plan": phases.plan_phase,
     "check_data": phases.check_data_phase,
+    "import_weights": phases.import_phase,
 }
 
 
@@ -32,7 +34,7 @@ def main(dual, argv=None):
     streams.outlive_readers()
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
-        parts = (Command, dual, Images, Run, *OF_USE)
+        parts = (Command, dual, Images, Run, *OF_USE, Source)
         print(help_page.text(program_name(dual), model_name(dual), parts))
     elif DEBUG & set(argv):
         _do(dual, argv)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from absl import flags
 
 from common import run as runs
+from common import warm_start
 from common.errors import UserError
 from common.evaluate import Evaluation
 from common.images import Images
+from common.import_weights import Source
 from common.jobs import Translation
 from common.run import Run
 from common.settings import FREE, setting
@@ -19,7 +21,7 @@ from common.use import Use
 from flags import presets
 from flags import settings as flag_settings
 
-PHASES = ("train", "test", "evaluate", "translate", "compare", "plan", "check_data")
+PHASES = ("train", "test", "evaluate", "translate", "compare", "plan", "check_data", "import_weights")
 OF_USE = (Use, Evaluation, Translation)  # that only a trained run has a use for
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 
@@ -37,7 +39,8 @@ class Command:
         " compare: one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html;"
         " plan: what a training would take on this machine: parameters, memory, time;"
         " check_data: what is wrong with the images: files that do not read, duplicates, images of val among those of"
-        " train; --output FILE.csv lists all.",
+        " train; --output FILE.csv lists all;"
+        " import_weights: a run folder of weights that other tools have trained: --source FILE,FILE --run_dir NEW.",
         PHASES,
         resume=FREE,
     )
@@ -67,7 +70,9 @@ def parse(dual, argv):
     Raises UserError if a flag or a preset is not known, or a value is not one of a flag's.
     """
     own, stray = _parsed(dual, argv)
-    given = {ALIASES.get(name, name) for name in own if own[name].present}
+    given = present(own)
+    if own.phase != "import_weights" and (useless := sorted(given & names_of(Source))):
+        raise UserError(f"--{useless[0]} is for --phase import_weights. Leave it out.")
     if not own.preset:
         return Asked(own, given, stray)
     preset = f"--flagfile={presets.path(model_name(dual), own.preset)}"
@@ -78,9 +83,14 @@ def parse(dual, argv):
     return Asked(values, given, stray)
 
 
+def present(values):
+    """The names of the flags that were given, in a preset or on the command line."""
+    return {ALIASES.get(name, name) for name in values if values[name].present}
+
+
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, *OF_USE, dual, Images, Run):
+    for part in (Command, *OF_USE, Source, dual, Images, Run):
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -99,7 +109,10 @@ def parts_of(dual, asked):
     if not values.run_dir:
         values["run_dir"].value = run_dir_of(dual, values)
     if not runs.has_begun(values.run_dir):
-        return [flag_settings.read(part, values) for part in (dual, Images, Run)]
+        images, run = (flag_settings.read(part, values) for part in (Images, Run))
+        like = warm_start.dual_like(run.init_from, dual) if run.init_from else None
+        made = flag_settings.amend(like, values, present(values)) if like else flag_settings.read(dual, values)
+        return [made, images, run]
     saved = runs.load(values.run_dir)
     if not isinstance(saved["dual"], dual):
         name = type(saved["dual"]).__name__

@@ -9,6 +9,7 @@ from common import run as runs
 from common.errors import UserError
 from common.evaluate import Evaluation, evaluate
 from common.images import Images, files
+from common.import_weights import Source, import_weights
 from common.jobs import Translation
 from common.run import Run
 from common.test import test
@@ -18,7 +19,7 @@ from common.translate import Translator, translate
 from common.use import Use
 from flags import findings, quiet
 from flags import settings as flag_settings
-from flags.parsing import OF_USE, Command, names_of, parts_of, program_name, run_dir_of
+from flags.parsing import OF_USE, Command, names_of, parts_of, present, program_name, run_dir_of
 
 INPUTS_OF_TEST = {
     *(
@@ -35,6 +36,8 @@ INPUTS_OF_TEST = {
     )
 }
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
+INPUTS_OF_IMPORT = {"run_dir", "preset", "dataset", "data_root", "dir_A", "dir_B", "side_by_side", "threads"}
+UNKNOWN = "unknown"  # what the set of images is called that weights were trained on, unless it is said
 NAMED = 10  # files that failed that the last line names
 OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 
@@ -97,6 +100,34 @@ def check_data_phase(dual, asked):
         sys.exit(1)
 
 
+def import_phase(model, asked):
+    """Makes a run folder of weights that were trained elsewhere, and says what they are and what was assumed."""
+    values = asked.values
+    allowed = names_of(Command, Source, model) | INPUTS_OF_IMPORT
+    if useless := sorted(asked.given - allowed):
+        raise UserError(f"--{useless[0]} has no use in --phase import_weights. Leave it out.")
+    source = flag_settings.read(Source, values)
+    if not values.run_dir:
+        raise UserError("Where to? Say --run_dir FOLDER, a new one.")
+    if not (values.dataset or values.dir_A or values.dir_B):
+        values["dataset"].value = UNKNOWN
+    images, run = (flag_settings.read(part, values) for part in (Images, Run))
+    own = {name: values[name].value for name in names_of(model)}
+    given = {name: own[name] for name in asked.given & own.keys()}
+    preset = {name: own[name] for name in present(values) & own.keys()}
+    made = import_weights(model, source, run, images, preset, **given)
+    for name, (file, shown, count) in made.networks.items():
+        print(f"{name} from {file}: {shown or type(made.dual).__name__}; {count:,} parameters.")
+    if made.assumed:
+        told = ", ".join(f"--{name} {value}" for name, value in made.assumed.items())
+        print(f"Not in the files, and assumed: {told}. Say it if it was otherwise.")
+    program, way = f"python -m {program_name(model)}", made.dual.directions[0]
+    print("\n".join([*made.notes, f"Imported into {run.run_dir}. Translate, or train on, with:"]))
+    direction = f" --direction {way}" if len(made.dual.directions) > 1 else ""
+    print(f"  {program} --phase translate --run_dir {run.run_dir}{direction} --input FOLDER --output FOLDER")
+    print(f"  {program} --phase train --init_from {run.run_dir} --dataset NAME --run_dir FOLDER")
+
+
 def _refuse_use(dual, asked, but=frozenset()):
     """Raises UserError if a flag was given that only a trained run has a use for, `but` some."""
     of_use = names_of(*OF_USE) - names_of(dual) - but
@@ -104,6 +135,8 @@ def _refuse_use(dual, asked, but=frozenset()):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
         )
+    if "only" in asked.given and asked.values.only != "both":
+        raise UserError("--only is for --phase import_weights: a training has both directions. Leave it out.")
 
 
 def translate_phase(dual, asked):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from common import losses, optimizers
 from common import tensorflow as tf
-from common.dual import Direction, Dual
+from common.dual import Dual
 from common.published import PublishedNetworks
 from common.settings import override, setting
 
@@ -46,13 +46,7 @@ class Pix2Pix(PublishedNetworks):
 
     def connect(self, A, B, key=None):
         """[(direction, None)]: there, and no way back; see Dual.connect."""
-        real, target = (A, B) if self.direction == "A2B" else (B, A)
-        generator, critic = (self.network(self.direction, role) for role in ("generator", "critic"))
-        key = key or (lambda name: None)
-        fake = generator(real, key(f"{self.direction}/fake"))
-        ends = self.direction[0], self.direction[-1]
-        drawn = key(f"{self.direction}/critic")
-        return [(Direction(self.direction, *ends, generator, critic, real, target, fake, real, drawn), None)]
+        return [(self.one_way(self.direction, A, B, key), None)]
 
     def generator_losses(self, direction, cycle):
         del cycle

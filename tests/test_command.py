@@ -188,7 +188,10 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     [
         ("--gan_loss foo", "value should be one of <wgan-gp|wgan|classic|lsgan|hinge>"),
         ("--n_gen 0", "n_gen"),
-        ("--phase fly", "value should be one of <train|test|evaluate|translate|compare|plan|check_data>"),
+        (
+            "--phase fly",
+            "value should be one of <train|test|evaluate|translate|compare|plan|check_data|import_weights>",
+        ),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
         (
             "--preset upsteam",

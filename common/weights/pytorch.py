@@ -1,0 +1,128 @@
+"""The networks of CycleGAN and pix2pix in PyTorch (github.com/junyanz/pytorch-CycleGAN-and-pix2pix), by name and shape.
+
+Kernels are [out, in, h, w] there, of transposed convolutions [in, out, h, w]; both are [h, w, ., .] here with the
+other two the other way round, so one order of axes does for both, and nothing is mirrored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from common.errors import UserError
+from common.weights.recognized import Network, There, shape_of, unknown
+
+OF_USE_ELSEWHERE = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # statistics of many images
+PARALLEL = "module."  # before each name, where several GPUs trained it
+DROPOUT = 0.5  # that is published, where there is any
+NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
+    (False, True): "instance",
+    (True, False): "batch",
+    (True, True): "instance_affine",
+}
+KERNEL, VECTOR = (2, 3, 1, 0), (0,)
+
+
+class Layer(NamedTuple):
+    """A convolution and the norm after it, by the names before .weight and .bias there."""
+
+    scope: str  # here
+    convolution: str
+    norm: str = ""
+
+
+def recognize(file, arrays):
+    """The Network of a state_dict, {name: array}; raises UserError, naming `file`, if it is none of those known."""
+    if all(name.startswith(PARALLEL) for name in arrays):
+        arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
+    arrays = {name: array for name, array in arrays.items() if not OF_USE_ELSEWHERE.search(name)}
+    if any(".conv_block." in name for name in arrays):
+        return _resnet(file, arrays)
+    if any(name.startswith("model.model.") for name in arrays):
+        return _unet(file, arrays)
+    if any(name.startswith("net.") for name in arrays):
+        return _pixel_critic(file, arrays)
+    return _patch_critic(file, arrays)
+
+
+def _resnet(file, arrays):
+    blocks = len({name.split(".")[1] for name in arrays if ".conv_block." in name})
+    if blocks not in (6, 9):
+        raise unknown(file, arrays, f"it has {blocks} residual blocks, and 6 and 9 are known")
+    dropout = "model.10.conv_block.5.weight" not in arrays  # which comes between, and so shifts what follows
+    second, up = 6 if dropout else 5, 10 + blocks
+    layers = [Layer("in", "model.1", "model.2")]
+    layers += [Layer(f"down_{level}", f"model.{1 + 3 * level}", f"model.{2 + 3 * level}") for level in (1, 2)]
+    for block in range(blocks):
+        inside = f"model.{10 + block}.conv_block"
+        layers.append(Layer(f"block_{block}/first", f"{inside}.1", f"{inside}.2"))
+        layers.append(Layer(f"block_{block}/second", f"{inside}.{second}", f"{inside}.{second + 1}"))
+    layers += [Layer("up_1", f"model.{up}", f"model.{up + 1}"), Layer("up_0", f"model.{up + 3}", f"model.{up + 4}")]
+    layers.append(Layer("out", f"model.{up + 7}"))
+    filters, inputs = shape_of(file, arrays, "model.1.weight", 4)[:2]
+    outputs = shape_of(file, arrays, f"model.{up + 7}.weight", 4)[0]
+    fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(file, arrays, layers[0])}
+    fields |= {} if dropout else {"dropout": 0.0}
+    assumed = {"dropout": DROPOUT} if dropout else {}
+    return Network(file, "generator", None, fields, assumed, (inputs, outputs), _theirs(layers), arrays)
+
+
+def _unet(file, arrays):
+    """A block around a block: each holds [.., down, norm, the next, .., up, norm], the innermost no next."""
+    layers, inside, depth = [Layer("down_0", "model.model.0")], "model.model.1.model", 1
+    while f"{inside}.3.weight" not in arrays and any(name.startswith(f"{inside}.3.") for name in arrays):
+        layers.append(Layer(f"down_{depth}", f"{inside}.1", f"{inside}.2"))
+        layers.append(Layer(f"up_{depth - 1}", f"{inside}.5", f"{inside}.6"))
+        inside, depth = f"{inside}.3.model", depth + 1
+    layers += [Layer(f"down_{depth}", f"{inside}.1"), Layer(f"up_{depth - 1}", f"{inside}.3", f"{inside}.4")]
+    layers.append(Layer("out", "model.model.3"))
+    depth += 1
+    if depth not in (6, 7, 8):
+        raise unknown(file, arrays, f"it is a U-Net that halves {depth} times, and 6, 7 and 8 are known")
+    filters, inputs = shape_of(file, arrays, "model.model.0.weight", 4)[:2]
+    outputs = shape_of(file, arrays, "model.model.3.weight", 4)[1]
+    fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(file, arrays, layers[1])}
+    assumed = {"image_size": 2**depth, "load_size": 2**depth * 286 // 256}
+    return Network(file, "generator", None, fields, assumed, (inputs, outputs), _theirs(layers), arrays)
+
+
+def _patch_critic(file, arrays):
+    names = (re.fullmatch(r"model\.(\d+)\.weight", name) for name, array in arrays.items() if array.ndim == 4)
+    n_layers = sum(name is not None for name in names) - 2
+    if n_layers < 1:
+        raise unknown(file, arrays, "no name is of a generator, and there are too few convolutions for a critic")
+    layers = [Layer("down_0", "model.0")]
+    layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
+    layers.append(Layer("out", f"model.{3 * n_layers + 2}"))
+    filters, inputs = shape_of(file, arrays, "model.0.weight", 4)[:2]
+    fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(file, arrays, layers[1])}
+    return Network(file, "critic", None, fields, {}, (inputs, 1), _theirs(layers), arrays)
+
+
+def _pixel_critic(file, arrays):
+    layers = [Layer("first", "net.0"), Layer("second", "net.2", "net.3"), Layer("out", "net.5")]
+    filters, inputs = shape_of(file, arrays, "net.0.weight", 4)[:2]
+    fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(file, arrays, layers[1])}
+    return Network(file, "critic", None, fields, {}, (inputs, 1), _theirs(layers), arrays)
+
+
+def _norm(file, arrays, layer):
+    """The norm after the convolution of a layer, by name."""
+    found = f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays
+    if found not in NORMS:
+        raise UserError(
+            f"{file} has neither {layer.norm}.weight nor {layer.convolution}.bias, so that it does not show which norm"
+            " it has. Networks of instance norm have the one, of batch norm the other."
+        )
+    return NORMS[found]
+
+
+def _theirs(layers):
+    found = {}
+    for scope, convolution, norm in layers:
+        found[f"{scope}/kernel"] = There(f"{convolution}.weight", KERNEL)
+        found[f"{scope}/bias"] = There(f"{convolution}.bias", VECTOR)
+        if norm:
+            found[f"{scope}/scale"] = There(f"{norm}.weight", VECTOR)
+            found[f"{scope}/shift"] = There(f"{norm}.bias", VECTOR)
+    return found

@@ -1,0 +1,161 @@
+"""Networks of PyTorch, saved by it and imported, make what they make there."""
+
+import numpy as np
+import pytest
+
+from common import run as runs
+from common import tensorflow as tf
+from common.checkpoints import Checkpoints
+from common.images import Images
+from common.import_weights import Source, import_weights
+from common.run import Run
+from common.weights import state_dict
+from cyclegan import CycleGAN
+from pix2pix import Pix2Pix
+
+torch = pytest.importorskip("torch")
+from tests.parity import published_modules as published  # noqa: E402
+
+IMAGES = Images("unknown")
+NEAR = 1e-4  # on images in [-1, 1]
+
+
+def save(network, path, legacy=False):
+    torch.save(network.state_dict(), path, _use_new_zipfile_serialization=not legacy)
+    return str(path)
+
+
+def save_both(network, path, legacy):
+    """In one container, after a look that the other says the same."""
+    one, other = (state_dict.read(save(network, path, kind)) for kind in (not legacy, legacy))
+    assert one.keys() == other.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        np.testing.assert_array_equal(one[name], value.numpy(), err_msg=name)
+        np.testing.assert_array_equal(other[name], value.numpy(), err_msg=name)
+    return str(path)
+
+
+def imported(tmp_path, model, *files, **given):
+    run = Run(str(tmp_path / "run"))
+    return import_weights(model, Source(",".join(files)), run, IMAGES, **given).dual
+
+
+def made_by(tmp_path, name, images, given=None):
+    """What a network of the run folder makes of `images`, in the graph and by the checkpoint that people use."""
+    dual = runs.load_trained(tmp_path / "run")["dual"]
+    direction, role = name.split("/")
+    with tf.Graph().as_default(), tf.Session() as session:
+        network = dual.network(direction, role)
+        made = network(tf.constant(images), tf.constant(given) if role == "critic" else None)
+        Checkpoints(tmp_path / "run", variables=network.variables).restore(session)
+        return session.run(made)
+
+
+def random_images(size, channels, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, [2, *size, channels]).astype(np.float32)
+
+
+def compare(tmp_path, name, network, images, given=None):
+    seen = images if given is None else np.concatenate([given, images], axis=-1)
+    expected = np.stack(published.run(network, seen))
+    assert expected.std() > 0.01
+    given = images if given is None else given
+    np.testing.assert_allclose(made_by(tmp_path, name, images, given), expected, rtol=0, atol=NEAR)
+
+
+@pytest.mark.parametrize("dropout", [False, True], ids=["plain", "dropout"])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize("blocks", [6, 9])
+def test_resnet(tmp_path, blocks, norm, dropout):
+    network = published.randomized(published.resnet(3, 1, 4, blocks, norm, dropout))
+    file = save_both(network, tmp_path / "latest_net_G.pth", legacy=dropout != (norm == "batch"))
+    dual = imported(tmp_path, CycleGAN, file)
+    assert (dual.netG, dual.ngf, dual.norm) == (f"resnet_{blocks}blocks", 4, norm)
+    assert (dual.dropout, dual.channels_A, dual.channels_B, dual.only) == (0.5 * dropout, 3, 1, "A2B")
+    compare(tmp_path, "A2B/generator", network, random_images((20, 24), 3))
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_unet(tmp_path, size, norm):
+    network = published.randomized(published.Unet(1, 3, 2, size.bit_length() - 1, norm))
+    file = save_both(network, tmp_path / "latest_net_G.pth", legacy=norm == "batch")
+    dual = imported(tmp_path, Pix2Pix, file, direction="B2A")
+    assert (dual.netG, dual.ngf, dual.norm, dual.image_size) == (f"unet_{size}", 2, norm, size)
+    assert (dual.dropout, dual.channels_A, dual.channels_B) == (0.5, 3, 1)
+    compare(tmp_path, "B2A/generator", network, random_images((size, size), 1))
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize("kind", ["patch", "pixel"])
+def test_critics(tmp_path, kind, norm):
+    critic = {
+        "patch": lambda: published.patch_critic(3, 2, 2, norm),
+        "pixel": lambda: published.pixel_critic(3, 2, norm),
+    }
+    generator = published.randomized(published.resnet(3, 3, 2, 6))
+    critic = published.randomized(critic[kind](), 1)
+    files = [save(generator, tmp_path / "latest_net_G_B.pth"), save(critic, tmp_path / "latest_net_D_B.pth")]
+    dual = imported(tmp_path, CycleGAN, *files)
+    assert (dual.netD, dual.ndf, dual.norm_D, dual.only) == (kind, 2, norm, "B2A")
+    compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
+
+
+def test_conditional_critic_and_affine_instance_norm(tmp_path):
+    generator = published.randomized(published.Unet(3, 1, 2, 6, "instance_affine"))
+    critic = published.randomized(published.patch_critic(4, 4, 3, "batch"), 1)
+    files = [save(generator, tmp_path / "a.pth"), save(critic, tmp_path / "b.pth", legacy=True)]
+    dual = imported(tmp_path, Pix2Pix, *files)
+    assert (dual.norm, dual.norm_D, dual.n_layers) == ("instance_affine", "batch", 3)
+    compare(tmp_path, "A2B/critic", critic, random_images((64, 64), 1, 1), random_images((64, 64), 3))
+
+
+def test_both_ways_and_several_gpus(tmp_path):
+    """Names say which is which, whatever their order; DataParallel puts a word before each name."""
+    there, back = (
+        published.randomized(published.resnet(*channels, 2, 6), n) for n, channels in enumerate([(3, 1), (1, 3)])
+    )
+    files = [
+        save(torch.nn.DataParallel(back), tmp_path / "latest_net_G_B.pth"),
+        save(there, tmp_path / "latest_net_G_A.pth"),
+    ]
+    dual = imported(tmp_path, CycleGAN, *files)
+    assert (dual.channels_A, dual.channels_B, dual.directions) == (3, 1, ("A2B", "B2A"))
+    compare(tmp_path, "A2B/generator", there, random_images((16, 16), 3))
+    compare(tmp_path, "B2A/generator", back, random_images((16, 16), 1))
+
+
+def test_the_machine_that_wrote_it_is_of_no_account(tmp_path):
+    """PyTorch itself reads a legacy file as little-endian, whatever it says of its machine."""
+    network = published.resnet(3, 3, 1, 6)
+    path = save(network, tmp_path / "net.pth", legacy=True)
+    with open(path, "rb") as file:
+        content = file.read()
+    at = content.index(b"little_endian") + len(b"little_endian")
+    turned = content[:at] + content[at : at + 8].replace(b"\x88", b"\x89") + content[at + 8 :]
+    assert turned != content
+    with open(path, "wb") as file:
+        file.write(turned)
+    expected = torch.load(path, weights_only=True)
+    found = state_dict.read(path)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value.numpy())
+
+
+def test_other_types_and_forms(tmp_path):
+    """Half floats, parts of larger tensors, other orders of axes, and parameters, in either container."""
+    base = torch.arange(48.0).reshape(6, 8)
+    tensors = {
+        "half": base.half(),
+        "brain": base.bfloat16(),
+        "double": base.double().t(),
+        "part": base[1:4, 2:5],
+        "last": base.reshape(2, 3, 2, 4).to(memory_format=torch.channels_last),
+        "parameter": torch.nn.Parameter(base[:1]),
+    }
+    for legacy in (False, True):
+        for name, value in tensors.items():
+            torch.save({name: value}, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
+            found = state_dict.read(tmp_path / "x.pth")[name]
+            np.testing.assert_array_equal(found, value.detach().float().numpy(), err_msg=name)
