@@ -55,7 +55,7 @@ def supervise(command, about, run_dir):
 
 def _start(command, count, gpus):
     """The processes, each with a port of its own that is free now."""
-    addresses, processes = [f"127.0.0.1:{port}" for port in _free_ports(count)], []
+    addresses, processes = [f"127.0.0.1:{port}" for port in free_ports(count)], []
     for rank in range(count):
         environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), SUPERVISOR: str(os.getpid())}
         if gpus:
@@ -107,7 +107,7 @@ def _gpus(count):
     return found
 
 
-def _free_ports(count):
+def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -203,20 +203,25 @@ def test_phase(dual, asked):
 
 def evaluate_phase(dual, asked):
     """Prints the scores of checkpoints."""
-    parts = _parts_of_validation(dual, asked, {"n_samples"})
+    parts = _parts_of_validation(dual, asked, {"n_samples"}, names_of(Evaluation))
     run_dir, dual, images, *rest = _tested(asked, parts)
     what = flag_settings.read(Evaluation, asked.values)
-    for step, found in evaluate(run_dir, dual, images, what, *rest).items():
+    scored = evaluate(run_dir, dual, images, what, *rest)
+    if not all(scored.values()):
+        count = what.shard.partition("/")[2]
+        print(f"Evaluated the part {what.shard}. When all are: --phase evaluate --run_dir {run_dir} --merge {count}")
+        return
+    for step, found in scored.items():
         print(f"Step {step:,}")
         print(_table(found))
     print(f"Each image: {run_dir}/evaluation/metrics.csv. To look at: {run_dir}/report.html")
 
 
-def _parts_of_validation(dual, asked, useless):
+def _parts_of_validation(dual, asked, useless, of_use=frozenset()):
     """The dual, the images and the run, for a walk of the validation images; refuses flags that have no use then."""
     if wrong := sorted(asked.given & (names_of(Images, Run, Cluster) - INPUTS_OF_TEST)):
         raise UserError(f"--{wrong[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
-    if wrong := sorted(asked.given & (names_of(Translation) | useless)):
+    if wrong := sorted(asked.given & ((names_of(Translation) - of_use) | useless)):
         raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
     if asked.values.run_dir:
         runs.load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for

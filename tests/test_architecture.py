@@ -19,13 +19,14 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog"},
+    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog", "shards"},
     {"randomness", "gradients", "distribute"},
     {"layers", "spectral_norm", "averages", "receptive_field"},
     {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
     {"metrics", "distances", "features"},
     {"dual", "run", "monitor", "report", "checkpoints", "health", "events", "use"},
     {"cyclic", "published", "step", "samples", "walk", "scores", "selection", "recovery"},
+    {"partial"},
     {"evaluate", "translate", "jobs", "video", "plan", "loop", "supervise"},
     {"train", "test"},
     {"tiles"},

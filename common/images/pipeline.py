@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import randomness
+from common import randomness, shards
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import files, tensors
@@ -201,8 +201,8 @@ def training_batches(loaders, dual, batch_size, start, partners, rank=0, process
     return Batch(waited=waited, **batch), iterator.initializer
 
 
-def all_images(loader, dual, batch_size, repeat=False):
-    """Every image of a loader in order, once, or for ever, to be looked at.
+def all_images(loader, dual, batch_size, repeat=False, shard=shards.WHOLE):
+    """Every image of a shard of a loader's in order, once, or for ever, to be looked at.
 
     Returns ((numbers [N], images [N, S, S, C]), the op that begins).
     """
@@ -211,7 +211,8 @@ def all_images(loader, dual, batch_size, repeat=False):
     def one(number):
         return number, tensors.prepare(loader.tensor(number, instead=repeat), dual, domain=loader.domain)
 
-    dataset = tf.data.Dataset.range(len(loader.paths))
+    number, count = shard
+    dataset = tf.data.Dataset.range(number - 1, len(loader.paths), count)
     dataset = dataset.repeat() if repeat else dataset
     dataset = dataset.map(one, num_parallel_calls=THREADS, deterministic=True).batch(batch_size).prefetch(1)
     iterator = tf.data.make_initializable_iterator(dataset)
