@@ -45,7 +45,7 @@ def merged(run_dir, steps, count):
     """
     for step in steps:
         names = {
-            path.name.split("-")[1] for path in _path(run_dir, step, "*", ("*", count)).parent.glob(f"{step:08d}-*")
+            path.name.split("-")[1] for path in _path(run_dir, step, "*", ("*", count)).parent.glob(f"{step:08d}-*.npz")
         }
         if not names:
             raise UserError(
