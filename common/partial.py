@@ -71,7 +71,7 @@ def _path(run_dir, step, direction, shard):
 
 def _read(path):
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with np.load(path) as found:
             facts = json.loads(str(found["facts"]))
             lists = {name: list(found[name]) for name in LISTS}
             scored = Scored(rows=facts.pop("rows"), table=found["table"], **lists)
