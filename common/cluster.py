@@ -35,8 +35,8 @@ class Cluster:
     )
     hung_after: float = setting(
         300.0,
-        "Seconds without a step after which a process ends, as another one hangs; ten times that after a step that is"
-        " saved or pictured.",
+        "Seconds without a step after which a process ends, as another one hangs; ten times that while a step is saved"
+        " or pictured.",
         minimum=1.0,
         resume=FREE,
     )

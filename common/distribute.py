@@ -61,7 +61,7 @@ class Alone:
         """Raises UserError if the variables are not the same in all processes, where a look is due after a step."""
 
     def progress(self, slow=False):
-        """A step is done; `slow`: what comes before the next may take longer."""
+        """Something is done; `slow`: what comes next may take longer than a step."""
 
     def leave(self, session):
         """Waits until all are done."""
@@ -263,7 +263,7 @@ def _checksum(variable):
     """An int64 of the bits of a variable, which another one value makes another."""
     kind = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}[variable.dtype.size]
     bits = tf.cast(tf.reshape(tf.bitcast(variable.read_value(), kind), [-1]), tf.int64)
-    return tf.reduce_sum(bits * (2 * tf.range(tf.size(bits, tf.int64)) + 1))
+    return tf.reduce_sum(bits * (2 * tf.range(tf.size(bits, out_type=tf.int64)) + 1))
 
 
 def _answers(address):

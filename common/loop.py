@@ -68,19 +68,20 @@ def loop(training, numbers, stopped):
             group.refuse_difference(training.session, number)
             found = _evaluate(training, number, stopped) if due else Verdict()
             ends = last or asked or found.stop or found.ends
-            saves = number % run.save_every == 0 or ends or found.best
-            if saves:
+            if number % run.save_every == 0 or ends or found.best:
+                group.progress(slow=True)
                 _save(training, number)
                 recovering.saved()
         except NotFinite as error:
+            group.progress(slow=True)
             recovering.recover(error, number)
-            found, saves = _evaluate(training, number, stopped) if due else Verdict(), True
+            found = _evaluate(training, number, stopped) if due else Verdict()
             ends = last or found.stop or found.ends or (group.size == 1 and stopped.is_set())
+        group.progress(slow=number % run.sample_every == 0 or ends)
         if group.is_chief and (number % run.sample_every == 0 or last):
             _write_samples(training, number)
         if group.is_chief and (number % run.sample_every == 0 or ends):
             write_report(run)
-        group.progress(slow=saves or number % run.sample_every == 0)
         if ends:
             break
     return number

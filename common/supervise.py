@@ -108,6 +108,7 @@ def _gpus(count):
 
 
 def free_ports(count):
+    """So many ports of this machine that nobody listens at."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

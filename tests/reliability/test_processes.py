@@ -95,15 +95,17 @@ def test_bits_are_those_of_an_undisturbed_run(model, count, tmp_path):
 @pytest.mark.slow
 def test_where_one_hangs_the_others_end_to_be_started_again(root):
     """And one that is let go on ends, too."""
-    started = ranks(root, local(3), 0, 1, 2, more="--hung_after 5")
-    wait_for_checkpoint(root)
-    time.sleep(1.0)
+    started = ranks(root, local(3), 0, 1, 2, more="--hung_after 5 --save_every 1000000 --log_every 1")
+    log, until = root / "run" / "log.csv", time.monotonic() + 120
+    while not log.exists() or log.read_text().count("\n") < 5:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     started[1].send_signal(signal.SIGSTOP)
     clock = time.monotonic()
     for rank in (0, 2):
-        code, said = ends(started[rank], 75.0)
+        code, said = ends(started[rank], 30.0)
         assert code == 75 and ("another process hangs" in said or "Another process is gone" in said), said
-    assert time.monotonic() - clock < 60.0  # ten times as long where the last step was saved
+    assert time.monotonic() - clock < 10.0
     started[1].send_signal(signal.SIGCONT)
     assert ends(started[1])[0] == 75
 
