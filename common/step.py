@@ -98,7 +98,7 @@ def _update(dual, pairs, connect, optimizer, average, roles, mean):
     """The op that updates `roles`, in the dual's order, their losses before it, and whether somebody asks to stop."""
     if roles == ("critic", "generator") and dual.order == "simultaneous":
         return _update_at_once(dual, pairs, optimizer, average, mean)
-    change, losses = tf.no_op(), {}
+    change, losses, stop = tf.no_op(), {}, tf.constant(0.0)
     for number, role in enumerate(roles):
         with tf.control_dependencies([change]):  # networks called here read what `change` made of them
             again = roles[:number].count(role)
