@@ -24,7 +24,7 @@ def assert_equal_up_to_rounding(found, expected):
     assert found.keys() == expected.keys() and len(found) > 20
     for name, value in expected.items():
         assert value.dtype in (np.float64, np.float32, np.int64), name
-        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)  # slots of squares are large
 
 
 def test_two_processes_end_where_one_does(root):
