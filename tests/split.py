@@ -23,6 +23,7 @@ from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 from tests import small
 
+PERTURBED = "PERTURBED"  # environment variable: a weight of all but the first is changed at the end
 NETWORKS = {"ngf": 2, "ndf": 2, "load_size": 0, "n_epochs": 10}
 MODELS = {  # noise, clipping, averages and power iterations among them
     "dualgan": small.dualgan(gan_loss="wgan-gp", dropout=0.5, n_critic=2, norm_D="layer"),
@@ -60,6 +61,9 @@ def main(model, batch_size, steps, root, output):
             for _ in range(int(steps)):
                 for each in built.passes:
                     found, _ = session.run((losses if each is built.passes[-1] else {}, each.update))
+            if PERTURBED in os.environ and not group.is_chief:  # in the last bit of one number
+                variable = tf.trainable_variables()[3]
+                variable.load(np.nextafter(session.run(variable), np.inf), session)
             group.refuse_difference(session, int(steps))
             own = {variable.op.name for variable in tf.get_collection(image_pool.POOLS)}
             values = {v.op.name: v for v in tf.global_variables() if v.op.name not in own}
@@ -70,6 +74,14 @@ def main(model, batch_size, steps, root, output):
 
 def ends(model, processes, batch_size, root, steps=50):
     """{variable: value} after so many steps of so many processes; losses of the last one among them."""
+    codes, _ = run(model, processes, batch_size, root, steps)
+    assert codes == [0] * processes
+    with np.load(pathlib.Path(root, f"{model}-{processes}-{batch_size}.npz")) as found:
+        return dict(found)
+
+
+def run(model, processes, batch_size, root, steps, **more):
+    """([exit code of each process], [what it said]); `more`: their environment."""
     output = pathlib.Path(root, f"{model}-{processes}-{batch_size}")
     command = [sys.executable, "-m", "tests.split", model, str(batch_size), str(steps), str(root), str(output)]
     addresses, environment = [f"127.0.0.1:{port}" for port in free_ports(processes)], {**os.environ}
@@ -77,10 +89,10 @@ def ends(model, processes, batch_size, root, steps=50):
     started = []
     for rank in range(processes):
         its_own = {"TF_CONFIG": cluster.config_of(addresses, rank)} if processes > 1 else {}
-        started.append(subprocess.Popen(command, env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3", **its_own}))
-    assert [each.wait() for each in started] == [0] * processes
-    with np.load(f"{output}.npz") as found:
-        return dict(found)
+        its_own = {**environment, "TF_CPP_MIN_LOG_LEVEL": "3", **its_own, **more}
+        started.append(subprocess.Popen(command, env=its_own, stderr=subprocess.PIPE, text=True))
+    said = [each.communicate()[1] for each in started]
+    return [each.returncode for each in started], said
 
 
 if __name__ == "__main__":

@@ -44,6 +44,13 @@ def test_weights_after_50_steps_are_those_of_one_process(model, root):
 
 
 @pytest.mark.slow
+def test_one_bit_that_differs_is_found(root):
+    codes, said = split.run("dualgan", 2, 1, root, 1, PERTURBED="1")
+    assert codes == [1, 1]
+    assert all("After step 1 the processes differ in A2B/generator/" in each for each in said), said
+
+
+@pytest.mark.slow
 def test_image_pools_are_of_each_process_and_as_many_end_in_the_same_bits(root):
     once = split.ends("pool", 2, 2, root, steps=20)
     again = split.ends("pool", 2, 2, root, steps=20)
