@@ -37,6 +37,7 @@ setuptools.setup(
             "playwright>=1.45",
             *VIDEO,
             "hypothesis>=6.100",
+            "kubernetes-validate>=1.30",
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
