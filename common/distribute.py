@@ -24,6 +24,7 @@ MEANS, TALK = 1, 2  # keys of the groups of devices: those that compute, and the
 SHARED = 5  # numbers that can be shared at once
 PATIENT = 10  # times --hung_after, after what takes longer than a step
 HEARTBEAT = 1.0  # seconds between signs of life where one process works and the others wait
+NAMED_WITHIN = 10.0  # seconds after --start_within in which a process that is missing has been named
 TOLD_WITHIN = 3.0  # seconds in which a process that fails has said why
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
 
@@ -77,9 +78,10 @@ class Group(Alone):
         self._failures = [self._folder / f"failed-{name}-{each}.txt" for each in range(self.size)]
         with contextlib.suppress(OSError):
             self._failures[rank].unlink(missing_ok=True)
-        self._stale = {path: _text(path) for path in self._failures}  # of an earlier start; they are not heard
+        self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start; they are not heard
         self._instances, self._server, self._checked = 0, None, False
-        self.watchdog = Watchdog(about.start_within, self.failure)
+        self._until = time.monotonic() + about.start_within
+        self.watchdog = Watchdog(about.start_within + NAMED_WITHIN, self.failure)
 
     def device(self):
         return tf.device(f"/job:worker/replica:0/task:{self.rank}")
@@ -153,7 +155,7 @@ class Group(Alone):
     def failure(self):
         """What another process has left word of, as a sentence; "" if none has."""
         for rank, path in enumerate(self._failures):
-            if rank != self.rank and (said := _text(path)) and said != self._stale[path]:
+            if rank != self.rank and _stamp(path) != self._stale[path] and (said := _text(path)):
                 return f"{said.strip()} (So the process of rank {rank} says.)"
         return ""
 
@@ -187,9 +189,9 @@ class Group(Alone):
 
     def _wait_for_others(self):
         """Until all servers answer; raises Restart, naming those that do not in time."""
-        until, missing = time.monotonic() + self._about.start_within, dict(enumerate(self._addresses))
+        missing = dict(enumerate(self._addresses))
         while missing := {rank: address for rank, address in missing.items() if not _answers(address)}:
-            if time.monotonic() > until - 1.0:  # before the watchdog, which knows no names
+            if time.monotonic() > self._until:
                 names = ", ".join(f"rank {rank} at {address}" for rank, address in missing.items())
                 raise Restart(
                     f"{names}: not there within {self._about.start_within:g} seconds (--start_within). Start them, and"
@@ -273,6 +275,15 @@ def _answers(address):
     except OSError:
         return False
     return True
+
+
+def _stamp(path):
+    """What tells a file from one that was written later in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _text(path):
