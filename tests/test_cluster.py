@@ -1,10 +1,13 @@
 """Which processes train together: by flags, or as TF_CONFIG has it."""
 
 import json
+import socket
+import sys
 
 import pytest
 
 from common.cluster import Cluster, config_of, is_local
+from common.distribute import _listen_to_this_machine_alone
 from common.errors import UserError
 from common.supervise import _gpus
 
@@ -78,3 +81,20 @@ def test_a_gpu_for_each_process(environment):
         _gpus(4)
     environment.setenv("CUDA_VISIBLE_DEVICES", "")
     assert _gpus(4) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot do it, and say so")
+def test_a_port_of_this_machine_alone_is_bound_to_its_loopback_device(capsys):
+    """A socket that hears every network, as TensorFlow's does; then this machine alone is heard."""
+    with socket.socket(socket.AF_INET6) as server:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.bind(("::", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert server.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16) == b""
+        _listen_to_this_machine_alone(port)
+        assert server.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16) == b"lo\0"
+        socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
+        assert capsys.readouterr().err == ""
+    _listen_to_this_machine_alone(1)  # nobody is there
+    assert "port 1 is open to the network" in capsys.readouterr().err
