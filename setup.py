@@ -40,6 +40,7 @@ setuptools.setup(
             *DOCS,
             *VIDEO,
             "hypothesis>=6.100",
+            "kubernetes-validate>=1.30",
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",

@@ -1,4 +1,8 @@
-"""Checkpoints: all variables of the graph, with the step in the file's name, and a digest beside them."""
+"""Checkpoints: all variables of the graph, with the step in the file's name, and a digest beside them.
+
+Where several processes train together, the first writes what they share and its image pools, and each other one its
+own image pools, before that, to a part of the checkpoint: without all of them it is not whole.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +13,39 @@ import pathlib
 import re
 import shutil
 import sys
+import time
 
-from common import settings
+from common import distribute, settings
 from common import tensorflow as tf
 from common.errors import NotFinite, UserError, reason
+from common.image_pool import POOLS
 
 CHUNK = 2**22  # bytes that are read at once
 DAMAGED = "damaged"  # folder of those that do not read
 OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; others are a person's copies, and left alone
-PART = re.compile(rf"{OWN.pattern}\.(index|data-\d+-of-\d+|sha256)")
+PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+|sha256)")
+SEEN_WITHIN = 10.0  # seconds in which files of other processes have to be seen here
 HALF = re.compile(rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+")  # of files that are being written
 
 
 class Checkpoints:
     """The checkpoints of a run folder, of the graph that is being built; make it last, and finalize.
 
-    `variables`: those to save and restore, or a dictionary of them by their names in the checkpoint.
+    `variables`: those to save and restore, or a dictionary of them by their names in the checkpoint. `group`: the
+    processes that train together, all of which have to save and restore at the same time; see distribute.
     """
 
-    def __init__(self, run_dir, keep=2, variables=None, keep_every=0):
+    def __init__(self, run_dir, keep=2, variables=None, keep_every=0, group=None):
         self.folder = pathlib.Path(run_dir, "checkpoints")
         variables = tf.global_variables() if variables is None else variables
         self._variables = variables if isinstance(variables, dict) else {v.op.name: v for v in variables}
-        self._keep, self._keep_every = keep, keep_every
+        self._keep, self._keep_every, self._group = keep, keep_every, group or distribute.Alone()
+        own = {variable.op.name: variable for variable in tf.get_collection(POOLS)} if self._group.size > 1 else {}
+        self._parts = self._group.size - 1 if own else 0
+        self._own = {} if self._group.is_chief else own
+        self._variables = {name: v for name, v in self._variables.items() if name not in self._own}
         self._saver = tf.train.Saver(self._variables, max_to_keep=0, save_relative_paths=True)
+        self._saver_of_own = tf.train.Saver(self._own, max_to_keep=0) if self._own else None
         weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         self._finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
 
@@ -41,18 +54,55 @@ class Checkpoints:
 
         Raises NotFinite if a weight is not finite and UserError if writing fails, with the others as they were.
         """
-        path = self.folder / f"model-{step:08d}"
-        if str(path) in found(self.folder):
+        path, chief = self.folder / f"model-{step:08d}", self._group.is_chief
+        there = str(path) in found(self.folder)
+        if there and self._group.size == 1:
             return
         self.refuse_not_finite(session, step)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self._own and not there:
+            self._write(session, path)
+        self._group.share(session)  # until all parts are written
+        if chief and not there:
+            self._write(session, path)
+            self._forget()
+        self._group.share(session)
+
+    def _write(self, session, path):
+        """Writes what this process has to write of a checkpoint."""
+        part = path if self._group.is_chief else pathlib.Path(self._part(path, self._group.rank))
         try:
-            self._saver.save(session, str(path), write_meta_graph=False)
-            _seal(path)
+            if self._group.is_chief:
+                self._wait_for_parts(path)
+                self._saver.save(session, str(path), write_meta_graph=False)
+                _seal(path)
+            else:
+                self._saver_of_own.save(session, str(part), write_meta_graph=False, write_state=False)
+                for file in _files(part):
+                    _flush(file)
         except (tf.errors.OpError, ValueError, OSError) as error:
-            _remove(path)
-            raise UserError(self._unwritten(path, error)) from error
-        self._forget()
+            _remove(part)
+            raise UserError(self._unwritten(part, error)) from error
+
+    def _wait_for_parts(self, path):
+        """Until the files of the other processes are seen here, which may take a moment where folders are shared."""
+        until = time.monotonic() + SEEN_WITHIN
+        while missing := self._missing(path):
+            if time.monotonic() > until:
+                raise UserError(f"{missing} does not show here: all processes need one --run_dir, on a shared disk.")
+            time.sleep(0.05)
+
+    def _part(self, path, rank):
+        return f"{path}.rank-{rank}-of-{self._group.size}"
+
+    def _missing(self, path):
+        """The first part of a checkpoint that is not there; "" if all are."""
+        wanted = (self._part(path, rank) for rank in range(1, self._parts + 1))
+        return next((part for part in wanted if not pathlib.Path(f"{part}.index").exists()), "")
+
+    def _damage(self, path):
+        missing = self._missing(path)
+        return f"{missing}, the image pools of another process, is missing" if missing else damage_of(path)
 
     def refuse_not_finite(self, session, step):
         """Raises NotFinite if a weight is not finite after a step."""
@@ -70,14 +120,25 @@ class Checkpoints:
         Raises UserError if it is damaged, or a variable is missing from it, or has another shape or type:
         TensorFlow itself would take the wrong shape in silence.
         """
-        path = newest(self.folder) if path is None else path
+        if path is None:
+            path = self._newest(session)
+        elif damage := self._damage(path):
+            raise UserError(f"The checkpoint {path} is damaged ({damage}). Say another --checkpoint.")
         if path is None:
             return None
-        if damage := damage_of(path):
-            raise UserError(f"The checkpoint {path} is damaged ({damage}). Say another --checkpoint.")
         refuse_misfits(path, self._variables)
         self._saver.restore(session, path)
+        if self._own:
+            part = self._part(path, self._group.rank)
+            refuse_misfits(part, self._own)
+            self._saver_of_own.restore(session, part)
         return step_of(path)
+
+    def _newest(self, session):
+        """The newest checkpoint that is whole, as the first of the processes sees it; None without any."""
+        path = newest(self.folder, self._damage) if self._group.is_chief else None
+        (following,) = self._group.share(session, step_of(path) + 1 if path else 0)
+        return str(self.folder / f"model-{following - 1:08d}") if following else None
 
     def sweep(self):
         """Removes what a training that was killed has left half written, and puts aside what is damaged, saying so.
@@ -86,10 +147,10 @@ class Checkpoints:
         """
         for file in self.folder.glob("*"):
             part = PART.fullmatch(file.name)
-            if HALF.fullmatch(file.name) or (part and not file.with_suffix(".index").exists()):
+            if HALF.fullmatch(file.name) or (part and not file.with_name(f"{part[1]}.index").exists()):
                 file.unlink(missing_ok=True)
         paths, aside, damaged = found(self.folder), self.folder / DAMAGED, {}
-        while paths and (damage := damage_of(paths[-1])):
+        while paths and (damage := self._damage(paths[-1])):
             damaged[paths.pop()] = damage
         if not paths and (damaged or aside.exists()):
             told = "; ".join(f"{path}: {damage}" for path, damage in damaged.items()) or f"{aside} has what is left"
@@ -132,16 +193,16 @@ def found(folder):
     return [str(path) for path in paths if OWN.fullmatch(path.name)]
 
 
-def newest(folder):
+def newest(folder, damage=None):
     """The newest checkpoint that is whole; None if there are none. Says which are not.
 
-    Raises UserError if all are damaged.
+    `damage` tells of a path what is wrong with it; None: damage_of. Raises UserError if all are damaged.
     """
-    paths = found(folder)
+    paths, damage = found(folder), damage or damage_of
     for path in reversed(paths):
-        if not (damage := damage_of(path)):
+        if not (what := damage(path)):
             return path
-        _tell(path, damage)
+        _tell(path, what)
     if paths:
         raise UserError(f"No checkpoint in {folder} is whole. Bring back a copy of one, or train again.")
     return None
@@ -158,7 +219,9 @@ def damage_of(path):
     try:
         text = pathlib.Path(f"{path}.sha256").read_text()
     except FileNotFoundError:
-        return _unreadable(path)
+        indices = pathlib.Path(path).parent.glob(f"{pathlib.Path(path).name}.rank-*.index")
+        parts = sorted(str(index.with_suffix("")) for index in indices)
+        return next((damage for each in (path, *parts) if (damage := _unreadable(each))), "")
     except (OSError, UnicodeDecodeError) as error:
         return f"its digest does not read: {error}"
     wanted = dict(reversed(line.split("  ", 1)) for line in text.splitlines() if "  " in line)
@@ -247,7 +310,7 @@ def _files(path):
     """The files of a checkpoint, its index first: without it, the others are nothing."""
     path = pathlib.Path(path)
     found = (file for file in path.parent.glob(f"{path.name}.*") if file.is_file())
-    return sorted(found, key=lambda file: file.suffix != ".index")
+    return sorted(found, key=lambda file: (file.name != f"{path.name}.index", file.name))
 
 
 def _remove(path):

@@ -7,6 +7,10 @@ class UserError(Exception):
     """Something the person can put right: its text is a sentence that says how."""
 
 
+class Restart(UserError):
+    """A training cannot go on, and can when it is started again: another process of it is gone."""
+
+
 class NotFinite(UserError):
     """A loss or a weight is not finite, of which a training may recover: see recovery."""
 

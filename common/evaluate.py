@@ -9,10 +9,10 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from common import report, scores, settings, walk
+from common import partial, report, scores, settings, shards, walk
 from common import run as runs
 from common import tensorflow as tf
-from common.checkpoints import Checkpoints, selected, selected_one
+from common.checkpoints import Checkpoints, selected, selected_one, step_of
 from common.errors import UserError
 from common.features import Features
 from common.metrics import OF_FEATURES
@@ -35,8 +35,19 @@ class Evaluation:
     )
     features_ends: str = setting("", "IN:0,OUT:0: its input and its output, where it has several.", resume=FREE)
 
+    shard: str = shards.shard_setting()
+    merge: int = setting(
+        0,
+        "Of so many shards, each evaluated before by a job of its own with --shard 1/N, 2/N and so on: what they come"
+        " to together. 0: none.",
+        minimum=0,
+        resume=FREE,
+    )
+
     def __post_init__(self):
         settings.check(self)
+        if self.merge and shards.parse(self.shard) != shards.WHOLE:
+            raise UserError("--shard evaluates a part, and --merge puts parts together. Give one of them.")
         for name in self._asked():
             if name not in scores.NAMES:
                 raise UserError(f"--metrics {name} is no metric: there are {', '.join(scores.NAMES)}.")
@@ -81,7 +92,7 @@ class Trained(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(run_dir, dual, images, how, batch_size=1, threads=None):
+def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.WHOLE):
     """A Trained, of the directions that `how`, a Use, asks for.
 
     Raises UserError if there is no run, it contradicts `dual`, or there are no validation images.
@@ -100,7 +111,7 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None):
                 f"The set {images.name} has no validation images for direction {how.direction}: its val/A, val/B"
                 " (or testA, testB) are missing or empty."
             )
-        ways = walk.ways(dual, loaders, names, batch_size, how.n_samples)
+        ways = walk.ways(dual, loaders, names, batch_size, how.n_samples, shard)
         weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
@@ -112,33 +123,49 @@ def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=N
     """What the checkpoints that `how` names score: {step: {direction: {metric: value}}}.
 
     Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below
-    `run_dir`. Raises UserError as `opened` does.
+    `run_dir`; of a shard, what was found of it below evaluation/shards/, and returns nothing of it: {step: {}}.
+    Raises UserError as `opened` does, or if shards that are to be merged are not all there.
     """
     what, how = what or Evaluation(), how or Use()
-    found, rows = {}, []
-    features = Features(what.features, what.features_ends) if what.features else None
-    with (
-        features or contextlib.nullcontext(),
-        opened(run_dir, dual, images, how, batch_size, threads) as trained,
-    ):
-        for path in selected(run_dir, how.checkpoint):
-            step = _restored(trained, path, how.checkpoint)
-            if step is None:
-                continue
-            found[step] = {}
-            for way in trained.ways:
-                its_rows, means = trained.score(way, features)
-                found[step][way.name] = means
-                rows += [{"step": step, **row} for row in its_rows]
-                _warn_of_few(way, means)
+    shard, found, rows = shards.parse(what.shard), {}, []
+    if what.merge:
+        scored = partial.merged(run_dir, [step_of(path) for path in selected(run_dir, how.checkpoint)], what.merge)
+    else:
+        scored = _scored(run_dir, dual, images, what, how, batch_size, threads, shard)
+    for step, each in scored:
+        found.setdefault(step, {})
+        if shard != shards.WHOLE:
+            partial.write(run_dir, step, each, shard)
+            continue
+        found[step][each.direction] = means = scores.summary(each.scored, each.span, each.are_of_fid)
+        rows += [{"step": step, **row} for row in each.scored.rows]
+        _warn_of_few(each.scored, means)
     if not found:
         raise UserError(f"None of the checkpoints of {run_dir} could be used. Say another --checkpoint.")
+    if shard != shards.WHOLE:
+        return found
     folder = pathlib.Path(run_dir, "evaluation")
     folder.mkdir(exist_ok=True)
     settings.write_whole(folder / "metrics.csv", scores.table(rows))
     settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
     report.write(run_dir)
     return {step: what.shown(each) for step, each in found.items()}
+
+
+def _scored(run_dir, dual, images, what, how, batch_size, threads, shard):
+    """Yields (step, Partial) of every checkpoint and direction."""
+    features = Features(what.features, what.features_ends) if what.features else None
+    with (
+        features or contextlib.nullcontext(),
+        opened(run_dir, dual, images, how, batch_size, threads, shard) as trained,
+    ):
+        for path in selected(run_dir, how.checkpoint):
+            step = _restored(trained, path, how.checkpoint)
+            for way in trained.ways if step is not None else []:
+                found = scores.collect(trained.session, way, trained.palettes.get(way.name[-1]), features)
+                counts = len(way.source.paths), len(way.target.paths)
+                inception = features and features.are_of_fid
+                yield step, partial.Partial(way.name, *counts, way.target.domain.span, inception, found)
 
 
 def _restored(trained, path, asked):
@@ -152,8 +179,8 @@ def _restored(trained, path, asked):
         return None
 
 
-def _warn_of_few(way, means):
-    count = min(len(way.source.paths), len(way.target.paths))
+def _warn_of_few(scored, means):
+    count = min(len(scored.vectors), len(scored.expected))
     if "fid" in means and count < scores.FEW:
         print(
             f"warning: FID on {count:,} images is strongly biased, and more so than differences between checkpoints."

@@ -3,6 +3,8 @@
 from common import randomness
 from common import tensorflow as tf
 
+POOLS = "image_pools"  # collection of their variables: of several processes each has pools of its own
+
 
 def recall(name, images, size, key):
     """(what the critic is to see instead of `images` [N, S, S, C], the op that remembers them).
@@ -13,8 +15,8 @@ def recall(name, images, size, key):
     replaces does. The pool, `size` images, is variables, and so in the checkpoint.
     """
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
-        kept = tf.get_variable("kept", [size, *images.shape[1:]], images.dtype, tf.zeros_initializer(), trainable=False)
-        count = tf.get_variable("count", [], tf.int64, tf.zeros_initializer(), trainable=False)
+        kept = _variable("kept", [size, *images.shape[1:]], images.dtype)
+        count = _variable("count", [], tf.int64)
     images = tf.stop_gradient(images)
     coins = randomness.uniform(randomness.fold(key, "pool"), [2])
     recalled, done = [], []
@@ -33,3 +35,8 @@ def recall(name, images, size, key):
             more = count.assign(tf.minimum(stored + 1, size), read_value=False)
         done = [write, more]
     return tf.stack(recalled), tf.group(*done)
+
+
+def _variable(name, shape, dtype):
+    collections = [tf.GraphKeys.GLOBAL_VARIABLES, POOLS]
+    return tf.get_variable(name, shape, dtype, tf.zeros_initializer(), trainable=False, collections=collections)

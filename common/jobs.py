@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from imageio.config.extensions import known_extensions
 
-from common import settings
+from common import settings, shards
 from common.errors import UserError
 from common.images import files, folders
 from common.images.pixels import EIGHT_BITS
@@ -58,7 +58,7 @@ class Translation:
         "auto", "Pixels by which tiles overlap on each side; auto: as far as one pixel sees.", resume=FREE
     )
     skip_existing: bool = setting(False, "Whether files that are there already are left as they are.", resume=FREE)
-    shard: str = setting("1/1", "Which part of the files, of how many: 2/4 is the second of four.", resume=FREE)
+    shard: str = shards.shard_setting()
 
     def __post_init__(self):
         settings.check(self)
@@ -78,9 +78,7 @@ class Translation:
             raise UserError("--tile_overlap is for tiles: say --tile, too.")
         if self.tile_overlap != "auto" and not self.tile_overlap.isdecimal():
             raise UserError(f"--tile_overlap {self.tile_overlap} is neither auto nor a number of pixels.")
-        part = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", self.shard)
-        if not part or int(part[1]) > int(part[2]):
-            raise UserError(f"--shard {self.shard} is no part: 1/4 is the first of four, 4/4 the last.")
+        shards.parse(self.shard)
 
     @property
     def size(self):
@@ -105,8 +103,7 @@ class Translation:
             targets = {job.target.resolve() for job in jobs}
             jobs = [job for job in jobs if job.source.resolve() not in targets or job.source == job.target]
         _refuse_collisions(jobs)
-        number, count = (int(part) for part in self.shard.split("/"))
-        return jobs[: limit or None][number - 1 :: count]
+        return shards.of(jobs[: limit or None], shards.parse(self.shard))
 
     def _inputs(self):
         """(the files, frame2 before frame10; the folder that their places are kept below)."""

@@ -119,6 +119,25 @@ class Monitor:
                 print(f"{what} is not being written ({error}); training goes on.", file=sys.stderr, flush=True)
 
 
+class Silent:
+    """Takes the place of a Monitor where another process watches the training."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        """Nothing is open."""
+
+    def step(self, number, values, waited, thumbnails=None):
+        """See Monitor."""
+
+    def picture(self, number, path):
+        """See Monitor."""
+
+    def record(self, number, state, text):
+        """See Monitor."""
+
+
 def _append(path, columns, row):
     """Adds a row {column: value} to a CSV file, which it begins if there is none."""
     new = not path.exists()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.gradients import gradients
 
 
 class Objective(NamedTuple):
@@ -34,16 +33,9 @@ def adam(learning_rate, beta1, beta2=0.999):
     return tf.train.AdamOptimizer(learning_rate, beta1=beta1, beta2=beta2, epsilon=1e-8)
 
 
-def minimize(optimizer, objective):
-    """The op that takes one step down `objective`."""
-    found = gradients(objective.total, list(objective.variables))
-    update = apply(optimizer, found, objective.variables, evidence(objective, found))
-    return tf.group(update, *objective.remembers)
-
-
-def evidence(objective, found):
-    """All that must be known of an objective, with its gradients `found`, before what it depends on may change."""
-    return [*objective.losses.values(), *(gradient for gradient in found if gradient is not None)]
+def evidence(found, losses):
+    """All that must be known, gradients and {name: loss}, before what they depend on may change."""
+    return [*losses.values(), *(gradient for gradient in found if gradient is not None)]
 
 
 def apply(optimizer, found, variables, after):

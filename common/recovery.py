@@ -11,6 +11,7 @@ from common import health, settings
 from common.errors import NotFinite, UserError
 from common.images import pipeline
 
+USED = ("session", "graph", "run", "dual", "group")  # of a Training
 IN_A_ROW = 3  # times that it goes back to one checkpoint, at most
 CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is said to be nearly constant
 
@@ -18,7 +19,7 @@ CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is said 
 class Recovery:
     """Keeps the batch for a look, and ends the training, or goes on from the newest checkpoint past that batch.
 
-    `training` has session, graph, loaders, dual, run and monitor; see train.
+    `training` has session, graph, loaders, dual, run, monitor and group; see loop.
     """
 
     def __init__(self, training):
@@ -48,29 +49,31 @@ class Recovery:
 
     def _go_back(self, number, said):
         """The weights of the newest checkpoint, at the position after step `number`, saved: a resume goes on there."""
-        session, graph, run, dual = (getattr(self._training, name) for name in ("session", "graph", "run", "dual"))
+        session, graph, run, dual, group = (getattr(self._training, name) for name in USED)
         step = graph.checkpoints.restore(session)
         if step is None:
             raise UserError(f"{said} So there is nothing to go back to: try lower --lr_G and --lr_D.")
-        session.run([graph.count, graph.begin], {graph.start: number * run.images_in_step(dual)})
+        session.run([graph.count, graph.begin], {graph.start: number * run.images_in_step(dual, group.size)})
         graph.checkpoints.save(session, number)
-        print(
-            f"warning: {said} Going on after step {number:,} with the weights of step {step:,} (--on_nan rollback).",
-            file=sys.stderr,
-            flush=True,
-        )
+        if group.is_chief:
+            print(
+                f"warning: {said} Going on after step {number:,} with the weights of step {step:,} (--on_nan"
+                " rollback).",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _keep_batch(self, number, read):
         """Writes A.npy and B.npy, as the networks saw them, and batch.json to nan_dump/STEP; tells of them."""
-        session, graph, run, dual = (getattr(self._training, name) for name in ("session", "graph", "run", "dual"))
-        position = ((number - 1) * dual.batches_in_step + read) * run.batch_size
+        session, graph, run, dual, group = (getattr(self._training, name) for name in USED)
+        position = ((number - 1) * dual.batches_in_step + read) * run.batch_size * group.size
         session.run(graph.begin, {graph.start: position})  # what a batch holds depends on its position alone
         batch = graph.batch
         with pipeline.naming_failures(self._training.loaders):
             found = session.run({"A": batch.A, "B": batch.B, "file_A": batch.file_A, "file_B": batch.file_B})
         about = {name: self._described(name, found) for name in "AB"}
         told = ", ".join(f"{name}: {each['file']}{_oddity(each)}" for name in "AB" for each in about[name])
-        folder = run.path("nan_dump", f"{number:08d}")
+        folder = run.path("nan_dump", f"{number:08d}", *([] if group.is_chief else [f"rank-{group.rank}"]))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name in "AB":

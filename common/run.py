@@ -4,6 +4,7 @@ config.json    the model, the images and the run: class and fields; type and ran
                where weights were imported from
 lock           held by the process that trains it
 checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, what became of some
+               of several processes also model-00012000.rank-1-of-4.{index,data-*}: the image pools of all but the first
 log.csv        a row per logged step
 evaluation.csv a row per evaluated step, and best.json, the best of them
 health.csv     a row per warning: step, state, text
@@ -91,17 +92,16 @@ class Run:
         if self.steps and self.epochs:
             raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both say how long. Give one of them.")
 
-    def total_steps(self, dual, images_in_epoch):
+    def total_steps(self, dual, images_in_epoch, processes=1):
         """Steps from the first to the last."""
         if self.steps:
             return self.steps
-        return math.ceil(
-            (self.epochs or dual.n_epochs + dual.n_epochs_decay) * images_in_epoch / self.images_in_step(dual)
-        )
+        epochs = self.epochs or dual.n_epochs + dual.n_epochs_decay
+        return math.ceil(epochs * images_in_epoch / self.images_in_step(dual, processes))
 
-    def images_in_step(self, dual):
-        """Images of each domain that a step reads."""
-        return self.batch_size * dual.batches_in_step
+    def images_in_step(self, dual, processes=1):
+        """Images of each domain that a step of so many processes reads."""
+        return self.batch_size * processes * dual.batches_in_step
 
     def path(self, *names):
         """A path in the run folder."""
@@ -110,6 +110,11 @@ class Run:
 
 def session(threads):
     """A session on all devices, with so many threads; 0: one for each core."""
+    return tf.Session(config=session_config(threads))
+
+
+def session_config(threads):
+    """What such a session is made with."""
     config = tf.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
     )
@@ -119,16 +124,17 @@ def session(threads):
     config.graph_options.rewrite_options.remapping = off
     # the arithmetic optimizer makes sums whose rounding depends on timing (see gradients)
     config.graph_options.rewrite_options.arithmetic_optimization = off
-    return tf.Session(config=config)
+    return config
 
 
-def environment(threads):
+def environment(threads, processes=1):
     """What the last bits of results depend on, beside the settings."""
     return {
         "tensorflow": tf.version.VERSION,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": threads or os.cpu_count(),
+        "processes": processes,
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "default"),
     }
@@ -154,6 +160,23 @@ def load(run_dir):
 def has_begun(run_dir):
     """Whether a run folder holds something that must not be lost: a checkpoint."""
     return bool(checkpoints.found(pathlib.Path(run_dir, "checkpoints")))
+
+
+def refuse_other_processes(run_dir, dual, run, processes):
+    """Raises UserError if as many processes cannot go on with the run in `run_dir`."""
+    saved = load(run_dir)
+    before, size = saved["environment"].get("processes", 1), saved["run"].batch_size
+    if before != processes and before * size != processes * run.batch_size:
+        raise UserError(
+            f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), and now"
+            f" they would have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Make it the"
+            " same number, or give another --run_dir for a new run."
+        )
+    if before != processes and dual.pool_size:
+        raise UserError(
+            f"{run_dir} was trained by {before} processes, each with image pools of its own, and now there are"
+            f" {processes}. Go on with as many, or give another --run_dir, or --pool_size 0 there."
+        )
 
 
 def refuse_contradictions(run_dir, **parts):
@@ -202,16 +225,16 @@ def refuse_imported(run_dir):
         )
 
 
-def record(run, dual, images, files, domains, **more):
+def record(run, dual, images, files, domains, processes=1, **more):
     """Writes config.json, with `more` facts, dictionaries by name.
 
     Returns a sentence for each change of the environment since it was written last.
     """
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
-    now, path, changes = environment(run.threads), config_path(run.run_dir), []
+    now, path, changes = environment(run.threads, processes), config_path(run.run_dir), []
     if has_begun(run.run_dir) and path.exists():
-        before = load(run.run_dir)["environment"]
+        before = {"processes": 1, **load(run.run_dir)["environment"]}
         differing = [name for name in now if before.get(name) != now[name]]
         changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import NamedTuple
 
 import numpy as np
 
-from common import distances, labels, metrics
+from common import distances, labels, metrics, shards
 from common.images import pixels
 from common.walk import BACK, targets, walk
 
@@ -22,6 +23,17 @@ MANY = 2000  # images of which the distance of sets and the diversity are taken 
 FEW = 10_000  # images below which FID is said to be biased
 
 
+class Scored(NamedTuple):
+    """What was found of the images of a Way, or of a shard of them, in their order."""
+
+    rows: list  # {metric: value} of each
+    table: np.ndarray  # confusion of classes, of all; one zero if there are none
+    fakes: list  # images, of the first MANY
+    reals: list  # images of the target, of the first MANY
+    vectors: list  # features of fakes, if there is a network for them
+    expected: list  # and of the images of the target
+
+
 def score(session, way, palette=None, features=None, keep=None):
     """Walks a Way: (a row of metrics for each image, their means and the metrics of all together).
 
@@ -32,25 +44,55 @@ def score(session, way, palette=None, features=None, keep=None):
     differ from each other by how much the target's images do. With `features`, a Features, fid and kid, if they are
     Inception's, else frechet_distance and kernel_distance. `keep` is called with every Walked.
     """
-    rows, fakes, vectors, table = [], [], [], 0
-    for walked in walk(session, way):
+    found = collect(session, way, palette, features, keep)
+    return found.rows, summary(found, way.target.domain.span, features and features.are_of_fid)
+
+
+def collect(session, way, palette=None, features=None, keep=None):
+    """The Scored of a Way: what `summary` makes metrics of; arguments as for `score`."""
+    rows, fakes, reals, vectors, expected, table = [], [], [], [], [], np.zeros([1], np.int64)
+    first, every = way.shard
+    for place, walked in enumerate(walk(session, way)):
         fake = walked.made[way.name]
         row, counts = _row(way, walked, palette)
         rows.append(row)
         table = table + counts
-        if len(fakes) < MANY:
+        if first - 1 + place * every < MANY:
             fakes.append(fake)
         if features:
             vectors.append(features(_to_bytes(fake, way.target.domain)[None])[0])
         if keep:
             keep(walked)
+    for place, image in enumerate(targets(session, way)):
+        if first - 1 + place * every < MANY:
+            reals.append(image)
+        if features:
+            expected.append(features(_to_bytes(image, way.target.domain)[None])[0])
+    return Scored(rows, table, fakes, reals, vectors, expected)
+
+
+def together(parts):
+    """The Scored of all, from those of all shards, in their order."""
+    tables = sum(part.table for part in parts)
+    lists = {
+        name: shards.together([getattr(part, name) for part in parts]) for name in Scored._fields if name != "table"
+    }
+    return Scored(table=tables, **lists)
+
+
+def summary(found, span, are_of_fid=None):
+    """The means of a Scored's rows, and the metrics of all images together.
+
+    `span`: of values of the target's Domain; `are_of_fid`: whether the features are Inception's.
+    """
+    rows = found.rows
     means = {"images": sum("l1" in row for row in rows), "equal_to_target": sum(row.get("l1") == 0 for row in rows)}
     for name in dict.fromkeys(name for row in rows for name in row if name not in ("direction", "name")):
         values = [row[name] for row in rows if row.get(name) is not None]
         means[name] = float(np.mean(values)) if values else None
-    means.update(labels.scores(table) if np.any(table) else {})
-    means.update(_of_sets(session, way, fakes, vectors, features))
-    return rows, means
+    means.update(labels.scores(found.table) if np.any(found.table) else {})
+    means.update(_of_sets(found, span, are_of_fid))
+    return means
 
 
 def table(rows):
@@ -86,21 +128,15 @@ def _classes(fake, target, palette):
     return labels.confusion(found, expected, len(palette))
 
 
-def _of_sets(session, way, fakes, vectors, features):
-    """The metrics of all fakes of a Way together, against all images of the target."""
-    reals, expected = [], []
-    for image in targets(session, way):
-        if len(reals) < MANY:
-            reals.append(image)
-        if features:
-            expected.append(features(_to_bytes(image, way.target.domain)[None])[0])
-    found = {}
+def _of_sets(scored, span, are_of_fid):
+    """The metrics of all fakes together, against all images of the target."""
+    fakes, reals, vectors, expected, found = scored.fakes, scored.reals, scored.vectors, scored.expected, {}
     if reals:
-        found["swd"] = distances.sliced_wasserstein(fakes, reals, way.target.domain.span)
+        found["swd"] = distances.sliced_wasserstein(fakes, reals, span)
     if reals and (among := distances.diversity(reals)):
         found["diversity"] = (distances.diversity(fakes) or 0.0) / among
-    if features and len(vectors) > 1 and len(expected) > 1:
-        names = ("fid", "kid") if features.are_of_fid else ("frechet_distance", "kernel_distance")
+    if len(vectors) > 1 and len(expected) > 1:
+        names = ("fid", "kid") if are_of_fid else ("frechet_distance", "kernel_distance")
         found[names[0]] = distances.frechet(vectors, expected)
         found[names[1]], found[f"{names[1]}_error"] = distances.kernel(np.array(vectors), np.array(expected))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import averages, gradients, image_pool, optimizers, randomness, spectral_norm
+from common import averages, distribute, gradients, image_pool, optimizers, randomness, spectral_norm
 from common import tensorflow as tf
 from common.images import tensors
 from common.optimizers import Objective
@@ -16,6 +16,7 @@ class Pass(NamedTuple):
 
     update: tf.Operation
     losses: dict  # "A2B/critic/adversarial" -> scalar, as it was before the update
+    stop: tf.Tensor  # above 0 where a process asks to stop; see distribute
 
 
 class Step(NamedTuple):
@@ -23,6 +24,7 @@ class Step(NamedTuple):
 
     passes: Sequence[Pass]
     warmup: Sequence[Pass]  # of a step that updates critics alone
+    request: tf.Tensor  # whoever feeds 1 asks all to stop
     batches_read: tf.Variable
     updates: tf.Variable  # passes so far; all draws are keyed on it
     pairs: Sequence[tuple]  # of (direction, cycle), on the training batch
@@ -45,12 +47,14 @@ def roles_of_passes(n_critic, n_gen, fresh_batches=True):
     return [("critic",) * (i < n_critic) + ("generator",) * (i >= count - n_gen) for i in range(count)]
 
 
-def build(dual, A, B, index, images_in_epoch, matched=None):
+def build(dual, A, B, index, images_in_epoch, matched=None, group=None):
     """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
 
     `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
-    the images of B show what those of A show; None: none do.
+    the images of B show what those of A show; None: none do. `group`: the processes that train
+    together, each on images of its own; see distribute.
     """
+    group = group or distribute.Alone()
     matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
@@ -61,56 +65,67 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
         pairs = dual.connect(A, B, lambda name: randomness.key(name + below, update_count, index))
         return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
 
-    read = tf.identity(batches_read.read_value()) * int(A.shape[0])
+    read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
     epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
     rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
     optimizer = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
     average = averages.Averages(dual.ema_decay)
+    request = tf.placeholder_with_default(0.0, [], "stop")
+
+    def mean(found, losses, after=()):
+        return group.mean(found, losses, request, after)
+
     pairs = connect()
     built = {}
 
     def pass_of(roles):
         if roles not in built:
-            change, losses = _update(dual, pairs, connect, optimizer, average, roles)
+            change, losses, stop = _update(dual, pairs, connect, optimizer, average, roles, mean)
             with tf.control_dependencies([change, update_count, read]):
                 counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
-            built[roles] = Pass(tf.group(*counted), losses)
+            built[roles] = Pass(tf.group(*counted), losses, stop)
         return built[roles]
 
     passes = [pass_of(roles) for roles in schedule]
     warmup = [pass_of(tuple(role for role in roles if role == "critic")) for roles in schedule] if dual.d_warmup else []
     logged = {f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()}
     thumbnails = {direction.name: _thumbnails(direction) for direction, _ in pairs}
-    return Step(passes, warmup, batches_read, updates, pairs, average, logged, thumbnails)
+    return Step(passes, warmup, request, batches_read, updates, pairs, average, logged, thumbnails)
 
 
-def _update(dual, pairs, connect, optimizer, average, roles):
-    """The op that updates `roles`, in the dual's order, and their losses before it."""
+def _update(dual, pairs, connect, optimizer, average, roles, mean):
+    """The op that updates `roles`, in the dual's order, their losses before it, and whether somebody asks to stop."""
     if roles == ("critic", "generator") and dual.order == "simultaneous":
-        return _update_at_once(dual, pairs, optimizer, average)
-    change, losses = tf.no_op(), {}
+        return _update_at_once(dual, pairs, optimizer, average, mean)
+    change, losses, stop = tf.no_op(), {}, tf.constant(0.0)
     for number, role in enumerate(roles):
         with tf.control_dependencies([change]):  # networks called here read what `change` made of them
             again = roles[:number].count(role)
             objective = _objective(dual, connect(again) if again else pairs, role)
-        change = optimizers.minimize(optimizer[role], objective)
-        change = _finished(dual, role, change, objective, average)
-        losses.update(objective.losses)
-    return change, losses
+        found = gradients.gradients(objective.total, list(objective.variables))
+        found, its_losses, stop = mean(found, objective.losses, [change])
+        known = optimizers.evidence(found, its_losses)
+        change = optimizers.apply(optimizer[role], found, objective.variables, known)
+        change = _finished(dual, role, tf.group(change, *objective.remembers), objective, average)
+        losses.update(its_losses)
+    return change, losses, stop
 
 
-def _update_at_once(dual, pairs, optimizer, average):
+def _update_at_once(dual, pairs, optimizer, average, mean):
     """Both roles: all gradients at the old weights, then all changes."""
     objectives = {role: _objective(dual, pairs, role) for role in optimizer}
-    found = {role: gradients.gradients(o.total, list(o.variables)) for role, o in objectives.items()}
-    known = [x for role, o in objectives.items() for x in optimizers.evidence(o, found[role])]
-    changes = [
-        _finished(dual, role, optimizers.apply(optimizer[role], found[role], o.variables, known), o, average)
-        for role, o in objectives.items()
-    ]
+    found = [each for o in objectives.values() for each in gradients.gradients(o.total, list(o.variables))]
+    losses = {name: loss for o in objectives.values() for name, loss in o.losses.items()}
+    found, losses, stop = mean(found, losses)
+    known, changes = optimizers.evidence(found, losses), []
+    for role, o in objectives.items():
+        its_own, found = found[: len(o.variables)], found[len(o.variables) :]
+        changes.append(
+            _finished(dual, role, optimizers.apply(optimizer[role], its_own, o.variables, known), o, average)
+        )
     remembers = [op for o in objectives.values() for op in o.remembers]
-    return tf.group(*changes, *remembers), {name: loss for o in objectives.values() for name, loss in o.losses.items()}
+    return tf.group(*changes, *remembers), losses, stop
 
 
 def _finished(dual, role, change, objective, average):

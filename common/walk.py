@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
+from common import shards, use
 from common import tensorflow as tf
-from common import use
 from common.images import pipeline, pixels, tensors
 from common.images.pixels import Domain
 
@@ -28,6 +28,7 @@ class Way(NamedTuple):
     name: str
     source: pipeline.Loader
     target: pipeline.Loader  # of the other domain
+    shard: tuple  # which part of the images of each is walked; see shards
     batch_size: int
     begin: tf.Operation
     number: tf.Tensor
@@ -49,17 +50,18 @@ class Walked(NamedTuple):
     untouched: np.ndarray | None  # the input in the pixels of the target, if it can be had
 
 
-def ways(dual, loaders, names, batch_size=1, n_samples=1):
+def ways(dual, loaders, names, batch_size=1, n_samples=1, shard=shards.WHOLE):
     """A Way for each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
-    return [_way(dual, name, loaders, batch_size, n_samples) for name in names]
+    return [_way(dual, name, loaders, batch_size, n_samples, shard) for name in names]
 
 
 def walk(session, way):
     """Yields a Walked for every image of a Way, in the order of the files."""
     session.run(way.begin)
     targets = {path.stem: path for path in way.target.paths}
-    with tqdm.tqdm(total=len(way.source.paths), desc=way.name, unit="image", disable=None, leave=False) as bar:
-        for _ in range(-(-len(way.source.paths) // way.batch_size)):
+    count = len(shards.of(way.source.paths, way.shard))
+    with tqdm.tqdm(total=count, desc=way.name, unit="image", disable=None, leave=False) as bar:
+        for _ in range(-(-count // way.batch_size)):
             with pipeline.naming_failures([way.source]):
                 numbers, made = session.run([way.number, way.made])
             for i, number in enumerate(numbers):
@@ -69,14 +71,14 @@ def walk(session, way):
 
 
 def targets(session, way):
-    """Yields every image of a Way's target domain, [H, W, C] in the size of the model."""
-    for path in way.target.paths:
+    """Yields every image of a Way's target domain, [H, W, C] in the size of the model, in the order of the files."""
+    for path in shards.of(way.target.paths, way.shard):
         yield _prepared(session, way.as_target, way.target, path)
 
 
-def _way(dual, name, loaders, batch_size, n_samples):
+def _way(dual, name, loaders, batch_size, n_samples, shard):
     source, target = loaders[name[0]], loaders[name[-1]]
-    (number, real), begin = pipeline.all_images(source, dual, batch_size)
+    (number, real), begin = pipeline.all_images(source, dual, batch_size, shard=shard)
     direction, cycle = use.connect(dual, name, real, number)
     made = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(direction.fake, target.domain)}
     if cycle is not None:
@@ -85,7 +87,7 @@ def _way(dual, name, loaders, batch_size, n_samples):
         another, _ = use.connect(dual, name, real, number, sample)
         made[f"{name}_{sample + 1}"] = tensors.to_pixels(another.fake, target.domain)
     natives = (_native(dual, loader.domain, target.domain) for loader in (target, source))
-    return Way(name, source, target, batch_size, begin, number, made, *natives)
+    return Way(name, source, target, shard, batch_size, begin, number, made, *natives)
 
 
 def _native(dual, domain: Domain, target: Domain):

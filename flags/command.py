@@ -4,11 +4,13 @@ import errno
 import logging
 import sys
 
-from common.errors import UserError, reason
+from common.cluster import Cluster
+from common.errors import Restart, UserError, reason
 from common.images import Images, catalogue
 from common.images.download import download
 from common.import_weights import Source
 from common.run import Run
+from common.watchdog import RESTART
 from flags import help as help_page
 from flags import phases, quiet, streams
 from flags import settings as flag_settings
@@ -34,7 +36,7 @@ def main(dual, argv=None):
     streams.outlive_readers()
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
-        parts = (Command, dual, Images, Run, *OF_USE, Source)
+        parts = (Command, dual, Images, Run, Cluster, *OF_USE, Source)
         print(help_page.text(program_name(dual), model_name(dual), parts))
     elif DEBUG & set(argv):
         _do(dual, argv)
@@ -46,14 +48,17 @@ def main(dual, argv=None):
         except Exception as error:
             if not (said := _sentence(error)):
                 raise
-            sys.exit(f"error: {said}")
+            if not isinstance(error, Restart):
+                sys.exit(f"error: {said}")
+            print(f"error: {said}", file=sys.stderr)
+            sys.exit(RESTART)
 
 
 def _do(dual, argv):
     asked = parse(dual, argv)
     if asked.values.download or asked.values.download_from:
         _download(asked.values)
-    if not asked.values.debug and asked.values.phase != "check_data":
+    if not (asked.values.debug or asked.values.phase == "check_data" or phases.supervises(asked)):
         quiet.import_tensorflow()
     PHASES[asked.values.phase](dual, asked)
 

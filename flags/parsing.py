@@ -10,6 +10,7 @@ from absl import flags
 
 from common import run as runs
 from common import warm_start
+from common.cluster import Cluster
 from common.errors import UserError
 from common.evaluate import Evaluation
 from common.images import Images
@@ -62,6 +63,7 @@ class Asked(NamedTuple):
     values: flags.FlagValues
     given: set  # names
     stray: list  # what is no flag
+    argv: list  # as it was given
 
 
 def parse(dual, argv):
@@ -74,13 +76,13 @@ def parse(dual, argv):
     if own.phase != "import_weights" and (useless := sorted(given & names_of(Source))):
         raise UserError(f"--{useless[0]} is for --phase import_weights. Leave it out.")
     if not own.preset:
-        return Asked(own, given, stray)
+        return Asked(own, given, stray, argv)
     preset = f"--flagfile={presets.path(model_name(dual), own.preset)}"
     values, stray = _parsed(dual, [argv[0], preset, *argv[1:]])
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in given and other not in given:  # the person's own length beats the preset's
             values[other].value = values[other].default
-    return Asked(values, given, stray)
+    return Asked(values, given, stray, argv)
 
 
 def present(values):
@@ -90,7 +92,7 @@ def present(values):
 
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, *OF_USE, Source, dual, Images, Run):
+    for part in (Command, *OF_USE, Source, dual, Images, Run, Cluster):
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)

@@ -6,12 +6,14 @@ import sys
 
 from common import plan, report, video
 from common import run as runs
+from common.cluster import Cluster
 from common.errors import UserError
 from common.evaluate import Evaluation, evaluate
 from common.images import Images, files
 from common.import_weights import Source, import_weights
 from common.jobs import Translation
 from common.run import Run
+from common.supervise import supervise
 from common.test import test
 from common.tiles import TiledTranslator
 from common.train import train
@@ -42,12 +44,22 @@ NAMED = 10  # files that failed that the last line names
 OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 
 
+def supervises(asked):
+    """Whether what is asked for is to start other processes, that train."""
+    return asked.values.phase == "train" and asked.values.local_workers > 1
+
+
 def train_phase(dual, asked):
     """Trains, and says what to do next."""
     _refuse_use(dual, asked)
-    parts = parts_of(dual, asked)
+    parts, cluster = parts_of(dual, asked), flag_settings.read(Cluster, asked.values)
     run_dir = parts[-1].run_dir
-    progress = train(*parts)
+    if supervises(asked):
+        command = [sys.executable, "-m", program_name(dual), *asked.argv[1:], "--local_workers", "0"]
+        sys.exit(supervise(command, cluster, run_dir))
+    progress, (_, rank) = train(*parts, cluster), cluster.place()
+    if rank:
+        return
     program = f"python -m {program_name(dual)}"
     if progress.best:
         print(f"The best: {progress.best}. Use it with --checkpoint best.")
@@ -76,12 +88,14 @@ def compare_phase(dual, asked):
 def plan_phase(dual, asked):
     """Prints what a training would take."""
     _refuse_use(dual, asked)
+    _refuse_cluster(asked)
     print(plan.text(plan.plan(*parts_of(dual, asked))))
 
 
 def check_data_phase(dual, asked):
     """Prints what is wrong with the images; exits with code 1 if training would stumble on it."""
     _refuse_use(dual, asked, but={"output"})
+    _refuse_cluster(asked)
     output = asked.values.output
     if output and pathlib.Path(output).suffix.lower() != ".csv":
         raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
@@ -137,6 +151,11 @@ def _refuse_use(dual, asked, but=frozenset()):
         )
     if "only" in asked.given and asked.values.only != "both":
         raise UserError("--only is for --phase import_weights: a training has both directions. Leave it out.")
+
+
+def _refuse_cluster(asked):
+    if useless := sorted(asked.given & names_of(Cluster)):
+        raise UserError(f"--{useless[0]} is for --phase train. Leave it out.")
 
 
 def translate_phase(dual, asked):
@@ -217,20 +236,25 @@ def test_phase(dual, asked):
 
 def evaluate_phase(dual, asked):
     """Prints the scores of checkpoints."""
-    parts = _parts_of_validation(dual, asked, {"n_samples"})
+    parts = _parts_of_validation(dual, asked, {"n_samples"}, names_of(Evaluation))
     run_dir, dual, images, *rest = _tested(asked, parts)
     what = flag_settings.read(Evaluation, asked.values)
-    for step, found in evaluate(run_dir, dual, images, what, *rest).items():
+    scored = evaluate(run_dir, dual, images, what, *rest)
+    if not all(scored.values()):
+        count = what.shard.partition("/")[2]
+        print(f"Evaluated the part {what.shard}. When all are: --phase evaluate --run_dir {run_dir} --merge {count}")
+        return
+    for step, found in scored.items():
         print(f"Step {step:,}")
         print(_table(found))
     print(f"Each image: {run_dir}/evaluation/metrics.csv. To look at: {run_dir}/report.html")
 
 
-def _parts_of_validation(dual, asked, useless):
+def _parts_of_validation(dual, asked, useless, of_use=frozenset()):
     """The dual, the images and the run, for a walk of the validation images; refuses flags that have no use then."""
-    if wrong := sorted(asked.given & (names_of(Images, Run) - INPUTS_OF_TEST)):
+    if wrong := sorted(asked.given & (names_of(Images, Run, Cluster) - INPUTS_OF_TEST)):
         raise UserError(f"--{wrong[0]} is for --phase train: testing takes it from the run folder. Leave it out.")
-    if wrong := sorted(asked.given & (names_of(Translation) | useless)):
+    if wrong := sorted(asked.given & ((names_of(Translation) - of_use) | useless)):
         raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
     if asked.values.run_dir:
         runs.load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from common.cluster import Cluster
 from common.images import Images
 from common.import_weights import Source
 from common.run import Run
@@ -19,14 +20,15 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "lock", "stop"},
-    {"randomness", "gradients", "weights"},
+    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog", "shards"},
+    {"randomness", "gradients", "weights", "distribute"},
     {"layers", "spectral_norm", "averages", "receptive_field"},
     {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
     {"metrics", "distances", "features"},
     {"dual", "run", "monitor", "report", "checkpoints", "health", "events", "use"},
     {"cyclic", "published", "step", "samples", "walk", "scores", "selection", "recovery", "warm_start"},
-    {"evaluate", "translate", "jobs", "video", "plan", "import_weights"},
+    {"partial"},
+    {"evaluate", "translate", "jobs", "video", "plan", "import_weights", "loop", "supervise"},
     {"train", "test"},
     {"tiles"},
 )
@@ -82,7 +84,7 @@ def test_nothing_banned(path):
         assert not re.search(pattern, code), f"{pattern}: {reason}"
 
 
-@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source])
+@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source, Cluster])
 def test_every_setting_is_explained(part):
     for field in dataclasses.fields(part):
         assert field.metadata["about"].endswith("."), field.name

@@ -60,6 +60,24 @@ def test_the_best_checkpoint_is_kept_whatever_else_goes(trained):
     assert f"at step {best['step']}" in progress.best and not progress.ended
 
 
+def test_shards_that_are_merged_score_what_all_images_do(trained):
+    """Exactly, rows and metrics of sets; in whatever order they come, and with more shards than images."""
+    dual, images, run, _ = trained
+    whole = evaluate.evaluate(run.run_dir, dual, images)
+    rows = run.path("evaluation/metrics.csv").read_text()
+    for count in (2, 5):
+        for number in range(count, 0, -1):
+            part = evaluate.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/{count}"))
+            assert part == {12: {}}
+        run.path("evaluation/metrics.csv").unlink()
+        assert evaluate.evaluate(run.run_dir, dual, images, Evaluation(merge=count)) == whole
+        assert run.path("evaluation/metrics.csv").read_text() == rows
+    with pytest.raises(UserError, match=r"00000012-A2B-1-of-3.npz is missing: evaluate that --shard first"):
+        evaluate.evaluate(run.run_dir, dual, images, Evaluation(merge=3))
+    with pytest.raises(UserError, match="Give one of them"):
+        Evaluation(merge=3, shard="1/3")
+
+
 def test_a_checkpoint_scores_what_it_scored_in_training(trained):
     dual, images, run, _ = trained
     rows = {int(row["step"]): row for row in rows_of(run.path("evaluation.csv"))}

@@ -4,14 +4,17 @@ import numpy as np
 
 from common import optimizers
 from common import tensorflow as tf
-from common.optimizers import Objective
+from common.gradients import gradients
+
+
+def minimize(optimizer, loss, variables):
+    return optimizers.apply(optimizer, gradients(loss, variables), variables, [])
 
 
 def test_rmsprop_is_that_of_tensorflow_1(session):
     """Mean squares begin at one, epsilon stands inside the root; in NumPy, by the formula."""
     w = tf.get_variable("w", initializer=tf.constant([1.0, -2.0], tf.float64))
-    objective = Objective({}, tf.reduce_sum(w**4), [w])
-    update = optimizers.minimize(optimizers.rmsprop(0.1, 0.9), objective)
+    update = minimize(optimizers.rmsprop(0.1, 0.9), tf.reduce_sum(w**4), [w])
     session.run(tf.global_variables_initializer())
     value, square = np.array([1.0, -2.0]), np.ones(2)
     rate, decay, epsilon = (float(np.float32(number)) for number in (0.1, 0.9, 1e-10))  # as TensorFlow keeps them
@@ -26,8 +29,7 @@ def test_rmsprop_is_that_of_tensorflow_1(session):
 def test_adam_has_its_epsilon_outside_the_correction(session):
     """w -= rate sqrt(1 - b2^t) / (1 - b1^t) mean / (sqrt(square) + 1e-8), in NumPy."""
     w = tf.get_variable("w", initializer=tf.constant([1.0, -1e-3], tf.float64))
-    objective = Objective({}, tf.reduce_sum(w**4), [w])
-    update = optimizers.minimize(optimizers.adam(0.1, 0.5), objective)
+    update = minimize(optimizers.adam(0.1, 0.5), tf.reduce_sum(w**4), [w])
     session.run(tf.global_variables_initializer())
     value, mean, square = np.array([1.0, -1e-3]), np.zeros(2), np.zeros(2)
     rate, b1, b2, epsilon = (float(np.float32(number)) for number in (0.1, 0.5, 0.999, 1e-8))
@@ -49,7 +51,7 @@ def test_clip_comes_after_the_update(session):
 
 def test_a_variable_that_the_objective_does_not_reach_stays(session):
     x, y = tf.get_variable("x", initializer=1.0), tf.get_variable("y", initializer=1.0)
-    update = optimizers.minimize(tf.train.GradientDescentOptimizer(1.0), Objective({}, x**2, [x, y]))
+    update = minimize(tf.train.GradientDescentOptimizer(1.0), x**2, [x, y])
     session.run(tf.global_variables_initializer())
     session.run(update)
     assert session.run([x, y]) == [-1.0, 1.0]

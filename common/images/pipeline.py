@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import randomness
+from common import randomness, shards
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import files, tensors
@@ -152,8 +152,11 @@ def _noting(loaders, read):
     return noted
 
 
-def training_batches(loaders, dual, batch_size, start, partners):
+def training_batches(loaders, dual, batch_size, start, partners, rank=0, processes=1):
     """Batches for ever, from the global sample index `start`, an int64 placeholder.
+
+    Of several processes, each takes its own part of `batch_size` images of every batch of them all: what they
+    read together does not depend on how many they are.
 
     `loaders` are those of A and B. Each domain passes over its files in an order of its own,
     so that unpaired sets do not turn into pairs; an image of A that has a partner (int64 [|A|],
@@ -165,6 +168,10 @@ def training_batches(loaders, dual, batch_size, start, partners):
         return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]
 
     read = Pairs(loaders, partners).tensors
+
+    @tf.autograph.experimental.do_not_convert
+    def own(index, *_):
+        return tf.equal((index - start) // batch_size % processes, rank)
 
     @tf.autograph.experimental.do_not_convert
     def sample(index, number_A, number_B):
@@ -182,6 +189,8 @@ def training_batches(loaders, dual, batch_size, start, partners):
     names = ("pair/order", "pair/order") if dual.pairing == "all" else ("A/order", "B/order")
     orders = [_numbers(name, len(loader.paths), start) for name, loader in zip(names, loaders)]
     dataset = tf.data.Dataset.zip((_count_from(start), *orders))
+    if processes > 1:
+        dataset = dataset.filter(own)
     dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)
     iterator = tf.data.make_initializable_iterator(dataset)
@@ -192,8 +201,8 @@ def training_batches(loaders, dual, batch_size, start, partners):
     return Batch(waited=waited, **batch), iterator.initializer
 
 
-def all_images(loader, dual, batch_size, repeat=False):
-    """Every image of a loader in order, once, or for ever, to be looked at.
+def all_images(loader, dual, batch_size, repeat=False, shard=shards.WHOLE):
+    """Every image of a shard of a loader's in order, once, or for ever, to be looked at.
 
     Returns ((numbers [N], images [N, S, S, C]), the op that begins).
     """
@@ -202,7 +211,8 @@ def all_images(loader, dual, batch_size, repeat=False):
     def one(number):
         return number, tensors.prepare(loader.tensor(number, instead=repeat), dual, domain=loader.domain)
 
-    dataset = tf.data.Dataset.range(len(loader.paths))
+    number, count = shard
+    dataset = tf.data.Dataset.range(number - 1, len(loader.paths), count)
     dataset = dataset.repeat() if repeat else dataset
     dataset = dataset.map(one, num_parallel_calls=THREADS, deterministic=True).batch(batch_size).prefetch(1)
     iterator = tf.data.make_initializable_iterator(dataset)

@@ -133,10 +133,11 @@ def differences(root):
         tf.train.load_checkpoint(checkpoints.found(root / run / "checkpoints")[-1]) for run in ("whole", "killed")
     )
     names = whole.get_variable_to_shape_map().keys() | killed.get_variable_to_shape_map().keys()
-    return sorted(name for name in names if not _equal(whole, killed, name))
+    return sorted(name for name in names if not equal(whole, killed, name))
 
 
-def _equal(one, other, name):
+def equal(one, other, name):
+    """Whether a variable of two checkpoints has the same bits."""
     if not (one.has_tensor(name) and other.has_tensor(name)):
         return False
     return one.get_tensor(name).tobytes() == other.get_tensor(name).tobytes()

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from common import evaluate
+from common import evaluate, loop
 from common import tensorflow as tf
 from common import train as training
 from common.errors import UserError
@@ -131,14 +131,15 @@ def run(dataset, tmp_path, monkeypatch):
     root = dataset(train_A=4, train_B=4, val_A=1, val_B=1)
 
     def train(step, do, **fields):
-        original = training._take_step
+        original = loop._take_step
 
-        def take_step(each, number):
-            original(each, number)
+        def take_step(each, number, stopped):
+            asked = original(each, number, stopped)
             if number == step:
                 do(root / "set/train/A")
+            return asked
 
-        monkeypatch.setattr(training, "_take_step", take_step)
+        monkeypatch.setattr(loop, "_take_step", take_step)
         images = Images("set", data_root=str(root), cache_gb=0.0, **fields)
         run = Run(run_dir=str(tmp_path / "run"), steps=STEPS, log_every=1, tensorboard=False)
         try:

@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from common import checkpoints, settings
+from common import checkpoints, loop, settings
 from common import run as runs
 from common import tensorflow as tf
 from common import train as training
@@ -142,14 +142,15 @@ def test_a_folder_that_may_not_be_written_to(disk, parts):
 
 def after_step(monkeypatch, step, do):
     """Has training call `do` after a step."""
-    original = training._take_step
+    original = loop._take_step
 
-    def take_step(each, number):
-        original(each, number)
+    def take_step(each, number, stopped):
+        asked = original(each, number, stopped)
         if number == step:
             do()
+        return asked
 
-    monkeypatch.setattr(training, "_take_step", take_step)
+    monkeypatch.setattr(loop, "_take_step", take_step)
 
 
 def test_settings_that_are_taken_away_are_written_again(parts, tmp_path, monkeypatch):

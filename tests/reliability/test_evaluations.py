@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from common import checkpoints, evaluate, scores
+from common import checkpoints, evaluate, loop, scores
 from common import tensorflow as tf
 from common import train as training
 from common.errors import UserError
@@ -78,14 +78,15 @@ def test_stopped_again_before_it_is_made_up_for_no_step_is_taken(parts, monkeypa
 def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
     dual, images, run = parts()
     gone = training._validation_loaders(dual, images, images.domains(dual, images.training_files(dual)))["A"].paths[1]
-    original = training._take_step
+    original = loop._take_step
 
-    def take_step(each, number):
-        original(each, number)
+    def take_step(each, number, stopped):
+        asked = original(each, number, stopped)
         if number == 2:
             gone.rename(gone.with_suffix(".gone"))
+        return asked
 
-    monkeypatch.setattr(training, "_take_step", take_step)
+    monkeypatch.setattr(loop, "_take_step", take_step)
     with pytest.raises(UserError, match=r"val/A/001.png does not read as an image \(No such file"):
         training.train(dual, images, run)
     assert saved(run) == [3]
@@ -104,7 +105,7 @@ def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
 
 def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts, monkeypatch):
     dual, images, run = parts(save_every=1, on_nan="rollback")
-    original = training.recovery.refuse
+    original = loop.recovery.refuse
 
     def refuse(losses, number, read):
         original({**losses, "made up": float("nan")} if number == 3 else losses, number, read)

@@ -1,0 +1,88 @@
+"""How training scales over processes of this machine, beside what the cost model says.
+
+    python -m benchmarks.scaling
+
+For 1, 2 and 4 processes, with one thread each: seconds of a step of a small CycleGAN with a batch of one image in
+each process, and seconds of the all-reduce of as many numbers as its gradients have, alone. Prints a table.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from common import distribute, step
+from common import run as runs
+from common import tensorflow as tf
+from common.cluster import Cluster, config_of
+from common.supervise import free_ports
+from cyclegan import CycleGAN
+
+SMALL = CycleGAN(image_size=64, load_size=0, netG="resnet_6blocks", ngf=32, ndf=32, pool_size=0, lambda_identity=0.0)
+WARM, TIMED = 3, 15
+
+
+def main():
+    """Starts processes and prints what they found; or is one of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--processes", default="1,2,4")
+    parser.add_argument("--worker", action="store_true")
+    asked = parser.parse_args()
+    if asked.worker:
+        worker()
+        return
+    print(f"{'processes':>9} {'s a step':>9} {'images/s':>9} {'all-reduce, s':>14} {'MB sent by each':>16} {'MB/s':>6}")
+    for count in map(int, asked.processes.split(",")):
+        found = measured(count)
+        sent = 2 * (count - 1) / count * 4 * found["numbers"] / 1e6
+        rate = f"{sent / found['reduce']:6.0f}" if count > 1 else ""
+        line = f"{count:>9} {found['step']:9.3f} {count / found['step']:9.2f} {found['reduce']:14.4f} {sent:16.1f}"
+        print(f"{line} {rate:>6}".rstrip(), flush=True)
+
+
+def measured(count):
+    """What the first of so many processes found."""
+    addresses, started = [f"127.0.0.1:{port}" for port in free_ports(count)], []
+    for rank in range(count):
+        environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", "benchmarks.scaling", "--worker"]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+    said = [process.communicate()[0] for process in started]
+    return json.loads(said[0].splitlines()[-1])
+
+
+def worker():
+    """One of the processes: times steps on noise, and the all-reduce alone."""
+    with distribute.joined(Cluster(), ".") as group, tf.Graph().as_default(), group.device():
+        images = tf.random.stateless_uniform([1, 64, 64, 3], [group.rank, 0], -1.0, 1.0)
+        built = step.build(SMALL, images, -images, tf.constant([group.rank], tf.int64), 100, group=group)
+        variables = tf.trainable_variables()
+        numbers = sum(variable.shape.num_elements() for variable in variables)
+        alone, _, _ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
+        initialize = tf.global_variables_initializer()
+        group.finish()
+        with group.session(runs.session_config(1)) as session:
+            session.run(initialize)
+            (only,) = built.passes
+            found = {"step": median(session, only.update), "reduce": median(session, alone[0].op), "numbers": numbers}
+            group.leave(session)
+    print(json.dumps(found), flush=True)
+
+
+def median(session, fetch):
+    """Seconds that running a fetch takes."""
+    seconds = []
+    for _ in range(WARM + TIMED):
+        start = time.perf_counter()
+        session.run(fetch)
+        seconds.append(time.perf_counter() - start)
+    return float(np.round(statistics.median(seconds[WARM:]), 5))
+
+
+if __name__ == "__main__":
+    main()

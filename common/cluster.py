@@ -1,0 +1,103 @@
+"""The cluster: which processes train together, where they are, and how long they wait for each other."""
+
+import dataclasses
+import json
+import os
+
+from common import settings
+from common.errors import UserError
+from common.settings import FREE, setting
+
+LOOPBACK = ("localhost", "127.", "[::1]")
+ROLES = ("chief", "master", "worker")  # of TF_CONFIG: those that train, the first of them first
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """Training by several processes at once, on this machine or on many."""
+
+    local_workers: int = setting(
+        0,
+        "Processes that train together on this machine, one for each GPU where there are any; they are started again"
+        " from the last checkpoint when one dies. 0: this process alone.",
+        minimum=0,
+        resume=FREE,
+    )
+    workers: str = setting(
+        "",
+        "HOST:PORT,HOST:PORT,...: the processes that train together, each started with the same command but for"
+        " --rank. Unless given, as the environment's TF_CONFIG says.",
+        resume=FREE,
+    )
+    rank: int = setting(0, "Which of --workers this process is, from 0.", minimum=0, resume=FREE)
+    start_within: float = setting(
+        600.0, "Seconds in which all processes have to come to their first step.", minimum=1.0, resume=FREE
+    )
+    hung_after: float = setting(
+        300.0,
+        "Seconds without a step after which a process ends, as another one hangs; ten times that while a step is saved"
+        " or pictured.",
+        minimum=1.0,
+        resume=FREE,
+    )
+    check_every: int = setting(
+        1000, "Steps between checks that all processes have the same weights, bit for bit.", minimum=1, resume=FREE
+    )
+    restarts: int = setting(
+        5, "Times in a row that --local_workers start again without a new checkpoint.", minimum=0, resume=FREE
+    )
+
+    def __post_init__(self):
+        settings.check(self)
+        if self.local_workers and self.workers:
+            raise UserError("--local_workers and --workers both say which processes train. Give one of them.")
+        if self.rank and not self.workers:
+            raise UserError(f"--rank {self.rank} is one of --workers: say those, too.")
+
+    def place(self):
+        """([host:port, ...] of all processes, the rank of this one); ([], 0): it is alone.
+
+        Raises UserError if they are not as they should be.
+        """
+        addresses, rank = (self.workers.split(","), self.rank) if self.workers else _from_environment()
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+                raise UserError(f"--workers: {address!r} is no HOST:PORT, like node1:2222.")
+        if len(set(addresses)) < len(addresses):
+            raise UserError(f"--workers {','.join(addresses)} names one process twice.")
+        if addresses and rank >= len(addresses):
+            raise UserError(f"--rank {rank} is none of {len(addresses)} --workers: they go from 0.")
+        return (addresses, rank) if len(addresses) > 1 else ([], 0)
+
+
+def is_local(addresses):
+    """Whether all of the addresses are of this machine alone."""
+    return all(address.startswith(LOOPBACK) for address in addresses)
+
+
+def config_of(addresses, rank):
+    """The TF_CONFIG of one of the processes."""
+    return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}})
+
+
+def _from_environment():
+    """([host:port, ...], rank) of TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}."""
+    text = os.environ.get("TF_CONFIG", "")
+    if not text:
+        return [], 0
+    try:
+        found = json.loads(text)
+        cluster, task = found.get("cluster", {}), found.get("task", {})
+        if not cluster:
+            return [], 0
+        kind, index = task["type"], int(task["index"])
+        if kind not in ROLES:
+            raise UserError(f"TF_CONFIG makes this process a {kind}: those that train are {', '.join(ROLES)}.")
+        before = [address for role in ROLES[: ROLES.index(kind)] for address in cluster.get(role, [])]
+        return [address for role in ROLES for address in cluster.get(role, [])], len(before) + index
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TF_CONFIG does not read ({error!r}): it is JSON like {config_of(['a:1', 'b:1'], 0)}. Set it so, or unset"
+            " it, or say --workers and --rank."
+        ) from error

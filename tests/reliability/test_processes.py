@@ -1,0 +1,218 @@
+"""Processes that train together: what becomes of all when one is killed, hangs, fails, or is asked to stop."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from common.checkpoints import found
+from common.supervise import free_ports
+from tests.reliability import kill, processes
+
+
+@pytest.fixture
+def root(tmp_path):
+    kill.draw_images(tmp_path)
+    return tmp_path
+
+
+def ranks(root, addresses, *started, more=""):
+    """Processes of the ranks `started`, without a supervisor."""
+    flags = f"{processes.SMALL} {processes.MODELS['dualgan']} --data_root {root} --run_dir {root}/run --steps 100000"
+    command = [sys.executable, "-m", "dualgan.main", "--phase", "train", *flags.split(), *more.split()]
+    more = ["--workers", ",".join(addresses)]
+    return [
+        subprocess.Popen(
+            [*command, *more, "--rank", str(rank)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for rank in started
+    ]
+
+
+def local(count):
+    return [f"127.0.0.1:{port}" for port in free_ports(count)]
+
+
+def ends(process, within=60.0):
+    """(exit code, what it said) of a process."""
+    try:
+        _, said = process.communicate(timeout=within)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def wait_for_checkpoint(root, run="run", step=1, within=120.0):
+    until = time.monotonic() + within
+    while processes.step_of(root, run) < step:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_asking_one_to_stop_stops_all_after_the_same_step(root):
+    """And what they print, log and write is of one of them alone."""
+    started = ranks(root, local(2), 0, 1, more="--pool_size 2")
+    wait_for_checkpoint(root)
+    started[1].send_signal(signal.SIGTERM)
+    outputs = [each.communicate(timeout=60) for each in started]
+    assert [each.returncode for each in started] == [0, 0], outputs
+    assert "by 2 processes" in outputs[0][0] and "Stopped and saved at step" in outputs[0][0]
+    assert outputs[1][0] == ""
+    *_, newest = found(root / "run" / "checkpoints")
+    assert os.path.exists(f"{newest}.rank-1-of-2.index")
+    with open(f"{newest}.sha256") as file:
+        assert "rank-1-of-2.data" in file.read()
+    assert not list((root / "run").glob("failed-*"))
+    saved = json.loads((root / "run" / "config.json").read_text())
+    assert saved["environment"]["processes"] == 2
+    for more, said in (
+        ("--steps 9999 --batch_size 4", "each with image pools of its own"),
+        ("--steps 9999", "with batches of 4 images .* now they would have 2"),
+    ):
+        alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run", *more.split()]
+        refused = subprocess.run(alone, capture_output=True, text=True)
+        assert refused.returncode == 1
+        import re
+
+        assert re.search(said, refused.stderr), refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "count"), [("cyclegan", 100), ("dualgan", 10), ("pix2pix", 10)])
+def test_bits_are_those_of_an_undisturbed_run(model, count, tmp_path):
+    tally = processes.rounds(model, tmp_path, count, random.Random(f"{model} 1"))
+    assert tally.rounds == count and tally.steps > count
+    assert tally.slowest_end < 11.0
+    assert tally.different == []
+
+
+@pytest.mark.slow
+def test_where_one_hangs_the_others_end_to_be_started_again(root):
+    """And one that is let go on ends, too."""
+    started = ranks(root, local(3), 0, 1, 2, more="--hung_after 5 --save_every 1000000 --log_every 1")
+    log, until = root / "run" / "log.csv", time.monotonic() + 120
+    while not log.exists() or log.read_text().count("\n") < 5:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    started[1].send_signal(signal.SIGSTOP)
+    clock = time.monotonic()
+    for rank in (0, 2):
+        code, said = ends(started[rank], 30.0)
+        assert code == 75 and ("another process hangs" in said or "Another process is gone" in said), said
+    assert time.monotonic() - clock < 10.0
+    started[1].send_signal(signal.SIGCONT)
+    assert ends(started[1])[0] == 75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_that_is_killed_ends_the_others_within_ten_seconds(root, victim):
+    started = ranks(root, local(2), 0, 1)
+    wait_for_checkpoint(root)
+    started[victim].kill()
+    clock = time.monotonic()
+    code, said = ends(started[1 - victim], 30.0)
+    assert time.monotonic() - clock < 10.0
+    assert code == 75 and "to be started again" in said
+
+
+@pytest.mark.slow
+def test_the_first_is_killed_while_it_saves(root):
+    """With its part of the checkpoint half written, and those of the others whole."""
+    supervisor = processes.start("cyclegan", root, "killed", 60, root / "log", 2)
+    folder, hits = root / "killed" / "checkpoints", 0
+    while supervisor.poll() is None and hits < 3:
+        half = [path for path in folder.glob("*") if "tempstate" in path.name and "rank" not in path.name]
+        if half:
+            os.kill(processes.children(supervisor, 2)[0], signal.SIGKILL)
+            hits += 1
+            while any(path.exists() for path in half) and supervisor.poll() is None:
+                time.sleep(0.01)  # until the next start has swept them away
+    assert supervisor.wait() == 0 and hits == 3, (root / "log").read_text()[-3000:]
+    assert processes.start("cyclegan", root, "whole", 60, root / "log", 2).wait() == 0
+    assert processes.differences(root) == []
+
+
+@pytest.mark.slow
+def test_one_that_is_missing_is_named(root):
+    addresses = local(2)
+    code, said = ends(*ranks(root, addresses, 0, more="--start_within 10"))
+    assert code == 75 and f"rank 1 at {addresses[1]}: not there within 10 seconds" in said
+
+
+@pytest.mark.slow
+def test_one_that_is_late_is_waited_for(root):
+    addresses = local(2)
+    early = ranks(root, addresses, 0)
+    time.sleep(15.0)
+    late = ranks(root, addresses, 1)
+    wait_for_checkpoint(root)
+    for each in (*early, *late):
+        each.terminate()
+    assert [ends(each)[0] for each in (*early, *late)] == [0, 0]
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_named(root):
+    addresses = local(2)
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", int(addresses[0].rpartition(":")[2])))
+        taken.listen()
+        code, said = ends(*ranks(root, addresses, 0))
+    assert code == 75 and f"{addresses[0]} cannot be listened at: is its port in use?" in said
+
+
+@pytest.mark.slow
+def test_what_one_cannot_do_ends_all_with_its_sentence_and_no_restart(root):
+    """An image that vanishes; whichever of them would have read it says so."""
+    log = root / "log"
+    supervisor = processes.start("dualgan", root, "run", 100000, log, 2, "--cache_gb 0")
+    wait_for_checkpoint(root)
+    (root / "set/train/A/3.png").write_bytes(b"broken")
+    assert supervisor.wait(60) == 1
+    said = log.read_text()
+    assert "3.png does not read as an image" in said and "all start again" not in said
+
+
+@pytest.mark.slow
+def test_starting_again_and_again_without_progress_ends(root):
+    log = root / "log"
+    supervisor = processes.start("dualgan", root, "run", 100000, log, 2, "--save_every 100000 --restarts 1")
+    for _ in range(2):
+        os.kill(processes.children(supervisor, 2)[1], signal.SIGKILL)
+        clock = time.monotonic()
+        before = log.read_text().count("all start again") if log.exists() else 0
+        while supervisor.poll() is None and log.read_text().count("all start again") == before:
+            assert time.monotonic() < clock + 60
+            time.sleep(0.05)
+    assert supervisor.wait(60) == 1
+    assert "Started 2 times without a new checkpoint" in log.read_text()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_without_one_of_its_parts_is_put_aside(root):
+    log = root / "log"
+    assert processes.start("cyclegan", root, "killed", 6, log, 2).wait() == 0
+    older, newest = found(root / "killed" / "checkpoints")
+    (part,) = (root / "killed" / "checkpoints").glob(f"{os.path.basename(newest)}.rank-1-of-2.index")
+    part.unlink()
+    assert processes.start("cyclegan", root, "killed", 9, log, 2).wait() == 0
+    assert "the image pools of another process, is missing), and the one before it is used" in log.read_text()
+    assert processes.start("cyclegan", root, "whole", 9, log, 2).wait() == 0
+    assert processes.differences(root) == [] and older
+
+
+@pytest.mark.slow
+def test_the_same_batch_by_another_number_of_processes_goes_on(root):
+    log = root / "log"
+    assert processes.start("dualgan", root, "run", 3, log, 2).wait() == 0
+    alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run"]
+    went_on = subprocess.run([*alone, "--steps", "6", "--batch_size", "4"], capture_output=True, text=True)
+    assert went_on.returncode == 0 and "processes was 2 and is 1 now" in went_on.stderr
+    assert processes.step_of(root, "run") == 6
