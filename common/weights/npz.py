@@ -1,0 +1,88 @@
+"""Weights of this program as one file that NumPy reads: an array for each variable, by its name, and the settings.
+
+The entry `config` is the text of a run's config.json, as its bytes in UTF-8, of type uint8; all others are numbers,
+such as `A2B/generator/in/kernel`. `numpy.load(FILE)` reads it, and so does this, which trusts no size that it says.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+from numpy.lib import format as npy
+
+from common.errors import UserError, naming
+
+CONFIG = "config"
+SUFFIX = ".npy"
+MAX_MEMBERS = 10_000
+MAX_CONFIG = 2**24  # bytes
+PACKED = 200  # times what the file has, which packed arrays may have, ...
+UNSUSPICIOUS = 2**26  # ... or as many bytes
+ZIP = b"PK\x03\x04"
+BROKEN = (ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def write(path, config_text, arrays):
+    """Writes {name: array} and the text of a config.json, beside `path` and then in its place."""
+    if CONFIG in arrays:
+        raise ValueError(f"{CONFIG} is the name of the settings")
+    beside = pathlib.Path(f"{path}.new")
+    config = np.frombuffer(config_text.encode(), np.uint8)
+    try:
+        with naming(path), open(beside, "wb") as file:
+            np.savez(file, **{CONFIG: config}, **arrays)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def is_one(path):
+    """Whether a file is an archive of arrays with a config."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(ZIP)) != ZIP:
+                return False
+            with zipfile.ZipFile(file) as archive:
+                return CONFIG + SUFFIX in archive.namelist()
+    except BROKEN:
+        return False
+
+
+def read(path):
+    """(text of the config.json, {name: array}).
+
+    Raises UserError, naming `path`, if it is damaged, or has anything but numbers, or more of them than it can hold.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = [member.filename.removesuffix(SUFFIX) for member in members]
+            if len(members) > MAX_MEMBERS or len({*names}) < len(names):
+                raise ValueError("too many members, or two of one name")
+            if sum(member.file_size for member in members) > max(UNSUSPICIOUS, PACKED * os.path.getsize(path)):
+                raise ValueError("more numbers than it can hold")
+            arrays = {name: _array(archive, member) for name, member in zip(names, members)}
+        config = arrays.pop(CONFIG)
+        if config.dtype != np.uint8 or config.ndim != 1 or config.size > MAX_CONFIG:
+            raise ValueError("its config is no text")
+        return config.tobytes().decode(), arrays
+    except BROKEN as error:
+        raise UserError(
+            f"{path} does not read as weights of this program ({error or type(error).__name__})."
+        ) from error
+
+
+def _array(archive, member):
+    """An array of numbers, of which there are as many as it says."""
+    with archive.open(member) as file:
+        version = npy.read_magic(file)
+        shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](file)
+        if dtype.kind not in "fiub" or math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+            raise ValueError(f"{member.filename[:80]} is no array of numbers, or has not as many as it says")
+    with archive.open(member) as file:
+        return npy.read_array(file)
