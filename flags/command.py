@@ -11,7 +11,7 @@ from common.run import Run
 from flags import help as help_page
 from flags import phases, quiet, streams
 from flags import settings as flag_settings
-from flags.parsing import OF_USE, Command, importable, model_name, parse, program_name
+from flags.parsing import OF_ONE_PHASE, OF_USE, Command, importable, model_name, parse, program_name
 
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
@@ -23,6 +23,8 @@ PHASES = {
     "compare": phases.compare_phase,
     "plan": phases.plan_phase,
     "check_data": phases.check_data_phase,
+    "export": phases.export_phase,
+    "serve": phases.serve_phase,
 }
 
 
@@ -33,7 +35,7 @@ def main(dual, argv=None):
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
         parts = (Command, dual, Images, Run, *OF_USE)
-        print(help_page.text(program_name(dual), model_name(dual), parts))
+        print(help_page.text(program_name(dual), model_name(dual), parts, OF_ONE_PHASE))
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:

@@ -11,16 +11,19 @@ from absl import flags
 from common import run as runs
 from common.errors import UserError
 from common.evaluate import Evaluation
+from common.export import Export
 from common.images import Images
 from common.jobs import Translation
 from common.run import Run
+from common.serve import Service
 from common.settings import FREE, setting
 from common.use import Use
 from flags import presets
 from flags import settings as flag_settings
 
-PHASES = ("train", "test", "evaluate", "translate", "compare", "plan", "check_data")
+PHASES = ("train", "test", "evaluate", "translate", "compare", "plan", "check_data", "export", "serve")
 OF_USE = (Use, Evaluation, Translation)  # that only a trained run has a use for
+OF_ONE_PHASE = {"export": Export, "serve": Service}  # flags take the place of others of their names in it
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 
 
@@ -37,7 +40,9 @@ class Command:
         " compare: one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html;"
         " plan: what a training would take on this machine: parameters, memory, time;"
         " check_data: what is wrong with the images: files that do not read, duplicates, images of val among those of"
-        " train; --output FILE.csv lists all.",
+        " train; --output FILE.csv lists all;"
+        " export: what other programs run: --format FORMAT --output FOLDER;"
+        " serve: a page in the browser that translates, and POST /translate.",
         PHASES,
         resume=FREE,
     )
@@ -68,6 +73,7 @@ def parse(dual, argv):
     """
     own, stray = _parsed(dual, argv)
     given = {ALIASES.get(name, name) for name in own if own[name].present}
+    _refuse_those_of_other_phases(dual, own.phase, given)
     if not own.preset:
         return Asked(own, given, stray)
     preset = f"--flagfile={presets.path(model_name(dual), own.preset)}"
@@ -78,9 +84,19 @@ def parse(dual, argv):
     return Asked(values, given, stray)
 
 
+def _refuse_those_of_other_phases(dual, phase, given):
+    everyones = names_of(Command, *OF_USE, dual, Images, Run)
+    for other, part in OF_ONE_PHASE.items():
+        if other != phase and (useless := sorted(given & names_of(part) - everyones)):
+            raise UserError(f"--{useless[0]} is for --phase {other}. Leave it out.")
+
+
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, *OF_USE, dual, Images, Run):
+    own = OF_ONE_PHASE.get(_phase(argv))
+    others = (part for part in OF_ONE_PHASE.values() if part is not own)
+    parts = (*others, Command, *OF_USE, dual, Images, Run, *([own] if own else []))
+    for part in parts:
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -91,6 +107,17 @@ def _parsed(dual, argv):
     if stray and values.phase != "compare":
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
     return values, stray
+
+
+def _phase(argv):
+    """The phase that is asked for, before it is known which flags there are; anything if it is none."""
+    values = flags.FlagValues()
+    flag_settings.define(Command, values)
+    try:
+        values(argv, known_only=True)
+    except (flags.Error, UnicodeDecodeError):  # said when all are parsed
+        return None
+    return values.phase
 
 
 def parts_of(dual, asked):

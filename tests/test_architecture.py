@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from common.export import Export
 from common.images import Images
 from common.run import Run
+from common.serve import Service
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags.parsing import Command
@@ -18,7 +20,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "lock", "stop"},
+    {"errors", "settings", "tensorflow", "lock", "stop", "weights"},
     {"randomness", "gradients"},
     {"layers", "spectral_norm", "averages", "receptive_field"},
     {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
@@ -27,7 +29,7 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"cyclic", "published", "step", "samples", "walk", "scores", "selection", "recovery"},
     {"evaluate", "translate", "jobs", "video", "plan"},
     {"train", "test"},
-    {"tiles"},
+    {"tiles", "export", "serve"},
 )
 BANNED = {
     r"nn\.moments\(": "its second derivative is wrong",
@@ -81,7 +83,7 @@ def test_nothing_banned(path):
         assert not re.search(pattern, code), f"{pattern}: {reason}"
 
 
-@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run])
+@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Export, Service])
 def test_every_setting_is_explained(part):
     for field in dataclasses.fields(part):
         assert field.metadata["about"].endswith("."), field.name
