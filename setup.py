@@ -6,6 +6,8 @@ import setuptools
 
 DOCS = ["mkdocs>=1.6"]
 VIDEO = ["imageio[ffmpeg]>=2.33"]
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setuptools.setup(
     name="dual-translation",
@@ -16,7 +18,11 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=setuptools.find_packages(include=["common*", "cyclegan*", "dualgan*", "flags*", "pix2pix*"]),
-    package_data={"flags.presets": ["*/*.flags"], "common.report": ["browser/*", "vendor/uplot/*"]},
+    package_data={
+        "flags.presets": ["*/*.flags"],
+        "common.report": ["browser/*", "vendor/uplot/*"],
+        "common.serve": ["browser/*"],
+    },
     install_requires=[
         "absl-py>=2.0",
         "imageio>=2.33",
@@ -32,13 +38,18 @@ setuptools.setup(
         "bench": ["matplotlib>=3.8", "torch==2.13.0; python_version=='3.11'"],
         "docs": DOCS,
         "gpu": ["tensorflow[and-cuda]>=2.16"],
+        "onnx": ONNX,
         "parity": ["torch==2.13.0; python_version=='3.11'", "torchmetrics>=1.4"],
+        "serve": SERVE,
         "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
             "playwright>=1.45",
             *DOCS,
+            *ONNX,
+            *SERVE,
             *VIDEO,
+            "httpx>=0.27",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
             "pytest>=8.0",

@@ -52,7 +52,8 @@ class Translator:
             self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         with tf.Graph().as_default() as graph:
             tf.set_random_seed(saved["run"].seed)
-            self._ways = {name: self._connect(name, how) for name in self.dual.directions}
+            asked = [name for name in self.dual.directions if how.direction in ("both", name)]
+            self._ways = {name: self._connect(name, how) for name in asked}
             weights = how.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
             checkpoints = Checkpoints(run_dir, variables=weights)
             graph.finalize()
@@ -77,6 +78,11 @@ class Translator:
         size = _size(output_size, batch.shape[1:3])
         fed = {way.images: batch, way.size: size, way.index: np.arange(first, first + len(batch))}
         return self._session.run(way.made, fed)
+
+    def in_floats(self, direction, image):
+        """One image [H, W, C] translated: float32 in [-1, 1], in the size that the networks give."""
+        batch, way = self._brought(direction, image[None]), self._ways[direction]
+        return self._session.run(way.translated, {way.images: batch, way.index: [0]})[0]
 
     def _connect(self, name, how):
         """The graph of one direction."""
@@ -128,10 +134,7 @@ def _way(dual, name, scale, source, target):
     size, index = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
     x = x if scale is None else tensors.resize(x, tf.constant(scale), dual)
-    height, width = tf.unstack(tf.shape(x)[1:3])
-    padded = tensors.pad_to_multiple(x, dual.multiple, dual.smallest)
-    direction, _ = use.connect(dual, name, padded, index)
-    translated = tensors.crop_to(direction.fake, height, width)
+    translated = tensors.in_own_size(x, dual, lambda padded: use.connect(dual, name, padded, index)[0].fake)
     wanted = tf.where(size > 0, size, tf.shape(translated)[1:3])
     same = tf.reduce_all(tf.equal(wanted, tf.shape(translated)[1:3]))
     made = tf.cond(same, lambda: translated, lambda: tensors.resize(translated, wanted, dual))
@@ -175,7 +178,7 @@ def translate(translator, direction, jobs, how, batch_size=1):
                 continue
             for job, image, translated in zip(members, images, made):
                 alpha = image.alpha if how.alpha == "keep" else None
-                waiting.append((job, writers.submit(_write, job.target, Image(translated, alpha), how.quality)))
+                waiting.append((job, writers.submit(write_image, job.target, Image(translated, alpha), how.quality)))
             finish(_many(made[0].nbytes) - 1)
         finish(0)
     changed = collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in written if job.changed)
@@ -187,7 +190,7 @@ def _read_ahead(readers, jobs, domain, failed, bar):
     jobs, pending, largest = iter(jobs), collections.deque(), ROOM
     while True:
         for job in itertools.islice(jobs, max(0, _many(largest) - len(pending))):
-            pending.append((job, readers.submit(_read, job.source, domain)))
+            pending.append((job, readers.submit(read_image, job.source, domain)))
         if not pending:
             return
         job, read = pending.popleft()
@@ -200,11 +203,15 @@ def _read_ahead(readers, jobs, domain, failed, bar):
             yield job, image
 
 
-def _read(path, domain):
+def read_image(path, domain):
     """The Image of a file as one of a Domain, with the transparency that is no channel of it."""
-    image = files.decode(path)
+    return of_domain(files.decode(path), domain, path)
+
+
+def of_domain(image, domain, name):
+    """An Image as one of a Domain, with the transparency that is no channel of it; UserErrors call it `name`."""
     is_channel = image.pixels.shape[-1] + 1 == domain.channels
-    return Image(domain.of(image, path), None if is_channel else image.alpha)
+    return Image(domain.of(image, name), None if is_channel else image.alpha)
 
 
 def _many(size):
@@ -212,7 +219,7 @@ def _many(size):
     return max(1, min(AHEAD, ROOM // size))
 
 
-def _write(path, image, quality):
+def write_image(path, image, quality):
     """Writes an Image in the format of `path`; returns whether that does not hold its transparency."""
     made, alpha = image
     if alpha is not None and not files.holds(path.suffix.lower(), str(made.dtype), made.shape[-1], alpha=True):

@@ -109,7 +109,17 @@ def connect(dual, name, images, index, sample=0):
     A, B = (images, unused) if source == "A" else (unused, images)
 
     def key(called):
-        return randomness.key(f"use/{sample}/{called}" if sample else f"use/{called}", 0, index)
+        return _key(called, index, sample)
 
     pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
+
+
+def translated(dual, name, images, index):
+    """The fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
+    key = _key(f"{name}/fake", index) if dual.test_dropout else None
+    return dual.in_use().network(name, "generator")(images, key)
+
+
+def _key(called, index, sample=0):
+    return randomness.key(f"use/{sample}/{called}" if sample else f"use/{called}", 0, index)

@@ -8,12 +8,13 @@ import re
 import typing
 
 from common import settings
+from common.cluster import Cluster
 from common.images import Images
 from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import presets
-from flags.parsing import OF_USE, Command
+from flags.parsing import OF_ONE_PHASE, OF_USE, Command
 from pix2pix import Pix2Pix
 
 DUALS = (DualGAN, CycleGAN, Pix2Pix)
@@ -23,7 +24,7 @@ DOCS = pathlib.Path(__file__).parent
 
 def flags_page():
     """A table of the flags of each part; those of the methods in one."""
-    parts = "\n".join(_part(part) for part in (Command, Images, Run, *OF_USE))
+    parts = "\n".join(_part(part) for part in (Command, Images, Run, Cluster, *OF_USE, *OF_ONE_PHASE.values()))
     return f"""\
 # Every flag
 

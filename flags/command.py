@@ -8,13 +8,12 @@ from common.cluster import Cluster
 from common.errors import Restart, UserError, reason
 from common.images import Images, catalogue
 from common.images.download import download
-from common.import_weights import Source
 from common.run import Run
 from common.watchdog import RESTART
 from flags import help as help_page
 from flags import phases, quiet, streams
 from flags import settings as flag_settings
-from flags.parsing import OF_USE, Command, importable, model_name, parse, program_name
+from flags.parsing import OF_ONE_PHASE, OF_USE, Command, importable, model_name, parse, program_name
 
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
@@ -27,6 +26,8 @@ PHASES = {
     "plan": phases.plan_phase,
     "check_data": phases.check_data_phase,
     "import_weights": phases.import_phase,
+    "export": phases.export_phase,
+    "serve": phases.serve_phase,
 }
 
 
@@ -36,8 +37,8 @@ def main(dual, argv=None):
     streams.outlive_readers()
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
-        parts = (Command, dual, Images, Run, Cluster, *OF_USE, Source)
-        print(help_page.text(program_name(dual), model_name(dual), parts))
+        parts = (Command, dual, Images, Run, Cluster, *OF_USE)
+        print(help_page.text(program_name(dual), model_name(dual), parts, OF_ONE_PHASE))
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:

@@ -10,11 +10,16 @@ from flags import presets
 VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 
-def text(program, model, parts):
-    """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning."""
+def text(program, model, parts, of_one_phase):
+    """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning.
+
+    `of_one_phase`: {phase: dataclass} of flags that it alone has, or that mean something else in it.
+    """
     first = reversed(parts)  # of two parts that have a field, the first tells of it
     owner = {field.name: part for part in first for field in dataclasses.fields(part)}
     groups = "\n".join(_group(part, [f for f in dataclasses.fields(part) if owner[f.name] is part]) for part in parts)
+    for phase, part in of_one_phase.items():
+        groups += f"\n{_group(part, dataclasses.fields(part), f', with --phase {phase}')}"
     demo = " --preset demo" if "demo" in presets.names(model) else ""
     named = "".join(f"  {name:<14}{presets.summary(model, name)}\n" for name in presets.names(model))
     named = f"Presets, for --preset:\n{named}\n" if named else ""
@@ -32,11 +37,11 @@ a run's setting is fixed, free to change, or may change with a warning that last
 {named}--flagfile FILE reads flags from a file, a line each."""
 
 
-def _group(part, fields):
+def _group(part, fields, when=""):
     types = typing.get_type_hints(part)
     about = inspect.getdoc(part).splitlines()[0]
     shown = "".join(_flag(field, types[field.name]) for field in fields)
-    return f"{part.__name__}: {about}\n{shown}"
+    return f"{part.__name__}{when}: {about}\n{shown}"
 
 
 def _flag(field, kind):

@@ -13,17 +13,27 @@ from common import warm_start
 from common.cluster import Cluster
 from common.errors import UserError
 from common.evaluate import Evaluation
+from common.export import Export
 from common.images import Images
 from common.import_weights import Source
 from common.jobs import Translation
 from common.run import Run
+from common.serve import Service
 from common.settings import FREE, setting
 from common.use import Use
 from flags import presets
 from flags import settings as flag_settings
 
-PHASES = ("train", "test", "evaluate", "translate", "compare", "plan", "check_data", "import_weights")
+PHASES = (
+    *("train", "test", "evaluate", "translate", "compare", "plan", "check_data"),
+    *("import_weights", "export", "serve"),
+)
 OF_USE = (Use, Evaluation, Translation)  # that only a trained run has a use for
+OF_ONE_PHASE = {  # whose flags take the place of others of their names in it
+    "import_weights": Source,
+    "export": Export,
+    "serve": Service,
+}
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
 
 
@@ -41,7 +51,9 @@ class Command:
         " plan: what a training would take on this machine: parameters, memory, time;"
         " check_data: what is wrong with the images: files that do not read, duplicates, images of val among those of"
         " train; --output FILE.csv lists all;"
-        " import_weights: a run folder of weights that other tools have trained: --source FILE,FILE --run_dir NEW.",
+        " import_weights: a run folder of weights that other tools have trained: --source FILE,FILE --run_dir NEW;"
+        " export: what other programs run: --format FORMAT --output FOLDER;"
+        " serve: a page in the browser that translates, and POST /translate.",
         PHASES,
         resume=FREE,
     )
@@ -73,8 +85,7 @@ def parse(dual, argv):
     """
     own, stray = _parsed(dual, argv)
     given = present(own)
-    if own.phase != "import_weights" and (useless := sorted(given & names_of(Source))):
-        raise UserError(f"--{useless[0]} is for --phase import_weights. Leave it out.")
+    _refuse_those_of_other_phases(dual, own.phase, given)
     if not own.preset:
         return Asked(own, given, stray, argv)
     preset = f"--flagfile={presets.path(model_name(dual), own.preset)}"
@@ -90,9 +101,19 @@ def present(values):
     return {ALIASES.get(name, name) for name in values if values[name].present}
 
 
+def _refuse_those_of_other_phases(dual, phase, given):
+    everyones = names_of(Command, *OF_USE, dual, Images, Run, Cluster)
+    for other, part in OF_ONE_PHASE.items():
+        if other != phase and (useless := sorted(given & names_of(part) - everyones)):
+            raise UserError(f"--{useless[0]} is for --phase {other}. Leave it out.")
+
+
 def _parsed(dual, argv):
     values = flags.FlagValues()
-    for part in (Command, *OF_USE, Source, dual, Images, Run, Cluster):
+    own = OF_ONE_PHASE.get(_phase(argv))
+    others = (part for part in OF_ONE_PHASE.values() if part is not own)
+    parts = (*others, Command, *OF_USE, dual, Images, Run, Cluster, *([own] if own else []))
+    for part in parts:
         flag_settings.define(part, values)  # a direction that is trained takes the place of one that is walked
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
@@ -103,6 +124,17 @@ def _parsed(dual, argv):
     if stray and values.phase != "compare":
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
     return values, stray
+
+
+def _phase(argv):
+    """The phase that is asked for, before it is known which flags there are; anything if it is none."""
+    values = flags.FlagValues()
+    flag_settings.define(Command, values)
+    try:
+        values(argv, known_only=True)
+    except (flags.Error, UnicodeDecodeError):  # said when all are parsed
+        return None
+    return values.phase
 
 
 def parts_of(dual, asked):

@@ -1,5 +1,6 @@
 """The phases: what each --phase does with the class of a dual and what was Asked."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -9,10 +10,12 @@ from common import run as runs
 from common.cluster import Cluster
 from common.errors import UserError
 from common.evaluate import Evaluation, evaluate
+from common.export import Export, export
 from common.images import Images, files
 from common.import_weights import Source, import_weights
 from common.jobs import Translation
 from common.run import Run
+from common.serve import Service, serve
 from common.supervise import supervise
 from common.test import test
 from common.tiles import TiledTranslator
@@ -40,6 +43,7 @@ INPUTS_OF_TEST = {
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
 INPUTS_OF_IMPORT = {"run_dir", "preset", "dataset", "data_root", "dir_A", "dir_B", "side_by_side", "threads"}
 UNKNOWN = "unknown"  # what the set of images is called that weights were trained on, unless it is said
+INPUTS_OF_A_RUN = {"run_dir", "dataset", "data_root", "weights", "checkpoint", "threads", "test_dropout"}
 NAMED = 10  # files that failed that the last line names
 OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 
@@ -166,9 +170,7 @@ def translate_phase(dual, asked):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
     if values.n_samples > 1:
         raise UserError("--n_samples is for --phase test: translating writes one image for each. Leave it out.")
-    if values.run_dir and "dataset" in asked.given:
-        raise UserError("--run_dir and --dataset both say which run. Give one of them.")
-    how, run_dir = flag_settings.read(Translation, values), values.run_dir or run_dir_of(dual, values)
+    how, run_dir = flag_settings.read(Translation, values), _the_run(dual, asked)
     saved = runs.load_trained(run_dir)
     asked_for = values["direction"].value if "direction" in asked.given else "both"
     direction = _direction(saved["dual"], asked_for)
@@ -192,6 +194,14 @@ def translate_phase(dual, asked):
         sys.exit(1)
 
 
+def _the_run(dual, asked):
+    """The folder of the trained run that is to be used."""
+    values = asked.values
+    if values.run_dir and "dataset" in asked.given:
+        raise UserError("--run_dir and --dataset both say which run. Give one of them.")
+    return values.run_dir or run_dir_of(dual, values)
+
+
 def _translate_video(asked, how, run_dir, direction):
     if useless := sorted(asked.given & OF_IMAGES):
         raise UserError(f"--{useless[0]} is for images, and --input {how.input} is a video. Leave it out.")
@@ -203,11 +213,11 @@ def _translate_video(asked, how, run_dir, direction):
 
 
 def _translator(asked, how, run_dir, test_dropout=None):
-    """The Translator that is asked for."""
+    """The Translator that is asked for; `how` is a Translation, or None."""
     values = asked.values
     threads = values.threads if "threads" in asked.given else None
     test_dropout = values.test_dropout if "test_dropout" in asked.given else test_dropout
-    if not how.tile:
+    if not (how and how.tile):
         return Translator(run_dir, _use(asked), threads, test_dropout)
     overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
     return TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads, test_dropout)
@@ -220,6 +230,44 @@ def _direction(dual, asked):
     if asked not in dual.directions:
         raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
     return asked
+
+
+def export_phase(dual, asked):
+    """Writes what other programs run, and says how near to the run it is."""
+    run_dir, how = _one_phase(dual, asked, Export, INPUTS_OF_A_RUN), flag_settings.read(Export, asked.values)
+    saved, threads = runs.load_trained(run_dir), asked.values.threads if "threads" in asked.given else 0
+    images = flag_settings.amend(saved["images"], asked.values, asked.given & {"data_root"})
+    noisy = "test_dropout" in asked.given and asked.values.test_dropout
+    print(f"Exporting {run_dir} to {how.output}, and comparing.", flush=True)
+    with contextlib.nullcontext() if asked.values.debug else quiet.held_back():  # converters talk to themselves
+        found = export(run_dir, how, images, _use(asked), threads, noisy)
+    for each in found.kept:
+        print(each.describe())
+    for each in found.removed:
+        print(f"removed, as it is too far from the run: {each.describe()}")
+    if dataclasses.replace(saved["dual"], test_dropout=True).noisy and not noisy:
+        print("The noise of dropout is off in it; --test_dropout keeps it, where the format can draw.")
+    if not saved["dual"].any_size:
+        size = saved["dual"].image_size
+        print(f"Nothing is resized in it, and its networks have seen {size} x {size} pixels alone: resize before.")
+    print(f"Step {found.step:,}, compared on {found.compared_on}. How to use it: {how.output}/README.md")
+
+
+def serve_phase(dual, asked):
+    """Answers requests until it is told to stop."""
+    run_dir, how = (
+        _one_phase(dual, asked, Service, INPUTS_OF_A_RUN | {"scale_to"}),
+        flag_settings.read(Service, asked.values),
+    )
+    with _translator(asked, None, run_dir) as translator:
+        serve(translator, how)
+
+
+def _one_phase(dual, asked, part, inputs):
+    """The folder of the run that a phase with a `part` of its own uses; refuses flags that have no use then."""
+    if useless := sorted(asked.given - names_of(Command, part) - inputs):
+        raise UserError(f"--{useless[0]} has no use in --phase {asked.values.phase}. Leave it out.")
+    return _the_run(dual, asked)
 
 
 def test_phase(dual, asked):

@@ -11,13 +11,16 @@ from common import tensorflow as tf
 def import_tensorflow():
     """Imports TensorFlow with the standard error of the process held back; if that fails, it is shown."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _held_back():
+    with held_back():
         tf.logging.set_verbosity(tf.logging.ERROR)
 
 
 @contextlib.contextmanager
-def _held_back():
-    """Sends what the process, and not only Python, writes to standard error to a file that is dropped."""
+def held_back():
+    """Within it, what the process, and not only Python, writes to standard error goes to a file.
+
+    That is dropped, or shown if it fails.
+    """
     sys.stderr.flush()
     with _temporary() as kept:
         shown = os.dup(2)

@@ -1,5 +1,6 @@
 """Every test gets a graph and a session of its own; image folders are made where they are needed."""
 
+import shutil
 import signal
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from common import distances
 from common import tensorflow as tf
 from common.images import files
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture
@@ -49,3 +52,16 @@ def dataset(tmp_path):
         return tmp_path
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window; tests that want it are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no chromium is found")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()

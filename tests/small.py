@@ -1,14 +1,23 @@
-"""Duals so small that what they do can be worked out by hand, or run in a moment."""
+"""Duals so small that what they do can be worked out by hand, or run in a moment; and runs that were not trained."""
 
 import dataclasses
+import pathlib
 from typing import ClassVar
 
-from common import losses
+from common import losses, use
+from common import run as runs
 from common import tensorflow as tf
+from common.checkpoints import Checkpoints
 from common.cyclic import CyclicDual
 from common.dual import Dual
+from common.images import Images
+from common.images.folders import Files
+from common.images.pixels import EIGHT_BITS
+from common.run import Run
 from common.settings import override, setting
 from dualgan import DualGAN
+
+ROOT = pathlib.Path(__file__).parent.parent  # of the project
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,3 +82,18 @@ def dualgan(**fields):
     """A DualGAN for images of 32 pixels that trains in a moment."""
     small = {"image_size": 32, "depth": 2, "ngf": 4, "ndf": 4, "norm_bottleneck": False}
     return DualGAN(**{**small, **fields})
+
+
+def untrained(run_dir, dual, A=EIGHT_BITS, B=EIGHT_BITS, images=None):
+    """A run folder as a training leaves it, with the first weights of generators; of A and of B the Domains."""
+    run, images = Run(str(run_dir)), images or Images("none", data_root=str(run_dir))
+    runs.record(run, dual, images, Files([], []), {"A": A, "B": B})
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        for name, source in ((name, {"A": A, "B": B}[name[0]]) for name in dual.directions):
+            sides = [1, dual.image_size, dual.image_size, source.channels]
+            use.translated(dual, name, tf.zeros(sides), tf.zeros([1], tf.int64))
+        checkpoints = Checkpoints(run_dir)
+        session.run(tf.global_variables_initializer())
+        checkpoints.save(session, 7)
+    return str(run_dir)

@@ -8,9 +8,11 @@ import re
 import pytest
 
 from common.cluster import Cluster
+from common.export import Export
 from common.images import Images
 from common.import_weights import Source
 from common.run import Run
+from common.serve import Service
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags.parsing import Command
@@ -20,8 +22,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog", "shards"},
-    {"randomness", "gradients", "weights", "distribute"},
+    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog", "shards", "weights"},
+    {"randomness", "gradients", "distribute"},
     {"layers", "spectral_norm", "averages", "receptive_field"},
     {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
     {"metrics", "distances", "features"},
@@ -30,7 +32,7 @@ LAYERS = (  # of common, lowest first: a module imports from layers below its ow
     {"partial"},
     {"evaluate", "translate", "jobs", "video", "plan", "import_weights", "loop", "supervise"},
     {"train", "test"},
-    {"tiles"},
+    {"tiles", "export", "serve"},
 )
 BANNED = {
     r"nn\.moments\(": "its second derivative is wrong",
@@ -84,7 +86,7 @@ def test_nothing_banned(path):
         assert not re.search(pattern, code), f"{pattern}: {reason}"
 
 
-@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source, Cluster])
+@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source, Cluster, Export, Service])
 def test_every_setting_is_explained(part):
     for field in dataclasses.fields(part):
         assert field.metadata["about"].endswith("."), field.name

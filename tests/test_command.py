@@ -64,6 +64,8 @@ def test_help_lists_every_flag_without_importing_tensorflow():
         for field in dataclasses.fields(part):
             assert f"  --{field.name} " in printed or f"  --[no]{field.name} " in printed
     assert "mean|A2B2A(A) - A|" in printed
+    of_phases = printed.partition("Export, with --phase export:")[2]
+    assert "--format savedmodel|frozen|tflite|onnx|npz" in of_phases and "Service, with --phase serve:" in of_phases
 
 
 def test_errors_in_flags_come_without_tensorflow():

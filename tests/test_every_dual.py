@@ -7,6 +7,7 @@ import pytest
 
 from common import plan, settings, step
 from common import tensorflow as tf
+from common.export import Export, export
 from common.images import Images, files
 from common.run import Run
 from common.test import test as run_test
@@ -87,6 +88,14 @@ def test_each_can_be_planned(dataset):
     images = Images("set", data_root=str(dataset(train_A=1, train_B=1)))
     for name in ("pix2pix", "semi-supervised"):  # DualGAN's is in test_plan
         assert plan.plan(DUALS[name], images, Run("unused", steps=1)).seconds > 0.0
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
+def test_each_can_be_exported(tmp_path, name):
+    dual = DUALS[name]
+    run, way = small.untrained(tmp_path / "run", dataclasses.replace(dual, ema_decay=0.0)), dual.directions[-1]
+    found = export(run, Export(format="frozen", direction=way, output=str(tmp_path / "out")), Images("none"))
+    assert [each.ported.name for each in found.kept] == [way, f"{way}_float", f"{way}_bytes"]
 
 
 @pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])

@@ -21,7 +21,6 @@ from common.images import files
 from common.report import comparison, curves, folder, overview, page, pictures, tested
 from common.report.folder import Series
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 CONFIG = {
     "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
     "images": {"class": "common.images.dataset:Images", "dataset": "fruit"},
@@ -78,18 +77,6 @@ def full(tmp_path):
     means = {"images": 3, "equal_to_target": 0, "l1": 0.2, "psnr": 15.0, "swd": 4, "input_l1": 0.5, "input_psnr": 9.0}
     (run / "test" / "metrics.json").write_text(json.dumps({"step": 600, "images": 4, "A2B": means}))
     return run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("no chromium is found")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture

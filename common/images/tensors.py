@@ -72,9 +72,10 @@ def pad_to_multiple(images, multiple, smallest=1):
     """
     for axis in (1, 2):
         side = tf.shape(images)[axis]
-        wanted = tf.maximum(-(-side // multiple) * multiple, smallest)
+        wanted = tf.maximum((side + multiple - 1) // multiple * multiple, smallest)
         period = tf.maximum(2 * (side - 1), 1)
-        at = tf.math.floormod(tf.range(wanted) - (wanted - side) // 2, period)
+        before = (wanted - side) // 2 % period
+        at = (tf.range(wanted) + (period - before)) % period  # of numbers above 0: ONNX divides others otherwise
         images = tf.gather(images, tf.minimum(at, tf.abs(period - at)), axis=axis)
     return images
 
@@ -83,6 +84,12 @@ def crop_to(images, height, width):
     """The middle `height` x `width` pixels of images [N, H, W, C]: what `pad_to_multiple` was given."""
     top, left = (tf.shape(images)[1] - height) // 2, (tf.shape(images)[2] - width) // 2
     return images[:, top : top + height, left : left + width]
+
+
+def in_own_size(images, dual, network):
+    """`network` on images [N, H, W, C] whose edges are mirrored as `dual` needs it: as large as they are."""
+    height, width = tf.unstack(tf.shape(images)[1:3])
+    return crop_to(network(pad_to_multiple(images, dual.multiple, dual.smallest)), height, width)
 
 
 def prepare(image, dual, draw=None, domain=EIGHT_BITS):

@@ -54,9 +54,14 @@ KINDS = (
 )
 
 
+def folder_of(data_root, size):
+    """Where the toy set at `size` pixels is, once it is drawn."""
+    return pathlib.Path(data_root, f"toy-{size}")
+
+
 def draw_once(data_root, size):
     """The folder of the toy set at `size` pixels below `data_root`; it is drawn if it is not there."""
-    folder = pathlib.Path(data_root, f"toy-{size}")
+    folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
     print(f"Drawing {TRAIN + VAL} pairs of the toy set, {size}x{size}, into {folder}", flush=True)

@@ -11,7 +11,7 @@ import threading
 
 HERE = pathlib.Path(__file__).parent
 PLOTS = HERE / "vendor" / "uplot"
-SCRIPTS = ("elements", "curves", "strips", "tables", "heat", "viewer", "images", "page")
+SCRIPTS = ("elements", "curves", "strips", "tables", "heat", "slider", "viewer", "images", "page")
 UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
 
 
@@ -31,25 +31,30 @@ def write(path, data):
 
 
 def _page(data):
-    style = _text(PLOTS / "uPlot.min.css") + _text(HERE / "browser" / "page.css")
+    style = _text(PLOTS / "uPlot.min.css") + browser("page.css")
     plots = f"/*\n{_text(PLOTS / 'LICENSE')}*/\n{_text(PLOTS / 'uPlot.iife.min.js')}"
-    script = "".join(_text(HERE / "browser" / f"{name}.js") for name in SCRIPTS)
+    script = "".join(browser(f"{name}.js") for name in SCRIPTS)
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(plots)} {_hash(script)};"
     parts = {
         "policy": f"{policy} base-uri 'none'; form-action 'none'",
         "title": html.escape(_encodable(f"{data['title']} · {data['name']}")),
         "style": style,
         "plots": plots,
-        "data": _json(data),
+        "data": block(data),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text(HERE / "browser" / "page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], browser("page.html"))
 
 
-def _json(data):
+def block(data):
     """JSON in ASCII, in which nothing can end the block that it is in."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(str.maketrans(UNSAFE))
+
+
+def browser(name):
+    """The text of a file of browser/."""
+    return _text(HERE / "browser" / name)
 
 
 def _encodable(text):

@@ -1,20 +1,16 @@
-/* The large view of an image: a slider between two pictures of it, and the error of its cycle. */
+/* The large view of an image: the slider between two pictures of it, and the error of its cycle. */
 
 const ERROR = "cycle error";
 const KEYS = "← → go to the previous and the next image; in the slider they move it. Esc closes.";
 
 function viewer() {
   const state = { rows: [], index: 0, left: null, right: null };
-  const { title, place, under, over, captions, range, stage, left, right, scale, values, dialog } = viewerParts();
-  range.addEventListener("input", slide);
+  const { title, place, slider, left, right, scale, values, dialog } = viewerParts();
+  const { stage, under, over } = slider;
   dialog.addEventListener("keydown", arrows);
   dialog.querySelector(".before").addEventListener("click", () => go(-1));
   dialog.querySelector(".after").addEventListener("click", () => go(1));
 
-  function slide() {
-    stage.style.setProperty("--at", range.value + "%");
-    range.setAttribute("aria-valuetext", `${range.value} % ${state.left}, the rest ${state.right}`);
-  }
   function arrows(event) {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move || event.target.matches("input, select")) return;
@@ -29,7 +25,7 @@ function viewer() {
   }
   function open(rows, index) {
     Object.assign(state, { rows, index });
-    range.value = 50;
+    slider.move(50);
     show();
     dialog.showModal();
     dialog.focus();
@@ -50,8 +46,7 @@ function viewer() {
       return;
     }
     const [width, height] = report.pictures[first];
-    stage.style.setProperty("--ratio", width / height);
-    stage.classList.toggle("pixels", Math.max(width, height) <= 64);
+    slider.size(width, height);
     if (!roles.includes(state.left)) state.left = roles[0];
     if (!roles.includes(state.right)) state.right = roles[1] ?? roles[0];
     sides(row, roles);
@@ -78,13 +73,11 @@ function viewer() {
     fill(row);
   }
   function fill(row) {
-    captions[0].textContent = state.left;
-    captions[1].textContent = state.right;
+    slider.call(state.left, state.right);
     put(over, row, state.left);
     scale.hidden = state.right !== ERROR;
     if (state.right === ERROR) heat(row);
     else put(under, row, state.right);
-    slide();
   }
   function put(layer, row, role) {
     const picture = report.pictures[row.layers.get(role)];
@@ -133,26 +126,7 @@ function viewer() {
 function viewerParts() {
   const title = element("h2", { id: "viewer-title" }),
     place = element("p", { class: "note" });
-  const under = element("div", { class: "layer" }),
-    over = element("div", { class: "layer over" });
-  const captions = [element("span", { class: "caption" }), element("span", { class: "caption right" })];
-  const range = element("input", {
-    type: "range",
-    min: 0,
-    max: 100,
-    step: 1,
-    value: 50,
-    "aria-label": "Border between the two pictures",
-  });
-  const stage = element(
-    "div",
-    { class: "stage" },
-    under,
-    over,
-    element("div", { class: "border" }),
-    ...captions,
-    range,
-  );
+  const slider = makeSlider();
   const left = element("div"),
     right = element("div"),
     values = element("dl", { class: "values" });
@@ -175,13 +149,13 @@ function viewerParts() {
       },
     },
     element("header", {}, element("div", { class: "names" }, title, place), buttons),
-    stage,
+    slider.stage,
     element("div", { class: "controls sides" }, left, right),
     scale,
     values,
     element("p", { class: "note keys" }, KEYS),
   );
-  return { title, place, under, over, captions, range, stage, left, right, scale, values, dialog };
+  return { title, place, slider, left, right, scale, values, dialog };
 }
 
 /* What there is to see of an image, in the order in which it is offered. */

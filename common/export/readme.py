@@ -1,0 +1,147 @@
+"""The README.md beside an export: what is in it, how near it is to the run, and ten lines that use it."""
+
+from common.export import arrays, frozen_graph, onnx_graph, savedmodel, tflite
+from common.export.ported import FULL
+from common.export.signatures import BYTES, FLOAT, IMAGE, PIXELS, TRANSLATED
+
+SAVEDMODEL = """\
+import numpy as np
+import tensorflow as tf
+{imports}
+model = tf.saved_model.load(".")  # the folder of this file
+{read}
+translated = model.signatures["{name}"](image=tf.constant(image))["translated"].numpy()
+{write}
+"""
+FROZEN = """\
+import numpy as np
+import tensorflow as tf
+{imports}
+definition = tf.compat.v1.GraphDef.FromString(open("model.pb", "rb").read())
+with tf.Graph().as_default() as graph:
+    tf.import_graph_def(definition, name="")
+{read}
+with tf.compat.v1.Session(graph=graph) as session:
+    translated = session.run("{name}/translated:0", {{"{name}/image:0": image}})
+{write}
+"""
+TFLITE = """\
+import numpy as np
+import tensorflow as tf  # or, without the rest of it, Interpreter of ai_edge_litert.interpreter
+{imports}
+model = tf.lite.Interpreter("{name}.tflite")
+(taken,), (given,) = model.get_input_details(), model.get_output_details()
+{read}
+model.resize_tensor_input(taken["index"], image.shape)
+model.allocate_tensors()
+model.set_tensor(taken["index"], image)
+model.invoke()
+translated = model.get_tensor(given["index"])
+{write}
+"""
+ONNX = """\
+import numpy as np
+import onnxruntime
+{imports}
+model = onnxruntime.InferenceSession("{name}.onnx")
+{read}
+(translated,) = model.run(["translated"], {{"image": image}})
+{write}
+"""
+NPZ = """\
+import json
+import numpy as np
+
+weights = dict(np.load("weights.npz"))
+settings = json.loads(weights.pop("config").tobytes())
+print(settings["dual"]["class"])
+for name, weight in weights.items():
+    print(name, weight.shape)
+"""
+LINES = {savedmodel: SAVEDMODEL, frozen_graph: FROZEN, tflite: TFLITE, onnx_graph: ONNX, arrays: NPZ}
+MODES = {1: "L", 3: "RGB"}  # Pillow's
+
+
+def text(model, form, found):
+    """The README of a Model in a format (its module), of which Differences were `found`."""
+    notes = "".join(f"- {note}\n" for note in _notes(model, form, found))
+    return f"""\
+# {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}
+
+```python
+{example(model, form)}```
+
+{"" if form is arrays else _table(model, found)}{notes}"""
+
+
+def _table(model, found):
+    rows = "".join(
+        f"| `{each.ported.file}` | `{each.ported.name}` | {_ends(each, model)} | {_apart(each)} |\n" for each in found
+    )
+    head = "| file | signature | takes; gives | largest difference from the run |\n|---|---|---|---|\n"
+    return f"{head}{rows}\n"
+
+
+def example(model, form):
+    """Lines of Python that translate an image, to be run in the folder of the export."""
+    first = model.signatures[0]
+    source, target = model.ends(first.direction)
+    eight_bits = first.kind == PIXELS and source.dtype == target.dtype == "uint8"
+    pictures = eight_bits and {source.channels, target.channels} <= {*MODES}
+    if pictures:
+        dropped = "[..., None]" if source.channels == 1 else ""
+        last = ", ..., 0" if target.channels == 1 else ""
+        mode = MODES[source.channels]
+        read = f'image = np.asarray(Image.open("photo.png").convert("{mode}")){dropped}[None]  # [N, H, W, C]'
+        write = f'Image.fromarray(translated[0{last}]).save("translated.png")'
+    else:
+        made_of = source.dtype if first.kind == PIXELS else "float32 in [-1, 1]"
+        read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {made_of}'
+        write = 'np.save("translated.npy", translated[0])'
+    imports = "from PIL import Image\n" if pictures else ""
+    return LINES[form].format(name=first.name, imports=imports, read=read, write=write)
+
+
+def _ends(difference, model):
+    kind = difference.ported.kind
+    if kind == BYTES:
+        return f"`{IMAGE}`: JPEG, PNG, BMP or GIF files, [N], of any sizes; `{TRANSLATED}_bytes`: PNG files"
+    source, target = model.ends(difference.ported.direction)
+    if kind == FLOAT:
+        return f"float32 [N, H, W, {source.channels}] in [-1, 1]; [N, H, W, {target.channels}] in [-1, 1]"
+    return f"{source.dtype} [N, H, W, {source.channels}]; {target.dtype} [N, H, W, {target.channels}]"
+
+
+def _apart(difference):
+    stored = "" if difference.ported.weights == FULL else f", weights {difference.ported.weights}"
+    return f"{difference.largest:.3g} {difference.unit}, mean {difference.mean:.2g}{stored}"
+
+
+def _notes(model, form, found):
+    if form is not arrays:
+        yield (
+            "N, H and W may be any. Scaling to [-1, 1], mirrored edges where the networks ask for more, cropping and"
+            " rounding are inside."
+        )
+    for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
+        domain = model.domains[name]
+        yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, which become -1 to 1."
+    if all(each.ported.kind == FLOAT for each in found):
+        yield "This format takes no pixels of these types: scale them to [-1, 1] before, and back after."
+    if any(each.ported.kind == BYTES for each in found):
+        yield (
+            "Files are decoded by TensorFlow. What is transparent becomes white; that EXIF data say that an image is"
+            " turned is passed over."
+        )
+    if form is arrays:
+        yield (
+            "Only weights and settings are in it, of which `python -m MODEL.main --phase import_weights --source"
+            " weights.npz --run_dir NEW` makes a run."
+        )
+        farthest = max((each for each in found if each.ported.kind == FLOAT), key=lambda each: each.largest)
+        yield f"Networks with them, on images in [-1, 1], are at most so far from the run: {_apart(farthest)}."
+    noise = "on, the same for each call" if model.dual.noisy else "off"
+    yield f"The noise of dropout is {noise}."
+    if not model.dual.any_size:
+        size = model.dual.image_size
+        yield f"Networks have seen {size} x {size} pixels alone: resize images to that before, and back after."
