@@ -79,14 +79,15 @@ class Group(Alone):
         with contextlib.suppress(OSError):
             self._failures[rank].unlink(missing_ok=True)
         self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start; they are not heard
-        self._instances, self._server, self._checked = 0, None, False
+        self._instances, self._server, self._checked, self._following = 0, None, False, None
         self._until = time.monotonic() + about.start_within
-        self.watchdog = Watchdog(about.start_within + NAMED_WITHIN, self.failure)
+        self.watchdog = Watchdog(about.start_within + NAMED_WITHIN, self.failure, self._is_gone)
 
     def device(self):
         return tf.device(f"/job:worker/replica:0/task:{self.rank}")
 
     def session(self, config):
+        os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to one that is gone already waits for it, for ever
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         spec = tf.train.ClusterSpec({"worker": self._addresses})
         try:
@@ -99,6 +100,7 @@ class Group(Alone):
         self._wait_for_others()
         if self.is_chief:
             self._clear()
+        self._following = self._addresses[(self.rank + 1) % self.size]
         return tf.Session(self._server.target, config=config)
 
     def mean(self, found, losses, request, after=()):
@@ -143,6 +145,7 @@ class Group(Alone):
         self.watchdog.progress(self._about.hung_after * (PATIENT if slow else 1))
 
     def leave(self, session):
+        self._following = None
         with contextlib.suppress(tf.errors.OpError):  # another is gone already, and needs nothing any more
             self.share(session)
 
@@ -165,6 +168,10 @@ class Group(Alone):
         while not (said := self.failure()) and time.monotonic() < until:
             time.sleep(0.1)
         return said
+
+    def _is_gone(self):
+        """Whether nobody listens at the address of the following process any more; each looks after one."""
+        return self._following is not None and not _answers(self._following)
 
     def _clear(self):
         """Removes what was left by trainings of before; the chief holds the lock of the run folder."""

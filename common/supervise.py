@@ -71,7 +71,7 @@ def _wait(processes, stopped):
     When `stopped` is set they are asked to stop, each of them by the signal that asks so.
     """
     asked, until = False, None
-    while any(process.poll() is None for process in processes):
+    while None in [process.poll() for process in processes]:
         if stopped.is_set() and not asked:
             asked = True
             for process in processes:
