@@ -10,15 +10,16 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 import contextlib
 from typing import NamedTuple
 
-from common import gradients, randomness
+from common import gradients, precision, randomness, winograd
 from common import tensorflow as tf
 
 # what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist and stay as they begin
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
-FEW = (
-    4  # channels that a convolution with a larger kernel makes, up to which it is computed otherwise; see _conv_to_few
-)
+# channels that a convolution with a larger kernel makes, up to which it is computed otherwise; see _conv_to_few
+FEW = 4
+# channels, of the input and of the output, from which on Winograd's convolution pays, and values of what comes out
+MANY, LARGE = 128, 256
 
 
 def zeros(name):
@@ -40,9 +41,7 @@ def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME"):
     `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-    if filters <= FEW < size and stride == 1 and padding == "VALID":
-        return _with_bias(_conv_to_few(x, weights), bias)
-    return _with_bias(tf.nn.conv2d(x, weights, strides=stride, padding=padding), bias)
+    return _with_bias(_formulation(x, weights, stride, padding)(x, weights), bias)
 
 
 def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False):
@@ -123,8 +122,24 @@ def statistics(handle):
         handles.pop()
 
 
+@contextlib.contextmanager
+def plain():
+    """Within it, convolutions are single ops, from which can be read what they are."""
+    asked = tf.get_collection_ref("plain_formulations")
+    asked.append(True)
+    try:
+        yield
+    finally:
+        asked.pop()
+
+
+def tanh(x):
+    """tanh, in float32 at least."""
+    return tf.tanh(precision.at_least_float32(x))
+
+
 def _norm(x, axes, epsilon, affine):
-    y = _standardized(x, axes, epsilon)
+    y = tf.cast(_standardized(precision.at_least_float32(x), axes, epsilon), x.dtype)
     if not affine:
         return y
     scale = _variable("scale", [x.shape[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
@@ -152,6 +167,24 @@ def _standardized(x, axes, epsilon):
         return y, gradient
 
     return standardized(x)
+
+
+def _formulation(x, weights, stride, padding):
+    """How to convolve `x` with `weights`: each is equal to tf.nn.conv2d but for rounding."""
+    size, _, inputs, filters = weights.shape.as_list()
+    known = tf.get_collection("plain_formulations") or x.dtype == tf.bfloat16 or _on_gpu()
+    if not known and stride == 1 and padding == "VALID":
+        if filters <= FEW < size:
+            return _conv_to_few
+        values = x.shape[1:3].num_elements() or LARGE
+        if size in (3, 4) and min(inputs, filters) >= MANY and values >= LARGE:
+            return winograd.conv
+    return lambda x, weights: tf.nn.conv2d(x, weights, strides=stride, padding=padding)
+
+
+def _on_gpu():
+    """Whether there is a GPU, whose library has formulations of its own."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _conv_to_few(x, weights):

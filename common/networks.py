@@ -27,7 +27,7 @@ def resnet(images, channels, filters, blocks, norm, dropout=0.0, key=None):
             x = deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True)
             x = tf.nn.relu(norm(x))
     with tf.variable_scope("out"):
-        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, TRAINED, "VALID"))
+        return layers.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, TRAINED, "VALID"))
 
 
 def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
@@ -53,7 +53,7 @@ def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([skips[level], x], axis=-1)
     with tf.variable_scope("out"):
-        return tf.tanh(deconv(tf.nn.relu(x), channels, 4, weights))
+        return layers.tanh(deconv(tf.nn.relu(x), channels, 4, weights))
 
 
 def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None):
@@ -64,7 +64,7 @@ def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None)
             x = tf.nn.relu(deconv(x, filters * 2**level, 3, randomness.glorot_initializer, TRAINED, from_first=True))
     with tf.variable_scope("out"):
         weights = randomness.normal_initializer(0.0, 0.02)
-        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, ABSENT, "VALID"))
+        return layers.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, ABSENT, "VALID"))
 
 
 def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
@@ -136,7 +136,7 @@ def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottle
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([x, skips[level]], axis=-1)
     with tf.variable_scope("out"):
-        return tf.tanh(deconv(tf.nn.relu(x), channels, outer, up))
+        return layers.tanh(deconv(tf.nn.relu(x), channels, outer, up))
 
 
 def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3, outer=5):

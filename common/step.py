@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import averages, gradients, image_pool, optimizers, randomness, spectral_norm
+from common import averages, gradients, image_pool, optimizers, precision, randomness, spectral_norm
 from common import tensorflow as tf
 from common.images import tensors
 from common.optimizers import Objective
@@ -51,6 +51,7 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
     `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
     the images of B show what those of A show; None: none do.
     """
+    A, B = (tf.cast(images, precision.of_images(dual.precision)) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())

@@ -88,7 +88,7 @@ def _train(dual, images, run, files, domains, total, stopped, taken_over):
     validation = _validation_loaders(dual, images, domains) if run.eval_every else None
     partners = images.partners(dual, files)
     graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation)
-    with runs.session(run.threads) as session:
+    with runs.session(run.threads, run.device, run.xla) as session:
         began = done = _start(session, graph, run)
         evaluations = Evaluations(session, graph.ways, images.palettes(dual), run, done) if graph.ways else None
         if evaluations and evaluations.ended:

@@ -24,7 +24,7 @@ from common.tiles import TiledTranslator
 from common.train import train
 from common.translate import Translator, translate
 from common.use import Use
-from flags import findings, presets, quiet, streams
+from flags import findings, presets, processor, quiet, streams
 from flags import help as help_page
 from flags import settings as flag_settings
 
@@ -42,6 +42,8 @@ INPUTS_OF_TEST = {
         "labels_B",
         "batch_size",
         "threads",
+        "device",
+        "xla",
     )
 }
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
@@ -111,6 +113,7 @@ def _do(dual, argv):
     asked = parse(dual, argv)
     if asked.values.download or asked.values.download_from:
         _download(asked.values)
+    processor.decide()
     if not asked.values.debug and asked.values.phase != "check_data":
         quiet.import_tensorflow()
     phases = {"train": _train, "test": _test, "evaluate": _evaluate, "translate": _translate, "plan": _plan}
@@ -258,7 +261,7 @@ def _check_data(dual, asked):
 
 def _refuse_use(dual, asked, but=frozenset()):
     """Raises UserError if a flag was given that only a trained run has a use for, `but` some."""
-    of_use = _names(Use, Evaluation, Translation) - _names(dual) - but
+    of_use = _names(Use, Evaluation, Translation) - _names(dual, Run) - but
     if useless := sorted(asked.given & of_use):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
