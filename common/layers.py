@@ -33,32 +33,43 @@ def pad(x, margin, mode="CONSTANT"):
     return tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
 
 
-def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME"):
+def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=None):
     """A convolution; `kernel` gives the initial weights.
+
+    `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
+    kept for them.
 
     `padding` is TensorFlow's: SAME pads with zeros to ceil(H / stride), at stride 2 and even H
     with one row less before than after; VALID does not pad. PyTorch's padding of p is
     `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-    return _with_bias(_formulation(x, weights, stride, padding)(x, weights), bias)
+
+    def convolved(x, weights):
+        return _formulation(x, weights, stride, padding)(x, weights)
+
+    return _with_bias(_after(before, convolved, x, weights), bias)
 
 
-def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False):
-    """A transposed convolution that doubles height and width.
+def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None):
+    """A transposed convolution that doubles height and width; `before` as of conv.
 
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
     which keeps the last row and column of the full result where SAME keeps the first.
     """
     weights = _variable("kernel", [size, size, filters, x.shape[-1]], x.dtype, kernel)
-    batch, height, width = tf.unstack(tf.shape(x)[:3])
     more = size - 2 if from_first else 0
-    shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
-    y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
-    y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
-    y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
-    return _with_bias(y, bias)
+
+    def convolved(x, weights):
+        batch, height, width = tf.unstack(tf.shape(x)[:3])
+        shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
+        y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
+        y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
+        y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
+        return y
+
+    return _with_bias(_after(before, convolved, x, weights), bias)
 
 
 def linear(x, outputs, kernel):
@@ -167,6 +178,24 @@ def _standardized(x, axes, epsilon):
         return y, gradient
 
     return standardized(x)
+
+
+def _after(before, convolved, x, weights):
+    """`convolved` of what `before` makes of `x`, which is made again when it is needed for gradients."""
+    if before is None:
+        return convolved(x, weights)
+
+    @tf.custom_gradient
+    def made(x, weights):
+        def gradient(dy):
+            with tf.control_dependencies([dy]):  # else it would be made at once, and kept
+                late = tf.identity(x)
+            again = convolved(before(late), weights)  # itself nobody asks for: it is not computed
+            return gradients.gradients(again, [late, weights], [dy])
+
+        return convolved(before(x), weights), gradient
+
+    return made(x, weights)
 
 
 def _formulation(x, weights, stride, padding):
