@@ -16,7 +16,7 @@ from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.ceiling import OPERATIONS
 
 RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
-SECONDS = 4.0  # of a round of one contender, at least
+SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 
 
 class Contender:
@@ -52,7 +52,8 @@ class Contender:
 def compare(case, rivals, threads, rounds):
     """Measures this toolkit and its rivals on a case; returns them, the toolkit first, and the ceiling last."""
     contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals, "ceiling")]
-    counts = [max(1, round(SECONDS / contender.take(1)["wall"])) for contender in contenders]
+    lengths = [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING]
+    counts = [max(1, round(length / each.take(1)["wall"])) for each, length in zip(contenders, lengths)]
     for number in range(rounds):
         order = list(zip(contenders, counts))
         for contender, count in order if number % 2 == 0 else reversed(order):
