@@ -189,9 +189,9 @@ def _after(before, convolved, x, weights):
     def made(x, weights):
         def gradient(dy):
             with tf.control_dependencies([dy]):  # else it would be made at once, and kept
-                late = tf.identity(x)
-            again = convolved(before(late), weights)  # itself nobody asks for: it is not computed
-            return gradients.gradients(again, [late, weights], [dy])
+                late = [tf.identity(x), tf.identity(weights)]  # of new ones, of which gradients are soon found
+            again = convolved(before(late[0]), late[1])  # itself nobody asks for: it is not computed
+            return gradients.gradients(again, late, [dy])
 
         return convolved(before(x), weights), gradient
 

@@ -9,9 +9,9 @@ from common import tensorflow as tf
 PRECISIONS = ("float32", "bf16", "float64")
 
 
-def of_images(precision):
-    """The type of images, variables and losses."""
-    return tf.float64 if precision == "float64" else tf.float32
+def of_images(precision, images):
+    """`images` in the type of variables and losses: their own, or float64."""
+    return tf.cast(images, tf.float64) if precision == "float64" else images
 
 
 def lowered(getter, name, dtype=None, **about):

@@ -51,7 +51,7 @@ def build(dual, A, B, index, images_in_epoch, matched=None):
     `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
     the images of B show what those of A show; None: none do.
     """
-    A, B = (tf.cast(images, precision.of_images(dual.precision)) for images in (A, B))
+    A, B = (precision.of_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())

@@ -109,7 +109,7 @@ def connect(dual, name, images, index, sample=0):
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
-    images = tf.cast(images, precision.of_images(dual.precision))
+    images = precision.of_images(dual.precision, images)
     unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 
