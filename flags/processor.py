@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 from common.run import XLA_ON_CPU
 
@@ -10,7 +11,12 @@ FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it 
 
 
 def decide():
-    """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU."""
+    """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU.
+
+    Once TensorFlow is imported it is too late: then nothing is set, for config.json says what is.
+    """
+    if "tensorflow" in sys.modules:
+        return
     chosen = onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
     if chosen is not None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)

@@ -1,6 +1,7 @@
 """What is decided of the processor before TensorFlow is imported."""
 
 import os
+import sys
 
 import pytest
 
@@ -15,6 +16,7 @@ def environment(monkeypatch):
     for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"):
         monkeypatch.setenv(name, "")  # so that it is as it was afterwards
         monkeypatch.delenv(name)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     return monkeypatch
 
 
@@ -40,3 +42,8 @@ def test_what_a_person_has_set_holds(environment, tmp_path):
     assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"
     processor.decide()
     assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"
+
+
+def test_nothing_is_set_once_tensorflow_is_imported(environment, tmp_path):
+    environment.setitem(sys.modules, "tensorflow", pytest)
+    assert decided(environment, tmp_path, AVX2) is None
