@@ -67,6 +67,8 @@ def _filtered(x, weights, turned=False):
     size, _, *channels = weights.shape.as_list()
     back, kernels, _ = (np.kron(each, each) for each in basis(size))
     kernels = kernels[:, ::-1] if turned else kernels
+    with tf.control_dependencies([x]):  # else those of all layers would be made first, and kept
+        weights = tf.identity(weights)
     made = _matmul(kernels, tf.reshape(weights, [size * size, -1]))
     made = tf.matmul(_tiles(x, size), tf.reshape(made, [TILE**2, *channels]), transpose_b=turned)
     outputs = channels[0] if turned else channels[1]
