@@ -192,7 +192,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--n_gen 0", "n_gen"),
         (
             "--phase fly",
-            "value should be one of <train|test|evaluate|translate|compare|plan|check_data|import_weights>",
+            "value should be one of <train|test|evaluate|translate|compare|plan|check_data|import_weights|export|serve",
         ),
         ("train", "'train' stands alone: flags are --NAME VALUE"),
         (
