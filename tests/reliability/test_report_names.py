@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from common import report
-from tests.test_report import CONFIG, browser, grey, make, names, opened
+from tests.test_report import CONFIG, grey, make, names, opened
 
-__all__ = ["browser", "opened"]  # fixtures
+__all__ = ["opened"]  # a fixture
 RUNS = "window.ran = 1"  # what every attempt would do
 TEXTS = [
     f'<img src=x onerror="{RUNS}">',
