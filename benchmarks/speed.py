@@ -13,9 +13,10 @@ import subprocess
 import sys
 
 from benchmarks.contenders.cases import CASES
+from benchmarks.contenders.ceiling import OPERATIONS
 
 RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
-SECONDS = 4.0  # of a round of one contender, at least
+SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 
 
 class Contender:
@@ -26,7 +27,8 @@ class Contender:
         command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", str(threads)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
         self._process = subprocess.Popen(command, **pipes)  # nosec B603: of a module of this project, without a shell
-        self.started = self._answer()["seconds_to_first_step"]
+        found = self._answer()
+        self.started, self.operations = found["seconds_to_first_step"], found["operations"]
 
     def take(self, count):
         """Takes so many steps; what it says of them, a step."""
@@ -48,9 +50,10 @@ class Contender:
 
 
 def compare(case, rivals, threads, rounds):
-    """Measures this toolkit and its rivals on a case; returns them, the toolkit first."""
-    contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals)]
-    counts = [max(1, round(SECONDS / contender.take(1)["wall"])) for contender in contenders]
+    """Measures this toolkit and its rivals on a case; returns them, the toolkit first, and the ceiling last."""
+    contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals, "ceiling")]
+    lengths = [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING]
+    counts = [max(1, round(length / each.take(1)["wall"])) for each, length in zip(contenders, lengths)]
     for number in range(rounds):
         order = list(zip(contenders, counts))
         for contender, count in order if number % 2 == 0 else reversed(order):
@@ -72,14 +75,21 @@ def ratio(contender, rival, what):
 
 def table(contenders):
     """Seconds, ratios and memory in rows."""
-    own, lines = contenders[0], []
-    for each in contenders:
+    own, *rivals, ceiling = contenders
+    lines = []
+    for each in (own, *rivals):
         lines.append(
             f"  {each.name:<10}{median(each, 'wall'):8.3f} s{median(each, 'cpu'):8.3f} s CPU"
             f"{max(one['peak_MiB'] for one in each.rounds):8,.0f} MiB   first step after {each.started:.1f} s"
             + (f"   toolkit / {each.name}: {ratio(own, each, 'wall'):.3f}" if each is not own else "")
             + (f" ({ratio(own, each, 'cpu'):.3f} CPU)" if each is not own else "")
         )
+    rate = OPERATIONS / 1e9 / median(ceiling, "wall")
+    share = own.operations / OPERATIONS / ratio(own, ceiling, "wall")
+    lines.append(
+        f"  {own.operations / 1e9:,.1f} GFLOP at {rate:,.0f} GFLOP/s, as large matrices are multiplied, would take"
+        f" {own.operations / 1e9 / rate:.3f} s: the toolkit is at {share:.0%} of that"
+    )
     return "\n".join(lines)
 
 

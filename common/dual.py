@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
-from common import losses, schedules, settings, spectral_norm
+from common import losses, precision, schedules, settings, spectral_norm
 from common import tensorflow as tf
 from common.errors import UserError
 from common.settings import FREE, setting
@@ -40,12 +40,16 @@ class Cycle(NamedTuple):
 class Network:
     """A function of images that owns the variables of one scope, however often it is called."""
 
-    def __init__(self, scope, function, getter=None):
-        self.scope, self._function, self._getter = scope, function, getter
+    def __init__(self, scope, function, getter=None, precise="float32"):
+        self.scope, self._function, self._getter, self._precise = scope, function, getter, precise
 
     def __call__(self, *images):
         with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
-            return self._function(*images)
+            if self._precise != "bf16":
+                return self._function(*images)
+            lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in images]
+            with tf.variable_scope(tf.get_variable_scope(), custom_getter=precision.lowered):
+                return tf.cast(self._function(*lower), tf.float32)
 
     @property
     def variables(self):
@@ -134,6 +138,12 @@ class Dual(abc.ABC):
     )
     n_epochs_decay: int = setting(0, "Epochs in which the rates go down.", minimum=0)
     pool_size: int = setting(0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0)
+    precision: str = setting(
+        "float32",
+        "Type of what is computed. bf16: convolutions in bfloat16, of weights that are kept in float32, for processors"
+        " that have it; float64: all of it, for tests of equality.",
+        precision.PRECISIONS,
+    )
     test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
 
     order: ClassVar[str] = "critic_first"  # or simultaneous, at one update of each: all gradients, then all changes
@@ -218,9 +228,14 @@ class Dual(abc.ABC):
     def network(self, direction, role):
         """The network of a role in a direction, "A2B" or "B2A"."""
         if role == "critic":
-            return Network(f"{direction}/critic", self.critic, spectral_norm.normalized if self.spectral_norm else None)
+            getter = spectral_norm.normalized if self.spectral_norm else None
+            return Network(f"{direction}/critic", self.critic, getter, self.precision)
         channels = self.channels_B if direction == "A2B" else self.channels_A
-        return Network(f"{direction}/generator", lambda images, key: self.generator(images, channels, key))
+
+        def generator(images, key):
+            return self.generator(images, channels, key)
+
+        return Network(f"{direction}/generator", generator, precise=self.precision)
 
     def one_way(self, name, A, B, key=None):
         """The direction `name` between images `A` and `B`, without one back."""

@@ -115,7 +115,7 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.
         weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
-        with runs.session(run.threads if threads is None else threads) as session:
+        with runs.session(run.threads if threads is None else threads, how.device, how.xla) as session:
             yield Trained(run_dir, dual, ways, session, checkpoints, images.palettes(dual))
 
 

@@ -3,14 +3,16 @@
 from common import tensorflow as tf
 
 
-def gradients(loss, of):
+def gradients(loss, of, along=None):
     """The gradients of `loss` in a list of tensors or variables; None for those that it does not reach.
+
+    `along`: [the gradient of something else in `loss`], which is no number then.
 
     What a value gets from its several uses is added two by two. TensorFlow's AddN of three
     and more begins with whichever buffer happens to be free, so its rounding changes from run
     to run. (The arithmetic optimizer would join the pairs again: sessions switch it off.)
     """
-    return tf.gradients(loss, of, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    return tf.gradients(loss, of, along, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
 def add(terms):

@@ -10,15 +10,16 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 import contextlib
 from typing import NamedTuple
 
-from common import gradients, randomness
+from common import gradients, precision, randomness, winograd
 from common import tensorflow as tf
 
 # what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist and stay as they begin
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
-FEW = (
-    4  # channels that a convolution with a larger kernel makes, up to which it is computed otherwise; see _conv_to_few
-)
+# channels that a convolution with a larger kernel makes, up to which it is computed otherwise; see _conv_to_few
+FEW = 4
+# channels, of the input and of the output, from which on Winograd's convolution pays, and values of what comes out
+MANY, LARGE = 128, 256
 
 
 def zeros(name):
@@ -32,34 +33,43 @@ def pad(x, margin, mode="CONSTANT"):
     return tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
 
 
-def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME"):
+def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=None):
     """A convolution; `kernel` gives the initial weights.
+
+    `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
+    kept for them.
 
     `padding` is TensorFlow's: SAME pads with zeros to ceil(H / stride), at stride 2 and even H
     with one row less before than after; VALID does not pad. PyTorch's padding of p is
     `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-    if filters <= FEW < size and stride == 1 and padding == "VALID":
-        return _with_bias(_conv_to_few(x, weights), bias)
-    return _with_bias(tf.nn.conv2d(x, weights, strides=stride, padding=padding), bias)
+
+    def convolved(x, weights):
+        return _formulation(x, weights, stride, padding)(x, weights)
+
+    return _with_bias(_after(before, convolved, x, weights), bias)
 
 
-def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False):
-    """A transposed convolution that doubles height and width.
+def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None):
+    """A transposed convolution that doubles height and width; `before` as of conv.
 
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
     which keeps the last row and column of the full result where SAME keeps the first.
     """
     weights = _variable("kernel", [size, size, filters, x.shape[-1]], x.dtype, kernel)
-    batch, height, width = tf.unstack(tf.shape(x)[:3])
     more = size - 2 if from_first else 0
-    shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
-    y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
-    y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
-    y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
-    return _with_bias(y, bias)
+
+    def convolved(x, weights):
+        batch, height, width = tf.unstack(tf.shape(x)[:3])
+        shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
+        y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
+        y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
+        y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
+        return y
+
+    return _with_bias(_after(before, convolved, x, weights), bias)
 
 
 def linear(x, outputs, kernel):
@@ -123,8 +133,24 @@ def statistics(handle):
         handles.pop()
 
 
+@contextlib.contextmanager
+def plain():
+    """Within it, convolutions are single ops, from which can be read what they are."""
+    asked = tf.get_collection_ref("plain_formulations")
+    asked.append(True)
+    try:
+        yield
+    finally:
+        asked.pop()
+
+
+def tanh(x):
+    """tanh, in float32 at least."""
+    return tf.tanh(precision.at_least_float32(x))
+
+
 def _norm(x, axes, epsilon, affine):
-    y = _standardized(x, axes, epsilon)
+    y = tf.cast(_standardized(precision.at_least_float32(x), axes, epsilon), x.dtype)
     if not affine:
         return y
     scale = _variable("scale", [x.shape[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
@@ -152,6 +178,42 @@ def _standardized(x, axes, epsilon):
         return y, gradient
 
     return standardized(x)
+
+
+def _after(before, convolved, x, weights):
+    """`convolved` of what `before` makes of `x`, which is made again when it is needed for gradients."""
+    if before is None:
+        return convolved(x, weights)
+
+    @tf.custom_gradient
+    def made(x, weights):
+        def gradient(dy):
+            with tf.control_dependencies([dy]):  # else it would be made at once, and kept
+                late = [tf.identity(x), tf.identity(weights)]  # of new ones, of which gradients are soon found
+            again = convolved(before(late[0]), late[1])  # itself nobody asks for: it is not computed
+            return gradients.gradients(again, late, [dy])
+
+        return convolved(before(x), weights), gradient
+
+    return made(x, weights)
+
+
+def _formulation(x, weights, stride, padding):
+    """How to convolve `x` with `weights`: each is equal to tf.nn.conv2d but for rounding."""
+    size, _, inputs, filters = weights.shape.as_list()
+    known = tf.get_collection("plain_formulations") or x.dtype == tf.bfloat16 or _on_gpu()
+    if not known and stride == 1 and padding == "VALID":
+        if filters <= FEW < size:
+            return _conv_to_few
+        values = x.shape[1:3].num_elements() or LARGE
+        if size in (3, 4) and min(inputs, filters) >= MANY and values >= LARGE:
+            return winograd.conv
+    return lambda x, weights: tf.nn.conv2d(x, weights, strides=stride, padding=padding)
+
+
+def _on_gpu():
+    """Whether there is a GPU, whose library has formulations of its own."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _conv_to_few(x, weights):

@@ -24,10 +24,10 @@ def resnet(images, channels, filters, blocks, norm, dropout=0.0, key=None):
     x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="CONSTANT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
-            x = deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True)
-            x = tf.nn.relu(norm(x))
+            before = None if level == 1 else tf.nn.relu
+            x = norm(deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True, before=before))
     with tf.variable_scope("out"):
-        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, TRAINED, "VALID"))
+        return layers.tanh(conv(x, channels, 7, 1, weights, TRAINED, "VALID", _relu_and_margin(3, "REFLECT")))
 
 
 def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
@@ -41,19 +41,19 @@ def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
     x, skips = images, []
     for level in range(depth):
         with tf.variable_scope(f"down_{level}"):
-            x = x if level == 0 else tf.nn.leaky_relu(x, 0.2)
             normed = 0 < level < depth - 1
-            x = conv(pad(x, 1), _width(filters, level), 4, 2, weights, norm.bias if normed else plain, "VALID")
+            bias, before = norm.bias if normed else plain, _leaky_and_margin(1) if level else _margin(1)
+            x = conv(x, _width(filters, level), 4, 2, weights, bias, "VALID", before)
             x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
         with tf.variable_scope(f"up_{level}"):
-            x = norm(deconv(tf.nn.relu(x), _width(filters, level), 4, weights, norm.bias))
+            x = norm(deconv(x, _width(filters, level), 4, weights, norm.bias, before=tf.nn.relu))
             if dropout and key is not None and 3 <= level < depth - 2:
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([skips[level], x], axis=-1)
     with tf.variable_scope("out"):
-        return tf.tanh(deconv(tf.nn.relu(x), channels, 4, weights))
+        return layers.tanh(deconv(x, channels, 4, weights, before=tf.nn.relu))
 
 
 def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None):
@@ -61,10 +61,11 @@ def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None)
     x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="REFLECT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
-            x = tf.nn.relu(deconv(x, filters * 2**level, 3, randomness.glorot_initializer, TRAINED, from_first=True))
+            before = None if level == 1 else tf.nn.relu
+            x = deconv(x, filters * 2**level, 3, randomness.glorot_initializer, from_first=True, before=before)
     with tf.variable_scope("out"):
         weights = randomness.normal_initializer(0.0, 0.02)
-        return tf.tanh(conv(pad(x, 3, "REFLECT"), channels, 7, 1, weights, ABSENT, "VALID"))
+        return layers.tanh(conv(x, channels, 7, 1, weights, ABSENT, "VALID", _relu_and_margin(3, "REFLECT")))
 
 
 def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
@@ -76,14 +77,13 @@ def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
     weights = randomness.normal_initializer(0.0, 0.02)
 
     def convolved(x, outputs, stride, bias=TRAINED):
-        return conv(pad(x, margin, mode), outputs, 4, stride, weights, bias, "VALID")
+        return conv(x, outputs, 4, stride, weights, bias, "VALID", _leaky_and_margin(margin, mode))
 
     with tf.variable_scope("down_0"):
-        x = tf.nn.leaky_relu(convolved(images, filters, 2), 0.2)
+        x = conv(images, filters, 4, 2, weights, TRAINED, "VALID", _margin(margin, mode))
     for level in range(1, n_layers + 1):
         with tf.variable_scope(f"down_{level}"):
-            x = convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias)
-            x = tf.nn.leaky_relu(norm(x), 0.2)
+            x = norm(convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias))
     with tf.variable_scope("out"):
         return convolved(x, 1, 1)
 
@@ -123,20 +123,19 @@ def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottle
     norm, x, skips = DUALGAN_NORM, images, []
     for level in range(depth):
         with tf.variable_scope(f"down_{level}"):
-            x = x if level == 0 else tf.nn.leaky_relu(x, 0.2)
             normed = level > 0 and (level < depth - 1 or norm_bottleneck)
-            size = outer if level == 0 else inner
-            x = conv(x, _width(filters, level), size, 2, down, norm.bias if normed else TRAINED)
+            size, before = (inner, _leaky) if level else (outer, None)
+            x = conv(x, _width(filters, level), size, 2, down, norm.bias if normed else TRAINED, before=before)
             x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
         with tf.variable_scope(f"up_{level}"):
-            x = norm(deconv(tf.nn.relu(x), _width(filters, level), inner, up, norm.bias))
+            x = norm(deconv(x, _width(filters, level), inner, up, norm.bias, before=tf.nn.relu))
             if dropout and key is not None and level >= depth - 1 - DUALGAN_DROPOUTS:
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([x, skips[level]], axis=-1)
     with tf.variable_scope("out"):
-        return tf.tanh(deconv(tf.nn.relu(x), channels, outer, up))
+        return layers.tanh(deconv(x, channels, outer, up, before=tf.nn.relu))
 
 
 def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3, outer=5):
@@ -176,11 +175,12 @@ def _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margi
     """The way down of a ResNet and its blocks; `margins` is the mode of the padding on the way down."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("in"):
-        x = tf.nn.relu(norm(conv(pad(images, 3, "REFLECT"), filters, 7, 1, weights, norm.bias, "VALID")))
+        x = norm(conv(images, filters, 7, 1, weights, norm.bias, "VALID", _margin(3, "REFLECT")))
     for level in (1, 2):
         with tf.variable_scope(f"down_{level}"):
-            x = conv(pad(x, 1, margins), filters * 2**level, 3, 2, weights, norm.bias, "VALID")
-            x = tf.nn.relu(norm(x))
+            before = _relu_and_margin(1, margins)
+            x = norm(conv(x, filters * 2**level, 3, 2, weights, norm.bias, "VALID", before))
+    x = tf.nn.relu(x)
     for block in range(blocks):
         with tf.variable_scope(f"block_{block}"):
             x = x + _residual(x, filters * 4, weights, norm, dropout, key)
@@ -189,11 +189,27 @@ def _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margi
 
 def _residual(x, filters, weights, norm, dropout, key):
     with tf.variable_scope("first"):
-        x = tf.nn.relu(norm(conv(pad(x, 1, "REFLECT"), filters, 3, 1, weights, norm.bias, "VALID")))
-        if dropout and key is not None:
+        x = norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _margin(1, "REFLECT")))
+        if dropout and key is not None:  # of what is positive and of what is not alike: ReLU may come after it
             x = layers.dropout(x, dropout, key)
     with tf.variable_scope("second"):
-        return norm(conv(pad(x, 1, "REFLECT"), filters, 3, 1, weights, norm.bias, "VALID"))
+        return norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _relu_and_margin(1, "REFLECT")))
+
+
+def _margin(margin, mode="CONSTANT"):
+    return lambda x: pad(x, margin, mode)
+
+
+def _relu_and_margin(margin, mode="CONSTANT"):
+    return lambda x: pad(tf.nn.relu(x), margin, mode)
+
+
+def _leaky(x):
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+def _leaky_and_margin(margin, mode="CONSTANT"):
+    return lambda x: pad(_leaky(x), margin, mode)
 
 
 def _width(filters, level):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import receptive_field, step
+from common import layers, receptive_field, step
 from common import run as runs
 from common import tensorflow as tf
 
@@ -56,13 +56,14 @@ def plan(dual, images, run):
         A, B = (tf.placeholder(tf.float32, _shape(run, dual, channels)) for channels in shapes.values())
         index = tf.placeholder(tf.int64, [run.batch_size])
         built = step.build(dual, A, B, index, in_epoch)
-        networks = [each for direction, _ in built.pairs for each in _networks(direction)]
+        with layers.plain():
+            networks = [each for direction, _ in built.pairs for each in _networks(direction)]
         operations = sum(arithmetic([each.update, *each.losses.values()]) for each in built.passes)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())
         noise = np.random.default_rng(0)
         fed = {x: noise.uniform(-1, 1, x.shape).astype(np.float32) for x in (A, B)}
         fed[index] = np.arange(run.batch_size)
-        with runs.session(run.threads) as session:
+        with runs.session(run.threads, run.device, run.xla) as session:
             session.run(tf.global_variables_initializer())
             seconds = _seconds(session, built, fed)
     return Plan(networks, operations, variables, _peak(), seconds, steps, steps * run.images_in_step(dual) / in_epoch)
@@ -101,9 +102,9 @@ def _shape(run, dual, channels):
 
 
 def _networks(direction):
-    scores = direction.critic(direction.target, direction.real)
+    fake, scores = direction.generator(direction.real, None), direction.critic(direction.target, direction.real)
     for role, output, source in (
-        ("generator", direction.fake, direction.real),
+        ("generator", fake, direction.real),
         ("critic", scores, direction.target),
     ):
         variables = getattr(direction, role).variables
@@ -134,6 +135,9 @@ def _operations(op):
         return 2 * _count(op.inputs[2]) * _count(op.outputs[0]) // int(op.outputs[0].shape[3])
     if op.type == "MatMul":
         inner = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
+        return 2 * _count(op.outputs[0]) * int(inner)
+    if op.type == "BatchMatMulV2":
+        inner = op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
         return 2 * _count(op.outputs[0]) * int(inner)
     return 0
 

@@ -22,12 +22,15 @@ import math
 import os
 import pathlib
 import platform
+import re
 
 from common import checkpoints, settings
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images.pixels import Domain
 from common.settings import FIXED, FREE, WARN, setting
+
+XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +82,14 @@ class Run:
         True, "Whether log.csv and the sample strips are also written for TensorBoard.", resume=FREE
     )
     threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
+    device: str = setting(
+        "auto", "What computes: cpu; gpu:0, gpu:1 and so on; auto: the first GPU there is, else the CPU.", resume=WARN
+    )
+    xla: bool = setting(False, "Whether XLA compiles what it can of the graph, when it first runs.", resume=WARN)
 
     def __post_init__(self):
         settings.check(self)
+        refuse_device(self.device)
         if (self.patience or self.select_by) and not self.eval_every:
             name = "patience" if self.patience else "select_by"
             raise UserError(f"--{name} needs evaluations: say --eval_every, too.")
@@ -108,35 +116,66 @@ class Run:
         return pathlib.Path(self.run_dir, *names)
 
 
-def session(threads):
-    """A session on all devices, with so many threads; 0: one for each core."""
-    return tf.Session(config=session_config(threads))
+def refuse_device(device):
+    """Raises UserError if `device` is not one that Run knows."""
+    if not re.fullmatch(r"auto|cpu|gpu:\d+", device):
+        raise UserError(f"--device {device} is none of: auto, cpu, gpu:0, gpu:1 and so on.")
 
 
-def session_config(threads):
-    """What such a session is made with."""
+def session(threads, device="auto", xla=False):
+    """A session with so many threads (0: one for each core) on a device, as Run has it; see session_config."""
+    return tf.Session(config=session_config(threads, device, xla))
+
+
+def session_config(threads, device="auto", xla=False):
+    """What such a session is made with.
+
+    Raises UserError if there is no such GPU, or if XLA is asked for where TensorFlow was imported without it.
+    """
     config = tf.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
     )
     config.gpu_options.allow_growth = True
+    if device == "cpu":
+        config.device_count["GPU"] = 0
+    elif device != "auto":
+        config.gpu_options.visible_device_list = _number_of_gpu(device)
     off = 2  # RewriterConfig.OFF
     # the remapper does not understand graphs with second derivatives, says so at length, and gives up
     config.graph_options.rewrite_options.remapping = off
     # the arithmetic optimizer makes sums whose rounding depends on timing (see gradients)
     config.graph_options.rewrite_options.arithmetic_optimization = off
+    if xla:
+        if not tf.config.list_physical_devices("GPU") and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
+            raise UserError(
+                f"XLA compiles for the CPU where TF_XLA_FLAGS has {XLA_ON_CPU} before TensorFlow is imported, as the"
+                " command line sees to. Set it, or leave out xla."
+            )
+        config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_2
     return config
 
 
-def environment(threads, processes=1):
+def _number_of_gpu(device):
+    """The number of a GPU called "gpu:1"; raises UserError if it is not there."""
+    number, count = device.partition(":")[2], len(tf.config.list_physical_devices("GPU"))
+    if int(number) >= count:
+        there = f"{count} GPU{'s' * (count > 1)}, from gpu:0" if count else "no GPU"
+        raise UserError(f"--device {device} is not there: TensorFlow finds {there}. Say another one, or auto.")
+    return number
+
+
+def environment(run, processes=1):
     """What the last bits of results depend on, beside the settings."""
     return {
         "tensorflow": tf.version.VERSION,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "threads": threads or os.cpu_count(),
+        "threads": run.threads or os.cpu_count(),
         "processes": processes,
+        "device": run.device,
+        "xla": run.xla,
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "default"),
+        "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "").replace(XLA_ON_CPU, "").strip() or "default",
     }
 
 
@@ -232,11 +271,11 @@ def record(run, dual, images, files, domains, processes=1, **more):
     """
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
-    now, path, changes = environment(run.threads, processes), config_path(run.run_dir), []
+    now, path, changes = environment(run, processes), config_path(run.run_dir), []
     if has_begun(run.run_dir) and path.exists():
         before = {"processes": 1, **load(run.run_dir)["environment"]}
-        differing = [name for name in now if before.get(name) != now[name]]
-        changes = [f"{name} was {before.get(name)} and is {now[name]} now" for name in differing]
+        differing = [name for name in now if name in before and before[name] != now[name]]
+        changes = [f"{name} was {before[name]} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
     fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
     made_of = {name: dataclasses.asdict(domain) for name, domain in domains.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import averages, distribute, gradients, image_pool, optimizers, randomness, spectral_norm
+from common import averages, distribute, gradients, image_pool, optimizers, precision, randomness, spectral_norm
 from common import tensorflow as tf
 from common.images import tensors
 from common.optimizers import Objective
@@ -55,6 +55,7 @@ def build(dual, A, B, index, images_in_epoch, matched=None, group=None):
     together, each on images of its own; see distribute.
     """
     group = group or distribute.Alone()
+    A, B = (precision.of_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())

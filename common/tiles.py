@@ -131,7 +131,8 @@ def _connect(dual, name, tile, overlap, source, target):
         direction.generator(x, None)
     with layers.statistics(give):
         made = direction.generator(x, None)
-    sees = receptive_field(made, x)
+    with layers.plain():
+        sees = receptive_field(direction.generator(x, None), x)
     if sees >= tile:
         raise UserError(
             f"--tile {tile} is less than the {sees:g} pixels that one pixel of these generators sees (U-Nets see the"

@@ -71,7 +71,7 @@ def _train(dual, images, run, files, domains, total, group, stopped, taken_over)
     validation = _validation_loaders(dual, images, domains) if run.eval_every else None
     partners = images.partners(dual, files)
     graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation, group)
-    with group.session(runs.session_config(run.threads)) as session:
+    with group.session(runs.session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, graph, run, group)
         evaluations = None
         if group.is_chief and graph.ways:

@@ -57,7 +57,7 @@ class Translator:
             weights = how.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
             checkpoints = Checkpoints(run_dir, variables=weights)
             graph.finalize()
-            self._session = runs.session(saved["run"].threads if threads is None else threads)
+            self._session = runs.session(saved["run"].threads if threads is None else threads, how.device, how.xla)
             self.step = checkpoints.restore(self._session, selected_one(run_dir, how.checkpoint))
 
     def __call__(self, direction, images, output_size="original", first=0):

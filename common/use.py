@@ -4,10 +4,11 @@ import dataclasses
 import re
 import sys
 
-from common import averages, randomness, settings
+from common import averages, precision, randomness, settings
 from common import tensorflow as tf
 from common.errors import UserError
-from common.settings import FREE, setting
+from common.run import Run, refuse_device
+from common.settings import FREE, override, setting
 
 SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 
@@ -33,6 +34,8 @@ class Use:
         " model where networks have seen one size alone.",
         resume=FREE,
     )
+    device: str = override(Run, "device", "auto")
+    xla: bool = override(Run, "xla", False)
     n_samples: int = setting(
         1,
         "Translations of each image, each with noise of its own; those after the first go to A2B_2, A2B_3 and so on.",
@@ -42,6 +45,7 @@ class Use:
 
     def __post_init__(self):
         settings.check(self)
+        refuse_device(self.device)
         if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
             raise UserError(f"--checkpoint {self.checkpoint} is none of: latest, best, all, or a step.")
         if self.scale_to not in ("auto", "keep", "model") and not re.fullmatch(SIZE, self.scale_to):
@@ -105,6 +109,7 @@ def connect(dual, name, images, index, sample=0):
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
+    images = precision.of_images(dual.precision, images)
     unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 

@@ -11,7 +11,7 @@ from common.images.download import download
 from common.run import Run
 from common.watchdog import RESTART
 from flags import help as help_page
-from flags import phases, quiet, streams
+from flags import phases, processor, quiet, streams
 from flags import settings as flag_settings
 from flags.parsing import OF_ONE_PHASE, OF_USE, Command, importable, model_name, parse, program_name
 
@@ -59,6 +59,7 @@ def _do(dual, argv):
     asked = parse(dual, argv)
     if asked.values.download or asked.values.download_from:
         _download(asked.values)
+    processor.decide()
     if not (asked.values.debug or asked.values.phase == "check_data" or phases.supervises(asked)):
         quiet.import_tensorflow()
     PHASES[asked.values.phase](dual, asked)

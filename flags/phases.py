@@ -38,6 +38,8 @@ INPUTS_OF_TEST = {
         "labels_B",
         "batch_size",
         "threads",
+        "device",
+        "xla",
     )
 }
 INPUTS_OF_TRANSLATION = {"run_dir", "dataset", "data_root", "limit", "batch_size", "threads"}
@@ -148,7 +150,7 @@ def import_phase(model, asked):
 
 def _refuse_use(dual, asked, but=frozenset()):
     """Raises UserError if a flag was given that only a trained run has a use for, `but` some."""
-    of_use = names_of(*OF_USE) - names_of(dual) - but
+    of_use = names_of(*OF_USE) - names_of(dual, Run) - but
     if useless := sorted(asked.given & of_use):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."

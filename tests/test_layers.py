@@ -133,6 +133,28 @@ def test_conv_to_few_channels_is_a_convolution(session):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("kind", ["conv", "to few", "deconv"])
+def test_what_comes_before_a_convolution_is_part_of_both_derivatives(session, kind):
+    """It is made again for the gradients: they are those of the layer that is given what it makes."""
+    x = tf.constant(RANDOM.normal(size=[2, 8, 9, 4]))
+
+    def before(x):
+        return layers.pad(tf.nn.softplus(x), 2, "REFLECT")
+
+    def layer(x, before):
+        with tf.variable_scope("layer", reuse=tf.AUTO_REUSE):
+            if kind == "deconv":
+                return layers.deconv(x, 3, 3, kernel(), from_first=True, before=before)
+            return layers.conv(x, 3, 7 if kind == "to few" else 3, 1, kernel(), padding="VALID", before=before)
+
+    found, expected = layer(x, before), layer(before(x), None)
+    weights = next(variable for name, variable in variables().items() if name == "layer/kernel")
+    dy = tf.constant(RANDOM.normal(size=expected.shape.as_list()))
+    each = [[y, *_two_derivatives(y, [x, weights], dy)] for y in (found, expected)]
+    for one, other in zip(*run(session, *each), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
 def _two_derivatives(y, of, dy):
     """The first derivatives of y·dy, and those of the sum of their squares."""
     first = tf.gradients(y, of, dy)

@@ -10,6 +10,7 @@ import sys
 import time
 
 from benchmarks.contenders.cases import CASES
+from flags import processor
 
 WARM_UP = 2  # steps before the first that counts
 
@@ -17,7 +18,9 @@ WARM_UP = 2  # steps before the first that counts
 def main():
     began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contender", choices=("toolkit", "pytorch", "tf1", "official"), help="a module beside this one")
+    parser.add_argument(
+        "contender", choices=("toolkit", "pytorch", "tf1", "official", "ceiling"), help="a module beside this one"
+    )
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
@@ -26,7 +29,7 @@ def main():
     first = time.monotonic() - began
     for _ in range(WARM_UP - 1):
         step()
-    _say({"seconds_to_first_step": first})
+    _say({"seconds_to_first_step": first, "operations": _operations(asked.contender, CASES[asked.case])})
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(line)):
@@ -38,14 +41,30 @@ def main():
 def _prepare(contender):
     """The function `prepare` of a contender, of which no other is imported: one library is enough for a process."""
     if contender == "toolkit":
+        processor.decide()
         from benchmarks.contenders.toolkit import prepare
     elif contender == "pytorch":
         from benchmarks.contenders.pytorch import prepare
     elif contender == "tf1":
         from benchmarks.contenders.tf1 import prepare
-    else:
+    elif contender == "official":
         from benchmarks.contenders.official import prepare
+    else:
+        from benchmarks.contenders.ceiling import prepare
     return prepare
+
+
+def _operations(contender, case):
+    """Of a step, of which something is to be said beside the ceiling; else 0."""
+    if contender == "ceiling":
+        from benchmarks.contenders.ceiling import OPERATIONS
+
+        return OPERATIONS
+    if contender == "toolkit":
+        from benchmarks.contenders.toolkit import operations
+
+        return operations(case)
+    return 0
 
 
 def _say(found):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from common import layers, plan, step, train, use
 from common import run as runs
-from common import step, train, use
 from common import tensorflow as tf
 from common.images import Images
 from common.run import Run
@@ -28,17 +28,28 @@ def prepare(case, threads):
         return _built(case, threads)
 
 
-def _built(case, threads):
-    if case.model == "dualgan":
-        return _from_files(case, threads)
-    tf.set_random_seed(SEED)
+def operations(case):
+    """Floating-point operations of a step, or a translation, with every convolution as it is defined."""
+    with tf.Graph().as_default(), layers.plain():
+        fetches, *_ = _fetches(case)
+        return plan.arithmetic(fetches)
+
+
+def _fetches(case):
+    """What is run, and its placeholders: A, B and the images' numbers."""
     shape = [1, case.size, case.size, 3]
     A, B, index = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, shape), tf.placeholder(tf.int64, [1])
     dual = dual_of(case)
     if case.training:
-        fetches = [each.update for each in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes]
-    else:
-        fetches = [use.connect(dual, "A2B", A, index)[0].fake]
+        return [each.update for each in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes], A, B, index
+    return [use.connect(dual, "A2B", A, index)[0].fake], A, B, index
+
+
+def _built(case, threads):
+    if case.model == "dualgan":
+        return _from_files(case, threads)
+    tf.set_random_seed(SEED)
+    fetches, A, B, index = _fetches(case)
     initialize = tf.global_variables_initializer()
     tf.get_default_graph().finalize()
     session = runs.session(threads)

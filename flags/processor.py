@@ -1,0 +1,41 @@
+"""What TensorFlow reads when it is imported, by what the processor is: decided before, and recorded in config.json."""
+
+import os
+import pathlib
+import sys
+
+from common.run import XLA_ON_CPU
+
+CPUINFO = pathlib.Path("/proc/cpuinfo")
+FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it was measured; see docs/performance.md
+
+
+def decide():
+    """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU.
+
+    Once TensorFlow is imported it is too late: then nothing is set, for config.json says what is.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    chosen = onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
+    if chosen is not None:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    if XLA_ON_CPU not in flags:  # which compiles nothing unless a session asks for it
+        os.environ["TF_XLA_FLAGS"] = f"{flags} {XLA_ON_CPU}".strip()
+
+
+def onednn(cpuinfo):
+    """TF_ENABLE_ONEDNN_OPTS for the processor that `cpuinfo`, the text of /proc/cpuinfo, tells of.
+
+    None, which leaves it to TensorFlow, for all others than were measured. (TensorFlow itself has oneDNN's operations
+    off where there is neither VNNI nor AMX.)
+
+    >>> onednn("flags\\t\\t: fpu avx2 fma")
+    '1'
+    """
+    for line in cpuinfo.splitlines():
+        name, _, found = line.partition(":")
+        if name.strip() == "flags":
+            return "1" if FOR_ONEDNN in found.split() else None
+    return None
