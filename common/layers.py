@@ -10,16 +10,12 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 import contextlib
 from typing import NamedTuple
 
-from common import gradients, precision, randomness, winograd
+from common import convolution, formulations, precision, randomness
 from common import tensorflow as tf
 
 # what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist and stay as they begin
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
-# channels that a convolution with a larger kernel makes, up to which it is computed otherwise; see _conv_to_few
-FEW = 4
-# channels, of the input and of the output, from which on Winograd's convolution pays, and values of what comes out
-MANY, LARGE = 128, 256
 
 
 def zeros(name):
@@ -44,15 +40,11 @@ def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=
     `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-
-    def convolved(x, weights):
-        return _formulation(x, weights, stride, padding)(x, weights)
-
-    return _with_bias(_after(before, convolved, x, weights), bias)
+    return _with_bias(convolution.conv(x, weights, stride, padding, before), bias)
 
 
 def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None):
-    """A transposed convolution that doubles height and width; `before` as of conv.
+    """A transposed convolution that doubles height and width; `before` as of conv, and of the same sides.
 
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
@@ -61,15 +53,10 @@ def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None
     weights = _variable("kernel", [size, size, filters, x.shape[-1]], x.dtype, kernel)
     more = size - 2 if from_first else 0
 
-    def convolved(x, weights):
-        batch, height, width = tf.unstack(tf.shape(x)[:3])
-        shape = tf.stack([batch, 2 * height + more, 2 * width + more, filters])
-        y = tf.nn.conv2d_transpose(x, weights, shape, strides=2, padding="VALID" if from_first else "SAME")
-        y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
-        y.set_shape([x.shape[0], *(None if side is None else 2 * side for side in x.shape[1:3]), filters])
-        return y
-
-    return _with_bias(_after(before, convolved, x, weights), bias)
+    sides = [2 * side + more for side in formulations.sides_of(x)]
+    y = convolution.transpose(x, weights, sides, 2, "VALID" if from_first else "SAME", before)
+    y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
+    return _with_bias(y, bias)
 
 
 def linear(x, outputs, kernel):
@@ -133,17 +120,6 @@ def statistics(handle):
         handles.pop()
 
 
-@contextlib.contextmanager
-def plain():
-    """Within it, convolutions are single ops, from which can be read what they are."""
-    asked = tf.get_collection_ref("plain_formulations")
-    asked.append(True)
-    try:
-        yield
-    finally:
-        asked.pop()
-
-
 def tanh(x):
     """tanh, in float32 at least."""
     return tf.tanh(precision.at_least_float32(x))
@@ -178,70 +154,6 @@ def _standardized(x, axes, epsilon):
         return y, gradient
 
     return standardized(x)
-
-
-def _after(before, convolved, x, weights):
-    """`convolved` of what `before` makes of `x`, which is made again when it is needed for gradients."""
-    if before is None:
-        return convolved(x, weights)
-
-    @tf.custom_gradient
-    def made(x, weights):
-        def gradient(dy):
-            with tf.control_dependencies([dy]):  # else it would be made at once, and kept
-                late = [tf.identity(x), tf.identity(weights)]  # of new ones, of which gradients are soon found
-            again = convolved(before(late[0]), late[1])  # itself nobody asks for: it is not computed
-            return gradients.gradients(again, late, [dy])
-
-        return convolved(before(x), weights), gradient
-
-    return made(x, weights)
-
-
-def _formulation(x, weights, stride, padding):
-    """How to convolve `x` with `weights`: each is equal to tf.nn.conv2d but for rounding."""
-    size, _, inputs, filters = weights.shape.as_list()
-    known = tf.get_collection("plain_formulations") or x.dtype == tf.bfloat16 or _on_gpu()
-    if not known and stride == 1 and padding == "VALID":
-        if filters <= FEW < size:
-            return _conv_to_few
-        values = x.shape[1:3].num_elements() or LARGE
-        if size in (3, 4) and min(inputs, filters) >= MANY and values >= LARGE:
-            return winograd.conv
-    return lambda x, weights: tf.nn.conv2d(x, weights, strides=stride, padding=padding)
-
-
-def _on_gpu():
-    """Whether there is a GPU, whose library has formulations of its own."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _conv_to_few(x, weights):
-    """A VALID convolution to few channels, in the formulations that are fastest on processors.
-
-    Forward a column of the kernel at a time, as channels that are then shifted and summed; the kernel's gradient as
-    that of the transposed convolution.
-    """
-
-    @tf.custom_gradient
-    def convolved(x, weights):
-        size, _, inputs, filters = weights.shape
-        columns = tf.reshape(tf.transpose(weights, [0, 2, 1, 3]), [size, 1, inputs, size * filters])
-        each = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=-1)
-        width = tf.shape(x)[2] - size + 1
-        y = gradients.add([tf.slice(part, [0, 0, n, 0], [-1, -1, width, -1]) for n, part in enumerate(each)])
-        y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
-
-        def gradient(dy):
-            dx = tf.nn.conv2d_backprop_input(tf.shape(x), weights, dy, [1] * 4, "VALID")
-            margin = [0, 0], [size - 1, size - 1], [size - 1, size - 1], [0, 0]
-            shape = [size, size, filters, inputs]
-            turned = tf.nn.conv2d_backprop_filter(tf.pad(dy, margin), shape, x, [1] * 4, "VALID")
-            return dx, tf.transpose(tf.reverse(turned, [0, 1]), [0, 1, 3, 2])
-
-        return y, gradient
-
-    return convolved(x, weights)
 
 
 def _with_bias(x, bias):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import layers, receptive_field, step
+from common import convolution, receptive_field, step
 from common import run as runs
 from common import tensorflow as tf
 
@@ -56,7 +56,7 @@ def plan(dual, images, run):
         A, B = (tf.placeholder(tf.float32, _shape(run, dual, channels)) for channels in shapes.values())
         index = tf.placeholder(tf.int64, [run.batch_size])
         built = step.build(dual, A, B, index, in_epoch)
-        with layers.plain():
+        with convolution.plain():
             networks = [each for direction, _ in built.pairs for each in _networks(direction)]
         operations = sum(arithmetic([each.update, *each.losses.values()]) for each in built.passes)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())

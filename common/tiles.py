@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import layers, use
+from common import convolution, layers, use
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import tensors
@@ -131,7 +131,7 @@ def _connect(dual, name, tile, overlap, source, target):
         direction.generator(x, None)
     with layers.statistics(give):
         made = direction.generator(x, None)
-    with layers.plain():
+    with convolution.plain():
         sees = receptive_field(direction.generator(x, None), x)
     if sees >= tile:
         raise UserError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common import layers, plan, step, train, use
+from common import convolution, plan, step, train, use
 from common import run as runs
 from common import tensorflow as tf
 from common.images import Images
@@ -30,7 +30,7 @@ def prepare(case, threads):
 
 def operations(case):
     """Floating-point operations of a step, or a translation, with every convolution as it is defined."""
-    with tf.Graph().as_default(), layers.plain():
+    with tf.Graph().as_default(), convolution.plain():
         fetches, *_ = _fetches(case)
         return plan.arithmetic(fetches)
 

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
-from common import layers
+from common import convolution
 from common import run as runs
 from common import tensorflow as tf
 from common.checkpoints import Checkpoints, selected_one
@@ -47,7 +47,7 @@ def opened(run_dir, use, directions, kinds, test_dropout, threads=0):
     dual, domains = dataclasses.replace(saved["dual"], test_dropout=test_dropout), runs.domains(saved)
     with tf.Graph().as_default():
         tf.set_random_seed(saved["run"].seed)
-        with layers.plain():  # which other programs know, at any size
+        with convolution.plain():  # which other programs know, at any size
             found = graph_of(dual, domains, directions, kinds)
         variables = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         checkpoints = Checkpoints(run_dir, variables=use.restored(dual, variables))

@@ -1,0 +1,127 @@
+"""How a convolution is computed: a formulation, of which gradients of any order are computed in the same way.
+
+A convolution, its transpose and the gradient of its kernel are each linear in both of what they are of, and the
+gradients of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on
+shapes; the figures are in docs/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own
+operations.
+"""
+
+import contextlib
+
+from common import gradients
+from common import tensorflow as tf
+from common.formulations import COLUMNS, TAPS, WINOGRAD, Library, Strided, sides_of
+
+TINY = 64  # values of a kernel for one channel of the input, up to which each is taken by itself
+FEW = 4  # channels that a convolution makes, up to which a larger kernel is taken a column at a time
+MANY, LARGE = 128, 256  # channels, of the input and of the output, and values of each, from which on Winograd's pays
+
+
+def conv(x, weights, stride, padding, before=None):
+    """The convolution of `x` [N, H, W, C] with a kernel [r, r, C, F]; `padding` is SAME or VALID.
+
+    `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
+    kept for them.
+    """
+    if _library_chooses(x):
+        how = Library(stride, padding)
+        return how.conv(x, weights) if before is None else of(how, x, weights, before)
+    return of(_fastest(x.shape[1:3], weights.shape.as_list(), stride, padding), x, weights, before)
+
+
+def transpose(y, weights, sides, stride, padding, before=None):
+    """The transpose of `conv`: of `y` [N, H', W', F] what has `sides` (H, W), numbers or tensors, and C channels.
+
+    `before` as of `conv`; here it keeps the sides.
+    """
+    if _library_chooses(y):
+        how = Library(stride, padding)
+        return how.transpose(y, weights, sides) if before is None else transpose_of(how, y, weights, sides, before)
+    return transpose_of(_fastest(y.shape[1:3], weights.shape.as_list(), stride, padding), y, weights, sides, before)
+
+
+@contextlib.contextmanager
+def plain():
+    """Within it, convolutions are single ops, from which can be read what they are."""
+    asked = tf.get_collection_ref("plain_convolutions")
+    asked.append(True)
+    try:
+        yield
+    finally:
+        asked.pop()
+
+
+def _library_chooses(x):
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    return bool(tf.get_collection("plain_convolutions")) or x.dtype == tf.bfloat16 or on_gpu
+
+
+def _fastest(sides, kernel, stride, padding):
+    """The Formulation that is the fastest on processors, for images with `sides`, None where they are not known."""
+    size, _, inputs, filters = kernel
+    if stride > 1:
+        return Strided(stride, padding)
+    if padding == "VALID" and filters * size**2 <= TINY:
+        return TAPS
+    if padding == "VALID" and filters <= FEW < size:
+        return COLUMNS
+    if (
+        padding == "VALID"
+        and size in (3, 4)
+        and min(inputs, filters) >= MANY
+        and (sides.num_elements() or LARGE) >= LARGE
+    ):
+        return WINOGRAD
+    return Library(stride, padding)
+
+
+def of(how, x, weights, before=None):
+    """The convolution in a Formulation, with its gradients in the same."""
+    before = before or tf.identity
+
+    @tf.custom_gradient
+    def convolved(x, weights):
+        def gradient(dy):
+            late_x, late_weights = _after(dy, x, weights)
+            given = before(late_x)
+            dgiven = transpose_of(how, dy, late_weights, sides_of(given))
+            dweights = _kernel_gradient(how, given, dy, int(weights.shape[0]))
+            return *gradients.gradients(given, [late_x], [dgiven]), dweights
+
+        return how.conv(before(x), weights), gradient
+
+    return convolved(x, weights)
+
+
+def transpose_of(how, y, weights, sides, before=None):
+    """The transposed convolution in a Formulation, with its gradients in the same."""
+    before = before or tf.identity
+
+    @tf.custom_gradient
+    def transposed(y, weights):
+        def gradient(dx):
+            late_y, late_weights = _after(dx, y, weights)
+            given = before(late_y)
+            dweights = _kernel_gradient(how, dx, given, int(weights.shape[0]))
+            return *gradients.gradients(given, [late_y], [of(how, dx, late_weights)]), dweights
+
+        return how.transpose(before(y), weights, sides), gradient
+
+    return transposed(y, weights)
+
+
+def _kernel_gradient(how, x, dy, size):
+    @tf.custom_gradient
+    def found(x, dy):
+        def gradient(dw):
+            return transpose_of(how, dy, dw, sides_of(x)), of(how, x, dw)
+
+        return how.kernel_gradient(x, dy, size), gradient
+
+    return found(x, dy)
+
+
+def _after(gradient, *values):
+    """`values` once `gradient` is there: else what is made of them forward would be kept until then."""
+    with tf.control_dependencies([gradient]):
+        return [tf.identity(value) for value in values]
