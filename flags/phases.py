@@ -155,8 +155,6 @@ def _refuse_use(dual, asked, but=frozenset()):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
         )
-    if "only" in asked.given and asked.values.only != "both":
-        raise UserError("--only is for --phase import_weights: a training has both directions. Leave it out.")
 
 
 def _refuse_cluster(asked):
