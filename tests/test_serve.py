@@ -330,7 +330,7 @@ def test_an_image_is_seen_before_and_after_and_downloaded(opened, photo, tmp_pat
     kept.value.save_as(tmp_path / "kept.png")
     np.testing.assert_array_equal(files.read(tmp_path / "kept.png")[0, 0], (5, 135, 225))
     shown.get_by_label("B → A").check()
-    shown.wait_for_function("document.querySelector('a.button').download.endsWith('B2A.png')")
+    shown.locator("a.button[download$='B2A.png']").wait_for()
     assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6  # as it is
 
 
