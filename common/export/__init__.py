@@ -117,7 +117,8 @@ def _whole(path):
 def _compared(ported, translator, model, images, given):
     sources = {direction[0] for direction in model.directions}
     found = {name: examples(name, images, model.dual, model.domains, given) for name in sorted(sources)}
-    apart = [comparison.compare(each, translator, found[each.direction[0]][0]) for each in ported]
+    wanted = comparison.Wanted(translator)
+    apart = [comparison.compare(each, wanted, found[each.direction[0]][0]) for each in ported]
     return apart, " and ".join(dict.fromkeys(where for _, where in found.values()))
 
 
