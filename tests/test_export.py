@@ -272,7 +272,7 @@ def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, c
     np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["tflite", "onnx"])
+@pytest.mark.parametrize("name", [pytest.param("tflite", marks=pytest.mark.slow), "onnx"])
 def test_bands_of_eight_bits_are_pixels(tmp_path, name):
     if name == "onnx":
         pytest.importorskip("onnxruntime")
