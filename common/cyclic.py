@@ -5,6 +5,7 @@ import dataclasses
 from common import losses
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual
+from common.errors import UserError
 from common.settings import setting
 
 
@@ -60,6 +61,14 @@ class CyclicDual(Dual):
     def in_use(self):
         """This dual without the identity loss, which takes both domains through a generator as one batch."""
         return dataclasses.replace(self, lambda_identity=0.0)
+
+    def refuse_training(self):
+        """Raises UserError if there is one direction alone, and so no way back."""
+        if self.only != "both":
+            raise UserError(
+                f"--only {self.only} is for weights that are imported and used: a training translates there and back,"
+                " and has both directions. Leave it out."
+            )
 
     def _translate(self, generator, real, target, key_fake, key_same):
         """`real` and `target` through a generator: as one batch, where the identity loss needs both."""

@@ -249,6 +249,10 @@ class Dual(abc.ABC):
         """This dual without what training alone needs."""
         return self
 
+    def refuse_training(self):
+        """Raises UserError if it can be used, but not trained."""
+        return
+
     @property
     def noisy(self):
         """Whether two translations of one image by a trained run may differ."""

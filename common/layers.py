@@ -136,24 +136,31 @@ def _norm(x, axes, epsilon, affine):
 
 def _standardized(x, axes, epsilon):
     if handles := tf.get_collection("statistics_of_norms"):
-        mean = tf.reduce_mean(x, axes, keepdims=True)
-        mean, variance = handles[-1](mean, tf.reduce_mean(tf.square(x - mean), axes, keepdims=True))
+        mean = _mean(x, axes)
+        mean, variance = handles[-1](mean, _mean(tf.square(x - mean), axes))
         return (x - mean) * tf.rsqrt(variance + epsilon)
 
     @tf.custom_gradient
     def standardized(x):
         """With the gradient as it is after all that cancels is left out: half of the passes over the values."""
-        centred = x - tf.reduce_mean(x, axes, keepdims=True)
-        inverse = tf.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + epsilon)
+        centred = x - _mean(x, axes)
+        inverse = tf.rsqrt(_mean(tf.square(centred), axes) + epsilon)
         y = centred * inverse
 
         def gradient(dy):
-            along = tf.reduce_mean(dy * y, axes, keepdims=True)
-            return (dy - tf.reduce_mean(dy, axes, keepdims=True) - y * along) * inverse
+            along = _mean(dy * y, axes)
+            return (dy - _mean(dy, axes) - y * along) * inverse
 
         return y, gradient
 
     return standardized(x)
+
+
+def _mean(x, axes):
+    """The mean along `axes`, one after the other: a single sum of so many float32 loses a digit more."""
+    for axis in reversed(axes):
+        x = tf.reduce_mean(x, axis, keepdims=True)
+    return x
 
 
 def _with_bias(x, bias):

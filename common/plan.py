@@ -47,6 +47,7 @@ def plan(dual, images, run):
 
     Raises UserError if there are no images.
     """
+    dual.refuse_training()
     files = images.training_files(dual)
     dual, in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, in_epoch)

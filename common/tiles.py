@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import convolution, layers, use
+from common import convolution, layers
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import tensors
@@ -126,13 +126,13 @@ def _connect(dual, name, tile, overlap, source, target):
         given.extend(placeholders)
         return placeholders
 
-    direction, _ = use.connect(dual, name, x, tf.zeros([1], tf.int64))
+    generator = dual.in_use().network(name, "generator")
     with layers.statistics(measure):
-        direction.generator(x, None)
+        generator(x, None)
     with layers.statistics(give):
-        made = direction.generator(x, None)
+        made = generator(x, None)
     with convolution.plain():
-        sees = receptive_field(direction.generator(x, None), x)
+        sees = receptive_field(generator(x, None), x)
     if sees >= tile:
         raise UserError(
             f"--tile {tile} is less than the {sees:g} pixels that one pixel of these generators sees (U-Nets see the"

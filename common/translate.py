@@ -134,7 +134,7 @@ def _way(dual, name, scale, source, target):
     size, index = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
     x = x if scale is None else tensors.resize(x, tf.constant(scale), dual)
-    translated = tensors.in_own_size(x, dual, lambda padded: use.connect(dual, name, padded, index)[0].fake)
+    translated = tensors.in_own_size(x, dual, lambda padded: use.translated(dual, name, padded, index))
     wanted = tf.where(size > 0, size, tf.shape(translated)[1:3])
     same = tf.reduce_all(tf.equal(wanted, tf.shape(translated)[1:3]))
     made = tf.cond(same, lambda: translated, lambda: tensors.resize(translated, wanted, dual))

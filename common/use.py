@@ -123,7 +123,7 @@ def connect(dual, name, images, index, sample=0):
 def translated(dual, name, images, index):
     """The fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
     key = _key(f"{name}/fake", index) if dual.test_dropout else None
-    return dual.in_use().network(name, "generator")(images, key)
+    return dual.in_use().network(name, "generator")(precision.of_images(dual.precision, images), key)
 
 
 def _key(called, index, sample=0):

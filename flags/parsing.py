@@ -146,6 +146,7 @@ def parts_of(dual, asked):
         images, run = (flag_settings.read(part, values) for part in (Images, Run))
         like = warm_start.dual_like(run.init_from, dual) if run.init_from else None
         made = flag_settings.amend(like, values, present(values)) if like else flag_settings.read(dual, values)
+        made.refuse_training()
         return [made, images, run]
     saved = runs.load(values.run_dir)
     if not isinstance(saved["dual"], dual):

@@ -155,8 +155,6 @@ def _refuse_use(dual, asked, but=frozenset()):
         raise UserError(
             f"--{useless[0]} is for --phase test, evaluate or translate: it says how a run is used. Leave it out."
         )
-    if "only" in asked.given and asked.values.only != "both":
-        raise UserError("--only is for --phase import_weights: a training has both directions. Leave it out.")
 
 
 def _refuse_cluster(asked):
@@ -247,6 +245,11 @@ def export_phase(dual, asked):
         print(each.describe())
     for each in found.removed:
         print(f"removed, as it is too far from the run: {each.describe()}")
+    if not found.takes_pixels:
+        print(
+            f"--format {how.format} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel and frozen"
+            " take pixels."
+        )
     if dataclasses.replace(saved["dual"], test_dropout=True).noisy and not noisy:
         print("The noise of dropout is off in it; --test_dropout keeps it, where the format can draw.")
     if not saved["dual"].any_size:

@@ -1,6 +1,6 @@
 """A server that stands in for a run: python -m tests.serving [--FIELD VALUE ...] of a Service, and `seconds` an image.
 
-It inverts what A2B takes, and B2A takes as it is; B has images of 16 bits.
+It inverts what A2B takes, and leaves what B2A takes as it is.
 """
 
 import sys
@@ -19,7 +19,7 @@ class Inverting:
     run_dir, step = "runs/stand-in", 1234
     dual = types.SimpleNamespace(directions=("A2B", "B2A"))
 
-    def __init__(self, seconds, deep):
+    def __init__(self, seconds=0.0, deep=False):
         self._seconds, self._domains = seconds, {"A": EIGHT_BITS, "B": DEEP if deep else EIGHT_BITS}
 
     def source(self, direction):
@@ -34,11 +34,13 @@ class Inverting:
         time.sleep(self._seconds)
         if image.shape[:2] == (13, 13):
             raise RuntimeError("a secret of the server")
+        if image.shape[:2] == (14, 14):
+            raise MemoryError
         made = 255 - image if direction == "A2B" else image
         return made.astype("uint16") * 257 if self.target(direction) is DEEP else made
 
 
 if __name__ == "__main__":
     given = {name.removeprefix("--"): value for name, value in zip(sys.argv[1::2], sys.argv[2::2])}
-    stand_in = Inverting(float(given.pop("seconds", 0.0)), bool(given.pop("deep", "")))
+    stand_in = Inverting(float(given.pop("seconds", 0.0)))
     serve(stand_in, Service(**{name: value if name == "host" else int(value) for name, value in given.items()}))

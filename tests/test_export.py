@@ -21,6 +21,7 @@ from common.images.pixels import Domain
 from common.translate import Translator
 from common.use import Use
 from common.weights import npz
+from dualgan import DualGAN
 from flags import command
 from pix2pix import Pix2Pix
 from tests import small
@@ -226,14 +227,18 @@ def test_a_difference_that_is_no_number_does_not_fit():
     assert comparison.Difference(ported, 1, 1.0, 0.0, 1.0, "").fits
 
 
-def test_images_of_other_types_and_bands(tmp_path):
-    """uint16 of one channel becomes five bands of floating point."""
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A run that makes five bands of floating point of uint16, of one channel."""
     A, B = Domain(1, "uint16", 500.0, 3000.0), Domain(5, "float32", -1.0, 7.0)
-    dual = small.dualgan(channels_A=1, channels_B=5)
-    run, folder = small.untrained(tmp_path / "run", dual, A, B), tmp_path / "model"
+    return small.untrained(tmp_path_factory.mktemp("deep"), small.dualgan(channels_A=1, channels_B=5, ngf=16), A, B)
+
+
+def test_images_of_other_types_and_bands(deep, tmp_path):
+    folder = tmp_path / "model"
     files.write(tmp_path / "in" / "0.png", RANDOM.integers(500, 3001, [20, 31, 1], np.uint16))
     how = Export(format="savedmodel", direction="A2B", output=str(folder), input=str(tmp_path / "in"))
-    found = export(run, how, runs.load(run)["images"])
+    found = export(deep, how, runs.load(deep)["images"])
     assert [each.ported.name for each in found.kept] == ["A2B", "A2B_float"]  # PNG does not hold five bands
     assert found.compared_on == how.input
     text = (folder / "README.md").read_text()
@@ -241,7 +246,46 @@ def test_images_of_other_types_and_bands(tmp_path):
     assert "Images of A have 1 channels of uint16 from 500 to 3,000, which become -1 to 1." in text
     (tmp_path / "in" / "0.png").unlink()
     with pytest.raises(UserError, match="No image in --input"):
-        export(run, dataclasses.replace(how, output=str(tmp_path / "other")), runs.load(run)["images"])
+        export(deep, dataclasses.replace(how, output=str(tmp_path / "other")), runs.load(deep)["images"])
+
+
+@pytest.mark.parametrize("name", ["tflite", "onnx"])
+def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, capsys, name):
+    """What they know nothing of is said, and what the README scales instead gives what the run gives."""
+    if name == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+    line = f"main --phase export --format {name} --direction A2B --run_dir {deep} --output {tmp_path / 'model'}"
+    command.main(DualGAN, line.split())
+    said = capsys.readouterr().out
+    assert f"--format {name} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel" in said
+    assert "A2B_float: largest difference" in said and " A2B: " not in said
+    monkeypatch.chdir(tmp_path / "model")
+    (code,) = re.findall(r"```python\n(.*?)```", pathlib.Path("README.md").read_text(), flags=re.DOTALL)
+    taken = RANDOM.integers(500, 3001, [20, 31, 1], np.uint16)
+    np.save("photo.npy", taken)
+    exec(code, {})
+    made = np.load("translated.npy")
+    with Translator(deep, Use(scale_to="keep")) as translator:
+        wanted = translator("A2B", taken)
+    assert made.dtype == wanted.dtype == np.float32 and wanted.std() > 0.1
+    np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [pytest.param("tflite", marks=pytest.mark.slow), "onnx"])
+def test_bands_of_eight_bits_are_pixels(tmp_path, name):
+    if name == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+    run = small.untrained(tmp_path / "run", small.dualgan(channels_A=5, channels_B=2), Domain(5), Domain(2))
+    how = Export(format=name, direction="A2B", output=str(tmp_path / "model"))
+    found = export(run, how, runs.load(run)["images"])
+    whole = [each for each in found.kept if each.ported.weights == "float32"]
+    assert [each.ported.name for each in whole] == ["A2B", "A2B_float"] and found.takes_pixels
+    assert whole[0].unit == "grey levels" and whole[1].largest < 1e-5
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert "uint8 [N, H, W, 5]; uint8 [N, H, W, 2]" in text
+    assert 'np.load("photo.npy")[None]  # [N, H, W, 5] of uint8' in text
 
 
 def test_bytes_are_for_what_png_holds():

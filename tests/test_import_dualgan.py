@@ -104,12 +104,12 @@ def made_here(run_dir, images, names):
 
 @pytest.mark.parametrize(
     ("inner", "late", "linear", "netD"),
-    {
-        "2020": (3, True, "d_h3_lin", "global"),
-        "2020, patches": (3, True, "", "patch"),
-        "2017, later": (5, False, "", "patch_2017"),
-        "2017": (5, False, "h3_lin", "global_2017"),
-    }.values(),
+    [
+        pytest.param(3, True, "d_h3_lin", "global", id="2020"),
+        pytest.param(3, True, "", "patch", id="2020-patches", marks=pytest.mark.slow),
+        pytest.param(5, False, "", "patch_2017", id="2017-later"),
+        pytest.param(5, False, "h3_lin", "global_2017", id="2017", marks=pytest.mark.slow),
+    ],
 )
 def test_networks_of_every_year(tmp_path, inner, late, linear, netD):
     images = {name: RANDOM.uniform(-1, 1, [1, SIZE, SIZE, 3 if name == "A" else 1]).astype(np.float32) for name in "AB"}

@@ -6,35 +6,13 @@ import numpy as np
 import pytest
 
 from common import run as runs
+from common import tensorflow as tf
 from common.images import files
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command
 from pix2pix import Pix2Pix
-from tests.torch_files import program, write_zip
-
-
-def resnet(inputs, outputs, filters, seed=0, blocks=6, wide=7):
-    """{name: array} of a ResNet with instance norm, as its layers are listed in what was published."""
-    random, shapes = np.random.default_rng(seed), {}
-
-    def layer(name, shape, biases):
-        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = shape, (biases,)
-
-    layer("model.1", (filters, inputs, wide, wide), filters)
-    for number, width in ((4, 2 * filters), (7, 4 * filters)):
-        layer(f"model.{number}", (width, width // 2, 3, 3), width)
-    for block in range(blocks):
-        for number in (1, 5):
-            layer(f"model.{10 + block}.conv_block.{number}", (4 * filters, 4 * filters, 3, 3), 4 * filters)
-    for number, width in ((10 + blocks, 4 * filters), (13 + blocks, 2 * filters)):
-        layer(f"model.{number}", (width, width // 2, 3, 3), width // 2)
-    layer(f"model.{17 + blocks}", (outputs, filters, 7, 7), outputs)
-    return {name: (0.1 * random.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
-
-
-def save(path, arrays):
-    return str(write_zip(path, program(arrays), arrays))
+from tests.published_arrays import patch_critic, pixel_critic, resnet, save, unet
 
 
 def run(model, line):
@@ -57,7 +35,7 @@ def pair(tmp_path, monkeypatch):
     return "--phase import_weights --source latest_net_G_A.pth,latest_net_G_B.pth"
 
 
-def test_a_run_folder_that_translates_tests_and_evaluates(pair, dataset, capsys):
+def test_a_run_folder_that_translates_and_tests(pair, dataset, capsys):
     run(CycleGAN, f"{pair} --run_dir run --image_size 32 --load_size 32")
     said = capsys.readouterr().out
     shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters."  # counted by hand
@@ -75,7 +53,6 @@ def test_a_run_folder_that_translates_tests_and_evaluates(pair, dataset, capsys)
     run(CycleGAN, "--phase test --run_dir run --dataset set --data_root .")
     assert "Step 0." in capsys.readouterr().out
     assert json.loads((runs.pathlib.Path("run") / "test" / "metrics.json").read_text())["images"] == 4
-    run(CycleGAN, "--phase evaluate --run_dir run --dataset set --data_root .")
     assert "--init_from run" in refusal(CycleGAN, "--phase train --run_dir run --dataset set --data_root .")
     assert "unknown" in refusal(CycleGAN, "--phase test --run_dir run")
     assert "run already" in refusal(CycleGAN, f"{pair} --run_dir run")
@@ -134,3 +111,71 @@ def test_flags_that_have_no_use(pair):
     assert "each once" in refusal(CycleGAN, "--phase import_weights --run_dir run --source a,a")
     assert "is for --phase import_weights" in refusal(CycleGAN, "--phase train --dataset x --source a")
     assert "both directions" in refusal(CycleGAN, "--phase plan --dataset x --only A2B")
+    assert "both directions" in refusal(CycleGAN, "--phase check_data --dataset x --only A2B")
+
+
+def values(run_dir):
+    """{name: array} of the newest checkpoint of a run."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(f"{run_dir}/checkpoints"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypatch, dataset, capsys):
+    """A U-Net of pix2pix, and its critic, which sees A and B."""
+    monkeypatch.chdir(tmp_path)
+    dataset("set", size=64, train_A=1, train_B=1, val_A=1, val_B=1)
+    source = f"{save('net_G.pth', unet(3, 1, 1))},{save('net_D.pth', patch_critic(4, 2, 1, 'batch'))}"
+    run(Pix2Pix, f"--phase import_weights --source {source} --run_dir run --load_size 64")
+    said = capsys.readouterr().out
+    assert "A2B/generator from net_G.pth: netG unet_64, ngf 1, norm batch;" in said
+    assert "A2B/critic from net_D.pth: netD patch, ndf 2, n_layers 1, norm_D batch; 331 parameters." in said
+    before = values("run")
+    run(Pix2Pix, "--phase export --run_dir run --format npz --output model --input set/val/A")
+    arrays = dict(np.load("model/weights.npz"))
+    assert arrays.pop("config").size and arrays.keys() == {name for name in before if "generator" in name}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    own = "--dataset set --data_root ."
+    run(Pix2Pix, f"--phase evaluate --run_dir run {own}")
+    assert "Step 0" in capsys.readouterr().out
+    run(Pix2Pix, f"--phase train --init_from run {own} --run_dir more --steps 1 --lr_G 0 --lr_D 0 --notensorboard")
+    assert "Begun with A2B/generator and A2B/critic of run/checkpoints" in capsys.readouterr().out
+    after = values("more")
+    assert runs.load("more")["dual"].netG == "unet_64"
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[name], array, err_msg=name)
+
+
+def test_critics_of_every_kind(tmp_path, monkeypatch):
+    """D_A judges what G_A makes; those of pixels, and of other depths, are taken; what fits nowhere is named."""
+    monkeypatch.chdir(tmp_path)
+    for way, critic in {"A": pixel_critic(1, 2), "B": pixel_critic(3, 2, seed=1)}.items():
+        save(f"latest_net_G_{way}.pth", resnet(*((3, 1) if way == "A" else (1, 3)), 1))
+        save(f"latest_net_D_{way}.pth", critic)
+    line, named = "--phase import_weights --source", ("G_A", "G_B", "D_A", "D_B")
+    both = ",".join(f"latest_net_{name}.pth" for name in named)
+    run(CycleGAN, f"{line} {both} --run_dir run --image_size 32 --load_size 32")
+    assert (runs.load("run")["dual"].netD, runs.load("run")["dual"].ndf) == ("pixel", 2)
+    found = values("run")
+    for way, channels in (("A2B", 1), ("B2A", 3)):
+        kernel = pixel_critic(channels, 2, seed=way == "B2A")["net.0.weight"]
+        np.testing.assert_array_equal(found[f"{way}/critic/first/kernel"], kernel.transpose(2, 3, 1, 0))
+
+    def of(sources, model=CycleGAN):
+        said = refusal(model, f"{line} {sources} --run_dir other --image_size 32 --load_size 32")
+        assert not runs.has_begun("other")
+        return said
+
+    save("other_D_B.pth", patch_critic(3, 2, 2))
+    ends = "latest_net_G_A.pth,latest_net_G_B.pth"
+    assert "latest_net_D_A.pth has netD pixel, and other_D_B.pth patch" in of(
+        f"{ends},latest_net_D_A.pth,other_D_B.pth"
+    )
+    swapped = of(f"{ends},{save('x_D_A.pth', pixel_critic(3, 2))}")
+    assert "net.0.weight is [2, 3, 1, 1], not [2, 1, 1, 1]" in swapped
+    assert "no generator of that direction" in of("latest_net_G_A.pth,latest_net_D_B.pth")
+    assert "no generator of that direction" in of("latest_net_D_A.pth")
+    alone = of(f"latest_net_G_A.pth,{save('D.pth', patch_critic(1, 2))}", Pix2Pix)
+    assert "model.0.weight is [2, 1, 4, 4], not [2, 4, 4, 4]" in alone
+    run(Pix2Pix, f"{line} latest_net_G_A.pth,{save('p.pth', pixel_critic(4, 2, 'batch'))} --run_dir pair")
+    assert (runs.load("pair")["dual"].netD, runs.load("pair")["dual"].norm_D) == ("pixel", "batch")

@@ -252,3 +252,10 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
         assert found == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
         checked += abs(difference) > 1e-6
     assert checked >= 3
+
+
+def test_means_of_large_maps_keep_their_digits(session):
+    """65,536 values of float32: a sum of all at once is off by ten times as much."""
+    x = np.random.default_rng(0).normal(2.0, 3.0, [1, 256, 256, 8]).astype(np.float32)
+    found = session.run(layers._mean(tf.constant(x), [1, 2]))
+    np.testing.assert_allclose(found[0, 0, 0], x.mean(axis=(0, 1, 2), dtype=np.float64), rtol=0, atol=1e-6)

@@ -9,6 +9,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from common import plan
 from common import run as runs
 from common import tensorflow as tf
 from common import train as training
@@ -16,6 +17,8 @@ from common.errors import UserError
 from common.images import Images, files
 from common.monitor import Monitor
 from common.run import Run
+from cyclegan import CycleGAN
+from dualgan import DualGAN
 from tests import small
 
 
@@ -356,3 +359,12 @@ def test_how_long_a_run_is():
     assert Run("x").total_steps(dual, 4) == 100  # 50 epochs of 4 images, 2 a step
     with pytest.raises(UserError, match="--steps 1 and --epochs 2 both say how long"):
         Run("x", steps=1, epochs=2)
+
+
+@pytest.mark.parametrize("model", [CycleGAN, DualGAN])
+def test_one_direction_alone_is_not_trained(setup, model):
+    dual, (_, images, run) = model(only="A2B"), setup()
+    for begin in (training.train, plan.plan):
+        with pytest.raises(UserError, match=r"--only A2B is for weights that are imported .* has both directions"):
+            begin(dual, images, run)
+    assert not run.path().exists()

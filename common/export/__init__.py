@@ -26,6 +26,7 @@ from common.export import arrays, comparison, frozen_graph, onnx_graph, readme, 
 from common.export.examples import examples
 from common.export.model import opened
 from common.export.ported import FULL
+from common.export.signatures import FLOAT
 from common.settings import FREE, setting
 from common.translate import Translator
 from common.use import Use
@@ -68,6 +69,11 @@ class Exported(NamedTuple):
     removed: list  # the same, of files that were too far from the run
     compared_on: str
     step: int
+
+    @property
+    def takes_pixels(self):
+        """Whether it takes images as the run has them; else the format does not know their types."""
+        return any(each.ported.kind != FLOAT for each in self.kept)
 
 
 def export(run_dir, how, images, use=None, threads=0, test_dropout=False):
@@ -117,7 +123,8 @@ def _whole(path):
 def _compared(ported, translator, model, images, given):
     sources = {direction[0] for direction in model.directions}
     found = {name: examples(name, images, model.dual, model.domains, given) for name in sorted(sources)}
-    apart = [comparison.compare(each, translator, found[each.direction[0]][0]) for each in ported]
+    wanted = comparison.Wanted(translator)
+    apart = [comparison.compare(each, wanted, found[each.direction[0]][0]) for each in ported]
     return apart, " and ".join(dict.fromkeys(where for _, where in found.values()))
 
 

@@ -42,11 +42,33 @@ class Difference(NamedTuple):
         )
 
 
-def compare(ported, translator, images):
-    """The Difference between a Ported and a Translator that keeps sizes, on `images`, [H, W, C] of its Domain each."""
-    pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, translator, images)
-    apart = [np.abs(np.asarray(made, np.float64) - np.asarray(wanted, np.float64)) for made, wanted in pairs]
-    limit, unit = _limit(ported, translator.target(ported.direction))
+class Wanted:
+    """What a run makes of images, by a Translator that keeps sizes: made once, however often it is asked for."""
+
+    def __init__(self, translator):
+        self.translator, self._made = translator, {}
+
+    def pixels(self, direction, images, first=0):
+        """`images`, [N, H, W, C] or [H, W, C] of the source's Domain, as those of the target's; see Translator."""
+        first = first if self.translator.dual.noisy else 0  # which else is of no account
+        return self._once(direction, images, first, lambda: self.translator(direction, images, first=first))
+
+    def floats(self, direction, image):
+        """An image [H, W, C] of the source's Domain, as values in [-1, 1]."""
+        return self._once(direction, image, "floats", lambda: self.translator.in_floats(direction, image))
+
+    def _once(self, direction, images, how, make):
+        key = direction, how, images.shape, images.tobytes()
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+
+def compare(ported, wanted, images):
+    """The Difference between a Ported and what is Wanted, on `images`, [H, W, C] of the Domain that it takes each."""
+    pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, wanted, images)
+    apart = [np.abs(np.asarray(made, np.float64) - np.asarray(run, np.float64)) for made, run in pairs]
+    limit, unit = _limit(ported, wanted.translator.target(ported.direction))
     largest, total = max(each.max() for each in apart), sum(each.sum() for each in apart)
     return Difference(ported, len(images), largest, total / sum(each.size for each in apart), limit, unit)
 
@@ -61,28 +83,28 @@ def _limit(ported, target):
     return float(np.floor(rounded)), "grey levels" if target.dtype == "uint8" else "levels"
 
 
-def _of_pixels(ported, translator, images):
+def _of_pixels(ported, wanted, images):
     """(what was made, what is wanted) of each image, and of two at once."""
     for image in images:
-        yield _same_shape(ported.call(image[None])[0], translator(ported.direction, image))
+        yield _same_shape(ported.call(image[None])[0], wanted.pixels(ported.direction, image))
     batch = np.stack([images[0], images[0][:, ::-1]])
-    yield _same_shape(ported.call(batch), translator(ported.direction, batch))
+    yield _same_shape(ported.call(batch), wanted.pixels(ported.direction, batch))
 
 
-def _of_floats(ported, translator, images):
-    source = translator.source(ported.direction)
+def _of_floats(ported, wanted, images):
+    source = wanted.translator.source(ported.direction)
     for image in images:
         scaled = ((image.astype(np.float64) - source.low) / (source.span / 2) - 1.0).astype(np.float32)
-        yield _same_shape(ported.call(scaled[None])[0], translator.in_floats(ported.direction, image))
+        yield _same_shape(ported.call(scaled[None])[0], wanted.floats(ported.direction, image))
 
 
-def _of_bytes(ported, translator, images):
+def _of_bytes(ported, wanted, images):
     """All at once, whatever their sizes."""
     with tempfile.TemporaryDirectory() as folder:
         made = ported.call([_encoded(image, f"{folder}/image.png") for image in images])
         for number, (image, png) in enumerate(zip(images, made)):
-            wanted = translator(ported.direction, image, first=number)  # by which noise goes
-            yield _same_shape(_decoded(png, f"{folder}/image.png"), wanted)
+            run = wanted.pixels(ported.direction, image, first=number)  # by which noise goes
+            yield _same_shape(_decoded(png, f"{folder}/image.png"), run)
 
 
 def _encoded(image, path):
@@ -98,7 +120,7 @@ def _decoded(png, path):
     return pixels if alpha is None else np.concatenate(Image(pixels, alpha), axis=-1)
 
 
-def _same_shape(made, wanted):
-    if made.shape != wanted.shape or made.dtype != wanted.dtype:
-        raise ValueError(f"{made.dtype} {made.shape} in place of {wanted.dtype} {wanted.shape}")
-    return made, wanted
+def _same_shape(made, run):
+    if made.shape != run.shape or made.dtype != run.dtype:
+        raise ValueError(f"{made.dtype} {made.shape} in place of {run.dtype} {run.shape}")
+    return made, run

@@ -1,5 +1,7 @@
 """The README.md beside an export: what is in it, how near it is to the run, and ten lines that use it."""
 
+import numpy as np
+
 from common.export import arrays, frozen_graph, onnx_graph, savedmodel, tflite
 from common.export.ported import FULL
 from common.export.signatures import BYTES, FLOAT, IMAGE, PIXELS, TRANSLATED
@@ -88,18 +90,34 @@ def example(model, form):
     source, target = model.ends(first.direction)
     eight_bits = first.kind == PIXELS and source.dtype == target.dtype == "uint8"
     pictures = eight_bits and {source.channels, target.channels} <= {*MODES}
-    if pictures:
-        dropped = "[..., None]" if source.channels == 1 else ""
-        last = ", ..., 0" if target.channels == 1 else ""
-        mode = MODES[source.channels]
-        read = f'image = np.asarray(Image.open("photo.png").convert("{mode}")){dropped}[None]  # [N, H, W, C]'
-        write = f'Image.fromarray(translated[0{last}]).save("translated.png")'
-    else:
-        made_of = source.dtype if first.kind == PIXELS else "float32 in [-1, 1]"
-        read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {made_of}'
-        write = 'np.save("translated.npy", translated[0])'
     imports = "from PIL import Image\n" if pictures else ""
+    read, write = (_pictures if pictures else _arrays if first.kind == PIXELS else _scaled)(source, target)
     return LINES[form].format(name=first.name, imports=imports, read=read, write=write)
+
+
+def _pictures(source, target):
+    """(a line that reads an image of a Domain, a line that writes one of another)."""
+    dropped = "[..., None]" if source.channels == 1 else ""
+    last = ", ..., 0" if target.channels == 1 else ""
+    mode = MODES[source.channels]
+    read = f'image = np.asarray(Image.open("photo.png").convert("{mode}")){dropped}[None]  # [N, H, W, C]'
+    return read, f'Image.fromarray(translated[0{last}]).save("translated.png")'
+
+
+def _arrays(source, target):
+    """The same, of what is no picture."""
+    del target
+    read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}'
+    return read, 'np.save("translated.npy", translated[0])'
+
+
+def _scaled(source, target):
+    """The same, where values are scaled to [-1, 1] before and back after."""
+    read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}\n'
+    read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
+    back = f"(translated[0] + 1.0) * {target.span / 2!r} + {target.low!r}"
+    whole = f"np.rint({back})" if np.dtype(target.dtype).kind != "f" else back
+    return read, f'np.save("translated.npy", ({whole}).astype("{target.dtype}"))'
 
 
 def _ends(difference, model):
@@ -127,7 +145,10 @@ def _notes(model, form, found):
         domain = model.domains[name]
         yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, which become -1 to 1."
     if all(each.ported.kind == FLOAT for each in found):
-        yield "This format takes no pixels of these types: scale them to [-1, 1] before, and back after."
+        yield (
+            "This format takes no pixels of these types: scale them to [-1, 1] before, and back after, as above."
+            " `--format savedmodel` and `frozen` take them as they are."
+        )
     if any(each.ported.kind == BYTES for each in found):
         yield (
             "Files are decoded by TensorFlow. What is transparent becomes white; that EXIF data say that an image is"

@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from common import tensorflow as tf
 from common.report import page
 from common.serve import answers
 from common.serve.worker import Full, Worker
@@ -37,6 +36,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+EXHAUSTED = "ResourceExhaustedError"  # what TensorFlow calls a lack of memory
 CLOSES = {"Connection": "close"}  # as it does after what it did not read, or did not foresee
 SENTENCES = {
     404: "There is nothing at this address: it is /, /translate or /healthz.",
@@ -173,7 +173,7 @@ def _full(request, error):
 
 def _failed(request, error):
     """Of what nobody foresaw; where it came from is said here, and not to the client."""
-    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+    if isinstance(error, MemoryError) or type(error).__name__ == EXHAUSTED:
         return _sentence(507, "There is not enough memory for the image. Send a smaller one.", CLOSES)
     return _sentence(500, "The image could not be translated. What went wrong is in the log of the server.", CLOSES)
 

@@ -1,5 +1,7 @@
 """Networks of PyTorch, saved by it and imported, make what they make there."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -63,9 +65,18 @@ def compare(tmp_path, name, network, images, given=None):
     np.testing.assert_allclose(made_by(tmp_path, name, images, given), expected, rtol=0, atol=NEAR)
 
 
-@pytest.mark.parametrize("dropout", [False, True], ids=["plain", "dropout"])
-@pytest.mark.parametrize("norm", ["instance", "batch"])
-@pytest.mark.parametrize("blocks", [6, 9])
+def slow_but(soon, *values):
+    """All combinations of `values`; those that are not of `soon`, which show one of each, are slow."""
+    marks = {True: (), False: pytest.mark.slow}
+    return [pytest.param(*each, marks=marks[each in soon]) for each in itertools.product(*values)]
+
+
+RESNETS = slow_but({(6, "batch", True), (9, "instance", False)}, (6, 9), ("instance", "batch"), (False, True))
+UNETS = slow_but({(128, "instance"), (256, "batch")}, (64, 128, 256), ("instance", "batch"))
+CRITICS = slow_but({("patch", "batch"), ("pixel", "instance")}, ("patch", "pixel"), ("instance", "batch"))
+
+
+@pytest.mark.parametrize(("blocks", "norm", "dropout"), RESNETS)
 def test_resnet(tmp_path, blocks, norm, dropout):
     network = published.randomized(published.resnet(3, 1, 4, blocks, norm, dropout))
     file = save_both(network, tmp_path / "latest_net_G.pth", legacy=dropout != (norm == "batch"))
@@ -75,8 +86,7 @@ def test_resnet(tmp_path, blocks, norm, dropout):
     compare(tmp_path, "A2B/generator", network, random_images((20, 24), 3))
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch"])
-@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize(("size", "norm"), UNETS)
 def test_unet(tmp_path, size, norm):
     network = published.randomized(published.Unet(1, 3, 2, size.bit_length() - 1, norm))
     file = save_both(network, tmp_path / "latest_net_G.pth", legacy=norm == "batch")
@@ -86,8 +96,7 @@ def test_unet(tmp_path, size, norm):
     compare(tmp_path, "B2A/generator", network, random_images((size, size), 1))
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch"])
-@pytest.mark.parametrize("kind", ["patch", "pixel"])
+@pytest.mark.parametrize(("kind", "norm"), CRITICS)
 def test_critics(tmp_path, kind, norm):
     critic = {
         "patch": lambda: published.patch_critic(3, 2, 2, norm),
