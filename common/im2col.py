@@ -9,6 +9,7 @@ import numpy as np
 
 from common import gradients
 from common import tensorflow as tf
+from common.constants import constant
 
 
 def conv(x, weights, stride, padding):
@@ -24,8 +25,10 @@ def transpose(y, weights, sides, stride, padding):
     size, _, inputs, filters = weights.shape.as_list()
     found = tf.matmul(tf.reshape(y, [-1, filters]), tf.reshape(weights, [-1, filters]), transpose_b=True)
     rows = tf.pad(tf.reshape(found, [-1, inputs]), [[0, 1], [0, 0]])  # the last, of zeros, is what is not there
-    parts = [tf.gather(rows, at.reshape(-1)) for at in _sources(y.shape.as_list(), size, sides, stride, padding)]
-    return tf.reshape(gradients.add(parts), [y.shape[0], *sides, inputs])
+    sources = _sources(y.shape.as_list(), size, sides, stride, padding)
+    return tf.reshape(
+        gradients.add([tf.gather(rows, constant(at.reshape(-1))) for at in sources]), [y.shape[0], *sides, inputs]
+    )
 
 
 def kernel_gradient(x, dy, size, stride, padding):
@@ -44,7 +47,7 @@ def columns(x, size, stride, padding):
         x, height, width = tf.pad(x, [[0, 0], rows, more, [0, 0]]), height + sum(rows), width + sum(more)
     n, p, q, i, j = np.ogrid[:batch, :down, :across, :size, :size]
     at = (n * height + p * stride + i) * width + q * stride + j
-    found = tf.gather(tf.reshape(x, [-1, channels]), at.astype(np.int32).reshape(-1))
+    found = tf.gather(tf.reshape(x, [-1, channels]), constant(at.astype(np.int32).reshape(-1)))
     return tf.reshape(found, [batch * down * across, size * size * channels])
 
 

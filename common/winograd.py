@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from common import tensorflow as tf
+from common.constants import constant
 
 TILE = 6  # side of a tile of the input; what comes out of it is as much smaller as a VALID convolution makes it
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))  # and infinity
@@ -83,7 +84,7 @@ def basis(size):
 
 
 def _matmul(matrix, values):
-    return tf.matmul(tf.constant(matrix, values.dtype), values)
+    return tf.matmul(constant(matrix, values.dtype), values)
 
 
 def _tiles(x, size):
@@ -139,4 +140,4 @@ def _least(index, limit):
 
 
 def _flat(index):
-    return index.reshape(-1) if isinstance(index, np.ndarray) else tf.reshape(index, [-1])
+    return constant(index.reshape(-1)) if isinstance(index, np.ndarray) else tf.reshape(index, [-1])
