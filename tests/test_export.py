@@ -245,8 +245,11 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     assert "uint16 [N, H, W, 1]; float32 [N, H, W, 5]" in text
     assert "Images of A have 1 channels of uint16 from 500 to 3,000, which become -1 to 1." in text
     (tmp_path / "in" / "0.png").unlink()
-    with pytest.raises(UserError, match="No image in --input"):
-        export(deep, dataclasses.replace(how, output=str(tmp_path / "other")), runs.load(deep)["images"])
+    for given, said in {str(tmp_path / "in"): "No image in --input", "nowhere": "There is no --input nowhere"}.items():
+        other = dataclasses.replace(how, output=str(tmp_path / "other"), input=given)
+        with pytest.raises(UserError, match=said):
+            export(deep, other, runs.load(deep)["images"])
+    assert not list(tmp_path.glob("*other*"))
 
 
 @pytest.mark.parametrize("name", ["tflite", "onnx"])

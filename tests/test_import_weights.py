@@ -56,6 +56,8 @@ def test_a_run_folder_that_translates_and_tests(pair, dataset, capsys):
     assert "--init_from run" in refusal(CycleGAN, "--phase train --run_dir run --dataset set --data_root .")
     assert "unknown" in refusal(CycleGAN, "--phase test --run_dir run")
     assert "run already" in refusal(CycleGAN, f"{pair} --run_dir run")
+    line = "--phase import_weights --source run --run_dir other"
+    assert "run is a run folder: use it as it is" in refusal(CycleGAN, line)
 
 
 def test_one_way_alone(pair, capsys):

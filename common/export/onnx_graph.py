@@ -33,11 +33,9 @@ def write(model, folder):
 
 
 def ported(model, folder):
-    """The signatures, as onnxruntime runs their files."""
-    return [
-        Ported(FILE.format(each.name), each.name, each.direction, each.kind, FULL, _caller(folder, each))
-        for each in model.signatures
-    ]
+    """The signatures, one after the other, as onnxruntime runs their files."""
+    for each in model.signatures:
+        yield Ported(FILE.format(each.name), each.name, each.direction, each.kind, FULL, _caller(folder, each))
 
 
 def _caller(folder, signature):
