@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -60,7 +61,7 @@ def exported(run, tmp_path_factory):
 
     def once(name):
         if name not in found:
-            ways = "A2B" if name in ("tflite", "onnx") else "both"
+            ways = "both" if name in ("savedmodel", "npz") else "A2B"
             how = Export(format=name, direction=ways, output=str(root / name))
             found[name] = pathlib.Path(how.output), export(run, how, runs.load(run)["images"])
         return found[name]
@@ -77,7 +78,8 @@ def test_whole_weights_give_what_the_run_gives(exported, name):
     folder, found = exported(name)
     assert (found.compared_on, found.step, found.removed) == ("drawn images", 7, [])
     kinds = ["", "_float", "_bytes"][: 2 if name == "npz" else 3]
-    assert [each.ported.name for each in found.kept] == [way + kind for way in ("A2B", "B2A") for kind in kinds]
+    ways = ("A2B",) if name == "frozen" else ("A2B", "B2A")
+    assert [each.ported.name for each in found.kept] == [way + kind for way in ways for kind in kinds]
     for each in found.kept:
         assert each.images == 5
         assert each.largest <= (1e-5 if each.ported.kind == "float" else 1)
@@ -362,3 +364,16 @@ def test_a_model_that_tflite_does_not_take_is_a_sentence(monkeypatch):
     monkeypatch.setattr(make, "from_saved_model", lambda folder, signature_keys: Converter())
     with pytest.raises(UserError, match=r"does not take this model \(no such operation\)"):
         tflite._converted("folder", "A2B", "float32")
+
+
+def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_path):
+    converter = pytest.importorskip("tf2onnx.convert")
+    pytest.importorskip("onnxruntime")
+
+    def fails(*_, **__):
+        raise RuntimeError(f"no such operation, {os.environ['TF2ONNX_CATCH_ERRORS']}\nat length")
+
+    monkeypatch.setattr(converter, "from_graph_def", fails)
+    match = r"tf2onnx does not take this model \(no such operation, FALSE\)"
+    refused(run, tmp_path, match, format="onnx", direction="A2B")
+    assert "TF2ONNX_CATCH_ERRORS" not in os.environ

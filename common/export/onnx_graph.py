@@ -1,18 +1,22 @@
 """ONNX: a file for each signature, made by tf2onnx and run by onnxruntime."""
 
+import contextlib
+import gc
 import importlib
 import logging
+import os
 import pathlib
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import UserError, reason
 from common.export.ported import FULL, Ported, frozen
 from common.export.signatures import IMAGE, TRANSLATED, of_common_types
 
 kinds = of_common_types
 OPSET = 17  # of 2022: what most runtimes know
 FILE = "{}.onnx"
+CATCHES = "TF2ONNX_CATCH_ERRORS"  # a variable of the environment that tf2onnx reads
 
 
 def write(model, folder):
@@ -21,21 +25,45 @@ def write(model, folder):
     _library("onnxruntime")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     for each in model.signatures:
-        proto, _ = tf2onnx.from_graph_def(
-            frozen(model, [each]),
-            name=each.name,
-            input_names=[each.image.name],
-            output_names=[each.translated.name],
-            opset=OPSET,
-            tensors_to_rename={each.image.name: IMAGE, each.translated.name: TRANSLATED},
-        )
-        pathlib.Path(folder, FILE.format(each.name)).write_bytes(proto.SerializeToString())
+        content = _converted(tf2onnx, model, each).SerializeToString()
+        pathlib.Path(folder, FILE.format(each.name)).write_bytes(content)
+        gc.collect()  # graphs of tf2onnx, which refer to themselves, with all weights
 
 
 def ported(model, folder):
     """The signatures, one after the other, as onnxruntime runs their files."""
     for each in model.signatures:
         yield Ported(FILE.format(each.name), each.name, each.direction, each.kind, FULL, _caller(folder, each))
+
+
+def _converted(tf2onnx, model, signature):
+    try:
+        with _without_copies():
+            proto, _ = tf2onnx.from_graph_def(
+                frozen(model, [signature]),
+                name=signature.name,
+                input_names=[signature.image.name],
+                output_names=[signature.translated.name],
+                opset=OPSET,
+                tensors_to_rename={signature.image.name: IMAGE, signature.translated.name: TRANSLATED},
+            )
+    except Exception as error:  # of any class: it is another program's
+        raise UserError(
+            f"tf2onnx does not take this model ({reason(error)}). Say --format savedmodel, frozen or tflite."
+        ) from error
+    return proto
+
+
+@contextlib.contextmanager
+def _without_copies():
+    """Within it, tf2onnx keeps no copy of all weights before each of its optimizations, for the case that one fails."""
+    before = os.environ.get(CATCHES)
+    os.environ[CATCHES] = "FALSE"
+    try:
+        yield
+    finally:
+        os.environ.pop(CATCHES)
+        os.environ.update({CATCHES: before} if before is not None else {})
 
 
 def _caller(folder, signature):
