@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.util
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -350,7 +349,7 @@ def test_what_cannot_be_asked_for(tmp_path):
 
 
 def test_a_library_that_is_missing_is_a_sentence(run, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "tf2onnx.convert", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx.tfonnx", None)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     refused(run, tmp_path, r"is missing: pip install '\.\[onnx\]'", format="onnx", direction="A2B")
 
@@ -367,13 +366,12 @@ def test_a_model_that_tflite_does_not_take_is_a_sentence(monkeypatch):
 
 
 def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_path):
-    converter = pytest.importorskip("tf2onnx.convert")
+    converter = pytest.importorskip("tf2onnx.tfonnx")
     pytest.importorskip("onnxruntime")
 
     def fails(*_, **__):
-        raise RuntimeError(f"no such operation, {os.environ['TF2ONNX_CATCH_ERRORS']}\nat length")
+        raise RuntimeError("no such operation\nat length")
 
-    monkeypatch.setattr(converter, "from_graph_def", fails)
-    match = r"tf2onnx does not take this model \(no such operation, FALSE\)"
+    monkeypatch.setattr(converter, "process_tf_graph", fails)
+    match = r"tf2onnx does not take this model \(no such operation\)"
     refused(run, tmp_path, match, format="onnx", direction="A2B")
-    assert "TF2ONNX_CATCH_ERRORS" not in os.environ
