@@ -98,6 +98,8 @@ def _there(name):
     """The file of a name, or what TensorFlow calls a checkpoint; raises UserError if there is none."""
     if prefix := dualgan.prefix_of(name):
         return prefix
+    if runs.has_begun(name):
+        raise UserError(f"{name} is a run folder: use it as it is, or begin a training with --init_from {name}.")
     if not pathlib.Path(name).is_file():
         raise UserError(f"There is no file {name}, and no checkpoint of that name. --source names files of weights.")
     return name

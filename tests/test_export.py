@@ -60,7 +60,7 @@ def exported(run, tmp_path_factory):
 
     def once(name):
         if name not in found:
-            ways = "A2B" if name in ("tflite", "onnx") else "both"
+            ways = "both" if name in ("savedmodel", "npz") else "A2B"
             how = Export(format=name, direction=ways, output=str(root / name))
             found[name] = pathlib.Path(how.output), export(run, how, runs.load(run)["images"])
         return found[name]
@@ -77,7 +77,8 @@ def test_whole_weights_give_what_the_run_gives(exported, name):
     folder, found = exported(name)
     assert (found.compared_on, found.step, found.removed) == ("drawn images", 7, [])
     kinds = ["", "_float", "_bytes"][: 2 if name == "npz" else 3]
-    assert [each.ported.name for each in found.kept] == [way + kind for way in ("A2B", "B2A") for kind in kinds]
+    ways = ("A2B",) if name == "frozen" else ("A2B", "B2A")
+    assert [each.ported.name for each in found.kept] == [way + kind for way in ways for kind in kinds]
     for each in found.kept:
         assert each.images == 5
         assert each.largest <= (1e-5 if each.ported.kind == "float" else 1)
@@ -245,8 +246,11 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     assert "uint16 [N, H, W, 1]; float32 [N, H, W, 5]" in text
     assert "Images of A have 1 channels of uint16 from 500 to 3,000, which become -1 to 1." in text
     (tmp_path / "in" / "0.png").unlink()
-    with pytest.raises(UserError, match="No image in --input"):
-        export(deep, dataclasses.replace(how, output=str(tmp_path / "other")), runs.load(deep)["images"])
+    for given, said in {str(tmp_path / "in"): "No image in --input", "nowhere": "There is no --input nowhere"}.items():
+        other = dataclasses.replace(how, output=str(tmp_path / "other"), input=given)
+        with pytest.raises(UserError, match=said):
+            export(deep, other, runs.load(deep)["images"])
+    assert not list(tmp_path.glob("*other*"))
 
 
 @pytest.mark.parametrize("name", ["tflite", "onnx"])
@@ -345,7 +349,7 @@ def test_what_cannot_be_asked_for(tmp_path):
 
 
 def test_a_library_that_is_missing_is_a_sentence(run, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "tf2onnx.convert", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx.tfonnx", None)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     refused(run, tmp_path, r"is missing: pip install '\.\[onnx\]'", format="onnx", direction="A2B")
 
@@ -359,3 +363,15 @@ def test_a_model_that_tflite_does_not_take_is_a_sentence(monkeypatch):
     monkeypatch.setattr(make, "from_saved_model", lambda folder, signature_keys: Converter())
     with pytest.raises(UserError, match=r"does not take this model \(no such operation\)"):
         tflite._converted("folder", "A2B", "float32")
+
+
+def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_path):
+    converter = pytest.importorskip("tf2onnx.tfonnx")
+    pytest.importorskip("onnxruntime")
+
+    def fails(*_, **__):
+        raise RuntimeError("no such operation\nat length")
+
+    monkeypatch.setattr(converter, "process_tf_graph", fails)
+    match = r"tf2onnx does not take this model \(no such operation\)"
+    refused(run, tmp_path, match, format="onnx", direction="A2B")

@@ -356,14 +356,21 @@ def test_an_image_is_dropped_on_the_page(opened, photo):
     assert shown.locator("a.button").get_attribute("download") == "dropped_A2B.png"
 
 
-def test_what_is_wrong_is_said_on_the_page(opened, tmp_path, stand_in):
+def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
+    """And what was made of another image before is seen no more."""
     shown = opened()
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
     files.write(tmp_path / "large.png", image(101, 100))
     with shown.expect_response("**/translate*") as asked:
         choose(shown, tmp_path / "large.png")
     assert asked.value.status == 413
     shown.get_by_text("The image has 10,100 pixels, and 10,000 are taken.").wait_for()
     assert shown.locator(".said.wrong").count() == 1 and not shown.get_by_role("link", name="Download").is_visible()
+    assert not shown.locator(".stage").is_visible()
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
+    assert shown.locator(".stage").is_visible() and not shown.locator(".said.wrong").count()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,5 +1,7 @@
 """A run that begins with the weights of another: which it takes, what begins anew, and that it goes on to the bit."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from common import train as training
 from common import warm_start
 from common.checkpoints import Checkpoints
 from common.errors import UserError
-from common.images import Images
+from common.images import Images, files
 from common.run import Run
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -22,6 +24,17 @@ ROLES = ("A2B/generator", "A2B/critic", "B2A/generator", "B2A/critic")
 @pytest.fixture
 def images(dataset):
     return Images("set", str(dataset("set", train_A=2, train_B=2)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of three steps, each of which is kept, and of its images."""
+    root = tmp_path_factory.mktemp("trained")
+    for number, domain in enumerate("AB"):
+        for name in ("0", "1"):
+            files.write(root / "set" / "train" / domain / f"{name}.png", np.full([16, 16, 3], 8 * number, np.uint8))
+    train(Gain(), Images("set", str(root)), root / "old", 3, save_every=1, keep=3)
+    return root / "old"
 
 
 def train(dual, images, name, steps, **more):
@@ -43,22 +56,21 @@ def still(**fields):
     return Gain(rate=0.0, **fields)
 
 
-def test_weights_of_all_networks(images, tmp_path, capsys):
-    before = train(Gain(), images, tmp_path / "old", 3)
-    after = train(still(), images, tmp_path / "new", 1, init_from=str(tmp_path / "old"))
+def test_weights_of_all_networks(trained, images, tmp_path, capsys):
+    before = values(trained)
+    after = train(still(), images, tmp_path / "new", 1, init_from=str(trained))
     said = capsys.readouterr().out
-    assert f"Begun with {' and '.join(ROLES)} of {tmp_path}/old/checkpoints/model-00000003; anew: optimizers." in said
+    assert f"Begun with {' and '.join(ROLES)} of {trained}/checkpoints/model-00000003; anew: optimizers." in said
     for name in ROLES:
         assert after[f"{name}/gain"] == before[f"{name}/gain"]
         assert after[f"{name}/gain"] not in (2.0, 3.0)  # as it was drawn
     assert after["batches_read"] == 1
-    assert runs.load(tmp_path / "new")["run"].init_from == str(tmp_path / "old")
+    assert runs.load(tmp_path / "new")["run"].init_from == str(trained)
 
 
-def test_a_checkpoint_of_before_and_generators_alone(images, tmp_path, capsys):
-    train(Gain(), images, tmp_path / "old", 3, save_every=1, keep=3)
-    first = values(tmp_path / "old", 1)
-    path = str(tmp_path / "old" / "checkpoints" / "model-00000001")
+def test_a_checkpoint_of_before_and_generators_alone(trained, images, tmp_path, capsys):
+    first = values(trained, 1)
+    path = str(trained / "checkpoints" / "model-00000001")
     after = train(still(), images, tmp_path / "new", 1, init_from=path, init_critics=False)
     assert "anew: A2B/critic, B2A/critic, optimizers." in capsys.readouterr().out
     assert after["A2B/generator/gain"] == first["A2B/generator/gain"] != 2.0
@@ -109,9 +121,9 @@ def test_all_that_belongs_to_networks_is_taken(images, tmp_path):
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
+def test_going_on_is_as_ever_and_needs_the_other_no_more(trained, images, tmp_path):
     small = Gain(ema_decay=0.5, pool_size=2)
-    train(Gain(), images, tmp_path / "old", 2)
+    shutil.copytree(trained, tmp_path / "old")
     source = str(tmp_path / "old")
     whole = train(small, images, tmp_path / "whole", 3, init_from=source)
     train(small, images, tmp_path / "parts", 1, init_from=source)
@@ -125,9 +137,9 @@ def test_going_on_is_as_ever_and_needs_the_other_no_more(images, tmp_path):
 
 
 def test_what_does_not_fit_is_named(images, tmp_path):
-    source = folder_of(dualgan(image_size=16), tmp_path / "old", images)
+    source = folder_of(dualgan(image_size=16), tmp_path / "old", images, ROLES[:2])
 
-    def refused(dual, init_from=source, roles=ROLES, **more):
+    def refused(dual, init_from=source, roles=ROLES[:1], **more):
         with tf.Graph().as_default(), tf.Session() as session, pytest.raises(UserError) as error:
             built(dual, roles)
             warm_start.begin(session, Run(str(tmp_path / "new"), init_from=init_from, **more), roles)
@@ -136,9 +148,9 @@ def test_what_does_not_fit_is_named(images, tmp_path):
     said = refused(dualgan(image_size=16, ngf=2))
     assert "A2B/generator/down_0/bias is [2] here and [4] there; A2B/generator/down_0/kernel" in said
     assert "down_2/bias is [16] here and missing there" in refused(dualgan(image_size=16, depth=3))
-    assert "--noinit_critics" in refused(dualgan(image_size=16, ndf=2))
+    assert "--noinit_critics" in refused(dualgan(image_size=16, ndf=2), roles=ROLES[:2])
     path = folder_of(dualgan(image_size=16), tmp_path / "one", images, ROLES[:1])
-    assert "nothing to begin with" in refused(dualgan(image_size=16), path, ROLES[2:])
+    assert "nothing to begin with" in refused(dualgan(image_size=16), path, ROLES[2:3])
     assert "no trained run" in refused(Gain(), str(tmp_path))
     folder = tmp_path / "old" / "checkpoints"
     assert "neither the folder" in refused(Gain(), str(folder / "model-00000007"))

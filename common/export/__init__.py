@@ -84,19 +84,23 @@ def export(run_dir, how, images, use=None, threads=0, test_dropout=False):
     nothing is left of it then. `use` is a Use: weights and checkpoint. `test_dropout`: whether noise stays.
     """
     form, use = FORMATS[how.format], dataclasses.replace(use or Use(), scale_to="keep", direction=how.direction)
-    dual = runs.load_trained(run_dir)["dual"]
+    saved = runs.load_trained(run_dir)
+    dual, domains = saved["dual"], runs.domains(saved)
     selected_one(run_dir, use.checkpoint)  # which says so if there is none
     directions = _directions(dual, how.direction)
     if test_dropout and how.format in NOISELESS:
         raise UserError(f"--test_dropout draws noise, and --format {how.format} cannot. Leave it out.")
+    sources = sorted({direction[0] for direction in directions})
+    seen, where = _seen(sources, images, dual, domains, how.input)
     with _whole(pathlib.Path(how.output)) as folder:
         with opened(run_dir, use, directions, form.kinds, test_dropout, threads) as model:
             form.write(model, folder)
         with Translator(run_dir, use, threads, test_dropout) as translator:
-            found, compared_on = _compared(form.ported(model, folder), translator, model, images, how.input)
-        kept, removed = sorted_out(found, folder)
+            wanted = comparison.Wanted(translator)
+            apart = [comparison.compare(each, wanted, seen[each.direction[0]]) for each in form.ported(model, folder)]
+        kept, removed = sorted_out(apart, folder)
         (folder / "README.md").write_text(readme.text(model, form, kept), encoding="utf-8")
-    return Exported(kept, removed, compared_on, model.step)
+    return Exported(kept, removed, where, model.step)
 
 
 def _directions(dual, asked):
@@ -120,12 +124,12 @@ def _whole(path):
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _compared(ported, translator, model, images, given):
-    sources = {direction[0] for direction in model.directions}
-    found = {name: examples(name, images, model.dual, model.domains, given) for name in sorted(sources)}
-    wanted = comparison.Wanted(translator)
-    apart = [comparison.compare(each, wanted, found[each.direction[0]][0]) for each in ported]
-    return apart, " and ".join(dict.fromkeys(where for _, where in found.values()))
+def _seen(names, images, dual, domains, given):
+    """({domain: the images that are compared on}, where they are from)."""
+    found = {name: examples(name, images, dual, domains, given) for name in names}
+    return {name: each for name, (each, _) in found.items()}, " and ".join(
+        dict.fromkeys(where for _, where in found.values())
+    )
 
 
 def sorted_out(found, folder):

@@ -70,7 +70,8 @@ def compare(ported, wanted, images):
     apart = [np.abs(np.asarray(made, np.float64) - np.asarray(run, np.float64)) for made, run in pairs]
     limit, unit = _limit(ported, wanted.translator.target(ported.direction))
     largest, total = max(each.max() for each in apart), sum(each.sum() for each in apart)
-    return Difference(ported, len(images), largest, total / sum(each.size for each in apart), limit, unit)
+    closed = ported._replace(call=None)  # which may hold a network
+    return Difference(closed, len(images), largest, total / sum(each.size for each in apart), limit, unit)
 
 
 def _limit(ported, target):

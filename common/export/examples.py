@@ -20,6 +20,8 @@ def examples(name, images, dual, domains, given=""):
     domain = domains[name]
     if given:
         path = pathlib.Path(given)
+        if not path.exists():
+            raise UserError(f"There is no --input {given}: it is an image, or a folder of images, to compare on.")
         found = [path] if path.is_file() else folders.images_in(path)
         made, why = _read(found, lambda path: files.read(path, domain))
         if not made:

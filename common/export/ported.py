@@ -19,18 +19,26 @@ class Ported(NamedTuple):
     direction: str
     kind: str
     weights: str  # what they are stored in
-    call: Callable  # images [N, H, W, C], or a list of bytes -> the same, translated
+    call: Callable | None  # images [N, H, W, C], or a list of bytes -> the same, translated; None: it is closed
 
 
 def of_graph(graph, file, signatures, session=None):
-    """The Ported of Signatures in a graph, each by the names of its tensors."""
-    session = session or tf.Session(graph=graph)
+    """The Ported of Signatures in a graph, each by the names of its tensors.
 
-    def caller(each):
+    One after the other, and each in a session of its own, which has a copy of the constants, unless there is one.
+    """
+
+    def caller(each, used):
         ends = graph.get_tensor_by_name(each.image.name), graph.get_tensor_by_name(each.translated.name)
-        return lambda images: session.run(ends[1], {ends[0]: images})
+        return lambda images: used.run(ends[1], {ends[0]: images})
 
-    return [Ported(file, each.name, each.direction, each.kind, FULL, caller(each)) for each in signatures]
+    for each in signatures:
+        used = session or tf.Session(graph=graph)
+        try:
+            yield Ported(file, each.name, each.direction, each.kind, FULL, caller(each, used))
+        finally:
+            if used is not session:
+                used.close()
 
 
 def frozen(model, signatures):

@@ -26,14 +26,12 @@ def write(model, folder):
 
 
 def ported(model, folder):
-    """All files, as the interpreter of TensorFlow runs them."""
-    found = []
+    """All files, one after the other, as the interpreter of TensorFlow runs them."""
     for each in model.signatures:
         for weights, file in FILES.items():
             path = pathlib.Path(folder, file.format(each.name))
             call = _caller(path, each.image.dtype.as_numpy_dtype)
-            found.append(Ported(path.name, each.name, each.direction, each.kind, weights, call))
-    return found
+            yield Ported(path.name, each.name, each.direction, each.kind, weights, call)
 
 
 def _converted(folder, name, weights):

@@ -14,8 +14,8 @@ function translating() {
     "div",
     { class: "result", hidden: true },
     element("div", { class: "controls" }, directions, download),
-    slider.stage,
     said,
+    slider.stage,
   );
   const drop = dropping(take);
 
@@ -25,6 +25,7 @@ function translating() {
     Object.assign(state, { file, url: URL.createObjectURL(file), made: new Map() });
     drop.classList.add("small");
     result.hidden = false;
+    slider.under.replaceChildren(); // what was made of another image
     show(slider.over, state.url, file.name, slider.size);
     translate();
   }
@@ -37,10 +38,11 @@ function translating() {
     const { file, direction, made } = state;
     if (!made.has(direction)) {
       waiting(true);
+      slider.stage.hidden = false;
       say("Translating …");
       const answer = await ask(file, direction, () => turn === state.turn && say("The server is busy; waiting …"));
       if (answer.url) made.set(direction, answer);
-      else if (turn === state.turn) return say(answer.wrong, true);
+      else if (turn === state.turn) return fail(answer.wrong);
     }
     if (turn === state.turn) finish(made.get(direction), direction, file);
   }
@@ -49,9 +51,14 @@ function translating() {
     show(slider.under, url, name);
     slider.call(direction[0], direction);
     slider.move(50);
+    slider.stage.hidden = false;
     Object.assign(download, { href: url, download: name, hidden: false });
     waiting(false);
     say("");
+  }
+  function fail(sentence) {
+    slider.stage.hidden = true; // it has nothing beside the image, if it is one
+    say(sentence, true);
   }
   function waiting(is) {
     slider.stage.classList.toggle("waiting", is);
