@@ -10,7 +10,7 @@ def gradients(loss, of, along=None):
 
     What a value gets from its several uses is added two by two. TensorFlow's AddN of three
     and more begins with whichever buffer happens to be free, so its rounding changes from run
-    to run. (The arithmetic optimizer would join the pairs again: sessions switch it off.)
+    to run. (TensorFlow's arithmetic optimizer would join the pairs again: sessions switch it off.)
     """
     return tf.gradients(loss, of, along, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 

@@ -142,10 +142,10 @@ def session_config(threads, device="auto", xla=False):
         config.gpu_options.visible_device_list = _number_of_gpu(device)
     rewrites = config.graph_options.rewrite_options
     if device == "cpu" or not tf.config.list_physical_devices("GPU"):
-        # rewriting graphs takes seconds to begin with, and folds initial values into constants; steps are as fast without
+        # to rewrite graphs takes seconds, and folds initial values into constants; no step is the faster for it
         rewrites.disable_meta_optimizer = True
-    # where layouts are chosen for a GPU, two of its parts are off: the remapper does not understand graphs with second
-    # derivatives, says so at length, and gives up; the other makes sums whose rounding depends on timing (see gradients)
+    # for GPUs, where it chooses layouts, two of its parts are off: the remapper does not understand graphs with second
+    # derivatives, says so at length, and gives up; the other makes sums whose rounding depends on timing: see gradients
     rewrites.remapping = rewrites.arithmetic_optimization = 2  # RewriterConfig.OFF
     if xla:
         if not tf.config.list_physical_devices("GPU") and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
