@@ -5,10 +5,7 @@ import pytest
 
 from common import tiles
 from common.errors import UserError
-from common.images import Images, files
-from common.run import Run
 from common.tiles import TiledTranslator
-from common.train import train
 from common.translate import Translator
 from common.use import Use
 from cyclegan import CycleGAN
@@ -27,17 +24,13 @@ def image(height, width):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("tiles")
-    for folder in ("train/A", "train/B"):
-        files.write(root / "set" / folder / "0.png", image(32, 32))
     shape = {"image_size": 32, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1}
     duals = {
         "resnet": CycleGAN(**shape, netG="resnet_6blocks", lambda_identity=0.0),
         "unet": small.dualgan(),
         "noisy": Pix2Pix(**shape, netG="resnet_6blocks", dropout=0.5),
     }
-    for name, dual in duals.items():
-        train(dual, Images("set", data_root=str(root)), Run(str(root / name), steps=1))
-    return {name: str(root / name) for name in duals}
+    return {name: small.untrained(root / name, dual) for name, dual in duals.items()}
 
 
 @pytest.mark.parametrize(("height", "width"), [(330, 290), (200, 420), (64, 64), (5, 300)])

@@ -1,6 +1,7 @@
 """Translation keeps names, folders, formats and sizes, and one bad file stops no other."""
 
 import concurrent.futures
+import dataclasses
 import pathlib
 import zlib
 
@@ -17,9 +18,7 @@ from common.errors import UserError
 from common.images import Images, files, tensors
 from common.images.pixels import EIGHT_BITS
 from common.jobs import Translation
-from common.run import Run
 from common.test import test as run_test
-from common.train import train
 from common.translate import Translator, translate
 from common.use import Use
 from pix2pix import Pix2Pix
@@ -41,7 +40,7 @@ def trained(tmp_path_factory):
     shape = {"image_size": 32, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1}
     any_size = Pix2Pix(**shape, netG="resnet_6blocks", norm="instance", dropout=0.0, channels_B=1, antialias=False)
     for name, dual in (("dualgan", small.dualgan()), ("pix2pix", any_size)):
-        train(dual, Images("set", data_root=str(root)), Run(str(root / name), steps=1))
+        small.untrained(root / name, dual, B=dataclasses.replace(EIGHT_BITS, channels=dual.channels_B))
     return {name: str(root / name) for name in ("dualgan", "pix2pix", "set")}
 
 
