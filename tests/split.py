@@ -56,6 +56,7 @@ def main(model, batch_size, steps, root, output):
         with group.session(runs.session_config(1)) as session:
             session.run(initialize)
             session.run(begin, {start: 0})
+            begun = session.run({f"begun/{v.op.name}": v for v in tf.trainable_variables()})
             group.refuse_difference(session, 0)
             found = {}
             for _ in range(int(steps)):
@@ -66,14 +67,20 @@ def main(model, batch_size, steps, root, output):
                 variable.load(np.nextafter(session.run(variable), np.inf), session)
             group.refuse_difference(session, int(steps))
             own = {variable.op.name for variable in tf.get_collection(image_pool.POOLS)}
-            values = {v.op.name: v for v in tf.global_variables() if v.op.name not in own}
+            trained = {variable.op.name for variable in tf.trainable_variables()}
+            shared = [v for v in tf.global_variables() if v.op.name not in own]
+            values = {("" if v.op.name in trained else "state/") + v.op.name: v for v in shared}
             name = f"{output}.npz" if group.is_chief else f"{output}.{group.rank}.npz"
-            np.savez(name, **session.run(values), **{f"loss of {name}": loss for name, loss in found.items()})
+            losses_of_all = {f"loss of {name}": loss for name, loss in found.items()}
+            np.savez(name, **begun, **session.run(values), **losses_of_all)
             group.leave(session)
 
 
 def ends(model, processes, batch_size, root, steps=50):
-    """{variable: value} after so many steps of so many processes; losses of the last one among them."""
+    """{variable: value} after so many steps of so many processes; losses of the last one among them.
+
+    Those that are not trained are below "state/", the trained ones as they began below "begun/".
+    """
     codes, _ = run(model, processes, batch_size, root, steps)
     assert codes == [0] * processes
     with np.load(pathlib.Path(root, f"{model}-{processes}-{batch_size}.npz")) as found:

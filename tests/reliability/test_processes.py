@@ -25,7 +25,7 @@ def root(tmp_path):
 def ranks(root, addresses, *started, more=""):
     """Processes of the ranks `started`, without a supervisor."""
     flags = f"{processes.SMALL} {processes.MODELS['dualgan']} --data_root {root} --run_dir {root}/run --steps 100000"
-    command = [sys.executable, "-m", "dualgan.main", "--phase", "train", *flags.split(), *more.split()]
+    command = [sys.executable, "-m", "tests.reliability.little.dualgan", "--phase", "train", *flags.split(), *more.split()]
     more = ["--workers", ",".join(addresses)]
     return [
         subprocess.Popen(
@@ -75,7 +75,7 @@ def test_asking_one_to_stop_stops_all_after_the_same_step(root):
         ("--steps 9999 --batch_size 4", "each with image pools of its own"),
         ("--steps 9999", "with batches of 4 images .* now they would have 2"),
     ):
-        alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run", *more.split()]
+        alone = [sys.executable, "-m", "tests.reliability.little.dualgan", "--phase", "train", "--run_dir", f"{root}/run", *more.split()]
         refused = subprocess.run(alone, capture_output=True, text=True)
         assert refused.returncode == 1
         import re
@@ -212,7 +212,7 @@ def test_a_checkpoint_without_one_of_its_parts_is_put_aside(root):
 def test_the_same_batch_by_another_number_of_processes_goes_on(root):
     log = root / "log"
     assert processes.start("dualgan", root, "run", 3, log, 2).wait() == 0
-    alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run"]
+    alone = [sys.executable, "-m", "tests.reliability.little.dualgan", "--phase", "train", "--run_dir", f"{root}/run"]
     went_on = subprocess.run([*alone, "--steps", "6", "--batch_size", "4"], capture_output=True, text=True)
     assert went_on.returncode == 0 and "processes was 2 and is 1 now" in went_on.stderr
     assert processes.step_of(root, "run") == 6
