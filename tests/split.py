@@ -22,6 +22,7 @@ from common.supervise import free_ports
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 from tests import small
+from tests.reliability.little.dualgan import DualGAN as Little
 
 PERTURBED = "PERTURBED"  # environment variable: a weight of all but the first is changed at the end
 NETWORKS = {"ngf": 2, "ndf": 2, "load_size": 0, "n_epochs": 10}
@@ -31,6 +32,7 @@ MODELS = {  # noise, clipping, averages and power iterations among them
     "pix2pix": Pix2Pix(image_size=64, netG="unet_64", n_layers=1, spectral_norm=True, **NETWORKS),
     "pool": CycleGAN(image_size=16, netG="resnet_6blocks", netD="pixel", pool_size=3, **NETWORKS),
     "clipped": small.dualgan(gan_loss="wgan", depth=2),
+    "little": Little(image_size=16, load_size=0, depth=2, ngf=4, ndf=4, dropout=0.5, n_critic=2),
 }
 
 
@@ -74,6 +76,13 @@ def main(model, batch_size, steps, root, output):
             losses_of_all = {f"loss of {name}": loss for name, loss in found.items()}
             np.savez(name, **begun, **session.run(values), **losses_of_all)
             group.leave(session)
+
+
+def ends_alone(model, batch_size, root, steps):
+    """The same of this very process."""
+    main(model, batch_size, steps, root, f"{root}/alone")
+    with np.load(f"{root}/alone.npz") as found:
+        return dict(found)
 
 
 def ends(model, processes, batch_size, root, steps=50):

@@ -37,8 +37,8 @@ def assert_equal_up_to_rounding(found, expected):
 
 def test_two_processes_end_where_one_does(root):
     """In float64, after some updates of critics and generators with noise and a gradient penalty."""
-    alone = split.ends("dualgan", 1, 4, root, steps=5)
-    assert_equal_up_to_rounding(split.ends("dualgan", 2, 2, root, steps=5), alone)
+    alone = split.ends_alone("little", 4, root, steps=5)
+    assert_equal_up_to_rounding(split.ends("little", 2, 2, root, steps=5), alone)
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_weights_after_50_steps_are_those_of_one_process(model, root):
 
 @pytest.mark.slow
 def test_one_bit_that_differs_is_found(root):
-    codes, said = split.run("dualgan", 2, 1, root, 1, PERTURBED="1")
+    codes, said = split.run("little", 2, 1, root, 1, PERTURBED="1")
     assert codes == [1, 1]
     assert all("After step 1 the processes differ in A2B/generator/" in each for each in said), said
 
