@@ -104,10 +104,10 @@ def start(model, root, run, steps, log, workers, more=""):
 
 
 def kill_one(supervisor, root, draw, tally, workers):
-    """Kills one of the processes: in one round of four while they start, in others after their first checkpoint."""
+    """Kills one of the processes: in one round of three while they start, in others after their first checkpoint."""
     clock, before = time.monotonic(), step_of(root, "killed")
     processes = children(supervisor, workers)
-    if draw.random() < 1 / 4:
+    if draw.random() < 1 / 3:
         time.sleep(draw.uniform(0.0, 6.0))
         tally.before_steps += 1
     else:
