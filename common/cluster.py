@@ -59,10 +59,11 @@ class Cluster:
 
         Raises UserError if they are not as they should be.
         """
-        addresses, rank = (self.workers.split(","), self.rank) if self.workers else _from_environment()
+        given = [address.strip() for address in self.workers.split(",")]
+        addresses, rank = (given, self.rank) if self.workers else _from_environment()
         for address in addresses:
             host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+            if not host or set(host) & set("/ @") or not port.isdecimal() or not 0 < int(port) < 2**16:
                 raise UserError(f"--workers: {address!r} is no HOST:PORT, like node1:2222.")
         if len(set(addresses)) < len(addresses):
             raise UserError(f"--workers {','.join(addresses)} names one process twice.")

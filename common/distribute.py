@@ -24,6 +24,7 @@ MEANS, TALK = 1, 2  # keys of the groups of devices: those that compute, and the
 SHARED = 5  # numbers that can be shared at once
 PATIENT = 10  # times --hung_after, after what takes longer than a step
 HEARTBEAT = 1.0  # seconds between signs of life where one process works and the others wait
+WAITS_UNTOLD = 10.0  # seconds after which a process says for whom it waits
 NAMED_WITHIN = 10.0  # seconds after --start_within in which a process that is missing has been named
 TOLD_WITHIN = 3.0  # seconds in which a process that fails has said why
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
@@ -171,7 +172,7 @@ class Group(Alone):
 
     def _is_gone(self):
         """Whether nobody listens at the address of the following process any more; each looks after one."""
-        return self._following is not None and not _answers(self._following)
+        return self._following is not None and bool(_silence(self._following))
 
     def _clear(self):
         """Removes what was left by trainings of before; the chief holds the lock of the run folder."""
@@ -195,15 +196,18 @@ class Group(Alone):
         )
 
     def _wait_for_others(self):
-        """Until all servers answer; raises Restart, naming those that do not in time."""
-        missing = dict(enumerate(self._addresses))
-        while missing := {rank: address for rank, address in missing.items() if not _answers(address)}:
+        """Until all servers answer; says once for whom it waits, and raises Restart, naming those not there in time."""
+        missing, told = dict(enumerate(self._addresses)), time.monotonic() + WAITS_UNTOLD
+        while missing := {rank: why for rank in missing if (why := _silence(self._addresses[rank]))}:
+            names = ", ".join(f"rank {rank} at {self._addresses[rank]}" for rank in missing)
             if time.monotonic() > self._until:
-                names = ", ".join(f"rank {rank} at {address}" for rank, address in missing.items())
                 raise Restart(
-                    f"{names}: not there within {self._about.start_within:g} seconds (--start_within). Start them, and"
-                    " this one again."
+                    f"{names}: not there within {self._about.start_within:g} seconds (--start_within;"
+                    f" {'; '.join(sorted(set(missing.values())))}). Start them, and this one again."
                 )
+            if told and time.monotonic() > told:
+                told = None
+                print(f"Waiting for {names} ({'; '.join(sorted(set(missing.values())))}).", file=sys.stderr, flush=True)
             time.sleep(0.1)
 
 
@@ -275,13 +279,14 @@ def _checksum(variable):
     return tf.reduce_sum(bits * (2 * tf.range(tf.size(bits, out_type=tf.int64)) + 1))
 
 
-def _answers(address):
+def _silence(address):
+    """Why nobody answers at an address, as the system says it; "" where somebody does."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _stamp(path):

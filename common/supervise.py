@@ -16,7 +16,8 @@ from common.errors import UserError
 from common.stop import requests
 from common.watchdog import RESTART, SUPERVISOR
 
-GRACE = 10.0  # seconds that processes have to end in once one of them has
+GRACE = 8.0  # seconds that processes have to end in once one of them has: they may have something to say
+KILLED = 2.0  # and once one was killed, where nobody has
 EVERY = 0.1  # seconds between looks
 GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
 
@@ -76,8 +77,8 @@ def _wait(processes, stopped):
             asked = True
             for process in processes:
                 process.send_signal(signal.SIGTERM)
-        if until is None and any(process.returncode for process in processes):
-            until = time.monotonic() + GRACE
+        if until is None and (codes := [process.returncode for process in processes if process.returncode]):
+            until = time.monotonic() + (KILLED if max(codes) < 0 else GRACE)
         if until is not None and time.monotonic() > until:
             _end(processes)
         time.sleep(EVERY)

@@ -22,6 +22,7 @@ from common.supervise import free_ports
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 from tests import small
+from tests.reliability.little.dualgan import DualGAN as Little
 
 PERTURBED = "PERTURBED"  # environment variable: a weight of all but the first is changed at the end
 NETWORKS = {"ngf": 2, "ndf": 2, "load_size": 0, "n_epochs": 10}
@@ -31,6 +32,7 @@ MODELS = {  # noise, clipping, averages and power iterations among them
     "pix2pix": Pix2Pix(image_size=64, netG="unet_64", n_layers=1, spectral_norm=True, **NETWORKS),
     "pool": CycleGAN(image_size=16, netG="resnet_6blocks", netD="pixel", pool_size=3, **NETWORKS),
     "clipped": small.dualgan(gan_loss="wgan", depth=2),
+    "little": Little(image_size=16, load_size=0, depth=2, ngf=4, ndf=4, dropout=0.5, n_critic=2),
 }
 
 
@@ -56,6 +58,7 @@ def main(model, batch_size, steps, root, output):
         with group.session(runs.session_config(1)) as session:
             session.run(initialize)
             session.run(begin, {start: 0})
+            begun = session.run({f"begun/{v.op.name}": v for v in tf.trainable_variables()})
             group.refuse_difference(session, 0)
             found = {}
             for _ in range(int(steps)):
@@ -66,14 +69,27 @@ def main(model, batch_size, steps, root, output):
                 variable.load(np.nextafter(session.run(variable), np.inf), session)
             group.refuse_difference(session, int(steps))
             own = {variable.op.name for variable in tf.get_collection(image_pool.POOLS)}
-            values = {v.op.name: v for v in tf.global_variables() if v.op.name not in own}
+            trained = {variable.op.name for variable in tf.trainable_variables()}
+            shared = [v for v in tf.global_variables() if v.op.name not in own]
+            values = {("" if v.op.name in trained else "state/") + v.op.name: v for v in shared}
             name = f"{output}.npz" if group.is_chief else f"{output}.{group.rank}.npz"
-            np.savez(name, **session.run(values), **{f"loss of {name}": loss for name, loss in found.items()})
+            losses_of_all = {f"loss of {name}": loss for name, loss in found.items()}
+            np.savez(name, **begun, **session.run(values), **losses_of_all)
             group.leave(session)
 
 
+def ends_alone(model, batch_size, root, steps):
+    """The same of this very process."""
+    main(model, batch_size, steps, root, f"{root}/alone")
+    with np.load(f"{root}/alone.npz") as found:
+        return dict(found)
+
+
 def ends(model, processes, batch_size, root, steps=50):
-    """{variable: value} after so many steps of so many processes; losses of the last one among them."""
+    """{variable: value} after so many steps of so many processes; losses of the last one among them.
+
+    Those that are not trained are below "state/", the trained ones as they began below "begun/".
+    """
     codes, _ = run(model, processes, batch_size, root, steps)
     assert codes == [0] * processes
     with np.load(pathlib.Path(root, f"{model}-{processes}-{batch_size}.npz")) as found:

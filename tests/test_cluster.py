@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
+from common import distribute
 from common.cluster import Cluster, config_of, is_local
 from common.distribute import _listen_to_this_machine_alone
-from common.errors import UserError
+from common.errors import Restart, UserError
 from common.supervise import _gpus
 
 
@@ -19,7 +20,7 @@ def environment(monkeypatch):
 
 
 def test_flags():
-    assert Cluster(workers="a:1,b:2,c:3", rank=2).place() == (["a:1", "b:2", "c:3"], 2)
+    assert Cluster(workers="a:1, b:2,c:3", rank=2).place() == (["a:1", "b:2", "c:3"], 2)
     assert Cluster().place() == ([], 0)
     assert Cluster(workers="a:1").place() == ([], 0)
 
@@ -29,6 +30,7 @@ def test_flags():
     [
         ({"workers": "a:1,b", "rank": 0}, "'b' is no HOST:PORT"),
         ({"workers": "a:1,b:99999", "rank": 0}, "'b:99999' is no HOST:PORT"),
+        ({"workers": "a:1,http://b:2", "rank": 0}, "'http://b:2' is no HOST:PORT"),
         ({"workers": "a:1,a:1", "rank": 0}, "names one process twice"),
         ({"workers": "a:1,b:2", "rank": 2}, "--rank 2 is none of 2 --workers"),
         ({"rank": 1}, "--rank 1 is one of --workers"),
@@ -52,6 +54,18 @@ def test_tf_config(environment):
     assert Cluster().place() == (["a:1", "b:2"], 1)
     environment.setenv("TF_CONFIG", json.dumps({"task": {"type": "worker", "index": 0}}))
     assert Cluster().place() == ([], 0)
+
+
+def test_one_whose_host_is_unknown_is_named_soon_and_in_the_end(tmp_path, capfd, environment):
+    environment.setattr(distribute, "WAITS_UNTOLD", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        addresses = [f"127.0.0.1:{here.getsockname()[1]}", "no-such-host.invalid:2222"]
+        group = distribute.Group(addresses, 0, Cluster(start_within=1.0), tmp_path)
+        with pytest.raises(
+            Restart, match=r"rank 1 at no-such-host.invalid:2222: not there .*[Nn]ame"
+        ):
+            group._wait_for_others()
+    assert capfd.readouterr().err.count("Waiting for rank 1 at no-such-host.invalid:2222 (") == 1
 
 
 @pytest.mark.parametrize(

@@ -21,31 +21,41 @@ def root(tmp_path):
 
 
 def assert_equal_up_to_rounding(found, expected):
+    """Returns the largest difference between two weights."""
     assert found.keys() == expected.keys() and len(found) > 20
+    largest = 0.0
     for name, value in expected.items():
         assert value.dtype in (np.float64, np.float32, np.int64), name
-        np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)  # slots of squares are large
+        if name.startswith(("state/", "loss of ")):  # squares of gradients are large
+            np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            assert value.dtype == np.float64, name
+            largest = max(largest, np.abs(found[name] - value).max())
+    assert largest < 1e-9
+    return largest
 
 
 def test_two_processes_end_where_one_does(root):
     """In float64, after some updates of critics and generators with noise and a gradient penalty."""
-    alone = split.ends("dualgan", 1, 4, root, steps=5)
-    assert_equal_up_to_rounding(split.ends("dualgan", 2, 2, root, steps=5), alone)
+    alone = split.ends_alone("little", 4, root, steps=5)
+    assert_equal_up_to_rounding(split.ends("little", 2, 2, root, steps=5), alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["dualgan", "cyclegan", "pix2pix", "clipped"])
 def test_weights_after_50_steps_are_those_of_one_process(model, root):
     alone = split.ends(model, 1, 4, root)
-    begun = split.ends(model, 1, 4, root, steps=0)
-    assert max(np.abs(alone[name] - begun[name]).max() for name in begun) > 1e-3  # they have moved
+    begun = {name.removeprefix("begun/"): value for name, value in alone.items() if name.startswith("begun/")}
+    moved = max(np.abs(alone[name] - value).max() for name, value in begun.items())
+    assert moved > 1e-3
     for processes in (2, 4):
-        assert_equal_up_to_rounding(split.ends(model, processes, 4 // processes, root), alone)
+        largest = assert_equal_up_to_rounding(split.ends(model, processes, 4 // processes, root), alone)
+        print(f"{model}, {processes} processes: weights moved by {moved:.1e}, and differ by {largest:.1e} at most")
 
 
 @pytest.mark.slow
 def test_one_bit_that_differs_is_found(root):
-    codes, said = split.run("dualgan", 2, 1, root, 1, PERTURBED="1")
+    codes, said = split.run("little", 2, 1, root, 1, PERTURBED="1")
     assert codes == [1, 1]
     assert all("After step 1 the processes differ in A2B/generator/" in each for each in said), said
 

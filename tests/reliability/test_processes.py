@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from common.checkpoints import found
 from common.supervise import free_ports
+from flags import command
 from tests.reliability import kill, processes
+from tests.reliability.little import dualgan as little
 
 
 @pytest.fixture
@@ -25,7 +28,15 @@ def root(tmp_path):
 def ranks(root, addresses, *started, more=""):
     """Processes of the ranks `started`, without a supervisor."""
     flags = f"{processes.SMALL} {processes.MODELS['dualgan']} --data_root {root} --run_dir {root}/run --steps 100000"
-    command = [sys.executable, "-m", "dualgan.main", "--phase", "train", *flags.split(), *more.split()]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.reliability.little.dualgan",
+        "--phase",
+        "train",
+        *flags.split(),
+        *more.split(),
+    ]
     more = ["--workers", ",".join(addresses)]
     return [
         subprocess.Popen(
@@ -75,20 +86,16 @@ def test_asking_one_to_stop_stops_all_after_the_same_step(root):
         ("--steps 9999 --batch_size 4", "each with image pools of its own"),
         ("--steps 9999", "with batches of 4 images .* now they would have 2"),
     ):
-        alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run", *more.split()]
-        refused = subprocess.run(alone, capture_output=True, text=True)
-        assert refused.returncode == 1
-        import re
-
-        assert re.search(said, refused.stderr), refused.stderr
+        with pytest.raises(SystemExit, match=said):
+            command.main(little.DualGAN, ["main", "--phase", "train", "--run_dir", f"{root}/run", *more.split()])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "count"), [("cyclegan", 100), ("dualgan", 10), ("pix2pix", 10)])
+@pytest.mark.parametrize(("model", "count"), [("cyclegan", 10), ("dualgan", 5), ("pix2pix", 5)])
 def test_bits_are_those_of_an_undisturbed_run(model, count, tmp_path):
     tally = processes.rounds(model, tmp_path, count, random.Random(f"{model} 1"))
-    assert tally.rounds == count and tally.steps > count
-    assert tally.slowest_end < 11.0
+    assert tally.rounds == count and tally.steps >= 3
+    assert tally.slowest_end < 10.0
     assert tally.different == []
 
 
@@ -196,23 +203,33 @@ def test_starting_again_and_again_without_progress_ends(root):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_without_one_of_its_parts_is_put_aside(root):
-    log = root / "log"
-    assert processes.start("cyclegan", root, "killed", 6, log, 2).wait() == 0
-    older, newest = found(root / "killed" / "checkpoints")
-    (part,) = (root / "killed" / "checkpoints").glob(f"{os.path.basename(newest)}.rank-1-of-2.index")
-    part.unlink()
-    assert processes.start("cyclegan", root, "killed", 9, log, 2).wait() == 0
+def test_a_checkpoint_whose_parts_do_not_belong_together_is_put_aside(root):
+    """One that misses a part, and one that has the part of another."""
+    log, folder = root / "log", root / "killed" / "checkpoints"
+
+    def train(run, steps):
+        assert processes.start("cyclegan", root, run, steps, log, 2).wait() == 0, log.read_text()[-3000:]
+
+    train("killed", 6)
+    (folder / "model-00000006.rank-1-of-2.index").unlink()
+    train("killed", 9)
     assert "the image pools of another process, is missing), and the one before it is used" in log.read_text()
-    assert processes.start("cyclegan", root, "whole", 9, log, 2).wait() == 0
-    assert processes.differences(root) == [] and older
+    for older in folder.glob("model-00000006.rank-1-of-2.*"):
+        newer = folder / older.name.replace("06.rank", "09.rank")
+        assert newer.read_bytes() != older.read_bytes()
+        shutil.copyfile(older, newer)
+    train("killed", 12)
+    assert "model-00000009.rank-1-of-2.data-00000-of-00001 is not as it was written" in log.read_text()
+    assert len(list((folder / "damaged").glob("*.rank-1-of-2.data*"))) == 2
+    train("whole", 12)
+    assert processes.differences(root) == []
 
 
 @pytest.mark.slow
 def test_the_same_batch_by_another_number_of_processes_goes_on(root):
     log = root / "log"
     assert processes.start("dualgan", root, "run", 3, log, 2).wait() == 0
-    alone = [sys.executable, "-m", "dualgan.main", "--phase", "train", "--run_dir", f"{root}/run"]
+    alone = [sys.executable, "-m", "tests.reliability.little.dualgan", "--phase", "train", "--run_dir", f"{root}/run"]
     went_on = subprocess.run([*alone, "--steps", "6", "--batch_size", "4"], capture_output=True, text=True)
     assert went_on.returncode == 0 and "processes was 2 and is 1 now" in went_on.stderr
     assert processes.step_of(root, "run") == 6
