@@ -69,7 +69,8 @@ def critic(x, own, inner, late, linear):
         return conv(h, 1, f"{own}h4", inner, 2 if late else 1)
     with tf.variable_scope(f"{own}{linear}"):
         h = tf.reshape(h, [h.shape[0], -1])
-        return tf.matmul(h, variable("Matrix", [h.shape[1], 1])) + variable("bias", [1])
+        matrix, bias = ("Matrix", "bias") if late else ("w", "biases")  # names that are not known by heart
+        return tf.matmul(h, variable(matrix, [h.shape[1], 1])) + variable(bias, [1])
 
 
 def saved(path, inner, late, linear, images, names):

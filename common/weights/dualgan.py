@@ -13,10 +13,10 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.errors import UserError, reason
-from common.weights.recognized import Network, There, shape_of
+from common.weights.recognized import Network, There, shape_of, unknown
 
 DIRECTIONS = {"A": "A2B", "B": "B2A"}
-OWN = re.compile(r"([AB])_([gd])_([a-z0-9_]+)/(w|biases|scale|center|Matrix|bias)")
+OWN = re.compile(r"([AB])_([gd])_([a-z0-9_]+)/(w|biases|scale|center)|[AB]_d_(d_)?h3_lin/\w+")
 FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # what follows the name of a checkpoint
 KERNEL, VECTOR, MATRIX = (0, 1, 2, 3), (0,), (0, 1)
 OF_2017, OF_2020 = 5, 3  # inner kernels; in 2017 half of three decoders was always dropped, in 2020 nothing
@@ -97,8 +97,9 @@ def _critic(file, own, arrays, order):
     fields |= {"kernel": inner, "kernel_outer": outer, "norm_D": "instance"}
     if scores:
         (linear,) = scores
-        theirs |= {"out/kernel": There(f"{linear}/Matrix", MATRIX), "out/bias": There(f"{linear}/bias", VECTOR)}
-        rows = shape_of(file, arrays, f"{linear}/Matrix", 2)[0]
+        matrix, bias = _linear(file, arrays, linear)
+        theirs |= {"out/kernel": There(matrix, MATRIX), "out/bias": There(bias, VECTOR)}
+        rows = shape_of(file, arrays, matrix, 2)[0]
         last = shape_of(file, arrays, f"{own}h3_conv/w", 4)[3]
         fields["image_size"] = round((rows / last) ** 0.5) * (32 if late else 8)
     else:
@@ -106,6 +107,17 @@ def _critic(file, own, arrays, order):
     if _turned(order, inner):
         arrays = _turn(arrays, f"{own}h0_conv/w", 2)
     return Network(file, "critic", None, fields, {}, (inputs, 1), theirs, arrays)
+
+
+def _linear(file, arrays, scope):
+    """The names of a linear layer's matrix and bias, which versions call otherwise: by the number of their sides."""
+    found = {
+        sides: [name for name in arrays if name.startswith(f"{scope}/") and arrays[name].ndim == sides]
+        for sides in (2, 1)
+    }
+    if any(len(names) != 1 for names in found.values()):
+        raise unknown(file, arrays, f"{scope} is no linear layer, with a matrix and a bias")
+    return found[2][0], found[1][0]
 
 
 def _layer(scope, convolution, norm):
