@@ -18,7 +18,8 @@ class View(NamedTuple):
 def receptive_field(output, source):
     """Pixels along a side of `source` that one value of `output` depends on; math.inf: all of them.
 
-    Norms are left out, whose mean and variance are of the whole image but hardly of any one pixel.
+    Convolutions have to be single operations (convolution.plain). Norms are left out, whose mean and variance are of
+    the whole image but hardly of any one pixel.
     Raises ValueError if `output` does not depend on `source`.
     """
     found = {source.op: View(1.0, 1.0)}

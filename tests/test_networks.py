@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common import layers, networks, randomness
+from common import convolution, layers, networks, randomness
 from common import tensorflow as tf
 from common.layers import Norm
 from common.receptive_field import receptive_field
@@ -99,7 +99,8 @@ def test_what_a_score_sees_is_as_wide_as_published(session, name):
     seen = session.run(slope, {x: np.random.default_rng(0).normal(size=x.shape)})[0, :, :, 0]
     rows = np.flatnonzero(np.abs(seen).sum(axis=1))
     assert rows[-1] - rows[0] + 1 == field
-    assert receptive_field(y, x) == field
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True), convolution.plain():
+        assert receptive_field(network(x), x) == field
 
 
 @pytest.mark.parametrize(("depth", "sizes"), [(8, [4, 8, 16]), (7, [4, 8])])
