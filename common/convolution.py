@@ -13,6 +13,7 @@ from common import tensorflow as tf
 from common.formulations import COLUMNS, TAPS, WINOGRAD, Library, Strided, sides_of
 
 TINY = 64  # values of a kernel for one channel of the input, up to which each is taken by itself
+SOME = 32  # channels, made by a strided convolution or taken by another, below which nothing is worth its operations
 FEW = 4  # channels that a convolution makes, up to which a larger kernel is taken a column at a time
 MANY, LARGE = 128, 256  # channels, of the input and of the output, and values of each, from which on Winograd's pays
 
@@ -23,10 +24,10 @@ def conv(x, weights, stride, padding, before=None):
     `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
     kept for them.
     """
-    if _library_chooses(x):
-        how = Library(stride, padding)
-        return how.conv(x, weights) if before is None else of(how, x, weights, before)
-    return of(_fastest(x.shape[1:3], weights.shape.as_list(), stride, padding), x, weights, before)
+    how = _fastest(x, weights.shape.as_list(), stride, padding)
+    if before is None and isinstance(how, Library):
+        return how.conv(x, weights)
+    return of(how, x, weights, before)
 
 
 def transpose(y, weights, sides, stride, padding, before=None):
@@ -34,10 +35,10 @@ def transpose(y, weights, sides, stride, padding, before=None):
 
     `before` as of `conv`; here it keeps the sides.
     """
-    if _library_chooses(y):
-        how = Library(stride, padding)
-        return how.transpose(y, weights, sides) if before is None else transpose_of(how, y, weights, sides, before)
-    return transpose_of(_fastest(y.shape[1:3], weights.shape.as_list(), stride, padding), y, weights, sides, before)
+    how = _fastest(y, weights.shape.as_list(), stride, padding)
+    if before is None and isinstance(how, Library):
+        return how.transpose(y, weights, sides)
+    return transpose_of(how, y, weights, sides, before)
 
 
 @contextlib.contextmanager
@@ -56,56 +57,53 @@ def _library_chooses(x):
     return bool(tf.get_collection("plain_convolutions")) or x.dtype == tf.bfloat16 or on_gpu
 
 
-def _fastest(sides, kernel, stride, padding):
-    """The Formulation that is the fastest on processors, for images with `sides`, None where they are not known."""
+def _fastest(x, kernel, stride, padding):
+    """The Formulation that is the fastest for images such as `x`, whose sides need not be known."""
     size, _, inputs, filters = kernel
+    if _library_chooses(x):
+        return Library(stride, padding)
     if stride > 1:
-        return Strided(stride, padding)
-    if padding == "VALID" and filters * size**2 <= TINY:
-        return TAPS
-    if padding == "VALID" and filters <= FEW < size:
-        return COLUMNS
-    if (
-        padding == "VALID"
-        and size in (3, 4)
-        and min(inputs, filters) >= MANY
-        and (sides.num_elements() or LARGE) >= LARGE
-    ):
-        return WINOGRAD
+        return Strided(stride, padding) if filters >= SOME else Library(stride, padding)
+    if padding == "VALID" and inputs >= SOME:
+        if filters * size**2 <= TINY:
+            return TAPS
+        if filters <= FEW < size:
+            return COLUMNS
+        values = x.shape[1:3].num_elements() or LARGE
+        if size in (3, 4) and min(inputs, filters) >= MANY and values >= LARGE:
+            return WINOGRAD
     return Library(stride, padding)
 
 
 def of(how, x, weights, before=None):
     """The convolution in a Formulation, with its gradients in the same."""
-    before = before or tf.identity
 
     @tf.custom_gradient
     def convolved(x, weights):
         def gradient(dy):
             late_x, late_weights = _after(dy, x, weights)
-            given = before(late_x)
+            given = before(late_x) if before else late_x
             dgiven = transpose_of(how, dy, late_weights, sides_of(given))
             dweights = _kernel_gradient(how, given, dy, int(weights.shape[0]))
-            return *gradients.gradients(given, [late_x], [dgiven]), dweights
+            return _through(given, late_x, dgiven), dweights
 
-        return how.conv(before(x), weights), gradient
+        return how.conv(before(x) if before else x, weights), gradient
 
     return convolved(x, weights)
 
 
 def transpose_of(how, y, weights, sides, before=None):
     """The transposed convolution in a Formulation, with its gradients in the same."""
-    before = before or tf.identity
 
     @tf.custom_gradient
     def transposed(y, weights):
         def gradient(dx):
             late_y, late_weights = _after(dx, y, weights)
-            given = before(late_y)
+            given = before(late_y) if before else late_y
             dweights = _kernel_gradient(how, dx, given, int(weights.shape[0]))
-            return *gradients.gradients(given, [late_y], [of(how, dx, late_weights)]), dweights
+            return _through(given, late_y, of(how, dx, late_weights)), dweights
 
-        return how.transpose(before(y), weights, sides), gradient
+        return how.transpose(before(y) if before else y, weights, sides), gradient
 
     return transposed(y, weights)
 
@@ -119,6 +117,11 @@ def _kernel_gradient(how, x, dy, size):
         return how.kernel_gradient(x, dy, size), gradient
 
     return found(x, dy)
+
+
+def _through(given, x, gradient):
+    """The gradient of `x` by that of `given`, which is made of it, or is it."""
+    return gradient if given is x else gradients.gradients(given, [x], [gradient])[0]
 
 
 def _after(gradient, *values):
