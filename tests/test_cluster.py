@@ -61,9 +61,7 @@ def test_one_whose_host_is_unknown_is_named_soon_and_in_the_end(tmp_path, capfd,
     with socket.create_server(("127.0.0.1", 0)) as here:
         addresses = [f"127.0.0.1:{here.getsockname()[1]}", "no-such-host.invalid:2222"]
         group = distribute.Group(addresses, 0, Cluster(start_within=1.0), tmp_path)
-        with pytest.raises(
-            Restart, match=r"rank 1 at no-such-host.invalid:2222: not there .*[Nn]ame"
-        ):
+        with pytest.raises(Restart, match=r"rank 1 at no-such-host.invalid:2222: not there .*[Nn]ame"):
             group._wait_for_others()
     assert capfd.readouterr().err.count("Waiting for rank 1 at no-such-host.invalid:2222 (") == 1
 
