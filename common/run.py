@@ -220,12 +220,16 @@ def refuse_other_processes(run_dir, dual, run, processes):
         )
 
 
-def refuse_contradictions(run_dir, **parts):
-    """Raises UserError if a fixed setting of `parts` is not that of the run in `run_dir`."""
+def refuse_contradictions(run_dir, processes=1, **parts):
+    """Raises UserError if a fixed setting of `parts` is not that of the run in `run_dir`.
+
+    The batch size of other than as many processes may be another: see refuse_other_processes.
+    """
     saved = load(run_dir)
+    free = {"batch_size"} if saved["environment"].get("processes", 1) != processes else set()
     for name, part in parts.items():
         for difference in settings.differences(saved[name], part):
-            if difference.resume == FIXED:
+            if difference.resume == FIXED and difference.name not in free:
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
                     f" {difference.asked} is asked for. Leave it out to go on with that run, or give another --run_dir"

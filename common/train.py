@@ -44,7 +44,7 @@ def train(dual, images, run, cluster=None):
         if begun:
             runs.refuse_imported(run.run_dir)
             runs.refuse_other_processes(run.run_dir, dual, run, group.size)
-            runs.refuse_contradictions(run.run_dir, dual=dual, images=images, run=run)
+            runs.refuse_contradictions(run.run_dir, group.size, dual=dual, images=images, run=run)
         dual.refuse_training()
         files = images.training_files(dual)
         if begun:

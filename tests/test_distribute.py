@@ -1,11 +1,16 @@
 """Several processes train as one does: their gradients are one mean, their images parts of the same batches."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
+from common import run as runs
 from common import tensorflow as tf
 from common.distribute import Alone, _checksum
+from common.errors import UserError
 from common.images import Images, files, pipeline
+from common.run import Run
 from tests import small, split
 
 
@@ -89,6 +94,27 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
         together = [np.concatenate(each) for each in zip(*(part[number] for part in parts))]
         for got, wanted in zip(together, expected):
             np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("processes", "size", "said"),
+    [
+        (2, 2, None),
+        (1, 4, None),
+        (4, 1, None),
+        (2, 4, "--batch_size 2, and now --batch_size 4 is asked for"),
+        (1, 2, "now they would have 2 "),
+        (4, 2, "now they would have 8 "),
+    ],
+)
+def test_a_run_goes_on_by_any_number_of_processes_with_the_same_batch(processes, size, said, monkeypatch):
+    """It was trained by two, with two images each."""
+    saved = {"environment": {"processes": 2}, "run": Run("run", batch_size=2)}
+    monkeypatch.setattr(runs, "load", lambda run_dir: saved)
+    now = Run("run", batch_size=size)
+    with pytest.raises(UserError, match=said) if said else contextlib.nullcontext():
+        runs.refuse_other_processes("run", small.Gain(), now, processes)
+        runs.refuse_contradictions("run", processes, run=now)
 
 
 def test_alone_nothing_is_changed():
