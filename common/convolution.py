@@ -6,14 +6,12 @@ shapes; the figures are in docs/performance.md. GPUs have a library that chooses
 operations.
 """
 
-import contextlib
-
-from common import gradients
+from common import gradients, scopes
 from common import tensorflow as tf
 from common.formulations import COLUMNS, TAPS, WINOGRAD, Library, Strided, sides_of
 
 TINY = 64  # values of a kernel for one channel of the input, up to which each is taken by itself
-SOME = 32  # channels, made by a strided convolution or taken by another, below which nothing is worth its operations
+SOME = 32  # channels, made by a strided convolution or taken by another, below which there is little time to save
 FEW = 4  # channels that a convolution makes, up to which a larger kernel is taken a column at a time
 MANY, LARGE = 128, 256  # channels, of the input and of the output, and values of each, from which on Winograd's pays
 
@@ -41,15 +39,9 @@ def transpose(y, weights, sides, stride, padding, before=None):
     return transpose_of(how, y, weights, sides, before)
 
 
-@contextlib.contextmanager
 def plain():
     """Within it, convolutions are single ops, from which can be read what they are."""
-    asked = tf.get_collection_ref("plain_convolutions")
-    asked.append(True)
-    try:
-        yield
-    finally:
-        asked.pop()
+    return scopes.within("plain_convolutions", True)
 
 
 def _library_chooses(x):

@@ -7,10 +7,9 @@ images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
 which leaves first derivatives right and makes second ones, those of a gradient penalty, wrong.
 """
 
-import contextlib
 from typing import NamedTuple
 
-from common import convolution, formulations, precision, randomness
+from common import convolution, formulations, precision, randomness, scopes
 from common import tensorflow as tf
 
 # what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
@@ -109,15 +108,9 @@ def dropout(x, rate, key):
     return tf.where(drawn < rate, tf.zeros_like(x), x / (1.0 - rate))
 
 
-@contextlib.contextmanager
 def statistics(handle):
     """Within it, norms take what `handle` makes of their (mean, variance)."""
-    handles = tf.get_collection_ref("statistics_of_norms")
-    handles.append(handle)
-    try:
-        yield
-    finally:
-        handles.pop()
+    return scopes.within("statistics_of_norms", handle)
 
 
 def tanh(x):

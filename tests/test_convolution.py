@@ -53,6 +53,18 @@ def test_values_and_both_derivatives(session, how, size, height, width, filters,
     compared(session, two_derivatives(convolution.of(how, x, w), [x, w], dy), two_derivatives(expected, [x, w], dy))
 
 
+@pytest.mark.parametrize("how", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID"), matrices(1, "VALID")])
+def test_what_comes_before_is_part_of_both_derivatives(session, how):
+    x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in ([2, 5, 6, 5], [4, 4, 5, 3]))
+    dy = tf.constant(RANDOM.normal(size=[2, 6, 7, 3]))
+
+    def before(x):
+        return tf.pad(tf.nn.softplus(x), [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
+
+    expected = two_derivatives(tf.nn.conv2d(before(x), w, 1, "VALID"), [x, w], dy)
+    compared(session, two_derivatives(convolution.of(how, x, w, before), [x, w], dy), expected)
+
+
 @pytest.mark.parametrize("how", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID")], ids=lambda how: type(how).__name__)
 def test_sides_that_are_not_known(session, how):
     x = tf.placeholder_with_default(RANDOM.normal(size=[2, 9, 8, 5]), [None, None, None, 5])
@@ -64,12 +76,15 @@ def test_sides_that_are_not_known(session, how):
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("sides", [(8, 10), (9, 7)])
 def test_the_transpose_and_both_its_derivatives(session, padding, sides):
-    """In products of matrices, beside TensorFlow's: what a convolution makes of `sides`, back to them."""
+    """In products of matrices, beside TensorFlow's: what a convolution makes of `sides`, back; of a softplus, too."""
     w = tf.constant(RANDOM.normal(size=[4, 4, 3, 5]))
     shape = tf.nn.conv2d(tf.zeros([2, *sides, 3], tf.float64), w, 2, padding).shape
     y, dx = tf.constant(RANDOM.normal(size=shape)), tf.constant(RANDOM.normal(size=[2, *sides, 3]))
     expected = tf.nn.conv2d_transpose(y, w, [2, *sides, 3], 2, padding)
     found = convolution.transpose_of(matrices(2, padding), y, w, sides)
+    compared(session, two_derivatives(found, [y, w], dx), two_derivatives(expected, [y, w], dx))
+    expected = tf.nn.conv2d_transpose(tf.nn.softplus(y), w, [2, *sides, 3], 2, padding)
+    found = convolution.transpose_of(matrices(2, padding), y, w, sides, tf.nn.softplus)
     compared(session, two_derivatives(found, [y, w], dx), two_derivatives(expected, [y, w], dx))
 
 
@@ -88,10 +103,15 @@ def test_the_transpose_and_both_its_derivatives(session, padding, sides):
     ],
 )
 def test_the_operations_that_shapes_are_given(session, x, kernel, stride, padding, asked):
-    x, w = tf.placeholder(tf.float32, x), tf.placeholder(tf.float32, kernel)
-    tf.gradients(convolution.conv(x, w, stride, padding), [x, w])
+    """And that what they make is the convolution."""
+    x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in (x, kernel))
+    y = convolution.conv(x, w, stride, padding)
+    dy = tf.constant(RANDOM.normal(size=y.shape))
+    found = [y, *tf.gradients(y, [x, w], dy)]
     types = [op.type for op in tf.get_default_graph().get_operations()]
     assert sorted({each for each in types if each.startswith("Conv2D")}) == sorted(asked)
+    plain = tf.nn.conv2d(x, w, stride, padding)
+    compared(session, found, [plain, *tf.gradients(plain, [x, w], dy)])
 
 
 def test_plain_convolutions_are_single_operations(session):

@@ -36,18 +36,19 @@ def ported(model, folder):
 
 
 def _converted(model, signature):
-    ends = [signature.image.name], [signature.translated.name]
+    image, translated = signature.image.name, signature.translated.name
     try:
         definition = frozen(model, [signature])
         with tf.Graph().as_default():  # whose variables it looks for: there are none
-            definition = _library("tf2onnx.tf_loader").tf_optimize(*ends, definition)
+            definition = _library("tf2onnx.tf_loader").tf_optimize([image], [translated], definition)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(definition, name="")
             found = _library("tf2onnx.tfonnx").process_tf_graph(
                 graph,
                 opset=OPSET,
-                **dict(zip(("input_names", "output_names"), ends)),
-                tensors_to_rename={signature.image.name: IMAGE, signature.translated.name: TRANSLATED},
+                input_names=[image],
+                output_names=[translated],
+                tensors_to_rename={image: IMAGE, translated: TRANSLATED},
             )
         return _optimized(found).make_model(signature.name)
     except UserError:
