@@ -102,6 +102,8 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.
     trained, run = saved["dual"], saved["run"]
     dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
     found = images.validation_files(dual, runs.domains(saved))
+    threads = run.threads if threads is None else threads
+    runs.claim_threads(threads)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, found, runs.domains(saved))))
@@ -115,7 +117,7 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.
         weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
-        with runs.session(run.threads if threads is None else threads, how.device, how.xla) as session:
+        with runs.session(threads, how.device, how.xla) as session:
             yield Trained(run_dir, dual, ways, session, checkpoints, images.palettes(dual))
 
 

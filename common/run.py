@@ -127,6 +127,17 @@ def session(threads, device="auto", xla=False):
     return tf.Session(config=session_config(threads, device, xla))
 
 
+def claim_threads(threads):
+    """Has this process compute with so many threads (0: one for each core), unless it has computed before.
+
+    A process keeps the threads of its first device and its first session; to read files makes a device, with a thread
+    for each core.
+    """
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    config.device_count["GPU"] = 0
+    tf.Session(config=config).close()
+
+
 def session_config(threads, device="auto", xla=False):
     """What such a session is made with.
 

@@ -144,6 +144,7 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     images of their own, and the files are not read.
     """
     group = group or distribute.Alone()
+    runs.claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
     batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start, partners, group.rank, group.size)

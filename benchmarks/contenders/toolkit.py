@@ -67,7 +67,7 @@ def _built(case, threads):
 
 def _from_files(case, threads):
     folder, dual = case.folder(), dual_of(case)
-    images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(run_dir=str(folder / "run"))
+    images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(str(folder / "run"), threads=threads)
     files = images.training_files(dual)
     loaders = images.loaders(dual, files, images.domains(dual, files))
     graph = train.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
