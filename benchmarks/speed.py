@@ -8,12 +8,14 @@ round are what counts: what else the machine does falls on both. CPU seconds are
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 
 from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.ceiling import OPERATIONS
+from benchmarks.contenders.levers import LEVERS, Lever
 
 RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
@@ -22,11 +24,15 @@ SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 class Contender:
     """A process that takes steps when it is told to."""
 
-    def __init__(self, name, case, threads):
-        self.name, self.rounds = name, []
-        command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", str(threads)]
+    def __init__(self, name, case, threads, lever=""):
+        self.name, self.rounds, changed = name, [], LEVERS.get(lever, Lever())
+        threads = str(changed.threads or threads)
+        command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", threads]
+        command += ["--lever", lever] if lever else []
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self._process = subprocess.Popen(command, **pipes)  # nosec B603: of a module of this project, without a shell
+        surroundings = {**os.environ, **changed.environment}
+        # of a module of this project, without a shell
+        self._process = subprocess.Popen(command, env=surroundings, **pipes)  # nosec B603
         found = self._answer()
         self.started, self.operations = found["seconds_to_first_step"], found["operations"]
 
@@ -52,7 +58,12 @@ class Contender:
 def compare(case, rivals, threads, rounds):
     """Measures this toolkit and its rivals on a case; returns them, the toolkit first, and the ceiling last."""
     contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals, "ceiling")]
-    lengths = [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING]
+    interleave(contenders, rounds, [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING])
+    return contenders
+
+
+def interleave(contenders, rounds, lengths):
+    """Has the contenders take steps in turn, each for at least so many seconds in a round, and ends them."""
     counts = [max(1, round(length / each.take(1)["wall"])) for each, length in zip(contenders, lengths)]
     for number in range(rounds):
         order = list(zip(contenders, counts))
@@ -60,7 +71,6 @@ def compare(case, rivals, threads, rounds):
             contender.rounds.append(contender.take(count))
     for contender in contenders:
         contender.close()
-    return contenders
 
 
 def median(contender, what):

@@ -13,7 +13,6 @@ import hashlib
 import json
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 from typing import NamedTuple
@@ -31,7 +30,7 @@ TILES = (32, 160)  # where those of a validation image begin, down and across
 SEEDS = (0, 1, 2)
 EVALUATED = 120  # generator updates between evaluations; every --n_gen here divides it
 ALIKE = {"image_size": CROP, "preprocess": "crop", "load_size": 0, "flip": True, "ngf": 16, "ndf": 16, "pool_size": 0}
-CYCLEGAN = {"netG": "resnet_6blocks", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
+CYCLEGAN = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
 DUALGAN = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
 
 
@@ -84,14 +83,14 @@ def halve(source, target):
                     imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
 
 
-def measure(images, rounds=3):
-    """{method: seconds of a step on one thread}, medians of interleaved rounds."""
+def measure(images, rounds=3, timed=40):
+    """{method: seconds of a step on one thread}, least of interleaved rounds: what else runs makes them more."""
     taken = {method.name: [] for method in METHODS}
     for _ in range(rounds):
         for method in METHODS:
             run = Run("unused", steps=1, threads=1)
-            taken[method.name].append(plan.plan(method.dual, images, run).seconds)
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+            taken[method.name].append(plan.plan(method.dual, images, run, timed).seconds)
+    return {name: min(seconds) for name, seconds in taken.items()}
 
 
 def steps_in(budget, method, seconds):

@@ -42,8 +42,10 @@ class Plan(NamedTuple):
     epochs: float
 
 
-def plan(dual, images, run):
+def plan(dual, images, run, timed=TIMED):
     """The Plan of training `dual` on `images` for `run`; runs a few steps on noise, and writes nothing.
+
+    `timed`: how many of the steps are timed.
 
     Raises UserError if there are no images.
     """
@@ -66,7 +68,7 @@ def plan(dual, images, run):
         fed[index] = np.arange(run.batch_size)
         with runs.session(run.threads, run.device, run.xla) as session:
             session.run(tf.global_variables_initializer())
-            seconds = _seconds(session, built, fed)
+            seconds = _seconds(session, built, fed, timed)
     return Plan(networks, operations, variables, _peak(), seconds, steps, steps * run.images_in_step(dual) / in_epoch)
 
 
@@ -147,10 +149,10 @@ def _count(tensor):
     return tensor.shape.num_elements()
 
 
-def _seconds(session, built, fed):
+def _seconds(session, built, fed, timed):
     """Of a step: the median of a few, after some that are not timed."""
     found, began = [], time.monotonic()
-    while len(found) < WARM + TIMED and (len(found) <= WARM or time.monotonic() - began < PATIENCE):
+    while len(found) < WARM + timed and (len(found) <= WARM or time.monotonic() - began < PATIENCE):
         start = time.monotonic()
         for each in built.passes:
             session.run([each.update, each.losses], fed)

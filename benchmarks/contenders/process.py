@@ -4,12 +4,14 @@ python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step
 """
 
 import argparse
+import contextlib
 import json
 import resource
 import sys
 import time
 
 from benchmarks.contenders.cases import CASES
+from benchmarks.contenders.levers import LEVERS
 from flags import processor
 
 WARM_UP = 2  # steps before the first that counts
@@ -23,8 +25,11 @@ def main():
     )
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--lever", choices=LEVERS, help="of the toolkit; its environment is the caller's to set")
     asked = parser.parse_args()
-    step = _prepare(asked.contender)(CASES[asked.case], asked.threads)
+    prepare = _prepare(asked.contender)
+    with LEVERS[asked.lever].change() if asked.lever else contextlib.nullcontext():
+        step = prepare(CASES[asked.case], asked.threads)
     step()
     first = time.monotonic() - began
     for _ in range(WARM_UP - 1):
