@@ -68,7 +68,7 @@ def spread(values):
 
 
 def wander(trained, last):
-    """How much PSNR goes up and down between the evaluations of the last third, in dB: the mean of the seeds."""
+    """How much PSNR goes up and down between the evaluations of the last half, in dB: the mean of the seeds."""
     series = [[float(row["A2B/psnr"]) for row in each.evaluations[:last]][-max(2, last // 2) :] for each in trained]
     return statistics.mean(statistics.stdev(each) for each in series)
 

@@ -1,6 +1,7 @@
 """One list, all contracts: what holds for every method of translation, at its smallest."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -98,17 +99,19 @@ def test_each_can_be_exported(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
-def test_training_in_two_parts_is_training_in_one(tmp_path, name):
+def test_going_on_from_a_checkpoint_is_training_in_one(tmp_path, name):
     random = np.random.default_rng(0)
     for folder in ("train/A", "train/B", "val/A", "val/B"):
         for number in range(*(1, 5) if folder == "train/B" else (0, 3)):  # 1 and 2 have partners
             files.write(tmp_path / "set" / folder / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
     dual, images = DUALS[name], Images("set", data_root=str(tmp_path))
-    whole = Run(str(tmp_path / "whole"), steps=8, sample_every=100)
+    whole = Run(str(tmp_path / "whole"), steps=8, save_every=5, sample_every=100)
     train(dual, images, whole)
-    halves = dataclasses.replace(whole, run_dir=str(tmp_path / "halves"), steps=5)
-    train(dual, images, halves)
-    train(dual, images, dataclasses.replace(halves, steps=8))
+    halves = dataclasses.replace(whole, run_dir=str(tmp_path / "halves"))
+    shutil.copytree(whole.run_dir, halves.run_dir)
+    for path in halves.path("checkpoints").glob("model-00000008*"):  # as if killed in step 6, 7 or 8
+        path.unlink()
+    assert train(dual, images, halves)[:3] == (5, 8, 8)
     expected, found = (
         tf.train.load_checkpoint(str(run.path("checkpoints", "model-00000008"))) for run in (whole, halves)
     )
