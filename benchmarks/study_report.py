@@ -73,11 +73,17 @@ def wander(trained, last):
     return statistics.mean(statistics.stdev(each) for each in series)
 
 
+def margin(trained, updates):
+    """How much the critic's margin goes up and down in the second half of so many updates: the mean of the seeds."""
+    series = [[value for at, value in each.margins if updates / 2 < at <= updates] for each in trained]
+    return statistics.mean(statistics.stdev(each) for each in series)
+
+
 def table(found, seconds, updates_of):
     """A row for each method, at `updates_of(method)` generator updates."""
     lines = [
-        "| model | game | `n_gen` | generator updates | seconds | PSNR dB | SSIM | wanders dB | collapsed |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | game | `n_gen` | generator updates | seconds | PSNR dB | SSIM | wanders dB | margin ± | collapsed |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for method in METHODS:
         trained, updates = found[method], updates_of(method)
@@ -86,6 +92,7 @@ def table(found, seconds, updates_of):
         lines.append(
             f"| {method.model} | {method.gan_loss} | {method.n_gen} | {updates:,} | {took:.0f} | {spread(psnr)} |"
             f" {statistics.mean(ssim):.3f} | {wander(trained, updates // EVALUATED):.2f} |"
+            f" {margin(trained, updates):.3f} |"
             f" {sum(each.collapsed for each in trained)} of {len(trained)} |"
         )
     return "\n".join(lines)
