@@ -19,10 +19,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
-    own, *changed = [Contender("toolkit", asked.case, asked.threads, lever) for lever in ("", *asked.levers.split(","))]
+    levers = asked.levers.split(",")
+    if unknown := set(levers) - set(LEVERS):
+        parser.error(f"There is no lever {', '.join(sorted(unknown))}. There are {', '.join(LEVERS)}.")
+    own, *changed = [Contender("toolkit", asked.case, asked.threads, lever) for lever in ("", *levers)]
     interleave([own, *changed], asked.rounds, [SECONDS] * (1 + len(changed)))
     print("| | seconds | CPU seconds | ratio | CPU | MiB | first step |\n|---|---|---|---|---|---|---|")
-    for name, each in zip(("as it is", *asked.levers.split(",")), (own, *changed)):
+    for name, each in zip(("as it is", *levers), (own, *changed)):
         peak = max(one["peak_MiB"] for one in each.rounds)
         beside = [f"{ratio(each, own, what):.3f}" for what in ("wall", "cpu")]
         taken = [f"{median(each, what):.3f}" for what in ("wall", "cpu")]

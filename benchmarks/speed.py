@@ -25,7 +25,7 @@ class Contender:
     """A process that takes steps when it is told to."""
 
     def __init__(self, name, case, threads, lever=""):
-        self.name, self.rounds, changed = name, [], LEVERS.get(lever, Lever())
+        self.name, self.rounds, changed = name, [], LEVERS[lever] if lever else Lever()
         threads = str(changed.threads or threads)
         command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", threads]
         command += ["--lever", lever] if lever else []

@@ -52,6 +52,7 @@ def _a_run_for_each_update():
 
 
 def _nothing_read_ahead():
+    """Which changes the cases that read files, DualGAN's."""
     from common.images import pipeline
 
     return mock.patch.multiple(pipeline, AHEAD=0, THREADS=None)
@@ -100,13 +101,6 @@ def _graphs_rewritten():
     return mock.patch.object(run, "session_config", config)
 
 
-def _compiled():
-    from common import run
-
-    configured = run.session_config
-    return mock.patch.object(run, "session_config", lambda threads, *_: configured(threads, xla=True))
-
-
 LEVERS = {
     "generators-image-by-image": Lever(lambda: _calls_of_single_images("generator")),
     "critics-image-by-image": Lever(lambda: _calls_of_single_images("critic")),
@@ -125,5 +119,4 @@ LEVERS = {
     "bfc": Lever(environment={"TF_CPU_ALLOCATOR_USE_BFC": "1"}),
     "one-arena": Lever(environment={"MALLOC_ARENA_MAX": "1"}),
     "huge-pages": Lever(environment={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}),
-    "xla": Lever(_compiled),
 }
