@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from scipy import ndimage
 
+from common import ndimage
 from common.errors import UserError
 
 FLAT = 12  # levels by which pixels of a class differ from their neighbours at most, where it has no edge

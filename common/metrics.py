@@ -1,7 +1,8 @@
 """Metrics of a pair of images, in float64; `span` is from the least to the greatest value that they may have."""
 
 import numpy as np
-from scipy import ndimage
+
+from common import ndimage
 
 
 def l1(image, target, span=255.0):

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import tqdm
-from scipy import ndimage
 
+from common import ndimage, use
 from common import run as runs
 from common import tensorflow as tf
-from common import use
 from common.checkpoints import Checkpoints, selected_one
 from common.errors import UserError, reason
 from common.images import files, pixels, tensors

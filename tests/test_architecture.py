@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "lock", "stop", "cluster", "watchdog", "shards", "weights"},
+    {"errors", "settings", "tensorflow", "ndimage", "lock", "stop", "cluster", "watchdog", "shards", "weights"},
     {"randomness", "gradients", "distribute", "precision", "constants", "scopes"},
     {"winograd", "im2col"},
     {"formulations"},

@@ -51,10 +51,10 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_help_lists_every_flag_without_importing_tensorflow():
+def test_help_lists_every_flag_without_importing_what_takes_long():
     script = (
         "import sys; from dualgan.main import main; sys.argv = ['main', '--help']; main();"
-        "print('tensorflow' in sys.modules)"
+        "print(any(name in sys.modules for name in ('tensorflow', 'scipy', 'keras')))"
     )
     printed = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
