@@ -1,19 +1,22 @@
 """What is decided of the processor before TensorFlow is imported."""
 
 import os
+import pathlib
+import subprocess
 import sys
 
 import pytest
 
 from flags import processor
 
+ROOT = pathlib.Path(__file__).parent.parent
 AVX2 = "processor\t: 0\nmodel name\t: some\nflags\t\t: fpu sse2 avx2 fma bmi2\n"
 AVX = "flags\t\t: fpu sse2 avx\nbugs\t\t: none\n"
 
 
 @pytest.fixture
 def environment(monkeypatch):
-    for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"):
+    for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "TF_USE_LEGACY_KERAS"):
         monkeypatch.setenv(name, "")  # so that it is as it was afterwards
         monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
@@ -47,3 +50,13 @@ def test_what_a_person_has_set_holds(environment, tmp_path):
 def test_nothing_is_set_once_tensorflow_is_imported(environment, tmp_path):
     environment.setitem(sys.modules, "tensorflow", pytest)
     assert decided(environment, tmp_path, AVX2) is None
+
+
+def test_tensorflow_comes_without_its_framework_of_layers():
+    script = "import sys; from flags import processor, quiet; processor.decide(); quiet.import_tensorflow();"
+    script += "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    assert ended.stdout == "True False\n"
