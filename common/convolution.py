@@ -69,46 +69,36 @@ def _fastest(x, kernel, stride, padding):
 
 def of(how, x, weights, before=None):
     """The convolution in a Formulation, with its gradients in the same."""
+    x, weights = tf.convert_to_tensor(x), tf.convert_to_tensor(weights)
 
-    @tf.custom_gradient
-    def convolved(x, weights):
-        def gradient(dy):
-            late_x, late_weights = _after(dy, x, weights)
-            given = before(late_x) if before else late_x
-            dgiven = transpose_of(how, dy, late_weights, sides_of(given))
-            dweights = _kernel_gradient(how, given, dy, int(weights.shape[0]))
-            return _through(given, late_x, dgiven), dweights
+    def gradient(dy):
+        late_x, late_weights = _after(dy, x, weights)
+        given = before(late_x) if before else late_x
+        dgiven = transpose_of(how, dy, late_weights, sides_of(given))
+        dweights = _kernel_gradient(how, given, dy, int(weights.shape[0]))
+        return _through(given, late_x, dgiven), dweights
 
-        return how.conv(before(x) if before else x, weights), gradient
-
-    return convolved(x, weights)
+    return gradients.with_gradient(how.conv(before(x) if before else x, weights), [x, weights], gradient)
 
 
 def transpose_of(how, y, weights, sides, before=None):
     """The transposed convolution in a Formulation, with its gradients in the same."""
+    y, weights = tf.convert_to_tensor(y), tf.convert_to_tensor(weights)
 
-    @tf.custom_gradient
-    def transposed(y, weights):
-        def gradient(dx):
-            late_y, late_weights = _after(dx, y, weights)
-            given = before(late_y) if before else late_y
-            dweights = _kernel_gradient(how, dx, given, int(weights.shape[0]))
-            return _through(given, late_y, of(how, dx, late_weights)), dweights
+    def gradient(dx):
+        late_y, late_weights = _after(dx, y, weights)
+        given = before(late_y) if before else late_y
+        dweights = _kernel_gradient(how, dx, given, int(weights.shape[0]))
+        return _through(given, late_y, of(how, dx, late_weights)), dweights
 
-        return how.transpose(before(y) if before else y, weights, sides), gradient
-
-    return transposed(y, weights)
+    return gradients.with_gradient(how.transpose(before(y) if before else y, weights, sides), [y, weights], gradient)
 
 
 def _kernel_gradient(how, x, dy, size):
-    @tf.custom_gradient
-    def found(x, dy):
-        def gradient(dw):
-            return transpose_of(how, dy, dw, sides_of(x)), of(how, x, dw)
+    def gradient(dw):
+        return transpose_of(how, dy, dw, sides_of(x)), of(how, x, dw)
 
-        return how.kernel_gradient(x, dy, size), gradient
-
-    return found(x, dy)
+    return gradients.with_gradient(how.kernel_gradient(x, dy, size), [x, dy], gradient)
 
 
 def _through(given, x, gradient):

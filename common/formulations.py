@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from common import gradients, im2col, winograd
 from common import tensorflow as tf
+from common.constants import constant, pad, part, reshape, shape
 
 PLACES, CHANNELS = 4096, 64  # places of a kernel up to which, and channels from which on, matrices pay in a convolution
 SMALL = 64  # places up to which they pay in a transposed one
@@ -31,14 +32,14 @@ class Library(NamedTuple):
         return tf.nn.conv2d(x, weights, self.stride, self.padding)
 
     def transpose(self, y, weights, sides):
-        shape = tf.stack([tf.shape(y)[0], *sides, weights.shape[2]])
-        x = tf.nn.conv2d_transpose(y, weights, shape, self.stride, self.padding)
+        shape_of_x = shape([_batch_of(y), *sides, weights.shape[2]])
+        x = tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
         x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), weights.shape[2]])
         return x
 
     def kernel_gradient(self, x, dy, size):
-        shape = [size, size, x.shape[-1], dy.shape[-1]]
-        return tf.nn.conv2d_backprop_filter(x, shape, dy, [1, self.stride, self.stride, 1], self.padding)
+        shape_of_kernel = shape([size, size, x.shape[-1], dy.shape[-1]])
+        return tf.nn.conv2d_backprop_filter(x, shape_of_kernel, dy, [1, self.stride, self.stride, 1], self.padding)
 
 
 class Strided(NamedTuple):
@@ -76,10 +77,10 @@ class _Columns(NamedTuple):
 
     def conv(self, x, weights):
         size, _, inputs, filters = weights.shape
-        columns = tf.reshape(tf.transpose(weights, [0, 2, 1, 3]), [size, 1, inputs, size * filters])
-        each = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=-1)
-        width = tf.shape(x)[2] - size + 1
-        y = gradients.add([tf.slice(part, [0, 0, n, 0], [-1, -1, width, -1]) for n, part in enumerate(each)])
+        columns = reshape(tf.transpose(weights, [0, 2, 1, 3]), [size, 1, inputs, size * filters])
+        each = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=constant(-1, tf.int32))
+        width = sides_of(x)[1] - size + 1
+        y = gradients.add([part(one, [0, 0, n, 0], [-1, -1, width, -1]) for n, one in enumerate(each)])
         y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
         return y
 
@@ -88,7 +89,7 @@ class _Columns(NamedTuple):
 
     def kernel_gradient(self, x, dy, size):
         margin = [0, 0], [size - 1, size - 1], [size - 1, size - 1], [0, 0]
-        turned = Library(1, "VALID").kernel_gradient(tf.pad(dy, margin), x, size)
+        turned = Library(1, "VALID").kernel_gradient(pad(dy, margin), x, size)
         return tf.transpose(tf.reverse(turned, [0, 1]), [0, 1, 3, 2])
 
 
@@ -97,7 +98,7 @@ class _Taps(NamedTuple):
 
     def conv(self, x, weights):
         size, _, inputs, filters = weights.shape.as_list()
-        matrix = tf.reshape(tf.transpose(weights, [2, 0, 1, 3]), [inputs, size * size * filters])
+        matrix = reshape(tf.transpose(weights, [2, 0, 1, 3]), [inputs, size * size * filters])
         y = _by_pixel(x, matrix)
         for axis, width in ((1, size * filters), (2, filters)):  # down, then across
             y = gradients.add([_part(y, axis, n, sides_of(y)[axis - 1] - size + 1, width) for n in range(size)])
@@ -106,38 +107,37 @@ class _Taps(NamedTuple):
 
     def transpose(self, y, weights, sides):
         size, _, inputs, filters = weights.shape.as_list()
-        matrix = tf.reshape(tf.transpose(weights, [0, 1, 3, 2]), [size * size * filters, inputs])
+        matrix = reshape(tf.transpose(weights, [0, 1, 3, 2]), [size * size * filters, inputs])
         x = _by_pixel(self._shifted(y, size), matrix)
         x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), inputs])
         return x
 
     def kernel_gradient(self, x, dy, size):
         inputs, filters = x.shape[-1], dy.shape[-1]
-        values = tf.reshape(self._shifted(dy, size), [-1, size * size * filters])
-        found = tf.matmul(tf.reshape(x, [-1, inputs]), values, transpose_a=True)
-        return tf.transpose(tf.reshape(found, [inputs, size, size, filters]), [1, 2, 0, 3])
+        values = reshape(self._shifted(dy, size), [-1, size * size * filters])
+        found = tf.matmul(reshape(x, [-1, inputs]), values, transpose_a=True)
+        return tf.transpose(reshape(found, [inputs, size, size, filters]), [1, 2, 0, 3])
 
     def _shifted(self, y, size):
         """`y` under each value of the kernel, [N, H, W, size x size x F]."""
         for axis in (2, 1):
             margins = [[[0, 0]] * axis + [[n, size - 1 - n]] + [[0, 0]] * (3 - axis) for n in range(size)]
-            y = tf.concat([tf.pad(y, margin) for margin in margins], axis=-1)
+            y = tf.concat([pad(y, margin) for margin in margins], axis=-1)
         return y
 
 
 def _by_pixel(x, matrix):
     """The product of each pixel's channels with a matrix."""
     count = int(matrix.shape[1])
-    y = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), matrix)
-    batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
-    return tf.reshape(y, tf.stack([batch, *sides_of(x), count]))
+    y = tf.matmul(reshape(x, [-1, x.shape[-1]]), matrix)
+    return reshape(y, [_batch_of(x), *sides_of(x), count])
 
 
 def _part(y, axis, n, side, width):
     """`side` rows, or columns, from the nth on, of the nth `width` channels."""
     first, size = [0, 0, 0, n * width], [-1, -1, -1, width]
     first[axis], size[axis] = n, side
-    return tf.slice(y, first, tf.stack(size))
+    return part(y, first, size)
 
 
 COLUMNS, TAPS = _Columns(), _Taps()
@@ -147,6 +147,10 @@ WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradie
 def sides_of(x):
     """Height and width: numbers where they are known, else tensors."""
     return [tf.shape(x)[n] if x.shape[n] is None else int(x.shape[n]) for n in (1, 2)]
+
+
+def _batch_of(x):
+    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
 
 
 def _known(x):

@@ -9,34 +9,32 @@ import numpy as np
 
 from common import gradients
 from common import tensorflow as tf
-from common.constants import constant
+from common.constants import constant, gather, pad, reshape
 
 
 def conv(x, weights, stride, padding):
     """The convolution of `x` [N, H, W, C] with a kernel [r, r, C, F]; `padding` is SAME or VALID."""
     size, filters = int(weights.shape[0]), weights.shape[-1]
-    matrix = tf.reshape(weights, [-1, filters])
+    matrix = reshape(weights, [-1, filters])
     sides = [places(side, size, stride, padding)[0] for side in x.shape.as_list()[1:3]]
-    return tf.reshape(tf.matmul(columns(x, size, stride, padding), matrix), [x.shape[0], *sides, filters])
+    return reshape(tf.matmul(columns(x, size, stride, padding), matrix), [x.shape[0], *sides, filters])
 
 
 def transpose(y, weights, sides, stride, padding):
     """The transpose of `conv`: of `y` [N, H', W', F] what has `sides` (H, W), and C channels."""
     size, _, inputs, filters = weights.shape.as_list()
-    found = tf.matmul(tf.reshape(y, [-1, filters]), tf.reshape(weights, [-1, filters]), transpose_b=True)
-    rows = tf.pad(tf.reshape(found, [-1, inputs]), [[0, 1], [0, 0]])  # the last, of zeros, is what is not there
+    found = tf.matmul(reshape(y, [-1, filters]), reshape(weights, [-1, filters]), transpose_b=True)
+    rows = pad(reshape(found, [-1, inputs]), [[0, 1], [0, 0]])  # the last, of zeros, is what is not there
     sources = _sources(y.shape.as_list(), size, sides, stride, padding)
-    return tf.reshape(
-        gradients.add([tf.gather(rows, constant(at.reshape(-1))) for at in sources]), [y.shape[0], *sides, inputs]
-    )
+    return gradients.add([gather(rows, constant(at)) for at in sources])
 
 
 def kernel_gradient(x, dy, size, stride, padding):
     """The gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
     inputs, filters = x.shape[-1], dy.shape[-1]
-    flat = tf.reshape(dy, [-1, filters])
+    flat = reshape(dy, [-1, filters])
     found = tf.matmul(columns(x, size, stride, padding), flat, transpose_a=True)
-    return tf.reshape(found, [size, size, inputs, filters])
+    return reshape(found, [size, size, inputs, filters])
 
 
 def columns(x, size, stride, padding):
@@ -44,11 +42,11 @@ def columns(x, size, stride, padding):
     batch, height, width, channels = x.shape.as_list()
     (down, *rows), (across, *more) = (places(side, size, stride, padding) for side in (height, width))
     if any(rows + more):
-        x, height, width = tf.pad(x, [[0, 0], rows, more, [0, 0]]), height + sum(rows), width + sum(more)
+        x, height, width = pad(x, [[0, 0], rows, more, [0, 0]]), height + sum(rows), width + sum(more)
     n, p, q, i, j = np.ogrid[:batch, :down, :across, :size, :size]
     at = (n * height + p * stride + i) * width + q * stride + j
-    found = tf.gather(tf.reshape(x, [-1, channels]), constant(at.astype(np.int32).reshape(-1)))
-    return tf.reshape(found, [batch * down * across, size * size * channels])
+    found = gather(reshape(x, [-1, channels]), constant(at.astype(np.int32).reshape(-1)))
+    return reshape(found, [batch * down * across, size * size * channels])
 
 
 def places(side, size, stride, padding):

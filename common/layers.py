@@ -9,11 +9,12 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 
 from typing import NamedTuple
 
-from common import convolution, formulations, precision, randomness, scopes
+from common import constants, convolution, formulations, gradients, precision, randomness, scopes
 from common import tensorflow as tf
+from common.constants import constant
 
 # what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
-# rounding noise, which some optimizers turn into steps; INERT ones exist and stay as they begin
+# rounding noise, which some optimizers turn into steps; INERT ones exist, as in published weights, and do nothing
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
 
 
@@ -25,7 +26,7 @@ def zeros(name):
 
 def pad(x, margin, mode="CONSTANT"):
     """`margin` pixels more on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
-    return tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
+    return constants.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
 
 
 def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=None):
@@ -54,7 +55,7 @@ def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None
 
     sides = [2 * side + more for side in formulations.sides_of(x)]
     y = convolution.transpose(x, weights, sides, 2, "VALID" if from_first else "SAME", before)
-    y = tf.slice(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
+    y = constants.part(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
     return _with_bias(y, bias)
 
 
@@ -62,7 +63,7 @@ def linear(x, outputs, kernel):
     """All values of each image to `outputs` numbers: [N, outputs]. H and W must be static."""
     values = x.shape[1:].num_elements()
     weights = _variable("kernel", [values, outputs], x.dtype, kernel)
-    return _with_bias(tf.matmul(tf.reshape(x, [-1, values]), weights), TRAINED)
+    return _with_bias(tf.matmul(constants.reshape(x, [-1, values]), weights), TRAINED)
 
 
 class Norm(NamedTuple):
@@ -133,33 +134,30 @@ def _standardized(x, axes, epsilon):
         mean, variance = handles[-1](mean, _mean(tf.square(x - mean), axes))
         return (x - mean) * tf.rsqrt(variance + epsilon)
 
-    @tf.custom_gradient
-    def standardized(x):
-        """With the gradient as it is after all that cancels is left out: half of the passes over the values."""
-        centred = x - _mean(x, axes)
-        inverse = tf.rsqrt(_mean(tf.square(centred), axes) + epsilon)
-        y = centred * inverse
+    centred = x - _mean(x, axes)
+    inverse = tf.rsqrt(_mean(tf.square(centred), axes) + constant(epsilon, x.dtype))
+    y = centred * inverse
 
-        def gradient(dy):
-            along = _mean(dy * y, axes)
-            return (dy - _mean(dy, axes) - y * along) * inverse
+    def gradient(dy):
+        """With all that cancels left out: half of the passes over the values."""
+        along = _mean(dy * y, axes)
+        return [(dy - _mean(dy, axes) - y * along) * inverse]
 
-        return y, gradient
-
-    return standardized(x)
+    return gradients.with_gradient(y, [x], gradient)
 
 
 def _mean(x, axes):
     """The mean along `axes`, one after the other: a single sum of so many float32 loses a digit more."""
     for axis in reversed(axes):
-        x = tf.reduce_mean(x, axis, keepdims=True)
+        x = tf.reduce_mean(x, constant(axis, tf.int32), keepdims=True)
     return x
 
 
 def _with_bias(x, bias):
     if bias == ABSENT:
         return x
-    return x + _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
+    added = _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
+    return x if bias == INERT else x + added
 
 
 def _variable(name, shape, dtype, initializer_of, trainable=True):

@@ -9,6 +9,7 @@ import hashlib
 import math
 
 from common import tensorflow as tf
+from common.constants import constant, shape
 
 
 def key(name, update, index):
@@ -22,12 +23,12 @@ def fold(key, name):
     return tf.bitwise.bitwise_xor(key, tf.constant([_hash(name), 0], tf.int64))
 
 
-def uniform(key, shape, dtype=None):
-    """Numbers [N, *shape] in [0, 1), for each image by its row of `key`."""
+def uniform(key, sizes, dtype=None):
+    """Numbers [N, *sizes] in [0, 1), for each image by its row of `key`."""
     dtype = dtype or tf.float32
 
     def draw(row):
-        return tf.cast(tf.random.stateless_uniform(shape, row), dtype)
+        return tf.cast(tf.random.stateless_uniform(sizes, row), dtype)
 
     if key.shape[0] is None:
         return tf.map_fn(draw, key, fn_output_signature=dtype)
@@ -47,31 +48,34 @@ def permutation(name, number, count):
 
 def normal_initializer(mean, stddev):
     """Initial values from a normal distribution, keyed by the variable's name."""
-    return _initializer(lambda shape, seed: mean + stddev * tf.random.stateless_normal(shape, seed))
+    return _initializer(tf.random.stateless_normal, mean, stddev)
 
 
 def truncated_normal_initializer(stddev):
     """The same about zero, with what lies beyond two standard deviations drawn again."""
-    return _initializer(lambda shape, seed: stddev * tf.random.stateless_truncated_normal(shape, seed))
+    return _initializer(tf.random.stateless_truncated_normal, 0.0, stddev)
 
 
 def glorot_initializer(name):
     """Initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
 
-    def draw(shape, seed):
-        *window, inputs, outputs = (int(side) for side in shape)
+    def draw(sizes, seed):
+        *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
         limit = math.sqrt(6.0 / (math.prod(window) * (inputs + outputs)))
-        return tf.random.stateless_uniform(shape, seed, -limit, limit)
+        return tf.random.stateless_uniform(sizes, seed, -limit, limit)
 
     return _initializer(draw)(name)
 
 
-def _initializer(draw):
+def _initializer(draw, *about):
+    """Of initial values that `draw` makes of their shape, a seed, and what there is about their distribution."""
+
     def initializer_of(name):
-        def initialize(shape, dtype=None, partition_info=None):
+        def initialize(sizes, dtype=None, partition_info=None):
             del partition_info
             seed = tf.constant([_hash(_seed(), name), 0], tf.int64)
-            return tf.cast(draw(shape, seed), dtype or tf.float32)
+            drawn = draw(shape(sizes), seed, *(constant(value, tf.float32) for value in about))
+            return tf.cast(drawn, dtype or tf.float32)
 
         return initialize
 

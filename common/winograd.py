@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from common import tensorflow as tf
-from common.constants import constant
+from common.constants import constant, gather, pad, reshape
 
 TILE = 6  # side of a tile of the input; what comes out of it is as much smaller as a VALID convolution makes it
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))  # and infinity
@@ -28,16 +28,16 @@ def transpose(y, weights, sides):
     """The transpose of `conv`, of `y` [N, H', W', F]; its `sides` are known from those of `y`."""
     del sides
     margin = [int(weights.shape[0]) - 1] * 2
-    return _filtered(tf.pad(y, [[0, 0], margin, margin, [0, 0]]), weights, turned=True)
+    return _filtered(pad(y, [[0, 0], margin, margin, [0, 0]]), weights, turned=True)
 
 
 def kernel_gradient(x, dy, size):
     """The gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
     back, kernels, _ = (np.kron(each, each) for each in basis(size))
-    outer = _matmul(back.T, tf.reshape(_blocks(dy, TILE - size + 1), [len(back), -1]))
-    made = tf.matmul(_tiles(x, size), tf.reshape(outer, [TILE**2, -1, dy.shape[-1]]), transpose_a=True)
-    found = _matmul(kernels.T, tf.reshape(made, [TILE**2, -1]))
-    return tf.reshape(found, [size, size, x.shape[-1], dy.shape[-1]])
+    outer = _matmul(back.T, reshape(_blocks(dy, TILE - size + 1), [len(back), -1]))
+    made = tf.matmul(_tiles(x, size), reshape(outer, [TILE**2, -1, dy.shape[-1]]), transpose_a=True)
+    found = _matmul(kernels.T, reshape(made, [TILE**2, -1]))
+    return reshape(found, [size, size, x.shape[-1], dy.shape[-1]])
 
 
 def _filtered(x, weights, turned=False):
@@ -47,12 +47,12 @@ def _filtered(x, weights, turned=False):
     kernels = kernels[:, ::-1] if turned else kernels
     with tf.control_dependencies([x]):  # else those of all layers would be made first, and kept
         weights = tf.identity(weights)
-    made = _matmul(kernels, tf.reshape(weights, [size * size, -1]))
-    made = tf.matmul(_tiles(x, size), tf.reshape(made, [TILE**2, *channels]), transpose_b=turned)
+    made = _matmul(kernels, reshape(weights, [size * size, -1]))
+    made = tf.matmul(_tiles(x, size), reshape(made, [TILE**2, *channels]), transpose_b=turned)
     outputs = channels[0] if turned else channels[1]
-    rows = tf.reshape(_matmul(back, tf.reshape(made, [TILE**2, -1])), [-1, outputs])
+    rows = reshape(_matmul(back, reshape(made, [TILE**2, -1])), [-1, outputs])
     counts = _counts(x, size - 1)
-    y = tf.reshape(tf.gather(rows, _places(counts, TILE - size + 1)), tf.stack([*counts, outputs]))
+    y = gather(rows, _places(counts, TILE - size + 1))
     y.set_shape([*(count if isinstance(count, int) else None for count in counts), outputs])
     return y
 
@@ -91,9 +91,9 @@ def _tiles(x, size):
     """The tiles of `x` in the new basis, [TILE², N x tiles, C]."""
     _, _, matrix = basis(size)
     counts, step, channels = _counts(x), TILE - size + 1, int(x.shape[-1])
-    rows = tf.gather(tf.reshape(x, [-1, channels]), _places_of_tiles(counts, step, size))
-    made = _matmul(np.kron(matrix, matrix), tf.reshape(rows, [TILE**2, -1]))
-    return tf.reshape(made, [TILE**2, -1, channels])
+    rows = gather(reshape(x, [-1, channels]), _places_of_tiles(counts, step, size))
+    made = _matmul(np.kron(matrix, matrix), reshape(rows, [TILE**2, -1]))
+    return reshape(made, [TILE**2, -1, channels])
 
 
 def _blocks(y, step):
@@ -101,8 +101,8 @@ def _blocks(y, step):
     batch, height, width = _counts(y)
     down, across = -(-height // step), -(-width // step)
     more = [[0, 0], [0, down * step - height], [0, across * step - width], [0, 0]]
-    y = y if more == [[0, 0]] * 4 else tf.pad(y, more)
-    return tf.transpose(tf.reshape(y, tf.stack([batch, down, step, across, step, y.shape[-1]])), [2, 4, 0, 1, 3, 5])
+    y = y if more == [[0, 0]] * 4 else pad(y, more)
+    return tf.transpose(reshape(y, [batch, down, step, across, step, y.shape[-1]]), [2, 4, 0, 1, 3, 5])
 
 
 def _places_of_tiles(counts, step, size):
@@ -110,7 +110,8 @@ def _places_of_tiles(counts, step, size):
     batch, height, width = counts
     down, across = -(-(height - size + 1) // step), -(-(width - size + 1) // step)
     i, j, image, p, q = _grid(TILE, TILE, batch, down, across)
-    return _flat((image * height + _least(p * step + i, height - 1)) * width + _least(q * step + j, width - 1))
+    at = (image * height + _least(p * step + i, height - 1)) * width + _least(q * step + j, width - 1)
+    return constant(at.reshape(-1)) if isinstance(at, np.ndarray) else reshape(at, [-1])
 
 
 def _places(counts, step):
@@ -118,7 +119,8 @@ def _places(counts, step):
     batch, height, width = counts
     down, across = -(-height // step), -(-width // step)
     image, h, w = _grid(batch, height, width)
-    return _flat(((((h % step) * step + w % step) * batch + image) * down + h // step) * across + w // step)
+    at = ((((h % step) * step + w % step) * batch + image) * down + h // step) * across + w // step
+    return constant(at) if isinstance(at, np.ndarray) else at
 
 
 def _counts(x, less=0):
@@ -132,12 +134,8 @@ def _grid(*counts):
     shapes = [[-1 if axis == other else 1 for other in range(len(counts))] for axis in range(len(counts))]
     static = all(isinstance(count, int) for count in counts)
     ranges = [np.arange(count, dtype=np.int32) if static else tf.range(count) for count in counts]
-    return [each.reshape(shape) if static else tf.reshape(each, shape) for each, shape in zip(ranges, shapes)]
+    return [each.reshape(shape) if static else reshape(each, shape) for each, shape in zip(ranges, shapes)]
 
 
 def _least(index, limit):
     return np.minimum(index, limit) if isinstance(index, np.ndarray) else tf.minimum(index, limit)
-
-
-def _flat(index):
-    return constant(index.reshape(-1)) if isinstance(index, np.ndarray) else tf.reshape(index, [-1])

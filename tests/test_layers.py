@@ -193,6 +193,14 @@ def test_a_bias_in_front_of_a_norm_is_not_trained(session):
     assert [variable.op.name for variable in tf.trainable_variables()] == ["layer/kernel"]
 
 
+def test_a_bias_in_front_of_a_norm_is_there_and_does_nothing(session):
+    with tf.variable_scope("layer"):
+        y = layers.conv(tf.constant(RANDOM.normal(size=[1, 4, 4, 1])), 2, 3, 2, kernel(), layers.INERT)
+    (before,) = run(session, y)
+    session.run(variables()["layer/bias"].assign([5.0, -3.0]))
+    np.testing.assert_array_equal(session.run(y), before)
+
+
 def test_dropout_zeroes_its_share_and_keeps_the_mean(session):
     key = randomness.key("A2B/fake", 0, tf.constant([0, 1], tf.int64))
     with tf.variable_scope("up_1"):
