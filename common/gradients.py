@@ -1,8 +1,10 @@
 """Gradients whose last bits do not depend on timing."""
 
-import uuid
+import itertools
 
 from common import tensorflow as tf
+
+NUMBERS = itertools.count()  # of gradients: TensorFlow registers each for the whole process, under a name of its own
 
 
 def gradients(loss, of, along=None):
@@ -22,7 +24,7 @@ def with_gradient(y, of, gradient):
 
     What tf.custom_gradient does, without its search of the graph for variables: that takes longer than the ops.
     """
-    name = f"with_gradient_{uuid.uuid4().hex}"
+    name = f"with_gradient_{next(NUMBERS)}"
 
     @tf.RegisterGradient(name)
     def _gradients(op, dy, *of_the_others):
