@@ -6,7 +6,12 @@ import setuptools
 
 DOCS = ["mkdocs>=1.6"]
 VIDEO = ["imageio[ffmpeg]>=2.33"]
-ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17"]
+ONNX = [
+    "onnx>=1.17; python_version>='3.11'",
+    "onnx>=1.17,<1.19; python_version<'3.11'",  # later ones want an ml_dtypes that TensorFlow 2.16 does not allow
+    "onnxruntime>=1.20",
+    "tf2onnx>=1.17",
+]
 SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setuptools.setup(

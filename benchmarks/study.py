@@ -2,8 +2,9 @@
 
 python -m benchmarks.study --source datasets/derain --output runs/study --seconds 100
 
-Trains every method with every seed, two at a time, each on one thread, and goes on where it was stopped. Each trains
-for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each measures that first.
+Trains every method with every seed, or those that are named, two at a time, each on one thread, and goes on where it
+was stopped. Each trains for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each
+measures that first.
 benchmarks.study_report makes the tables and the plots of what came out.
 """
 
@@ -82,11 +83,11 @@ def halve(source, target):
                 imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
 
 
-def measure(images, rounds=3, timed=40):
+def measure(methods, images, rounds=3, timed=40):
     """{method: seconds of a step on one thread}, least of interleaved rounds: what else runs makes them more."""
-    taken = {method.name: [] for method in METHODS}
+    taken = {method.name: [] for method in methods}
     for _ in range(rounds):
-        for method in METHODS:
+        for method in methods:
             run = Run("unused", steps=1, threads=1)
             taken[method.name].append(plan.plan(method.dual, images, run, timed).seconds)
     return {name: min(seconds) for name, seconds in taken.items()}
@@ -139,19 +140,27 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/study"))
     parser.add_argument("--seconds", type=float, default=100.0, help="of training a method with a seed, on one thread")
     parser.add_argument("--workers", type=int, default=2, help="trainings at once")
+    named = {method.name: method for method in METHODS}
+    parser.add_argument(
+        "--methods", nargs="+", choices=named, default=list(named), metavar="METHOD", help=", ".join(named)
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     asked = parser.parse_args()
+    methods = [named[name] for name in asked.methods]
     images = asked.output / "derain-halves"
     if not images.exists():  # it is there whole, or not at all
         shutil.rmtree(f"{images}.new", ignore_errors=True)
         halve(asked.source, pathlib.Path(f"{images}.new"))
         pathlib.Path(f"{images}.new").rename(images)
     timed = asked.output / "seconds.json"
-    if not timed.exists():
-        found = measure(Images(images.name, data_root=str(asked.output)))
-        settings.write_whole(timed, json.dumps(found, indent=2) + "\n")
-    seconds = json.loads(timed.read_text())
+    seconds = json.loads(timed.read_text()) if timed.exists() else {}
+    if unknown := [method for method in methods if method.name not in seconds]:
+        seconds.update(measure(unknown, Images(images.name, data_root=str(asked.output))))
+        settings.write_whole(timed, json.dumps(seconds, indent=2) + "\n")
     jobs = [
-        (method, seed, steps_in(asked.seconds, method, seconds), asked.output) for seed in SEEDS for method in METHODS
+        (method, seed, steps_in(asked.seconds, method, seconds), asked.output)
+        for seed in asked.seeds
+        for method in methods
     ]
     with concurrent.futures.ThreadPoolExecutor(asked.workers) as workers:
         for line in workers.map(train, jobs):

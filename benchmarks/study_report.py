@@ -17,7 +17,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-from benchmarks.study import EVALUATED, METHODS, SEEDS
+from benchmarks.study import EVALUATED, METHODS
 
 COLOURS = {1: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
 DIVERSE, FALLEN = 0.3, 3.0  # collapsed: fakes differ less than this share, or so many dB below the best it had
@@ -47,9 +47,14 @@ class Trained(NamedTuple):
         return not self.finished or float(last["A2B/diversity"]) < DIVERSE or fallen
 
 
-def read(study, method, seed):
-    """The Trained of a method and a seed."""
-    folder = study / f"{method.name}-seed{seed}"
+def found_in(study):
+    """{method: [Trained, ...]}, a training for each seed that there is."""
+    folders = {method: sorted(study.glob(f"{method.name}-seed*[0-9]")) for method in METHODS}
+    return {method: [read(folder, method) for folder in each] for method, each in folders.items() if each}
+
+
+def read(folder, method):
+    """The Trained of a run folder."""
     evaluations, log = (_rows(folder / name) for name in ("evaluation.csv", "log.csv"))
     log = [row for row in log if row.get("A2B/critic/margin")]
     margins = [(int(row["step"]) * method.n_gen, float(row["A2B/critic/margin"])) for row in log]
@@ -63,8 +68,8 @@ def _rows(path):
 
 
 def spread(values):
-    """Mean and standard deviation in words."""
-    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}"
+    """Mean and standard deviation in words; of one value, that."""
+    return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def wander(trained, last):
@@ -85,8 +90,8 @@ def table(found, seconds, updates_of):
         "| model | game | `n_gen` | generator updates | seconds | PSNR dB | SSIM | wanders dB | margin ± | collapsed |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for method in METHODS:
-        trained, updates = found[method], updates_of(method)
+    for method, trained in found.items():
+        updates = updates_of(method)
         psnr, ssim = ([each.at(updates, f"A2B/{metric}") for each in trained] for metric in ("psnr", "ssim"))
         took = updates / method.n_gen * seconds[method.name]
         lines.append(
@@ -100,9 +105,9 @@ def table(found, seconds, updates_of):
 
 def plot_scores(found, seconds, path):
     """PSNR over generator updates (above) and over seconds (below), a column for each model and game."""
-    columns = list(dict.fromkeys((method.model, method.gan_loss) for method in METHODS))
-    figure, axes = pyplot.subplots(2, len(columns), figsize=(3.2 * len(columns), 5.6), sharey=True)
-    for method in METHODS:
+    columns = list(dict.fromkeys((method.model, method.gan_loss) for method in found))
+    figure, axes = pyplot.subplots(2, len(columns), figsize=(3.2 * len(columns), 5.6), sharey=True, squeeze=False)
+    for method in found:
         column = axes[:, columns.index((method.model, method.gan_loss))]
         column[0].set_title(f"{method.model} {method.gan_loss}")
         for axis, unit in zip(column, (1.0, seconds[method.name] / method.n_gen)):
@@ -124,16 +129,16 @@ def plot_scores(found, seconds, path):
 
 def plot_margins(found, path):
     """The margin of A2B's critic over generator updates, first seed."""
-    columns = list(dict.fromkeys((method.model, method.gan_loss) for method in METHODS))
-    figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.0))
-    for method in METHODS:
-        axis = axes[columns.index((method.model, method.gan_loss))]
+    columns = list(dict.fromkeys((method.model, method.gan_loss) for method in found))
+    figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.0), squeeze=False)
+    for method in found:
+        axis = axes[0, columns.index((method.model, method.gan_loss))]
         x, y = zip(*found[method][0].margins)
         axis.plot(x, y, color=COLOURS[method.n_gen], lw=0.8, label=f"n_gen {method.n_gen}")
         axis.set_title(f"{method.model} {method.gan_loss}")
         axis.set_xlabel("generator updates")
-    axes[0].set_ylabel("margin, real − fake")
-    axes[0].legend(fontsize=8)
+    axes[0, 0].set_ylabel("margin, real − fake")
+    axes[0, 0].legend(fontsize=8)
     _save(figure, path)
 
 
@@ -150,7 +155,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("docs/study"))
     asked = parser.parse_args()
     seconds = json.loads((asked.study / "seconds.json").read_text())
-    found = {method: [read(asked.study, method, seed) for seed in SEEDS] for method in METHODS}
+    found = found_in(asked.study)
     fewest = min(each.updates for trained in found.values() for each in trained)
     untouched = float(next(iter(found.values()))[0].evaluations[-1]["A2B/input_psnr"])
     print(f"Input as it is: {untouched:.2f} dB.\n\nEqual updates:\n\n{table(found, seconds, lambda _: fewest)}\n")

@@ -1,5 +1,6 @@
 """Every test gets a graph and a session of its own; image folders are made where they are needed."""
 
+import os
 import shutil
 import signal
 
@@ -10,6 +11,7 @@ from common import distances
 from common import tensorflow as tf
 from common.images import files
 
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see flags/processor.py
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

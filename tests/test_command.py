@@ -22,7 +22,7 @@ from flags import settings as flag_settings
 from pix2pix import Pix2Pix
 
 ROOT = pathlib.Path(__file__).parent.parent
-SMALL = "--image_size 32 --depth 3 --ngf 4 --ndf 4 --gan_loss classic --steps 1"
+SMALL = "--image_size 32 --depth 2 --ngf 4 --ndf 4 --gan_loss classic --steps 1"
 
 
 def parse(line):

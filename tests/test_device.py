@@ -48,7 +48,11 @@ def has_kernel(op, device):
     """Whether TensorFlow, as it is installed, has code for `op` with its types on a kind of device."""
     return any(
         kernel.device_type in (device, "DEFAULT")
-        and all(_types(op, each.name) <= {*each.allowed_values.list.type} for each in kernel.constraint)
+        and all(
+            _types(op, each.name) <= {*each.allowed_values.list.type}
+            for each in kernel.constraint
+            if each.allowed_values.list.type  # others allow words
+        )
         for kernel in kernels.get_registered_kernels_for_op(op.type).kernel
     )
 

@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
     for name in ("train/A", "train/B", "val/A", "val/B"):
         for number in range(2):
             files.write(folder / "set" / name / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
-    images, dual = Images("set", data_root=str(folder)), small.dualgan()
+    images, dual = Images("set", data_root=str(folder)), small.Gain(image_size=32)
     run = Run(str(folder / "runs" / "one"), steps=4, log_every=1, save_every=3, sample_every=2)
     training.train(dual, images, run)
     for path in run.path("checkpoints").glob("model-00000004.*"):
@@ -119,9 +119,9 @@ def test_none_are_written_where_they_are_not_wanted_or_nothing_is_left_to_do(run
     before = sorted(run.path().glob("events.*"))
     assert len(before) == 2
     images = Images("set", data_root=str(run.path("..", "..")))
-    training.train(small.dualgan(), images, run)
+    training.train(small.Gain(image_size=32), images, run)
     assert sorted(run.path().glob("events.*")) == before
-    training.train(small.dualgan(), images, Run(str(tmp_path / "run"), steps=1, tensorboard=False))
+    training.train(small.Gain(image_size=32), images, Run(str(tmp_path / "run"), steps=1, tensorboard=False))
     assert not list(tmp_path.glob("run/events.*"))
 
 

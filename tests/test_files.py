@@ -62,7 +62,7 @@ def test_a_colour_that_stands_for_transparency_becomes_white(tmp_path):
 def test_other_modes_are_brought_to_rgb(tmp_path, mode):
     image = Image.fromarray(np.full([6, 6, 3], 255, np.uint8)).convert(mode)
     path = tmp_path / ("image.tif" if mode in ("CMYK", "YCbCr") else "image.png")
-    image.save(path)
+    image.save(path, **({"compression": "tiff_deflate"} if mode == "YCbCr" else {}))  # Pillow 12 reads no other
     np.testing.assert_array_equal(files.read(path), 255)
 
 

@@ -26,7 +26,7 @@ def loop(*given):
 train.loop = loop
 folder, threads = sys.argv[1:]
 run = Run(f"{folder}/run-{threads}", steps=1, threads=int(threads), tensorboard=False)
-train.train(small.dualgan(), Images("set", data_root=folder), run)
+train.train(small.Gain(image_size=32), Images("set", data_root=folder), run)
 print("threads:", *counted)
 """
 
