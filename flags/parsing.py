@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import pathlib
+import re
 import sys
 from typing import NamedTuple
 
@@ -35,6 +36,11 @@ OF_ONE_PHASE = {  # whose flags take the place of others of their names in it
     "serve": Service,
 }
 ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
+PYTHONS = {  # of absl's messages: what Python says in them, and what it means
+    r"invalid literal for int\(\) with base 10: (.*)": r"\1 is no whole number.",
+    r"could not convert string to float: (.*)": r"\1 is no number.",
+    r"ERROR:: Unable to open flagfile: \[Errno \d+\] (.*): (.*)": r"--flagfile \2: \1.",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,10 +126,17 @@ def _parsed(dual, argv):
     try:
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{error} (--help lists all flags.)") from error
+        raise UserError(f"{_said(error)} (--help lists all flags.)") from error
     if stray and values.phase != "compare":
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
     return values, stray
+
+
+def _said(error):
+    said = str(error)
+    for theirs, meant in PYTHONS.items():
+        said = re.sub(theirs, meant, said)
+    return said
 
 
 def _phase(argv):
@@ -160,7 +173,9 @@ def parts_of(dual, asked):
 def run_dir_of(dual, values):
     """The folder of a run that has no other name than its model and its set of images."""
     if not (values.dataset or values.dir_A or values.dir_B):
-        raise UserError("Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER.")
+        raise UserError(
+            "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists all flags.)"
+        )
     return f"runs/{model_name(dual)}-{pathlib.Path(flag_settings.read(Images, values).name).name}"
 
 
@@ -186,7 +201,9 @@ def program_name(dual):
 
 
 def importable(dual):
-    """A class of the module that `python -m` runs as the one that others import, with which runs are read again."""
+    """A class of the module that Python runs as the one that others import, with which runs are read again."""
     if dual.__module__ != "__main__":
         return dual
-    return getattr(importlib.import_module(sys.modules["__main__"].__spec__.name), dual.__name__)
+    main = sys.modules["__main__"]
+    name = main.__spec__.name if main.__spec__ else pathlib.Path(main.__file__).stem  # with -m, or a file
+    return getattr(importlib.import_module(name), dual.__name__)

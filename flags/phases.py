@@ -95,7 +95,12 @@ def plan_phase(dual, asked):
     """Prints what a training would take."""
     _refuse_use(dual, asked)
     _refuse_cluster(asked)
-    print(plan.text(plan.plan(*parts_of(dual, asked))))
+    dual, images, run = parts_of(dual, asked)
+    settings_of = (
+        f"with the settings of {run.run_dir} and what else is said" if runs.has_begun(run.run_dir) else "as new"
+    )
+    print(f"Planned {settings_of}: a few steps are taken now, to measure them.", flush=True)
+    print(plan.text(plan.plan(dual, images, run)))
 
 
 def check_data_phase(dual, asked):

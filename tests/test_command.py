@@ -68,6 +68,19 @@ def test_help_lists_every_flag_without_importing_what_takes_long():
     assert "--format savedmodel|frozen|tflite|onnx|npz" in of_phases and "Service, with --phase serve:" in of_phases
 
 
+@pytest.mark.parametrize("how", [["mine.py"], ["-m", "mine"]], ids=["file", "module"])
+def test_a_dual_of_ones_own_is_run_from_its_folder(tmp_path, how):
+    (tmp_path / "mine.py").write_text((ROOT / "examples" / "enhancement.py").read_text())
+    ended = subprocess.run(
+        [sys.executable, *how, "--phase", "train", "--lambda_change", "much"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr == "error: flag --lambda_change=much: 'much' is no number. (--help lists all flags.)\n"
+
+
 def test_errors_in_flags_come_without_tensorflow():
     script = "import sys; from dualgan.main import main; sys.argv = ['main', '--lamda_A', '3']\ntry: main()\n"
     script += "except SystemExit as end: print(end.code, 'tensorflow' in sys.modules)"
@@ -199,7 +212,10 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
             "--preset upsteam",
             "There is no preset upsteam of dualgan. There are: 2017-classic, 2017-wgan, demo, paper, upstream.",
         ),
-        ("--phase train", "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER."),
+        ("--phase train", "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists"),
+        ("--dataset toy --image_size big", "flag --image_size=big: 'big' is no whole number. (--help lists"),
+        ("--dataset toy --lr_G fast", "flag --lr_G=fast: 'fast' is no number. (--help lists"),
+        ("--flagfile nope.flags", "--flagfile 'nope.flags': No such file or directory. (--help lists"),
         ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
         ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both say how long"),
         ("--dataset nowhere", "There is no folder datasets/nowhere"),
