@@ -545,6 +545,15 @@ def test_runs_side_by_side(full, tmp_path, opened):
     assert np.abs(seen(shown.locator(".stage"))[20, -20] - 128).max() <= 1
 
 
+def test_runs_of_other_images_are_not_ranked_with_each_other(full, tmp_path, opened):
+    other = shutil.copytree(full, tmp_path / "other")
+    make(other, {**CONFIG, "images": {**CONFIG["images"], "dataset": "rain"}})
+    (other / "test" / "metrics.json").write_text(json.dumps({"A2B": {"images": 3, "l1": 0.4, "psnr": 16.0}}))
+    shown = opened(report.compare([full, other], tmp_path / "both.html"))
+    assert shown.locator("#scores .marked").count() == 0
+    assert "the best of each set of images is bold" in shown.locator("#scores .note").inner_text()
+
+
 def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, opened):
     columns = "A2B/psnr,B2A/psnr,A2B/input_psnr,A2B/images,A2B/ms_ssim,B2A/equal_to_target"
     text = f"step,{columns}\n10,12,11,9,20,,0\n20,13,12,9,20,,0\n"

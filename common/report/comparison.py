@@ -52,8 +52,9 @@ def _scores(run_dirs, names, configs, logs, evaluations):
         tests = {f"test {each['direction']}/{each['name']}": each["value"] for each in overview.scores(run_dir)}
         step = int(log.steps[-1]) if len(log.steps) else None
         seconds = overview.seconds(log)
-        about = {"title": overview.title(config), "steps": step, "seconds": seconds, "time": overview.duration(seconds)}
-        rows.append({"name": name, **about, "values": {**tests, **last, **more}})
+        about = {"title": overview.title(config), "set": overview.set_of(config), "steps": step}
+        time = {"seconds": seconds, "time": overview.duration(seconds)}
+        rows.append({"name": name, **about, **time, "values": {**tests, **last, **more}})
     metrics = dict.fromkeys(name for row in rows for name, value in row["values"].items() if value is not None)
     return {"metrics": [{"name": each, "higher": tested.is_higher_better(each)} for each in metrics], "rows": rows}
 

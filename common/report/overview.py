@@ -44,9 +44,13 @@ def name(run_dir):
 def title(config):
     """The model and the set of a run."""
     model = str(folder.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
+    return " on ".join(each for each in (model, set_of(config)) if each) or "A run"
+
+
+def set_of(config):
+    """The name of the set of images of a run."""
     images = folder.part(config, "images")
-    where = images.get("dataset") or pathlib.PurePath(str(images.get("dir_A") or "")).name
-    return " on ".join(str(each) for each in (model, where) if each) or "A run"
+    return str(images.get("dataset") or pathlib.PurePath(str(images.get("dir_A") or "")).name)
 
 
 def charts(logs, evaluations, runs):

@@ -177,7 +177,7 @@ function scored({ name, higher }, rows, compared) {
   };
 }
 
-/* The last scores of runs, the best of each marked. */
+/* The last scores of runs, the best of each set of images marked. */
 function scoresOfRuns({ metrics, rows }) {
   const columns = [
     { key: "name", title: "Run", value: (row) => row.name, cell: (row) => element("span", { class: "line" }, row.name) },
@@ -195,11 +195,12 @@ function scoresOfRuns({ metrics, rows }) {
       cell: (row) => row.steps?.toLocaleString("en") ?? "–",
     },
     { key: "time", title: "Time", numeric: true, value: (row) => row.seconds, cell: (row) => row.time },
-    ...metrics.map((metric) => scored(metric, rows, () => true)),
+    ...metrics.map((metric) => scored(metric, rows, (run, other) => run.set === other.set)),
   ];
+  const best = new Set(rows.map((row) => row.set)).size > 1 ? "the best of each set of images" : "the best";
   return section(
     "Scores",
-    element("p", { class: "note" }, "The last of each run; the best is bold. ↑ more is better, ↓ less is."),
+    element("p", { class: "note" }, `The last of each run; ${best} is bold. ↑ more is better, ↓ less is.`),
     sortable("Scores of the runs", columns, rows, { key: "name", descending: false }),
   );
 }
