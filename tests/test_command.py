@@ -258,6 +258,15 @@ def test_train_and_test_and_what_they_print(here, capsys):
     assert "with --ngf 4, and now --ngf 8" in said
 
 
+def test_a_plan_says_whose_settings_it_takes(here, capsys):
+    run(f"--phase plan --dataset toy {SMALL}")
+    assert capsys.readouterr().out.startswith("Planned as new: ")
+    run(f"--phase train --dataset toy {SMALL}")
+    capsys.readouterr()
+    run("--phase plan --dataset toy --steps 5")
+    assert capsys.readouterr().out.startswith("Planned with the settings of runs/dualgan-toy and what else is said: ")
+
+
 def test_images_that_are_not_right(here):
     random = np.random.default_rng(0)
     for path, size in (("set/train/A/a.png", 24), ("set/train/B/b.png", 40)):
