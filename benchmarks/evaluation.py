@@ -10,9 +10,9 @@ import cProfile
 import dataclasses
 import pstats
 
-from common import evaluate, scores
-from common import run as runs
-from common.use import Use
+from common.evaluate import evaluation, scores
+from common.run import run as runs
+from common.translate import Use
 
 WORK = {  # functions, and what is counted as spent in them
     "run": "network, and images made ready for it",
@@ -32,7 +32,7 @@ def main():
     saved = runs.load(asked.run_dir)
     before = saved["images"]
     images = dataclasses.replace(before, dataset=asked.dataset, data_root=asked.data_root, limit=asked.limit)
-    with evaluate.opened(asked.run_dir, saved["dual"], images, Use()) as trained:
+    with evaluation.opened(asked.run_dir, saved["dual"], images, Use()) as trained:
         trained.restore("latest")
         for way in trained.ways:
             trained.session.run(way.begin)

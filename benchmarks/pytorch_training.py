@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from benchmarks import scores
-from common import run as runs
-from common import step
 from common import tensorflow as tf
+from common.run import run as runs
+from common.train import step
 from tests.parity import published
 
 

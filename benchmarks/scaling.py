@@ -17,11 +17,12 @@ import time
 
 import numpy as np
 
-from common import distribute, step
-from common import run as runs
 from common import tensorflow as tf
-from common.cluster import Cluster, config_of
-from common.supervise import free_ports
+from common.cluster import Cluster, distribute
+from common.cluster.cluster import config_of
+from common.cluster.supervise import free_ports
+from common.run import run as runs
+from common.train import step
 from cyclegan import CycleGAN
 
 SMALL = CycleGAN(image_size=64, load_size=0, netG="resnet_6blocks", ngf=32, ndf=32, pool_size=0, lambda_identity=0.0)

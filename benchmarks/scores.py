@@ -9,9 +9,9 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from common import metrics
-from common import run as runs
-from common.distances import sliced_wasserstein
+from common.metrics import metrics
+from common.metrics.distances import sliced_wasserstein
+from common.run import run as runs
 
 
 def read(path, size):

@@ -20,9 +20,10 @@ from typing import NamedTuple
 
 import imageio.v3 as imageio
 
-from common import checkpoints, plan, settings
+from common import settings
 from common.images import Images
-from common.run import Run
+from common.run import Run, checkpoints
+from common.train import plan
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 

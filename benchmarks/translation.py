@@ -11,8 +11,9 @@ import tempfile
 import time
 
 from common.images import files
-from common.jobs import Translation
-from common.translate import Translator, translate
+from common.translate import Translator
+from common.translate.jobs import Translation
+from common.translate.translator import translate
 
 
 def main():

@@ -105,7 +105,20 @@ def parse(text, path):
 
 
 def _describe(part):
-    return {"class": f"{type(part).__module__}:{type(part).__qualname__}", **dataclasses.asdict(part)}
+    return {"class": class_path(type(part)), **dataclasses.asdict(part)}
+
+
+def class_path(cls):
+    """What a file calls a class of settings: the outermost package that exports it, or its module, and its name.
+
+    >>> from common.run.run import Run
+    >>> class_path(Run)
+    'common.run:Run'
+    """
+    names = cls.__module__.split(".")
+    modules = (".".join(names[:count]) for count in range(1, len(names) + 1))
+    public = (name for name in modules if getattr(sys.modules.get(name), cls.__qualname__, None) is cls)
+    return f"{next(public, cls.__module__)}:{cls.__qualname__}"
 
 
 def part_class(called):

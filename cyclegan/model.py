@@ -6,10 +6,7 @@ The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-
 import dataclasses
 from typing import ClassVar
 
-from common import losses, optimizers
-from common.cyclic import CyclicDual
-from common.dual import Dual
-from common.published import PublishedNetworks
+from common.dual import CyclicDual, Dual, PublishedNetworks, losses, optimizers
 from common.settings import override
 
 

@@ -6,11 +6,9 @@ The defaults are those of the authors' code as of 2020 (github.com/duxingren14/D
 import dataclasses
 from typing import ClassVar
 
-from common import losses, networks, optimizers
-from common.cyclic import CyclicDual
-from common.dual import Dual
+from common.dual import CyclicDual, Dual, losses, networks, optimizers
 from common.errors import UserError
-from common.layers import Norm
+from common.ops.layers import Norm
 from common.settings import override, setting
 
 NORMS = {"instance": Norm("instance_affine", 1e-6), "layer": Norm("layer", 1e-6), "none": Norm("none")}

@@ -10,12 +10,9 @@ kernels, and learn faster than the generators (Heusel et al., 2017, arxiv.org/ab
 import dataclasses
 from typing import ClassVar
 
-from common import losses, optimizers
 from common import tensorflow as tf
-from common.cyclic import CyclicDual
-from common.dual import Dual
+from common.dual import CyclicDual, Dual, PublishedNetworks, losses, optimizers
 from common.errors import UserError
-from common.published import PublishedNetworks
 from common.settings import override, setting
 from flags import command
 

@@ -5,11 +5,11 @@ import logging
 import sys
 
 from common.cluster import Cluster
+from common.cluster.watchdog import RESTART
 from common.errors import Restart, UserError, reason
 from common.images import Images, catalogue
 from common.images.download import download
 from common.run import Run
-from common.watchdog import RESTART
 from flags import help as help_page
 from flags import phases, processor, quiet, streams
 from flags import settings as flag_settings

@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from absl import flags
 
-from common import run as runs
-from common import warm_start
 from common.cluster import Cluster
 from common.errors import UserError
 from common.evaluate import Evaluation
 from common.export import Export
 from common.images import Images
-from common.import_weights import Source
-from common.jobs import Translation
 from common.run import Run
+from common.run import run as runs
 from common.serve import Service
 from common.settings import FREE, setting
-from common.use import Use
+from common.train import warm_start
+from common.translate import Use
+from common.translate.jobs import Translation
+from common.weights import Source
 from flags import presets
 from flags import settings as flag_settings
 

@@ -5,24 +5,22 @@ import dataclasses
 import pathlib
 import sys
 
-from common import plan, report, video
-from common import run as runs
+from common import report
 from common.cluster import Cluster
+from common.cluster.supervise import supervise
 from common.errors import UserError
-from common.evaluate import Evaluation, evaluate
+from common.evaluate import Evaluation, evaluate, test
 from common.export import Export, export
-from common.images import Images, files
-from common.import_weights import Source, import_weights
-from common.jobs import Translation
-from common.run import Run
+from common.images import Images, files, findings
+from common.run import Run, checkpoints
+from common.run import run as runs
 from common.serve import Service, serve
-from common.supervise import supervise
-from common.test import test
-from common.tiles import TiledTranslator
-from common.train import train
-from common.translate import Translator, translate
-from common.use import Use
-from flags import findings, quiet
+from common.train import plan, train
+from common.translate import TiledTranslator, Translator, Use, video
+from common.translate.jobs import Translation
+from common.translate.translator import translate
+from common.weights import Source, import_weights
+from flags import quiet
 from flags import settings as flag_settings
 from flags.parsing import OF_USE, Command, names_of, parts_of, present, program_name, run_dir_of
 
@@ -62,7 +60,7 @@ def train_phase(dual, asked):
     run_dir = parts[-1].run_dir
     if supervises(asked):
         command = [sys.executable, "-m", program_name(dual), *asked.argv[1:], "--local_workers", "0"]
-        sys.exit(supervise(command, cluster, run_dir))
+        sys.exit(supervise(command, cluster, lambda: checkpoints.newest_step(run_dir)))
     progress, (_, rank) = train(*parts, cluster), cluster.place()
     if rank:
         return

@@ -7,9 +7,9 @@ import signal
 import numpy as np
 import pytest
 
-from common import distances
 from common import tensorflow as tf
 from common.images import files
+from common.metrics import distances
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see flags/processor.py
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

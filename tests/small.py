@@ -4,17 +4,16 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from common import losses, use
-from common import run as runs
 from common import tensorflow as tf
-from common.checkpoints import Checkpoints
-from common.cyclic import CyclicDual
-from common.dual import Dual
+from common.dual import CyclicDual, Dual, losses
 from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS
 from common.run import Run
+from common.run import run as runs
+from common.run.checkpoints import Checkpoints
 from common.settings import override, setting
+from common.translate import inference
 from dualgan import DualGAN
 
 ROOT = pathlib.Path(__file__).parent.parent  # of the project
@@ -92,7 +91,7 @@ def untrained(run_dir, dual, A=EIGHT_BITS, B=EIGHT_BITS, images=None):
         tf.set_random_seed(1)
         for name, source in ((name, {"A": A, "B": B}[name[0]]) for name in dual.directions):
             sides = [1, dual.image_size, dual.image_size, source.channels]
-            use.translated(dual, name, tf.zeros(sides), tf.zeros([1], tf.int64))
+            inference.translated(dual, name, tf.zeros(sides), tf.zeros([1], tf.int64))
         checkpoints = Checkpoints(run_dir)
         session.run(tf.global_variables_initializer())
         checkpoints.save(session, 7)

@@ -13,12 +13,12 @@ import sys
 
 import numpy as np
 
-from common import cluster, distribute, image_pool, step
-from common import run as runs
 from common import tensorflow as tf
-from common.cluster import Cluster
+from common.cluster import Cluster, cluster, distribute
+from common.cluster.supervise import free_ports
 from common.images import Images, pipeline
-from common.supervise import free_ports
+from common.run import run as runs
+from common.train import step
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 from tests import small
@@ -57,7 +57,7 @@ def main(model, batch_size, steps, root, output):
         A, B = (tf.cast(each, tf.float64) for each in (batch.A, batch.B))
         built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), batch.matched, group)
         initialize, losses = tf.global_variables_initializer(), built.passes[-1].losses
-        group.finish(tf.get_collection(image_pool.POOLS))
+        group.finish(tf.get_collection(distribute.PER_PROCESS))
         with group.session(runs.session_config(1)) as session:
             session.run(initialize)
             session.run(begin, {start: 0})
@@ -71,7 +71,7 @@ def main(model, batch_size, steps, root, output):
                 variable = tf.trainable_variables()[3]
                 variable.load(np.nextafter(session.run(variable), np.inf), session)
             group.refuse_difference(session, int(steps))
-            own = {variable.op.name for variable in tf.get_collection(image_pool.POOLS)}
+            own = {variable.op.name for variable in tf.get_collection(distribute.PER_PROCESS)}
             trained = {variable.op.name for variable in tf.trainable_variables()}
             shared = [v for v in tf.global_variables() if v.op.name not in own]
             values = {("" if v.op.name in trained else "state/") + v.op.name: v for v in shared}

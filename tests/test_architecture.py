@@ -10,9 +10,9 @@ import pytest
 from common.cluster import Cluster
 from common.export import Export
 from common.images import Images
-from common.import_weights import Source
 from common.run import Run
 from common.serve import Service
+from common.weights import Source
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags.parsing import Command
@@ -21,22 +21,34 @@ from pix2pix import Pix2Pix
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-LAYERS = (  # of common, lowest first: a module imports from layers below its own, or from its own
-    {"errors", "settings", "tensorflow", "ndimage", "lock", "stop", "cluster", "watchdog", "shards", "weights"},
-    {"randomness", "gradients", "distribute", "precision", "constants", "scopes"},
-    {"winograd", "im2col"},
-    {"formulations"},
-    {"convolution"},
-    {"layers", "spectral_norm", "averages", "receptive_field"},
-    {"networks", "losses", "optimizers", "schedules", "image_pool", "labels", "images"},
-    {"metrics", "distances", "features"},
-    {"dual", "run", "monitor", "report", "checkpoints", "health", "events", "use"},
-    {"cyclic", "published", "step", "samples", "walk", "scores", "selection", "recovery", "warm_start"},
-    {"partial"},
-    {"evaluate", "translate", "jobs", "video", "plan", "import_weights", "loop", "supervise"},
-    {"train", "test"},
-    {"tiles", "export", "serve"},
+ORDER = (  # of the packages of common, lowest first: each imports only from levels below its own
+    ("errors", "tensorflow", "ndimage"),
+    ("settings",),
+    ("metrics", "ops", "cluster"),
+    ("images", "dual"),
+    ("run", "report"),
+    ("translate", "weights"),
+    ("evaluate", "export", "serve"),
+    ("train",),
 )
+INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
+    "cluster": "cluster stop watchdog < distribute supervise",
+    "dual": "losses networks optimizers schedules < dual < cyclic published",
+    "evaluate": "walk < scores < partial selection < evaluation < testing",
+    "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"
+    " < arrays tflite < readme",
+    "images": "archives catalogue deep_png findings labels pixels shards < tensors tiff < files"
+    " < facts folders measure pipeline toy < check download < dataset",
+    "metrics": "metrics distances features",
+    "ops": "averages constants gradients precision receptive_field scopes < im2col randomness winograd"
+    " < formulations spectral_norm < convolution < layers",
+    "report": "curves folder page pictures < tested < overview < comparison",
+    "run": "checkpoints lock < run",
+    "serve": "answers worker < app",
+    "train": "events health image_pool samples warm_start < monitor recovery step < loop plan < training",
+    "translate": "inference jobs video < translator < tiles",
+    "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing",
+}
 BANNED = {
     r"nn\.moments\(": "its second derivative is wrong",
     r"[kK]eras": "it is another framework",
@@ -49,19 +61,27 @@ BANNED = {
 
 
 def imports(path):
-    """The modules of this project that a file imports, as dotted names."""
+    """The modules of this project that a file imports, as dotted names; of what a package exports, the package."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found = [f"{node.module}.{name.name}" for name in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            found = [name.name for name in node.names]
+            names = [alias.name for alias in node.names]
         else:
             continue
-        yield from (name for name in found if name.split(".")[0] in PACKAGES)
+        for name in names:
+            if name.split(".")[0] in PACKAGES:
+                yield name if is_module(name) else name.rpartition(".")[0]
 
 
-def layer(name):
-    return next(level for level, names in enumerate(LAYERS) if name in names)
+def is_module(name):
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def level(name, levels):
+    (number,) = (number for number, names in enumerate(levels) if name in names)
+    return number
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -73,13 +93,22 @@ def test_imports_point_down(path):
     for name in imports(path):
         assert name.split(".")[0] in allowed, name
         assert not name.endswith(".main"), name
-        if package == "common" and rest != ["__init__"]:
-            assert layer(name.split(".")[1]) <= layer(rest[0]), name
+        if package == "common" and rest != ["__init__"] and name.startswith("common."):
+            _, room, *module = name.split(".")
+            if room != rest[0]:
+                assert level(room, ORDER) < level(rest[0], ORDER), name
+            elif rest[1] != "__init__":
+                assert module, f"{name}: a module does not import what its own package exports"
+                inside = [names.split() for names in INSIDE[room].split("<")]
+                assert level(module[0], inside) < level(rest[1], inside), name
 
 
-def test_every_module_of_common_has_its_layer():
+def test_every_package_and_module_of_common_has_its_place():
     names = {path.stem for path in (ROOT / "common").iterdir() if path.stem not in ("__init__", "__pycache__")}
-    assert names == set.union(*LAYERS)
+    assert names == {name for names in ORDER for name in names}
+    for room, text in INSIDE.items():
+        modules = {path.stem for path in (ROOT / "common" / room).glob("*.py")} - {"__init__"}
+        assert modules == {name for names in text.split("<") for name in names.split()}, room
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

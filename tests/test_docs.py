@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from common import health, scores
+from common.evaluate import scores
+from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
 from flags import parsing

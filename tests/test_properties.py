@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 
 from common import tensorflow as tf
 from common.images import tensors
-from common.step import roles_of_passes
+from common.train.step import roles_of_passes
 from tests import small
 
 

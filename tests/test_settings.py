@@ -109,7 +109,7 @@ def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, called):
         "subprocess:Popen",
         "builtins:exec",
         "json:JSONDecoder",
-        "common.checkpoints:found",
+        "common.run.checkpoints:found",
         "common.images.pixels:Domain",  # a dataclass, and none of settings
         "common.settings:part_class",
         "common.nowhere:Part",

@@ -19,7 +19,7 @@ class Lever(NamedTuple):
 def _calls_of_single_images(role):
     """Networks of a role take the images of a batch one by one, where real images and others are one batch."""
     from common import tensorflow as tf
-    from common.dual import Network
+    from common.dual.dual import Network
 
     called = Network.__call__
 
@@ -35,8 +35,8 @@ def _calls_of_single_images(role):
 
 def _fakes_computed_again():
     """In the same run, but by generators that are called anew for the critics, which have no pool then."""
-    from common import step
     from common import tensorflow as tf
+    from common.train import step
 
     def recalled(dual, direction):
         fake = tf.stop_gradient(direction.generator(direction.real, direction.key))
@@ -46,7 +46,7 @@ def _fakes_computed_again():
 
 
 def _a_run_for_each_update():
-    from common import step
+    from common.train import step
 
     return mock.patch.object(step, "roles_of_passes", lambda *_: [("critic",), ("generator",)])
 
@@ -59,27 +59,27 @@ def _nothing_read_ahead():
 
 
 def _single_convolutions():
-    from common import convolution
+    from common.ops import convolution
 
     return mock.patch.object(convolution, "_library_chooses", lambda x: True)
 
 
 def _library():
-    from common.formulations import Library
+    from common.ops.formulations import Library
 
     return Library
 
 
 def _without(**limits):
     """Limits of shapes beyond which a formulation is chosen, so that it is not."""
-    from common import convolution
+    from common.ops import convolution
 
     return mock.patch.multiple(convolution, **limits)
 
 
 def _norms_by_their_formula():
-    from common import layers
     from common import tensorflow as tf
+    from common.ops import layers
 
     def standardized(x, axes, epsilon):
         centred = x - tf.reduce_mean(x, axes, keepdims=True)
@@ -89,7 +89,7 @@ def _norms_by_their_formula():
 
 
 def _graphs_rewritten():
-    from common import run
+    from common.run import run
 
     configured = run.session_config
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from common import convolution, plan, step, train, use
-from common import run as runs
 from common import tensorflow as tf
 from common.images import Images
+from common.ops import convolution
 from common.run import Run
+from common.run import run as runs
+from common.train import plan, step, training
+from common.translate import inference
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from pix2pix import Pix2Pix
@@ -42,7 +44,7 @@ def _fetches(case):
     dual = dual_of(case)
     if case.training:
         return [each.update for each in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes], A, B, index
-    return [use.connect(dual, "A2B", A, index)[0].fake], A, B, index
+    return [inference.connect(dual, "A2B", A, index)[0].fake], A, B, index
 
 
 def _built(case, threads):
@@ -70,7 +72,7 @@ def _from_files(case, threads):
     images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(str(folder / "run"), threads=threads)
     files = images.training_files(dual)
     loaders = images.loaders(dual, files, images.domains(dual, files))
-    graph = train.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
+    graph = training.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
     session = runs.session(threads)
     session.run(graph.initialize)
     session.run(graph.begin, {graph.start: 0})

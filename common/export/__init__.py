@@ -18,18 +18,17 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
-from common import run as runs
 from common import settings
-from common.checkpoints import selected_one
 from common.errors import UserError
 from common.export import arrays, comparison, frozen_graph, onnx_graph, readme, savedmodel, tflite
 from common.export.examples import examples
 from common.export.model import opened
 from common.export.ported import FULL
 from common.export.signatures import FLOAT
+from common.run import run as runs
+from common.run.checkpoints import selected_one
 from common.settings import FREE, setting
-from common.translate import Translator
-from common.use import Use
+from common.translate import Translator, Use
 
 FORMATS = {"savedmodel": savedmodel, "frozen": frozen_graph, "tflite": tflite, "onnx": onnx_graph, "npz": arrays}
 NOISELESS = ("tflite", "onnx", "npz")  # that cannot draw

@@ -7,11 +7,11 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
-from common import convolution
-from common import run as runs
 from common import tensorflow as tf
-from common.checkpoints import Checkpoints, selected_one
 from common.export import signatures
+from common.ops import convolution
+from common.run import run as runs
+from common.run.checkpoints import Checkpoints, selected_one
 
 
 class Model(NamedTuple):

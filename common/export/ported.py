@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from common import run as runs
 from common import tensorflow as tf
+from common.run import run as runs
 
 FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # what weights are stored in
 

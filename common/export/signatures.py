@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from common import tensorflow as tf
-from common import use
 from common.images import tensors
 from common.images.pixels import LUMINANCE, full
+from common.translate import inference
 
 PIXELS, FLOAT, BYTES = "pixels", "float", "bytes"
 ENDINGS = {PIXELS: "", FLOAT: "_float", BYTES: "_bytes"}  # of a signature's name, after the direction
@@ -102,7 +102,7 @@ def _translated(dual, direction, images, source, target, numbers=None):
 
 def _in_own_size(dual, direction, images, numbers):
     numbers = tf.cast(numbers, tf.int64)
-    return tensors.in_own_size(images, dual, lambda padded: use.translated(dual, direction, padded, numbers))
+    return tensors.in_own_size(images, dual, lambda padded: inference.translated(dual, direction, padded, numbers))
 
 
 def _decoded(file, domain):

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import tqdm
 
-from common import labels, settings
+from common import settings
 from common.errors import UserError
-from common.images import check, files, folders, measure, toy
+from common.images import check, files, folders, labels, measure, toy
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common import randomness, shards
 from common import tensorflow as tf
 from common.errors import UserError
-from common.images import files, tensors
+from common.images import files, shards, tensors
+from common.ops import randomness
 
 THREADS = 4  # that decode
 AHEAD = 2  # batches prepared before they are asked for

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from common.metrics import OF_FEATURES
+from common.metrics.metrics import OF_FEATURES
 from common.report import curves, folder, pictures, tested
 from common.settings import part_class
 

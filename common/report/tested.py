@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.metrics import BETTER
+from common.metrics.metrics import BETTER
 from common.report import folder, pictures
 from common.report.pictures import Source
 

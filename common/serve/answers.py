@@ -9,7 +9,7 @@ from typing import NamedTuple
 from common.errors import UserError
 from common.images import files, tiff
 from common.images.pixels import Image
-from common.translate import of_domain, write_image
+from common.translate.translator import of_domain, write_image
 
 MEDIA = {  # types by suffix
     ".jpg": "image/jpeg",

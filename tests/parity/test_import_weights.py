@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from common import run as runs
 from common import tensorflow as tf
-from common.checkpoints import Checkpoints
 from common.images import Images
-from common.import_weights import Source, import_weights
 from common.run import Run
-from common.weights import state_dict
+from common.run import run as runs
+from common.run.checkpoints import Checkpoints
+from common.weights import Source, import_weights, state_dict
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from common import step
 from common import tensorflow as tf
+from common.train import step
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 

@@ -20,9 +20,9 @@ import time
 
 import numpy as np
 
-from common import checkpoints
 from common import tensorflow as tf
 from common.images import files
+from common.run import checkpoints
 
 SMALL = "--dataset set --image_size 32 --load_size 36 --flip --ngf 16 --ndf 16 --threads 1 --tensorboard=false"
 OFTEN = "--save_every 1 --log_every 1 --sample_every 7 --keep 2"

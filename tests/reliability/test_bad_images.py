@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from common import evaluate, loop
 from common import tensorflow as tf
-from common import train as training
 from common.errors import UserError
+from common.evaluate import evaluation
 from common.images import Images, files, pipeline
 from common.images.pixels import EIGHT_BITS
 from common.run import Run
+from common.train import loop
+from common.train import training as training
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -107,7 +108,7 @@ def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, 
     dual, images = small.Gain(image_size=4), Images("set", data_root=str(tmp_path), on_bad_image="skip")
     run = Run(run_dir=str(tmp_path / "run"), steps=2, eval_every=1, tensorboard=False, select_by="l1")
     assert training.train(dual, images, run).done == 2
-    assert evaluate.evaluate(run.run_dir, dual, images)[2]["A2B"]["images"] == 1  # 0: the one that both have
+    assert evaluation.evaluate(run.run_dir, dual, images)[2]["A2B"]["images"] == 1  # 0: the one that both have
     said = capsys.readouterr().err
     for name in ("A/1.npy has values that are no finite numbers", "B/2.npy has 5 channels"):
         assert name in said and "It is left out (--on_bad_image skip)" in said

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common import checkpoints
 from common import tensorflow as tf
-from common.checkpoints import Checkpoints
 from common.errors import UserError
+from common.run import checkpoints
+from common.run.checkpoints import Checkpoints
 
 
 @pytest.fixture

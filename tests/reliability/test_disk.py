@@ -10,13 +10,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from common import checkpoints, loop, settings
-from common import run as runs
+from common import settings
 from common import tensorflow as tf
-from common import train as training
 from common.errors import UserError
 from common.images import Images
-from common.run import Run
+from common.run import Run, checkpoints
+from common.run import run as runs
+from common.train import loop
+from common.train import training as training
 from common.translate import Translator
 from tests import small
 

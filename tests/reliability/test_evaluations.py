@@ -5,13 +5,14 @@ import signal
 
 import pytest
 
-from common import checkpoints, evaluate, loop, scores
 from common import tensorflow as tf
-from common import train as training
 from common.errors import UserError
+from common.evaluate import evaluation, scores
 from common.images import Images
-from common.run import Run
-from common.use import Use
+from common.run import Run, checkpoints
+from common.train import loop
+from common.train import training as training
+from common.translate import Use
 from tests import small
 
 
@@ -97,7 +98,7 @@ def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
 
 def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
     dual, images, run = parts()
-    monkeypatch.setattr("common.recovery.refuse", lambda *_: None)  # as if losses did not show it
+    monkeypatch.setattr("common.train.recovery.refuse", lambda *_: None)  # as if losses did not show it
     with pytest.raises(UserError, match="After step 3 a weight is not finite"):
         training.train(dataclasses.replace(dual, rate=1e30), images, run)
     assert not run.path("evaluation.csv").exists() and not run.path("best.json").exists()
@@ -110,7 +111,7 @@ def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts
     def refuse(losses, number, read):
         original({**losses, "made up": float("nan")} if number == 3 else losses, number, read)
 
-    monkeypatch.setattr("common.recovery.refuse", refuse)
+    monkeypatch.setattr("common.train.recovery.refuse", refuse)
     training.train(dual, images, run)
     rows = [row.split(",") for row in run.path("evaluation.csv").read_text().splitlines()]
     assert [row[0] for row in rows] == ["step", "3", "6", "7"]
@@ -122,7 +123,7 @@ def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts
 def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeypatch, capsys):
     dual, images, run = parts(save_every=1, keep=9, steps=5)
     training.train(dual, images, run)
-    original = evaluate.selected
+    original = evaluation.selected
 
     def selected(run_dir, which):
         found = original(run_dir, which)
@@ -130,10 +131,10 @@ def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeyp
         run.path("checkpoints", "model-00000004.data-00000-of-00001").write_bytes(b"")
         return found
 
-    monkeypatch.setattr(evaluate, "selected", selected)
-    assert list(evaluate.evaluate(run.run_dir, dual, images, how=Use(checkpoint="all"))) == [1, 3, 5]
+    monkeypatch.setattr(evaluation, "selected", selected)
+    assert list(evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="all"))) == [1, 3, 5]
     said = capsys.readouterr().err
     assert "model-00000002 is damaged (it is not there any more)" in said and said.count("It is left out.") == 2
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"00004 is damaged \(.*Say another --checkpoint"):
-        evaluate.evaluate(run.run_dir, dual, images, how=Use(checkpoint="4"))
+        evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="4"))

@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from common import lock
 from common.errors import UserError
 from common.images import Images
-from common.run import Run
+from common.run import Run, lock
 from common.train import train
 from tests import small
 

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from common.checkpoints import found
-from common.supervise import free_ports
+from common.cluster.supervise import free_ports
+from common.run.checkpoints import found
 from flags import command
 from tests.reliability import kill, processes
 from tests.reliability.little import dualgan as little

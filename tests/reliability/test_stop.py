@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from common import stop
+from common.cluster import stop
 from flags import quiet
 
 

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from common import checkpoints
 from common.images import files
+from common.run import checkpoints
 
 ROOT = pathlib.Path(__file__).parents[2]
 FLAGS = (

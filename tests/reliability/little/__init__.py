@@ -4,9 +4,9 @@ Losses, updates, pools, noise and all that is around them are the models' own. `
 tests.reliability.little.cyclegan` takes the flags of cyclegan.main; those of networks are without effect.
 """
 
-from common import layers, randomness
 from common import tensorflow as tf
-from common.layers import TRAINED, Norm, conv
+from common.ops import layers, randomness
+from common.ops.layers import TRAINED, Norm, conv
 
 
 def generator(images, channels, filters, dropout, key):

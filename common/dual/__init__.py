@@ -1,0 +1,16 @@
+"""What a method is: everything that its author opens.
+
+dual        Dual: settings, networks, losses and optimizers of a method; Direction, Cycle
+cyclic      CyclicDual: two generators that undo each other
+published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
+networks    generators and critics
+losses      adversarial losses, L1, L2, gradient penalty
+optimizers  Adam and RMSProp as TensorFlow 1 has them
+schedules   learning rates by epoch
+"""
+
+from common.dual.cyclic import CyclicDual
+from common.dual.dual import Cycle, Direction, Dual
+from common.dual.published import PublishedNetworks
+
+__all__ = ["Cycle", "CyclicDual", "Direction", "Dual", "PublishedNetworks"]

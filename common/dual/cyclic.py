@@ -1,0 +1,80 @@
+"""Duals that go there and back: what one generator makes, the other undoes."""
+
+import dataclasses
+
+from common import tensorflow as tf
+from common.dual import losses
+from common.dual.dual import Cycle, Direction, Dual
+from common.errors import UserError
+from common.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class CyclicDual(Dual):
+    """Two directions, each of which translates back what the other made."""
+
+    lambda_A: float = setting(10.0, "Weight of mean|A2B2A(A) - A|.", minimum=0.0)
+    lambda_B: float = setting(10.0, "Weight of mean|B2A2B(B) - B|.", minimum=0.0)
+    lambda_identity: float = setting(
+        0.0,
+        "Weight x in x (lambda_B mean|A2B(B) - B| + lambda_A mean|B2A(A) - A|).",
+        minimum=0.0,
+    )
+
+    only: str = setting(
+        "both",
+        "Directions that there are: both; or of imported weights, which may be of one alone, A2B or B2A.",
+        ("both", "A2B", "B2A"),
+    )
+
+    @property
+    def directions(self):
+        """Both, but where one alone was imported."""
+        return ("A2B", "B2A") if self.only == "both" else (self.only,)
+
+    def connect(self, A, B, key=None):
+        """[(A2B, its cycle), (B2A, its cycle)]: see Dual.connect; or [(the only direction, None)]."""
+        if self.only != "both":
+            return [(self.one_way(self.only, A, B, key), None)]
+        to_B, to_A = self.network("A2B", "generator"), self.network("B2A", "generator")
+        like_B, like_A = self.network("A2B", "critic"), self.network("B2A", "critic")
+        key = key or (lambda name: None)
+        fake_B, same_B = self._translate(to_B, A, B, key("A2B/fake"), key("A2B/same"))
+        fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
+        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, A, key("A2B/critic"))
+        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, B, key("B2A/critic"))
+        there = Cycle(A2B, to_A(fake_B, key("A2B/reconstructed")), same_B)
+        back = Cycle(B2A, to_B(fake_A, key("B2A/reconstructed")), same_A)
+        return [(A2B, there), (B2A, back)]
+
+    def identity_loss(self, direction, cycle):
+        """{"identity": (weight, loss)} of images of the target through the generator; {} if it is off."""
+        if not self.lambda_identity or cycle.same is None:
+            return {}
+        weight = self.lambda_identity * self.lambda_of(direction.target_domain)
+        return {"identity": (weight, losses.l1(cycle.same, direction.target))}
+
+    def lambda_of(self, domain):
+        """The weight of getting images of a domain back."""
+        return {"A": self.lambda_A, "B": self.lambda_B}[domain]
+
+    def in_use(self):
+        """This dual without the identity loss, which takes both domains through a generator as one batch."""
+        return dataclasses.replace(self, lambda_identity=0.0)
+
+    def refuse_training(self):
+        """Raises UserError if there is one direction alone, and so no way back."""
+        if self.only != "both":
+            raise UserError(
+                f"--only {self.only} is for weights that are imported and used: a training translates there and back,"
+                " and has both directions. Leave it out."
+            )
+
+    def _translate(self, generator, real, target, key_fake, key_same):
+        """`real` and `target` through a generator: as one batch, where the identity loss needs both."""
+        if self.channels_A != self.channels_B:
+            return generator(real, key_fake), None
+        if not self.lambda_identity:
+            return generator(real, key_fake), generator(target, key_same)
+        key = None if key_fake is None else tf.concat([key_fake, key_same], axis=0)
+        return tf.split(generator(tf.concat([real, target], axis=0), key), 2)

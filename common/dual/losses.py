@@ -1,0 +1,66 @@
+"""Losses: scalars to be made small, all of them means over everything."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common import tensorflow as tf
+from common.ops import randomness
+from common.ops.gradients import gradients
+
+
+class Adversarial(NamedTuple):
+    """What critics and generators each want of the scores of images."""
+
+    critic: Callable  # (scores of real images, scores of fakes) -> loss
+    generator: Callable  # (scores of fakes) -> loss
+
+
+def l1(x, y):
+    """Mean absolute difference."""
+    return tf.reduce_mean(tf.abs(x - y))
+
+
+def l2(x, y):
+    """Mean square difference."""
+    return tf.reduce_mean(tf.square(x - y))
+
+
+def _cross_entropy(scores, label):
+    labels = tf.fill(tf.shape(scores), tf.cast(label, scores.dtype))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores))
+
+
+classic = Adversarial(  # Goodfellow et al., 2014, arxiv.org/abs/1406.2661, in its non-saturating form
+    critic=lambda real, fake: _cross_entropy(real, 1.0) + _cross_entropy(fake, 0.0),
+    generator=lambda fake: _cross_entropy(fake, 1.0),
+)
+wasserstein = Adversarial(  # Arjovsky et al., 2017, arxiv.org/abs/1701.07875
+    critic=lambda real, fake: tf.reduce_mean(fake) - tf.reduce_mean(real),
+    generator=lambda fake: -tf.reduce_mean(fake),
+)
+
+lsgan = Adversarial(  # Mao et al., 2017, arxiv.org/abs/1611.04076
+    critic=lambda real, fake: l2(real, 1.0) + l2(fake, 0.0),
+    generator=lambda fake: l2(fake, 1.0),
+)
+hinge = Adversarial(  # Lim and Ye, 2017, arxiv.org/abs/1705.02894
+    critic=lambda real, fake: tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake)),
+    generator=lambda fake: -tf.reduce_mean(fake),
+)
+
+ADVERSARIAL = {"wgan-gp": wasserstein, "wgan": wasserstein, "classic": classic, "lsgan": lsgan, "hinge": hinge}
+RECONSTRUCTION = {"l1": l1, "l2": l2}
+
+
+def gradient_penalty(critic, real, fake, key, epsilon=1e-12):
+    """How far the critic's slope is from one between real and fake: mean (||∇|| - 1)².
+
+    Gulrajani et al., 2017, arxiv.org/abs/1704.00028. For each image one ε in [0, 1), drawn
+    by its row of `key`; the slope is taken at real + ε (fake - real), its norm over the
+    whole image is sqrt(`epsilon` + Σ∇²).
+    """
+    mix = randomness.uniform(key, [1, 1, 1], real.dtype)
+    between = real + mix * (fake - real)
+    (slope,) = gradients(critic(between), [between])
+    norm = tf.sqrt(epsilon + tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
+    return l2(norm, 1.0)

@@ -1,0 +1,82 @@
+"""Partial evaluations: what shards of the validation images score, kept in files until all are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from common.errors import UserError, naming
+from common.evaluate.scores import Scored, together
+
+LISTS = ("fakes", "reals", "vectors", "expected")
+
+
+class Partial(NamedTuple):
+    """What was found of one direction at one step, of all images or of a shard."""
+
+    direction: str
+    sources: int  # images of the source in all shards
+    targets: int
+    span: float  # of values of the target's Domain
+    are_of_fid: bool | None  # whether features are those of FID; None: there are none
+    scored: Scored
+
+
+def write(run_dir, step, found, shard):
+    """Writes a Partial below `run_dir`: evaluation/shards/00012000-A2B-2-of-4.npz."""
+    path = _path(run_dir, step, found.direction, shard)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {**found._asdict(), "scored": None, "rows": found.scored.rows}
+    arrays = {name: np.array(getattr(found.scored, name)) for name in LISTS}
+    beside = path.with_name(f"{path.name}.new")
+    with naming(path), open(beside, "wb") as file:
+        np.savez(file, facts=np.array(json.dumps(facts)), table=found.scored.table, **arrays)
+    os.replace(beside, path)
+
+
+def merged(run_dir, steps, count):
+    """Yields (step, Partial) of the shards of each of `steps` together, of every direction that was evaluated.
+
+    Raises UserError if one of the `count` shards is missing, does not read, or is of other images.
+    """
+    for step in steps:
+        names = {
+            path.name.split("-")[1] for path in _path(run_dir, step, "*", ("*", count)).parent.glob(f"{step:08d}-*.npz")
+        }
+        if not names:
+            raise UserError(
+                f"No shard of step {step} is in {run_dir}/evaluation/shards. Evaluate them first, each with --shard:"
+                f" {', '.join(f'{number}/{count}' for number in range(1, count + 1))}."
+            )
+        for name in sorted(names):
+            parts = [_read(_path(run_dir, step, name, (number, count))) for number in range(1, count + 1)]
+            facts = {part[:-1] for part in parts}
+            scored = together([part.scored for part in parts])
+            if len(facts) > 1 or len(scored.rows) != parts[0].sources:
+                raise UserError(
+                    f"The shards of {name} at step {step} are not of the same images, or were not measured alike:"
+                    f" {len(scored.rows)} rows, of {parts[0].sources} images. Evaluate all of them again."
+                )
+            yield step, parts[0]._replace(scored=scored)
+
+
+def _path(run_dir, step, direction, shard):
+    number, count = shard
+    return pathlib.Path(run_dir, "evaluation", "shards", f"{step:08d}-{direction}-{number}-of-{count}.npz")
+
+
+def _read(path):
+    try:
+        with np.load(path) as found:
+            facts = json.loads(str(found["facts"]))
+            lists = {name: list(found[name]) for name in LISTS}
+            scored = Scored(rows=facts.pop("rows"), table=found["table"], **lists)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: evaluate that --shard first.") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} does not read ({error}). Evaluate that --shard again.") from error
+    return Partial(**{**facts, "scored": scored})

@@ -1,0 +1,157 @@
+"""Ways to compute a convolution, its transpose and the gradient of its kernel; common/ops/convolution.py chooses.
+
+Images are [N, H, W, C], kernels [r, r, C, F], strides the same in both directions; `padding` is SAME or VALID.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common import tensorflow as tf
+from common.ops import gradients, im2col, winograd
+from common.ops.constants import constant, pad, part, reshape, shape
+
+PLACES, CHANNELS = 4096, 64  # places of a kernel up to which, and channels from which on, matrices pay in a convolution
+SMALL = 64  # places up to which they pay in a transposed one
+
+
+class Formulation(NamedTuple):
+    """A way to compute a convolution and its gradients; images are [N, H, W, C], kernels [r, r, C, F]."""
+
+    conv: Callable  # (x, weights) -> y
+    transpose: Callable  # (y, weights, sides of x) -> x
+    kernel_gradient: Callable  # (x, y, r) -> weights
+
+
+class Library(NamedTuple):
+    """TensorFlow's own operations."""
+
+    stride: int
+    padding: str
+
+    def conv(self, x, weights):
+        return tf.nn.conv2d(x, weights, self.stride, self.padding)
+
+    def transpose(self, y, weights, sides):
+        shape_of_x = shape([_batch_of(y), *sides, weights.shape[2]])
+        x = tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
+        x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), weights.shape[2]])
+        return x
+
+    def kernel_gradient(self, x, dy, size):
+        shape_of_kernel = shape([size, size, x.shape[-1], dy.shape[-1]])
+        return tf.nn.conv2d_backprop_filter(x, shape_of_kernel, dy, [1, self.stride, self.stride, 1], self.padding)
+
+
+class Strided(NamedTuple):
+    """Products of matrices where they are faster than TensorFlow's own operations, at strides above 1."""
+
+    stride: int
+    padding: str
+
+    def conv(self, x, weights):
+        if _known(x) and x.shape[-1] >= CHANNELS and self._places(x, int(weights.shape[0])) <= PLACES:
+            return im2col.conv(x, weights, *self)
+        return Library(*self).conv(x, weights)
+
+    def transpose(self, y, weights, sides):
+        if _known(y) and all(isinstance(side, int) for side in sides) and y.shape[:3].num_elements() <= SMALL:
+            return im2col.transpose(y, weights, sides, *self)
+        return Library(*self).transpose(y, weights, sides)
+
+    def kernel_gradient(self, x, dy, size):
+        if _known(x):
+            return im2col.kernel_gradient(x, dy, size, *self)
+        return Library(*self).kernel_gradient(x, dy, size)
+
+    def _places(self, x, size):
+        batch, *sides, _ = x.shape.as_list()
+        down, across = (im2col.places(side, size, *self)[0] for side in sides)
+        return batch * down * across
+
+
+class _Columns(NamedTuple):
+    """VALID convolutions to few channels: a column of the kernel at a time, as channels that are shifted and summed.
+
+    The kernel's gradient is found as that of the transposed convolution.
+    """
+
+    def conv(self, x, weights):
+        size, _, inputs, filters = weights.shape
+        columns = reshape(tf.transpose(weights, [0, 2, 1, 3]), [size, 1, inputs, size * filters])
+        each = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=constant(-1, tf.int32))
+        width = sides_of(x)[1] - size + 1
+        y = gradients.add([part(one, [0, 0, n, 0], [-1, -1, width, -1]) for n, one in enumerate(each)])
+        y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
+        return y
+
+    def transpose(self, y, weights, sides):
+        return Library(1, "VALID").transpose(y, weights, sides)
+
+    def kernel_gradient(self, x, dy, size):
+        margin = [0, 0], [size - 1, size - 1], [size - 1, size - 1], [0, 0]
+        turned = Library(1, "VALID").kernel_gradient(pad(dy, margin), x, size)
+        return tf.transpose(tf.reverse(turned, [0, 1]), [0, 1, 3, 2])
+
+
+class _Taps(NamedTuple):
+    """VALID convolutions with few values in a kernel: products of pixels with each of them, shifted and summed."""
+
+    def conv(self, x, weights):
+        size, _, inputs, filters = weights.shape.as_list()
+        matrix = reshape(tf.transpose(weights, [2, 0, 1, 3]), [inputs, size * size * filters])
+        y = _by_pixel(x, matrix)
+        for axis, width in ((1, size * filters), (2, filters)):  # down, then across
+            y = gradients.add([_part(y, axis, n, sides_of(y)[axis - 1] - size + 1, width) for n in range(size)])
+        y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
+        return y
+
+    def transpose(self, y, weights, sides):
+        size, _, inputs, filters = weights.shape.as_list()
+        matrix = reshape(tf.transpose(weights, [0, 1, 3, 2]), [size * size * filters, inputs])
+        x = _by_pixel(self._shifted(y, size), matrix)
+        x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), inputs])
+        return x
+
+    def kernel_gradient(self, x, dy, size):
+        inputs, filters = x.shape[-1], dy.shape[-1]
+        values = reshape(self._shifted(dy, size), [-1, size * size * filters])
+        found = tf.matmul(reshape(x, [-1, inputs]), values, transpose_a=True)
+        return tf.transpose(reshape(found, [inputs, size, size, filters]), [1, 2, 0, 3])
+
+    def _shifted(self, y, size):
+        """`y` under each value of the kernel, [N, H, W, size x size x F]."""
+        for axis in (2, 1):
+            margins = [[[0, 0]] * axis + [[n, size - 1 - n]] + [[0, 0]] * (3 - axis) for n in range(size)]
+            y = tf.concat([pad(y, margin) for margin in margins], axis=-1)
+        return y
+
+
+def _by_pixel(x, matrix):
+    """The product of each pixel's channels with a matrix."""
+    count = int(matrix.shape[1])
+    y = tf.matmul(reshape(x, [-1, x.shape[-1]]), matrix)
+    return reshape(y, [_batch_of(x), *sides_of(x), count])
+
+
+def _part(y, axis, n, side, width):
+    """`side` rows, or columns, from the nth on, of the nth `width` channels."""
+    first, size = [0, 0, 0, n * width], [-1, -1, -1, width]
+    first[axis], size[axis] = n, side
+    return part(y, first, size)
+
+
+COLUMNS, TAPS = _Columns(), _Taps()
+WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradient)
+
+
+def sides_of(x):
+    """Height and width: numbers where they are known, else tensors."""
+    return [tf.shape(x)[n] if x.shape[n] is None else int(x.shape[n]) for n in (1, 2)]
+
+
+def _batch_of(x):
+    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+
+
+def _known(x):
+    return None not in x.shape.as_list()

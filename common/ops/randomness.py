@@ -1,0 +1,93 @@
+"""Randomness: every draw is a pure function of (seed, name, update, sample).
+
+The seed is the graph's (`tf.set_random_seed`). A **key** is an int64 tensor [N, 2], one
+row for each image of a batch; what is drawn for an image depends on its row alone, so a
+batch can be split in any way and every image still meets the same draws.
+"""
+
+import hashlib
+import math
+
+from common import tensorflow as tf
+from common.ops.constants import constant, shape
+
+
+def key(name, update, index):
+    """The key [N, 2] of the draws called `name`: int64 scalar `update`, int64 `index` [N]."""
+    first = tf.bitwise.bitwise_xor(tf.constant(_hash(_seed(), name), tf.int64), tf.cast(update, tf.int64))
+    return tf.stack([tf.fill(tf.shape(index), first), tf.cast(index, tf.int64)], axis=1)
+
+
+def fold(key, name):
+    """Another key for every row of `key`, that of the draws called `name` below it."""
+    return tf.bitwise.bitwise_xor(key, tf.constant([_hash(name), 0], tf.int64))
+
+
+def uniform(key, sizes, dtype=None):
+    """Numbers [N, *sizes] in [0, 1), for each image by its row of `key`."""
+    dtype = dtype or tf.float32
+
+    def draw(row):
+        return tf.cast(tf.random.stateless_uniform(sizes, row), dtype)
+
+    if key.shape[0] is None:
+        return tf.map_fn(draw, key, fn_output_signature=dtype)
+    return tf.stack([draw(row) for row in tf.unstack(key)])
+
+
+def permutation(name, number, count):
+    """The order, int64 [`count`], of pass `number`, an int64 scalar, over `count` items.
+
+    Not by tf.random.experimental.index_shuffle: for a few hundred items it makes 256 orders in
+    all, so that unpaired sets meet in pairs under some seeds.
+    """
+    seed = tf.stack([tf.constant(_hash(_seed(), name), tf.int64), number])
+    drawn = tf.random.stateless_uniform([count], seed, minval=None, maxval=None, dtype=tf.int64)
+    return tf.cast(tf.argsort(drawn, stable=True), tf.int64)
+
+
+def normal_initializer(mean, stddev):
+    """Initial values from a normal distribution, keyed by the variable's name."""
+    return _initializer(tf.random.stateless_normal, mean, stddev)
+
+
+def truncated_normal_initializer(stddev):
+    """The same about zero, with what lies beyond two standard deviations drawn again."""
+    return _initializer(tf.random.stateless_truncated_normal, 0.0, stddev)
+
+
+def glorot_initializer(name):
+    """Initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
+
+    def draw(sizes, seed):
+        *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
+        limit = math.sqrt(6.0 / (math.prod(window) * (inputs + outputs)))
+        return tf.random.stateless_uniform(sizes, seed, -limit, limit)
+
+    return _initializer(draw)(name)
+
+
+def _initializer(draw, *about):
+    """Of initial values that `draw` makes of their shape, a seed, and what there is about their distribution."""
+
+    def initializer_of(name):
+        def initialize(sizes, dtype=None, partition_info=None):
+            del partition_info
+            seed = tf.constant([_hash(_seed(), name), 0], tf.int64)
+            drawn = draw(shape(sizes), seed, *(constant(value, tf.float32) for value in about))
+            return tf.cast(drawn, dtype or tf.float32)
+
+        return initialize
+
+    return initializer_of
+
+
+def _seed():
+    seed = tf.get_default_graph().seed
+    return 0 if seed is None else seed
+
+
+def _hash(*parts):
+    """63 bits of `parts`, the same on every machine and in every process."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

@@ -1,0 +1,41 @@
+"""The image pool: fakes of before, kept in the graph, so that critics do not forget them."""
+
+from common import tensorflow as tf
+from common.cluster import distribute
+from common.ops import randomness
+
+
+def recall(name, images, size, key):
+    """(what the critic is to see instead of `images` [N, S, S, C], the op that remembers them).
+
+    Image by image (Shrivastava et al., 2017, arxiv.org/abs/1612.07828, as in PyTorch's
+    CycleGAN): while the pool `name` has room, an image is stored and comes back itself; then,
+    by a coin of its row of `key`, either it comes back itself, or an image of before that it
+    replaces does. The pool, `size` images, is variables, and so in the checkpoint.
+    """
+    with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
+        kept = _variable("kept", [size, *images.shape[1:]], images.dtype)
+        count = _variable("count", [], tf.int64)
+    images = tf.stop_gradient(images)
+    coins = randomness.uniform(randomness.fold(key, "pool"), [2])
+    recalled, done = [], []
+    for image, coin in zip(tf.unstack(images), tf.unstack(coins)):
+        with tf.control_dependencies(done):
+            stored = count.read_value()
+            full = stored >= size
+            chosen = tf.cast(tf.floor(coin[0] * size), tf.int64)
+            slot = tf.where(full, tf.minimum(chosen, size - 1), tf.minimum(stored, size - 1))
+            old = kept.sparse_read(slot)
+        swap = tf.logical_and(full, coin[1] > 0.5)
+        recalled.append(tf.where(swap, old, image))
+        with tf.control_dependencies([old, recalled[-1]]):
+            put = tf.where(tf.logical_or(swap, tf.logical_not(full)), image, old)
+            write = tf.scatter_update(kept, slot[None], put[None])
+            more = count.assign(tf.minimum(stored + 1, size), read_value=False)
+        done = [write, more]
+    return tf.stack(recalled), tf.group(*done)
+
+
+def _variable(name, shape, dtype):
+    collections = [tf.GraphKeys.GLOBAL_VARIABLES, distribute.PER_PROCESS]
+    return tf.get_variable(name, shape, dtype, tf.zeros_initializer(), trainable=False, collections=collections)

@@ -1,0 +1,49 @@
+"""Sample strips: what the networks make of a few fixed images, to be looked at while they train."""
+
+import numpy as np
+
+from common.images import files, pipeline, pixels, tensors
+from common.translate import inference
+
+COUNT = 4  # images of each domain
+GAP = 4  # pixels between images
+
+
+class Samples:
+    """The strips of a dual, a row an image: of every direction real, fake, and reconstructed or target images."""
+
+    def __init__(self, dual, loaders):
+        self.begin, self._strips, self._loaders = [], {}, loaders
+        for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
+            (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
+            direction, cycle = inference.connect(dual, name, real, index)
+            shown = [real, direction.fake] + ([cycle.reconstructed] if cycle else [])
+            self.begin.append(begin)
+            if dual.pairing == "all":
+                target = loaders["AB".index(name[-1])]
+                (_, images), begin = pipeline.all_images(target, dual, len(target.paths), repeat=True)
+                shown.append(images)
+                self.begin.append(begin)
+            self._strips[name] = [tensors.to_pixels(images) for images in shown]
+
+    def write(self, session, path):
+        """Writes one PNG: a block of rows for each direction, side by side."""
+        with pipeline.naming_failures(self._loaders):
+            blocks = [_block(strips) for strips in session.run(self._strips).values()]
+        height = max(block.shape[0] for block in blocks)
+        margins = [((0, height - len(block)), (0, 3 * GAP), (0, 0)) for block in blocks]
+        padded = [np.pad(block, margin, constant_values=255) for block, margin in zip(blocks, margins)]
+        files.write(path, np.concatenate(padded, axis=1)[:, : -3 * GAP])
+
+
+def chosen(paths):
+    """A few of `paths`, evenly spread: those to be shown."""
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, COUNT).round().astype(int))]
+
+
+def _block(strips):
+    """[[N, S, S, C], ...] as one picture: a row for each of N, a column for each strip."""
+    columns = [pixels.to_look_at(images) for images in strips]
+    framed = [np.pad(images, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for images in columns]
+    rows = [np.concatenate(list(images), axis=0) for images in framed]
+    return np.concatenate(rows, axis=1)[:-GAP, :-GAP]

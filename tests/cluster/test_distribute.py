@@ -1,0 +1,144 @@
+"""Several processes train as one does: their gradients are one mean, their images parts of the same batches."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.cluster.distribute import Alone, _checksum
+from common.errors import UserError
+from common.images import Images, files, pipeline
+from common.run import Run
+from common.run import run as runs
+from tests import small, split
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A set of noise: six images of A, five of B; pix2pix takes the pairs among them."""
+    noise = np.random.default_rng(0)
+    for folder, count in (("train/A", 6), ("train/B", 5)):
+        for number in range(count):
+            image = noise.integers(0, 256, [70, 66, 3], np.uint8)
+            files.write(tmp_path / "set" / folder / f"{number}.png", image)
+    return tmp_path
+
+
+def assert_equal_up_to_rounding(found, expected):
+    """Returns the largest difference between two weights."""
+    assert found.keys() == expected.keys() and len(found) > 20
+    largest = 0.0
+    for name, value in expected.items():
+        assert value.dtype in (np.float64, np.float32, np.int64), name
+        if name.startswith(("state/", "loss of ")):  # squares of gradients are large
+            np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            assert value.dtype == np.float64, name
+            largest = max(largest, np.abs(found[name] - value).max())
+    assert largest < 1e-9
+    return largest
+
+
+def test_two_processes_end_where_one_does(root):
+    """In float64, after some updates of critics and generators with noise and a gradient penalty."""
+    alone = split.ends_alone("little", 4, root, steps=5)
+    assert_equal_up_to_rounding(split.ends("little", 2, 2, root, steps=5), alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["dualgan", "cyclegan", "pix2pix", "clipped"])
+def test_weights_after_50_steps_are_those_of_one_process(model, root):
+    alone = split.ends(model, 1, 4, root)
+    begun = {name.removeprefix("begun/"): value for name, value in alone.items() if name.startswith("begun/")}
+    moved = max(np.abs(alone[name] - value).max() for name, value in begun.items())
+    assert moved > 1e-3
+    for processes in (2, 4):
+        largest = assert_equal_up_to_rounding(split.ends(model, processes, 4 // processes, root), alone)
+        print(f"{model}, {processes} processes: weights moved by {moved:.1e}, and differ by {largest:.1e} at most")
+
+
+@pytest.mark.slow
+def test_one_bit_that_differs_is_found(root):
+    codes, said = split.run("little", 2, 1, root, 1, PERTURBED="1")
+    assert codes == [1, 1]
+    assert all("After step 1 the processes differ in A2B/generator/" in each for each in said), said
+
+
+@pytest.mark.slow
+def test_image_pools_are_of_each_process_and_as_many_end_in_the_same_bits(root):
+    once = split.ends("pool", 2, 2, root, steps=20)
+    again = split.ends("pool", 2, 2, root, steps=20)
+    assert all(once[name].tobytes() == again[name].tobytes() for name in once)
+
+
+@pytest.mark.parametrize("start", [0, 8, 24])
+def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
+    """What each of four reads, put together, is what one reads; wherever it begins."""
+    root, dual = dataset(train_A=7, train_B=5), small.Gain(image_size=16)
+    images = Images("set", data_root=str(root))
+    found = images.training_files(dual)
+    loaders = images.loaders(dual, found, images.domains(dual, found))
+
+    def read(batch_size, rank, processes):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(5)
+            position = tf.placeholder(tf.int64, [])
+            partners = images.partners(dual, found)
+            batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners, rank, processes)
+            session.run(begin, {position: start})
+            return [session.run([batch.index, batch.file_A, batch.file_B, batch.A]) for _ in range(3)]
+
+    parts, whole = [read(2, rank, 4) for rank in range(4)], read(8, 0, 1)
+    for number, expected in enumerate(whole):
+        together = [np.concatenate(each) for each in zip(*(part[number] for part in parts))]
+        for got, wanted in zip(together, expected):
+            np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("processes", "size", "said"),
+    [
+        (2, 2, None),
+        (1, 4, None),
+        (4, 1, None),
+        (2, 4, "--batch_size 2, and now --batch_size 4 is asked for"),
+        (1, 2, "now they would have 2 "),
+        (4, 2, "now they would have 8 "),
+    ],
+)
+def test_a_run_goes_on_by_any_number_of_processes_with_the_same_batch(processes, size, said, monkeypatch):
+    """It was trained by two, with two images each."""
+    saved = {"environment": {"processes": 2}, "run": Run("run", batch_size=2)}
+    monkeypatch.setattr(runs, "load", lambda run_dir: saved)
+    now = Run("run", batch_size=size)
+    with pytest.raises(UserError, match=said) if said else contextlib.nullcontext():
+        runs.refuse_other_processes("run", small.Gain(), now, processes)
+        runs.refuse_contradictions("run", processes, run=now)
+
+
+def test_alone_nothing_is_changed():
+    """The very tensors come back, so the graph is the one without any of it."""
+    alone, gradient, loss, request = Alone(), object(), object(), object()
+    found, losses, stop = alone.mean([gradient, None], {"loss": loss}, request)
+    assert found[0] is gradient and found[1] is None and losses["loss"] is loss and stop is request
+    assert alone.share(None, 3, False) == [3, False]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_a_checksum_tells_one_bit_and_an_exchange(kind, session):
+    """By NumPy: the bits as integers, times odd numbers, added modulo 2^64."""
+    first = np.arange(6).reshape(2, 3).astype(kind)
+    variable = tf.get_variable("x", initializer=first)
+    checksum = _checksum(variable)
+    session.run(tf.global_variables_initializer())
+    bits = first.view(f"i{first.itemsize}").astype(np.int64).ravel()
+    with np.errstate(over="ignore"):
+        assert session.run(checksum) == np.sum(bits * (2 * np.arange(6) + 1))
+    found = {int(session.run(checksum))}
+    exchanged, flipped = first[::-1].copy(), first.copy()
+    flipped.view(np.uint8).ravel()[0] ^= 1
+    for changed in (exchanged, flipped):
+        variable.load(changed, session)
+        found.add(int(session.run(checksum)))
+    assert len(found) == 3

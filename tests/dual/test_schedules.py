@@ -1,0 +1,37 @@
+"""Learning rates go as the published table has it: n_epochs 100, n_epochs_decay 100."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.dual.schedules import SCHEDULES
+from tests import small
+
+PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
+    "linear": [1.0, 0.9901, 0.9802, 0.0099],  # PyTorch as of 2025, CUT
+    "linear_early": [0.9901, 0.9802, 0.9703, 0.0],  # PyTorch 2019 to 2024
+    "linear_torch": [1.0, 1.0, 0.99, 0.01],  # Lua
+    "constant": [1.0, 1.0, 1.0, 1.0],
+    "step": [0.1, 0.01, 0.01, 0.001],  # a tenth after every 50 epochs: the second ends with epoch 100
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_table(session, name):
+    factors = [session.run(SCHEDULES[name](tf.constant(float(epoch)), 100, 100)) for epoch in (100, 101, 102, 200)]
+    np.testing.assert_allclose(factors, PUBLISHED[name], atol=5e-5)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_all_begin_at_one(session, name):
+    assert session.run(SCHEDULES[name](tf.constant(1.0), 100, 100)) == pytest.approx(1.0)
+
+
+def test_cosine_falls_by_half_in_the_middle(session):
+    assert session.run(SCHEDULES["cosine"](tf.constant(51.0), 100, 0)) == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear", "linear_early", "linear_torch"])
+def test_a_rate_stays_zero_after_its_schedule(session, name):
+    dual = small.dualgan(lr_policy=name, n_epochs=100, n_epochs_decay=100)
+    assert session.run(dual.learning_rate("critic", tf.constant(250.0))) == 0.0

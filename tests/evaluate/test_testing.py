@@ -1,0 +1,248 @@
+"""Testing walks every image of each domain, and scores what was written against the pair."""
+
+import csv
+import dataclasses
+import json
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+from skimage import metrics as reference
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.evaluate import test as run_test
+from common.images import Images, files, tensors
+from common.metrics import metrics
+from common.run import Run
+from common.train import train
+from common.translate import Use
+from pix2pix import Pix2Pix
+from tests import small
+
+pytestmark = pytest.mark.usefixtures("few_patches")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one step, on images of which B has one more, and A a format of its own."""
+    root = tmp_path_factory.mktemp("trained")
+    random = np.random.default_rng(0)
+    for folder, names in (
+        ("train/A", ["0.png"]),
+        ("train/B", ["0.png"]),
+        ("val/A", ["one.v2.bmp", "two.png", "three.png"]),
+        ("val/B", ["one.v2.png", "two.png", "four.png", "five.png"]),
+    ):
+        for name in names:
+            files.write(root / "set" / folder / name, random.integers(0, 256, [40, 36, 3], np.uint8))
+    dual, images, run = small.dualgan(), Images("set", data_root=str(root)), Run(str(root / "run"), steps=1)
+    train(dual, images, run)
+    return dual, images, run
+
+
+def test_every_image_is_written_and_pairs_are_scored(trained):
+    dual, images, run = trained
+    found = run_test(run.run_dir, dual, images)
+    written = {
+        folder.name: sorted(path.name for path in folder.iterdir())
+        for folder in run.path("test").iterdir()
+        if folder.is_dir()
+    }
+    A, B = ["one.v2.png", "three.png", "two.png"], ["five.png", "four.png", "one.v2.png", "two.png"]
+    assert written == {"A": A, "A2B": A, "A2B2A": A, "B": B, "B2A": B, "B2A2B": B}
+    assert json.loads(run.path("test", "metrics.json").read_text()) == found
+    assert (found["step"], found["images"]) == (1, 4)
+    assert found["A2B"]["images"] == found["B2A"]["images"] == 2
+
+    with open(run.path("test", "metrics.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = {"A2B": ["one.v2.bmp", "three.png", "two.png"], "B2A": ["five.png", "four.png", "one.v2.png", "two.png"]}
+    assert [(row["direction"], row["name"]) for row in rows] == [(way, name) for way in names for name in names[way]]
+    assert [row["name"] for row in rows if not row["psnr"]] == ["three.png", "five.png", "four.png"]
+    target = plainly_resized(run.path("..", "set", "val", "B", "two.png"))
+    fake, untouched = (
+        imageio.imread(run.path("test", "A2B", "two.png")),
+        plainly_resized(run.path("..", "set", "val", "A", "two.png")),
+    )
+    for name, metric in metrics.PAIRED.items():
+        if (expected := metric(fake, target)) is not None:
+            assert float(rows[2][name]) == pytest.approx(expected, rel=1e-3)
+            assert float(rows[2][f"input_{name}"]) == pytest.approx(metric(untouched, target), rel=2e-2)
+    assert found["A2B"]["psnr"] == pytest.approx(np.mean([float(rows[at]["psnr"]) for at in (0, 2)]))
+
+
+def plainly_resized(path):
+    """As the model takes it, by NumPy: bilinear with half-pixel centres, rounded."""
+    image = files.read(path).astype(float)
+    for axis, side in ((0, 40), (1, 36)):
+        at = np.clip((np.arange(32) + 0.5) * side / 32 - 0.5, 0, side - 1)
+        low = np.floor(at).astype(int)
+        part = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        image = np.take(image, low, axis) * (1 - part) + np.take(image, np.minimum(low + 1, side - 1), axis) * part
+    return np.rint(image).astype(np.uint8)
+
+
+def test_batches_do_not_change_the_images(trained):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images)
+    ones = imageio.imread(run.path("test", "B2A", "two.png"))
+    run_test(run.run_dir, dual, images, batch_size=3)
+    assert np.abs(imageio.imread(run.path("test", "B2A", "two.png")).astype(int) - ones).max() <= 1
+
+
+def test_one_direction_needs_one_domain(trained, tmp_path):
+    dual, _, run = trained
+    files.write(tmp_path / "alone" / "val" / "B" / "x.png", np.zeros([40, 40, 3], np.uint8))
+    alone = Images("alone", data_root=str(tmp_path))
+    assert run_test(run.run_dir, dual, alone)["images"] == 0
+    assert run.path("test", "B2A", "x.png").exists()
+    with pytest.raises(UserError, match="no validation images for direction A2B"):
+        run_test(run.run_dir, dual, alone, how=Use(direction="A2B"))
+
+
+def test_samples_differ_by_their_noise_and_come_again_as_they_were(trained_with_noise):
+    dual, images, run = trained_with_noise
+    run_test(run.run_dir, dual, images, Use(n_samples=3))
+    folders = "A2B", "A2B_2", "A2B_3", "A2B"
+    pictures = [imageio.imread(run.path("test", folder, "two.png")).astype(int) for folder in folders]
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    run_test(run.run_dir, dual, images, Use(n_samples=2))
+    assert (imageio.imread(run.path("test", "A2B_2", "two.png")) == pictures[1]).all()
+    assert not run.path("test", "A2B_3").exists()
+
+
+def test_samples_without_noise_are_refused(trained):
+    dual, images, run = trained
+    with pytest.raises(UserError, match="--n_samples 3 would be equal to each other"):
+        run_test(run.run_dir, dual, images, Use(n_samples=3))
+
+
+def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, capsys):
+    """What makes no map of one pixel can be tested at twice the size; metrics are at that size, too."""
+    dual, images, run = trained_with_noise
+    found = run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    assert imageio.imread(run.path("test", "A2B", "two.png")).shape == (64, 64, 3)
+    assert found["images"] == 2
+    assert "was trained at" not in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"4 must divide it\. Use --scale_to 48"):
+        run_test(run.run_dir, dual, images, Use(scale_to="50"))
+    with pytest.raises(UserError, match="--scale_to big is no size"):
+        Use(scale_to="big")
+
+
+def test_networks_of_one_size_warn_of_another(trained, capsys):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    assert "DualGAN was trained at 32 pixels, and its innermost map" in capsys.readouterr().err
+
+
+def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
+    dual, images, run = trained_with_noise
+    dual = dataclasses.replace(dual, test_dropout=False)
+    pictures = {}
+    for weights in ("average", "raw"):
+        run_test(run.run_dir, dual, images, Use(weights=weights))
+        pictures[weights] = imageio.imread(run.path("test", "A2B", "two.png"))
+    assert (pictures["average"] != pictures["raw"]).any()
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tensors.prepare(tf.constant(files.read(run.path("..", "set", "val", "A", "two.png"))), dual)
+        ((direction, _),) = dual.connect(image[None], image[None])
+        for variable in direction.generator.variables:
+            name = variable.op.name
+            variable.load(reader.get_tensor(f"{name}/average" if variable.trainable else name), session)
+        expected = session.run(tensors.to_pixels(direction.fake))[0]
+    assert np.abs(expected.astype(int) - pictures["average"]).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def trained_with_noise(trained, tmp_path_factory):
+    """A run of pix2pix with dropout and averages."""
+    _, images, _ = trained
+    small_networks = {"netG": "resnet_6blocks", "ngf": 2, "ndf": 2, "n_layers": 1, "norm": "instance"}
+    dual = Pix2Pix(image_size=32, load_size=0, dropout=0.5, ema_decay=0.9, lr_G=0.02, **small_networks)
+    run = Run(str(tmp_path_factory.mktemp("with_noise").parent / images.data_root / "noisy"), steps=3)
+    train(dual, images, run)
+    return dual, images, run
+
+
+def test_a_run_that_is_not_there(trained, tmp_path):
+    dual, images, _ = trained
+    with pytest.raises(UserError, match=r"There is no trained run in .*nowhere"):
+        run_test(str(tmp_path / "nowhere"), dual, images)
+
+
+def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, tmp_path):
+    dual, _, run = trained
+    for name in ("x.png", "x.bmp"):
+        files.write(tmp_path / "twins" / "val" / "A" / name, np.zeros([40, 40, 3], np.uint8))
+    before = sorted(run.path("test").rglob("*"))
+    with pytest.raises(UserError, match="would both be written as one, x"):
+        run_test(run.run_dir, dual, Images("twins", data_root=str(tmp_path)))
+    assert sorted(run.path("test").rglob("*")) == before
+
+
+def test_equal_images_have_no_psnr_and_are_counted(trained, tmp_path):
+    """The translation of an image of B, put into A as its target, in the size of the model."""
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images, how=Use(direction="B2A"))
+    for name in ("two.png", "one.v2.png"):
+        source = files.read(run.path("..", "set", "val", "B", name))
+        files.write(tmp_path / "equal" / "val" / "B" / name, source)
+    files.write(tmp_path / "equal/val/A/two.png", imageio.imread(run.path("test", "B2A", "two.png")))
+    files.write(tmp_path / "equal/val/A/one.v2.png", np.zeros([32, 32, 3], np.uint8))
+    found = run_test(run.run_dir, dual, Images("equal", data_root=str(tmp_path)), how=Use(direction="B2A"))["B2A"]
+    assert (found["images"], found["equal_to_target"]) == (2, 1)
+    with open(run.path("test", "metrics.csv"), newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert (rows["two.png"]["psnr"], rows["two.png"]["l1"], rows["two.png"]["ssim"]) == ("", "0.0", "1.0")
+    assert found["psnr"] == float(rows["one.v2.png"]["psnr"])
+
+
+def test_scores_of_an_earlier_test_do_not_stay(trained, tmp_path):
+    dual, images, run = trained
+    run_test(run.run_dir, dual, images)
+    files.write(tmp_path / "alone" / "val" / "A" / "x.png", np.zeros([40, 40, 3], np.uint8))
+    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), how=Use(direction="A2B"))
+    found = json.loads(run.path("test", "metrics.json").read_text())
+    assert found["images"] == 0 and "psnr" not in found["A2B"] and "B2A" not in found
+    assert [path.name for path in run.path("test", "A2B").iterdir()] == ["x.png"]
+    assert run.path("test", "B2A", "two.png").exists()
+
+
+def test_bands_in_floating_point_are_written_as_tiff_and_scored_by_their_range(tmp_path):
+    random = np.random.default_rng(0)
+    for folder in ("train/A", "train/B", "val/A", "val/B"):
+        image = random.uniform(-2.0, 6.0, [32, 32, 5]).astype(np.float32)
+        image[0, 0] = [-2.0, 6.0, 0.0, 0.0, 0.0]
+        files.write(tmp_path / "set" / folder / "x.tif", image)
+    dual, images = small.dualgan(channels_A=0, channels_B=0), Images("set", data_root=str(tmp_path), range_B="-4,6")
+    run = Run(str(tmp_path / "run"), steps=1)
+    train(dual, images, run)
+    found = run_test(run.run_dir, dual, images)
+    fake, target = (tifffile.imread(path) for path in (run.path("test/A2B/x.tif"), tmp_path / "set/val/B/x.tif"))
+    assert (fake.shape, fake.dtype) == ((32, 32, 5), np.float32)
+    assert found["A2B"]["l1"] == pytest.approx(np.abs(fake.astype(float) - target).mean() / 10.0, rel=1e-6)
+    expected = reference.structural_similarity(
+        fake.astype(float),
+        target.astype(float),
+        data_range=10.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1,
+    )
+    assert found["A2B"]["ssim"] == pytest.approx(expected, rel=1e-6)
+    assert tifffile.imread(run.path("test/B2A/x.tif")).min() >= -2.0
+
+
+def test_what_cannot_be_compared_is_not(tmp_path):
+    for folder, channels in (("train/A", 3), ("train/B", 5), ("val/A", 3), ("val/B", 5)):
+        image = np.random.default_rng(0).integers(0, 256, [32, 32, channels], np.uint8)
+        files.write(tmp_path / "set" / folder / "x.tif", image)
+    dual, images = small.dualgan(channels_B=5), Images("set", data_root=str(tmp_path))
+    train(dual, images, Run(str(tmp_path / "run"), steps=1))
+    found = run_test(str(tmp_path / "run"), dual, images)
+    assert found["A2B"]["input_psnr"] is None and found["A2B"]["psnr"] > 0.0

@@ -1,0 +1,251 @@
+"""Any image in, the same kind of image out: sizes, modes, types and formats of a person's own files."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from common.errors import UserError
+from common.images import Images, files
+from common.run import Run
+from common.train import train
+from common.translate import Translator
+from common.translate.jobs import Translation
+from common.translate.translator import translate
+from tests import small
+
+RANDOM = np.random.default_rng(0)
+TARGETS = {  # of the runs below, by name: type and channels of B, and the range
+    "rgb": ("uint8", 3, (0, 255)),
+    "gray": ("uint8", 1, (0, 255)),
+    "depth": ("uint16", 1, (300, 5000)),
+    "bands": ("float32", 5, (-1.0, 2.5)),
+}
+SUFFIX = {"rgb": "{}", "gray": "{}", "depth": ".png", "bands": ".tif"}  # of what is made of a .jpg
+
+
+def drawn(height, width, channels, dtype="uint8", low=0, high=255):
+    values = RANDOM.uniform(low, high, [height, width, channels])
+    values.flat[:2] = low, high
+    return values.astype(dtype) if np.dtype(dtype).kind == "f" else np.rint(values).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory):
+    """{name: Translator}: A is RGB of 8 bits, B as TARGETS says."""
+    root, found = tmp_path_factory.mktemp("any"), {}
+    for name, (dtype, channels, limits) in TARGETS.items():
+        files.write(root / name / "train/A/0.png", drawn(32, 32, 3))
+        suffix = "tif" if name == "bands" else "png"
+        files.write(root / name / f"train/B/0.{suffix}", drawn(32, 32, channels, dtype, *limits))
+        dual = small.Pointwise(channels_B=0)
+        train(dual, Images(name, data_root=str(root)), Run(str(root / f"run-{name}"), steps=1))
+        found[name] = Translator(str(root / f"run-{name}"))
+    yield found
+    for translator in found.values():
+        translator.close()
+
+
+def to_files(translator, direction, folder, **more):
+    """What translating a folder gives: ({path: Image}, Outcome)."""
+    how = Translation(input=str(folder / "in"), output=str(folder / "out"), recursive=True, **more)
+    found = translate(translator, direction, how.jobs(domain=translator.target(direction)), how)
+    paths = sorted(path for path in (folder / "out").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder / "out")): files.decode(path) for path in paths}, found
+
+
+def test_thermal_images_of_many_sizes_become_rgb(tmp_path, translators):
+    """Gray JPEG, each of its own size, some in folders, through a run from gray to RGB: the other way of `gray`."""
+    sizes = [(int(height), int(width)) for height, width in RANDOM.integers(11, 90, [12, 2])]
+    for number, size in enumerate(sizes):
+        files.write(tmp_path / "in" / ("FLIR" if number % 2 else ".") / f"video_{number:05d}.jpg", drawn(*size, 1))
+    made, found = to_files(translators["gray"], "B2A", tmp_path)
+    assert (found.written, found.failed) == (12, [])
+    expected = {f"{'FLIR/' if n % 2 else ''}video_{n:05d}.jpg": (*size, 3) for n, size in enumerate(sizes)}
+    assert {name: image.pixels.shape for name, image in made.items()} == expected
+    assert {image.pixels.dtype for image in made.values()} == {np.dtype("uint8")}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_rain_in_photographs_of_one_size(tmp_path, translators, name):
+    """RGB of one size to every kind of target: its channels, type and range, and a format that holds them."""
+    for number in range(3):
+        files.write(tmp_path / "in" / f"rain-{number}.png", drawn(33, 50, 3))
+    files.write(tmp_path / "in" / "photo.v2.jpg", drawn(20, 21, 3))
+    made, _ = to_files(translators[name], "A2B", tmp_path)
+    dtype, channels, (low, high) = TARGETS[name]
+    suffix = ".tif" if name == "bands" else ".png"
+    assert sorted(made) == [f"photo.v2{SUFFIX[name].format('.jpg')}", *(f"rain-{n}{suffix}" for n in range(3))]
+    for path, image in made.items():
+        assert image.pixels.shape == (*((20, 21) if path.startswith("photo") else (33, 50)), channels)
+        assert image.pixels.dtype == dtype and low <= image.pixels.min() and image.pixels.max() <= high
+
+
+MODES = {  # of 8 bits, by Pillow's names: the formats that hold them, and whether they have an alpha
+    "1": ((".png", ".bmp", ".tif"), False),
+    "L": ((".png", ".jpg", ".bmp", ".tif"), False),
+    "LA": ((".png",), True),
+    "P": ((".png", ".bmp", ".tif"), False),
+    "RGB": ((".png", ".jpeg", ".bmp", ".tiff", ".webp"), False),
+    "RGBA": ((".png", ".tif", ".webp"), True),
+    "CMYK": ((".jpg", ".tif"), False),
+}
+by_pillow = st.sampled_from([(mode, suffix) for mode, (suffixes, _) in MODES.items() for suffix in suffixes])
+TYPES = [("uint16", ".png"), ("uint16", ".tif"), ("float32", ".tif"), ("float64", ".npy"), ("uint8", ".npy")]
+deep = st.tuples(st.sampled_from(TYPES), st.sampled_from([1, 3]))
+sides = st.integers(1, 45)
+
+
+@hypothesis_settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.one_of(by_pillow, deep), height=sides, width=sides, run=st.sampled_from(sorted(TARGETS)))
+def test_shape_type_name_and_alpha_of_every_kind(tmp_path_factory, translators, kind, height, width, run):
+    """Size x mode x type x format: what comes out has the size, name and alpha of the input, and the rest of B."""
+    folder = tmp_path_factory.mktemp("kind")
+    (folder / "in" / "a.b").mkdir(parents=True)
+    if isinstance(kind[0], str):
+        (mode, suffix), with_alpha = kind, MODES[kind[0]][1]
+        path = folder / "in" / "a.b" / f"c.d{suffix}"
+        rgba = Image.fromarray(drawn(height, width, 4))
+        rgba.convert("RGBA" if with_alpha else "RGB").convert(mode).save(path)
+    else:
+        ((dtype, suffix), channels), with_alpha = kind, False
+        path = folder / "in" / "a.b" / f"c.d{suffix}"
+        greatest = 1 if dtype.startswith("float") else np.iinfo(dtype).max
+        files.write(path, drawn(height, width, channels, dtype, 0, greatest))
+    made, found = to_files(translators[run], "A2B", folder)
+    dtype, channels, (low, high) = TARGETS[run]
+    fits = {
+        "uint8": True,
+        "uint16": suffix in (".png", ".tif", ".npy"),
+        "float32": suffix in (".tif", ".tiff", ".npy"),
+    }[dtype]
+    expected = suffix if fits else {"uint16": ".tif" if suffix == ".tiff" else ".png", "float32": ".tif"}[dtype]
+    expected = ".tiff" if suffix == ".tiff" else expected
+    ((name, image),) = made.items()
+    assert found.written == 1 and name == f"a.b/c.d{expected}"
+    shown = 3 if suffix == ".webp" and expected == ".webp" else channels  # it holds no gray
+    assert (image.pixels.shape, image.pixels.dtype) == ((height, width, shown), dtype)
+    assert (image.alpha is not None) == with_alpha
+    if isinstance(kind[0], str) and not with_alpha and expected not in (".jpg", ".jpeg", ".webp"):
+        as_pillow_has_it = np.asarray(Image.open(path).convert("RGB"))
+        expected_pixels = translators[run]("A2B", as_pillow_has_it).astype(float)
+        assert np.abs(image.pixels - expected_pixels).max() <= (high - low) * 0.02
+    if expected not in (".jpg", ".jpeg", ".webp"):
+        assert low <= image.pixels.min() and image.pixels.max() <= high
+
+
+def test_transparency_is_that_of_the_input(tmp_path, translators):
+    alpha = drawn(20, 30, 1)
+    for suffix in (".png", ".tif"):
+        files.write(tmp_path / "in" / f"x{suffix}", drawn(20, 30, 3), alpha)
+    files.write(tmp_path / "in" / "flat.png", np.full([20, 30, 3], 9, np.uint8), np.full([20, 30, 1], 255, np.uint8))
+    made, _ = to_files(translators["rgb"], "A2B", tmp_path)
+    for name in ("x.png", "x.tif"):
+        np.testing.assert_array_equal(made[name].alpha, alpha)
+    deep, _ = to_files(translators["depth"], "A2B", tmp_path)
+    np.testing.assert_array_equal(deep["x.png"].alpha, alpha.astype(np.uint16) * 257)
+    small, _ = to_files(translators["rgb"], "A2B", tmp_path, output_size="10x15")
+    assert small["x.png"].alpha.shape == (10, 15, 1)
+    halves = alpha.astype(float).reshape(10, 2, 15, 2, 1).mean(axis=(1, 3))
+    assert np.abs(small["x.png"].alpha - halves).max() <= 1
+    dropped, _ = to_files(translators["rgb"], "A2B", tmp_path, alpha="drop")
+    assert dropped["x.png"].alpha is None
+
+
+def test_transparency_that_a_format_does_not_hold_is_counted(tmp_path, translators):
+    files.write(tmp_path / "in" / "x.png", drawn(20, 30, 3), drawn(20, 30, 1))
+    files.write(tmp_path / "in" / "y.png", drawn(20, 30, 3))
+    made, found = to_files(translators["rgb"], "A2B", tmp_path, format="jpg")
+    assert sorted(made) == ["x.jpg", "y.jpg"]
+    assert found[:4] == (2, 0, [], 1)
+
+
+@pytest.fixture
+def bad(tmp_path):
+    """A folder of files that are no images for many reasons, and two that are."""
+    folder = tmp_path / "in"
+    files.write(folder / "good.png", drawn(20, 20, 3))
+    whole = (folder / "good.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no image")
+    (folder / "folder.png").mkdir()
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere")
+    tifffile.imwrite(folder / "bands.tif", drawn(20, 20, 7), photometric="minisblack", planarconfig="contig")
+    np.save(folder / "depth.npy", drawn(20, 20, 1, "int16"))
+    np.save(folder / "hole.npy", np.full([20, 20, 3], np.nan))
+    other = os.fsencode(folder) + b"/caf\xe9.png"  # Latin-1
+    with open(other, "wb") as file:
+        file.write(whole)
+    return tmp_path
+
+
+def test_each_bad_file_is_a_sentence_and_the_others_are_translated(bad, translators):
+    made, found = to_files(translators["rgb"], "A2B", bad)
+    assert sorted(os.fsencode(name) for name in made) == [b"caf\xe9.png", b"good.png"]
+    said = {path.name: sentence for path, sentence in found.failed}
+    assert sorted(said) == ["bands.tif", "cut.png", "depth.npy", "empty.png", "hole.npy", "text.png"]
+    for name, sentence in said.items():
+        assert name in sentence and sentence.endswith(".") and "\n" not in sentence
+    assert "has 7 channels, and 3 are asked for" in said["bands.tif"]
+    assert "does not read as an image" in said["cut.png"] and "does not read as an image" in said["empty.png"]
+    assert "its content is none of the formats that are read" in said["text.png"]
+    assert "has int16 values" in said["depth.npy"] and "no finite numbers" in said["hole.npy"]
+
+
+def test_the_command_counts_what_failed_and_says_so_by_its_exit_code(bad, translators):
+    flags = ["--phase", "translate", "--run_dir", translators["rgb"].run_dir, "--direction", "A2B"]
+    program = "import tests.small, cyclegan, flags.command; flags.command.main(cyclegan.CycleGAN)"
+    command = [sys.executable, "-c", program, *flags, "--input", str(bad / "in"), "--output"]
+    strict = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run([*command, os.fsencode(bad) + b"/\xe9"], capture_output=True, text=True, env=strict)
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("2 written to ") and "\\udce9, 0 skipped, 6 failed: " in last
+    assert sorted(last.rstrip(".").split(": ")[1].split(", ")) == [
+        *("bands.tif", "cut.png", "depth.npy", "empty.png", "hole.npy", "text.png")
+    ]
+    assert sum(line.startswith("failed: ") for line in done.stderr.splitlines()) == 6
+    inside = subprocess.run([*command, str(bad / "in" / "out"), "--recursive"], capture_output=True, text=True)
+    assert inside.returncode == 1 and "lies in --input" in inside.stderr and not (bad / "in" / "out").exists()
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path):
+    files.write(tmp_path / "secret.png", drawn(4, 4, 3))
+    (tmp_path / "secret.png").chmod(0)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)  # for the superuser there is no such file
+    try:
+        with pytest.raises(UserError, match=r"secret\.png does not read as an image \(Permission denied\)"):
+            files.decode(tmp_path / "secret.png")
+    finally:
+        os.seteuid(before)
+
+
+def test_formats_that_do_not_hold_what_is_made_are_refused_before_anything_is_written(tmp_path, translators):
+    files.write(tmp_path / "in" / "x.jpg", drawn(9, 9, 3))
+    for more, said in (({"format": "jpg"}, r"\.jpg does not hold what is made, uint16 of 1 channels\. Say \.png"),):
+        with pytest.raises(UserError, match=said):
+            to_files(translators["depth"], "A2B", tmp_path, **more)
+    one = Translation(input=str(tmp_path / "in" / "x.jpg"), output=str(tmp_path / "out.webp"))
+    with pytest.raises(UserError, match=r"\.webp does not hold what is made, float32 of 5 channels\. Say \.tif"):
+        one.jobs(domain=translators["bands"].target("A2B"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_jpeg_of_higher_quality_is_nearer(tmp_path, translators):
+    files.write(tmp_path / "in" / "x.png", drawn(64, 64, 3))
+    exact = to_files(translators["rgb"], "A2B", tmp_path)[0]["x.png"].pixels.astype(float)
+    errors = []
+    for quality in (20, 60, 100):
+        made, _ = to_files(translators["rgb"], "A2B", tmp_path, format="jpg", quality=quality)
+        errors.append(np.abs(made["x.jpg"].pixels - exact).mean())
+    assert errors[0] > errors[1] > errors[2]

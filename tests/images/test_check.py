@@ -1,0 +1,510 @@
+"""Sets of images with one thing wrong at a time, and what the check finds in each: that, and nothing else."""
+
+import csv
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from common.errors import UserError
+from common.images import Images, check, facts, files, findings
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+from examples.semi_supervised import SemiSupervised
+from flags import command
+from pix2pix import Pix2Pix
+from tests import small
+
+ROOT = pathlib.Path(__file__).parents[2]
+CLEAN = ("train/A/0.png", "train/A/1.png", "train/B/0.png", "train/B/1.png", "val/A/9.png", "val/B/9.png")
+
+
+def noise(seed, height=8, width=8, channels=3, dtype=np.uint8, high=256):
+    return np.random.default_rng(seed).integers(0, high, [height, width, channels]).astype(dtype)
+
+
+def make(root, names=CLEAN):
+    """A set of different images of noise; returns its folder."""
+    for seed, name in enumerate(names):
+        files.write(root / "set" / name, noise(seed))
+    return root / "set"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a set in which nothing is wrong."""
+    return make(tmp_path)
+
+
+def report(folder, dual=None, **fields):
+    images = Images(folder.name, data_root=str(folder.parent), **fields)
+    dual = dual or small.dualgan()
+    return images.check(dual, images.all_files(dual))
+
+
+def found(folder, dual=None, **fields):
+    """[(kind, whether it is an error, the names of the files)], without what words say."""
+    return [
+        (each.kind, each.error, [str(source.path.relative_to(folder)) for source in each.sources])
+        for each in report(folder, dual, **fields).findings
+    ]
+
+
+def test_a_clean_set_is_counted_and_nothing_is_found(folder):
+    seen = report(folder)
+    assert seen.findings == []
+    assert seen.pairs == {"train": 2, "val": 1}
+    assert {part: each.images for part, each in seen.parts.items()} == {
+        ("train", "A"): 2,
+        ("train", "B"): 2,
+        ("val", "A"): 1,
+        ("val", "B"): 1,
+    }
+    assert all(each.sizes.keys() == {(8, 8)} for each in seen.parts.values())
+    assert all(each.channels.keys() == {3} and each.types.keys() == {"uint8"} for each in seen.parts.values())
+    for dual in (CycleGAN(), Pix2Pix(), SemiSupervised()):
+        assert found(folder, dual) == []
+
+
+def test_files_that_do_not_read(folder):
+    content = (folder / "train/A/0.png").read_bytes()
+    (folder / "train/A/0.png").write_bytes(content[:-40])
+    (folder / "val/B/9.png").write_bytes(b"no image")
+    (folder / "train/B/1.png").write_bytes(b"")
+    names = ("train/A/0.png", "train/B/1.png", "val/B/9.png")
+    assert found(folder) == [("corrupt", True, [name]) for name in names]
+    seen = report(folder)
+    for name, each in zip(names, seen.findings):
+        assert each.about.startswith(f"{folder / name} does not read as an image")
+    assert seen.parts["train", "A"].images == 2 and seen.parts["train", "A"].sizes == {(8, 8): 1}
+
+
+def floats(folder):
+    """Turns the images of B, which are of 8 bits, to floating point from 0 to 1, as .npy."""
+    for path in sorted(folder.glob("*/B/*.png")):
+        np.save(path.with_suffix(".npy"), files.decode(path).pixels / np.float32(255))
+        path.unlink()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(folder, wrong):
+    floats(folder)
+    assert found(folder) == []
+    image = np.load(folder / "train/B/1.npy")
+    image[3, 2, 1] = wrong
+    np.save(folder / "train/B/1.npy", image)
+    assert found(folder) == [("corrupt", True, ["train/B/1.npy"])]
+    assert "values that are no finite numbers" in report(folder).findings[0].about
+
+
+def test_mixed_types_are_an_error_in_train(folder):
+    np.save(folder / "train/B/2.npy", noise(20, dtype=np.float32) / 255)
+    np.save(folder / "train/B/3.npy", noise(21, dtype=np.uint16))
+    assert found(folder) == [("types", True, ["train/B/2.npy", "train/B/3.npy"])]
+    (finding,) = report(folder).findings
+    assert finding.about == "2 of uint8, 1 of float32, 1 of uint16"
+    assert report(folder).parts["train", "B"].types == {"uint8": 2, "float32": 1, "uint16": 1}
+
+
+def test_validation_images_are_measured_by_those_of_training(folder):
+    np.save(folder / "val/A/8.npy", noise(20, dtype=np.float32) / 255)  # becomes 8 bits
+    np.save(folder / "val/A/7.npy", noise(21, dtype=np.float32))  # does not: it goes from 0 to 255
+    np.save(folder / "val/A/6.npy", noise(22, dtype=np.float32) / 255)
+    kinds = [(kind, error, names) for kind, error, names in found(folder) if kind != "unmatched"]
+    assert kinds == [("types", False, ["val/A/9.png"]), ("unfit", True, ["val/A/7.npy"])]
+    floats(folder)
+    files.write(folder / "val/B/8.png", noise(23))  # of 8 bits, where the others are in floating point
+    assert ("unfit", True, ["val/B/8.png"]) in found(folder)
+
+
+def test_channels_are_told_and_refused_where_they_cannot_be_had(folder):
+    files.write(folder / "train/A/2.png", noise(20, channels=1))
+    assert found(folder) == [("channels", False, ["train/A/2.png"])]
+    assert found(folder, small.dualgan(channels_A=0)) == [("channels", False, ["train/A/2.png"])]
+    np.save(folder / "train/A/2.npy", noise(21, channels=5))
+    (folder / "train/A/2.png").unlink()
+    mixed = ("channels", False, ["train/A/2.npy"])
+    assert found(folder) == [mixed, ("unfit", True, ["train/A/2.npy"])]
+    assert "2.npy has 5 channels, and 3 are asked for" in report(folder).findings[1].about
+    assert found(folder, small.dualgan(channels_A=0)) == [("channels", True, ["train/A/2.npy"])]
+
+
+def test_transparency_may_be_a_channel(folder):
+    for path in sorted(folder.glob("*/A/*.png")):
+        image = files.decode(path).pixels
+        files.write(path, image, alpha=image[..., :1])
+    for channels in (3, 4):
+        assert found(folder, small.dualgan(channels_A=channels)) == []
+    assert {kind for kind, *_ in found(folder, small.dualgan(channels_A=5))} == {"unfit"}
+
+
+def test_sizes_are_counted(folder):
+    for number, (height, width) in enumerate([(8, 9), (9, 8), (8, 9), (8, 9)], 2):
+        files.write(folder / f"train/A/{number}.png", noise(20 + number, height, width))
+    assert found(folder) == [("sizes", False, [f"train/A/{number}.png" for number in (0, 1, 3)])]
+    assert report(folder).parts["train", "A"].sizes == {(8, 8): 2, (8, 9): 3, (9, 8): 1}
+
+
+def test_images_smaller_than_the_crop(folder):
+    files.write(folder / "train/A/1.png", noise(20, 8, 7))
+    small_ones = [("small", True, ["train/A/1.png"])]
+    crop = {"preprocess": "crop", "image_size": 8, "depth": 2}
+    assert [each for each in found(folder, small.dualgan(**crop)) if each[0] != "sizes"] == small_ones
+    assert [each for each in found(folder) if each[0] != "sizes"] == []
+    assert len(found(folder, small.dualgan(preprocess="crop"))) == 1 + 6  # of 32 pixels, which no image has
+
+
+def test_one_picture_in_several_formats(folder):
+    image = noise(20)
+    files.write(folder / "train/A/a.png", image)
+    files.write(folder / "train/A/b.bmp", image)
+    files.write(folder / "train/A/c.tif", image)
+    np.save(folder / "train/A/d.npy", image)
+    PIL.Image.fromarray(image).save(folder / "train/A/e.webp", lossless=True)
+    opaque = np.full([8, 8, 1], 255, np.uint8)
+    files.write(folder / "train/A/f.png", image, alpha=opaque)
+    files.write(folder / "train/A/g.png", image[:, ::-1])  # another picture
+    names = [f"train/A/{name}" for name in ("a.png", "b.bmp", "c.tif", "d.npy", "e.webp", "f.png")]
+    assert found(folder) == [("duplicate", False, names)]
+
+
+def test_gray_is_the_same_picture_as_rgb_of_equal_channels_and_depth_is_another(folder):
+    gray = noise(20, channels=1)
+    files.write(folder / "train/A/a.png", gray)
+    files.write(folder / "train/A/b.png", np.repeat(gray, 3, axis=-1))
+    files.write(folder / "train/B/a.png", gray.astype(np.uint16))
+    files.write(folder / "train/B/b.tif", gray.astype(np.uint16))
+    equal = [each for each in found(folder) if each[0] not in ("channels", "types")]
+    assert equal == [
+        ("duplicate", False, ["train/A/a.png", "train/A/b.png"]),
+        ("duplicate", False, ["train/B/a.png", "train/B/b.tif"]),
+    ]
+
+
+def test_a_jpeg_is_the_same_picture_as_what_it_decodes_to(folder):
+    PIL.Image.fromarray(noise(20)).save(folder / "train/A/a.jpg")
+    PIL.Image.open(folder / "train/A/a.jpg").save(folder / "val/A/b.png")
+    assert found(folder)[0] == ("both splits", True, ["train/A/a.jpg", "val/A/b.png"])
+
+
+def test_one_colour_in_several_places_is_no_leak(folder):
+    for name in ("train/A/2.png", "train/A/3.png", "train/B/2.png", "val/A/8.png"):
+        files.write(folder / name, np.full([8, 8, 3], [250, 0, 30], np.uint8))
+    expected = [("constant", False, [name]) for name in ("train/A/2.png", "train/A/3.png", "val/A/8.png")]
+    expected.append(("constant", False, ["train/B/2.png"]))
+    kinds = [each for each in found(folder) if each[0] != "unmatched"]
+    assert kinds == [("duplicate", False, ["train/A/2.png", "train/A/3.png"]), *expected]
+
+
+@pytest.mark.parametrize(("step", "is_found"), [(4, True), (6, False)])
+def test_near_constant_is_below_a_hundredth_of_the_range(folder, step, is_found):
+    """Half of the values at 100, half `step` above: a standard deviation of step / 2, of 2.55 allowed."""
+    image = np.full([8, 8, 3], 100, np.uint8)
+    image[:4] += np.uint8(step)
+    files.write(folder / "train/A/1.png", image)
+    expected = [("constant", False, ["train/A/1.png"])]
+    assert found(folder) == (expected if is_found else [])
+    assert found(folder, range_A="0,100") == []  # of 1.0
+    if is_found:
+        assert report(folder).findings[0].about == f"{folder}/train/A/1.png spreads by 0.78% of the range"  # 2 of 255
+
+
+def test_the_range_of_other_types_is_that_of_the_training_images(tmp_path):
+    folder = tmp_path / "set"
+    for name, low in (("train/A/0", 0), ("train/A/1", 1000), ("train/B/0", 1), ("val/A/0", 60000)):
+        image = low + noise(low, channels=1).astype(np.uint16)
+        files.write(folder / f"{name}.tif", image)
+    assert found(folder) == []  # spreads by about 74 of some 1,250
+    assert {kind for kind, *_ in found(folder, range_A="0,65535")} == {"constant"}
+
+
+def test_a_domain_of_one_value_is_refused_by_training_unless_it_is_of_8_bits(tmp_path):
+    folder = tmp_path / "set"
+    for name in ("train/A/0", "train/A/1"):
+        files.write(folder / f"{name}.tif", np.full([4, 4, 1], 7, np.uint16))
+    files.write(folder / "train/B/0.png", np.full([4, 4, 1], 7, np.uint8))
+    assert found(folder) == [
+        ("duplicate", False, ["train/A/0.tif", "train/A/1.tif"]),
+        ("constant", True, ["train/A/0.tif"]),
+        ("constant", True, ["train/A/1.tif"]),
+        ("constant", False, ["train/B/0.png"]),
+    ]
+    assert {error for kind, error, _ in found(folder, range_A="0,9") if kind == "constant"} == {False}
+
+
+def test_partners(folder, capsys):
+    for seed, name in enumerate(("train/A/x.png", "train/B/y.png", "val/B/z.png"), 20):
+        files.write(folder / name, noise(seed))
+    in_train = [("unmatched", True, ["train/A/x.png"]), ("unmatched", True, ["train/B/y.png"])]
+    in_val = [("unmatched", False, ["val/B/z.png"])]
+    assert found(folder) == in_val
+    assert found(folder, SemiSupervised()) == in_val
+    assert found(folder, Pix2Pix()) == in_train + in_val
+    assert report(folder).pairs == report(folder, Pix2Pix()).pairs == {"train": 2, "val": 1}
+    assert found(folder, Pix2Pix(), limit=1) == []  # the first pair, and the first images of val
+    assert capsys.readouterr().out == ""
+
+
+def test_sets_without_any_pair(tmp_path):
+    folder = make(tmp_path, ("train/A/a.png", "train/B/b.png", "val/A/c.png", "val/B/d.png"))
+    assert found(folder) == found(folder, CycleGAN()) == []
+    in_train = [("unmatched", True, ["train/A/a.png"]), ("unmatched", True, ["train/B/b.png"])]
+    assert [each for each in found(folder, SemiSupervised()) if each[1]] == in_train
+    assert [each for each in found(folder, Pix2Pix()) if each[1]] == in_train
+
+
+def test_names_that_differ_by_the_suffix_alone(folder):
+    files.write(folder / "train/A/0.bmp", noise(20))
+    assert found(folder) == []
+    assert found(folder, Pix2Pix()) == [("ambiguous", True, ["train/A/0.bmp", "train/A/0.png"])]
+
+
+def test_side_by_side(tmp_path):
+    folder = tmp_path / "set"
+    left, right = noise(1), noise(2)
+    for name, halves in (("train/0", (left, right)), ("train/1", (noise(3), noise(4))), ("val/0", (noise(5), right))):
+        files.write(folder / f"{name}.png", np.concatenate(halves, axis=1))
+    files.write(folder / "train/2.png", np.concatenate([noise(6), noise(6)], axis=1))
+    files.write(folder / "train/3.png", noise(7, 4, 1))
+    seen = report(folder, Pix2Pix(), side_by_side=True)
+    where = [
+        (each.kind, [(*source.part, source.path.name, source.half) for source in each.sources]) for each in seen[2]
+    ]
+    assert ("both domains", [("train", "A", "2.png", "A"), ("train", "B", "2.png", "B")]) in where
+    assert ("both splits", [("train", "B", "0.png", "B"), ("val", "B", "0.png", "B")]) in where
+    assert ("corrupt", [("train", "A", "3.png", "A")]) in where
+    assert seen.pairs == {"train": 4, "val": 1}
+    assert {kind for kind, _ in where} == {"both domains", "both splits", "corrupt", "sizes"}
+
+
+def test_folders_anywhere_and_a_limit(folder):
+    images = Images(dir_A=str(folder / "train/A"), dir_B=str(folder / "train/A"))
+    dual = small.dualgan()
+    (first, second) = images.check(dual, images.all_files(dual)).findings
+    assert first.kind == second.kind == "both domains"
+    assert found(folder, limit=1) == [] and report(folder, limit=1).parts["train", "A"].images == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seeds=some.lists(some.integers(0, 10**6), min_size=6, max_size=6, unique=True),
+    source=some.integers(0, 5),
+    to=some.sampled_from(["train/A", "train/B", "val/A", "val/B"]),
+    suffix=some.sampled_from([".png", ".bmp", ".tif", ".npy"]),
+    channels=some.sampled_from([1, 3]),
+    sides=some.tuples(some.integers(3, 9), some.integers(3, 9)),
+)
+def test_a_copy_is_always_found_and_nothing_else(seeds, source, to, suffix, channels, sides):
+    with tempfile.TemporaryDirectory() as root:
+        folder = pathlib.Path(root, "set")
+        for name, seed in zip(CLEAN, seeds):
+            files.write(folder / name, noise(seed, *sides, channels))
+        copy = folder / to / f"copy{suffix}"
+        files.write(copy, files.decode(folder / CLEAN[source]).pixels)
+        (split, domain), (other_split, other_domain) = CLEAN[source].split("/")[:2], to.split("/")
+        kind = "duplicate" if split == other_split else "both splits"
+        kind = "both domains" if domain != other_domain else kind
+        (each,) = (each for each in report(folder).findings if each.kind != "unmatched")
+        assert (each.kind, each.error) == (kind, kind != "duplicate")
+        assert {source.path for source in each.sources} == {copy, folder / CLEAN[source]}
+
+
+KINDS_OF_VALUES = {
+    "uint8": lambda seed, channels: noise(seed, channels=channels),
+    "uint16": lambda seed, channels: noise(seed, channels=channels, dtype=np.uint16),
+    "int16": lambda seed, channels: noise(seed, channels=channels, dtype=np.int16) - np.int16(90),
+    "share": lambda seed, channels: noise(seed, channels=channels, dtype=np.float32) / 255,
+    "metres": lambda seed, channels: noise(seed, channels=channels, dtype=np.float32),
+    "one value": lambda seed, channels: np.full([8, 8, channels], 0.5, np.float32),
+    "not finite": lambda seed, channels: np.full([8, 8, channels], np.nan, np.float32),
+    "small": lambda seed, channels: noise(seed, 7, 8, channels),
+}
+
+
+def stumbles(folder, dual):
+    """Whether what training and tests read of a set raises."""
+    images = Images("set", data_root=str(folder.parent))
+    try:
+        train = images.training_files(dual)
+        dual = images.fitted(dual, train)
+        domains = images.domains(dual, train)
+        for paths in (train, images.validation_files(dual)):
+            for loader in images.loaders(dual, paths, domains):
+                for path in loader.paths:
+                    loader.read(path)
+    except UserError:
+        return True
+    return False
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    values=some.lists(some.sampled_from(sorted(KINDS_OF_VALUES)), min_size=3, max_size=3)
+    | some.sampled_from(sorted(KINDS_OF_VALUES)).map(lambda kind: [kind] * 3),
+    channels=some.lists(some.sampled_from([1, 3, 4]), min_size=3, max_size=3)
+    | some.sampled_from([1, 3, 4]).map(lambda count: [count] * 3),
+    asked=some.sampled_from([0, 1, 3, 4]),
+    crop=some.booleans(),
+)
+def test_there_are_errors_where_reading_for_training_raises_and_only_there(values, channels, asked, crop):
+    dual = small.dualgan(channels_A=asked, image_size=8, preprocess="crop" if crop else "resize_and_crop")
+    with tempfile.TemporaryDirectory() as root:
+        folder = pathlib.Path(root, "set")
+        files.write(folder / "train/B/0.png", noise(99))
+        for seed, (name, kind, count) in enumerate(zip(("train/A/0", "train/A/1", "val/A/0"), values, channels)):
+            files.write(folder / f"{name}.npy", KINDS_OF_VALUES[kind](seed, count))
+        assert any(each.error for each in report(folder, dual).findings) == stumbles(folder, dual)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+def test_the_spread_is_the_greatest_standard_deviation_of_a_channel(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(facts, "BLOCK", 50)  # pixels of 13 x 17
+    image = (noise(1, 13, 17, 4, high=100) * [0, 0.5, 1, 0.25] + 20).astype(dtype)
+    np.save(tmp_path / "a.npy", image)
+    seen = facts.read(tmp_path / "a.npy")
+    np.testing.assert_allclose(seen.spread, image[..., 2].astype(np.float64).std(), rtol=1e-12)
+    assert (seen.height, seen.width, seen.channels, seen.dtype) == (13, 17, 4, dtype)
+    assert (seen.low, seen.high) == (image.min(), image.max())
+
+
+def run(folder, *arguments, dual=DualGAN):
+    """The exit code of a command, in process."""
+    line = ["--phase", "check_data", "--dataset", folder.name, "--data_root", str(folder.parent), *arguments]
+    try:
+        command.main(dual, ["main", *line])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, folder):
+    """The folder of a clean set, and an empty working folder."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return folder
+
+
+def contents(folder):
+    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("dual", [DualGAN, CycleGAN, Pix2Pix])
+def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
+    before = contents(here.parent)
+    assert run(here, dual=dual) == 0
+    assert contents(here.parent) == before
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == ["train", "A", "train", "B", "val", "A", "val", "B"]
+    assert printed[1].split() == ["images", "2", "2", "1", "1"]
+    assert printed[2].split() == ["height", "x", "width", *["8x8"] * 4]
+    assert all(set(line[20:].split()) == {"-"} for line in printed[5:17])
+    assert [line[:20].strip() for line in printed[5:17]] == [findings.LABELS[kind][0] for kind in check.KINDS]
+    assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
+
+
+def test_the_folder_of_the_table_is_made_before_anything_is_read(here, capsys):
+    assert run(here, "--output", "new/one/found.csv") == 0
+    assert pathlib.Path("new/one/found.csv").read_text().startswith("kind,")
+    capsys.readouterr()
+    pathlib.Path("file").write_text("")
+    assert "file" in run(here, "--output", "file/found.csv") and capsys.readouterr().out == ""
+
+
+def test_warnings_end_with_0(here, capsys):
+    shutil.copy(here / "train/A/0.png", here / "train/A/2.png")
+    assert run(here) == 0
+    printed = capsys.readouterr().out
+    row = next(line.split() for line in printed.splitlines() if line.startswith("duplicates"))
+    assert row == ["duplicates", "2", "-", "-", "-"]
+    assert "warning, 2 files: the same pixels more than once in a folder" in printed
+    assert f"  {here}/train/A/0.png = {here}/train/A/2.png\n" in printed
+    assert printed.endswith("0 errors, 1 warning: nothing that training would stumble on.\n")
+
+
+def break_one(folder):
+    (folder / "train/A/0.png").write_bytes(b"")
+
+
+def leak(folder):
+    shutil.copy(folder / "train/A/0.png", folder / "val/A/9.png")
+
+
+def show_both(folder):
+    shutil.copy(folder / "train/A/0.png", folder / "train/B/0.png")
+
+
+def mix(folder):
+    np.save(folder / "train/A/2.npy", noise(1, dtype=np.uint16))
+
+
+def leave_alone(folder):
+    (folder / "train/A/0.png").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "dual", "flags", "code"),
+    [
+        (break_one, DualGAN, (), 1),
+        (leak, DualGAN, (), 1),
+        (leak, CycleGAN, ("--limit", "1"), 1),
+        (show_both, CycleGAN, (), 1),
+        (mix, DualGAN, (), 1),
+        (mix, DualGAN, ("--limit", "2"), 0),
+        (leave_alone, DualGAN, (), 0),
+        (leave_alone, Pix2Pix, (), 1),
+        (lambda folder: None, CycleGAN, ("--preprocess", "crop"), 1),
+    ],
+)
+def test_errors_end_with_1(here, capsys, harm, dual, flags, code):
+    harm(here)
+    assert run(here, *flags, dual=dual) == code
+    assert ("nothing that training would stumble on" in capsys.readouterr().out) == (code == 0)
+
+
+def test_an_empty_domain_is_said_as_training_says_it(here):
+    for path in (here / "train/B").iterdir():
+        path.unlink()
+    assert "error: No images of B to train on" in run(here)
+    assert "There is no folder" in run(here.parent / "nowhere")
+
+
+def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_written(here, capsys):
+    for number in range(20, 33):
+        (here / f"train/A/{number}.png").write_bytes(b"")
+    assert run(here, "--output", "all.csv") == 1
+    printed = capsys.readouterr().out
+    assert "error, 13 files: not readable as an image" in printed
+    assert printed.count("does not read as an image") == 10
+    assert "  and 3 more\n" in printed and printed.endswith("All of them: all.csv\n")
+    rows = list(csv.DictReader(pathlib.Path("all.csv").read_text().splitlines()))
+    assert [(row["kind"], row["level"], row["split"], row["domain"]) for row in rows] == [
+        ("corrupt", "error", "train", "A")
+    ] * 13
+    assert [row["file"] for row in rows] == [f"{here}/train/A/{number}.png" for number in range(20, 33)]
+    assert "--output 1.png is no name of a table" in run(here, "--output", "1.png")
+    assert "--input is for --phase test, evaluate or translate" in run(here, "--input", "x")
+
+
+def test_no_tensorflow_unless_a_file_needs_it(here):
+    def loads():
+        script = "import sys; from flags import command; from dualgan import DualGAN\n"
+        script += f"line = '--phase check_data --dataset {here.name} --data_root {here.parent}'\n"
+        script += "command.main(DualGAN, ['main', *line.split()]); print('tensorflow' in sys.modules)"
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run([sys.executable, "-c", script], env=env, check=True, capture_output=True, text=True)
+
+    assert loads().stdout.endswith("False\n")
+    for name in ("train/B/0.png", "train/B/1.png", "val/B/9.png"):
+        files.write(here / name, noise(ord(name[8]) + len(name), dtype=np.uint16))
+    done = loads()
+    assert "uint16" in done.stdout and done.stdout.endswith("True\n")
+    assert done.stderr == ""  # nor what TensorFlow says of itself

@@ -1,0 +1,76 @@
+"""Label maps: palettes, and the scores of confusion tables, by hand and by the published formula."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import contingency_table
+
+from common.errors import UserError
+from common.images import labels
+
+RANDOM = np.random.default_rng(0)
+PALETTE = np.uint8([[0, 0, 255], [255, 0, 0], [255, 255, 0], [0, 255, 255], [90, 90, 90]])
+
+
+def drawn(blocks=12):
+    """A label map of blocks of 8x8 pixels."""
+    return PALETTE[RANDOM.integers(0, 5, [blocks, blocks])].repeat(8, 0).repeat(8, 1)
+
+
+def test_scores_by_hand():
+    """Three classes; the third is expected nowhere, and found once."""
+    found, expected = np.array([0, 0, 1, 2, 1, 1]), np.array([0, 0, 0, 1, 1, 1])
+    table = labels.confusion(found, expected, 3)
+    assert table.tolist() == [[2, 1, 0], [0, 2, 1], [0, 0, 0]]
+    assert labels.scores(table) == pytest.approx(
+        {"pixel_accuracy": 4 / 6, "class_accuracy": (2 / 3 + 2 / 3) / 2, "mean_iou": (2 / 3 + 2 / 4) / 2}
+    )
+
+
+def test_scores_are_those_of_the_published_formula():
+    """get_scores of the pix2pix evaluation, where all classes are expected: diagonal by rows, and by unions."""
+    found, expected = RANDOM.integers(0, 5, [2, 40, 30])
+    table = contingency_table(expected, found).toarray()
+    np.testing.assert_array_equal(labels.confusion(found, expected, 5), table)
+    hist = labels.confusion(found, expected, 5)
+    scores = labels.scores(hist)
+    assert scores["pixel_accuracy"] == pytest.approx((found == expected).mean())
+    unions = [((found == c) | (expected == c)).sum() for c in range(5)]
+    both = [((found == c) & (expected == c)).sum() for c in range(5)]
+    assert scores["mean_iou"] == pytest.approx(np.mean(np.divide(both, unions)))
+    assert scores["class_accuracy"] == pytest.approx(np.mean([(found == c)[expected == c].mean() for c in range(5)]))
+
+
+def test_the_nearest_colour_is_the_class():
+    image = np.clip(drawn().astype(int) + RANDOM.integers(-30, 31, [96, 96, 3]), 0, 255).astype(np.uint8)
+    found = labels.classes(image, PALETTE)
+    expected = ((image[:, :, None].astype(int) - PALETTE.astype(int)) ** 2).sum(axis=-1).argmin(axis=-1)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_classes_of_jpeg_label_maps_are_found():
+    images = []
+    for _ in range(6):
+        file = io.BytesIO()
+        Image.fromarray(drawn()).save(file, "JPEG", quality=75)
+        images.append(np.array(Image.open(file)))
+    found = labels.find_palette(images)
+    assert len(found) == 5
+    nearest = [np.linalg.norm(found.astype(int) - colour, axis=1).min() for colour in PALETTE.astype(int)]
+    assert max(nearest) < 10
+
+
+def test_images_of_one_colour_have_no_classes():
+    with pytest.raises(UserError, match="fewer than two colours"):
+        labels.find_palette([np.full([9, 9, 3], 7, np.uint8)])
+
+
+def test_a_palette_from_a_file(tmp_path):
+    (tmp_path / "palette.txt").write_text("# facades\n0 0 255 wall\n255 0 0 door\n\n90 90 90\n")
+    assert labels.read_palette(tmp_path / "palette.txt").tolist() == [[0, 0, 255], [255, 0, 0], [90, 90, 90]]
+    for content in ("", "0 0 255\n", "0 0\n1 1\n", "red green blue\n0 0 1\n", "0 0 256\n1 1 1\n"):
+        (tmp_path / "bad.txt").write_text(content)
+        with pytest.raises(UserError, match=r"bad\.txt (is no|does not read as a) palette"):
+            labels.read_palette(tmp_path / "bad.txt")

@@ -1,0 +1,70 @@
+"""Metrics against scikit-image, TensorFlow and torchmetrics, and by hand."""
+
+import numpy as np
+import pytest
+from skimage import metrics as reference
+
+from common import tensorflow as tf
+from common.metrics import metrics
+
+RANDOM = np.random.default_rng(0)
+TARGET = RANDOM.integers(0, 256, [40, 33, 3], np.uint8)
+IMAGE = np.clip(TARGET + RANDOM.normal(0, 30, TARGET.shape), 0, 255).astype(np.uint8)
+
+
+def test_l1_by_hand():
+    assert metrics.l1(np.uint8([[[0, 255]]]), np.uint8([[[51, 255]]])) == pytest.approx(0.1)
+
+
+def test_psnr_is_that_of_scikit_image():
+    assert metrics.psnr(IMAGE, TARGET) == pytest.approx(reference.peak_signal_noise_ratio(TARGET, IMAGE), abs=1e-9)
+
+
+def test_psnr_of_equal_images_is_none():
+    assert metrics.psnr(TARGET, TARGET) is None
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_is_that_of_scikit_image(channels):
+    x, y = IMAGE[..., :channels], TARGET[..., :channels]
+    expected = reference.structural_similarity(
+        x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1
+    )
+    assert metrics.ssim(x, y) == pytest.approx(expected, abs=1e-9)
+    assert metrics.ssim(x, x) == pytest.approx(1.0)
+
+
+def test_ssim_needs_a_window():
+    assert metrics.ssim(IMAGE[:10], TARGET[:10]) is None
+
+
+LARGE = RANDOM.integers(0, 256, [23, 24, 3]).repeat(8, 0).repeat(8, 1)
+LARGE = np.clip(LARGE + RANDOM.normal(0, 20, LARGE.shape), 0, 255).astype(np.uint8)
+NEAR = np.clip(LARGE + RANDOM.normal(0, 30, LARGE.shape), 0, 255).astype(np.uint8)
+
+
+def test_ms_ssim_is_that_of_tensorflow(session):
+    """Which takes the mean over channels last, as we do; in float32."""
+    x, y = (tf.constant(image[:176, :192].astype(np.float32)) for image in (NEAR, LARGE))
+    expected = session.run(tf.image.ssim_multiscale(x, y, 255.0))
+    assert metrics.ms_ssim(NEAR[:176, :192], LARGE[:176, :192]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_ms_ssim_of_gray_is_that_of_torchmetrics():
+    torch = pytest.importorskip("torch")
+    torchmetrics = pytest.importorskip("torchmetrics")
+    x, y = (torch.tensor(image[None, None, :, :, 0].astype(np.float64)) for image in (NEAR, LARGE))  # odd sides, too
+    reference = torchmetrics.image.MultiScaleStructuralSimilarityIndexMeasure(data_range=255.0)
+    assert metrics.ms_ssim(NEAR[..., :1], LARGE[..., :1]) == pytest.approx(float(reference(x, y)), abs=1e-5)
+
+
+def test_ms_ssim_needs_five_windows():
+    assert metrics.ms_ssim(LARGE, LARGE) == pytest.approx(1.0)
+    assert metrics.ms_ssim(LARGE[:160], LARGE[:160]) is None
+
+
+def test_the_range_of_other_types():
+    deep, target = IMAGE.astype(np.uint16) * 257, TARGET.astype(np.uint16) * 257
+    for name, metric in metrics.PAIRED.items():
+        if (expected := metric(IMAGE, TARGET)) is not None:
+            assert metric(deep, target, 65535.0) == pytest.approx(expected), name

@@ -1,0 +1,50 @@
+"""Gradients that a function gives itself."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.ops import gradients
+
+X, W = np.array([0.5, -2.0, 3.0]), np.array([1.0, 4.0, -0.5])
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default():
+        yield
+
+
+def product(x, w):
+    """x² w, with the gradients that it has: so all orders can be compared with hand arithmetic."""
+    return gradients.with_gradient(x * x * w, [x, w], lambda dy: [2.0 * x * w * dy, product(x, dy)])
+
+
+def test_gradients_are_those_of_the_function_in_any_order():
+    x, w = tf.constant(X), tf.constant(W)
+    y = product(x, w)
+    of_x, of_w = tf.gradients(y, [x, w])
+    second, mixed = tf.gradients(of_x, [x, w])
+    again, none = tf.gradients(of_w, [x, w], unconnected_gradients="zero")
+    found = tf.Session().run([y, of_x, of_w, second, mixed, again, none])
+    for one, expected in zip(found, [X**2 * W, 2 * X * W, X**2, 2 * W, 2 * X, 2 * X, 0 * X]):
+        np.testing.assert_allclose(one, expected, rtol=1e-15)
+
+
+def test_what_the_function_says_is_believed():
+    x = tf.constant(X)
+    (found,) = tf.gradients(gradients.with_gradient(x * x, [x], lambda dy: [7.0 * dy]), [x])
+    np.testing.assert_array_equal(tf.Session().run(found), [7.0, 7.0, 7.0])
+
+
+def test_each_has_its_own_function():
+    x = tf.constant(X)
+    both = [gradients.with_gradient(x, [x], lambda dy, n=n: [n * dy]) for n in (2.0, 3.0)]
+    (found,) = tf.gradients(both[0] + both[1], [x])
+    np.testing.assert_array_equal(tf.Session().run(found), [5.0, 5.0, 5.0])
+
+
+def test_what_is_not_reached_has_none():
+    x, other = tf.constant(X), tf.constant(W)
+    y = gradients.with_gradient(x * 1.0, [x], lambda dy: [dy])
+    assert tf.gradients(y, [other]) == [None]

@@ -1,0 +1,74 @@
+"""Precision: what is computed in which type, and that results are those of float32 but for rounding."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.train import step
+from cyclegan import CycleGAN
+from tests import small
+
+FLOATS = {"float16", "bfloat16", "float32", "float64"}
+TINY = CycleGAN(
+    **{"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "netG": "resnet_6blocks"},
+    pool_size=2,
+    ema_decay=0.9,
+)
+
+
+def built(dual):
+    """Losses and gradients of a step, by name, and the types of all values that it needs, by op."""
+    drawn = np.random.default_rng(0)
+    shape = [1, dual.image_size, dual.image_size, 3]
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.set_random_seed(3)
+        A, B = (tf.constant(drawn.uniform(-1, 1, shape), tf.float32) for _ in "AB")
+        (made,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
+        session.run(tf.global_variables_initializer())
+        losses, _ = session.run([made.losses, made.update])
+        weights = session.run({v.op.name: v for v in tf.trainable_variables()})
+        types = {each.dtype.base_dtype.name for op in graph.get_operations() for each in op.outputs}
+        convolutions = {op.get_attr("T").name for op in graph.get_operations() if op.type.startswith("Conv2D")}
+        slots = {variable.dtype.base_dtype.name for variable in tf.global_variables()} & FLOATS
+        return losses, weights, types & FLOATS, convolutions, slots
+
+
+@pytest.fixture(scope="module")
+def single():
+    return built(TINY)
+
+
+def test_float32_alone_unless_asked_otherwise(single):
+    assert single[2:] == ({"float32"}, {"float32"}, {"float32"})
+
+
+def test_float64_from_the_images_to_the_losses(single):
+    """The same losses as in float32; no convolution, and no weight, of another type."""
+    losses, weights, _, convolutions, _ = built(dataclasses.replace(TINY, precision="float64"))
+    assert convolutions == {"float64"}
+    assert {value.dtype.name for value in [*losses.values(), *weights.values()]} == {"float64"}
+    for name, loss in single[0].items():
+        assert losses[name] == pytest.approx(loss, rel=1e-4, abs=1e-4), name
+
+
+def test_float64_of_a_gradient_penalty_with_dropout():
+    losses, *_, convolutions, _ = built(small.dualgan(image_size=16, dropout=0.5, precision="float64"))
+    assert convolutions == {"float64"}
+    assert {value.dtype.name for value in losses.values()} == {"float64"}
+    assert "A2B/critic/gradient_penalty" in losses
+
+
+def test_bf16_convolves_in_bfloat16_weights_of_float32(single):
+    losses, weights, _, convolutions, variables = built(dataclasses.replace(TINY, precision="bf16"))
+    assert convolutions == {"bfloat16"}
+    assert variables == {"float32"}
+    assert {value.dtype.name for value in [*losses.values(), *weights.values()]} == {"float32"}
+    for name, loss in single[0].items():
+        assert losses[name] == pytest.approx(loss, rel=0.05, abs=0.05), name
+        assert losses[name] != loss or loss == 0
+    moved = [name for name, value in weights.items() if (value != single[1][name]).any()]
+    assert len(moved) > len(weights) / 2  # gradients arrive in all of them, a little other than before
+    for name, value in weights.items():
+        assert np.abs(value - single[1][name]).max() < 1e-3, name  # Adam's first steps are of 2e-4 at most

@@ -1,0 +1,77 @@
+"""A checkpoint that does not fit is refused before anything is restored."""
+
+import pytest
+
+from common import tensorflow as tf
+from common.errors import NotFinite, UserError
+from common.run.checkpoints import Checkpoints
+
+
+def save(folder, **shapes):
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, shape in shapes.items():
+            tf.get_variable(name, shape)
+        session.run(tf.global_variables_initializer())
+        Checkpoints(folder).save(session, 7)
+
+
+def restore(folder, dtype=None, **shapes):
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, shape in shapes.items():
+            tf.get_variable(name, shape, dtype)
+        return Checkpoints(folder).restore(session)
+
+
+def test_the_step_comes_back(tmp_path):
+    assert restore(tmp_path, a=[2]) is None
+    save(tmp_path, a=[2])
+    assert restore(tmp_path, a=[2]) == 7
+
+
+def test_misfits_are_named_and_the_first_three_shown(tmp_path):
+    save(tmp_path, a=[2, 3], b=[4], c=[5], d=[6], e=[7])
+    with pytest.raises(UserError) as error:
+        restore(tmp_path, a=[4, 4], b=[4], c=[50], x=[1], d=[60])
+    said = str(error.value)
+    assert "a is [4, 4] here and [2, 3] there; c is [50] here and [5] there; x is [1] here and missing there" in said
+    assert "and 1 more" in said
+    assert "--run_dir" in said
+
+
+def test_another_type_is_refused(tmp_path):
+    save(tmp_path, a=[2])
+    with pytest.raises(UserError, match="a is float64 here and float32 there"):
+        restore(tmp_path, tf.float64, a=[2])
+
+
+def test_a_broken_file_is_named(tmp_path, capsys):
+    save(tmp_path, a=[2])
+    (tmp_path / "checkpoints" / "model-00000007.index").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
+        restore(tmp_path, a=[2])
+    assert "model-00000007.index is not as it was written" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
+        weight = tf.get_variable("a", initializer=[1.0, 2.0], collections=collections)
+        session.run(tf.global_variables_initializer())
+        checkpoints = Checkpoints(tmp_path)
+        checkpoints.save(session, 1)
+        weight.load([1.0, float("nan")], session)
+        with pytest.raises(NotFinite, match="After step 2 a weight is not finite, so it is not saved"):
+            checkpoints.save(session, 2)
+    assert [path.name for path in tmp_path.glob("checkpoints/*.index")] == ["model-00000001.index"]
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "checkpoints" / "model-00000007.data-00000-of-00001").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"model-00000007 could not be written .*There is no checkpoint yet"):
+        save(tmp_path, a=[2])
+
+
+def test_a_folder_can_be_moved(tmp_path):
+    save(tmp_path / "here", a=[2])
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert restore(tmp_path / "there", a=[2]) == 7

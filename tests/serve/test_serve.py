@@ -1,0 +1,384 @@
+"""The server: what it answers to a real client, to a browser, and under load."""
+
+import concurrent.futures
+import contextlib
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from common.errors import UserError
+from common.images import files
+from common.serve import Service, answers, serve
+from common.translate import Translator, Use
+from tests import small
+from tests.serving import Inverting
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+RANDOM = np.random.default_rng(0)
+PNG = {"Content-Type": "image/png"}
+ALL = ("content-security-policy", "x-content-type-options", "referrer-policy", "cross-origin-resource-policy")
+
+
+def image(height=24, width=37, channels=3):
+    return RANDOM.integers(0, 256, [height, width, channels], np.uint8)
+
+
+def encoded(pixels, kind="PNG"):
+    written = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(written, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    return written.getvalue()
+
+
+def decoded(content):
+    return np.asarray(PIL.Image.open(io.BytesIO(content)))
+
+
+class Server:
+    """A server in a process of its own; close it."""
+
+    def __init__(self, *args):
+        self.process = subprocess.Popen(
+            [sys.executable, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=small.ROOT
+        )
+        self.said = self.process.stdout.readline()
+        found = re.search(r"http://\S+", self.said)
+        assert found, self.said + self.process.communicate()[1]
+        self.address = found[0]
+        self.client = httpx.Client(base_url=self.address, timeout=60)
+
+    def send(self, content, query="?direction=A2B", headers=PNG):
+        return self.client.post(f"/translate{query}", content=content, headers=headers)
+
+    def end(self, number=signal.SIGTERM):
+        """(exit code, what else it said, its errors)."""
+        self.client.close()
+        self.process.send_signal(number)
+        said, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, said, errors
+
+
+@pytest.fixture(scope="module")
+def stand_in():
+    server = Server("-m", "tests.serving", "--port", "0", "--max_mb", "1", "--max_pixels", "10000")
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def starting():
+    """A function that starts a server of its own."""
+    started = []
+
+    def start(*args):
+        started.append(Server(*args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
+def test_a_translation_is_of_the_kind_of_its_image(stand_in):
+    pixels = image()
+    for kind, media in {"PNG": "image/png", "BMP": "image/bmp", "TIFF": "image/tiff"}.items():
+        answer = stand_in.send(encoded(pixels, kind))
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media)
+        np.testing.assert_array_equal(decoded(answer.content), 255 - pixels)
+    assert stand_in.send(encoded(pixels), "?direction=B2A").content != stand_in.send(encoded(pixels)).content
+    for kind in ("jpeg", "webp"):
+        answer = stand_in.send(encoded(np.full([20, 20, 3], 40, np.uint8), kind.upper()))
+        assert answer.headers["content-type"] == f"image/{kind}"
+        assert np.abs(decoded(answer.content).astype(int) - 215).max() <= 2
+    gif = stand_in.send(encoded(pixels[..., 0], "GIF"))
+    assert gif.headers["content-type"] == "image/png"  # GIF is not written
+
+
+def test_transparency_is_kept(stand_in):
+    pixels = image(10, 12, 4)
+    found = decoded(stand_in.send(encoded(pixels)).content)
+    np.testing.assert_array_equal(found[..., 3], pixels[..., 3])
+
+
+def said(answer):
+    """(status, sentence) of an error; it is JSON and carries the headers of all answers."""
+    assert answer.headers["content-type"] == "application/json"
+    assert {*ALL} <= {*answer.headers}
+    (text,) = answer.json().values()
+    assert text.endswith(".")
+    return answer.status_code, text
+
+
+def test_errors_are_sentences_with_their_codes(stand_in):
+    good = encoded(image())
+    status, text = said(stand_in.send(b"no image"))
+    assert (status, text[:39]) == (400, "The image does not read as an image (it")
+    assert said(stand_in.send(good[:200]))[0] == 400
+    assert said(stand_in.send(b"")) == (400, "There is no image: send the bytes of one as the body.")
+    assert said(stand_in.client.get("/nothing"))[0] == 404
+    assert said(stand_in.client.get("/../config.json"))[0] == 404
+    assert said(stand_in.client.get("/translate"))[0] == 405
+    assert said(stand_in.client.put("/translate", content=good))[0] == 405
+    assert said(stand_in.send(encoded(image(101, 100)))) == (
+        413,
+        "The image has 10,100 pixels, and 10,000 are taken. Send a smaller one.",
+    )
+    assert said(stand_in.send(good, headers={"Content-Type": "text/plain"}))[0] == 415
+    assert said(stand_in.send(good, headers={}))[0] == 415
+    for query in ("", "?direction=C2D", "?direction=A2B2A"):
+        assert said(stand_in.send(good, query)) == (422, "Which way? Say ?direction=A2B or ?direction=B2A.")
+
+
+def test_too_many_bytes_are_refused_whether_their_number_is_said_or_not(stand_in):
+    too_many = bytes(2**20 + 1)
+    assert said(stand_in.send(too_many)) == (413, "The image has more than 1 MB. Send a smaller one.")
+    parts = (bytes(2**16) for _ in range(40))
+    with contextlib.suppress(httpx.TransportError):  # it may close while parts are on the way
+        assert said(stand_in.client.post("/translate?direction=A2B", content=parts, headers=PNG))[0] == 413
+    assert stand_in.send(encoded(image())).status_code == 200
+
+
+def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
+    server = starting("-m", "tests.serving", "--port", "0")
+    status, text = said(server.send(encoded(image(13, 13))))
+    assert status == 500 and "secret" not in text
+    assert said(server.send(encoded(image(14, 14)))) == (
+        507,
+        "There is not enough memory for the image. Send a smaller one.",
+    )
+    assert server.send(encoded(image())).status_code == 200
+    code, _, errors = server.end()
+    assert code == 0 and "RuntimeError: a secret of the server" in errors
+
+
+def test_an_image_of_another_domain_is_refused():
+    deep = Inverting(deep=True)
+    with pytest.raises(answers.Refused, match=r"The image has 8 bits a channel, and .* are uint16"):
+        answers.answer(deep, "B2A", encoded(image()), 10_000)
+    found = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), 10_000)
+    assert found.media == "image/png"  # JPEG does not hold 16 bits
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""])
+def test_other_names_of_this_machine_are_refused(stand_in, host):
+    answer = stand_in.client.get("/healthz", headers={"Host": host})
+    assert answer.status_code in (400, 421)
+    assert "model" not in answer.text
+
+
+def test_pages_of_others_are_not_answered_and_headers_are_strict(stand_in):
+    for path in ("/", "/page.js", "/page.css", "/healthz"):
+        headers = stand_in.client.get(path).headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in headers and "access-control-allow-origin" not in headers
+    assert stand_in.client.options("/translate", headers={"Origin": "https://evil.example"}).status_code == 405
+
+
+def test_its_health(stand_in):
+    found = stand_in.client.get("/healthz").json()
+    assert found["status"] == "ok" and found["directions"] == ["A2B", "B2A"] and found["step"] == 1234
+
+
+def test_beyond_the_queue_others_are_told_to_come_again(starting):
+    server = starting("-m", "tests.serving", "--port", "0", "--queue", "2", "--seconds", "1")
+    content = encoded(image())
+    with concurrent.futures.ThreadPoolExecutor(6) as clients:
+        found = list(clients.map(server.send, [content] * 6))
+    assert sorted(each.status_code for each in found) == [200, 200, 503, 503, 503, 503]
+    for answer in found:
+        if answer.status_code == 503:
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+            assert said(answer)[1].startswith("Too many images are waiting. Come again in")
+    assert server.send(content).status_code == 200
+    assert server.client.get("/healthz").json()["waiting"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_after_the_requests_in_hand(starting, number):
+    server = starting("-m", "tests.serving", "--port", "0", "--seconds", "1")
+    with concurrent.futures.ThreadPoolExecutor(1) as client:
+        waiting = client.submit(server.send, encoded(image()))
+        while not httpx.get(f"{server.address}/healthz").json()["waiting"]:
+            time.sleep(0.02)
+        server.process.send_signal(number)
+        assert waiting.result().status_code == 200
+    output, errors = server.process.communicate(timeout=30)
+    assert (server.process.returncode, errors) == (0, "")
+    assert output.endswith("Ended.\n")
+
+
+def test_a_port_that_is_taken_is_a_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"--port {port} cannot be listened at .*Say another --port"):
+            serve(Inverting(), Service(port=port))
+    with pytest.raises(UserError, match="--port 70000 is none"):
+        Service(port=70000)
+
+
+def test_a_library_that_is_missing_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(UserError, match=r"pip install '\.\[serve\]'"):
+        serve(Inverting(), Service(port=0))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_which_addresses_are_of_this_machine_alone(host):
+    assert Service(host=host).is_local
+    assert not Service(host="0.0.0.0").is_local
+
+
+def test_kinds_are_told_by_content():
+    for kind, suffix in {
+        "PNG": ".png",
+        "JPEG": ".jpg",
+        "BMP": ".bmp",
+        "WEBP": ".webp",
+        "TIFF": ".tif",
+        "GIF": ".png",
+    }.items():
+        assert answers.kind(encoded(image(), kind)) == suffix
+    array = io.BytesIO()
+    np.save(array, image())
+    assert answers.kind(array.getvalue()) == ".npy" and answers.kind(b"") == ".png"
+
+
+def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
+    """200 images of their own, 8 at a time, each answered as the run itself translates it."""
+    run = small.untrained(tmp_path / "run", small.dualgan())
+    sent = [(image(*RANDOM.integers(8, 48, 2)), ("A2B", "B2A")[number % 2]) for number in range(200)]
+    server = starting(
+        "-m", "dualgan.main", *["--phase", "serve", "--port", "0", "--scale_to", "keep", "--run_dir"], run
+    )
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        found = list(clients.map(lambda each: server.send(encoded(each[0]), f"?direction={each[1]}"), sent))
+    assert [each.status_code for each in found] == [200] * 200
+    with Translator(run, Use(scale_to="keep")) as translator:
+        for (pixels, direction), answer in zip(sent, found):
+            np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
+    code, output, errors = server.end()
+    assert code == 0 and output.endswith("Ended.\n") and "Traceback" not in errors
+
+
+# What a browser makes of it
+
+
+@pytest.fixture
+def opened(browser, stand_in):
+    """A function that opens the page; what goes wrong in it, or is asked of another server, fails the test."""
+    contexts, wrong = [], []
+
+    def open_page(server=stand_in, width=1200, height=900, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
+        contexts.append(context)
+        shown = context.new_page()
+        shown.set_default_timeout(10_000)
+        own = (server.address, f"blob:{server.address}", "data:")
+        expected = "Failed to load resource: the server responded with a status of 413"
+        shown.on("console", lambda said: None if said.text.startswith(expected) else wrong.append(said.text))
+        shown.on("pageerror", lambda error: wrong.append(str(error)))
+        shown.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(asked.url))
+        shown.goto(server.address)
+        shown.wait_for_selector("html[data-ready]", state="attached")
+        return shown
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def choose(shown, path):
+    shown.locator("input[type=file]").set_input_files(path)
+
+
+def seen(shown, at):
+    """The colour of the slider's stage, at a share of its width, in the middle of its height."""
+    stage = np.asarray(PIL.Image.open(io.BytesIO(shown.locator(".stage").screenshot())).convert("RGB")).astype(int)
+    return stage[stage.shape[0] // 3, int(stage.shape[1] * at)]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    files.write(tmp_path / "my photo.png", np.full([60, 80, 3], (250, 120, 30), np.uint8))
+    return tmp_path / "my photo.png"
+
+
+def test_an_image_is_seen_before_and_after_and_downloaded(opened, photo, tmp_path):
+    shown = opened()
+    assert shown.title() == "stand-in" and shown.locator("h1").text_content() == "stand-in"
+    choose(shown, photo)
+    download = shown.get_by_role("link", name="Download")
+    download.wait_for()
+    assert np.abs(seen(shown, 0.25) - (250, 120, 30)).max() <= 6
+    assert np.abs(seen(shown, 0.75) - (5, 135, 225)).max() <= 6  # inverted
+    border = shown.get_by_label("Border between the two pictures")
+    border.fill("90")
+    assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6
+    with shown.expect_download() as kept:
+        download.click()
+    assert kept.value.suggested_filename == "my photo_A2B.png"
+    kept.value.save_as(tmp_path / "kept.png")
+    np.testing.assert_array_equal(files.read(tmp_path / "kept.png")[0, 0], (5, 135, 225))
+    shown.get_by_label("B → A").check()
+    shown.locator("a.button[download$='B2A.png']").wait_for()
+    assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6  # as it is
+
+
+def test_an_image_is_dropped_on_the_page(opened, photo):
+    shown = opened()
+    bytes_of = list(photo.read_bytes())
+    given = shown.evaluate_handle(
+        """(bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+          return data;
+        }""",
+        bytes_of,
+    )
+    shown.dispatch_event(".drop", "dragover", {"dataTransfer": given})
+    assert "over" in shown.locator(".drop").get_attribute("class")
+    shown.dispatch_event(".drop", "drop", {"dataTransfer": given})
+    shown.get_by_role("link", name="Download").wait_for()
+    assert shown.locator("a.button").get_attribute("download") == "dropped_A2B.png"
+
+
+def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
+    """And what was made of another image before is seen no more."""
+    shown = opened()
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
+    files.write(tmp_path / "large.png", image(101, 100))
+    with shown.expect_response("**/translate*") as asked:
+        choose(shown, tmp_path / "large.png")
+    assert asked.value.status == 413
+    shown.get_by_text("The image has 10,100 pixels, and 10,000 are taken.").wait_for()
+    assert shown.locator(".said.wrong").count() == 1 and not shown.get_by_role("link", name="Download").is_visible()
+    assert not shown.locator(".stage").is_visible()
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
+    assert shown.locator(".stage").is_visible() and not shown.locator(".said.wrong").count()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_either_scheme(opened, photo, scheme):
+    shown = opened(width=375, height=740, color_scheme=scheme)
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 375
+    ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", ground))) > 380) == (scheme == "light")
+    if folder := os.environ.get("SCREENSHOTS"):
+        shown.screenshot(path=f"{folder}/phone-{scheme}.png", full_page=True)

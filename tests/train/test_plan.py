@@ -1,0 +1,61 @@
+"""A plan says what a training would take; its arithmetic is that of the layers, by hand."""
+
+import math
+
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.train import plan
+from tests import small
+
+
+def test_arithmetic_by_hand(session):
+    """Multiplications and additions: values of the smaller map x size of the kernel x channels of the other."""
+    x = tf.zeros([2, 10, 10, 3])
+    kernel = tf.get_variable("kernel", [4, 4, 3, 5])
+    y = tf.nn.conv2d(x, kernel, strides=2, padding="VALID")  # to 4x4
+    once = 2 * (2 * 4 * 4 * 5) * (4 * 4 * 3)
+    assert plan.arithmetic([y]) == once
+    assert plan.arithmetic(tf.gradients(y, [kernel])) == once  # the map itself is not needed
+    assert plan.arithmetic([y, *tf.gradients(y, [x, kernel])]) == 3 * once
+    up = tf.nn.conv2d_transpose(y, kernel, [2, 10, 10, 3], strides=2, padding="VALID")
+    assert plan.arithmetic([up]) == 2 * once
+    z = tf.matmul(tf.reshape(x, [2, 300]), tf.get_variable("matrix", [300, 7]))
+    assert plan.arithmetic([z]) == 2 * 2 * 300 * 7
+    assert plan.arithmetic([tf.matmul(tf.zeros([300, 2]), tf.zeros([300, 7]), transpose_a=True)]) == 2 * 2 * 300 * 7
+
+
+def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
+    images = Images("set", data_root=str(dataset(train_A=4, train_B=3)))
+    dual = small.dualgan(n_gen=2, netD="patch_2017", kernel=5)
+    found = plan.plan(dual, images, Run("unused", epochs=5))
+    assert [each.name for each in found.networks] == [
+        "A2B generator",
+        "A2B critic",
+        "B2A generator",
+        "B2A critic",
+    ]
+    # a U-Net of 2 halvings, 4 filters; by hand: kernels, biases, one norm of 4 and one of 8 channels below
+    assert found.networks[0].parameters == (25 * 3 * 4 + 4) + (25 * 4 * 8 + 8) + (25 * 8 * 4 + 4 + 8) + (25 * 8 * 3 + 3)
+    assert found.networks[1].output == (4, 4, 1)
+    assert found.networks[1].sees == 93
+    assert (found.steps, found.epochs) == (10, 5.0)  # 20 images, two a step
+    assert found.seconds > 0 and found.peak > found.variables > 0
+    text = plan.text(found)
+    assert "93x93 pixels (more than the image)" in text
+    assert "10 steps, 5.0 epochs" in text
+
+
+def test_a_global_critic_sees_the_whole_image(dataset):
+    images = Images("set", data_root=str(dataset(train_A=1, train_B=1)))
+    found = plan.plan(small.dualgan(), images, Run("unused", steps=1))
+    assert found.networks[1].sees == math.inf
+    assert "the whole image" in plan.text(found)
+
+
+def test_without_images_there_is_no_plan(tmp_path):
+    with pytest.raises(UserError, match="There is no folder"):
+        plan.plan(small.dualgan(), Images("none", data_root=str(tmp_path)), Run("unused"))

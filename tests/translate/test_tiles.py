@@ -1,0 +1,86 @@
+"""What is made of tiles is what would be made of the whole image."""
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from common.translate import TiledTranslator, Translator, Use, tiles
+from cyclegan import CycleGAN
+from pix2pix import Pix2Pix
+from tests import small
+
+RANDOM = np.random.default_rng(0)
+
+
+def image(height, width):
+    """Not noise, whose statistics are the same everywhere: bright on one side, dark on the other."""
+    slope = np.linspace(0, 200, width)[None, :, None] * np.linspace(0.2, 1.0, height)[:, None, None]
+    return (slope + RANDOM.integers(0, 56, [height, width, 3])).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tiles")
+    shape = {"image_size": 32, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1}
+    duals = {
+        "resnet": CycleGAN(**shape, netG="resnet_6blocks", lambda_identity=0.0),
+        "unet": small.dualgan(),
+        "noisy": Pix2Pix(**shape, netG="resnet_6blocks", dropout=0.5),
+    }
+    return {name: small.untrained(root / name, dual) for name, dual in duals.items()}
+
+
+@pytest.mark.parametrize(("height", "width"), [(330, 290), (200, 420), (64, 64), (5, 300)])
+def test_tiles_give_what_the_whole_image_gives(runs, height, width):
+    whole = image(height, width)
+    with TiledTranslator(runs["resnet"], 256) as tiled, Translator(runs["resnet"]) as translator:
+        found = tiled.in_floats("B2A", whole)
+        way = translator._ways["B2A"]
+        fed = {way.images: whole[None], way.size: (0, 0), way.index: [0]}
+        expected = translator._session.run(way.translated, fed)[0]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert np.abs(tiled("B2A", whole).astype(int) - translator("B2A", whole)).max() <= 1
+
+
+def test_without_the_statistics_of_the_whole_tiles_would_differ(runs, monkeypatch):
+    whole = image(330, 290)
+    with TiledTranslator(runs["resnet"], 256) as tiled:
+        right = tiled.in_floats("A2B", whole)
+        monkeypatch.setattr(tiled, "_to_measure", lambda padded: padded[:128, :128])
+        assert np.abs(tiled.in_floats("A2B", whole) - right).max() > 0.01
+
+
+def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, capsys):
+    monkeypatch.setattr(tiles, "WHOLE", 10_000)
+    whole = image(330, 290)
+    with TiledTranslator(runs["resnet"], 256) as tiled:
+        copy = tiled._to_measure(whole)
+        made = tiled("A2B", whole)
+        tiled("A2B", whole)
+    assert 2_500 < copy.shape[0] * copy.shape[1] <= 10_000
+    np.testing.assert_allclose(copy.mean(axis=(0, 1)), whole.mean(axis=(0, 1)), atol=2.0)
+    assert made.shape == whole.shape
+    assert capsys.readouterr().err.count("Norms take their statistics from smaller copies") == 1
+
+
+def test_windows_cover_everything_from_multiples():
+    for size in ((300, 301), (4, 900), (256, 256)):
+        covered = np.zeros(size, int)
+        for rows, columns in tiles.windows(size, 200, 40, 4):
+            assert rows.start % 4 == columns.start % 4 == 0
+            assert rows.stop - rows.start <= 200 and columns.stop - columns.start <= 200
+            covered[rows, columns] += 1
+        assert covered.min() >= 1
+
+
+def test_what_tiles_cannot_do_is_refused(runs):
+    with pytest.raises(UserError, match=r"U-Nets see the whole image"):
+        TiledTranslator(runs["unet"], 8)
+    with pytest.raises(UserError, match=r"--tile 64 is less than the 121 pixels"):
+        TiledTranslator(runs["resnet"], 64)
+    with pytest.raises(UserError, match="needs a run without noise"):
+        TiledTranslator(runs["noisy"], 256)
+    with pytest.raises(UserError, match="leave out --scale_to 512"):
+        TiledTranslator(runs["resnet"], 256, how=Use(scale_to="512"))
+    with TiledTranslator(runs["resnet"], 256) as tiled, pytest.raises(UserError, match="in their own size"):
+        tiled("A2B", image(8, 8), (4, 4))

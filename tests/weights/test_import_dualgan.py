@@ -1,0 +1,146 @@
+"""Checkpoints of the authors' DualGAN: networks built by their tables, saved by TensorFlow, imported, make the same."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.run import run as runs
+from common.run.checkpoints import Checkpoints
+from common.weights import Source, import_weights
+from dualgan import DualGAN
+
+SIZE, FILTERS = 256, 2
+RANDOM = np.random.default_rng(0)
+
+
+def variable(name, shape, mean=0.0):
+    return tf.get_variable(name, initializer=tf.constant(RANDOM.normal(mean, 0.1, shape), tf.float32))
+
+
+def conv(x, filters, name, kernel, stride=2):
+    with tf.variable_scope(name):
+        w = variable("w", [kernel, kernel, x.shape[-1], filters])
+        return tf.nn.conv2d(x, w, stride, "SAME") + variable("biases", [filters])
+
+
+def deconv(x, filters, name, kernel):
+    with tf.variable_scope(name):
+        n, height, width, channels = x.shape.as_list()
+        w = variable("w", [kernel, kernel, filters, channels])
+        shape = [n, 2 * height, 2 * width, filters]
+        return tf.nn.conv2d_transpose(x, w, shape, 2, "SAME") + variable("biases", [filters])
+
+
+def norm(x, name):
+    with tf.variable_scope(name):
+        mean = tf.reduce_mean(x, [1, 2], keepdims=True)
+        variance = tf.reduce_mean((x - mean) ** 2, [1, 2], keepdims=True)
+        scale, center = variable("scale", [x.shape[-1]], 1.0), variable("center", [x.shape[-1]])
+        return (x - mean) / tf.sqrt(variance + 1e-6) * scale + center
+
+
+def lrelu(x):
+    return tf.maximum(x, 0.2 * x)
+
+
+def generator(x, outputs, own, inner):
+    """The table of eight halvings: decoder before skip, the skip with its norm and without its activation."""
+    widths = [FILTERS * n for n in (1, 2, 4, 8, 8, 8, 8, 8)]
+    encoded = [conv(x, widths[0], f"{own}e1_conv", 5)]
+    for n in range(1, 8):
+        encoded.append(norm(conv(lrelu(encoded[-1]), widths[n], f"{own}e{n + 1}_conv", inner), f"{own}bn_e{n + 1}"))
+    x = encoded[-1]
+    for n in range(1, 8):
+        x = norm(deconv(tf.nn.relu(x), widths[7 - n], f"{own}d{n}", inner), f"{own}bn_d{n}")
+        x = tf.concat([x, encoded[7 - n]], 3)
+    return tf.tanh(deconv(tf.nn.relu(x), outputs, f"{own}d8", 5))
+
+
+def critic(x, own, inner, late, linear):
+    h = lrelu(conv(x, FILTERS, f"{own}h0_conv", 5))
+    for n, width, stride in [(1, 2, 2), (2, 4, 2), (3, 8, 2 if late else 1)]:
+        h = lrelu(norm(conv(h, width * FILTERS, f"{own}h{n}_conv", inner, stride), f"{own}bn{n}"))
+    if late:
+        h = lrelu(norm(conv(h, 8 * FILTERS, f"{own}h3_1_conv", inner), f"{own}bn3_1"))
+    if not linear:
+        return conv(h, 1, f"{own}h4", inner, 2 if late else 1)
+    with tf.variable_scope(f"{own}{linear}"):
+        h = tf.reshape(h, [h.shape[0], -1])
+        matrix, bias = ("Matrix", "bias") if late else ("w", "biases")  # names that are not known by heart
+        return tf.matmul(h, variable(matrix, [h.shape[1], 1])) + variable(bias, [1])
+
+
+def saved(path, inner, late, linear, images, names):
+    """Saves networks as they were; returns what they make of `images`, {"A": images, "B": images}, by name."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        A, B = (tf.constant(images[name]) for name in "AB")
+        made = {
+            "A2B/generator": lambda: generator(A, B.shape[-1], "A_g_", inner),
+            "A2B/critic": lambda: critic(B, "A_d_", inner, late, linear),
+            "B2A/generator": lambda: generator(B, A.shape[-1], "B_g_", inner),
+            "B2A/critic": lambda: critic(A, "B_d_", inner, late, linear),
+        }
+        made = {name: make() for name, make in made.items() if name in names}
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(path), global_step=1002)
+        return session.run(made)
+
+
+def made_here(run_dir, images, names):
+    dual = runs.load_trained(run_dir)["dual"]
+    with tf.Graph().as_default(), tf.Session() as session:
+        made, variables = {}, []
+        for name in names:
+            direction, role = name.split("/")
+            network = dual.network(direction, role)
+            source = direction[0] if role == "generator" else direction[-1]
+            made[name] = network(tf.constant(images[source]), None)
+            variables += network.variables
+        Checkpoints(run_dir, variables=variables).restore(session)
+        return session.run(made)
+
+
+@pytest.mark.parametrize(
+    ("inner", "late", "linear", "netD"),
+    [
+        pytest.param(3, True, "d_h3_lin", "global", id="2020"),
+        pytest.param(3, True, "", "patch", id="2020-patches", marks=pytest.mark.slow),
+        pytest.param(5, False, "", "patch_2017", id="2017-later"),
+        pytest.param(5, False, "h3_lin", "global_2017", id="2017", marks=pytest.mark.slow),
+    ],
+)
+def test_networks_of_every_year(tmp_path, inner, late, linear, netD):
+    images = {name: RANDOM.uniform(-1, 1, [1, SIZE, SIZE, 3 if name == "A" else 1]).astype(np.float32) for name in "AB"}
+    names = [f"{way}/{role}" for way in ("A2B", "B2A")[: 1 + (netD == "global")] for role in ("generator", "critic")]
+    expected = saved(tmp_path / "there" / "DualNet.model", inner, late, linear, images, names)
+    source = Source(str(tmp_path / "there"))
+    found = import_weights(DualGAN, source, Run(str(tmp_path / "run")), Images("unknown")).dual
+    assert (found.depth, found.ngf, found.kernel, found.kernel_outer) == (8, FILTERS, inner, 5)
+    assert (found.netD, found.channels_A, found.channels_B, found.image_size) == (netD, 3, 1, SIZE)
+    assert found.dropout == (0.5 if inner == 5 else 0.0)
+    rgb = {name: image[..., ::-1] if inner == 3 else image for name, image in images.items()}
+    made = made_here(tmp_path / "run", rgb, names)
+    if netD == "global":  # trained on blue, green, red; here A is red, green, blue
+        made["B2A/generator"] = made["B2A/generator"][..., ::-1]
+    for name, values in expected.items():
+        assert values.std() > 0.01 or values.size == 1
+        np.testing.assert_allclose(made[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_what_is_no_such_checkpoint(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("weights", initializer=1.0)
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(tmp_path / "model"))
+    run = Run(str(tmp_path / "run"))
+    with pytest.raises(UserError, match="no variable of DualGAN's"):
+        import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))
+    (tmp_path / "model.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(UserError, match="no variable of DualGAN's"):
+        import_weights(DualGAN, Source(f"{tmp_path}/model.index"), run, Images("unknown"))
+    (tmp_path / "model.index").write_bytes(b"\0" * 100)
+    with pytest.raises(UserError, match="does not read"):
+        import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))

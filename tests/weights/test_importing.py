@@ -1,0 +1,181 @@
+"""Imported weights become a run folder, by the command line, without PyTorch; what does not fit is named."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.images import files
+from common.run import run as runs
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+from flags import command
+from pix2pix import Pix2Pix
+from tests.published_arrays import patch_critic, pixel_critic, resnet, save, unet
+
+
+def run(model, line):
+    command.main(model, ["main", *line.split()])
+
+
+def refusal(model, line):
+    with pytest.raises(SystemExit) as end:
+        run(model, line)
+    assert isinstance(end.value.code, str) and "\n" not in end.value.code
+    return end.value.code
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch):
+    """G_A and G_B of two filters, and a working folder to import them in."""
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "latest_net_G_A.pth", resnet(3, 1, 2))
+    save(tmp_path / "latest_net_G_B.pth", resnet(1, 3, 2, seed=1))
+    return "--phase import_weights --source latest_net_G_A.pth,latest_net_G_B.pth"
+
+
+def test_a_run_folder_that_translates(pair, dataset, capsys):
+    run(CycleGAN, f"{pair} --run_dir run --image_size 32 --load_size 32")
+    said = capsys.readouterr().out
+    shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters."  # counted by hand
+    assert f"A2B/generator from latest_net_G_A.pth: {shown}" in said
+    assert "--phase translate --run_dir run --direction A2B" in said and "--init_from run" in said
+    saved = runs.load_trained("run")
+    assert saved["dual"] == CycleGAN(
+        netG="resnet_6blocks", ngf=2, channels_B=1, image_size=32, load_size=32, dropout=0.0
+    )
+    assert saved["imported"]["B2A/generator"]["file"] == "latest_net_G_B.pth"
+    files.write("in/x.png", np.full([21, 18, 3], 200, np.uint8))
+    run(CycleGAN, "--phase translate --run_dir run --direction A2B --input in --output out")
+    assert files.decode("out/x.png").pixels.shape == (21, 18, 1)
+    dataset("set", train_A=1, train_B=1)
+    assert "--init_from run" in refusal(CycleGAN, "--phase train --run_dir run --dataset set --data_root .")
+    assert "unknown" in refusal(CycleGAN, "--phase test --run_dir run")
+    assert "run already" in refusal(CycleGAN, f"{pair} --run_dir run")
+    line = "--phase import_weights --source run --run_dir other"
+    assert "run is a run folder: use it as it is" in refusal(CycleGAN, line)
+
+
+def test_one_way_alone(pair, capsys):
+    run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir run --image_size 32")
+    assert "--direction" not in capsys.readouterr().out.partition("with:")[2].split("\n")[1]
+    assert runs.load("run")["dual"].directions == ("B2A",)
+    files.write("x.png", np.full([16, 16, 3], 200, np.uint8))
+    run(CycleGAN, "--phase translate --run_dir run --input x.png --output y.png")
+    assert files.read("y.png").shape == (16, 16, 3)
+    run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir other --only A2B")
+    assert runs.load("other")["dual"].directions == ("A2B",)
+    run(Pix2Pix, "--phase import_weights --source latest_net_G_B.pth --run_dir pix2pix --direction A2B")
+    assert (runs.load("pix2pix")["dual"].netG, runs.load("pix2pix")["dual"].channels_A) == ("resnet_6blocks", 1)
+
+
+def test_what_does_not_fit_is_named(pair, tmp_path):
+    line = "--phase import_weights --run_dir run --source"
+
+    def of(arrays, model=CycleGAN, more=""):
+        said = refusal(model, f"{line} {save(tmp_path / 'net.pth', arrays)} {more}")
+        assert not runs.has_begun("run")
+        return said
+
+    good = resnet(3, 3, 2)
+    assert "model.1.weight is [2, 3, 5, 5], not [2, 3, 7, 7]" in of(resnet(3, 3, 2, wide=5))
+    without = {name: array for name, array in good.items() if name != "model.12.conv_block.5.bias"}
+    assert "model.12.conv_block.5.bias [8] is missing" in of(without)
+    assert "extra.weight [1] has no place" in of({**good, "extra.weight": np.ones(1, np.float32)})
+    said = of(
+        {**{f"{name}.x": array for name, array in good.items()}, "model.9.conv_block.1.weight": good["model.4.weight"]}
+    )
+    assert "It begins with model.1.weight.x [2, 3, 7, 7]" in said
+    assert "8 residual blocks" in of(resnet(3, 3, 2, blocks=8))
+    assert "too few convolutions" in of({"fc.weight": np.ones([2, 2], np.float32)})
+    assert "model.1.weight that are not finite" in of({**good, "model.1.weight": good["model.1.weight"] * np.nan})
+    assert "have ngf 2" in of(good, more="--ngf 64")
+    assert "cyclegan.main or pix2pix.main" in of(good, DualGAN)
+    assert "no file missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
+    (tmp_path / "text.pth").write_text("weights")
+    assert "neither a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
+    assert "a generator too many" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{save(tmp_path / 'G_A.pth', good)}")
+    assert "too many" in refusal(Pix2Pix, f"{line} latest_net_G_A.pth,latest_net_G_B.pth")
+    other = save(tmp_path / "other_G_B.pth", resnet(1, 3, 4))
+    assert "latest_net_G_A.pth has ngf 2, and" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
+    other = save(tmp_path / "other_G_B.pth", resnet(3, 3, 2))
+    assert "channels_B 1" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
+
+
+def test_flags_that_have_no_use(pair):
+    assert "--steps has no use" in refusal(CycleGAN, f"{pair} --run_dir run --steps 3")
+    assert "--run_dir" in refusal(CycleGAN, pair)
+    assert "--source FILE" in refusal(CycleGAN, "--phase import_weights --run_dir run")
+    assert "each once" in refusal(CycleGAN, "--phase import_weights --run_dir run --source a,a")
+    assert "is for --phase import_weights" in refusal(CycleGAN, "--phase train --dataset x --source a")
+    assert "both directions" in refusal(CycleGAN, "--phase plan --dataset x --only A2B")
+    assert "both directions" in refusal(CycleGAN, "--phase check_data --dataset x --only A2B")
+
+
+def values(run_dir):
+    """{name: array} of the newest checkpoint of a run."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(f"{run_dir}/checkpoints"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypatch, dataset, capsys):
+    """A U-Net of pix2pix, and its critic, which sees A and B."""
+    monkeypatch.chdir(tmp_path)
+    dataset("set", size=64, train_A=1, train_B=1, val_A=1, val_B=1)
+    source = f"{save('net_G.pth', unet(3, 1, 1))},{save('net_D.pth', patch_critic(4, 2, 1, 'batch'))}"
+    run(Pix2Pix, f"--phase import_weights --source {source} --run_dir run --load_size 64")
+    said = capsys.readouterr().out
+    assert "A2B/generator from net_G.pth: netG unet_64, ngf 1, norm batch;" in said
+    assert "A2B/critic from net_D.pth: netD patch, ndf 2, n_layers 1, norm_D batch; 331 parameters." in said
+    before = values("run")
+    run(Pix2Pix, "--phase export --run_dir run --format npz --output model --input set/val/A")
+    arrays = dict(np.load("model/weights.npz"))
+    assert arrays.pop("config").size and arrays.keys() == {name for name in before if "generator" in name}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    own = "--dataset set --data_root ."
+    run(Pix2Pix, f"--phase evaluate --run_dir run {own}")
+    assert "Step 0" in capsys.readouterr().out
+    assert len(pathlib.Path("run/evaluation/metrics.csv").read_text().splitlines()) == 2  # a line of names
+    run(Pix2Pix, f"--phase train --init_from run {own} --run_dir more --steps 1 --lr_G 0 --lr_D 0 --notensorboard")
+    assert "Begun with A2B/generator and A2B/critic of run/checkpoints" in capsys.readouterr().out
+    after = values("more")
+    assert runs.load("more")["dual"].netG == "unet_64"
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[name], array, err_msg=name)
+
+
+def test_critics_of_every_kind(tmp_path, monkeypatch):
+    """D_A judges what G_A makes; those of pixels, and of other depths, are taken; what fits nowhere is named."""
+    monkeypatch.chdir(tmp_path)
+    for way, critic in {"A": pixel_critic(1, 2), "B": pixel_critic(3, 2, seed=1)}.items():
+        save(f"latest_net_G_{way}.pth", resnet(*((3, 1) if way == "A" else (1, 3)), 1))
+        save(f"latest_net_D_{way}.pth", critic)
+    line, named = "--phase import_weights --source", ("G_A", "G_B", "D_A", "D_B")
+    both = ",".join(f"latest_net_{name}.pth" for name in named)
+    run(CycleGAN, f"{line} {both} --run_dir run --image_size 32 --load_size 32")
+    assert (runs.load("run")["dual"].netD, runs.load("run")["dual"].ndf) == ("pixel", 2)
+    found = values("run")
+    for way, channels in (("A2B", 1), ("B2A", 3)):
+        kernel = pixel_critic(channels, 2, seed=way == "B2A")["net.0.weight"]
+        np.testing.assert_array_equal(found[f"{way}/critic/first/kernel"], kernel.transpose(2, 3, 1, 0))
+
+    def of(sources, model=CycleGAN):
+        said = refusal(model, f"{line} {sources} --run_dir other --image_size 32 --load_size 32")
+        assert not runs.has_begun("other")
+        return said
+
+    save("other_D_B.pth", patch_critic(3, 2, 2))
+    ends = "latest_net_G_A.pth,latest_net_G_B.pth"
+    assert "latest_net_D_A.pth has netD pixel, and other_D_B.pth patch" in of(
+        f"{ends},latest_net_D_A.pth,other_D_B.pth"
+    )
+    swapped = of(f"{ends},{save('x_D_A.pth', pixel_critic(3, 2))}")
+    assert "net.0.weight is [2, 3, 1, 1], not [2, 1, 1, 1]" in swapped
+    assert "no generator of that direction" in of("latest_net_G_A.pth,latest_net_D_B.pth")
+    assert "no generator of that direction" in of("latest_net_D_A.pth")
+    alone = of(f"latest_net_G_A.pth,{save('D.pth', patch_critic(1, 2))}", Pix2Pix)
+    assert "model.0.weight is [2, 1, 4, 4], not [2, 4, 4, 4]" in alone
+    run(Pix2Pix, f"{line} latest_net_G_A.pth,{save('p.pth', pixel_critic(4, 2, 'batch'))} --run_dir pair")
+    assert (runs.load("pair")["dual"].netD, runs.load("pair")["dual"].norm_D) == ("pixel", "batch")
