@@ -11,7 +11,7 @@ import dataclasses
 import pstats
 
 from common.evaluate import evaluation, scores
-from common.run import run as runs
+from common.run.folder import load_run
 from common.translate import Use
 
 WORK = {  # functions, and what is counted as spent in them
@@ -29,10 +29,10 @@ def main():
     parser.add_argument("--data_root", default="datasets")
     parser.add_argument("--limit", type=int, default=100)
     asked = parser.parse_args()
-    saved = runs.load(asked.run_dir)
-    before = saved["images"]
+    saved = load_run(asked.run_dir)
+    before = saved.images
     images = dataclasses.replace(before, dataset=asked.dataset, data_root=asked.data_root, limit=asked.limit)
-    with evaluation.opened(asked.run_dir, saved["dual"], images, Use()) as trained:
+    with evaluation.opened(asked.run_dir, saved.dual, images, Use()) as trained:
         trained.restore("latest")
         for way in trained.ways:
             trained.session.run(way.begin)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from benchmarks import scores
 from common import tensorflow as tf
-from common.run import run as runs
+from common.run.folder import load_run
 from common.train import step
 from tests.parity import published
 
@@ -208,8 +208,8 @@ def main():
     parser.add_argument("--steps", type=int, default=0, help="0: as many as the run")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as the run")
     asked = parser.parse_args()
-    saved = runs.load(asked.run_dir)
-    dual, images, run = saved["dual"], saved["images"], saved["run"]
+    saved = load_run(asked.run_dir)
+    dual, images, run = saved.dual, saved.images, saved.run
     plain = run.batch_size == dual.n_gen == dual.n_critic == 1 and dual.netD == "patch" and not dual.spectral_norm
     assert plain and not (dual.ema_decay or dual.d_warmup or images.side_by_side), "only what is published"
     assert (dual.interpolation, dual.antialias, dual.preprocess) == ("bicubic", True, "resize_and_crop")

@@ -21,7 +21,7 @@ from common import tensorflow as tf
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of
 from common.cluster.supervise import free_ports
-from common.run import run as runs
+from common.run.session import session_config
 from common.train import step
 from cyclegan import CycleGAN
 
@@ -71,7 +71,7 @@ def worker():
         alone, _, _ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
         initialize = tf.global_variables_initializer()
         group.finish()
-        with group.session(runs.session_config(1)) as session:
+        with group.session(session_config(1)) as session:
             session.run(initialize)
             (only,) = built.passes
             found = {"step": median(session, only.update), "reduce": median(session, alone[0].op), "numbers": numbers}

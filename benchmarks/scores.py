@@ -11,7 +11,7 @@ from PIL import Image
 
 from common.metrics import metrics
 from common.metrics.distances import sliced_wasserstein
-from common.run import run as runs
+from common.run.folder import load_run
 
 
 def read(path, size):
@@ -51,8 +51,8 @@ def main():
     parser.add_argument("--run_dir", required=True, help="a run of the same dual and images")
     parser.add_argument("--output", required=True, help="a folder with A2B or B2A, or both")
     asked = parser.parse_args()
-    saved = runs.load(asked.run_dir)
-    print(table(asked.output, saved["dual"], saved["images"]))
+    saved = load_run(asked.run_dir)
+    print(table(asked.output, saved.dual, saved.images))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import imageio.v3 as imageio
 
-from common import settings
+from common import atomic
 from common.images import Images
 from common.run import Run, checkpoints
 from common.train import plan
@@ -157,7 +157,7 @@ def main():
     seconds = json.loads(timed.read_text()) if timed.exists() else {}
     if unknown := [method for method in methods if method.name not in seconds]:
         seconds.update(measure(unknown, Images(images.name, data_root=str(asked.output))))
-        settings.write_whole(timed, json.dumps(seconds, indent=2) + "\n")
+        atomic.write_text(timed, json.dumps(seconds, indent=2) + "\n")
     jobs = [
         (method, seed, steps_in(asked.seconds, method, seconds), asked.output)
         for seed in asked.seeds

@@ -20,12 +20,12 @@ class NotFinite(UserError):
 
 
 @contextlib.contextmanager
-def naming(path):
-    """Within it, an OSError that names no file, as those of writing do, becomes one that names `path`."""
+def naming(path, partial=None):
+    """Within it, an OSError that names no file, as those of writing do, or `partial`, becomes one that names `path`."""
     try:
         yield
     except OSError as error:
-        if error.filename is not None or error.errno is None:
+        if error.filename not in (None, str(partial), partial) or error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -4,17 +4,17 @@ import dataclasses
 import importlib
 import json
 import math
-import os
 import pathlib
 import sys
 from typing import NamedTuple
 
-from common.errors import UserError, naming
+from common import atomic, methods
+from common.errors import UserError
 
 FIXED = "fixed"  # another value than the run began with is an error
 FREE = "free"  # the new value holds
 WARN = "warn"  # the new value holds, and results may differ in their last bits
-PACKAGES = ("common", "cyclegan", "dualgan", "examples", "pix2pix")  # which a file may have imported
+PACKAGES = ("common", "examples", *methods.PACKAGES)  # which a file may have imported
 
 
 def setting(default, about, choices=(), minimum=None, resume=FIXED, auto=False):
@@ -68,18 +68,7 @@ def differences(saved, asked):
 def save(path, facts, **parts):
     """Writes every part, a dataclass, as its class and its fields, and `facts`, dictionaries, as they are."""
     text = {name: _describe(part) for name, part in parts.items()}
-    write_whole(path, json.dumps({**text, **facts}, indent=2) + "\n")
-
-
-def write_whole(path, text):
-    """Writes a file beside `path` and then puts it in its place: it is there whole, or as it was."""
-    beside = pathlib.Path(f"{path}.new")
-    try:
-        with naming(path):
-            beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # names of files need not be text
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    atomic.write_text(path, json.dumps({**text, **facts}, indent=2) + "\n")
 
 
 def load(path):

@@ -7,7 +7,7 @@ import pathlib
 import re
 import typing
 
-from common import settings
+from common import atomic
 from common.cluster import Cluster
 from common.images import Images
 from common.run import Run
@@ -121,7 +121,7 @@ def _equal(default, text):
 def main():
     """Writes both pages."""
     for name, text in (("flags.md", flags_page()), ("presets.md", presets_page())):
-        settings.write_whole(DOCS / name, text)
+        atomic.write_text(DOCS / name, text)
         print(DOCS / name)
 
 

@@ -15,7 +15,7 @@ from common.evaluate import Evaluation
 from common.export import Export
 from common.images import Images
 from common.run import Run
-from common.run import run as runs
+from common.run.folder import has_begun, load_run
 from common.serve import Service
 from common.settings import FREE, setting
 from common.train import warm_start
@@ -155,19 +155,19 @@ def parts_of(dual, asked):
     values = asked.values
     if not values.run_dir:
         values["run_dir"].value = run_dir_of(dual, values)
-    if not runs.has_begun(values.run_dir):
+    if not has_begun(values.run_dir):
         images, run = (flag_settings.read(part, values) for part in (Images, Run))
         like = warm_start.dual_like(run.init_from, dual) if run.init_from else None
         made = flag_settings.amend(like, values, present(values)) if like else flag_settings.read(dual, values)
         made.refuse_training()
         return [made, images, run]
-    saved = runs.load(values.run_dir)
-    if not isinstance(saved["dual"], dual):
-        name = type(saved["dual"]).__name__
+    saved = load_run(values.run_dir)
+    if not isinstance(saved.dual, dual):
+        name = type(saved.dual).__name__
         raise UserError(f"{values.run_dir} holds a run of {name}, not of {dual.__name__}. Give another --run_dir.")
     given = _with_length(asked.given) | {"run_dir"}
     given |= {"dir_A", "dir_B"} if "dataset" in given else set()  # a set takes the place of folders
-    return [flag_settings.amend(saved[name], values, given) for name in ("dual", "images", "run")]
+    return [flag_settings.amend(part, values, given) for part in (saved.dual, saved.images, saved.run)]
 
 
 def run_dir_of(dual, values):

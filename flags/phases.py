@@ -13,7 +13,7 @@ from common.evaluate import Evaluation, evaluate, test
 from common.export import Export, export
 from common.images import Images, files, findings
 from common.run import Run, checkpoints
-from common.run import run as runs
+from common.run.folder import has_begun, load_trained
 from common.serve import Service, serve
 from common.train import plan, train
 from common.translate import TiledTranslator, Translator, Use, video
@@ -94,9 +94,7 @@ def plan_phase(dual, asked):
     _refuse_use(dual, asked)
     _refuse_cluster(asked)
     dual, images, run = parts_of(dual, asked)
-    settings_of = (
-        f"with the settings of {run.run_dir} and what else is said" if runs.has_begun(run.run_dir) else "as new"
-    )
+    settings_of = f"with the settings of {run.run_dir} and what else is said" if has_begun(run.run_dir) else "as new"
     print(f"Planned {settings_of}: a few steps are taken now, to measure them.", flush=True)
     print(plan.text(plan.plan(dual, images, run)))
 
@@ -174,13 +172,13 @@ def translate_phase(dual, asked):
     if values.n_samples > 1:
         raise UserError("--n_samples is for --phase test: translating writes one image for each. Leave it out.")
     how, run_dir = flag_settings.read(Translation, values), _the_run(dual, asked)
-    saved = runs.load_trained(run_dir)
+    saved = load_trained(run_dir)
     asked_for = values["direction"].value if "direction" in asked.given else "both"
-    direction = _direction(saved["dual"], asked_for)
+    direction = _direction(saved.dual, asked_for)
     if pathlib.Path(how.input).suffix.lower() in video.SUFFIXES and pathlib.Path(how.input).is_file():
         _translate_video(asked, how, run_dir, direction)
         return
-    jobs = how.jobs(values.limit, runs.domains(saved)[direction[-1]])
+    jobs = how.jobs(values.limit, saved.domains[direction[-1]])
     with _translator(asked, how, run_dir) as translator:
         found = translate(translator, direction, jobs, how, values.batch_size)
     for _, sentence in found.failed:
@@ -238,8 +236,8 @@ def _direction(dual, asked):
 def export_phase(dual, asked):
     """Writes what other programs run, and says how near to the run it is."""
     run_dir, how = _one_phase(dual, asked, Export, INPUTS_OF_A_RUN), flag_settings.read(Export, asked.values)
-    saved, threads = runs.load_trained(run_dir), asked.values.threads if "threads" in asked.given else 0
-    images = flag_settings.amend(saved["images"], asked.values, asked.given & {"data_root"})
+    saved, threads = load_trained(run_dir), asked.values.threads if "threads" in asked.given else 0
+    images = flag_settings.amend(saved.images, asked.values, asked.given & {"data_root"})
     noisy = "test_dropout" in asked.given and asked.values.test_dropout
     print(f"Exporting {run_dir} to {how.output}, and comparing.", flush=True)
     with contextlib.nullcontext() if asked.values.debug else quiet.held_back():  # converters talk to themselves
@@ -253,10 +251,10 @@ def export_phase(dual, asked):
             f"--format {how.format} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel and frozen"
             " take pixels."
         )
-    if dataclasses.replace(saved["dual"], test_dropout=True).noisy and not noisy:
+    if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy:
         print("The noise of dropout is off in it; --test_dropout keeps it, where the format can draw.")
-    if not saved["dual"].any_size:
-        size = saved["dual"].image_size
+    if not saved.dual.any_size:
+        size = saved.dual.image_size
         print(f"Nothing is resized in it, and its networks have seen {size} x {size} pixels alone: resize before.")
     print(f"Step {found.step:,}, compared on {found.compared_on}. How to use it: {how.output}/README.md")
 
@@ -313,7 +311,7 @@ def _parts_of_validation(dual, asked, useless, of_use=frozenset()):
     if wrong := sorted(asked.given & ((names_of(Translation) - of_use) | useless)):
         raise UserError(f"--{wrong[0]} has no use in --phase {asked.values.phase}. Leave it out.")
     if asked.values.run_dir:
-        runs.load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for
+        load_trained(asked.values.run_dir)  # says so if there is none, before images are asked for
     return parts_of(dual, asked)
 
 

@@ -4,7 +4,7 @@ import os
 import pathlib
 import sys
 
-from common.run.run import XLA_ON_CPU
+from common.run.session import XLA_ON_CPU
 
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it was measured; see docs/performance.md

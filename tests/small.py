@@ -10,8 +10,8 @@ from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS
 from common.run import Run
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
+from common.run.folder import record_run
 from common.settings import override, setting
 from common.translate import inference
 from dualgan import DualGAN
@@ -86,7 +86,7 @@ def dualgan(**fields):
 def untrained(run_dir, dual, A=EIGHT_BITS, B=EIGHT_BITS, images=None):
     """A run folder as a training leaves it, with the first weights of generators; of A and of B the Domains."""
     run, images = Run(str(run_dir)), images or Images("none", data_root=str(run_dir))
-    runs.record(run, dual, images, Files([], []), {"A": A, "B": B})
+    record_run(run, dual, images, Files([], []), {"A": A, "B": B})
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(1)
         for name, source in ((name, {"A": A, "B": B}[name[0]]) for name in dual.directions):

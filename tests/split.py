@@ -17,7 +17,7 @@ from common import tensorflow as tf
 from common.cluster import Cluster, cluster, distribute
 from common.cluster.supervise import free_ports
 from common.images import Images, pipeline
-from common.run import run as runs
+from common.run.session import session_config
 from common.train import step
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
@@ -58,7 +58,7 @@ def main(model, batch_size, steps, root, output):
         built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), batch.matched, group)
         initialize, losses = tf.global_variables_initializer(), built.passes[-1].losses
         group.finish(tf.get_collection(distribute.PER_PROCESS))
-        with group.session(runs.session_config(1)) as session:
+        with group.session(session_config(1)) as session:
             session.run(initialize)
             session.run(begin, {start: 0})
             begun = session.run({f"begun/{v.op.name}": v for v in tf.trainable_variables()})

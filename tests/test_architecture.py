@@ -22,7 +22,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ORDER = (  # of the packages of common, lowest first: each imports only from levels below its own
-    ("errors", "tensorflow", "ndimage"),
+    ("errors", "tensorflow", "ndimage", "methods"),
+    ("atomic",),
     ("settings",),
     ("metrics", "ops", "cluster"),
     ("images", "dual"),
@@ -43,7 +44,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "ops": "averages constants gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
     "report": "curves folder page pictures < tested < overview < comparison",
-    "run": "checkpoints lock < run",
+    "run": "checkpoints lock session < run < folder",
     "serve": "answers worker < app",
     "train": "events health image_pool samples warm_start < monitor recovery step < loop plan < training",
     "translate": "inference jobs video < translator < tiles",

@@ -6,7 +6,7 @@ from common import tensorflow as tf
 from common.images import Images
 from common.ops import convolution
 from common.run import Run
-from common.run import run as runs
+from common.run.session import open_session
 from common.train import plan, step, training
 from common.translate import inference
 from cyclegan import CycleGAN
@@ -54,7 +54,7 @@ def _built(case, threads):
     fetches, A, B, index = _fetches(case)
     initialize = tf.global_variables_initializer()
     tf.get_default_graph().finalize()
-    session = runs.session(threads)
+    session = open_session(threads)
     session.run(initialize)
     images, number = dict(zip((A, B), case.images())), 0
 
@@ -73,7 +73,7 @@ def _from_files(case, threads):
     files = images.training_files(dual)
     loaders = images.loaders(dual, files, images.domains(dual, files))
     graph = training.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
-    session = runs.session(threads)
+    session = open_session(threads)
     session.run(graph.initialize)
     session.run(graph.begin, {graph.start: 0})
 

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-from common import settings
+from common import atomic
 from common import tensorflow as tf
 from common.cluster import cluster as clusters
 from common.cluster.watchdog import Watchdog
@@ -155,7 +155,7 @@ class Group(Alone):
         """Leaves word for the others of why this process ends."""
         said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {reason(error)}"
         with contextlib.suppress(OSError):
-            settings.write_whole(self._failures[self.rank], said + "\n")
+            atomic.write_text(self._failures[self.rank], said + "\n")
 
     def failure(self):
         """What another process has left word of, as a sentence; "" if none has."""

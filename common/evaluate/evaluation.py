@@ -9,15 +9,16 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-from common import report, settings
+from common import atomic, report, settings
 from common import tensorflow as tf
 from common.errors import UserError
 from common.evaluate import partial, scores, walk
 from common.images import shards
 from common.metrics.features import Features
 from common.metrics.metrics import OF_FEATURES
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints, selected, selected_one, step_of
+from common.run.folder import load_trained, refuse_contradictions
+from common.run.session import claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Use
 
@@ -99,16 +100,16 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.
 
     Raises UserError if there is no run, it contradicts `dual`, or there are no validation images.
     """
-    saved = runs.load_trained(run_dir)
-    runs.refuse_contradictions(run_dir, dual=dual)
-    trained, run = saved["dual"], saved["run"]
+    saved = load_trained(run_dir)
+    refuse_contradictions(run_dir, dual)
+    trained, run = saved.dual, saved.run
     dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
-    found = images.validation_files(dual, runs.domains(saved))
+    found = images.validation_files(dual, saved.domains)
     threads = run.threads if threads is None else threads
-    runs.claim_threads(threads)
+    claim_threads(threads)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        loaders = dict(zip("AB", images.loaders(dual, found, runs.domains(saved))))
+        loaders = dict(zip("AB", images.loaders(dual, found, saved.domains)))
         names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
         if not names:
             raise UserError(
@@ -119,7 +120,7 @@ def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.
         weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
-        with runs.session(threads, how.device, how.xla) as session:
+        with open_session(threads, how.device, how.xla) as session:
             yield Trained(run_dir, dual, ways, session, checkpoints, images.palettes(dual))
 
 
@@ -150,8 +151,8 @@ def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=N
         return found
     folder = pathlib.Path(run_dir, "evaluation")
     folder.mkdir(exist_ok=True)
-    settings.write_whole(folder / "metrics.csv", scores.table(rows))
-    settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    atomic.write_text(folder / "metrics.csv", scores.table(rows))
+    atomic.write_text(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
     report.write(run_dir)
     return {step: what.shown(each) for step, each in found.items()}
 

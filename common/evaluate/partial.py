@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
-from common.errors import UserError, naming
+from common import atomic
+from common.errors import UserError
 from common.evaluate.scores import Scored, together
 
 LISTS = ("fakes", "reals", "vectors", "expected")
@@ -32,10 +32,8 @@ def write(run_dir, step, found, shard):
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {**found._asdict(), "scored": None, "rows": found.scored.rows}
     arrays = {name: np.array(getattr(found.scored, name)) for name in LISTS}
-    beside = path.with_name(f"{path.name}.new")
-    with naming(path), open(beside, "wb") as file:
+    with atomic.replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, facts=np.array(json.dumps(facts)), table=found.scored.table, **arrays)
-    os.replace(beside, path)
 
 
 def merged(run_dir, steps, count):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import pathlib
 
-from common import settings
-from common.errors import UserError, naming
+from common import atomic
+from common.errors import UserError
 from common.evaluate import scores
 from common.metrics.metrics import BETTER, OF_FEATURES, OF_LABELS
 
@@ -94,16 +93,14 @@ class Selection:
 
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows.values() for name in row)
-        beside = self._path.with_name("evaluation.csv.new")
-        with naming(self._path), open(beside, "w", newline="") as file:
+        with atomic.replacing(self._path) as partial, open(partial, "w", newline="") as file:
             writer = csv.DictWriter(file, columns or ["step"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._rows.values())
-        os.replace(beside, self._path)
         best = self._folder / "best.json"
         if self.best is not None:
             about = {"step": self.best, "metric": self._select_by, "value": self._values[self.best]}
-            settings.write_whole(best, json.dumps(about) + "\n")
+            atomic.write_text(best, json.dumps(about) + "\n")
         else:
             best.unlink(missing_ok=True)
 

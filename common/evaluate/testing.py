@@ -6,7 +6,7 @@ import json
 import pathlib
 import shutil
 
-from common import report, settings
+from common import atomic, report
 from common.errors import UserError
 from common.evaluate import evaluation, scores, walk
 from common.images import files
@@ -51,8 +51,8 @@ def _report(run_dir, rows, found):
     """Writes metrics.csv and metrics.json; returns the latter."""
     paired = sum(each["images"] for each in found.values() if isinstance(each, dict))
     found, folder = {"step": found.pop("step"), "images": paired, **found}, pathlib.Path(run_dir, "test")
-    settings.write_whole(folder / "metrics.csv", scores.table(rows))
-    settings.write_whole(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    atomic.write_text(folder / "metrics.csv", scores.table(rows))
+    atomic.write_text(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
     report.write(run_dir)
     return found
 

@@ -13,20 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import shutil
 from typing import NamedTuple
 
-from common import settings
+from common import atomic, settings
 from common.errors import UserError
 from common.export import arrays, comparison, frozen_graph, onnx_graph, readme, savedmodel, tflite
 from common.export.examples import examples
 from common.export.model import opened
 from common.export.ported import FULL
 from common.export.signatures import FLOAT
-from common.run import run as runs
 from common.run.checkpoints import selected_one
+from common.run.folder import load_trained
 from common.settings import FREE, setting
 from common.translate import Translator, Use
 
@@ -83,15 +81,15 @@ def export(run_dir, how, images, use=None, threads=0, test_dropout=False):
     nothing is left of it then. `use` is a Use: weights and checkpoint. `test_dropout`: whether noise stays.
     """
     form, use = FORMATS[how.format], dataclasses.replace(use or Use(), scale_to="keep", direction=how.direction)
-    saved = runs.load_trained(run_dir)
-    dual, domains = saved["dual"], runs.domains(saved)
+    saved = load_trained(run_dir)
+    dual, domains = saved.dual, saved.domains
     selected_one(run_dir, use.checkpoint)  # which says so if there is none
     directions = _directions(dual, how.direction)
     if test_dropout and how.format in NOISELESS:
         raise UserError(f"--test_dropout draws noise, and --format {how.format} cannot. Leave it out.")
     sources = sorted({direction[0] for direction in directions})
     seen, where = _seen(sources, images, dual, domains, how.input)
-    with _whole(pathlib.Path(how.output)) as folder:
+    with _new_folder(pathlib.Path(how.output)) as folder:
         with opened(run_dir, use, directions, form.kinds, test_dropout, threads) as model:
             form.write(model, folder)
         with Translator(run_dir, use, threads, test_dropout) as translator:
@@ -109,18 +107,14 @@ def _directions(dual, asked):
 
 
 @contextlib.contextmanager
-def _whole(path):
-    """A folder beside `path`, which is put in its place if all goes well, and removed if not."""
+def _new_folder(path):
+    """A folder to write to, which becomes `path` if all goes well; raises UserError if that is there already."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"--output {path} is there already. Give another, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.mkdir()
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with atomic.replacing(path) as partial:
+        partial.mkdir()
+        yield partial
 
 
 def _seen(names, images, dual, domains, given):

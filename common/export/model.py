@@ -10,8 +10,9 @@ from typing import NamedTuple
 from common import tensorflow as tf
 from common.export import signatures
 from common.ops import convolution
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints, selected_one
+from common.run.folder import config_path, load_trained
+from common.run.session import open_session
 
 
 class Model(NamedTuple):
@@ -43,15 +44,15 @@ def graph_of(dual, domains, directions, kinds):
 @contextlib.contextmanager
 def opened(run_dir, use, directions, kinds, test_dropout, threads=0):
     """The Model of a trained run, within it; `use` is a Use: its weights and its checkpoint."""
-    saved = runs.load_trained(run_dir)
-    dual, domains = dataclasses.replace(saved["dual"], test_dropout=test_dropout), runs.domains(saved)
+    saved = load_trained(run_dir)
+    dual, domains = dataclasses.replace(saved.dual, test_dropout=test_dropout), saved.domains
     with tf.Graph().as_default():
-        tf.set_random_seed(saved["run"].seed)
+        tf.set_random_seed(saved.run.seed)
         with convolution.plain():  # which other programs know, at any size
             found = graph_of(dual, domains, directions, kinds)
         variables = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         checkpoints = Checkpoints(run_dir, variables=use.restored(dual, variables))
-        with runs.session(threads) as session:
+        with open_session(threads) as session:
             step = checkpoints.restore(session, selected_one(run_dir, use.checkpoint))
-            config = pathlib.Path(runs.config_path(run_dir)).read_text(encoding="utf-8", errors="surrogateescape")
+            config = pathlib.Path(config_path(run_dir)).read_text(encoding="utf-8", errors="surrogateescape")
             yield Model(dual, domains, directions, session, found, variables, config, step)

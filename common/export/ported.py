@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.run import run as runs
+from common.run.session import open_session
 
 FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # what weights are stored in
 
@@ -50,4 +50,4 @@ def frozen(model, signatures):
 
 def new_session():
     """A session on the graph that is the default, of one thread for each core."""
-    return runs.session(0)
+    return open_session(0)

@@ -12,8 +12,8 @@ import tarfile
 import zipfile
 import zlib
 
+from common import atomic
 from common.errors import UserError
-from common.settings import write_whole
 
 CHUNK = 2**20  # bytes that are read at once
 MEMBERS = 1_000_000  # in an archive, at most
@@ -47,7 +47,7 @@ def unpack(archive, folder, record):
         beside.mkdir()
         _unpacker(archive)(archive, beside)
         root = _root(beside)
-        write_whole(root / "download.json", json.dumps(record, indent=2) + "\n")
+        atomic.write_text(root / "download.json", json.dumps(record, indent=2) + "\n")
         root.rename(folder)
     except DAMAGE as error:
         raise UserError(f"The archive is damaged: {str(error) or type(error).__name__}.") from error

@@ -14,9 +14,9 @@ import urllib.request
 
 import tqdm
 
+from common import atomic
 from common.errors import UserError
 from common.images import archives, catalogue, folders
-from common.settings import write_whole
 
 TIMEOUT = 60.0  # seconds without a byte after which a server has gone
 CHUNK = 2**20  # bytes that are read at once
@@ -95,7 +95,7 @@ def _records(data_root):
 
 
 def _remember(data_root, record):
-    write_whole(data_root / "downloads.json", _json({**_records(data_root), record["name"]: record["sha256"]}))
+    atomic.write_text(data_root / "downloads.json", _json({**_records(data_root), record["name"]: record["sha256"]}))
 
 
 def _json(facts):
@@ -232,7 +232,7 @@ def _save(response, part, url, have):
     validator = _validator(response)
     _check_room(part, have, length)
     with open(part, "ab" if have else "wb") as file:  # emptied before its memory says of which content it is
-        write_whole(_memory(part), _json({"address": url, "validator": validator, "length": length}))
+        atomic.write_text(_memory(part), _json({"address": url, "validator": validator, "length": length}))
         failure = _copy(response, file, have, length)
         size = file.tell()
     if failure or size != (length or size):

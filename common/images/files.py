@@ -7,7 +7,6 @@ import math
 import os
 import pathlib
 import struct
-import threading
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
+from common import atomic
 from common.errors import UserError, naming, reason
 from common.images import deep_png, tiff
 from common.images.pixels import EIGHT_BITS, Image
@@ -117,12 +117,9 @@ def write(path, pixels, alpha=None, quality=95):
 def write_whole(path, pixels, alpha=None, quality=95):
     """The same, beside `path` and then in its place: it is there whole, or as it was."""
     path = pathlib.Path(path)
-    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")
-    try:
-        write(beside, pixels, alpha, quality)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        write(partial, pixels, alpha, quality)
 
 
 def _write(path, pixels, alpha, quality):

@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 
-from common import settings
+from common import atomic
 
 NAMED = 10  # files of a kind, groups of equal files, or files of a mixed folder that are named
 LABELS = {  # by kind: in the table, and above the files that are named
@@ -46,7 +46,7 @@ def csv_text(report):
 
 def write(path, report):
     """Writes them to a file."""
-    settings.write_whole(path, csv_text(report))
+    atomic.write_text(path, csv_text(report))
 
 
 def _table(report):

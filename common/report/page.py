@@ -4,10 +4,10 @@ import base64
 import hashlib
 import html
 import json
-import os
 import pathlib
 import re
-import threading
+
+from common import atomic
 
 HERE = pathlib.Path(__file__).parent
 PLOTS = HERE / "vendor" / "uplot"
@@ -21,12 +21,7 @@ def write(path, data):
     Data cannot run: it is one block of JSON, of which the script makes texts, and the page's policy lets nothing
     run but that script, and nothing be fetched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        beside.write_bytes(_page(data).encode("utf-8"))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    atomic.write_bytes(path, _page(data).encode("utf-8"))
     return path
 
 

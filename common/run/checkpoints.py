@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 
-from common import settings
+from common import atomic
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.errors import NotFinite, UserError, reason
@@ -25,7 +25,9 @@ DAMAGED = "damaged"  # folder of those that do not read
 OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; others are a person's copies, and left alone
 PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+|sha256)")
 SEEN_WITHIN = 10.0  # seconds in which files of other processes have to be seen here
-HALF = re.compile(rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+")  # of files that are being written
+HALF = re.compile(  # of files that are being written; .new: by earlier versions
+    rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+|{atomic.PARTIAL.pattern}"
+)
 
 
 class Checkpoints:
@@ -333,7 +335,7 @@ def _seal(path):
     files = _files(path)
     for file in files:
         _flush(file)
-    settings.write_whole(f"{path}.sha256", "".join(f"{_digest(file)}  {file.name}\n" for file in files))
+    atomic.write_text(f"{path}.sha256", "".join(f"{_digest(file)}  {file.name}\n" for file in files))
     _flush(f"{path}.sha256")
     if os.name == "posix":
         _flush(path.parent)

@@ -12,8 +12,9 @@ from common.cluster import distribute
 from common.errors import NotFinite, UserError
 from common.evaluate.selection import Evaluations
 from common.images import pipeline
-from common.run import run as runs
+from common.run import Run
 from common.run.checkpoints import Checkpoints
+from common.run.folder import config_path
 from common.train import recovery, samples, step
 from common.train.monitor import Monitor, Silent
 
@@ -39,7 +40,7 @@ class Training(NamedTuple):
     graph: Graph
     loaders: list
     dual: object
-    run: runs.Run
+    run: Run
     evaluations: Evaluations | None  # of the chief
     monitor: Monitor | Silent
     group: distribute.Alone  # the processes that train together; the chief alone writes, but for checkpoints
@@ -163,7 +164,7 @@ def _save(training, number):
             f"{training.run.run_dir} was removed or renamed while it was being trained, and another training is in its"
             f" place: step {number:,} is not saved. Go on in what it is called now, if it is still there."
         )
-    gone = training.group.is_chief and not runs.config_path(training.run.run_dir).exists()
+    gone = training.group.is_chief and not config_path(training.run.run_dir).exists()
     if gone:
         training.record()
     training.graph.checkpoints.save(training.session, number)

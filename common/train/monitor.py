@@ -3,14 +3,13 @@
 import contextlib
 import csv
 import datetime
-import os
 import pathlib
 import sys
 import time
 
 import tqdm
 
-from common.errors import naming
+from common import atomic
 from common.train.health import Row
 
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
@@ -161,12 +160,10 @@ def _shortened(path, columns, done):
     whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdecimal()]
     kept = [row for row in whole if int(row["step"]) <= done]
     columns = [*columns, *(name for name in header if name not in columns)]
-    beside = path.with_name(f"{path.name}.new")
-    with naming(path), open(beside, "w", newline="", **ENCODED) as file:
+    with atomic.replacing(path) as partial, open(partial, "w", newline="", **ENCODED) as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(kept)
-    os.replace(beside, path)
     return columns, kept
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.ops import convolution, receptive_field
-from common.run import run as runs
+from common.run.session import open_session
 from common.train import step
 
 WARM, TIMED = 2, 5  # steps that are run
@@ -67,7 +67,7 @@ def plan(dual, images, run, timed=TIMED):
         noise = np.random.default_rng(0)
         fed = {x: noise.uniform(-1, 1, x.shape).astype(np.float32) for x in (A, B)}
         fed[index] = np.arange(run.batch_size)
-        with runs.session(run.threads, run.device, run.xla) as session:
+        with open_session(run.threads, run.device, run.xla) as session:
             session.run(tf.global_variables_initializer())
             seconds = _seconds(session, built, fed, timed)
     return Plan(networks, operations, variables, _peak(), seconds, steps, steps * run.images_in_step(dual) / in_epoch)

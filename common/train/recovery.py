@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from common import settings
+from common import atomic
 from common.errors import NotFinite, UserError
 from common.images import pipeline
 from common.train import health
@@ -79,7 +79,7 @@ class Recovery:
             folder.mkdir(parents=True, exist_ok=True)
             for name in "AB":
                 np.save(folder / f"{name}.npy", found[name])
-            settings.write_whole(folder / "batch.json", json.dumps({"step": number, **about}, indent=2) + "\n")
+            atomic.write_text(folder / "batch.json", json.dumps({"step": number, **about}, indent=2) + "\n")
         except OSError as error:
             return f"The batch was {told}; it could not be kept in {folder} ({error.strerror})."
         return f"The batch was {told}; it is in {folder}."

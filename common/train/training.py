@@ -16,8 +16,17 @@ from common.images import folders, pipeline
 from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS
 from common.run import lock
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
+from common.run.folder import (
+    has_begun,
+    load_run,
+    record_run,
+    refuse_contradictions,
+    refuse_imported,
+    refuse_other_files,
+    refuse_other_processes,
+)
+from common.run.session import claim_threads, session_config
 from common.train import health, samples, step, warm_start
 from common.train.events import Events
 from common.train.loop import Graph, Training, catch_up, loop, write_report
@@ -42,17 +51,17 @@ def train(dual, images, run, cluster=None):
     folder are not as they should be, or a loss is not finite, and Restart if another process is gone.
     """
     with distribute.joined(cluster or Cluster(), run.run_dir) as group:
-        begun = runs.has_begun(run.run_dir)
+        begun = has_begun(run.run_dir)
         if begun:
-            runs.refuse_imported(run.run_dir)
-            runs.refuse_other_processes(run.run_dir, dual, run, group.size)
-            runs.refuse_contradictions(run.run_dir, group.size, dual=dual, images=images, run=run)
+            refuse_imported(run.run_dir)
+            refuse_other_processes(run.run_dir, dual, run, group.size)
+            refuse_contradictions(run.run_dir, dual, images, run, processes=group.size)
         dual.refuse_training()
         files = images.training_files(dual)
         if begun:
-            runs.refuse_other_files(run.run_dir, files)
+            refuse_other_files(run.run_dir, files)
         dual = images.fitted(dual, files)
-        domains = runs.domains(runs.load(run.run_dir)) if begun else images.domains(dual, files)
+        domains = load_run(run.run_dir).domains if begun else images.domains(dual, files)
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
             raise UserError(
@@ -74,7 +83,7 @@ def _train(dual, images, run, files, domains, total, group, stopped, taken_over)
     validation = _validation_loaders(dual, images, domains) if run.eval_every else None
     partners = images.partners(dual, files)
     graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation, group)
-    with group.session(runs.session_config(run.threads, run.device, run.xla)) as session:
+    with group.session(session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, graph, run, group)
         evaluations = None
         if group.is_chief and graph.ways:
@@ -83,7 +92,7 @@ def _train(dual, images, run, files, domains, total, group, stopped, taken_over)
         if not ended:
 
             def record():
-                return runs.record(run, dual, images, files, domains, group.size)
+                return record_run(run, dual, images, files, domains, processes=group.size)
 
             training = Training(session, graph, loaders, dual, run, evaluations, None, group, record, taken_over)
             done = _watched(training, images, files, domains, done, total, stopped) or began
@@ -146,7 +155,7 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     images of their own, and the files are not read.
     """
     group = group or distribute.Alone()
-    runs.claim_threads(run.threads)
+    claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
     batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start, partners, group.rank, group.size)

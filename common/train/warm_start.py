@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.ops import averages
 from common.ops.spectral_norm import KEPT
 from common.run import checkpoints
-from common.run import run as runs
+from common.run.folder import load_run, load_trained
 
 TOLD = 3  # differences that a sentence names
 
@@ -22,7 +22,7 @@ def find(init_from):
     """
     path = pathlib.Path(init_from)
     if path.is_dir():
-        runs.load_trained(path)
+        load_trained(path)
         return checkpoints.newest(path / "checkpoints")
     path = path.with_name(path.name.removesuffix(".index"))
     if str(path) not in checkpoints.found(path.parent):
@@ -35,7 +35,7 @@ def find(init_from):
 def dual_like(init_from, model):
     """The dual of the run that --init_from names, to be trained; None if it is no `model`, and so says nothing."""
     path = pathlib.Path(init_from)
-    found = runs.load(path if path.is_dir() else path.parent.parent)["dual"]
+    found = load_run(path if path.is_dir() else path.parent.parent).dual
     if not isinstance(found, model):
         return None
     return dataclasses.replace(found, only="both") if hasattr(found, "only") else found

@@ -9,7 +9,7 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.ops import averages, precision, randomness
 from common.run import Run
-from common.run.run import refuse_device
+from common.run.session import refuse_device
 from common.settings import FREE, override, setting
 
 SIZE = r"[1-9]\d*(x[1-9]\d*)?"

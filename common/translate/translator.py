@@ -16,8 +16,9 @@ from common import tensorflow as tf
 from common.errors import UserError, reason
 from common.images import files, pixels, tensors
 from common.images.pixels import Image
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints, selected_one
+from common.run.folder import load_trained
+from common.run.session import open_session
 from common.translate import inference
 from common.translate.inference import Use
 
@@ -46,18 +47,18 @@ class Translator:
     """
 
     def __init__(self, run_dir, how=None, threads=None, test_dropout=None):
-        saved, how = runs.load_trained(run_dir), how or Use()
-        self.run_dir, self.dual, self._domains = run_dir, saved["dual"], runs.domains(saved)
+        saved, how = load_trained(run_dir), how or Use()
+        self.run_dir, self.dual, self._domains = run_dir, saved.dual, saved.domains
         if test_dropout is not None:
             self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         with tf.Graph().as_default() as graph:
-            tf.set_random_seed(saved["run"].seed)
+            tf.set_random_seed(saved.run.seed)
             asked = [name for name in self.dual.directions if how.direction in ("both", name)]
             self._ways = {name: self._connect(name, how) for name in asked}
             weights = how.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
             checkpoints = Checkpoints(run_dir, variables=weights)
             graph.finalize()
-            self._session = runs.session(saved["run"].threads if threads is None else threads, how.device, how.xla)
+            self._session = open_session(saved.run.threads if threads is None else threads, how.device, how.xla)
             self.step = checkpoints.restore(self._session, selected_one(run_dir, how.checkpoint))
 
     def __call__(self, direction, images, output_size="original", first=0):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
+from common import atomic
 from common.errors import UserError
 
 AHEAD = 2  # batches decoded before they are needed, and batches that may wait to be encoded
@@ -72,7 +73,8 @@ def translate_video(
     about = _look(source)
     frames = _ahead(_decode(source, about, batch_size, limit))
     made = _translated(translator, direction, frames, output_size, min(about.frames, limit or about.frames))
-    with contextlib.closing(made), _in_place(target) as beside:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(made), atomic.replacing(target) as beside:
         return _encode(made, beside, target, about.rate, quality, about, _sound(source, target, about, limit))
 
 
@@ -247,18 +249,6 @@ def _executable():
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
         raise UserError("Videos need ffmpeg, and it is not installed: pip install 'imageio[ffmpeg]'.") from error
-
-
-@contextlib.contextmanager
-def _in_place(target):
-    """A path beside `target` to write to, which is moved there at the end, or removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
-    try:
-        yield beside
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _refuse(target, quality, domain):

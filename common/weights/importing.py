@@ -14,8 +14,9 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images.folders import Files
 from common.run import lock
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
+from common.run.folder import domains_of, has_begun, record_run
+from common.run.session import open_session
 from common.settings import FREE, setting
 from common.weights import dualgan, npz, pytorch, state_dict
 from common.weights.recognized import Network, There, describe
@@ -71,12 +72,12 @@ def import_weights(model, source, run, images, preset=None, **given):
     Raises UserError if the run folder has begun, or the files are not read, not known, not of `model`, do not fit
     together, or contradict what is given.
     """
-    if runs.has_begun(run.run_dir):
+    if has_begun(run.run_dir):
         raise UserError(f"{run.run_dir} holds a run already. Give another --run_dir.")
     paths = [_there(name) for name in source.files]
     if len(paths) == 1 and npz.is_one(paths[0]):
         networks, saved = _own(paths[0], model)
-        certain, assumed, preset, model = dataclasses.asdict(saved["dual"]), {}, {}, type(saved["dual"])
+        certain, assumed, preset, model = dataclasses.asdict(saved.dual), {}, {}, type(saved.dual)
         certain.pop("only", None)
     else:
         networks, saved = _placed([each for path in paths for each in _foreign(path, source)], model, given), {}
@@ -88,7 +89,7 @@ def import_weights(model, source, run, images, preset=None, **given):
         variables = _variables(dual, found)
         values = _values(variables, found)
         facts = {name: _fact(each.file) for name, each in found.items()}
-        domains = runs.domains({**saved, "dual": dual})
+        domains = domains_of(dual, saved.get("domains", {}))
         _write(run, dual, images, domains, variables, values, facts)
         told = {name: (each.file, describe(each.fields), _count(variables[name])) for name, each in found.items()}
     hidden = {name: getattr(dual, name) for name in HIDDEN if name not in {**certain, **given} and hasattr(dual, name)}
@@ -99,7 +100,7 @@ def _there(name):
     """The file of a name, or what TensorFlow calls a checkpoint; raises UserError if there is none."""
     if prefix := dualgan.prefix_of(name):
         return prefix
-    if runs.has_begun(name):
+    if has_begun(name):
         raise UserError(f"{name} is a run folder: use it as it is, or begin a training with --init_from {name}.")
     if not pathlib.Path(name).is_file():
         raise UserError(f"There is no file {name}, and no checkpoint of that name. --source names files of weights.")
@@ -228,12 +229,12 @@ def _values(variables, found):
 def _write(run, dual, images, domains, variables, values, facts):
     """The run folder: config.json, and last, for it tells that the run has begun, a checkpoint of step 0."""
     kept = {variable.op.name: variable for own in variables.values() for variable in own}
-    with lock.held(run.run_dir), runs.session(run.threads) as session:
+    with lock.held(run.run_dir), open_session(run.threads) as session:
         checkpoints = Checkpoints(run.run_dir, variables=kept)
         tf.get_default_graph().finalize()
         fed = {variable.initializer.inputs[1]: values[name] for name, variable in kept.items()}
         session.run([variable.initializer for variable in kept.values()], fed)
-        runs.record(run, dual, images, Files([], []), domains, imported=facts)
+        record_run(run, dual, images, Files([], []), domains, imported=facts)
         checkpoints.save(session, 0)
 
 

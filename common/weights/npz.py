@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 import zipfile
 import zlib
 
 import numpy as np
 from numpy.lib import format as npy
 
-from common.errors import UserError, naming
+from common import atomic
+from common.errors import UserError
 
 CONFIG = "config"
 SUFFIX = ".npy"
@@ -31,14 +31,9 @@ def write(path, config_text, arrays):
     """Writes {name: array} and the text of a config.json, beside `path` and then in its place."""
     if CONFIG in arrays:
         raise ValueError(f"{CONFIG} is the name of the settings")
-    beside = pathlib.Path(f"{path}.new")
     config = np.frombuffer(config_text.encode(), np.uint8)
-    try:
-        with naming(path), open(beside, "wb") as file:
-            np.savez(file, **{CONFIG: config}, **arrays)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic.replacing(path) as partial, open(partial, "wb") as file:
+        np.savez(file, **{CONFIG: config}, **arrays)
 
 
 def is_one(path):

@@ -9,8 +9,7 @@ from common import tensorflow as tf
 from common.cluster.distribute import Alone, _checksum
 from common.errors import UserError
 from common.images import Images, files, pipeline
-from common.run import Run
-from common.run import run as runs
+from common.run import Run, folder
 from tests import small, split
 
 
@@ -18,10 +17,10 @@ from tests import small, split
 def root(tmp_path):
     """A set of noise: six images of A, five of B; pix2pix takes the pairs among them."""
     noise = np.random.default_rng(0)
-    for folder, count in (("train/A", 6), ("train/B", 5)):
+    for place, count in (("train/A", 6), ("train/B", 5)):
         for number in range(count):
             image = noise.integers(0, 256, [70, 66, 3], np.uint8)
-            files.write(tmp_path / "set" / folder / f"{number}.png", image)
+            files.write(tmp_path / "set" / place / f"{number}.png", image)
     return tmp_path
 
 
@@ -109,12 +108,13 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
 )
 def test_a_run_goes_on_by_any_number_of_processes_with_the_same_batch(processes, size, said, monkeypatch):
     """It was trained by two, with two images each."""
-    saved = {"environment": {"processes": 2}, "run": Run("run", batch_size=2)}
-    monkeypatch.setattr(runs, "load", lambda run_dir: saved)
+    dual, images, run = small.Gain(), Images("none"), Run("run", batch_size=2)
+    saved = folder.SavedRun(dual, images, run, {}, {}, {"processes": 2}, None)
+    monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
     now = Run("run", batch_size=size)
     with pytest.raises(UserError, match=said) if said else contextlib.nullcontext():
-        runs.refuse_other_processes("run", small.Gain(), now, processes)
-        runs.refuse_contradictions("run", processes, run=now)
+        folder.refuse_other_processes("run", dual, now, processes)
+        folder.refuse_contradictions("run", dual, images, now, processes=processes)
 
 
 def test_alone_nothing_is_changed():

@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.export import Export, comparison, export, frozen_graph, signatures, sorted_out, tflite
 from common.images import files
 from common.images.pixels import Domain
-from common.run import run as runs
+from common.run.folder import load_run
 from common.translate import Translator, Use
 from common.weights import npz
 from dualgan import DualGAN
@@ -61,7 +61,7 @@ def exported(run, tmp_path_factory):
         if name not in found:
             ways = "both" if name in ("savedmodel", "npz") else "A2B"
             how = Export(format=name, direction=ways, output=str(root / name))
-            found[name] = pathlib.Path(how.output), export(run, how, runs.load(run)["images"])
+            found[name] = pathlib.Path(how.output), export(run, how, load_run(run).images)
         return found[name]
 
     return once
@@ -174,7 +174,7 @@ def test_the_model_server_finds_its_signatures(exported):
 def refused(run, tmp_path, match, **how):
     asked = Export(output=str(tmp_path / "out" / "model"), **how)
     with pytest.raises(UserError, match=match):
-        export(run, asked, runs.load(run)["images"])
+        export(run, asked, load_run(run).images)
     assert not list(tmp_path.rglob("*model*"))
 
 
@@ -238,7 +238,7 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     folder = tmp_path / "model"
     files.write(tmp_path / "in" / "0.png", RANDOM.integers(500, 3001, [20, 31, 1], np.uint16))
     how = Export(format="savedmodel", direction="A2B", output=str(folder), input=str(tmp_path / "in"))
-    found = export(deep, how, runs.load(deep)["images"])
+    found = export(deep, how, load_run(deep).images)
     assert [each.ported.name for each in found.kept] == ["A2B", "A2B_float"]  # PNG does not hold five bands
     assert found.compared_on == how.input
     text = (folder / "README.md").read_text()
@@ -248,7 +248,7 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     for given, said in {str(tmp_path / "in"): "No image in --input", "nowhere": "There is no --input nowhere"}.items():
         other = dataclasses.replace(how, output=str(tmp_path / "other"), input=given)
         with pytest.raises(UserError, match=said):
-            export(deep, other, runs.load(deep)["images"])
+            export(deep, other, load_run(deep).images)
     assert not list(tmp_path.glob("*other*"))
 
 
@@ -282,7 +282,7 @@ def test_bands_of_eight_bits_are_pixels(tmp_path, name):
         pytest.importorskip("tf2onnx")
     run = small.untrained(tmp_path / "run", small.dualgan(channels_A=5, channels_B=2), Domain(5), Domain(2))
     how = Export(format=name, direction="A2B", output=str(tmp_path / "model"))
-    found = export(run, how, runs.load(run)["images"])
+    found = export(run, how, load_run(run).images)
     whole = [each for each in found.kept if each.ported.weights == "float32"]
     assert [each.ported.name for each in whole] == ["A2B", "A2B_float"] and found.takes_pixels
     assert whole[0].unit == "grey levels" and whole[1].largest < 1e-5
@@ -301,7 +301,7 @@ def test_bytes_are_for_what_png_holds():
 def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     dual = dataclasses.replace(small.dualgan(), dropout=0.5, test_dropout=True)
     run = small.untrained(tmp_path / "run", dual)
-    images = runs.load(run)["images"]
+    images = load_run(run).images
     line = f"main --phase export --format frozen --direction A2B --run_dir {run} --output {tmp_path / 'quiet'}"
     command.main(type(dual), line.split())
     said = capsys.readouterr().out

@@ -13,7 +13,7 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, files, toy
 from common.run import Run
-from common.run import run as runs
+from common.run.folder import load_run
 from common.settings import FIXED
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -250,7 +250,7 @@ def test_train_and_test_and_what_they_print(here, capsys):
     run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
     assert "Nothing to do: runs/dualgan-toy has taken 1 steps." in capsys.readouterr().out
     run("--phase train --dataset toy --epochs 1")
-    assert runs.load("runs/dualgan-toy")["run"].steps == 0
+    assert load_run("runs/dualgan-toy").run.steps == 0
     assert "Trained 2 steps" in capsys.readouterr().out
     said = refusal("--phase train --dataset toy --lambda_A 3")
     assert "runs/dualgan-toy was trained with --lambda_A 500.0, and now --lambda_A 3.0 is asked for" in said

@@ -8,13 +8,13 @@ import pytest
 from common import tensorflow as tf
 from common.images import Images
 from common.run import Run
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
 from common.weights import Source, import_weights, state_dict
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
 torch = pytest.importorskip("torch")
+from common.run.folder import load_trained  # noqa: E402
 from tests.parity import published_modules as published  # noqa: E402
 
 IMAGES = Images("unknown")
@@ -43,7 +43,7 @@ def imported(tmp_path, model, *files, **given):
 
 def made_by(tmp_path, name, images, given=None):
     """What a network of the run folder makes of `images`, in the graph and by the checkpoint that people use."""
-    dual = runs.load_trained(tmp_path / "run")["dual"]
+    dual = load_trained(tmp_path / "run").dual
     direction, role = name.split("/")
     with tf.Graph().as_default(), tf.Session() as session:
         network = dual.network(direction, role)

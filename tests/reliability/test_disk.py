@@ -10,12 +10,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from common import settings
+from common import atomic
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images
 from common.run import Run, checkpoints
-from common.run import run as runs
+from common.run.folder import has_begun
 from common.train import loop
 from common.train import training as training
 from common.translate import Translator
@@ -197,7 +197,7 @@ def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch,
     monkeypatch.undo()
     assert last(run.run_dir)["batches_read"] == 6
     assert training.train(dual, images, parts(tmp_path / "run", save_every=3, steps=8)[2])[:3] == (6, 8, 8)
-    assert runs.has_begun(tmp_path / "elsewhere") == (what == "renamed")
+    assert has_begun(tmp_path / "elsewhere") == (what == "renamed")
 
 
 @pytest.mark.parametrize("text", ["{}", '{"dual": {}, "images": {}, "run": {}, "files": {}, "environment": {}}'])
@@ -213,6 +213,6 @@ def test_settings_that_do_not_say_what_was_trained(parts, tmp_path, text):
 def test_a_full_disk_is_said_with_the_file(disk, tmp_path):
     fill(disk, 0)
     with pytest.raises(OSError) as error:
-        settings.write_whole(disk / "config.json", "much" * 5000)
+        atomic.write_text(disk / "config.json", "much" * 5000)
     assert error.value.errno == errno.ENOSPC and error.value.filename == str(disk / "config.json")
     assert not (disk / "config.json.new").exists()

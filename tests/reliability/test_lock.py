@@ -12,9 +12,13 @@ from common.run import Run, lock
 from common.train import train
 from tests import small
 
-HOLD = (
-    "import sys, time; from common import lock\nwith lock.held(sys.argv[1]): print('held', flush=True); time.sleep(60)"
-)
+HOLD = """
+import sys, time
+from common.run import lock
+with lock.held(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from common import report
-from tests.test_report import CONFIG, grey, make, names, opened
+from tests.report.test_report import CONFIG, grey, make, names, opened
 
 __all__ = ["opened"]  # a fixture
 RUNS = "window.ran = 1"  # what every attempt would do

@@ -8,7 +8,7 @@ from tensorflow.python.framework import kernels
 from common import tensorflow as tf
 from common.errors import UserError
 from common.run import Run
-from common.run import run as runs
+from common.run.session import open_session
 from common.train import step
 from common.translate import Use
 from cyclegan import CycleGAN
@@ -95,8 +95,8 @@ def test_sessions_on_devices_that_are_not_there():
             part()
     number = len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(UserError, match=f"--device gpu:{number} is not there: TensorFlow finds"):
-        runs.session(1, f"gpu:{number}")
-    with runs.session(1, "cpu") as session:
+        open_session(1, f"gpu:{number}")
+    with open_session(1, "cpu") as session:
         assert {each.device_type for each in session.list_devices()} <= {"CPU", "XLA_CPU"}
 
 
@@ -105,4 +105,4 @@ def test_xla_has_to_be_let_in_before_tensorflow_is_imported(monkeypatch):
         pytest.skip("XLA compiles for GPUs without it")
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     with pytest.raises(UserError, match="TF_XLA_FLAGS has --tf_xla_cpu_global_jit"):
-        runs.session(1, xla=True)
+        open_session(1, xla=True)

@@ -12,7 +12,7 @@ from common.images import files
 TASKS = pathlib.Path("/proc/self/task")
 COUNTED = """
 import pathlib, sys
-from common import train
+from common.train import training
 from common.images import Images
 from common.run import Run
 from tests import small
@@ -23,10 +23,10 @@ def loop(*given):
     counted.append(len(list(pathlib.Path("/proc/self/task").iterdir())))
     return 1
 
-train.loop = loop
+training.loop = loop
 folder, threads = sys.argv[1:]
 run = Run(f"{folder}/run-{threads}", steps=1, threads=int(threads), tensorboard=False)
-train.train(small.Gain(image_size=32), Images("set", data_root=folder), run)
+training.train(small.Gain(image_size=32), Images("set", data_root=folder), run)
 print("threads:", *counted)
 """
 

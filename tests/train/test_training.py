@@ -13,7 +13,7 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, files
 from common.run import Run
-from common.run import run as runs
+from common.run.folder import load_run
 from common.train import plan
 from common.train import training as training
 from common.train.monitor import Monitor
@@ -117,7 +117,7 @@ def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
     with pytest.raises(UserError, match="--batch_size 2, and now --batch_size 1"):
         training.train(dual, images, dataclasses.replace(run, batch_size=1))
     training.train(dual, images, dataclasses.replace(run, steps=2, keep=5, log_every=3))
-    assert runs.load(run.run_dir)["run"].keep == 5
+    assert load_run(run.run_dir).run.keep == 5
 
 
 def test_a_change_of_threads_or_versions_is_said_once(setup, capsys, monkeypatch):

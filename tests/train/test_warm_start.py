@@ -9,8 +9,8 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, files
 from common.run import Run
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
+from common.run.folder import domains_of, load_run, record_run
 from common.train import training as training
 from common.train import warm_start
 from cyclegan import CycleGAN
@@ -65,7 +65,7 @@ def test_weights_of_all_networks(trained, images, tmp_path, capsys):
         assert after[f"{name}/gain"] == before[f"{name}/gain"]
         assert after[f"{name}/gain"] not in (2.0, 3.0)  # as it was drawn
     assert after["batches_read"] == 1
-    assert runs.load(tmp_path / "new")["run"].init_from == str(trained)
+    assert load_run(tmp_path / "new").run.init_from == str(trained)
 
 
 def test_a_checkpoint_of_before_and_generators_alone(trained, images, tmp_path, capsys):
@@ -93,7 +93,7 @@ def folder_of(dual, path, images, roles=ROLES):
     with tf.Graph().as_default(), tf.Session() as session:
         built(dual, roles)
         session.run(tf.global_variables_initializer())
-        runs.record(Run(str(path)), dual, images, images.training_files(dual), runs.domains({"dual": dual}))
+        record_run(Run(str(path)), dual, images, images.training_files(dual), domains_of(dual, {}))
         Checkpoints(path).save(session, 1)
     return str(path)
 

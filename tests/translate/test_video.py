@@ -283,5 +283,5 @@ def test_what_cannot_be_asked_for_is_refused(tmp_path, source, monkeypatch):
 
 
 def test_tensorflow_is_not_needed():
-    program = "import sys, common.video; sys.exit(bool({'tensorflow', 'imageio_ffmpeg'} & set(sys.modules)))"
+    program = "import sys, common.translate.video; sys.exit(bool({'tensorflow', 'imageio_ffmpeg'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

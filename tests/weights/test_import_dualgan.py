@@ -7,8 +7,8 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images
 from common.run import Run
-from common.run import run as runs
 from common.run.checkpoints import Checkpoints
+from common.run.folder import load_trained
 from common.weights import Source, import_weights
 from dualgan import DualGAN
 
@@ -90,7 +90,7 @@ def saved(path, inner, late, linear, images, names):
 
 
 def made_here(run_dir, images, names):
-    dual = runs.load_trained(run_dir)["dual"]
+    dual = load_trained(run_dir).dual
     with tf.Graph().as_default(), tf.Session() as session:
         made, variables = {}, []
         for name in names:

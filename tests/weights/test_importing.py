@@ -7,7 +7,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.images import files
-from common.run import run as runs
+from common.run.folder import has_begun, load_run, load_trained
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command
@@ -41,11 +41,9 @@ def test_a_run_folder_that_translates(pair, dataset, capsys):
     shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters."  # counted by hand
     assert f"A2B/generator from latest_net_G_A.pth: {shown}" in said
     assert "--phase translate --run_dir run --direction A2B" in said and "--init_from run" in said
-    saved = runs.load_trained("run")
-    assert saved["dual"] == CycleGAN(
-        netG="resnet_6blocks", ngf=2, channels_B=1, image_size=32, load_size=32, dropout=0.0
-    )
-    assert saved["imported"]["B2A/generator"]["file"] == "latest_net_G_B.pth"
+    saved = load_trained("run")
+    assert saved.dual == CycleGAN(netG="resnet_6blocks", ngf=2, channels_B=1, image_size=32, load_size=32, dropout=0.0)
+    assert saved.imported["B2A/generator"]["file"] == "latest_net_G_B.pth"
     files.write("in/x.png", np.full([21, 18, 3], 200, np.uint8))
     run(CycleGAN, "--phase translate --run_dir run --direction A2B --input in --output out")
     assert files.decode("out/x.png").pixels.shape == (21, 18, 1)
@@ -60,14 +58,14 @@ def test_a_run_folder_that_translates(pair, dataset, capsys):
 def test_one_way_alone(pair, capsys):
     run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir run --image_size 32")
     assert "--direction" not in capsys.readouterr().out.partition("with:")[2].split("\n")[1]
-    assert runs.load("run")["dual"].directions == ("B2A",)
+    assert load_run("run").dual.directions == ("B2A",)
     files.write("x.png", np.full([16, 16, 3], 200, np.uint8))
     run(CycleGAN, "--phase translate --run_dir run --input x.png --output y.png")
     assert files.read("y.png").shape == (16, 16, 3)
     run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir other --only A2B")
-    assert runs.load("other")["dual"].directions == ("A2B",)
+    assert load_run("other").dual.directions == ("A2B",)
     run(Pix2Pix, "--phase import_weights --source latest_net_G_B.pth --run_dir pix2pix --direction A2B")
-    assert (runs.load("pix2pix")["dual"].netG, runs.load("pix2pix")["dual"].channels_A) == ("resnet_6blocks", 1)
+    assert (load_run("pix2pix").dual.netG, load_run("pix2pix").dual.channels_A) == ("resnet_6blocks", 1)
 
 
 def test_what_does_not_fit_is_named(pair, tmp_path):
@@ -75,7 +73,7 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
 
     def of(arrays, model=CycleGAN, more=""):
         said = refusal(model, f"{line} {save(tmp_path / 'net.pth', arrays)} {more}")
-        assert not runs.has_begun("run")
+        assert not has_begun("run")
         return said
 
     good = resnet(3, 3, 2)
@@ -141,7 +139,7 @@ def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypat
     run(Pix2Pix, f"--phase train --init_from run {own} --run_dir more --steps 1 --lr_G 0 --lr_D 0 --notensorboard")
     assert "Begun with A2B/generator and A2B/critic of run/checkpoints" in capsys.readouterr().out
     after = values("more")
-    assert runs.load("more")["dual"].netG == "unet_64"
+    assert load_run("more").dual.netG == "unet_64"
     for name, array in before.items():
         np.testing.assert_array_equal(after[name], array, err_msg=name)
 
@@ -155,7 +153,7 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
     line, named = "--phase import_weights --source", ("G_A", "G_B", "D_A", "D_B")
     both = ",".join(f"latest_net_{name}.pth" for name in named)
     run(CycleGAN, f"{line} {both} --run_dir run --image_size 32 --load_size 32")
-    assert (runs.load("run")["dual"].netD, runs.load("run")["dual"].ndf) == ("pixel", 2)
+    assert (load_run("run").dual.netD, load_run("run").dual.ndf) == ("pixel", 2)
     found = values("run")
     for way, channels in (("A2B", 1), ("B2A", 3)):
         kernel = pixel_critic(channels, 2, seed=way == "B2A")["net.0.weight"]
@@ -163,7 +161,7 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
 
     def of(sources, model=CycleGAN):
         said = refusal(model, f"{line} {sources} --run_dir other --image_size 32 --load_size 32")
-        assert not runs.has_begun("other")
+        assert not has_begun("other")
         return said
 
     save("other_D_B.pth", patch_critic(3, 2, 2))
@@ -178,4 +176,4 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
     alone = of(f"latest_net_G_A.pth,{save('D.pth', patch_critic(1, 2))}", Pix2Pix)
     assert "model.0.weight is [2, 1, 4, 4], not [2, 4, 4, 4]" in alone
     run(Pix2Pix, f"{line} latest_net_G_A.pth,{save('p.pth', pixel_critic(4, 2, 'batch'))} --run_dir pair")
-    assert (runs.load("pair")["dual"].netD, runs.load("pair")["dual"].norm_D) == ("pixel", "batch")
+    assert (load_run("pair").dual.netD, load_run("pair").dual.norm_D) == ("pixel", "batch")

@@ -1,0 +1,201 @@
+"""The run folder: one training, and everything that is known about it.
+
+config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
+               where weights were imported from
+lock           held by the process that trains it
+checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, checkpoints that cannot be read
+               of several processes also model-00012000.rank-1-of-4.{index,data-*}: the image pools of all but the first
+log.csv        a row per logged step
+evaluation.csv a row per evaluated step, and best.json, the best of them
+health.csv     a row per warning: step, state, text
+events.*       the same and the samples for TensorBoard
+samples/       00012000.png
+nan_dump/      00012345/ A.npy B.npy batch.json: a batch at which a loss was not finite
+report.html    the report on all of it
+test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
+evaluation/    metrics.csv metrics.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from common import settings
+from common import tensorflow as tf
+from common.dual import Dual
+from common.errors import UserError
+from common.images import Images
+from common.images.folders import Files
+from common.images.pixels import Domain
+from common.run import checkpoints, session
+from common.run.run import Run
+from common.settings import FIXED
+
+Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
+Fingerprint: TypeAlias = dict[str, Any]  # of files: their count, and a digest of their names and sizes
+
+
+class SavedRun(NamedTuple):
+    """What the config.json of a run folder says."""
+
+    dual: Dual
+    images: Images
+    run: Run
+    domains: dict[str, Domain]  # {"A": ..., "B": ...}
+    files: dict[str, Fingerprint]  # of the training images, by domain
+    environment: Environment
+    imported: dict[str, Any] | None  # where its weights are from, by network; None: it was trained
+
+
+def config_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """Where a run's settings are."""
+    return pathlib.Path(run_dir, "config.json")
+
+
+def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
+    """What `record_run` wrote into a run folder; raises UserError if its config.json is missing or damaged."""
+    path = config_path(run_dir)
+    config = settings.load(path)
+    kinds = {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}
+    if not all(isinstance(config.get(name), kind) for name, kind in kinds.items()):
+        raise UserError(f"{path} does not say what was trained, and on what.")
+    domains = domains_of(config["dual"], config.get("domains", {}))
+    return SavedRun(*(config[name] for name in ("dual", "images", "run")), domains, *_facts(config))
+
+
+def _facts(config: Mapping[str, Any]) -> tuple[dict[str, Fingerprint], Environment, dict[str, Any] | None]:
+    return config["files"], config["environment"], config.get("imported")
+
+
+def domains_of(dual: Dual, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Domain]:
+    """{"A": Domain, "B": Domain} of the images of `dual`, as config.json describes them; else of 8 bits."""
+    channels = {"A": dual.channels_A, "B": dual.channels_B}
+    return {name: Domain(**described.get(name, {"channels": channels[name]})) for name in channels}
+
+
+def has_begun(run_dir: str | os.PathLike[str]) -> bool:
+    """Whether a run folder holds something that must not be lost: a checkpoint."""
+    return bool(checkpoints.found(pathlib.Path(run_dir, "checkpoints")))
+
+
+def load_trained(run_dir: str | os.PathLike[str]) -> SavedRun:
+    """The SavedRun of a run that can be used; raises UserError if there is none."""
+    if not has_begun(run_dir):
+        raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
+    return load_run(run_dir)
+
+
+def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:
+    """Raises UserError if as many processes cannot resume the run in `run_dir`."""
+    saved = load_run(run_dir)
+    before, size = saved.environment.get("processes", 1), saved.run.batch_size
+    if before != processes and before * size != processes * run.batch_size:
+        raise UserError(
+            f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), and now"
+            f" they would have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Make it the"
+            " same number, or give another --run_dir for a new run."
+        )
+    if before != processes and dual.pool_size:
+        raise UserError(
+            f"{run_dir} was trained by {before} processes, each with image pools of its own, and now there are"
+            f" {processes}. Go on with as many, or give another --run_dir, or --pool_size 0 there."
+        )
+
+
+def refuse_contradictions(
+    run_dir: str, dual: Dual, images: Images | None = None, run: Run | None = None, *, processes: int = 1
+) -> None:
+    """Raises UserError if a fixed setting is not that of the run in `run_dir`; None contradicts nothing.
+
+    With another number of processes, the batch size may be another: see refuse_other_processes.
+    """
+    saved = load_run(run_dir)
+    free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
+    for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
+        for difference in settings.differences(before, now):
+            if difference.resume == FIXED and difference.name not in free:
+                raise UserError(
+                    f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
+                    f" {difference.asked} is asked for. Leave it out to go on with that run, or give another --run_dir"
+                    " for a new one."
+                )
+
+
+def refuse_other_files(run_dir: str, files: Files) -> None:
+    """Raises UserError if the training files are not those that the run in `run_dir` began with."""
+    for domain, before in load_run(run_dir).files.items():
+        now = _fingerprint(getattr(files, domain))
+        if now != before:
+            raise UserError(
+                f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
+                f" {now['count']} now, or other names or sizes. Bring them back to go on, or give another --run_dir."
+            )
+
+
+def refuse_imported(run_dir: str) -> None:
+    """Raises UserError if the weights of a run were imported: there is no state of optimizers to resume."""
+    if load_run(run_dir).imported is not None:
+        raise UserError(
+            f"The weights in {run_dir} were imported, without what a training has beside them. Begin a run with them:"
+            f" --init_from {run_dir}, and another --run_dir."
+        )
+
+
+def record_run(
+    run: Run,
+    dual: Dual,
+    images: Images,
+    files: Files,
+    domains: Mapping[str, Domain],
+    *,
+    processes: int = 1,
+    imported: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Writes config.json. Returns a sentence for each change of the environment since it was last written.
+
+    Raises UserError if the run folder is a file.
+    """
+    if run.path().exists() and not run.path().is_dir():
+        raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
+    now, path, changes = environment(run, processes), config_path(run.run_dir), []
+    if has_begun(run.run_dir) and path.exists():
+        before = {"processes": 1, **load_run(run.run_dir).environment}
+        differing = [name for name in now if name in before and before[name] != now[name]]
+        changes = [f"{name} was {before[name]} and is {now[name]} now" for name in differing]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
+    described = {name: dataclasses.asdict(domain) for name, domain in domains.items()}
+    facts: dict[str, Any] = {"domains": described, "files": fingerprints, "environment": now}
+    if imported is not None:
+        facts["imported"] = imported
+    settings.save(path, facts, dual=dual, images=images, run=run)
+    return changes
+
+
+def environment(run: Run, processes: int = 1) -> Environment:
+    """What the last bits of results depend on, apart from the settings."""
+    return {
+        "tensorflow": tf.version.VERSION,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": run.threads or os.cpu_count(),
+        "processes": processes,
+        "device": run.device,
+        "xla": run.xla,
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "").replace(session.XLA_ON_CPU, "").strip() or "default",
+    }
+
+
+def _fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
+    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
+    return {
+        "count": len(paths),
+        "names": hashlib.blake2b(names.encode(errors="surrogateescape"), digest_size=8).hexdigest(),
+    }

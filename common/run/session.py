@@ -1,0 +1,72 @@
+"""TensorFlow sessions: threads, devices, and what is compiled or rewritten."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from common import tensorflow as tf
+from common.errors import UserError
+
+XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
+
+
+def refuse_device(device: str) -> None:
+    """Raises UserError unless `device` is auto, cpu or gpu:N."""
+    if not re.fullmatch(r"auto|cpu|gpu:\d+", device):
+        raise UserError(f"--device {device} is none of: auto, cpu, gpu:0, gpu:1 and so on.")
+
+
+def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:
+    """A session with `threads` threads (0: one for each core) on a device, as Run has it; see session_config."""
+    return tf.Session(config=session_config(threads, device, xla))
+
+
+def claim_threads(threads: int) -> None:
+    """Makes this process compute with `threads` threads (0: one for each core), unless it has computed before.
+
+    A process keeps the threads of its first device and its first session; to read files makes a device, with a thread
+    for each core.
+    """
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    config.device_count["GPU"] = 0
+    tf.Session(config=config).close()
+
+
+def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.ConfigProto:
+    """The configuration of such a session.
+
+    Raises UserError if there is no such GPU, or if XLA is asked for where TensorFlow was imported without it.
+    """
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
+    )
+    config.gpu_options.allow_growth = True
+    if device == "cpu":
+        config.device_count["GPU"] = 0
+    elif device != "auto":
+        config.gpu_options.visible_device_list = _number_of_gpu(device)
+    rewrites = config.graph_options.rewrite_options
+    if device == "cpu" or not tf.config.list_physical_devices("GPU"):
+        # to rewrite graphs takes seconds, and folds initial values into constants; no step is the faster for it
+        rewrites.disable_meta_optimizer = True
+    # for GPUs, where it chooses layouts, two of its parts are off: the remapper does not understand graphs with second
+    # derivatives, says so at length, and gives up; the other makes sums whose rounding depends on timing: see gradients
+    rewrites.remapping = rewrites.arithmetic_optimization = 2  # RewriterConfig.OFF
+    if xla:
+        if not tf.config.list_physical_devices("GPU") and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
+            raise UserError(
+                f"XLA compiles for the CPU where TF_XLA_FLAGS has {XLA_ON_CPU} before TensorFlow is imported, as the"
+                " command line sees to. Set it, or leave out xla."
+            )
+        config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_2
+    return config
+
+
+def _number_of_gpu(device: str) -> str:
+    """The number of a GPU called "gpu:1"; raises UserError if it is not there."""
+    number, count = device.partition(":")[2], len(tf.config.list_physical_devices("GPU"))
+    if int(number) >= count:
+        there = f"{count} GPU{'s' * (count > 1)}, from gpu:0" if count else "no GPU"
+        raise UserError(f"--device {device} is not there: TensorFlow finds {there}. Say another one, or auto.")
+    return number
