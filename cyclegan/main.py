@@ -1,10 +1,12 @@
 """python -m cyclegan.main --help"""
 
+from __future__ import annotations
+
 from cyclegan.model import CycleGAN
 from flags import command
 
 
-def main():
+def main() -> None:
     """The command line of CycleGAN."""
     command.main(CycleGAN)
 

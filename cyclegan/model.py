@@ -3,10 +3,13 @@
 The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
-from common.dual import CyclicDual, Dual, PublishedNetworks, losses, optimizers
+from common import tensorflow as tf
+from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses, optimizers
 from common.settings import override
 
 
@@ -24,9 +27,9 @@ class CycleGAN(PublishedNetworks, CyclicDual):
     n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)
 
     order: ClassVar[str] = "simultaneous"
-    halves: ClassVar[tuple] = ("lsgan", "classic")
+    halves: ClassVar[tuple[str, ...]] = ("lsgan", "classic")
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         game = losses.ADVERSARIAL[self.gan_loss]
         return {
             "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
@@ -34,5 +37,5 @@ class CycleGAN(PublishedNetworks, CyclicDual):
             **self.identity_loss(direction, cycle),
         }
 
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         return optimizers.adam(learning_rate, self.beta1)

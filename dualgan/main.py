@@ -1,10 +1,12 @@
 """python -m dualgan.main --help"""
 
+from __future__ import annotations
+
 from dualgan.model import DualGAN
 from flags import command
 
 
-def main():
+def main() -> None:
     """The command line of DualGAN."""
     command.main(DualGAN)
 

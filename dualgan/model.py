@@ -3,10 +3,13 @@
 The defaults are those of the authors' code as of 2020 (github.com/duxingren14/DualGAN).
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
-from common.dual import CyclicDual, Dual, losses, networks, optimizers
+from common import tensorflow as tf
+from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, losses, networks, optimizers
 from common.errors import UserError
 from common.ops.layers import Norm
 from common.settings import override, setting
@@ -53,17 +56,22 @@ class DualGAN(CyclicDual):
 
     any_size: ClassVar[bool] = False  # the innermost map has seen one size alone
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.image_size % self.multiple:
             raise UserError(_misfit(self.image_size, self.depth))
 
     @property
-    def multiple(self):
+    def dropout_rate(self) -> float:
+        """As --dropout is."""
+        return self.dropout
+
+    @property
+    def multiple(self) -> int:
         """Each halving asks for a factor of two."""
         return 2**self.depth
 
-    def generator(self, images, channels, key):
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return networks.dualgan_unet(
             images,
             channels,
@@ -76,12 +84,12 @@ class DualGAN(CyclicDual):
             key=key,
         )
 
-    def critic(self, images, given):
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         del given
         network, strides = CRITICS[self.netD]
-        return network(images, self.ndf, NORMS[self.norm_D], strides, self.kernel, self.kernel_outer)
+        return network(images, self.ndf, NORMS[self.norm_D], strides, inner=self.kernel, outer=self.kernel_outer)
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         game, difference = losses.ADVERSARIAL[self.gan_loss], losses.RECONSTRUCTION[self.reconstruction_loss]
         return {
             "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
@@ -89,11 +97,11 @@ class DualGAN(CyclicDual):
             **self.identity_loss(direction, cycle),
         }
 
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         return optimizers.rmsprop(learning_rate, self.rmsprop_decay)
 
 
-def _misfit(size, depth):
+def _misfit(size: int, depth: int) -> str:
     multiple, fits = 2**depth, max(d for d in range(size.bit_length()) if size % 2**d == 0)
     cures = [f"--image_size {max(multiple, round(size / multiple) * multiple)}"] if depth <= 12 else []
     cures += [f"--depth {fits}"] if fits >= 2 else []

@@ -11,7 +11,7 @@ from common.images import Images, catalogue
 from common.images.download import download
 from common.run import Run
 from flags import help as help_page
-from flags import phases, processor, quiet, streams
+from flags import messages, phases, processor, quiet, streams
 from flags import settings as flag_settings
 from flags.parsing import OF_ONE_PHASE, OF_USE, Command, importable, model_name, parse, program_name
 
@@ -35,6 +35,7 @@ def main(dual, argv=None):
     """Does what the command line asks of the class `dual`; exits with code 1 and a sentence if it cannot."""
     argv, dual = sys.argv if argv is None else argv, importable(dual)
     streams.outlive_readers()
+    messages.show()
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
         parts = (Command, dual, Images, Run, Cluster, *OF_USE)

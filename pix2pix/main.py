@@ -1,10 +1,12 @@
 """python -m pix2pix.main --help"""
 
+from __future__ import annotations
+
 from flags import command
 from pix2pix.model import Pix2Pix
 
 
-def main():
+def main() -> None:
     """The command line of pix2pix."""
     command.main(Pix2Pix)
 

@@ -3,11 +3,13 @@
 The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
 from common import tensorflow as tf
-from common.dual import Dual, PublishedNetworks, losses, optimizers
+from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses, optimizers
 from common.settings import override, setting
 
 
@@ -32,21 +34,21 @@ class Pix2Pix(PublishedNetworks):
 
     pairing: ClassVar[str] = "all"
     conditional: ClassVar[bool] = True
-    halves: ClassVar[tuple] = ("lsgan", "classic")
+    halves: ClassVar[tuple[str, ...]] = ("lsgan", "classic")
 
     @property
-    def directions(self):
+    def directions(self) -> tuple[str, ...]:
         """The one way that is trained."""
         return (self.direction,)
 
-    def critic(self, images, given):
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         return super().critic(tf.concat([given, images], axis=-1), given)
 
-    def connect(self, A, B, key=None):
+    def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """[(direction, None)]: there, and no way back; see Dual.connect."""
         return [(self.one_way(self.direction, A, B, key), None)]
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         del cycle
         game = losses.ADVERSARIAL[self.gan_loss]
         return {
@@ -54,5 +56,5 @@ class Pix2Pix(PublishedNetworks):
             "L1": (self.lambda_L1, losses.l1(direction.fake, direction.target)),
         }
 
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         return optimizers.adam(learning_rate, self.beta1)

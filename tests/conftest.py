@@ -10,9 +10,16 @@ import pytest
 from common import tensorflow as tf
 from common.images import files
 from common.metrics import distances
+from flags import messages
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see flags/processor.py
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(autouse=True)
+def shown():
+    """What is logged is printed as the command line prints it."""
+    messages.show()
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def main(model, batch_size, steps, root, output):
             loaders, dual, size, start, images.partners(dual, files), group.rank, group.size
         )
         A, B = (tf.cast(each, tf.float64) for each in (batch.A, batch.B))
-        built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), batch.matched, group)
+        built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), matched=batch.matched, group=group)
         initialize, losses = tf.global_variables_initializer(), built.passes[-1].losses
         group.finish(tf.get_collection(distribute.PER_PROCESS))
         with group.session(session_config(1)) as session:

@@ -34,19 +34,19 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
 )
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
     "cluster": "cluster stop watchdog < distribute supervise",
-    "dual": "losses networks optimizers schedules < dual < cyclic published",
+    "dual": "direction losses networks optimizers schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"
     " < arrays tflite < readme",
     "images": "archives catalogue deep_png findings labels pixels shards < tensors tiff < files"
-    " < facts folders measure pipeline toy < check download < dataset",
+    " < facts folders measure pipeline toy < check data download < dataset",
     "metrics": "metrics distances features",
     "ops": "averages constants gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
     "report": "curves folder page pictures < tested < overview < comparison",
     "run": "checkpoints lock session < run < folder",
     "serve": "answers worker < app",
-    "train": "events health image_pool samples warm_start < monitor recovery step < loop plan < training",
+    "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "inference jobs video < translator < tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing",
 }

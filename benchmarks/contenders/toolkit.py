@@ -7,7 +7,7 @@ from common.images import Images
 from common.ops import convolution
 from common.run import Run
 from common.run.session import open_session
-from common.train import plan, step, training
+from common.train import graph, plan, step
 from common.translate import inference
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -71,14 +71,14 @@ def _from_files(case, threads):
     folder, dual = case.folder(), dual_of(case)
     images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(str(folder / "run"), threads=threads)
     files = images.training_files(dual)
-    loaders = images.loaders(dual, files, images.domains(dual, files))
-    graph = training.build(dual, loaders, loaders, run, images.images_in_epoch(files), images.partners(dual, files))
+    data = images.training_data(dual, files, images.domains(dual, files))
+    built = graph.build(dual, run, data, sample_loaders=data.loaders)
     session = open_session(threads)
-    session.run(graph.initialize)
-    session.run(graph.begin, {graph.start: 0})
+    session.run(built.initialize)
+    session.run(built.begin, {built.start: 0})
 
     def run_step():
-        for each in graph.step.passes:
+        for each in built.step.passes:
             session.run((each.losses, each.update))
 
     return run_step

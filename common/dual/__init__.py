@@ -1,6 +1,7 @@
 """What a method is: everything that its author opens.
 
-dual        Dual: settings, networks, losses and optimizers of a method; Direction, Cycle
+dual        Dual: settings, networks, losses and optimizers of a method
+direction   Direction, Cycle, Network: what a dual connects
 cyclic      CyclicDual: two generators that undo each other
 published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
 networks    generators and critics
@@ -10,7 +11,8 @@ schedules   learning rates by epoch
 """
 
 from common.dual.cyclic import CyclicDual
-from common.dual.dual import Cycle, Direction, Dual
+from common.dual.direction import Cycle, Direction, Network
+from common.dual.dual import Dual, Keys, Losses
 from common.dual.published import PublishedNetworks
 
-__all__ = ["Cycle", "CyclicDual", "Direction", "Dual", "PublishedNetworks"]
+__all__ = ["Cycle", "CyclicDual", "Direction", "Dual", "Keys", "Losses", "Network", "PublishedNetworks"]

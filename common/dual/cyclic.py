@@ -1,10 +1,14 @@
-"""Duals that go there and back: what one generator makes, the other undoes."""
+"""Cyclic duals: two generators, each of which undoes the other."""
+
+from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from common import tensorflow as tf
 from common.dual import losses
-from common.dual.dual import Cycle, Direction, Dual
+from common.dual.direction import Cycle, Direction, Network
+from common.dual.dual import Dual, Keys, Losses
 from common.errors import UserError
 from common.settings import setting
 
@@ -28,41 +32,54 @@ class CyclicDual(Dual):
     )
 
     @property
-    def directions(self):
-        """Both, but where one alone was imported."""
+    def directions(self) -> tuple[str, ...]:
+        """Both, unless weights of one alone were imported."""
         return ("A2B", "B2A") if self.only == "both" else (self.only,)
 
-    def connect(self, A, B, key=None):
+    def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """[(A2B, its cycle), (B2A, its cycle)]: see Dual.connect; or [(the only direction, None)]."""
         if self.only != "both":
             return [(self.one_way(self.only, A, B, key), None)]
-        to_B, to_A = self.network("A2B", "generator"), self.network("B2A", "generator")
-        like_B, like_A = self.network("A2B", "critic"), self.network("B2A", "critic")
+        A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
+        critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)
-        fake_B, same_B = self._translate(to_B, A, B, key("A2B/fake"), key("A2B/same"))
-        fake_A, same_A = self._translate(to_A, B, A, key("B2A/fake"), key("B2A/same"))
-        A2B = Direction("A2B", "A", "B", to_B, like_B, A, B, fake_B, A, key("A2B/critic"))
-        B2A = Direction("B2A", "B", "A", to_A, like_A, B, A, fake_A, B, key("B2A/critic"))
-        there = Cycle(A2B, to_A(fake_B, key("A2B/reconstructed")), same_B)
-        back = Cycle(B2A, to_B(fake_A, key("B2A/reconstructed")), same_A)
-        return [(A2B, there), (B2A, back)]
+        fake_B, same_B = self._translate(A2B, A, B, key("A2B/fake"), key("A2B/same"))
+        fake_A, same_A = self._translate(B2A, B, A, key("B2A/fake"), key("B2A/same"))
+        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, fake_B, A, key("A2B/critic"))
+        to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
+        cycle_A = Cycle(to_B, B2A(fake_B, key("A2B/reconstructed")), same_B)
+        cycle_B = Cycle(to_A, A2B(fake_A, key("B2A/reconstructed")), same_A)
+        return [(to_B, cycle_A), (to_A, cycle_B)]
 
-    def identity_loss(self, direction, cycle):
+    def identity_loss(self, direction: Direction, cycle: Cycle) -> Losses:
         """{"identity": (weight, loss)} of images of the target through the generator; {} if it is off."""
         if not self.lambda_identity or cycle.same is None:
             return {}
         weight = self.lambda_identity * self.lambda_of(direction.target_domain)
         return {"identity": (weight, losses.l1(cycle.same, direction.target))}
 
-    def lambda_of(self, domain):
+    def lambda_of(self, domain: str) -> float:
         """The weight of getting images of a domain back."""
         return {"A": self.lambda_A, "B": self.lambda_B}[domain]
 
-    def in_use(self):
+    def in_use(self) -> CyclicDual:
         """This dual without the identity loss, which takes both domains through a generator as one batch."""
         return dataclasses.replace(self, lambda_identity=0.0)
 
-    def refuse_training(self):
+    def in_training(self) -> CyclicDual:
+        """This dual with both directions."""
+        return dataclasses.replace(self, only="both")
+
+    def with_directions(self, names: Sequence[str]) -> CyclicDual:
+        """This dual with the one direction that there are weights of, or with both."""
+        return dataclasses.replace(self, only=names[0]) if len(names) == 1 else self
+
+    @property
+    def identity_weight(self) -> float | None:
+        """As --lambda_identity is."""
+        return self.lambda_identity
+
+    def refuse_training(self) -> None:
         """Raises UserError if there is one direction alone, and so no way back."""
         if self.only != "both":
             raise UserError(
@@ -70,11 +87,19 @@ class CyclicDual(Dual):
                 " and has both directions. Leave it out."
             )
 
-    def _translate(self, generator, real, target, key_fake, key_same):
+    def _translate(
+        self,
+        generator: Network,
+        real: tf.Tensor,
+        target: tf.Tensor,
+        key_fake: tf.Tensor | None,
+        key_same: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """`real` and `target` through a generator: as one batch, where the identity loss needs both."""
         if self.channels_A != self.channels_B:
             return generator(real, key_fake), None
         if not self.lambda_identity:
             return generator(real, key_fake), generator(target, key_same)
-        key = None if key_fake is None else tf.concat([key_fake, key_same], axis=0)
-        return tf.split(generator(tf.concat([real, target], axis=0), key), 2)
+        key = None if key_fake is None or key_same is None else tf.concat([key_fake, key_same], axis=0)
+        fake, same = tf.split(generator(tf.concat([real, target], axis=0), key), 2)
+        return fake, same

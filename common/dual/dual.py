@@ -1,67 +1,22 @@
-"""A dual: generators that translate between two domains, and critics of what they make."""
+"""A dual: a method of translation, with generators between two domains, and critics of their images."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypeAlias
 
 from common import settings
 from common import tensorflow as tf
 from common.dual import losses, schedules
+from common.dual.direction import Cycle, Direction, Network
 from common.errors import UserError
 from common.ops import precision, spectral_norm
 from common.settings import FREE, setting
 
-
-class Direction(NamedTuple):
-    """One way across: its two networks, and the images along it, [N, H, W, C] in [-1, 1]."""
-
-    name: str  # "A2B"
-    source: str  # "A"
-    target_domain: str  # "B"
-    generator: Callable  # (images, key) -> images like target
-    critic: Callable  # (images, given) -> scores, high for images like target
-    real: tf.Tensor  # to be translated
-    target: tf.Tensor  # real images of the other domain
-    fake: tf.Tensor  # real, translated
-    given: tf.Tensor  # what fake was translated from: real, unless fake comes from a pool
-    key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
-    matched: tf.Tensor | None = None  # float [N]: 1 where target shows what real shows, else 0; in training alone
-
-
-class Cycle(NamedTuple):
-    """What the other direction's generator adds to a direction."""
-
-    direction: Direction
-    reconstructed: tf.Tensor  # its fake, translated back
-    same: tf.Tensor | None  # its target through the direction's own generator; None if channels differ
-
-
-class Network:
-    """A function of images that owns the variables of one scope, however often it is called."""
-
-    def __init__(self, scope, function, getter=None, precise="float32"):
-        self.scope, self._function, self._getter, self._precise = scope, function, getter, precise
-
-    def __call__(self, *images):
-        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
-            if self._precise != "bf16":
-                return self._function(*images)
-            lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in images]
-            with tf.variable_scope(tf.get_variable_scope(), custom_getter=precision.lowered):
-                return tf.cast(self._function(*lower), tf.float32)
-
-    @property
-    def variables(self):
-        """All of its variables; it must have been called."""
-        return tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{self.scope}/")
-
-    @property
-    def trainable_variables(self):
-        """Those of them that an update may change."""
-        return tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, f"{self.scope}/")
+Losses: TypeAlias = "dict[str, tuple[float | None, tf.Tensor]]"  # name -> (weight, loss); None: for the log alone
+Keys: TypeAlias = "Callable[[str], tf.Tensor | None]"  # name of draws -> their key; None: nothing is drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,17 +104,18 @@ class Dual(abc.ABC):
     test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
 
     order: ClassVar[str] = "critic_first"  # or simultaneous, at one update of each: all gradients, then all changes
-    directions: ClassVar[tuple] = ("A2B", "B2A")  # that `connect` makes
     pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
     any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
     begins_as_identity: ClassVar[bool] = False  # whether generators begin by leaving images as they are; see health
-    halves: ClassVar[tuple] = ()  # games of which critics minimize half
+    halves: ClassVar[tuple[str, ...]] = ()  # games of which critics minimize half
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
-        if not getattr(self, "dropout", 0.0) < 1.0:
-            raise UserError(f"--dropout {self.dropout} would leave nothing: it is the share that is zeroed, below 1.")
+        if not self.dropout_rate < 1.0:
+            raise UserError(
+                f"--dropout {self.dropout_rate} would leave nothing: it is the share that is zeroed, below 1."
+            )
         if not self.ema_decay < 1.0:
             raise UserError(f"--ema_decay {self.ema_decay} would never take up a weight: it is below 1, like 0.999.")
         if self.spectral_norm and self.gan_loss == "wgan":
@@ -174,44 +130,47 @@ class Dual(abc.ABC):
             )
 
     @abc.abstractmethod
-    def generator(self, images, channels, key):
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         """`images` of one domain as images of the other, which have `channels`, in [-1, 1].
 
         `key` is that of the images' noise (see randomness), or None for none.
         """
 
     @abc.abstractmethod
-    def critic(self, images, given):
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         """Scores of `images`, in any shape: the higher, the more real. `given`: what was translated."""
 
     @abc.abstractmethod
-    def generator_losses(self, direction, cycle):
-        """{name: (weight, loss)}: what a direction's generator minimizes the weighted sum of."""
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
+        """{name: (weight, loss)}: the generator of a direction minimizes their weighted sum.
 
-    def critic_losses(self, direction):
+        `cycle` is the one that `connect` returns with the direction; a dual without cycles does not look at it.
+        """
+
+    def critic_losses(self, direction: Direction) -> Losses:
         """{name: (weight, loss)}: what a direction's critic minimizes the weighted sum of; None is for the log.
 
         The game, the gradient penalty if it has one, and the margin by which real images beat
         fakes: with a Wasserstein game, its estimate of their distance.
         """
         game, critic = losses.ADVERSARIAL[self.gan_loss], direction.critic
-        both = critic(
+        scores = critic(
             tf.concat([direction.target, direction.fake], axis=0), tf.concat([direction.real, direction.given], axis=0)
         )
-        real, fake = tf.split(both, 2)
-        found = {
+        real, fake = tf.split(scores, 2)
+        terms: Losses = {
             "adversarial": (0.5 if self.gan_loss in self.halves else 1.0, game.critic(real, fake)),
             "margin": (None, tf.reduce_mean(real) - tf.reduce_mean(fake)),
         }
         if self.gan_loss == "wgan-gp":
-            found["gradient_penalty"] = (self.lambda_gp, self._gradient_penalty(direction))
-        return found
+            terms["gradient_penalty"] = (self.lambda_gp, self._gradient_penalty(direction))
+        return terms
 
     @abc.abstractmethod
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         """The optimizer of a role, "generator" or "critic"."""
 
-    def learning_rate(self, role, epoch):
+    def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
         """The learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
 
         0 after a schedule that goes below it: a run may be longer.
@@ -220,72 +179,102 @@ class Dual(abc.ABC):
         return rate * tf.maximum(0.0, schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
 
     @abc.abstractmethod
-    def connect(self, A, B, key=None):
+    def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """[(direction, cycle), ...] between images `A` and `B`; cycle is None where there is no way back.
 
         Calling it again, on other images, connects the same networks. `key` maps a name
         to the key of its draws; None: nothing is drawn.
         """
 
-    def network(self, direction, role):
+    def network(self, direction: str, role: str) -> Network:
         """The network of a role in a direction, "A2B" or "B2A"."""
         if role == "critic":
             getter = spectral_norm.normalized if self.spectral_norm else None
             return Network(f"{direction}/critic", self.critic, getter, self.precision)
         channels = self.channels_B if direction == "A2B" else self.channels_A
 
-        def generator(images, key):
+        def generator(images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
             return self.generator(images, channels, key)
 
         return Network(f"{direction}/generator", generator, precise=self.precision)
 
-    def one_way(self, name, A, B, key=None):
+    def one_way(self, name: str, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> Direction:
         """The direction `name` between images `A` and `B`, without one back."""
         real, target = (A, B) if name == "A2B" else (B, A)
         generator, critic = (self.network(name, role) for role in ("generator", "critic"))
-        key = key or (lambda called: None)
+        key = key or (lambda name: None)
         fake = generator(real, key(f"{name}/fake"))
         return Direction(name, name[0], name[-1], generator, critic, real, target, fake, real, key(f"{name}/critic"))
 
-    def in_use(self):
+    def in_use(self) -> Dual:
         """This dual without what training alone needs."""
         return self
 
-    def refuse_training(self):
+    def in_training(self) -> Dual:
+        """This dual with all its directions, which imported weights may lack."""
+        return self
+
+    def with_directions(self, names: Sequence[str]) -> Dual:
+        """This dual for weights of the directions `names` alone, if it can do with fewer than it has."""
+        del names
+        return self
+
+    def refuse_training(self) -> None:
         """Raises UserError if it can be used, but not trained."""
         return
 
     @property
-    def noisy(self):
-        """Whether two translations of one image by a trained run may differ."""
-        return self.test_dropout and getattr(self, "dropout", 0.0) > 0.0
+    def directions(self) -> tuple[str, ...]:
+        """The names of the directions that `connect` makes, in its order."""
+        return ("A2B", "B2A")
 
     @property
-    def multiple(self):
+    def dropout_rate(self) -> float:
+        """The share of values that dropout zeroes in a generator; 0.0: there is none."""
+        return 0.0
+
+    @property
+    def identity_weight(self) -> float | None:
+        """The weight of the identity loss, 0.0 if it is off; None if the method has none."""
+        return None
+
+    @property
+    def flags_without_skips(self) -> str:
+        """Flags that choose generators without skip connections, along which these can copy their input; "": none."""
+        return ""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether two translations of one image by a trained run may differ."""
+        return self.test_dropout and self.dropout_rate > 0.0
+
+    @property
+    def multiple(self) -> int:
         """What must divide height and width of a generator's images."""
         return 1
 
     @property
-    def smallest(self):
+    def smallest(self) -> int:
         """The least height and width of a generator's images."""
         return self.multiple
 
     @property
-    def batches_in_step(self):
+    def batches_in_step(self) -> int:
         """Batches that a step reads."""
         return max(self.n_critic, self.n_gen) if self.fresh_batches else self.n_critic
 
-    def _gradient_penalty(self, direction):
+    def _gradient_penalty(self, direction: Direction) -> tf.Tensor:
         if not self.conditional:
-            images = direction.target, direction.fake
-            return losses.gradient_penalty(
-                lambda x: direction.critic(x, direction.real), *images, direction.key, self.gp_epsilon
-            )
+
+            def score(images: tf.Tensor) -> tf.Tensor:
+                return direction.critic(images, direction.real)
+
+            return losses.gradient_penalty(score, direction.target, direction.fake, direction.key, self.gp_epsilon)
         channels = [direction.target.shape[-1], direction.real.shape[-1]]
-        pairs = [(direction.target, direction.real), (direction.fake, direction.given)]
-        return losses.gradient_penalty(
-            lambda both: direction.critic(*tf.split(both, channels, axis=-1)),
-            *(tf.concat(pair, axis=-1) for pair in pairs),
-            direction.key,
-            self.gp_epsilon,
-        )
+        real = tf.concat([direction.target, direction.real], axis=-1)
+        fake = tf.concat([direction.fake, direction.given], axis=-1)
+
+        def score_pairs(pairs: tf.Tensor) -> tf.Tensor:
+            return direction.critic(*tf.split(pairs, channels, axis=-1))
+
+        return losses.gradient_penalty(score_pairs, real, fake, direction.key, self.gp_epsilon)

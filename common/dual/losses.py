@@ -1,4 +1,6 @@
-"""Losses: scalars to be made small, all of them means over everything."""
+"""Losses: scalars to minimize, all of them means over all values."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,23 +11,23 @@ from common.ops.gradients import gradients
 
 
 class Adversarial(NamedTuple):
-    """What critics and generators each want of the scores of images."""
+    """An adversarial loss: of the critic and of the generator, by the scores of images."""
 
-    critic: Callable  # (scores of real images, scores of fakes) -> loss
-    generator: Callable  # (scores of fakes) -> loss
+    critic: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (scores of real images, scores of fakes) -> loss
+    generator: Callable[[tf.Tensor], tf.Tensor]  # (scores of fakes) -> loss
 
 
-def l1(x, y):
+def l1(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
     """Mean absolute difference."""
     return tf.reduce_mean(tf.abs(x - y))
 
 
-def l2(x, y):
+def l2(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
     """Mean square difference."""
     return tf.reduce_mean(tf.square(x - y))
 
 
-def _cross_entropy(scores, label):
+def _cross_entropy(scores: tf.Tensor, label: float) -> tf.Tensor:
     labels = tf.fill(tf.shape(scores), tf.cast(label, scores.dtype))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores))
 
@@ -52,7 +54,13 @@ ADVERSARIAL = {"wgan-gp": wasserstein, "wgan": wasserstein, "classic": classic, 
 RECONSTRUCTION = {"l1": l1, "l2": l2}
 
 
-def gradient_penalty(critic, real, fake, key, epsilon=1e-12):
+def gradient_penalty(
+    critic: Callable[[tf.Tensor], tf.Tensor],
+    real: tf.Tensor,
+    fake: tf.Tensor,
+    key: tf.Tensor | None,
+    epsilon: float = 1e-12,
+) -> tf.Tensor:
     """How far the critic's slope is from one between real and fake: mean (||∇|| - 1)².
 
     Gulrajani et al., 2017, arxiv.org/abs/1704.00028. For each image one ε in [0, 1), drawn

@@ -1,11 +1,15 @@
-"""Networks: generators make images of images, critics make scores of images.
+"""Networks: generators translate images, critics score them.
 
-Generators take [N, H, W, C] in [-1, 1] and end in tanh. `norm` is a layers.Norm; `key` is that
-of the images, for dropout, which is applied where it is given.
+Generators take [N, H, W, C] in [-1, 1], return [N, H, W, channels] and end in tanh; `key` is that of the images,
+for dropout: None switches it off. Critics take [N, H, W, C] and return scores, unbounded, high for real images.
+Comments show shapes at the filters of the papers, F = `filters`.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.ops import layers, randomness
@@ -13,24 +17,43 @@ from common.ops.layers import ABSENT, TRAINED, Norm, conv, deconv, pad
 
 DUALGAN_NORM = Norm("instance_affine", epsilon=1e-6)
 DUALGAN_DROPOUTS = 3  # decoders with dropout, from the innermost
+Activation: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # what is done to the input of a convolution
+Initializer: TypeAlias = "Callable[..., tf.Tensor]"
 
 
-def resnet(images, channels, filters, blocks, norm, dropout=0.0, key=None):
+def resnet(
+    images: tf.Tensor,
+    channels: int,
+    filters: int,
+    blocks: int,
+    norm: Norm,
+    dropout: float = 0.0,
+    key: tf.Tensor | None = None,
+) -> tf.Tensor:
     """CycleGAN's generator: halves twice, adds residuals, doubles twice (Johnson et al., 2016; Zhu et al., 2017).
 
     H and W are multiples of 4. Padding as in PyTorch. Dropout is in the middle of each block.
     """
     weights = randomness.normal_initializer(0.0, 0.02)
-    x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="CONSTANT")
+    x = _encoder_and_blocks(images, filters, blocks, norm, dropout, key=key, margins="CONSTANT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
             before = None if level == 1 else tf.nn.relu
+            # level 1: [N, H/2, W/2, 2F], level 0: [N, H, W, F]
             x = norm(deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True, before=before))
     with tf.variable_scope("out"):
         return layers.tanh(conv(x, channels, 7, 1, weights, TRAINED, "VALID", _relu_and_margin(3, "REFLECT")))
 
 
-def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
+def unet(
+    images: tf.Tensor,
+    channels: int,
+    filters: int,
+    depth: int,
+    norm: Norm,
+    dropout: float = 0.0,
+    key: tf.Tensor | None = None,
+) -> tf.Tensor:
     """pix2pix's generator: halves `depth` times, doubles as often, and skips across (Isola et al., 2017).
 
     As in PyTorch's CycleGAN and pix2pix: kernels of 4, skip before decoder, no norm in the first
@@ -43,22 +66,30 @@ def unet(images, channels, filters, depth, norm, dropout=0.0, key=None):
         with tf.variable_scope(f"down_{level}"):
             normed = 0 < level < depth - 1
             bias, before = norm.bias if normed else plain, _leaky_and_margin(1) if level else _margin(1)
-            x = conv(x, _width(filters, level), 4, 2, weights, bias, "VALID", before)
+            x = conv(x, _width(filters, level), 4, 2, weights, bias, "VALID", before)  # half the sides
             x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
         with tf.variable_scope(f"up_{level}"):
-            x = norm(deconv(x, _width(filters, level), 4, weights, norm.bias, before=tf.nn.relu))
+            x = norm(deconv(x, _width(filters, level), 4, weights, norm.bias, before=tf.nn.relu))  # of skips[level]
             if dropout and key is not None and 3 <= level < depth - 2:
                 x = layers.dropout(x, dropout, key)
-            x = tf.concat([skips[level], x], axis=-1)
+            x = tf.concat([skips[level], x], axis=-1)  # twice the channels
     with tf.variable_scope("out"):
         return layers.tanh(deconv(x, channels, 4, weights, before=tf.nn.relu))
 
 
-def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None):
+def resnet_tfgan(
+    images: tf.Tensor,
+    channels: int,
+    filters: int,
+    blocks: int,
+    norm: Norm,
+    dropout: float = 0.0,
+    key: tf.Tensor | None = None,
+) -> tf.Tensor:
     """The same as TF-GAN has it: reflected margins throughout, and on the way up biases instead of norms."""
-    x = _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins="REFLECT")
+    x = _encoder_and_blocks(images, filters, blocks, norm, dropout, key=key, margins="REFLECT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
             before = None if level == 1 else tf.nn.relu
@@ -68,7 +99,9 @@ def resnet_tfgan(images, channels, filters, blocks, norm, dropout=0.0, key=None)
         return layers.tanh(conv(x, channels, 7, 1, weights, ABSENT, "VALID", _relu_and_margin(3, "REFLECT")))
 
 
-def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
+def patch_critic(
+    images: tf.Tensor, filters: int, n_layers: int, norm: Norm, *, margin: int = 1, mode: str = "CONSTANT"
+) -> tf.Tensor:
     """PatchGAN (Isola et al., 2017): a score a patch; at 3 layers of 70 pixels, at 1, 2, 4, 5 of 16, 34, 142, 286.
 
     `margin` pixels of `mode` (see layers.pad) are put around the input of each convolution: in PyTorch
@@ -76,19 +109,19 @@ def patch_critic(images, filters, n_layers, norm, margin=1, mode="CONSTANT"):
     """
     weights = randomness.normal_initializer(0.0, 0.02)
 
-    def convolved(x, outputs, stride, bias=TRAINED):
+    def convolved(x: tf.Tensor, outputs: int, stride: int, bias: str = TRAINED) -> tf.Tensor:
         return conv(x, outputs, 4, stride, weights, bias, "VALID", _leaky_and_margin(margin, mode))
 
     with tf.variable_scope("down_0"):
-        x = conv(images, filters, 4, 2, weights, TRAINED, "VALID", _margin(margin, mode))
+        x = conv(images, filters, 4, 2, weights, TRAINED, "VALID", _margin(margin, mode))  # [N, H/2, W/2, F]
     for level in range(1, n_layers + 1):
         with tf.variable_scope(f"down_{level}"):
             x = norm(convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias))
     with tf.variable_scope("out"):
-        return convolved(x, 1, 1)
+        return convolved(x, 1, 1)  # [N, H/8 - 2, W/8 - 2, 1] at 3 layers
 
 
-def patch_sides(size, n_layers, margin=1):
+def patch_sides(size: int, n_layers: int, margin: int = 1) -> list[int]:
     """The sides of a PatchGAN's maps, of an image of `size` and after every convolution; less than 1: there is none."""
     sides = [size]
     for stride in (*[2] * n_layers, 1, 1):
@@ -96,7 +129,7 @@ def patch_sides(size, n_layers, margin=1):
     return sides
 
 
-def pixel_critic(images, filters, norm):
+def pixel_critic(images: tf.Tensor, filters: int, norm: Norm) -> tf.Tensor:
     """A score a pixel, of its colour alone (Isola et al., 2017: the 1x1 PatchGAN)."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("first"):
@@ -104,10 +137,21 @@ def pixel_critic(images, filters, norm):
     with tf.variable_scope("second"):
         x = tf.nn.leaky_relu(norm(conv(x, 2 * filters, 1, 1, weights, norm.bias)), 0.2)
     with tf.variable_scope("out"):
-        return conv(x, 1, 1, 1, weights, TRAINED if norm.bias != ABSENT else ABSENT)
+        return conv(x, 1, 1, 1, weights, TRAINED if norm.bias != ABSENT else ABSENT)  # [N, H, W, 1]
 
 
-def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottleneck=True, dropout=0.0, key=None):
+def dualgan_unet(
+    images: tf.Tensor,
+    channels: int,
+    filters: int,
+    depth: int,
+    *,
+    outer: int = 5,
+    inner: int = 3,
+    norm_bottleneck: bool = True,
+    dropout: float = 0.0,
+    key: tf.Tensor | None = None,
+) -> tf.Tensor:
     """DualGAN's U-Net: halves `depth` times, doubles as often, and skips across.
 
     As in the code of Yi et al., 2017 (arxiv.org/abs/1704.02510), version of 2020: decoder before
@@ -133,26 +177,44 @@ def dualgan_unet(images, channels, filters, depth, outer=5, inner=3, norm_bottle
             x = norm(deconv(x, _width(filters, level), inner, up, norm.bias, before=tf.nn.relu))
             if dropout and key is not None and level >= depth - 1 - DUALGAN_DROPOUTS:
                 x = layers.dropout(x, dropout, key)
-            x = tf.concat([x, skips[level]], axis=-1)
+            x = tf.concat([x, skips[level]], axis=-1)  # twice the channels
     with tf.variable_scope("out"):
         return layers.tanh(deconv(x, channels, outer, up, before=tf.nn.relu))
 
 
-def dualgan_global_critic(images, filters, norm, strides=(2, 2, 2, 2, 2), inner=3, outer=5):
+def dualgan_global_critic(
+    images: tf.Tensor,
+    filters: int,
+    norm: Norm,
+    strides: Sequence[int] = (2, 2, 2, 2, 2),
+    *,
+    inner: int = 3,
+    outer: int = 5,
+) -> tf.Tensor:
     """DualGAN's critic of whole images: convolutions, then one score an image, [N, 1]."""
-    x = _dualgan_convolutions(images, filters, norm, strides, inner, outer)
+    x = _dualgan_convolutions(images, filters, norm, strides, inner=inner, outer=outer)
     with tf.variable_scope("out"):
         return layers.linear(x, 1, randomness.normal_initializer(0.0, 0.02))
 
 
-def dualgan_patch_critic(images, filters, norm, strides=(2, 2, 2, 2, 2, 2), inner=3, outer=5):
+def dualgan_patch_critic(
+    images: tf.Tensor,
+    filters: int,
+    norm: Norm,
+    strides: Sequence[int] = (2, 2, 2, 2, 2, 2),
+    *,
+    inner: int = 3,
+    outer: int = 5,
+) -> tf.Tensor:
     """DualGAN's critic of patches: a score a patch, [N, h, w, 1]; with the default strides, of 129 pixels."""
-    x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner, outer)
+    x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner=inner, outer=outer)
     with tf.variable_scope("out"):
         return conv(x, 1, inner, strides[-1], randomness.truncated_normal_initializer(0.02))
 
 
-def _dualgan_convolutions(x, filters, norm, strides, inner, outer):
+def _dualgan_convolutions(
+    x: tf.Tensor, filters: int, norm: Norm, strides: Sequence[int], *, inner: int, outer: int
+) -> tf.Tensor:
     """An instance norm of a map of 1x1 would leave nothing of it, and is left out."""
     weights = randomness.truncated_normal_initializer(0.02)
     for level, stride in enumerate(strides):
@@ -171,23 +233,34 @@ def _dualgan_convolutions(x, filters, norm, strides, inner, outer):
     return x
 
 
-def _halved_twice_and_changed(images, filters, blocks, norm, dropout, key, margins):
+def _encoder_and_blocks(
+    images: tf.Tensor,
+    filters: int,
+    blocks: int,
+    norm: Norm,
+    dropout: float,
+    *,
+    key: tf.Tensor | None,
+    margins: str,
+) -> tf.Tensor:
     """The way down of a ResNet and its blocks; `margins` is the mode of the padding on the way down."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("in"):
-        x = norm(conv(images, filters, 7, 1, weights, norm.bias, "VALID", _margin(3, "REFLECT")))
+        x = norm(conv(images, filters, 7, 1, weights, norm.bias, "VALID", _margin(3, "REFLECT")))  # [N, H, W, F]
     for level in (1, 2):
         with tf.variable_scope(f"down_{level}"):
             before = _relu_and_margin(1, margins)
             x = norm(conv(x, filters * 2**level, 3, 2, weights, norm.bias, "VALID", before))
-    x = tf.nn.relu(x)
+    x = tf.nn.relu(x)  # [N, H/4, W/4, 4F]
     for block in range(blocks):
         with tf.variable_scope(f"block_{block}"):
-            x = x + _residual(x, filters * 4, weights, norm, dropout, key)
+            x = x + _residual(x, filters * 4, weights, norm, dropout, key=key)
     return x
 
 
-def _residual(x, filters, weights, norm, dropout, key):
+def _residual(
+    x: tf.Tensor, filters: int, weights: Initializer, norm: Norm, dropout: float, *, key: tf.Tensor | None
+) -> tf.Tensor:
     with tf.variable_scope("first"):
         x = norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _margin(1, "REFLECT")))
         if dropout and key is not None:  # of what is positive and of what is not alike: ReLU may come after it
@@ -196,52 +269,53 @@ def _residual(x, filters, weights, norm, dropout, key):
         return norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _relu_and_margin(1, "REFLECT")))
 
 
-def _margin(margin, mode="CONSTANT"):
+def _margin(margin: int, mode: str = "CONSTANT") -> Activation:
     return lambda x: pad(x, margin, mode)
 
 
-def _relu_and_margin(margin, mode="CONSTANT"):
+def _relu_and_margin(margin: int, mode: str = "CONSTANT") -> Activation:
     return lambda x: pad(tf.nn.relu(x), margin, mode)
 
 
-def _leaky(x):
+def _leaky(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.leaky_relu(x, 0.2)
 
 
-def _leaky_and_margin(margin, mode="CONSTANT"):
+def _leaky_and_margin(margin: int, mode: str = "CONSTANT") -> Activation:
     return lambda x: pad(_leaky(x), margin, mode)
 
 
-def _width(filters, level):
+def _width(filters: int, level: int) -> int:
     return filters * min(2**level, 8)
 
 
 class Generator(NamedTuple):
     """A generator by name."""
 
-    network: Callable  # (images, channels, filters, norm=, dropout=, key=) -> images
+    network: Callable[..., tf.Tensor]  # (images, channels, filters, norm=, dropout=, key=) -> images
     multiple: int  # must divide H and W
+    has_skips: bool = False  # over all its layers
 
 
-def _resnet_of(blocks):
-    return Generator(lambda *images, **more: resnet(*images, blocks=blocks, **more), multiple=4)
+def _resnet_of(blocks: int) -> Generator:
+    return Generator(functools.partial(resnet, blocks=blocks), multiple=4)
 
 
-def _unet_of(depth):
-    return Generator(lambda *images, **more: unet(*images, depth=depth, **more), multiple=2**depth)
+def _unet_of(depth: int) -> Generator:
+    return Generator(functools.partial(unet, depth=depth), multiple=2**depth, has_skips=True)
 
 
 GENERATORS = {
     "resnet_9blocks": _resnet_of(9),
     "resnet_6blocks": _resnet_of(6),
-    "resnet_tfgan": Generator(lambda *images, **more: resnet_tfgan(*images, blocks=6, **more), multiple=4),
+    "resnet_tfgan": Generator(functools.partial(resnet_tfgan, blocks=6), multiple=4),
     "unet_256": _unet_of(8),
     "unet_128": _unet_of(7),
     "unet_64": _unet_of(6),
 }
-CRITICS = {
+CRITICS: dict[str, Callable[[tf.Tensor, int, int, Norm], tf.Tensor]] = {
     "patch": patch_critic,
-    "patch_lua": lambda *images: patch_critic(*images, margin=2),
-    "patch_tfgan": lambda *images: patch_critic(*images, margin=2, mode="REFLECT"),
+    "patch_lua": functools.partial(patch_critic, margin=2),
+    "patch_tfgan": functools.partial(patch_critic, margin=2, mode="REFLECT"),
     "pixel": lambda images, filters, n_layers, norm: pixel_critic(images, filters, norm),
 }

@@ -1,7 +1,10 @@
 """Duals made of the networks of CycleGAN and pix2pix, chosen by name."""
 
+from __future__ import annotations
+
 import dataclasses
 
+from common import tensorflow as tf
 from common.dual import networks
 from common.dual.dual import Dual
 from common.errors import UserError
@@ -45,25 +48,25 @@ class PublishedNetworks(Dual):
         0.5, "Adam: b in mean = b x itself + (1 - b) x gradient; the squares' is 0.999.", minimum=0.0
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         multiple = self.multiple
         if self.image_size % multiple:
             near = max(multiple, round(self.image_size / multiple) * multiple)
-            fits = [name for name, each in networks.GENERATORS.items() if self.image_size % each.multiple == 0]
+            fits = [name for name, known in networks.GENERATORS.items() if self.image_size % known.multiple == 0]
             raise UserError(
                 f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
             )
 
         if not self._fits(self.n_layers):
-            fits = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
+            n_layers = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
             raise UserError(
                 f"A critic of --n_layers {self.n_layers} halves images of --image_size {self.image_size} until nothing"
-                f" is left. Use --n_layers {fits}, or --netD pixel."
+                f" is left. Use --n_layers {n_layers}, or --netD pixel."
             )
 
-    def _fits(self, n_layers):
+    def _fits(self, n_layers: int) -> bool:
         """Whether a critic of so many layers finds something to see in every map."""
         margin = {"pixel": 0, "patch": 1}.get(self.netD, 2)
         *maps, scores = networks.patch_sides(self.image_size, n_layers, margin)
@@ -71,26 +74,34 @@ class PublishedNetworks(Dual):
         return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
 
     @property
-    def multiple(self):
+    def multiple(self) -> int:
         """4 for ResNets, for U-Nets a factor of two for each halving."""
         return networks.GENERATORS[self.netG].multiple
 
     @property
-    def smallest(self):
+    def dropout_rate(self) -> float:
+        """As --dropout is."""
+        return self.dropout
+
+    @property
+    def flags_without_skips(self) -> str:
+        """A ResNet instead of a U-Net."""
+        return "--netG resnet_9blocks" if networks.GENERATORS[self.netG].has_skips else ""
+
+    @property
+    def smallest(self) -> int:
         """At 4 pixels the innermost map of a ResNet has one, and cannot be mirrored."""
         return max(8, self.multiple)
 
-    def generator(self, images, channels, key):
-        network, norm = (
-            networks.GENERATORS[self.netG].network,
-            self._norm(self.norm)._replace(epsilon=self.norm_epsilon),
-        )
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
+        network, norm = networks.GENERATORS[self.netG].network, self._norm(self.norm)
+        norm = norm._replace(epsilon=self.norm_epsilon)
         return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)
 
-    def critic(self, images, given):
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         del given
         return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, self._norm(self.norm_D))
 
-    def _norm(self, name):
+    def _norm(self, name: str) -> layers.Norm:
         norm = layers.published_norm(name)
         return norm if self.norm_bias or norm.bias != layers.INERT else norm._replace(bias=layers.ABSENT)

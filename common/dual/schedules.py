@@ -4,43 +4,47 @@
 n_epochs_decay). They never depend on where a run stops.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 from common import tensorflow as tf
 
 
-def linear(epoch, constant, decay):
+def linear(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """1 - max(0, epoch - 1 + 1 - n) / (d + 1): PyTorch's CycleGAN and CUT as of 2025."""
     return 1.0 - tf.maximum(0.0, epoch - constant) / (decay + 1.0)
 
 
-def linear_early(epoch, constant, decay):
+def linear_early(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """The same one epoch earlier, 0 in the last: PyTorch's CycleGAN of 2019 to 2024, by updating before an epoch."""
     return linear(epoch + 1.0, constant, decay)
 
 
-def linear_torch(epoch, constant, decay):
+def linear_torch(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """1 - max(0, epoch - 1 - n) / d: the Lua code, which lowers the rate after each epoch past n."""
     return 1.0 - tf.maximum(0.0, epoch - 1.0 - constant) / max(decay, 1)
 
 
-def step(epoch, constant, decay):
+def step(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """A tenth after every 50 epochs."""
     del constant, decay
     return 0.1 ** tf.floor((epoch - 1.0) / 50.0)
 
 
-def cosine(epoch, constant, decay):
+def cosine(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """From 1 to 0 along half a cosine, over the constant epochs alone, as PyTorch's CycleGAN has it."""
     del decay
     return 0.5 * (1.0 + tf.cos(3.141592653589793 * (epoch - 1.0) / constant))
 
 
-def constant(epoch, constant, decay):
+def constant(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
     """Always 1."""
     del constant, decay
     return tf.ones_like(epoch)
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
     "constant": constant,
     "linear": linear,
     "linear_early": linear_early,

@@ -30,7 +30,7 @@ def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
             raise UserError(
                 f"--n_samples {how.n_samples} would be equal to each other: this run draws no noise when it is used"
                 f" (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"
-                f" {getattr(trained.dual, 'dropout', 0.0):g})."
+                f" {trained.dual.dropout_rate:g})."
             )
         step = trained.restore(how.checkpoint)
         _remove_earlier(run_dir, trained.ways)

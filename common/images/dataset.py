@@ -12,6 +12,7 @@ import tqdm
 from common import settings
 from common.errors import UserError
 from common.images import check, files, folders, labels, measure, toy
+from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.settings import FREE, setting
@@ -138,6 +139,14 @@ class Images:
             Loader(paths, domains[name], room, smallest, self._half(name), self._skip)
             for name, paths in zip("AB", files)
         ]
+
+    def training_data(self, dual, files, domains):
+        """The TrainingData of `files`, of training_files, whose images are of `domains`, for `dual`.
+
+        Raises UserError if `dual` needs pairs and there are none.
+        """
+        loaders, partners = self.loaders(dual, files, domains), self.partners(dual, files)
+        return TrainingData(files, domains, loaders, partners, self.images_in_epoch(files))
 
     def partners(self, dual, files):
         """The position in B of each image of A's partner, int64 [|A|]; -1: it comes without one."""

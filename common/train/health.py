@@ -6,11 +6,17 @@ seen, since when and what to do, or None. It says so of every row that shows it:
 Windows are counted in steps, so that they are as long however often a row is logged, and have ROWS rows at least.
 """
 
+from __future__ import annotations
+
 import collections
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
+
+from common.dual import Dual
 
 ROWS = 20  # of the log that a mean is over, at least
 SHORT, LONG = 200, 1000  # steps of windows
@@ -32,19 +38,29 @@ class Row(NamedTuple):
 
     step: int
     left: int  # steps after it
-    values: dict  # by name: losses, measures and learning rates
-    thumbnails: dict  # direction -> [3, 4, 4], luminance in [-1, 1]: of an image, its fake, and one of the target's
+    values: Mapping[str, float]  # losses, measures and learning rates by name
+    thumbnails: Mapping[str, npt.NDArray[np.float32]]  # "A2B" -> [3, 4, 4], luminance in [-1, 1]: see step.Step
     seconds: float  # since the training began, or went on
     waited: float  # of these, waiting for images
+
+
+class Watcher(Protocol):
+    """Looks out for one state."""
+
+    name: str
+
+    def __call__(self, row: Row) -> str | None:
+        """What was seen, since when and what to do; None: it does not show in this row."""
 
 
 class Window:
     """The last `rows` values that were added, after the first `skipped`."""
 
-    def __init__(self, rows, skipped=0):
-        self._kept, self._skipped = collections.deque(maxlen=rows), skipped
+    def __init__(self, rows: int, skipped: int = 0) -> None:
+        self._kept: collections.deque[tuple[int, Any]] = collections.deque(maxlen=rows)
+        self._skipped = skipped
 
-    def add(self, step, value):
+    def add(self, step: int, value: Any) -> bool:
         """Takes up the value of a step; returns whether the window is full."""
         if self._skipped:
             self._skipped -= 1
@@ -53,28 +69,32 @@ class Window:
         return len(self._kept) == self._kept.maxlen
 
     @property
-    def since(self):
+    def since(self) -> int:
         """The step of its first value."""
         return self._kept[0][0]
 
     @property
-    def values(self):
+    def values(self) -> npt.NDArray[Any]:
         """The values as an array, oldest first."""
         return np.array([value for _, value in self._kept])
 
 
-def watchers(dual, log_every=10):
-    """Those of the states that `dual` can be in, when every so manieth step is logged."""
+def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
+    """Watchers of the states that `dual` can be in, when every `log_every`-th step is logged."""
     short, long = (max(ROWS, steps // log_every) for steps in (SHORT, LONG))
-    found = [LearningRateZero("generator", dual.lr_G), LearningRateZero("critic", dual.lr_D), DataStarving(long // 2)]
+    chosen: list[Watcher] = [
+        LearningRateZero("generator", dual.lr_G),
+        LearningRateZero("critic", dual.lr_D),
+        DataStarving(long // 2),
+    ]
     for name in dual.directions:
         critic = CriticWinning if dual.gan_loss in CHANCE else CriticRunningAway
-        found += [critic(name, dual, long), LowDiversity(name, dual, skipped=long)]
+        chosen += [critic(name, dual, long), LowDiversity(name, dual, skipped=long)]
         if dual.channels_A == dual.channels_B and not dual.begins_as_identity:
-            found.append(CopyingInput(name, dual, short))
-        if dual.channels_A == dual.channels_B and hasattr(dual, "lambda_identity"):
-            found.append(ColourInversion(name, dual.lambda_identity, short))
-    return found
+            chosen.append(CopyingInput(name, dual, short))
+        if dual.channels_A == dual.channels_B and dual.identity_weight is not None:
+            chosen.append(ColourInversion(name, dual.identity_weight, short))
+    return chosen
 
 
 class ColourInversion:
@@ -83,13 +103,15 @@ class ColourInversion:
     Networks that undo each other may settle there: no cycle loss sees it.
     """
 
-    def __init__(self, direction, lambda_identity, rows):
+    def __init__(self, direction: str, lambda_identity: float, rows: int) -> None:
         self.name = f"{direction}/colour inversion"
         self._direction, self._lambda_identity, self._window = direction, lambda_identity, Window(rows)
 
-    def __call__(self, row):
-        found = row.values.get(f"{self._direction}/generator/{MEASURE}")
-        if found is None or not self._window.add(row.step, found) or (mean := self._window.values.mean()) > INVERTED:
+    def __call__(self, row: Row) -> str | None:
+        correlation = row.values.get(f"{self._direction}/generator/{MEASURE}")
+        if correlation is None or not self._window.add(row.step, correlation):
+            return None
+        if (mean := self._window.values.mean()) > INVERTED:
             return None
         more = max(0.5, 2 * self._lambda_identity)
         return (
@@ -106,19 +128,21 @@ class CopyingInput:
     It is the least of cycle and identity losses, from which the game may fail to lead away.
     """
 
-    def __init__(self, direction, dual, rows):
+    def __init__(self, direction: str, dual: Dual, rows: int) -> None:
         self.name, self._direction, self._window = f"{direction}/copying its input", direction, Window(rows)
-        identity = getattr(dual, "lambda_identity", 0.0)
-        cures = [f"--lambda_identity {identity / 5:g}"] if identity else []
-        cures += ["--netG resnet_9blocks, which has no skips to copy through"] * ("unet" in getattr(dual, "netG", ""))
+        cures = [f"--lambda_identity {dual.identity_weight / 5:g}"] if dual.identity_weight else []
+        if flags := dual.flags_without_skips:
+            cures.append(f"{flags}, which has no skips to copy through")
         cures += [
             f"crops that are a smaller part of the images than --load_size {dual.load_size or dual.image_size} makes"
         ]
         self._cures = ", or ".join(cures)
 
-    def __call__(self, row):
-        found = row.values.get(f"{self._direction}/generator/{DISTANCE}")
-        if found is None or not self._window.add(row.step, found) or (mean := self._window.values.mean()) >= COPIED:
+    def __call__(self, row: Row) -> str | None:
+        distance = row.values.get(f"{self._direction}/generator/{DISTANCE}")
+        if distance is None or not self._window.add(row.step, distance):
+            return None
+        if (mean := self._window.values.mean()) >= COPIED:
             return None
         return (
             f"at step {row.step:,} {self._direction} copies its input: what comes out differs from it by {mean:.2%} of"
@@ -134,13 +158,13 @@ class CriticWinning:
     dual makes half of it small. A loss below 0 is of another game, and is passed over.
     """
 
-    def __init__(self, direction, dual, rows):
+    def __init__(self, direction: str, dual: Dual, rows: int) -> None:
         self.name, self._direction, self._window = f"{direction}/critic winning", direction, Window(rows)
         self._game, self._cure = dual.gan_loss, against_the_critic(dual)
 
-    def __call__(self, row):
-        found = row.values.get(f"{self._direction}/critic/adversarial")
-        if found is None or not self._window.add(row.step, found):
+    def __call__(self, row: Row) -> str | None:
+        loss = row.values.get(f"{self._direction}/critic/adversarial")
+        if loss is None or not self._window.add(row.step, loss):
             return None
         mean, chance = self._window.values.mean(), CHANCE[self._game]
         if not 0.0 <= mean < WON * chance:
@@ -163,11 +187,11 @@ class CriticRunningAway:
     with nothing has a margin that grows.
     """
 
-    def __init__(self, direction, dual, rows):
+    def __init__(self, direction: str, dual: Dual, rows: int) -> None:
         self.name, self._direction = f"{direction}/critic winning", direction
         self._window, self._cure = Window(rows, skipped=rows), against_the_critic(dual)
 
-    def __call__(self, row):
+    def __call__(self, row: Row) -> str | None:
         names = (f"{self._direction}/critic/margin", f"{self._direction}/generator/adversarial")
         if not all(name in row.values for name in names):
             return None
@@ -193,24 +217,24 @@ class LowDiversity:
     the spread of fakes: what is found is no less than it seems.
     """
 
-    def __init__(self, direction, dual, skipped):
+    def __init__(self, direction: str, dual: Dual, skipped: int) -> None:
         self.name, self._direction, self._window = f"{direction}/low diversity", direction, Window(ROWS, skipped)
         other = "" if dual.gan_loss == "wgan-gp" else ", or --gan_loss wgan-gp"
         self._cure = f"another --seed, lower --lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}{other}"
 
-    def __call__(self, row):
+    def __call__(self, row: Row) -> str | None:
         if f"{self._direction}/generator/{MEASURE}" not in row.values or self._direction not in row.thumbnails:
             return None
         if not self._window.add(row.step, row.thumbnails[self._direction]):
             return None
         seen = self._window.values
-        taken, made, target = np.abs(seen - seen.mean(axis=0)).mean(axis=(0, 2, 3))
-        least = min(taken, target)
-        if least < LEAST or made >= ALIKE * least:
+        real, fake, target = np.abs(seen - seen.mean(axis=0)).mean(axis=(0, 2, 3))
+        least = min(real, target)
+        if least < LEAST or fake >= ALIKE * least:
             return None
         return (
             f"at step {row.step:,} {self._direction} makes nearly the same of every image: fakes differ"
-            f" {made / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}. If"
+            f" {fake / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}. If"
             f" samples/ show that, begin again in another --run_dir with {self._cure}."
         )
 
@@ -218,17 +242,17 @@ class LowDiversity:
 class LearningRateZero:
     """The learning rate of a role is 0 while steps remain."""
 
-    def __init__(self, role, given):
-        self.name, self._role, self._given = f"{role}/learning rate zero", role, given
+    def __init__(self, role: str, initial_rate: float) -> None:
+        self.name, self._role, self._initial_rate = f"{role}/learning rate zero", role, initial_rate
 
-    def __call__(self, row):
+    def __call__(self, row: Row) -> str | None:
         if row.values.get(f"learning_rate/{self._role}", 1.0) > 0.0 or not row.left:
             return None
         flag = "--lr_G" if self._role == "generator" else "--lr_D"
         cure = (
             "The schedule has ended: end the training here, or begin again in another --run_dir with more --n_epochs"
             " or --n_epochs_decay."
-            if self._given
+            if self._initial_rate
             else f"It was given so, by {flag} 0: begin again in another --run_dir with a rate above it."
         )
         return (
@@ -245,10 +269,10 @@ class DataStarving:
 
     name = "data starving"
 
-    def __init__(self, rows):
+    def __init__(self, rows: int) -> None:
         self._window = Window(rows + 1, skipped=ROWS)
 
-    def __call__(self, row):
+    def __call__(self, row: Row) -> str | None:
         if not self._window.add(row.step, (row.seconds, row.waited)):
             return None
         seconds, waited = self._window.values[-1] - self._window.values[0]
@@ -261,7 +285,7 @@ class DataStarving:
         )
 
 
-def against_the_critic(dual):
+def against_the_critic(dual: Dual) -> str:
     """What holds the critics of `dual` back, as flags."""
     fewer = "--n_critic 1" if dual.n_critic > 1 else f"--n_gen {dual.n_gen + 1}"
     other = f"--lambda_gp {2 * dual.lambda_gp or 10:g}" if dual.gan_loss == "wgan-gp" else "--gan_loss wgan-gp"

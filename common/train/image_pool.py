@@ -1,16 +1,20 @@
-"""The image pool: fakes of before, kept in the graph, so that critics do not forget them."""
+"""The image pool: earlier fakes, kept in the graph, so that critics do not forget them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.ops import randomness
 
 
-def recall(name, images, size, key):
+def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tuple[tf.Tensor, tf.Operation]:
     """(what the critic is to see instead of `images` [N, S, S, C], the op that remembers them).
 
     Image by image (Shrivastava et al., 2017, arxiv.org/abs/1612.07828, as in PyTorch's
     CycleGAN): while the pool `name` has room, an image is stored and comes back itself; then,
-    by a coin of its row of `key`, either it comes back itself, or an image of before that it
+    by a coin of its row of `key`, either it comes back itself, or an earlier image that it
     replaces does. The pool, `size` images, is variables, and so in the checkpoint.
     """
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
@@ -18,7 +22,8 @@ def recall(name, images, size, key):
         count = _variable("count", [], tf.int64)
     images = tf.stop_gradient(images)
     coins = randomness.uniform(randomness.fold(key, "pool"), [2])
-    recalled, done = [], []
+    recalled: list[tf.Tensor] = []
+    done: list[tf.Tensor | tf.Operation] = []
     for image, coin in zip(tf.unstack(images), tf.unstack(coins)):
         with tf.control_dependencies(done):
             stored = count.read_value()
@@ -36,6 +41,6 @@ def recall(name, images, size, key):
     return tf.stack(recalled), tf.group(*done)
 
 
-def _variable(name, shape, dtype):
+def _variable(name: str, shape: Sequence[int], dtype: tf.DType) -> tf.Variable:
     collections = [tf.GraphKeys.GLOBAL_VARIABLES, distribute.PER_PROCESS]
     return tf.get_variable(name, shape, dtype, tf.zeros_initializer(), trainable=False, collections=collections)

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from threading import Event
 from typing import NamedTuple
+
+from absl import logging
 
 from common import report
 from common import tensorflow as tf
 from common.cluster import distribute
+from common.dual import Dual
 from common.errors import NotFinite, UserError
 from common.evaluate.selection import Evaluations
-from common.images import pipeline
+from common.images import Images, pipeline
+from common.images.data import TrainingData
 from common.run import Run
-from common.run.checkpoints import Checkpoints
-from common.run.folder import config_path
-from common.train import recovery, samples, step
+from common.run.folder import config_path, record_run
+from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
-
-
-class Graph(NamedTuple):
-    """All that a session runs to train; the graph is finalized."""
-
-    step: step.Step
-    batch: pipeline.Batch
-    start: tf.Tensor  # placeholder: the global sample index of the first image that `begin` will read
-    begin: tf.Operation
-    count: tf.Operation  # sets the counters to what they are there
-    samples: samples.Samples
-    ways: list  # of walk.Way, to evaluate
-    initialize: tf.Operation
-    checkpoints: Checkpoints
+from common.train.recovery import Recovery, refuse_not_finite
 
 
 class Training(NamedTuple):
-    """What the loop has at hand."""
+    """A training that is under way."""
 
     session: tf.Session
     graph: Graph
-    loaders: list
-    dual: object
+    data: TrainingData
+    dual: Dual
+    images: Images
     run: Run
+    group: distribute.Alone  # the processes that train together; the chief alone writes, except for checkpoints
     evaluations: Evaluations | None  # of the chief
-    monitor: Monitor | Silent
-    group: distribute.Alone  # the processes that train together; the chief alone writes, but for checkpoints
-    record: Callable  # () -> writes config.json
-    taken_over: Callable  # () -> whether another training has made the run folder its own
+    taken_over: Callable[[], bool]  # whether another training has made the run folder its own
+
+    def record(self) -> list[str]:
+        """Writes config.json; see record_run."""
+        data = self.data
+        return record_run(self.run, self.dual, self.images, data.files, data.domains, processes=self.group.size)
 
 
 class Verdict(NamedTuple):
@@ -56,105 +50,118 @@ class Verdict(NamedTuple):
     ends: bool = False  # nothing improves any more
 
 
-def loop(training, numbers, stopped):
-    """Takes the steps of `numbers`, until `stopped` is set or nothing improves; returns the last one taken.
+def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped: Event) -> int:
+    """Takes the steps `numbers`, until `stopped` is set or nothing improves; returns the last one taken.
 
     Of several processes, all end after the same step, in whichever `stopped` is set.
     """
-    run, group, number = training.run, training.group, None
-    recovering = recovery.Recovery(training)
+    run, group, number = training.run, training.group, numbers.start
+    recovery = Recovery(
+        training.session, training.graph, training.data, training.dual, run, monitor=monitor, group=group
+    )
     for number in numbers:
         last = number == numbers[-1]
-        due = run.eval_every and (number % run.eval_every == 0 or last)
+        due = bool(run.eval_every and (number % run.eval_every == 0 or last))
         try:
-            asked = _take_step(training, number, stopped)
+            asked = _take_step(training, monitor, number, stopped)
             group.refuse_difference(training.session, number)
-            found = _evaluate(training, number, stopped) if due else Verdict()
-            ends = last or asked or found.stop or found.ends
-            if number % run.save_every == 0 or ends or found.best:
+            verdict = _evaluate(training, number, stopped) if due else Verdict()
+            ends = last or asked or verdict.stop or verdict.ends
+            if number % run.save_every == 0 or ends or verdict.best:
                 group.progress(slow=True)
                 _save(training, number)
-                recovering.saved()
+                recovery.saved()
         except NotFinite as error:
             group.progress(slow=True)
-            recovering.recover(error, number)
-            found = _evaluate(training, number, stopped) if due else Verdict()
-            ends = last or found.stop or found.ends or (group.size == 1 and stopped.is_set())
-        group.progress(slow=number % run.sample_every == 0 or ends)
-        if group.is_chief and (number % run.sample_every == 0 or last):
-            _write_samples(training, number)
-        if group.is_chief and (number % run.sample_every == 0 or ends):
+            recovery.recover(error, number)
+            verdict = _evaluate(training, number, stopped) if due else Verdict()
+            ends = last or verdict.stop or verdict.ends or (group.size == 1 and stopped.is_set())
+        sampled = number % run.sample_every == 0
+        group.progress(slow=sampled or ends)
+        if group.is_chief and (sampled or last):
+            _write_samples(training, monitor, number)
+        if group.is_chief and (sampled or ends):
             write_report(run)
         if ends:
             break
     return number
 
 
-def _evaluate(training, number, stopped):
+def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
     """Evaluates step `number`, unless `stopped` is set before; where that fails, saves it, and raises what failed."""
     training.graph.checkpoints.refuse_not_finite(training.session, number)
-    failures = []
+    failures: list[UserError] = []
 
-    def work(stopped):
+    def work(stopped: distribute.Listening) -> tuple[bool, bool, bool]:
+        evaluations = _evaluations(training)
         try:
-            training.evaluations.at(number, stopped)
+            evaluations.at(number, stopped)
         except UserError as error:
             failures.append(error)
-        return bool(failures), training.evaluations.is_best(number), bool(training.evaluations.ended)
+        return bool(failures), evaluations.is_best(number), bool(evaluations.ended)
 
-    stop, failed, *found = distribute.while_chief_works(training.group, training.session, stopped, work)
+    stop, failed, best, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
     if failed:
         _save(training, number)
     if failures:
         raise failures[0]
-    return Verdict(stop, *found)
+    return Verdict(stop, best, ends)
 
 
-def catch_up(training, done, total, stopped):
-    """Evaluates the step that is gone on from, if it stopped before that was done; returns whether to go on."""
+def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
+    """Evaluates the step that is resumed from, if it stopped before that was done; returns whether to go on."""
     every = training.run.eval_every
     if not (every and done and (done % every == 0 or done == total)):
         return True
 
-    def work(stopped):
-        had = training.evaluations.has(done)
-        if not had:
-            training.evaluations.at(done, stopped)
-        return False, False, not had and bool(training.evaluations.ended)
+    def work(stopped: distribute.Listening) -> tuple[bool, bool, bool]:
+        evaluations = _evaluations(training)
+        if evaluations.has(done):
+            return False, False, False
+        evaluations.at(done, stopped)
+        return False, False, bool(evaluations.ended)
 
     stop, *_, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
     return not (stop or ends)
 
 
-def _take_step(training, number, stopped):
+def _evaluations(training: Training) -> Evaluations:
+    """Those of the chief, which has some where there is --eval_every."""
+    if training.evaluations is None:
+        raise ValueError("there is nothing to evaluate on")
+    return training.evaluations
+
+
+def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopped: Event) -> bool:
     """Runs the passes of step `number`, and tells the monitor of it; returns whether somebody asks to stop.
 
     Raises NotFinite if a loss is not finite.
 
-    What is logged are losses, each of its role's last update, and learning rates. Where an image does not read, what
-    was learnt is saved as the step before, and the passes that were made are not made again.
+    Logged are losses, each of its role's last update, and learning rates. Where an image cannot be read, what was
+    learnt is saved as the step before, and the passes that were made are not made again.
     """
-    graph, built = training.graph, training.graph.step
-    values, waited, thumbnails, asked = {}, 0.0, {}, False
-    passes = built.passes if number > training.dual.d_warmup else built.warmup
-    made = training.session.run(built.batches_read) % len(passes)
-    for read, each in enumerate(passes[made:], made):
-        fetches = (each.losses, built.rates, built.thumbnails, graph.batch.waited, each.stop, each.update)
+    graph, step = training.graph, training.graph.step
+    values: dict[str, float] = {}
+    waited, thumbnails, asked = 0.0, {}, False
+    passes = step.passes if number > training.dual.d_warmup else step.warmup
+    done = training.session.run(step.batches_read) % len(passes)
+    for read, one_pass in enumerate(passes[done:], done):
+        fetches = (one_pass.losses, step.rates, step.thumbnails, graph.batch.waited, one_pass.stop, one_pass.update)
         try:
-            with pipeline.naming_failures(training.loaders):
-                fed = {built.request: float(stopped.is_set())}
-                losses, rates, thumbnails, seconds, stop, _ = training.session.run(fetches, fed)
+            with pipeline.naming_failures(training.data.loaders):
+                request = {step.request: float(stopped.is_set())}
+                losses, rates, thumbnails, seconds, stop, _ = training.session.run(fetches, request)
         except UserError:
             if number > 1 and training.group.size == 1:  # others wait in this very update
                 _save(training, number - 1)
             raise
         values, waited, asked = {**values, **losses, **rates}, waited + seconds, asked or stop > 0
-        recovery.refuse(losses, number, read)
-    training.monitor.step(number, values, waited, thumbnails)
+        refuse_not_finite(losses, number, read)
+    monitor.step(number, values, waited, thumbnails)
     return asked or (training.group.size == 1 and stopped.is_set())
 
 
-def _save(training, number):
+def _save(training: Training, number: int) -> None:
     """Saves step `number`. Raises UserError, all the same saved, if the run folder or its config.json was taken away.
 
     Where another training is in that place by now, nothing is written into it.
@@ -176,19 +183,19 @@ def _save(training, number):
         )
 
 
-def _write_samples(training, number):
+def _write_samples(training: Training, monitor: Monitor | Silent, number: int) -> None:
     """Writes the strips of a step; where that fails, says so and goes on."""
     path = training.run.path("samples", f"{number:08d}.png")
     try:
         training.graph.samples.write(training.session, path)
-        training.monitor.picture(number, path)
+        monitor.picture(number, path)
     except (UserError, OSError) as error:
-        print(f"No sample strips at step {number:,} ({error}); training goes on.", file=sys.stderr, flush=True)
+        logging.warning(f"No sample strips at step {number:,} ({error}); training goes on.")
 
 
-def write_report(run):
+def write_report(run: Run) -> None:
     """Writes report.html; where that fails, says so and goes on."""
     try:
         report.write(run.run_dir)
     except (UserError, OSError) as error:
-        print(f"No report ({error}); training goes on.", file=sys.stderr, flush=True)
+        logging.warning(f"No report ({error}); training goes on.")

@@ -1,88 +1,124 @@
-"""Watching a training: the progress bar, log.csv, health.csv, and what they say of it."""
+"""Watching a training: the progress bar, log.csv, health.csv, and warnings."""
+
+from __future__ import annotations
 
 import contextlib
 import csv
 import datetime
+import os
 import pathlib
-import sys
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import tqdm
+from absl import logging
 
 from common import atomic
-from common.train.health import Row
+from common.train.events import Events
+from common.train.health import Row, Watcher
 
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
-ENCODED = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of files need not be text
+UTF8 = "utf-8"
+ESCAPE = "surrogateescape"  # names of files need not be text
+
+
+class Extent(NamedTuple):
+    """How long a training is."""
+
+    done: int  # steps before
+    total: int  # steps from the first to the last
+    images_in_step: int  # of each domain
+    images_in_epoch: int
 
 
 class Monitor:
-    """What the loop calls after every step. If it fails, it warns once, and training goes on."""
+    """Is told of every step by the loop. If it fails, it warns once, and training goes on."""
 
-    def __init__(self, path, names, done, total, images_in_step, images_in_epoch, log_every, watchers=(), events=None):
-        self._path, self._names, self._total, self._log_every = pathlib.Path(path), sorted(names), total, log_every
-        self._images_in_step, self._images_in_epoch = images_in_step, images_in_epoch
-        self._began = self._said = time.monotonic()
-        self._done, self._waited, self._failed = done, 0.0, set()
-        self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], done)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        names: Iterable[str],
+        extent: Extent,
+        *,
+        log_every: int,
+        watchers: Iterable[Watcher] = (),
+        events: Events | None = None,
+    ) -> None:
+        self._path, self._names, self._extent, self._log_every = pathlib.Path(path), sorted(names), extent, log_every
+        self._began = self._told = time.monotonic()
+        self._waited = 0.0
+        self._failed: set[str] = set()
+        self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], extent.done)
         self._health = self._path.with_name("health.csv")
-        _, warnings = _shortened(self._health, HEALTH, done)
+        _, warnings = _shortened(self._health, HEALTH, extent.done)
         known = {row["state"] for row in warnings}
         self._watchers = [watcher for watcher in watchers if watcher.name not in known]  # see health
         self._events = events
-        self._bar = tqdm.tqdm(total=total, initial=done, unit="step", disable=None, dynamic_ncols=True)
+        self._bar = tqdm.tqdm(total=extent.total, initial=extent.done, unit="step", disable=None, dynamic_ncols=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Monitor:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._bar.close()
         if self._events:
             self._events.close()
 
-    def step(self, number, values, waited, thumbnails=None):
+    def step(
+        self,
+        number: int,
+        values: Mapping[str, float],
+        waited: float,
+        thumbnails: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    ) -> None:
         """After step `number`: its losses, measures and rates by name, and the seconds it waited for data.
 
         `thumbnails`: by direction; see health.Row.
         """
         self._waited += waited
         self._bar.update()
-        if number % self._log_every == 0 or number == self._total:
+        if number % self._log_every == 0 or number == self._extent.total:
             self._log(number, values)
             self._warn(number, values, thumbnails or {})
-        if self._bar.disable and time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
+        if self._bar.disable and time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
             with self._going_on("The progress"):
-                print(self._line(number), flush=True)
+                logging.info(self._line(number))
 
-    def picture(self, number, path):
+    def picture(self, number: int, path: pathlib.Path) -> None:
         """After the strips of step `number` were written to `path`."""
         if self._events:
             self._events.picture(number, path)
 
-    def record(self, number, state, text):
+    def record(self, number: int, state: str, text: str) -> None:
         """Writes a row of health.csv."""
         with self._going_on("health.csv"):
             _append(self._health, HEALTH, {"step": number, "state": state, "text": text})
 
-    def _warn(self, number, values, thumbnails):
-        row = Row(number, self._total - number, values, thumbnails, time.monotonic() - self._began, self._waited)
-        found = [(watcher, said) for watcher in self._watchers if (said := watcher(row))]
-        for watcher, said in found:
-            self._watchers.remove(watcher)
-            self._bar.clear()
-            print(f"warning: {said}", file=sys.stderr, flush=True)
-            self.record(number, watcher.name, said)
+    def _warn(
+        self, number: int, values: Mapping[str, float], thumbnails: Mapping[str, npt.NDArray[np.float32]]
+    ) -> None:
+        seconds = time.monotonic() - self._began
+        row = Row(number, self._extent.total - number, values, thumbnails, seconds, self._waited)
+        for watcher in list(self._watchers):
+            if warning := watcher(row):
+                self._watchers.remove(watcher)
+                self._bar.clear()
+                logging.warning(f"warning: {warning}")
+                self.record(number, watcher.name, warning)
 
-    def _log(self, number, values):
+    def _log(self, number: int, values: Mapping[str, float]) -> None:
         rate, share = self._speed(number)
         self._bar.set_postfix_str(f"{rate:.1f} images/s, {share:.0%} waiting for data", refresh=False)
-        images, seconds = number * self._images_in_step, time.monotonic() - self._began
+        images, seconds = number * self._extent.images_in_step, time.monotonic() - self._began
         clock = (
             number,
-            f"{images / self._images_in_epoch:.4f}",
+            f"{images / self._extent.images_in_epoch:.4f}",
             images,
             f"{seconds:.1f}",
             f"{rate:.2f}",
@@ -94,80 +130,87 @@ class Monitor:
         if self._events:
             self._events.scalars(number, {**values, "images_per_s": rate, "waiting": share})
 
-    def _line(self, number):
+    def _line(self, number: int) -> str:
         rate, share = self._speed(number)
-        left = (self._total - number) * (time.monotonic() - self._began) / max(1, number - self._done)
+        done, total, images_in_step, images_in_epoch = self._extent
+        left = (total - number) * (time.monotonic() - self._began) / max(1, number - done)
         return (
-            f"step {number:,}/{self._total:,} | epoch {number * self._images_in_step / self._images_in_epoch:.1f}"
+            f"step {number:,}/{total:,} | epoch {number * images_in_step / images_in_epoch:.1f}"
             f" | {rate:.1f} images/s | {share:.0%} waiting for data | {datetime.timedelta(seconds=round(left))} left"
         )
 
-    def _speed(self, number):
+    def _speed(self, number: int) -> tuple[float, float]:
         """Images of each domain a second, and the share of time spent waiting for them, since the beginning."""
         seconds = max(1e-9, time.monotonic() - self._began)
-        return (number - self._done) * self._images_in_step / seconds, min(1.0, self._waited / seconds)
+        return (number - self._extent.done) * self._extent.images_in_step / seconds, min(1.0, self._waited / seconds)
 
     @contextlib.contextmanager
-    def _going_on(self, what):
+    def _going_on(self, target: str) -> Iterator[None]:
         """Where something fails: says so once, and training goes on."""
         try:
             yield
         except OSError as error:
-            if what not in self._failed:
-                self._failed.add(what)
-                print(f"{what} is not being written ({error}); training goes on.", file=sys.stderr, flush=True)
+            if target not in self._failed:
+                self._failed.add(target)
+                logging.warning(f"{target} is not being written ({error}); training goes on.")
 
 
 class Silent:
     """Takes the place of a Monitor where another process watches the training."""
 
-    def __enter__(self):
+    def __enter__(self) -> Silent:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         """Nothing is open."""
 
-    def step(self, number, values, waited, thumbnails=None):
+    def step(
+        self,
+        number: int,
+        values: Mapping[str, float],
+        waited: float,
+        thumbnails: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    ) -> None:
         """See Monitor."""
 
-    def picture(self, number, path):
+    def picture(self, number: int, path: pathlib.Path) -> None:
         """See Monitor."""
 
-    def record(self, number, state, text):
+    def record(self, number: int, state: str, text: str) -> None:
         """See Monitor."""
 
 
-def _append(path, columns, row):
+def _append(path: pathlib.Path, columns: Sequence[str], row: Mapping[str, Any]) -> None:
     """Adds a row {column: value} to a CSV file, which it begins if there is none."""
     new = not path.exists()
-    with open(path, "a", newline="", **ENCODED) as file:
+    with open(path, "a", newline="", encoding=UTF8, errors=ESCAPE) as file:
         writer = csv.DictWriter(file, columns)
         if new:
             writer.writeheader()
         writer.writerow(row)
 
 
-def _shortened(path, columns, done):
+def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[list[str], list[dict[str, str]]]:
     """Leaves out the rows of a CSV file after step `done`, which are about to be written again: (columns, rows).
 
     It has `columns` from then on, and what others it had before them. Of a damaged file the rows that read are kept.
     """
     if not path.exists():
         return list(columns), []
-    with open(path, newline="", **ENCODED) as file:
+    with open(path, newline="", encoding=UTF8, errors=ESCAPE) as file:
         header, *rows = [row for line in file if (row := _row(line))] or [[]]
     header = header if header[:1] == ["step"] else []
     whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdecimal()]
     kept = [row for row in whole if int(row["step"]) <= done]
     columns = [*columns, *(name for name in header if name not in columns)]
-    with atomic.replacing(path) as partial, open(partial, "w", newline="", **ENCODED) as file:
+    with atomic.replacing(path) as partial, open(partial, "w", newline="", encoding=UTF8, errors=ESCAPE) as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(kept)
     return columns, kept
 
 
-def _row(line):
+def _row(line: str) -> list[str]:
     """The cells of a line; none if it does not read. Line by line: a quote that was cut off hides no others."""
     try:
         return next(csv.reader([line.replace("\0", "")]), [])

@@ -3,102 +3,115 @@
 from __future__ import annotations
 
 import json
-import sys
+from typing import Any
 
 import numpy as np
+from absl import logging
 
 from common import atomic
+from common import tensorflow as tf
+from common.cluster import distribute
+from common.dual import Dual
 from common.errors import NotFinite, UserError
 from common.images import pipeline
+from common.images.data import TrainingData
+from common.run import Run
 from common.train import health
+from common.train.graph import Graph
+from common.train.monitor import Monitor, Silent
 
-USED = ("session", "graph", "run", "dual", "group")  # of a Training
 IN_A_ROW = 3  # times that it goes back to one checkpoint, at most
 CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is said to be nearly constant
 
 
 class Recovery:
-    """Keeps the batch for a look, and ends the training, or goes on from the newest checkpoint past that batch.
+    """Keeps the batch for a look, and ends the training, or resumes past that batch from the newest checkpoint."""
 
-    `training` has session, graph, loaders, dual, run, monitor and group; see loop.
-    """
+    def __init__(
+        self,
+        session: tf.Session,
+        graph: Graph,
+        data: TrainingData,
+        dual: Dual,
+        run: Run,
+        *,
+        monitor: Monitor | Silent,
+        group: distribute.Alone,
+    ) -> None:
+        self._session, self._graph, self._data, self._dual, self._run = session, graph, data, dual, run
+        self._monitor, self._group = monitor, group
+        self._in_a_row = 0
 
-    def __init__(self, training):
-        self._training, self._in_a_row = training, 0
-
-    def saved(self):
+    def saved(self) -> None:
         """The training has come to another checkpoint."""
         self._in_a_row = 0
 
-    def recover(self, error, number):
-        """After step `number` failed with `error`, NotFinite.
+    def recover(self, error: NotFinite, number: int) -> None:
+        """After step `number` failed with `error`.
 
         Raises UserError if the training has to end: as --on_nan asks, or as it does not help.
         """
-        run, checkpoints = self._training.run, self._training.graph.checkpoints
-        said = f"{error} {self._keep_batch(number, error.read)} {checkpoints.last_good()}"
-        self._training.monitor.record(number, health.NOT_FINITE, said)
-        if run.on_nan == "stop":
+        message = f"{error} {self._keep_batch(number, error.read)} {self._graph.checkpoints.last_good()}"
+        self._monitor.record(number, health.NOT_FINITE, message)
+        if self._run.on_nan == "stop":
             raise UserError(
-                f"{said} Look at those images, or try lower --lr_G and --lr_D in a new --run_dir; --on_nan rollback"
+                f"{message} Look at those images, or try lower --lr_G and --lr_D in a new --run_dir; --on_nan rollback"
                 " goes on after them."
             )
         if self._in_a_row == IN_A_ROW:
-            raise UserError(f"{said} Going back to it {IN_A_ROW} times did not help: try lower --lr_G and --lr_D.")
+            raise UserError(f"{message} Going back to it {IN_A_ROW} times did not help: try lower --lr_G and --lr_D.")
         self._in_a_row += 1
-        self._go_back(number, said)
+        self._go_back(number, message)
 
-    def _go_back(self, number, said):
-        """The weights of the newest checkpoint, at the position after step `number`, saved: a resume goes on there."""
-        session, graph, run, dual, group = (getattr(self._training, name) for name in USED)
-        step = graph.checkpoints.restore(session)
+    def _go_back(self, number: int, message: str) -> None:
+        """The weights of the newest checkpoint, at the position after step `number`, saved: a resume begins there."""
+        graph, images_in_step = self._graph, self._run.images_in_step(self._dual, self._group.size)
+        step = graph.checkpoints.restore(self._session)
         if step is None:
-            raise UserError(f"{said} So there is nothing to go back to: try lower --lr_G and --lr_D.")
-        session.run([graph.count, graph.begin], {graph.start: number * run.images_in_step(dual, group.size)})
-        graph.checkpoints.save(session, number)
-        if group.is_chief:
-            print(
-                f"warning: {said} Going on after step {number:,} with the weights of step {step:,} (--on_nan"
-                " rollback).",
-                file=sys.stderr,
-                flush=True,
+            raise UserError(f"{message} So there is nothing to go back to: try lower --lr_G and --lr_D.")
+        self._session.run([graph.set_counters, graph.begin], {graph.start: number * images_in_step})
+        graph.checkpoints.save(self._session, number)
+        if self._group.is_chief:
+            logging.warning(
+                f"warning: {message} Going on after step {number:,} with the weights of step {step:,} (--on_nan"
+                " rollback)."
             )
 
-    def _keep_batch(self, number, read):
+    def _keep_batch(self, number: int, read: int) -> str:
         """Writes A.npy and B.npy, as the networks saw them, and batch.json to nan_dump/STEP; tells of them."""
-        session, graph, run, dual, group = (getattr(self._training, name) for name in USED)
-        position = ((number - 1) * dual.batches_in_step + read) * run.batch_size * group.size
-        session.run(graph.begin, {graph.start: position})  # what a batch holds depends on its position alone
-        batch = graph.batch
-        with pipeline.naming_failures(self._training.loaders):
-            found = session.run({"A": batch.A, "B": batch.B, "file_A": batch.file_A, "file_B": batch.file_B})
-        about = {name: self._described(name, found) for name in "AB"}
-        told = ", ".join(f"{name}: {each['file']}{_oddity(each)}" for name in "AB" for each in about[name])
+        graph, run, group = self._graph, self._run, self._group
+        position = ((number - 1) * self._dual.batches_in_step + read) * run.batch_size * group.size
+        self._session.run(graph.begin, {graph.start: position})  # what a batch holds depends on its position alone
+        with pipeline.naming_failures(self._data.loaders):
+            batch = self._session.run(graph.batch)._asdict()
+        images, numbers = {"A": batch["A"], "B": batch["B"]}, {"A": batch["file_A"], "B": batch["file_B"]}
+        described = {name: self._describe(name, numbers[name], images[name]) for name in "AB"}
+        names = ", ".join(f"{name}: {image['file']}{_oddity(image)}" for name in "AB" for image in described[name])
         folder = run.path("nan_dump", f"{number:08d}", *([] if group.is_chief else [f"rank-{group.rank}"]))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name in "AB":
-                np.save(folder / f"{name}.npy", found[name])
-            atomic.write_text(folder / "batch.json", json.dumps({"step": number, **about}, indent=2) + "\n")
+                np.save(folder / f"{name}.npy", images[name])
+            atomic.write_text(folder / "batch.json", json.dumps({"step": number, **described}, indent=2) + "\n")
         except OSError as error:
-            return f"The batch was {told}; it could not be kept in {folder} ({error.strerror})."
-        return f"The batch was {told}; it is in {folder}."
+            return f"The batch was {names}; it could not be kept in {folder} ({error.strerror})."
+        return f"The batch was {names}; it is in {folder}."
 
-    def _described(self, name, found):
-        """[{file, minimum, maximum, standard deviation}, ...] of the images of a domain, in [-1, 1]."""
-        paths = self._training.loaders["AB".index(name)].paths
+    def _describe(self, name: str, numbers: Any, images: Any) -> list[dict[str, Any]]:
+        """[{file, minimum, maximum, deviation}, ...] of the images of a domain, in [-1, 1]."""
+        paths = self._data.loaders["AB".index(name)].paths
         return [
             {"file": str(paths[n]), "minimum": float(x.min()), "maximum": float(x.max()), "deviation": float(x.std())}
-            for n, x in zip(found[f"file_{name}"], found[name])
+            for n, x in zip(numbers, images)
         ]
 
 
-def _oddity(about):
-    return " (nearly constant)" if about["deviation"] < CONSTANT else ""
+def _oddity(image: dict[str, Any]) -> str:
+    return " (nearly constant)" if image["deviation"] < CONSTANT else ""
 
 
-def refuse(losses, number, read):
-    """Raises NotFinite, naming the first, if one of the `losses`, {name: number}, of a step's batch is not finite."""
+def refuse_not_finite(losses: dict[str, float], number: int, read: int) -> None:
+    """Raises NotFinite, naming the first, if one of the `losses` of the step's batch `read` is not finite."""
     for name, loss in losses.items():
         if not np.isfinite(loss):
             raise NotFinite(f"The loss {name} became {loss} at step {number:,}.", read)

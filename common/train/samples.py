@@ -1,7 +1,16 @@
-"""Sample strips: what the networks make of a few fixed images, to be looked at while they train."""
+"""Sample strips: translations of a few fixed images, to be looked at while the networks train."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from common import tensorflow as tf
+from common.dual import Dual
 from common.images import files, pipeline, pixels, tensors
 from common.translate import inference
 
@@ -12,8 +21,10 @@ GAP = 4  # pixels between images
 class Samples:
     """The strips of a dual, a row an image: of every direction real, fake, and reconstructed or target images."""
 
-    def __init__(self, dual, loaders):
-        self.begin, self._strips, self._loaders = [], {}, loaders
+    def __init__(self, dual: Dual, loaders: Sequence[pipeline.Loader]) -> None:
+        self.begin: list[tf.Operation] = []
+        self._strips: dict[str, list[tf.Tensor]] = {}
+        self._loaders = loaders
         for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
             direction, cycle = inference.connect(dual, name, real, index)
@@ -26,7 +37,7 @@ class Samples:
                 self.begin.append(begin)
             self._strips[name] = [tensors.to_pixels(images) for images in shown]
 
-    def write(self, session, path):
+    def write(self, session: tf.Session, path: pathlib.Path) -> None:
         """Writes one PNG: a block of rows for each direction, side by side."""
         with pipeline.naming_failures(self._loaders):
             blocks = [_block(strips) for strips in session.run(self._strips).values()]
@@ -36,12 +47,12 @@ class Samples:
         files.write(path, np.concatenate(padded, axis=1)[:, : -3 * GAP])
 
 
-def chosen(paths):
+def chosen(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
     """A few of `paths`, evenly spread: those to be shown."""
     return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, COUNT).round().astype(int))]
 
 
-def _block(strips):
+def _block(strips: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     """[[N, S, S, C], ...] as one picture: a row for each of N, a column for each strip."""
     columns = [pixels.to_look_at(images) for images in strips]
     framed = [np.pad(images, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for images in columns]

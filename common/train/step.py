@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.cluster import distribute
-from common.dual import optimizers
-from common.dual.optimizers import Objective
+from common.dual import Cycle, Direction, Dual, Losses
 from common.images import tensors
 from common.ops import averages, gradients, precision, randomness, spectral_norm
 from common.train import image_pool
+
+Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
+Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: there is no way back
+
+
+class Objective(NamedTuple):
+    """What an update minimizes, and the variables that it changes."""
+
+    losses: dict[str, tf.Tensor]  # name -> loss, without its weight
+    total: tf.Tensor  # the weighted sum
+    variables: Sequence[tf.Variable]
+    remembers: Sequence[tf.Operation] = ()  # are run with the update: they fill image pools
 
 
 class Pass(NamedTuple):
     """One `session.run` of a step: it reads a batch, and makes one update or several."""
 
     update: tf.Operation
-    losses: dict  # "A2B/critic/adversarial" -> scalar, as it was before the update
+    losses: dict[str, tf.Tensor]  # "A2B/critic/adversarial" -> scalar, as it was before the update
     stop: tf.Tensor  # above 0 where a process asks to stop; see distribute
 
 
@@ -27,16 +38,16 @@ class Step(NamedTuple):
 
     passes: Sequence[Pass]
     warmup: Sequence[Pass]  # of a step that updates critics alone
-    request: tf.Tensor  # whoever feeds 1 asks all to stop
+    request: tf.Tensor  # placeholder, scalar: whoever feeds 1 asks all to stop
     batches_read: tf.Variable
     updates: tf.Variable  # passes so far; all draws are keyed on it
-    pairs: Sequence[tuple]  # of (direction, cycle), on the training batch
+    pairs: Pairs  # of the training batch
     averages: averages.Averages
-    rates: dict  # "learning_rate/critic" -> scalar, that of a pass that is run with it
-    thumbnails: dict  # "A2B" -> [3, 4, 4], luminance of the first of real, fake and target of such a pass
+    rates: dict[str, tf.Tensor]  # "learning_rate/critic" -> scalar, that of a pass that is run with it
+    thumbnails: dict[str, tf.Tensor]  # "A2B" -> [3, 4, 4], luminance of the first of real, fake and target
 
 
-def roles_of_passes(n_critic, n_gen, fresh_batches=True):
+def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> list[tuple[str, ...]]:
     """The roles that each batch of a step updates: critics on the first, generators on the last.
 
     >>> roles_of_passes(n_critic=1, n_gen=2)
@@ -46,144 +57,197 @@ def roles_of_passes(n_critic, n_gen, fresh_batches=True):
     """
     if not fresh_batches:
         return [("critic",)] * (n_critic - 1) + [("critic", *("generator",) * n_gen)]
-    count = max(n_critic, n_gen)
-    return [("critic",) * (i < n_critic) + ("generator",) * (i >= count - n_gen) for i in range(count)]
+    batches, passes = max(n_critic, n_gen), []
+    for batch in range(batches):
+        updated = {"critic": batch < n_critic, "generator": batch >= batches - n_gen}
+        passes.append(tuple(role for role, is_updated in updated.items() if is_updated))
+    return passes
 
 
-def build(dual, A, B, index, images_in_epoch, matched=None, group=None):
+def build(
+    dual: Dual,
+    A: tf.Tensor,
+    B: tf.Tensor,
+    index: tf.Tensor,
+    images_in_epoch: int,
+    *,
+    matched: tf.Tensor | None = None,
+    group: distribute.Alone | None = None,
+) -> Step:
     """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
 
-    `images_in_epoch` tells the epoch, by which learning rates go; `matched`, float [N], which of
-    the images of B show what those of A show; None: none do. `group`: the processes that train
-    together, each on images of its own; see distribute.
+    `images_in_epoch` tells the epoch, by which learning rates go. `matched`, float [N]: which images of B show what
+    those of A show; None: none do. `group`: the processes that train together, each on its own images; see distribute.
     """
     group = group or distribute.Alone()
     A, B = (precision.of_images(dual.precision, images) for images in (A, B))
-    matched = tf.zeros(tf.shape(index)) if matched is None else matched
+    matched = tf.zeros(tf.shape(index)) if matched is None else matched  # [N]
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
 
-    def connect(again=0):
-        """The networks on the batch; `again`: for the how manieth time in a pass, with other draws."""
-        below = f"/{again}" if again else ""
-        pairs = dual.connect(A, B, lambda name: randomness.key(name + below, update_count, index))
+    def connect(repetition: int = 0) -> Pairs:
+        """The networks on the batch; each `repetition` in a pass has draws of its own."""
+        suffix = f"/{repetition}" if repetition else ""
+        pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
         return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
 
-    read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
-    epoch = tf.cast(read // images_in_epoch + 1, tf.float32)
+    images_read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
+    epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
-    optimizer = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
-    schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
     average = averages.Averages(dual.ema_decay)
     request = tf.placeholder_with_default(0.0, [], "stop")
+    optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
+    updating = _Updates(dual, connect, optimizers, average, group, request)
+    passes_by_roles: dict[tuple[str, ...], Pass] = {}
 
-    def mean(found, losses, after=()):
-        return group.mean(found, losses, request, after)
-
-    pairs = connect()
-    built = {}
-
-    def pass_of(roles):
-        if roles not in built:
-            change, losses, stop = _update(dual, pairs, connect, optimizer, average, roles, mean)
-            with tf.control_dependencies([change, update_count, read]):
+    def pass_of(roles: tuple[str, ...]) -> Pass:
+        if roles not in passes_by_roles:
+            change, losses, stop = updating.update(roles)
+            with tf.control_dependencies([change, update_count, images_read]):
                 counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
-            built[roles] = Pass(tf.group(*counted), losses, stop)
-        return built[roles]
+            passes_by_roles[roles] = Pass(tf.group(*counted), losses, stop)
+        return passes_by_roles[roles]
 
+    schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
     passes = [pass_of(roles) for roles in schedule]
     warmup = [pass_of(tuple(role for role in roles if role == "critic")) for roles in schedule] if dual.d_warmup else []
     logged = {f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()}
-    thumbnails = {direction.name: _thumbnails(direction) for direction, _ in pairs}
-    return Step(passes, warmup, request, batches_read, updates, pairs, average, logged, thumbnails)
+    thumbnails = {direction.name: _thumbnails(direction) for direction, _ in updating.pairs}
+    return Step(passes, warmup, request, batches_read, updates, updating.pairs, average, logged, thumbnails)
 
 
-def _update(dual, pairs, connect, optimizer, average, roles, mean):
-    """The op that updates `roles`, in the dual's order, their losses before it, and whether somebody asks to stop."""
-    if roles == ("critic", "generator") and dual.order == "simultaneous":
-        return _update_at_once(dual, pairs, optimizer, average, mean)
-    change, losses, stop = tf.no_op(), {}, tf.constant(0.0)
-    for number, role in enumerate(roles):
-        with tf.control_dependencies([change]):  # networks called here read what `change` made of them
-            again = roles[:number].count(role)
-            objective = _objective(dual, connect(again) if again else pairs, role)
-        found = gradients.gradients(objective.total, list(objective.variables))
-        found, its_losses, stop = mean(found, objective.losses, [change])
-        known = optimizers.evidence(found, its_losses)
-        change = optimizers.apply(optimizer[role], found, objective.variables, known)
-        change = _finished(dual, role, tf.group(change, *objective.remembers), objective, average)
-        losses.update(its_losses)
-    return change, losses, stop
+class _Updates:
+    """The updates of a dual's networks on one batch."""
+
+    def __init__(
+        self,
+        dual: Dual,
+        connect: Callable[..., Pairs],
+        optimizers: dict[str, tf.train.Optimizer],
+        average: averages.Averages,
+        group: distribute.Alone,
+        request: tf.Tensor,
+    ) -> None:
+        self._dual, self._connect, self._optimizers = dual, connect, optimizers
+        self._average, self._group, self._request = average, group, request
+        self.pairs = connect()
+
+    def update(self, roles: tuple[str, ...]) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
+        """The op that updates `roles`, in their order; their losses before it; and whether a process asks to stop."""
+        if roles == ("critic", "generator") and self._dual.order == "simultaneous":
+            return self._update_at_once()
+        change, losses, stop = tf.no_op(), {}, tf.constant(0.0)
+        for number, role in enumerate(roles):
+            with tf.control_dependencies([change]):  # networks that are called here read what `change` made of them
+                repetition = roles[:number].count(role)
+                pairs = self._connect(repetition) if repetition else self.pairs
+                objective = _objective(self._dual, pairs, role)
+            gradient = gradients.gradients(objective.total, list(objective.variables))
+            gradient, role_losses, stop = self._group.mean(gradient, objective.losses, self._request, [change])
+            before = _evidence(gradient, role_losses)
+            change = apply(self._optimizers[role], gradient, objective.variables, before)
+            change = self._finished(role, tf.group(change, *objective.remembers), objective)
+            losses.update(role_losses)
+        return change, losses, stop
+
+    def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
+        """Both roles: all gradients at the old weights, then all changes."""
+        objectives = {role: _objective(self._dual, self.pairs, role) for role in self._optimizers}
+        gradient: list[tf.Tensor | None] = []
+        losses: dict[str, tf.Tensor] = {}
+        for objective in objectives.values():
+            gradient += gradients.gradients(objective.total, list(objective.variables))
+            losses.update(objective.losses)
+        gradient, losses, stop = self._group.mean(gradient, losses, self._request)
+        before, changes = _evidence(gradient, losses), []
+        for role, objective in objectives.items():
+            own, gradient = gradient[: len(objective.variables)], gradient[len(objective.variables) :]
+            change = apply(self._optimizers[role], own, objective.variables, before)
+            changes.append(self._finished(role, change, objective))
+        remembers = [op for objective in objectives.values() for op in objective.remembers]
+        return tf.group(*changes, *remembers), losses, stop
+
+    def _finished(self, role: str, change: tf.Operation, objective: Objective) -> tf.Operation:
+        """The op that does `change` and then what follows from it: averages, clipping, power iterations."""
+        with tf.control_dependencies([change]):
+            if role == "generator":
+                return tf.group(change, self._average.follow(objective.variables))
+            if self._dual.gan_loss == "wgan":
+                return clip(change, objective.variables, self._dual.clip_value)
+            if self._dual.spectral_norm:
+                return tf.group(change, spectral_norm.iterate(objective.variables))
+        return change
 
 
-def _update_at_once(dual, pairs, optimizer, average, mean):
-    """Both roles: all gradients at the old weights, then all changes."""
-    objectives = {role: _objective(dual, pairs, role) for role in optimizer}
-    found = [each for o in objectives.values() for each in gradients.gradients(o.total, list(o.variables))]
-    losses = {name: loss for o in objectives.values() for name, loss in o.losses.items()}
-    found, losses, stop = mean(found, losses)
-    known, changes = optimizers.evidence(found, losses), []
-    for role, o in objectives.items():
-        its_own, found = found[: len(o.variables)], found[len(o.variables) :]
-        changes.append(
-            _finished(dual, role, optimizers.apply(optimizer[role], its_own, o.variables, known), o, average)
-        )
-    remembers = [op for o in objectives.values() for op in o.remembers]
-    return tf.group(*changes, *remembers), losses, stop
+def apply(
+    optimizer: tf.train.Optimizer, gradient: Gradients, variables: Sequence[tf.Variable], after: Sequence[tf.Tensor]
+) -> tf.Operation:
+    """The op that moves `variables` along their gradients, once all of `after` is computed."""
+    pairs = [(slope, variable) for slope, variable in zip(gradient, variables) if slope is not None]
+    with tf.control_dependencies(after):
+        pairs = [(tf.identity(slope), variable) for slope, variable in pairs]
+        return optimizer.apply_gradients(pairs)
 
 
-def _finished(dual, role, change, objective, average):
-    """The op that does `change` and then what follows from it."""
-    with tf.control_dependencies([change]):
-        if role == "generator":
-            return tf.group(change, average.follow(objective.variables))
-        if dual.gan_loss == "wgan":
-            return optimizers.clip(change, objective.variables, dual.clip_value)
-        if dual.spectral_norm:
-            return tf.group(change, spectral_norm.iterate(objective.variables))
-    return change
+def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -> tf.Operation:
+    """The op that does `update` and then brings `variables` within ±`limit`."""
+    with tf.control_dependencies([update]):
+        clipped = [tf.clip_by_value(variable.read_value(), -limit, limit) for variable in variables]
+        return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
 
 
-def _objective(dual, pairs, role):
+def _evidence(gradient: Gradients, losses: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+    """All that must be computed before the variables that it depends on may change."""
+    return [*losses.values(), *(slope for slope in gradient if slope is not None)]
+
+
+def _objective(dual: Dual, pairs: Pairs, role: str) -> Objective:
     """The weighted sum of a role's losses over all directions.
 
     A loss of weight 0 is left out; one of weight None is logged and has no part in the sum.
     """
-    losses, terms, variables, remembers = {}, [], [], []
+    losses: dict[str, tf.Tensor] = {}
+    terms: list[tf.Tensor] = []
+    variables: list[tf.Variable] = []
+    remembers: list[tf.Operation] = []
     for direction, cycle in pairs:
         if role == "critic":
-            seen, remember = _recalled(dual, direction)
-            found, remembers = dual.critic_losses(seen), remembers + remember
+            recalled, remember = _recalled(dual, direction)
+            weighted, remembers = dual.critic_losses(recalled), remembers + remember
         else:
-            found = {**dual.generator_losses(direction, cycle), **_measures(direction)}
-        for name, (weight, loss) in found.items():
+            own = dual.generator_losses(direction, cycle)  # type: ignore[arg-type]  # None where duals do not use it
+            weighted = {**own, **_measures(direction)}
+        for name, (weight, loss) in weighted.items():
             if weight != 0:
                 losses[f"{direction.name}/{role}/{name}"] = loss
             if weight:
                 terms.append(weight * loss)
-        variables += getattr(direction, role).trainable_variables
+        network = direction.critic if role == "critic" else direction.generator
+        variables += network.trainable_variables
     return Objective(losses, gradients.add(terms), variables, remembers)
 
 
-def _measures(direction):
-    """{name: (None, measure)} of fakes beside the images they are made of, for the log.
+def _measures(direction: Direction) -> Losses:
+    """{name: (None, measure)} that compare fakes with the images they are made of, for the log.
 
-    How their luminance goes together, from -1 to 1; and where channels are as many, mean|fake - real|
-    as a share of the range, from 0 to 1.
+    The correlation of their luminance, from -1 to 1; and with equal channels, mean|fake - real| as a share of the
+    range, from 0 to 1.
     """
     real, fake = direction.real, direction.fake
-    found = {"luminance_correlation": (None, tensors.correlation(tensors.luminance(real), tensors.luminance(fake)))}
+    correlation = tensors.correlation(tensors.luminance(real), tensors.luminance(fake))
+    measures: Losses = {"luminance_correlation": (None, correlation)}
     if real.shape[-1] == fake.shape[-1]:
-        found["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))
-    return found
+        measures["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))
+    return measures
 
 
-def _thumbnails(direction):
+def _thumbnails(direction: Direction) -> tf.Tensor:
+    """[3, 4, 4]: the luminance of the first image of real, fake and target, made small."""
     shown = (direction.real, direction.fake, direction.target)
     return tensors.thumbnail(tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0))
 
 
-def _recalled(dual, direction):
+def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
     """A direction as its critic is to see it, with fakes from the pool, and the ops that fill the pool."""
     fake = tf.stop_gradient(direction.fake)
     if not dual.pool_size:
@@ -194,5 +258,5 @@ def _recalled(dual, direction):
     return direction._replace(fake=fake, given=given), [remember]
 
 
-def _counter(name):
+def _counter(name: str) -> tf.Variable:
     return tf.get_variable(name, [], tf.int64, tf.zeros_initializer(), trainable=False)

@@ -1,36 +1,32 @@
-"""Training: one graph, built once, and one loop."""
+"""Training: from settings to a trained run."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
+from collections.abc import Callable, Sequence
+from threading import Event
 from typing import NamedTuple
 
+from absl import logging
+
+from common import atomic
 from common import tensorflow as tf
 from common.cluster import Cluster, distribute, stop
+from common.dual import Dual
 from common.errors import UserError
-from common.evaluate import walk
 from common.evaluate.selection import Evaluations
-from common.images import folders, pipeline
+from common.images import Images, folders
+from common.images.data import TrainingData
 from common.images.folders import Files
-from common.images.pixels import EIGHT_BITS
-from common.run import lock
-from common.run.checkpoints import Checkpoints
-from common.run.folder import (
-    has_begun,
-    load_run,
-    record_run,
-    refuse_contradictions,
-    refuse_imported,
-    refuse_other_files,
-    refuse_other_processes,
-)
-from common.run.session import claim_threads, session_config
-from common.train import health, samples, step, warm_start
+from common.images.pipeline import Loader
+from common.images.pixels import EIGHT_BITS, Domain
+from common.run import Run, folder, lock
+from common.run.session import session_config
+from common.train import graph, health, samples, warm_start
 from common.train.events import Events
-from common.train.loop import Graph, Training, catch_up, loop, write_report
-from common.train.monitor import Monitor, Silent
+from common.train.loop import Training, catch_up, loop, write_report
+from common.train.monitor import Extent, Monitor, Silent
 
 
 class Progress(NamedTuple):
@@ -40,29 +36,22 @@ class Progress(NamedTuple):
     done: int  # steps done now
     total: int
     ended: str = ""  # why it ended before `total`, if nobody stopped it
-    best: str = ""  # what the best step scores
+    best: str = ""  # the score of the best step, in words
 
 
-def train(dual, images, run, cluster=None):
-    """Trains `dual` on `images` until `run` ends, going on from the newest checkpoint in its folder.
+def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) -> Progress:
+    """Trains `dual` on `images` until `run` ends, from the newest checkpoint in its folder if there is one.
 
-    SIGINT, SIGTERM and SIGHUP end it after the step in hand, saved. `cluster`, a Cluster, tells of other
-    processes that do the same at the same time. Returns its Progress. Raises UserError if the images or the run
-    folder are not as they should be, or a loss is not finite, and Restart if another process is gone.
+    SIGINT, SIGTERM and SIGHUP end it after the current step, saved. `cluster` names other processes that do the same
+    at the same time. Progress and warnings are logged by absl.logging; nothing is printed.
+
+    Raises:
+        UserError: the images or the run folder are not as they should be, or a loss is not finite.
+        Restart: another process is gone.
     """
     with distribute.joined(cluster or Cluster(), run.run_dir) as group:
-        begun = has_begun(run.run_dir)
-        if begun:
-            refuse_imported(run.run_dir)
-            refuse_other_processes(run.run_dir, dual, run, group.size)
-            refuse_contradictions(run.run_dir, dual, images, run, processes=group.size)
-        dual.refuse_training()
-        files = images.training_files(dual)
-        if begun:
-            refuse_other_files(run.run_dir, files)
-        dual = images.fitted(dual, files)
-        domains = load_run(run.run_dir).domains if begun else images.domains(dual, files)
-        total = run.total_steps(dual, images.images_in_epoch(files), group.size)
+        dual, data = _prepared(dual, images, run, group.size)
+        total = run.total_steps(dual, data.images_in_epoch, group.size)
         if 0 < total <= dual.d_warmup:
             raise UserError(
                 f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
@@ -74,169 +63,158 @@ def train(dual, images, run, cluster=None):
             tf.Graph().as_default(),
             group.device(),
         ):
-            return _train(dual, images, run, files, domains, total, group, stopped, taken_over)
+            return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 
 
-def _train(dual, images, run, files, domains, total, group, stopped, taken_over):
-    loaders, images_in_epoch = images.loaders(dual, files, domains), images.images_in_epoch(files)
-    shown = _sample_loaders(dual, images, files, domains)
-    validation = _validation_loaders(dual, images, domains) if run.eval_every else None
-    partners = images.partners(dual, files)
-    graph = build(dual, loaders, shown, run, images_in_epoch, partners, validation, group)
+def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dual, TrainingData]:
+    """The dual, fitted to its images, and these; raises UserError if the run that has begun is another."""
+    begun = folder.has_begun(run.run_dir)
+    if begun:
+        folder.refuse_imported(run.run_dir)
+        folder.refuse_other_processes(run.run_dir, dual, run, processes)
+        folder.refuse_contradictions(run.run_dir, dual, images, run, processes=processes)
+    dual.refuse_training()
+    files = images.training_files(dual)
+    if begun:
+        folder.refuse_other_files(run.run_dir, files)
+    dual = images.fitted(dual, files)
+    domains = folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
+    return dual, images.training_data(dual, files, domains)
+
+
+def _train(
+    dual: Dual,
+    images: Images,
+    run: Run,
+    data: TrainingData,
+    total: int,
+    *,
+    group: distribute.Alone,
+    stopped: Event,
+    taken_over: Callable[[], bool],
+) -> Progress:
+    built = graph.build(
+        dual,
+        run,
+        data,
+        sample_loaders=_sample_loaders(dual, images, data),
+        validation_loaders=_validation_loaders(dual, images, data.domains) if run.eval_every else None,
+        group=group,
+    )
     with group.session(session_config(run.threads, run.device, run.xla)) as session:
-        began = done = _start(session, graph, run, group)
+        began = done = _start(session, built, run, group)
         evaluations = None
-        if group.is_chief and graph.ways:
-            evaluations = Evaluations(session, graph.ways, images.palettes(dual), run, done)
+        if group.is_chief and built.ways:
+            evaluations = Evaluations(session, built.ways, images.palettes(dual), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
-
-            def record():
-                return record_run(run, dual, images, files, domains, processes=group.size)
-
-            training = Training(session, graph, loaders, dual, run, evaluations, None, group, record, taken_over)
-            done = _watched(training, images, files, domains, done, total, stopped) or began
+            training = Training(session, built, data, dual, images, run, group, evaluations, taken_over)
+            done = _watched(training, done, total, stopped) or began
         group.leave(session)
-    told = (evaluations.ended, evaluations.best) if evaluations else ()
-    return Progress(began, done, total, *told)
+    if evaluations is None:
+        return Progress(began, done, total)
+    return Progress(began, done, total, evaluations.ended, evaluations.best)
 
 
-def _watched(training, images, files, domains, done, total, stopped):
-    """Trains on from step `done`, with a monitor; returns the last step that is taken, None if none is."""
-    graph, run, group = training.graph, training.run, training.group
+def _watched(training: Training, done: int, total: int, stopped: Event) -> int | None:
+    """Trains from step `done` on, with a monitor; returns the last step that is taken, None if none is."""
+    run, group = training.run, training.group
     if group.is_chief:
         _warn(training.record())
         if done < total:
-            print(_introduction(training, images, files, done, total), flush=True)
-            _tell_of(domains)
-    begins = done == 0 and group.is_chief
-    if begins:  # what it begins with; and if an image of the strips does not read, that is said now
-        graph.samples.write(training.session, run.path("samples", f"{0:08d}.png"))
-    with _monitor(training, done, total, images.images_in_epoch(files)) as monitor:
-        if begins:
-            monitor.picture(0, run.path("samples", f"{0:08d}.png"))
-        training = training._replace(monitor=monitor)
+            logging.info(_introduction(training, done, total))
+            _describe(training.data.domains)
+    first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
+    if first_strips:  # so that an image of the strips that cannot be read is told at once
+        training.graph.samples.write(training.session, first_strips)
+    with _monitor(training, done, total) as monitor:
+        if first_strips:
+            monitor.picture(0, first_strips)
         try:
             if not catch_up(training, done, total, stopped):
                 return done
-            return loop(training, range(done + 1, total + 1), stopped)
+            return loop(training, monitor, range(done + 1, total + 1), stopped)
         except UserError:
             if group.is_chief:
                 write_report(run)
             raise
 
 
-def _monitor(training, done, total, images_in_epoch):
+def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:
     """The Monitor of the chief; others have none."""
-    run, dual, group = training.run, training.dual, training.group
+    run, dual, group, step = training.run, training.dual, training.group, training.graph.step
     if not group.is_chief:
         return Silent()
-    names = {name for each in training.graph.step.passes for name in each.losses} | training.graph.step.rates.keys()
-    counts = (done, total, run.images_in_step(dual, group.size), images_in_epoch, run.log_every)
+    names = {name for one_pass in step.passes for name in one_pass.losses} | step.rates.keys()
+    extent = Extent(done, total, run.images_in_step(dual, group.size), training.data.images_in_epoch)
     events = Events(run.run_dir, done) if run.tensorboard and done < total else None
-    return Monitor(run.path("log.csv"), names, *counts, health.watchers(dual, run.log_every), events)
+    watchers = health.watchers(dual, run.log_every)
+    return Monitor(run.path("log.csv"), names, extent, log_every=run.log_every, watchers=watchers, events=events)
 
 
-def _validation_loaders(dual, images, domains):
+def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) -> dict[str, Loader]:
     """{"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
-    found = images.validation_files(dual, domains)
-    if not (found.A and found.B):
+    files = images.validation_files(dual, domains)
+    if not (files.A and files.B):
         raise UserError(
-            f"--eval_every needs validation images of both domains, and {images.name} has {len(found.A)} of A and"
-            f" {len(found.B)} of B. Add them, or leave out --eval_every."
+            f"--eval_every needs validation images of both domains, and {images.name} has {len(files.A)} of A and"
+            f" {len(files.B)} of B. Add them, or leave out --eval_every."
         )
-    return dict(zip("AB", images.loaders(dual, found, domains)))
+    return dict(zip("AB", images.loaders(dual, files, domains)))
 
 
-def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validation_loaders=None, group=None):
-    """The graph that trains `dual`, in the default graph, which it finalizes.
-
-    The images of a batch are named `A`, `B`, `index` and `matched`: whoever feeds them trains on
-    images of their own, and the files are not read.
-    """
-    group = group or distribute.Alone()
-    claim_threads(run.threads)
-    tf.set_random_seed(run.seed)
-    start = tf.placeholder(tf.int64, [], "start")
-    batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start, partners, group.rank, group.size)
-    A, B, index, matched = (_input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched"))
-    built = step.build(dual, A, B, index, images_in_epoch, matched, group)
-    with built.averages.scope():
-        strips = samples.Samples(dual, sample_loaders)
-        ways = walk.ways(dual, validation_loaders, dual.directions) if validation_loaders else []
-    initialize = tf.global_variables_initializer()
-    checkpoints = Checkpoints(run.run_dir, run.keep, keep_every=run.keep_every, group=group)
-    group.finish(tf.get_collection(distribute.PER_PROCESS))
-    counters = (built.batches_read, built.updates)
-    count = tf.group(
-        *(counter.assign(start // (run.batch_size * group.size), read_value=False) for counter in counters)
-    )
-    graph = Graph(built, batch, start, begin, count, strips, ways, initialize, checkpoints)
-    tf.get_default_graph().finalize()
-    return graph
-
-
-def _introduction(training, images, files, done, total):
+def _introduction(training: Training, done: int, total: int) -> str:
     """What is about to happen, in a line or two."""
-    dual, run, size = training.dual, training.run, training.group.size
+    dual, run, data, size = training.dual, training.run, training.data, training.group.size
     gpus = sum(device.device_type == "GPU" for device in training.session.list_devices())
     where = (f"{gpus} GPU" if gpus else "the CPU") + (f", by {size} processes" if size > 1 else "")
-    epochs = total * run.images_in_step(dual, size) / images.images_in_epoch(files)
-    return (
-        f"{type(dual).__name__} on {images.name}: {len(files.A):,} images of A, {len(files.B):,} of B;"
-        f" {total:,} steps ({epochs:.1f} epochs) on {where}, into {run.run_dir}."
-        + ("\nThe identity loss is off: A and B have different channels." if _without_identity(dual) else "")
-        + (f"\nGoing on from step {done:,}." if done else "")
-    )
+    epochs = total * run.images_in_step(dual, size) / data.images_in_epoch
+    lines = [
+        f"{type(dual).__name__} on {training.images.name}: {len(data.files.A):,} images of A, {len(data.files.B):,} of"
+        f" B; {total:,} steps ({epochs:.1f} epochs) on {where}, into {run.run_dir}."
+    ]
+    if dual.identity_weight and dual.channels_A != dual.channels_B:
+        lines.append("The identity loss is off: A and B have different channels.")
+    if done:
+        lines.append(f"Going on from step {done:,}.")
+    return "\n".join(lines)
 
 
-def _tell_of(domains):
+def _describe(domains: dict[str, Domain]) -> None:
     """Says which values are trained on, where they are not the usual ones."""
     for name, domain in domains.items():
         if domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
-            print(f"Images of {name} are {domain.describe()}, which become -1 to 1.", flush=True)
+            logging.info(f"Images of {name} are {domain.describe()}, which become -1 to 1.")
 
 
-def _without_identity(dual):
-    return getattr(dual, "lambda_identity", 0.0) and dual.channels_A != dual.channels_B
-
-
-def _input(name, default):
-    """A placeholder that is `default` unless it is fed.
-
-    The graph optimizer folds shapes to constants that wait for their input, and would wait for
-    `default` even where the placeholder is fed: ensure_shape is what it waits for instead.
-    """
-    return tf.ensure_shape(tf.placeholder_with_default(default, default.shape, name), default.shape)
-
-
-def _start(session, graph, run, group):
+def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.Alone) -> int:
     """Brings the variables and the input to where the run is; returns the steps done."""
-    session.run(graph.initialize)
+    session.run(built.initialize)
     if group.is_chief:
-        graph.checkpoints.sweep()
-        session.run(graph.samples.begin)
-    done = graph.checkpoints.restore(session) or 0
+        atomic.sweep(run.run_dir)
+        built.checkpoints.sweep()
+        session.run(built.samples.begin)
+    done = built.checkpoints.restore(session) or 0
     if not done and run.init_from:
-        networks = (network for way, _ in graph.step.pairs for network in (way.generator, way.critic))
-        said = warm_start.begin(session, run, [network.scope for network in networks])
+        networks = [network for way, _ in built.step.pairs for network in (way.generator, way.critic)]
+        summary = warm_start.begin(session, run, [network.scope for network in networks])
         if group.is_chief:
-            print(said, flush=True)
+            logging.info(summary)
     group.refuse_difference(session, done)
-    position = session.run(graph.step.batches_read) * run.batch_size * group.size
-    session.run(graph.begin, {graph.start: position})
+    position = session.run(built.step.batches_read) * run.batch_size * group.size
+    session.run(built.begin, {built.start: position})
     return done
 
 
-def _sample_loaders(dual, images, files, domains):
-    """Loaders of the few images that the strips show: of val, or where it has none, of train."""
-    validation = images.validation_files(dual, domains)
+def _sample_loaders(dual: Dual, images: Images, data: TrainingData) -> list[Loader]:
+    """Loaders of the few images in the strips: validation images, or where there are none, training images."""
+    validation = images.validation_files(dual, data.domains)
     if dual.pairing == "all":
         validation, _ = folders.pair(validation)
-    shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, files)))
-    return images.loaders(dual, shown, domains)
+    shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, data.files)))
+    return images.loaders(dual, shown, data.domains)
 
 
-def _warn(changes):
+def _warn(changes: Sequence[str]) -> None:
     if changes:
-        print(f"{'; '.join(changes)}: results may differ in their last bits.", file=sys.stderr, flush=True)
+        logging.warning(f"{'; '.join(changes)}: results may differ in their last bits.")

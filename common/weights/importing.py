@@ -195,8 +195,7 @@ def _dual(model, found, certain, otherwise, given):
             )
     made = model(**{**otherwise, **certain, **given})
     there = [way for way in made.directions if f"{way}/generator" in found]
-    if len(there) == 1 and hasattr(made, "only"):
-        made = dataclasses.replace(made, only=there[0])
+    made = made.with_directions(there)
     for name, network in found.items():
         if not there or network.direction not in made.directions:
             raise UserError(f"{network.file} is the {name}, and there is no generator of that direction in --source.")

@@ -1,5 +1,7 @@
 """Networks have the published sizes and shapes."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,10 @@ PARAMETERS = {  # of images of 3 channels and 256x256
     "dualgan global": (lambda x: networks.dualgan_global_critic(x, 64, DUALGAN), 3_949_441),
     "dualgan patch": (lambda x: networks.dualgan_patch_critic(x, 64, DUALGAN), 3_921_281),
     "dualgan 2017": (lambda x: networks.dualgan_unet(x, 3, 64, 8, inner=5), 85_022_787),
-    "dualgan 2017 patch": (lambda x: networks.dualgan_patch_critic(x, 64, DUALGAN, (2, 2, 2, 1, 1), 5), 4_321_153),
+    "dualgan 2017 patch": (
+        lambda x: networks.dualgan_patch_critic(x, 64, DUALGAN, (2, 2, 2, 1, 1), inner=5),
+        4_321_153,
+    ),
     # github.com/junyanz/pytorch-CycleGAN-and-pix2pix, as printed by it or by the arithmetic of its layers
     "resnet 9": (lambda x: networks.resnet(x, 3, 64, 9, INSTANCE), 11_378_179),
     "resnet 6": (lambda x: networks.resnet(x, 3, 64, 6, INSTANCE), 7_837_699),
@@ -79,7 +84,7 @@ def test_tfgan_pads_critics_by_two_and_keeps_the_size_of_images(session):
 NO_NORM = Norm("none", bias=layers.TRAINED)
 FIELDS = {  # the published receptive fields, in pixels
     "dualgan": (lambda x: networks.dualgan_patch_critic(x, 2, NO_NORM), 129),
-    "dualgan 2017": (lambda x: networks.dualgan_patch_critic(x, 2, NO_NORM, (2, 2, 2, 1, 1), 5), 93),
+    "dualgan 2017": (lambda x: networks.dualgan_patch_critic(x, 2, NO_NORM, (2, 2, 2, 1, 1), inner=5), 93),
     "pixel": (lambda x: networks.pixel_critic(x, 2, NO_NORM), 1),
     **{
         f"patch {n}": (lambda x, n=n: networks.patch_critic(x, 2, n, NO_NORM), field)

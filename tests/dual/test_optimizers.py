@@ -5,10 +5,11 @@ import numpy as np
 from common import tensorflow as tf
 from common.dual import optimizers
 from common.ops.gradients import gradients
+from common.train import step
 
 
 def minimize(optimizer, loss, variables):
-    return optimizers.apply(optimizer, gradients(loss, variables), variables, [])
+    return step.apply(optimizer, gradients(loss, variables), variables, [])
 
 
 def test_rmsprop_is_that_of_tensorflow_1(session):
@@ -43,7 +44,7 @@ def test_adam_has_its_epsilon_outside_the_correction(session):
 
 def test_clip_comes_after_the_update(session):
     w = tf.get_variable("w", initializer=tf.constant([1.0, 0.1]))
-    update = optimizers.clip(w.assign([-7.0, 0.2]), [w], 0.25)
+    update = step.clip(w.assign([-7.0, 0.2]), [w], 0.25)
     session.run(tf.global_variables_initializer())
     session.run(update)
     np.testing.assert_array_equal(session.run(w), np.float32([-0.25, 0.2]))

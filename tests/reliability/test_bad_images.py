@@ -134,8 +134,8 @@ def run(dataset, tmp_path, monkeypatch):
     def train(step, do, **fields):
         original = loop._take_step
 
-        def take_step(each, number, stopped):
-            asked = original(each, number, stopped)
+        def take_step(training, monitor, number, stopped):
+            asked = original(training, monitor, number, stopped)
             if number == step:
                 do(root / "set/train/A")
             return asked

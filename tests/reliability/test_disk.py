@@ -145,8 +145,8 @@ def after_step(monkeypatch, step, do):
     """Has training call `do` after a step."""
     original = loop._take_step
 
-    def take_step(each, number, stopped):
-        asked = original(each, number, stopped)
+    def take_step(training, monitor, number, stopped):
+        asked = original(training, monitor, number, stopped)
         if number == step:
             do()
         return asked

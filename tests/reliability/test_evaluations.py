@@ -81,8 +81,8 @@ def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
     gone = training._validation_loaders(dual, images, images.domains(dual, images.training_files(dual)))["A"].paths[1]
     original = loop._take_step
 
-    def take_step(each, number, stopped):
-        asked = original(each, number, stopped)
+    def take_step(training, monitor, number, stopped):
+        asked = original(training, monitor, number, stopped)
         if number == 2:
             gone.rename(gone.with_suffix(".gone"))
         return asked
@@ -98,7 +98,7 @@ def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
 
 def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
     dual, images, run = parts()
-    monkeypatch.setattr("common.train.recovery.refuse", lambda *_: None)  # as if losses did not show it
+    monkeypatch.setattr("common.train.loop.refuse_not_finite", lambda *_: None)  # as if losses did not show it
     with pytest.raises(UserError, match="After step 3 a weight is not finite"):
         training.train(dataclasses.replace(dual, rate=1e30), images, run)
     assert not run.path("evaluation.csv").exists() and not run.path("best.json").exists()
@@ -106,12 +106,12 @@ def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
 
 def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts, monkeypatch):
     dual, images, run = parts(save_every=1, on_nan="rollback")
-    original = loop.recovery.refuse
+    original = loop.refuse_not_finite
 
     def refuse(losses, number, read):
         original({**losses, "made up": float("nan")} if number == 3 else losses, number, read)
 
-    monkeypatch.setattr("common.train.recovery.refuse", refuse)
+    monkeypatch.setattr("common.train.loop.refuse_not_finite", refuse)
     training.train(dual, images, run)
     rows = [row.split(",") for row in run.path("evaluation.csv").read_text().splitlines()]
     assert [row[0] for row in rows] == ["step", "3", "6", "7"]

@@ -114,7 +114,7 @@ def test_before_any_checkpoint_there_is_nothing_to_go_back_to(parts):
 def test_weights_that_are_not_finite_are_found_when_they_are_saved(parts, monkeypatch):
     dual, images, run = parts(on_nan="stop", save_every=3)
     monkeypatch.setattr("tests.reliability.test_not_finite.BAD", -100.0)
-    monkeypatch.setattr("common.train.recovery.refuse", lambda *_: None)  # as if losses did not show it
+    monkeypatch.setattr("common.train.loop.refuse_not_finite", lambda *_: None)  # as if losses did not show it
     with pytest.raises(UserError, match=r"After step 3 a weight is not finite, so it is not saved\. The batch was A: "):
         training.train(dataclasses.replace(dual, rate=1e30), images, run)
     assert bad_step(run)[0] == 3

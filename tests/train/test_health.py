@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.train import health
-from common.train.monitor import Monitor
+from common.train.monitor import Extent, Monitor
 from cyclegan import CycleGAN
 from examples.enhancement import Enhancement
 from pix2pix import Pix2Pix
@@ -212,7 +212,8 @@ def test_long_windows_are_as_long_however_often_a_row_is_logged():
 
 def test_each_state_is_told_once_and_kept(tmp_path, capsys):
     def train(done, total):
-        with Monitor(tmp_path / "log.csv", [CORRELATION], done, total, 1, 1, 1, health.watchers(CycleGAN())) as monitor:
+        extent, watchers = Extent(done, total, 1, 1), health.watchers(CycleGAN())
+        with Monitor(tmp_path / "log.csv", [CORRELATION], extent, log_every=1, watchers=watchers) as monitor:
             for number in range(done + 1, total + 1):
                 monitor.step(number, {CORRELATION: -0.5}, 0.0)
         return capsys.readouterr().err.count("warning: ")

@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from common.train.monitor import Monitor
+from common.train.monitor import Extent, Monitor
 
 
 def monitor(path, done=0, total=10, log_every=2):
-    return Monitor(path, ["b", "a"], done, total, images_in_step=3, images_in_epoch=12, log_every=log_every)
+    return Monitor(path, ["b", "a"], Extent(done, total, 3, 12), log_every=log_every)
 
 
 def read(path):
@@ -74,7 +74,7 @@ class AtOnce:
 
 def test_a_warning_that_cannot_be_kept_is_still_said(tmp_path, capsys):
     path = tmp_path / "log.csv"
-    with Monitor(path, ["a"], 0, 10, 1, 1, 1, [AtOnce()]) as watch:
+    with Monitor(path, ["a"], Extent(0, 10, 1, 1), log_every=1, watchers=[AtOnce()]) as watch:
         path.with_name("health.csv").mkdir()
         watch.step(1, {"a": 0}, 0.0)
         watch.step(2, {"a": 0}, 0.0)

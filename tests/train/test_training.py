@@ -14,8 +14,7 @@ from common.errors import UserError
 from common.images import Images, files
 from common.run import Run
 from common.run.folder import load_run
-from common.train import plan
-from common.train import training as training
+from common.train import graph, plan, training
 from common.train.monitor import Monitor
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -341,11 +340,10 @@ def test_checkpoints_beyond_keep_are_deleted_across_restarts(setup):
 def test_arrays_can_be_fed_in_place_of_files(setup):
     dual, images, run = setup()
     files = images.training_files(dual)
-    domains, partners = images.domains(dual, files), images.partners(dual, files)
-    loaders = images.loaders(dual, files, domains)
-    with tf.Graph().as_default() as graph, tf.Session() as session:
-        built = training.build(dual, loaders, loaders, run, 5, partners)
-        assert graph.finalized
+    data = images.training_data(dual, files, images.domains(dual, files))
+    with tf.Graph().as_default() as default_graph, tf.Session() as session:
+        built = graph.build(dual, run, data, sample_loaders=data.loaders)
+        assert default_graph.finalized
         session.run(built.initialize)  # and not the input: it is not read
         ones = np.ones([2, 32, 32, 3], np.float32)
         found = session.run(

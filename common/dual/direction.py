@@ -1,0 +1,64 @@
+"""Directions between two domains: their networks, and the images along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common import tensorflow as tf
+from common.ops import precision
+
+
+class Network:
+    """A function of images that owns the variables of one scope, however often it is called."""
+
+    def __init__(
+        self,
+        scope: str,
+        function: Callable[..., tf.Tensor],
+        getter: Callable[..., tf.Variable | tf.Tensor] | None = None,
+        precise: str = "float32",
+    ) -> None:
+        self.scope, self._function, self._getter, self._precise = scope, function, getter, precise
+
+    def __call__(self, *images: tf.Tensor | None) -> tf.Tensor:
+        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
+            if self._precise != "bf16":
+                return self._function(*images)
+            lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in images]
+            with tf.variable_scope(tf.get_variable_scope(), custom_getter=precision.lowered):
+                return tf.cast(self._function(*lower), tf.float32)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All of its variables; it must have been called."""
+        return tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{self.scope}/")
+
+    @property
+    def trainable_variables(self) -> list[tf.Variable]:
+        """Those of them that an update may change."""
+        return tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, f"{self.scope}/")
+
+
+class Direction(NamedTuple):
+    """One way across: its two networks, and the images along it, [N, H, W, C] in [-1, 1]."""
+
+    name: str  # "A2B"
+    source: str  # "A"
+    target_domain: str  # "B"
+    generator: Network  # (images, key) -> images like target
+    critic: Network  # (images, given) -> scores, high for images like target
+    real: tf.Tensor  # to be translated
+    target: tf.Tensor  # real images of the other domain
+    fake: tf.Tensor  # real, translated
+    given: tf.Tensor  # what fake was translated from: real, unless fake comes from a pool
+    key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
+    matched: tf.Tensor | None = None  # float [N]: 1 where target shows what real shows, else 0; in training alone
+
+
+class Cycle(NamedTuple):
+    """What the other direction's generator adds to a direction."""
+
+    direction: Direction
+    reconstructed: tf.Tensor  # its fake, translated back
+    same: tf.Tensor | None  # its target through the direction's own generator; None if channels differ
