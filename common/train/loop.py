@@ -43,7 +43,7 @@ class Training(NamedTuple):
     run: Run
     evaluations: Evaluations | None  # of the chief
     monitor: Monitor | Silent
-    group: distribute.Alone  # the processes that train together; the chief alone writes, but for checkpoints
+    group: distribute.SingleProcess  # the processes that train together; the chief alone writes, but for checkpoints
     record: Callable  # () -> writes config.json
     taken_over: Callable  # () -> whether another training has made the run folder its own
 

@@ -57,7 +57,7 @@ def build(dual, A, B, index, images_in_epoch, matched=None, group=None):
     the images of B show what those of A show; None: none do. `group`: the processes that train
     together, each on images of its own; see distribute.
     """
-    group = group or distribute.Alone()
+    group = group or distribute.SingleProcess()
     A, B = (precision.of_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched
     batches_read, updates = _counter("batches_read"), _counter("updates")

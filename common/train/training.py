@@ -154,7 +154,7 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     The images of a batch are named `A`, `B`, `index` and `matched`: whoever feeds them trains on
     images of their own, and the files are not read.
     """
-    group = group or distribute.Alone()
+    group = group or distribute.SingleProcess()
     claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
