@@ -1,4 +1,4 @@
-"""Writing a file or a folder whole, or not at all."""
+"""Atomic writes: a file or a folder is replaced whole, or stays as it was."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 
 from common.errors import naming
 
-PARTIAL = re.compile(r"\..+\.\d+-\d+\.partial(\.[^.]*)?")  # names of what is being written
+PARTIAL = re.compile(r"\.[^/]+\.\d+-\d+\.partial(\.[^.]*)?")  # names of files and folders that are being written
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a path next to `path`, of the same suffix, to write a file or a folder to.
+    """Yields a temporary path next to `path`, with the same suffix, to write a file or a folder to.
 
-    That takes the place of `path` at the end. If anything is raised it is removed, and `path` is as it was; an OSError
-    names `path`.
+    At the end it replaces `path`; `path` may be an existing file, but not an existing folder with files in it.
+    If the body raises, the temporary file or folder is removed and `path` stays as it was. An OSError names `path`.
     """
     target = pathlib.Path(path)
     unique = f"{os.getpid()}-{threading.get_ident()}"
@@ -37,19 +37,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file whole, or leaves it as it was. Names of files in it need not be text."""
+    """Writes a text file atomically, as UTF-8. Undecodable bytes in file names (surrogate escapes) are kept."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file whole, or leaves it as it was."""
+    """Writes a file atomically."""
     with replacing(path) as partial:
         partial.write_bytes(content)
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
-    """Removes from a folder what a process that was killed had only begun to write."""
+    """Removes the unfinished files that killed processes left in a folder. Subfolders are not touched."""
     for partial in pathlib.Path(folder).glob(".*"):
         if PARTIAL.fullmatch(partial.name) and partial.is_file():
             partial.unlink(missing_ok=True)

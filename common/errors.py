@@ -1,27 +1,34 @@
-"""The error that is for the person at the keyboard, and what errors of others say."""
+"""UserError, which is shown without a traceback, and the reason that an error of another library gives."""
+
+from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Iterator
 
 
 class UserError(Exception):
-    """Something the person can put right: its text is a sentence that says how."""
+    """Something the user can fix: its text is a sentence that says how. It is shown without a traceback."""
 
 
 class Restart(UserError):
-    """A training cannot go on, and can when it is started again: another process of it is gone."""
+    """Another process of the training is gone: this one must end, and resumes when all are started again."""
 
 
 class NotFinite(UserError):
-    """A loss or a weight is not finite, of which a training may recover: see recovery."""
+    """A loss or a weight is not finite. Training may recover from it: see recovery.
 
-    def __init__(self, said, read=0):
-        super().__init__(said)
-        self.read = read  # which of the batches of its step was read last, from 0
+    `read` is the number, from 0, of the last batch read within the step.
+    """
+
+    def __init__(self, message: str, read: int = 0) -> None:
+        super().__init__(message)
+        self.read = read
 
 
 @contextlib.contextmanager
-def naming(path, partial=None):
-    """Within it, an OSError that names no file, as those of writing do, or `partial`, becomes one that names `path`."""
+def naming(path: str | os.PathLike[str], partial: str | os.PathLike[str] | None = None) -> Iterator[None]:
+    """Makes an OSError raised in its body name `path`, if it names no file (as errors of writing do) or `partial`."""
     try:
         yield
     except OSError as error:
@@ -30,8 +37,8 @@ def naming(path, partial=None):
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def reason(error):
-    """The first line of an error that tells anything: TensorFlow's often begin with where in the graph they arose."""
+def reason(error: BaseException) -> str:
+    """The first informative line of an error: TensorFlow's often begin with the place in the graph."""
     text = str(error)
     if text.startswith("Graph execution error:") and "\nNode: " in text:
         _, _, text = text.partition("\nNode: ")[2].partition("\n")

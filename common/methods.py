@@ -1,4 +1,4 @@
-"""The methods of this project. Everything that lists them reads this table: flags, presets, setup.py, docs, tests."""
+"""The table of methods, which flags, presets, setup.py, docs and tests read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Method(NamedTuple):
-    """A method of translation: a package with the class of its settings in model.py and its program in main.py."""
+    """A translation method: a package with its settings class in model.py and its command in main.py."""
 
     package: str
-    name: str  # of the class, as the field writes it
+    name: str  # of the class, as the literature writes it
     about: str
 
 

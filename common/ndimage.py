@@ -1,7 +1,11 @@
-"""SciPy's image arithmetic, `scipy.ndimage`, imported when it is first used, as common.tensorflow is."""
+"""SciPy's image arithmetic, `scipy.ndimage`, imported on first use, like common.tensorflow."""
+
+from __future__ import annotations
+
+from typing import Any
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     from scipy import ndimage

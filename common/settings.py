@@ -1,39 +1,58 @@
-"""Settings: frozen dataclasses whose fields say what they mean, and what they do on resume."""
+"""Settings: frozen dataclasses whose fields state their meaning, their valid values and their effect on resume."""
+
+from __future__ import annotations
 
 import dataclasses
 import importlib
 import json
 import math
+import os
 import pathlib
 import sys
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from common import atomic, methods
 from common.errors import UserError
 
-FIXED = "fixed"  # another value than the run began with is an error
-FREE = "free"  # the new value holds
-WARN = "warn"  # the new value holds, and results may differ in their last bits
-PACKAGES = ("common", "examples", *methods.PACKAGES)  # which a file may have imported
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+FIXED = "fixed"  # a value other than the run's first one is an error
+FREE = "free"  # the new value is used
+WARN = "warn"  # the new value is used, and results may differ in their last bits
+PACKAGES = ("common", "examples", *methods.PACKAGES)  # that a settings file may import
+
+Scalar: TypeAlias = bool | int | float | str
+Value = TypeVar("Value", bound=Scalar)
 
 
-def setting(default, about, choices=(), minimum=None, resume=FIXED, auto=False):
-    """A dataclass field: default, meaning, the values it may have, and what it does on resume.
+def setting(
+    default: Value,
+    about: str,
+    choices: Iterable[str] = (),
+    *,
+    minimum: float | None = None,
+    resume: str = FIXED,
+    auto: bool = False,
+) -> Value:
+    """A dataclass field: its default, its meaning, its valid values, and its effect on resume.
 
-    `auto`: whether 0 stands for auto, a number that is found out.
+    `resume` is FIXED, FREE or WARN. `auto`: whether 0 means that the program chooses the number. Typed as its value,
+    as dataclasses.field is.
     """
     metadata = {"about": about, "choices": tuple(choices), "minimum": minimum, "resume": resume, "auto": auto}
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def override(parent, name, default):
-    """The field `name` of `parent` with another default, for a subclass."""
+def override(parent: type, name: str, default: Value) -> Value:
+    """The field `name` of `parent` with a different default, for a subclass."""
     (field,) = (field for field in dataclasses.fields(parent) if field.name == name)
     return setting(default, **field.metadata)
 
 
-def check(part):
-    """Raises UserError if a field of `part` is none of its choices or below its minimum."""
+def check(part: DataclassInstance) -> None:
+    """Raises UserError if a field of `part` is not one of its choices, is not finite, or is below its minimum."""
     for field in dataclasses.fields(part):
         value, about = getattr(part, field.name), field.metadata
         if about["choices"] and value not in about["choices"]:
@@ -45,33 +64,36 @@ def check(part):
 
 
 class Difference(NamedTuple):
-    """A setting that was saved with one value and is asked for with another."""
+    """A setting whose requested value is not the saved one."""
 
     name: str
-    saved: object
-    asked: object
-    resume: str
+    saved: Scalar
+    requested: Scalar
+    resume: str  # FIXED, FREE or WARN
 
 
-def differences(saved, asked):
-    """Every field in which `asked` differs from `saved`, a part of the same class; auto differs from nothing."""
-    if type(saved) is not type(asked):
-        return [Difference("model", type(saved).__name__, type(asked).__name__, FIXED)]
+def differences(saved: DataclassInstance, requested: DataclassInstance) -> list[Difference]:
+    """Every field in which `requested` differs from `saved`. A requested auto (0) matches any saved value.
+
+    If the two are of different classes, the one Difference is that of the model.
+    """
+    if type(saved) is not type(requested):
+        return [Difference("model", type(saved).__name__, type(requested).__name__, FIXED)]
     return [
         Difference(field.name, was, now, field.metadata["resume"])
         for field in dataclasses.fields(saved)
-        if (was := getattr(saved, field.name)) != (now := getattr(asked, field.name))
+        if (was := getattr(saved, field.name)) != (now := getattr(requested, field.name))
         and not (field.metadata["auto"] and now == 0)
     ]
 
 
-def save(path, facts, **parts):
-    """Writes every part, a dataclass, as its class and its fields, and `facts`, dictionaries, as they are."""
-    text = {name: _describe(part) for name, part in parts.items()}
-    atomic.write_text(path, json.dumps({**text, **facts}, indent=2) + "\n")
+def save(path: str | os.PathLike[str], facts: Mapping[str, Any], **parts: DataclassInstance) -> None:
+    """Writes a JSON file of `parts`, each as its class and its fields, and of `facts`, dictionaries, unchanged."""
+    descriptions = {name: _describe(part) for name, part in parts.items()}
+    atomic.write_text(path, json.dumps({**descriptions, **facts}, indent=2) + "\n")
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The parts and the facts that `save` wrote, by name.
 
     Raises UserError if the file is missing or is not what `save` writes.
@@ -84,21 +106,24 @@ def load(path):
         raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
 
 
-def parse(text, path):
-    """What `load` gives of the text of a file; `path` is what to call it. Raises UserError as that does."""
+def parse(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The parts and the facts in the text of a settings file, by name; error messages call it `path`.
+
+    Raises UserError if the text is not what `save` writes.
+    """
     try:
-        found = json.loads(text).items()
-        return {name: _build(path, **part) if "class" in part else part for name, part in found}
+        entries = json.loads(text).items()
+        return {name: _build(path, **entry) if "class" in entry else entry for name, entry in entries}
     except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
 
 
-def _describe(part):
+def _describe(part: DataclassInstance) -> dict[str, Any]:
     return {"class": class_path(type(part)), **dataclasses.asdict(part)}
 
 
-def class_path(cls):
-    """What a file calls a class of settings: the outermost package that exports it, or its module, and its name.
+def class_path(cls: type) -> str:
+    """The name of a settings class in a file: "module:name", of the outermost package that exports it or its module.
 
     >>> from common.run.run import Run
     >>> class_path(Run)
@@ -110,23 +135,23 @@ def class_path(cls):
     return f"{next(public, cls.__module__)}:{cls.__qualname__}"
 
 
-def part_class(called):
-    """The class of settings that a file calls "module:name".
+def part_class(reference: str) -> type[DataclassInstance]:
+    """The settings class that a file names as "module:name".
 
-    Importing a module runs it, and a file must not choose what is run: raises UserError if the module is none
-    of this project's and not imported already, and TypeError if what it names is no dataclass of settings.
+    Importing a module runs its code, and a file must not choose which code runs: raises UserError if the module
+    neither belongs to this project nor is imported already, and TypeError if the name is not a settings dataclass.
     """
-    module, _, name = called.partition(":")
+    module, _, name = reference.partition(":")
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{called} is none of this project's settings. If it is yours, import {module} before.")
+        raise UserError(f"{reference} is none of this project's settings. If it is yours, import {module} before.")
     part = getattr(importlib.import_module(module), name)
     is_part = isinstance(part, type) and dataclasses.is_dataclass(part)
     if not is_part or not all("about" in field.metadata for field in dataclasses.fields(part)):
-        raise TypeError(f"{called} is not a part")
+        raise TypeError(f"{reference} is not a part")
     return part
 
 
-def _build(path, **fields):
+def _build(path: str | os.PathLike[str], **fields: Any) -> DataclassInstance:
     try:
         part = part_class(fields.pop("class"))
     except UserError as error:

@@ -1,17 +1,21 @@
-"""A tiny training in float64 as one of several processes, each on its part of a batch; what it ends with.
+"""A tiny training in float64 as one of several processes, each on its part of a batch, and its final variables.
 
     python -m tests.split dualgan BATCH_SIZE STEPS ROOT OUTPUT
 
-TF_CONFIG tells which of the processes it is, of one that is alone if there is none. Images are those of the set
-`set` below ROOT, and weights go to OUTPUT, an .npz. `ends` runs all of it.
+TF_CONFIG gives the rank and the addresses; without it the process trains alone. The dataset is `set` below ROOT, and
+the variables are written to OUTPUT.npz. `ends` starts the processes and returns the variables.
 """
+
+from __future__ import annotations
 
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
 from common.cluster import Cluster, cluster, distribute
@@ -24,7 +28,9 @@ from pix2pix import Pix2Pix
 from tests import small
 from tests.reliability.little.dualgan import DualGAN as Little
 
-PERTURBED = "PERTURBED"  # environment variable: a weight of all but the first is changed at the end
+Arrays = dict[str, npt.NDArray[Any]]
+
+PERTURBED = "PERTURBED"  # environment variable: every process except the chief changes a weight at the end
 NETWORKS = {"ngf": 2, "ndf": 2, "load_size": 0, "n_epochs": 10}
 SMOOTH = {"norm_epsilon": 0.1}  # with 1e-5, norms of so narrow a ResNet make rounding grow 2.3-fold a step
 MODELS = {  # noise, clipping, averages and power iterations among them
@@ -39,8 +45,8 @@ MODELS = {  # noise, clipping, averages and power iterations among them
 }
 
 
-def main(model, batch_size, steps, root, output):
-    """Trains one of MODELS for so many steps, and writes what it ends with."""
+def main(model: str, batch_size: str, steps: str, root: str, output: str) -> None:
+    """Trains one of MODELS, and writes its variables before and after."""
     dual, images, size = MODELS[model], Images("set", data_root=root), int(batch_size)
     files = images.training_files(dual)
     loaders = images.loaders(dual, files, images.domains(dual, files))
@@ -54,7 +60,7 @@ def main(model, batch_size, steps, root, output):
         batch, begin = pipeline.training_batches(
             loaders, dual, size, start, images.partners(dual, files), group.rank, group.size
         )
-        A, B = (tf.cast(each, tf.float64) for each in (batch.A, batch.B))
+        A, B = (tf.cast(image, tf.float64) for image in (batch.A, batch.B))
         built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), matched=batch.matched, group=group)
         initialize, losses = tf.global_variables_initializer(), built.passes[-1].losses
         group.finish(tf.get_collection(distribute.PER_PROCESS))
@@ -63,11 +69,12 @@ def main(model, batch_size, steps, root, output):
             session.run(begin, {start: 0})
             begun = session.run({f"begun/{v.op.name}": v for v in tf.trainable_variables()})
             group.refuse_difference(session, 0)
-            found = {}
+            last_losses = {}
             for _ in range(int(steps)):
-                for each in built.passes:
-                    found, _ = session.run((losses if each is built.passes[-1] else {}, each.update))
-            if PERTURBED in os.environ and not group.is_chief:  # in the last bit of one number
+                for training_pass in built.passes:
+                    fetched = losses if training_pass is built.passes[-1] else {}
+                    last_losses, _ = session.run((fetched, training_pass.update))
+            if PERTURBED in os.environ and not group.is_chief:  # the last bit of one number
                 variable = tf.trainable_variables()[3]
                 variable.load(np.nextafter(session.run(variable), np.inf), session)
             group.refuse_difference(session, int(steps))
@@ -76,42 +83,44 @@ def main(model, batch_size, steps, root, output):
             shared = [v for v in tf.global_variables() if v.op.name not in own]
             values = {("" if v.op.name in trained else "state/") + v.op.name: v for v in shared}
             name = f"{output}.npz" if group.is_chief else f"{output}.{group.rank}.npz"
-            losses_of_all = {f"loss of {name}": loss for name, loss in found.items()}
+            losses_of_all = {f"loss of {name}": loss for name, loss in last_losses.items()}
             np.savez(name, **begun, **session.run(values), **losses_of_all)
             group.leave(session)
 
 
-def ends_alone(model, batch_size, root, steps):
-    """The same of this very process."""
-    main(model, batch_size, steps, root, f"{root}/alone")
-    with np.load(f"{root}/alone.npz") as found:
-        return dict(found)
+def ends_alone(model: str, batch_size: int, root: pathlib.Path, steps: int) -> Arrays:
+    """The same as `ends`, trained by the calling process."""
+    main(model, str(batch_size), str(steps), str(root), f"{root}/alone")
+    with np.load(f"{root}/alone.npz") as variables:
+        return dict(variables)
 
 
-def ends(model, processes, batch_size, root, steps=50):
-    """{variable: value} after so many steps of so many processes; losses of the last one among them.
+def ends(model: str, processes: int, batch_size: int, root: pathlib.Path, steps: int = 50) -> Arrays:
+    """{name: value} of all variables after training, and of the losses of the last step ("loss of NAME").
 
-    Those that are not trained are below "state/", the trained ones as they began below "begun/".
+    Names of variables that are not trained begin with "state/", those of initial values with "begun/".
     """
     codes, _ = run(model, processes, batch_size, root, steps)
     assert codes == [0] * processes
-    with np.load(pathlib.Path(root, f"{model}-{processes}-{batch_size}.npz")) as found:
-        return dict(found)
+    with np.load(pathlib.Path(root, f"{model}-{processes}-{batch_size}.npz")) as variables:
+        return dict(variables)
 
 
-def run(model, processes, batch_size, root, steps, **more):
-    """([exit code of each process], [what it said]); `more`: their environment."""
+def run(
+    model: str, processes: int, batch_size: int, root: pathlib.Path, steps: int, **variables: str
+) -> tuple[list[int], list[str]]:
+    """([exit code of each process], [its standard error]); `variables` are added to their environment."""
     output = pathlib.Path(root, f"{model}-{processes}-{batch_size}")
     command = [sys.executable, "-m", "tests.split", model, str(batch_size), str(steps), str(root), str(output)]
     addresses, environment = [f"127.0.0.1:{port}" for port in free_ports(processes)], {**os.environ}
     environment.pop("TF_CONFIG", None)
     started = []
     for rank in range(processes):
-        its_own = {"TF_CONFIG": cluster.config_of(addresses, rank)} if processes > 1 else {}
-        its_own = {**environment, "TF_CPP_MIN_LOG_LEVEL": "3", **its_own, **more}
-        started.append(subprocess.Popen(command, env=its_own, stderr=subprocess.PIPE, text=True))
-    said = [each.communicate()[1] for each in started]
-    return [each.returncode for each in started], said
+        config = {"TF_CONFIG": cluster.config_of(addresses, rank)} if processes > 1 else {}
+        added = {"TF_CPP_MIN_LOG_LEVEL": "3", **config, **variables}
+        started.append(subprocess.Popen(command, env={**environment, **added}, stderr=subprocess.PIPE, text=True))
+    messages = [process.communicate()[1] for process in started]
+    return [process.returncode for process in started], messages
 
 
 if __name__ == "__main__":

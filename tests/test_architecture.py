@@ -33,7 +33,7 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
     ("train",),
 )
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
-    "cluster": "cluster stop watchdog < distribute supervise",
+    "cluster": "cluster sockets stop watchdog < distribute supervise",
     "dual": "direction losses networks optimizers schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"

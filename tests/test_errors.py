@@ -1,4 +1,4 @@
-"""What errors of others say, in a line."""
+"""The reason of an error, in one line."""
 
 import errno
 
@@ -8,21 +8,21 @@ from common import tensorflow as tf
 from common.errors import naming, reason
 
 
-def test_the_line_that_tells():
+def test_the_first_informative_line():
     assert reason(ValueError("first.\nsecond")) == "first"
     assert reason(ValueError()) == "ValueError"
 
 
-def test_of_an_error_in_a_graph_what_the_node_says(session):
+def test_an_error_in_a_graph_gives_the_message_of_its_node(session):
     fed = tf.placeholder(tf.float32, [None])
     checked = tf.debugging.assert_positive(fed, message="of no use")
     with pytest.raises(tf.errors.OpError) as error:
         session.run(checked, {fed: [-1.0]})
-    said = reason(error.value)
-    assert "of no use" in said and "Detected at" not in said and "Node" not in said
+    line = reason(error.value)
+    assert "of no use" in line and "Detected at" not in line and "Node" not in line
 
 
-def test_an_error_without_a_file_gets_one(tmp_path):
+def test_an_error_that_names_no_file_gets_a_path(tmp_path):
     with pytest.raises(OSError) as error, naming(tmp_path / "here"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "here"))

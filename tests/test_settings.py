@@ -1,4 +1,4 @@
-"""Settings are checked, saved and read back; a difference is found and named."""
+"""Settings are checked, saved and loaded; differences are named."""
 
 import dataclasses
 import json
@@ -62,7 +62,7 @@ def test_differences_say_what_they_do_on_resume():
     ]
     assert settings.differences(Part(), Part()) == []
     (other,) = settings.differences(Part(), DualGAN())
-    assert (other.saved, other.asked) == ("Part", "DualGAN")
+    assert (other.saved, other.requested) == ("Part", "DualGAN")
 
 
 def test_what_does_not_read_is_named(tmp_path):
@@ -82,7 +82,7 @@ def test_what_does_not_read_is_named(tmp_path):
 
 @pytest.fixture
 def trap(tmp_path, monkeypatch):
-    """A module that can be imported, and leaves a file when it is."""
+    """A module that creates a file when it is imported; yields the path of that file."""
     code = f"import pathlib\npathlib.Path({str(tmp_path / 'sprung')!r}).touch()\nclass Part:\n    pass\n"
     (tmp_path / "trapped.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
@@ -91,11 +91,11 @@ def trap(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "called", ["trapped:Part", "trapped", "trapped.part:Part", "antigravity:Part", ":Part", "..os:x"]
+    "reference", ["trapped:Part", "trapped", "trapped.part:Part", "antigravity:Part", ":Part", "..os:x"]
 )
-def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, called):
+def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, reference):
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({"dual": {"class": called}}))
+    path.write_text(json.dumps({"dual": {"class": reference}}))
     with pytest.raises(UserError, match=r"config\.json does not read as the settings of a run: .*import .* before\."):
         settings.load(path)
     report.write(tmp_path)
@@ -103,22 +103,22 @@ def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, called):
 
 
 @pytest.mark.parametrize(
-    "called",
+    "reference",
     [
         "os:system",
         "subprocess:Popen",
         "builtins:exec",
         "json:JSONDecoder",
         "common.run.checkpoints:found",
-        "common.images.pixels:Domain",  # a dataclass, and none of settings
+        "common.images.pixels:Domain",  # a dataclass, but not of settings
         "common.settings:part_class",
         "common.nowhere:Part",
         "common:",
     ],
 )
-def test_nothing_but_settings_is_made_from_a_file(tmp_path, called):
+def test_nothing_but_settings_is_made_from_a_file(tmp_path, reference):
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({"dual": {"class": called, "args": ["touch", str(tmp_path / "sprung")]}}))
+    path.write_text(json.dumps({"dual": {"class": reference, "args": ["touch", str(tmp_path / "sprung")]}}))
     with pytest.raises(UserError, match="does not read as the settings of a run"):
         settings.load(path)
     report.write(tmp_path)

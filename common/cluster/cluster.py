@@ -1,20 +1,23 @@
-"""The cluster: which processes train together, where they are, and how long they wait for each other."""
+"""The cluster: which processes train together, their addresses, and how long they wait for each other."""
+
+from __future__ import annotations
 
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 
 from common import settings
 from common.errors import UserError
 from common.settings import FREE, setting
 
 LOOPBACK = ("localhost", "127.", "[::1]")
-ROLES = ("chief", "master", "worker")  # of TF_CONFIG: those that train, the first of them first
+ROLES = ("chief", "master", "worker")  # in TF_CONFIG, of the processes that train, in the order of their ranks
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Training by several processes at once, on this machine or on many."""
+    """Training by several processes at once, on one machine or several."""
 
     local_workers: int = setting(
         0,
@@ -47,20 +50,22 @@ class Cluster:
         5, "Times in a row that --local_workers start again without a new checkpoint.", minimum=0, resume=FREE
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         if self.local_workers and self.workers:
             raise UserError("--local_workers and --workers both say which processes train. Give one of them.")
         if self.rank and not self.workers:
             raise UserError(f"--rank {self.rank} is one of --workers: say those, too.")
 
-    def place(self):
-        """([host:port, ...] of all processes, the rank of this one); ([], 0): it is alone.
+    def place(self) -> tuple[list[str], int]:
+        """([host:port, ...] of all processes, the rank of this one); ([], 0) for a process that trains alone.
 
-        Raises UserError if they are not as they should be.
+        Raises UserError if an address or the rank is not valid.
         """
-        given = [address.strip() for address in self.workers.split(",")]
-        addresses, rank = (given, self.rank) if self.workers else _from_environment()
+        if self.workers:
+            addresses, rank = [address.strip() for address in self.workers.split(",")], self.rank
+        else:
+            addresses, rank = _from_environment()
         for address in addresses:
             host, _, port = address.rpartition(":")
             if not host or set(host) & set("/ @") or not port.isdecimal() or not 0 < int(port) < 2**16:
@@ -72,31 +77,34 @@ class Cluster:
         return (addresses, rank) if len(addresses) > 1 else ([], 0)
 
 
-def is_local(addresses):
-    """Whether all of the addresses are of this machine alone."""
+def is_local(addresses: Sequence[str]) -> bool:
+    """Whether all addresses are loopback addresses, which only this machine can reach."""
     return all(address.startswith(LOOPBACK) for address in addresses)
 
 
-def config_of(addresses, rank):
-    """The TF_CONFIG of one of the processes."""
+def config_of(addresses: Sequence[str], rank: int) -> str:
+    """The TF_CONFIG of the process with this rank."""
     return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}})
 
 
-def _from_environment():
-    """([host:port, ...], rank) of TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}."""
+def _from_environment() -> tuple[list[str], int]:
+    """([host:port, ...], rank) by TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}.
+
+    ([], 0) if it is not set or names no cluster. Raises UserError if it is not valid.
+    """
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         return [], 0
     try:
-        found = json.loads(text)
-        cluster, task = found.get("cluster", {}), found.get("task", {})
+        config = json.loads(text)
+        cluster, task = config.get("cluster", {}), config.get("task", {})
         if not cluster:
             return [], 0
         kind, index = task["type"], int(task["index"])
         if kind not in ROLES:
             raise UserError(f"TF_CONFIG makes this process a {kind}: those that train are {', '.join(ROLES)}.")
-        before = [address for role in ROLES[: ROLES.index(kind)] for address in cluster.get(role, [])]
-        return [address for role in ROLES for address in cluster.get(role, [])], len(before) + index
+        lower = [address for role in ROLES[: ROLES.index(kind)] for address in cluster.get(role, [])]
+        return [address for role in ROLES for address in cluster.get(role, [])], len(lower) + index
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"TF_CONFIG does not read ({error!r}): it is JSON like {config_of(['a:1', 'b:1'], 0)}. Set it so, or unset"

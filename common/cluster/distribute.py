@@ -1,7 +1,7 @@
-"""Training by several processes: TensorFlow's own runtime, with one all-reduce of one buffer in an update.
+"""Data-parallel training by several processes, with TensorFlow's own runtime and one all-reduce per update.
 
-Each process, of a rank from 0, has a server, and a session on its own server. What an update needs of all is put
-into one buffer, whose mean over the processes each of them gets: then all make the same update of the same weights.
+Each process has a rank from 0, a server, and a session on that server. Gradients, losses and the request to stop are
+concatenated into one buffer, and each process gets its mean over all: then all apply the same update to equal weights.
 """
 
 from __future__ import annotations
@@ -10,86 +10,103 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import socket
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from common import atomic
 from common import tensorflow as tf
-from common.cluster import cluster as clusters
+from common.cluster.cluster import Cluster, is_local
+from common.cluster.sockets import connection_error, listen_to_this_machine_alone
 from common.cluster.watchdog import Watchdog
 from common.errors import Restart, UserError, reason
 
-PER_PROCESS = "per_process"  # collection of variables that each process has for itself
-MEANS, TALK = 1, 2  # keys of the groups of devices: those that compute, and the processors
-SHARED = 5  # numbers that can be shared at once
-PATIENT = 10  # times --hung_after, after what takes longer than a step
-HEARTBEAT = 1.0  # seconds between signs of life where one process works and the others wait
-WAITS_UNTOLD = 10.0  # seconds after which a process says for whom it waits
-NAMED_WITHIN = 10.0  # seconds after --start_within in which a process that is missing has been named
-TOLD_WITHIN = 3.0  # seconds in which a process that fails has said why
+PER_PROCESS = "per_process"  # collection of variables that differ between processes
+MEANS, NUMBERS = 1, 2  # group keys of the all-reduces: on the devices that compute, and on the CPUs
+MAX_SHARED = 5  # numbers that can be shared at once
+SLOW_FACTOR = 10  # the deadline is this times --hung_after for work that takes longer than a step
+HEARTBEAT = 1.0  # seconds between signs of life while the chief works and the others wait
+ANNOUNCED_AFTER = 10.0  # seconds after which a process prints for which others it waits
+NAMED_WITHIN = 10.0  # seconds after --start_within within which the missing processes have been named
+MESSAGE_WITHIN = 3.0  # seconds within which a process that fails has written its reason
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
 
 
-class Alone:
-    """The one process of a training that has no others; and what it would ask of them."""
+class SingleProcess:
+    """The process of a training that has no others; the interface of ProcessGroup."""
 
-    rank, size, is_chief = 0, 1, True
+    rank: int = 0
+    size: int = 1
+    is_chief: bool = True
 
-    def device(self):
-        """Within it, ops are placed on the devices of this process."""
+    def device(self) -> AbstractContextManager[None]:
+        """A context in which ops are placed on the devices of this process."""
         return contextlib.nullcontext()
 
-    def session(self, config):
+    def session(self, config: tf.ConfigProto) -> tf.Session:
         """A session on the devices of this process."""
         return tf.Session(config=config)
 
-    def mean(self, found, losses, request, after=()):
-        """(gradients, {name: loss}, request) as means over all processes of those of this one, once `after` is done.
+    def mean(
+        self,
+        gradients: Sequence[tf.Tensor | None],
+        losses: Mapping[str, tf.Tensor],
+        request: tf.Tensor,
+        after: Sequence[tf.Operation] = (),
+    ) -> tuple[Sequence[tf.Tensor | None], Mapping[str, tf.Tensor], tf.Tensor]:
+        """Means over all processes of this one's gradients, losses by name and request, computed once `after` is done.
 
-        Of the gradients `found` some may be None; `request` is a scalar, by which a process asks the others to stop.
+        A gradient may be None, and stays so. `request` is a scalar: more than 0 asks the other processes to stop.
         """
         del after
-        return found, losses, request
+        return gradients, losses, request
 
-    def finish(self, own=()):
-        """Makes the ops that are run between steps, before the graph is finalized. `own`: see Checkpoints."""
+    def finish(self, own: Iterable[tf.Variable] = ()) -> None:
+        """Adds the ops that run between steps; call it before the graph is finalized.
 
-    def share(self, session, *numbers):
-        """The largest of each of `numbers`, whole ones of 0 and more, that a process gives; all have to call this."""
+        `own` are the variables that differ between processes (PER_PROCESS).
+        """
+
+    def share(self, session: tf.Session, *numbers: int) -> list[int]:
+        """The maximum over the processes of each of `numbers`, which are 0 or more; all processes must call it."""
         del session
         return list(numbers)
 
-    def refuse_difference(self, session, step):
-        """Raises UserError if the variables are not the same in all processes, where a look is due after a step."""
+    def refuse_difference(self, session: tf.Session, step: int) -> None:
+        """Raises UserError if variables differ between processes, when a check is due after this step."""
 
-    def progress(self, slow=False):
-        """Something is done; `slow`: what comes next may take longer than a step."""
+    def progress(self, slow: bool = False) -> None:
+        """Restarts the watchdog's clock; `slow`: what follows may take longer than a step."""
 
-    def leave(self, session):
-        """Waits until all are done."""
+    def leave(self, session: tf.Session) -> None:
+        """Waits until all processes are done."""
 
 
-class Group(Alone):
-    """The processes of a training as one of them sees the others; use it by `joined`."""
+class ProcessGroup(SingleProcess):
+    """The processes of a training, seen from one of them; use it by `joined`."""
 
-    def __init__(self, addresses, rank, about, run_dir):
+    def __init__(self, addresses: Sequence[str], rank: int, cluster: Cluster, run_dir: str | os.PathLike[str]) -> None:
         self.rank, self.size, self.is_chief = rank, len(addresses), rank == 0
-        self._addresses, self._about, self._folder = addresses, about, pathlib.Path(run_dir)
+        self._addresses, self._cluster, self._folder = addresses, cluster, pathlib.Path(run_dir)
         name = hashlib.blake2b(",".join(addresses).encode(), digest_size=4).hexdigest()
-        self._failures = [self._folder / f"failed-{name}-{each}.txt" for each in range(self.size)]
+        self._failures = [self._folder / f"failed-{name}-{number}.txt" for number in range(self.size)]
         with contextlib.suppress(OSError):
             self._failures[rank].unlink(missing_ok=True)
-        self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start; they are not heard
-        self._instances, self._server, self._checked, self._following = 0, None, False, None
-        self._until = time.monotonic() + about.start_within
-        self.watchdog = Watchdog(about.start_within + NAMED_WITHIN, self.failure, self._is_gone)
+        self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start; they are ignored
+        self._instances, self._checked = 0, False
+        self._server: Any = None
+        self._following: str | None = None
+        self._until = time.monotonic() + cluster.start_within
+        self.watchdog = Watchdog(cluster.start_within + NAMED_WITHIN, self.failure, self._is_gone)
 
-    def device(self):
+    def device(self) -> AbstractContextManager[None]:
         return tf.device(f"/job:worker/replica:0/task:{self.rank}")
 
-    def session(self, config):
-        os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to one that is gone already waits for it, for ever
+    def session(self, config: tf.ConfigProto) -> tf.Session:
+        os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to a process that is gone waits for ever
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         spec = tf.train.ClusterSpec({"worker": self._addresses})
         try:
@@ -97,92 +114,101 @@ class Group(Alone):
         except tf.errors.UnknownError as error:
             address = self._addresses[self.rank]
             raise Restart(f"{address} cannot be listened at: is its port in use? ({reason(error)})") from error
-        if clusters.is_local(self._addresses):
-            _listen_to_this_machine_alone(int(self._addresses[self.rank].rpartition(":")[2]))
+        if is_local(self._addresses):
+            listen_to_this_machine_alone(int(self._addresses[self.rank].rpartition(":")[2]))
         self._wait_for_others()
         if self.is_chief:
             self._clear()
         self._following = self._addresses[(self.rank + 1) % self.size]
         return tf.Session(self._server.target, config=config)
 
-    def mean(self, found, losses, request, after=()):
-        given = [*(gradient for gradient in found if gradient is not None), *losses.values(), request]
-        kind = given[0].dtype
-        flat = tf.concat([tf.reshape(tf.cast(each, kind), [-1]) for each in given], 0)
+    def mean(
+        self,
+        gradients: Sequence[tf.Tensor | None],
+        losses: Mapping[str, tf.Tensor],
+        request: tf.Tensor,
+        after: Sequence[tf.Operation] = (),
+    ) -> tuple[Sequence[tf.Tensor | None], Mapping[str, tf.Tensor], tf.Tensor]:
+        tensors = [*(gradient for gradient in gradients if gradient is not None), *losses.values(), request]
+        kind = tensors[0].dtype
+        flat = tf.concat([tf.reshape(tf.cast(tensor, kind), [-1]) for tensor in tensors], 0)
         with tf.control_dependencies(after):
             mean = self._reduce(flat, "Add", MEANS) / self.size
-        parts = tf.split(mean, [each.shape.num_elements() for each in given])
-        means = iter([tf.cast(tf.reshape(part, each.shape), each.dtype) for part, each in zip(parts, given)])
-        gradients = [None if gradient is None else next(means) for gradient in found]
-        return gradients, {name: next(means) for name in losses}, next(means)
+        parts = tf.split(mean, [tensor.shape.num_elements() for tensor in tensors])
+        means = iter([tf.cast(tf.reshape(part, tensor.shape), tensor.dtype) for part, tensor in zip(parts, tensors)])
+        mean_gradients = [None if gradient is None else next(means) for gradient in gradients]
+        return mean_gradients, {name: next(means) for name in losses}, next(means)
 
-    def finish(self, own=()):
-        own = {variable.op.name for variable in own}
-        self._names = [variable.op.name for variable in tf.global_variables() if variable.op.name not in own]
+    def finish(self, own: Iterable[tf.Variable] = ()) -> None:
+        own_names = {variable.op.name for variable in own}
+        shared = [variable for variable in tf.global_variables() if variable.op.name not in own_names]
+        self._names = [variable.op.name for variable in shared]
         with tf.device("/device:CPU:0"):
-            self._given = tf.placeholder(tf.int64, [SHARED])
-            self._largest = self._reduce(self._given, "Max", TALK)
-            sums = tf.stack([_checksum(each) for each in tf.global_variables() if each.op.name not in own])
-            self._extremes = self._reduce(tf.concat([sums, -sums], 0), "Max", TALK)
+            self._numbers = tf.placeholder(tf.int64, [MAX_SHARED])
+            self._largest = self._reduce(self._numbers, "Max", NUMBERS)
+            sums = tf.stack([_checksum(variable) for variable in shared])
+            self._extremes = self._reduce(tf.concat([sums, -sums], 0), "Max", NUMBERS)
 
-    def share(self, session, *numbers):
-        given = [*numbers, *[0] * (SHARED - len(numbers))]
-        return [int(each) for each in session.run(self._largest, {self._given: given})[: len(numbers)]]
+    def share(self, session: tf.Session, *numbers: int) -> list[int]:
+        padded = list(numbers) + [0] * (MAX_SHARED - len(numbers))
+        largest = session.run(self._largest, {self._numbers: padded})
+        return [int(number) for number in largest[: len(numbers)]]
 
-    def refuse_difference(self, session, step):
-        if step % self._about.check_every and self._checked:
+    def refuse_difference(self, session: tf.Session, step: int) -> None:
+        if step % self._cluster.check_every and self._checked:
             return
         extremes = session.run(self._extremes)
         largest, smallest = extremes[: len(self._names)], -extremes[len(self._names) :]
         names = [name for name, most, least in zip(self._names, largest, smallest) if most != least]
         self._checked = True
         if names:
+            others = " and others" if len(names) > 1 else ""
             raise UserError(
-                f"After step {step:,} the processes differ in {names[0]}{' and others' * (len(names) > 1)}, which must"
+                f"After step {step:,} the processes differ in {names[0]}{others}, which must"
                 " not be: they are of different versions of TensorFlow or on different processors, or one of those"
                 " computes wrongly. Checkpoints since the last check (--check_every) may be worth nothing."
             )
 
-    def progress(self, slow=False):
-        self.watchdog.progress(self._about.hung_after * (PATIENT if slow else 1))
+    def progress(self, slow: bool = False) -> None:
+        self.watchdog.progress(self._cluster.hung_after * (SLOW_FACTOR if slow else 1))
 
-    def leave(self, session):
+    def leave(self, session: tf.Session) -> None:
         self._following = None
-        with contextlib.suppress(tf.errors.OpError):  # another is gone already, and needs nothing any more
+        with contextlib.suppress(tf.errors.OpError):  # another process has ended already, and needs nothing any more
             self.share(session)
 
-    def fail(self, error):
-        """Leaves word for the others of why this process ends."""
-        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {reason(error)}"
+    def fail(self, error: Exception) -> None:
+        """Writes the reason why this process ends to the run folder, for the others."""
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {reason(error)}"
         with contextlib.suppress(OSError):
-            atomic.write_text(self._failures[self.rank], said + "\n")
+            atomic.write_text(self._failures[self.rank], message + "\n")
 
-    def failure(self):
-        """What another process has left word of, as a sentence; "" if none has."""
+    def failure(self) -> str:
+        """The reason that another process has written, as a sentence; "" if none has."""
         for rank, path in enumerate(self._failures):
-            if rank != self.rank and _stamp(path) != self._stale[path] and (said := _text(path)):
-                return f"{said.strip()} (So the process of rank {rank} says.)"
+            if rank != self.rank and _stamp(path) != self._stale[path] and (message := _text(path)):
+                return f"{message.strip()} (So the process of rank {rank} says.)"
         return ""
 
-    def told(self):
-        """The same, within the time that another one may need for it."""
-        until = time.monotonic() + TOLD_WITHIN
-        while not (said := self.failure()) and time.monotonic() < until:
+    def wait_for_failure(self) -> str:
+        """The same, once another process has had the time to write it."""
+        until = time.monotonic() + MESSAGE_WITHIN
+        while not (message := self.failure()) and time.monotonic() < until:
             time.sleep(0.1)
-        return said
+        return message
 
-    def _is_gone(self):
-        """Whether nobody listens at the address of the following process any more; each looks after one."""
-        return self._following is not None and bool(_silence(self._following))
+    def _is_gone(self) -> bool:
+        """Whether the next process by rank does not answer; each process watches one other."""
+        return self._following is not None and bool(connection_error(self._following))
 
-    def _clear(self):
-        """Removes what was left by trainings of before; the chief holds the lock of the run folder."""
+    def _clear(self) -> None:
+        """Removes the messages of earlier trainings; the chief holds the lock of the run folder."""
         for path in self._folder.glob("failed-*-*.txt"):
             if path not in self._failures:
                 path.unlink(missing_ok=True)
 
-    def _reduce(self, tensor, how, key):
-        """The all-reduce of a tensor. Each has a number of its own, the same everywhere: graphs are made alike."""
+    def _reduce(self, tensor: tf.Tensor, operation: str, key: int) -> tf.Tensor:
+        """The all-reduce of a tensor. Its instance key is the same in all processes, which build the same graph."""
         self._instances += 1
         hint = "nccl" if key == MEANS and tf.config.list_physical_devices("GPU") else "ring"
         return tf.raw_ops.CollectiveReduceV2(
@@ -191,79 +217,87 @@ class Group(Alone):
             group_key=key,
             instance_key=self._instances,
             ordering_token=[],
-            merge_op=how,
+            merge_op=operation,
             final_op="Id",
             communication_hint=hint,
         )
 
-    def _wait_for_others(self):
-        """Until all servers answer; says once for whom it waits, and raises Restart, naming those not there in time."""
-        missing, told = dict(enumerate(self._addresses)), time.monotonic() + WAITS_UNTOLD
-        while missing := {rank: why for rank in missing if (why := _silence(self._addresses[rank]))}:
+    def _wait_for_others(self) -> None:
+        """Waits until all servers answer, and prints once for which. Raises Restart with those that do not in time."""
+        missing = dict(enumerate(self._addresses))
+        announced, announce_at = False, time.monotonic() + ANNOUNCED_AFTER
+        while missing := {rank: error for rank in missing if (error := connection_error(self._addresses[rank]))}:
+            reasons = "; ".join(sorted(set(missing.values())))
             names = ", ".join(f"rank {rank} at {self._addresses[rank]}" for rank in missing)
             if time.monotonic() > self._until:
                 raise Restart(
-                    f"{names}: not there within {self._about.start_within:g} seconds (--start_within;"
-                    f" {'; '.join(sorted(set(missing.values())))}). Start them, and this one again."
+                    f"{names}: not there within {self._cluster.start_within:g} seconds (--start_within;"
+                    f" {reasons}). Start them, and this one again."
                 )
-            if told and time.monotonic() > told:
-                told = None
-                print(f"Waiting for {names} ({'; '.join(sorted(set(missing.values())))}).", file=sys.stderr, flush=True)
+            if not announced and time.monotonic() > announce_at:
+                announced = True
+                print(f"Waiting for {names} ({reasons}).", file=sys.stderr, flush=True)
             time.sleep(0.1)
 
 
-class Listening:
-    """Stands for an event, `stopped`, while the chief works and the others wait: set in one, it is in all."""
+class SharedEvent:
+    """The event `stopped` of all processes, for the chief while it works and the others wait."""
 
-    def __init__(self, group, session, stopped):
+    def __init__(self, group: SingleProcess, session: tf.Session, stopped: threading.Event) -> None:
         self._group, self._session, self._stopped = group, session, stopped
         self._since, self._set = time.monotonic(), False
 
-    def is_set(self):
-        """Whether it is set anywhere, as of the last heartbeat."""
+    def is_set(self) -> bool:
+        """Whether it was set in any process at the last heartbeat."""
         if self._group.size == 1:
             return self._stopped.is_set()
         if time.monotonic() - self._since >= HEARTBEAT and not self._set:
-            _, asked = self._group.share(self._session, 1, self._stopped.is_set())
-            self._since, self._set = time.monotonic(), bool(asked)
+            _, set_anywhere = self._group.share(self._session, 1, self._stopped.is_set())
+            self._since, self._set = time.monotonic(), bool(set_anywhere)
             self._group.progress()
         return self._set
 
 
-def while_chief_works(group, session, stopped, work):
-    """Does `work(stopped)` in the chief, which tells of three things whether they are so, while the others wait for it.
+def while_chief_works(
+    group: SingleProcess,
+    session: tf.Session,
+    stopped: threading.Event,
+    work: Callable[[SharedEvent], tuple[bool, bool, bool]],
+) -> list[bool]:
+    """Calls `work(stopped)`, which returns three answers, in the chief, while the others wait for it.
 
-    Returns [whether somebody asked to stop, and those three], the same in all processes.
+    Returns [whether `stopped` is set in any process, and those three answers], the same in all processes.
     """
-    busy, numbers = not group.is_chief, (0, 0, 0)
     if group.is_chief:
-        numbers = work(Listening(group, session, stopped))
-        _, *found = group.share(session, 0, stopped.is_set(), *numbers)
-    while busy:
-        busy, *found = group.share(session, 0, stopped.is_set(), *numbers)
-        group.progress()
-    return [bool(each) for each in found]
+        answers = work(SharedEvent(group, session, stopped))
+        _, *shared = group.share(session, 0, stopped.is_set(), *answers)
+    else:
+        busy = 1
+        while busy:
+            busy, *shared = group.share(session, 0, stopped.is_set(), False, False, False)
+            group.progress()
+    return [bool(number) for number in shared]
 
 
 @contextlib.contextmanager
-def joined(about, run_dir):
-    """The Group of a Cluster, or Alone. Within it, what ends one process ends all.
+def joined(cluster: Cluster, run_dir: str | os.PathLike[str]) -> Iterator[SingleProcess]:
+    """Yields the ProcessGroup of a Cluster, or SingleProcess. Within it, an error in one process ends all.
 
-    Raises Restart where another process is gone, and UserError, with what it said, where one has failed.
+    Raises Restart if another process is gone, and UserError, with its message, if another has failed.
     """
-    addresses, rank = about.place()
+    addresses, rank = cluster.place()
     if not addresses:
-        yield Alone()
+        yield SingleProcess()
         return
-    group = Group(addresses, rank, about, run_dir)
+    group = ProcessGroup(addresses, rank, cluster, run_dir)
     with group.watchdog:
         try:
             yield group
         except Restart:
             raise
         except tf.errors.OpError as error:
-            if said := group.told():
-                raise UserError(said) from error
+            if message := group.wait_for_failure():
+                raise UserError(message) from error
             if type(error).__name__ not in LOST:
                 group.fail(error)
                 raise
@@ -273,58 +307,25 @@ def joined(about, run_dir):
             raise
 
 
-def _checksum(variable):
-    """An int64 of the bits of a variable, which another one value makes another."""
+def _checksum(variable: tf.Variable) -> tf.Tensor:
+    """An int64 scalar from the bits of a variable, which any change of a single value changes."""
     kind = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}[variable.dtype.size]
     bits = tf.cast(tf.reshape(tf.bitcast(variable.read_value(), kind), [-1]), tf.int64)
     return tf.reduce_sum(bits * (2 * tf.range(tf.size(bits, out_type=tf.int64)) + 1))
 
 
-def _silence(address):
-    """Why nobody answers at an address, as the system says it; "" where somebody does."""
-    host, _, port = address.rpartition(":")
+def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
+    """Inode and time of modification, by which a file differs from a later one in its place; None if it is missing."""
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
-
-
-def _stamp(path):
-    """What tells a file from one that was written later in its place."""
-    try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
-def _text(path):
+def _text(path: pathlib.Path) -> str:
+    """The text of a file, "" if it cannot be read."""
     try:
         return path.read_text(errors="surrogateescape")
     except OSError:
         return ""
-
-
-def _listen_to_this_machine_alone(port):
-    """Lets the server's socket hear the loopback device alone; TensorFlow listens to every network, always.
-
-    Says so where the system cannot do that.
-    """
-    try:
-        for name in os.listdir("/proc/self/fd"):
-            if not pathlib.Path("/proc/self/fd", name).is_socket():
-                continue
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
-                listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                if listens and found.getsockname()[1] == port:
-                    found.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
-                    return
-    except (OSError, AttributeError):
-        pass
-    print(
-        f"warning: port {port} is open to the network, as this system cannot close it to others, and whoever reaches it"
-        " controls this process: see SECURITY.md.",
-        file=sys.stderr,
-        flush=True,
-    )

@@ -1,42 +1,46 @@
-"""Requests to stop: signals that end a training after the step in hand, saved."""
+"""Requests to stop: signals that end a training after the current step, with a checkpoint."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last where there is one
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 @contextlib.contextmanager
-def requests():
-    """An event that these signals set, in place of what they do otherwise.
+def requests() -> Iterator[threading.Event]:
+    """Yields an event that SIGNALS set, instead of what they do otherwise; outside the main thread nothing sets it.
 
-    A second SIGINT does what it did before: a person insists. Others come twice by themselves, as when a
-    terminal is closed. What is ignored, as under nohup, stays so.
+    A second SIGINT has its earlier effect again, as the user insists. The others do not, as they may come twice
+    by themselves, for example when a terminal is closed. An ignored signal, as under nohup, stays ignored.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    found = {number: signal.getsignal(number) for name in SIGNALS if (number := getattr(signal, name, None))}
-    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
-    came = set()
+    handlers = {number: signal.getsignal(number) for name in SIGNALS if (number := getattr(signal, name, None))}
+    earlier = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    received = set()
 
-    def ask(number, frame):
-        if number == signal.SIGINT and number in came:
-            signal.signal(number, before[number])
+    def request(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and number in received:
+            signal.signal(number, earlier[number])
             signal.raise_signal(number)
         elif number == signal.SIGINT:
             with contextlib.suppress(OSError):  # not print, which it may have interrupted
                 os.write(2, b"\nStopping after the step in hand, saved. Once more: at once, not saved.\n")
-        came.add(number)
+        received.add(number)
         stop.set()
 
-    for number in before:
-        signal.signal(number, ask)
+    for number in earlier:
+        signal.signal(number, request)
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in earlier.items():
             signal.signal(number, handler)

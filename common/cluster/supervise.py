@@ -1,4 +1,4 @@
-"""Supervision: starts the processes of a training on this machine, and starts all again when one dies."""
+"""Supervision: starts the processes of a training on this machine, and restarts all of them when one dies."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Sequence
 
-from common.cluster.cluster import config_of
+from common.cluster.cluster import Cluster, config_of
 from common.cluster.stop import requests
 from common.cluster.watchdog import RESTART, SUPERVISOR
 from common.errors import UserError
 
-GRACE = 8.0  # seconds that processes have to end in once one of them has: they may have something to say
-KILLED = 2.0  # and once one was killed, where nobody has
-EVERY = 0.1  # seconds between looks
+GRACE = 8.0  # seconds that the other processes have to end once one has failed: they may have a message to print
+KILLED = 2.0  # the same once one was killed by a signal, when there is no message
+EVERY = 0.1  # seconds between checks
 GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
 
 
-def supervise(command, about, newest_step):
-    """Runs `command` in `about.local_workers` processes, until they are done; returns what they exit with.
+def supervise(command: Sequence[str], cluster: Cluster, newest_step: Callable[[], int | None]) -> int:
+    """Runs `command` in `cluster.local_workers` processes until they are done; returns their exit code.
 
-    Each is told its place by TF_CONFIG. Where one is killed, or exits to be started again, the others are ended, and
-    all begin again from the last checkpoint, whose step `newest_step` returns (None: there is none). Raises UserError
-    if that does not help: no checkpoint was added, `about.restarts` times in a row; or if there are fewer GPUs.
+    Each gets its rank and the addresses by TF_CONFIG. When one is killed, or exits with RESTART, the others are killed,
+    and all resume from the last checkpoint, whose step `newest_step` returns (None: there is none). Raises UserError
+    if no checkpoint was added `cluster.restarts` times in a row, or if there are fewer GPUs than processes.
     """
-    gpus, since, in_a_row = _gpus(about.local_workers), newest_step(), 0
+    gpus, since, in_a_row = _gpus(cluster.local_workers), newest_step(), 0
     with requests() as stopped:
         while True:
-            processes = _start(command, about.local_workers, gpus)
+            processes = _start(command, cluster.local_workers, gpus)
             try:
                 codes = _wait(processes, stopped)
             finally:
@@ -45,7 +47,7 @@ def supervise(command, about, newest_step):
             step = newest_step()
             in_a_row, since = (in_a_row + 1 if step == since else 1), step
             ended = ", ".join(f"rank {rank} {_describe(code)}" for rank, code in enumerate(codes) if code)
-            if in_a_row > about.restarts:
+            if in_a_row > cluster.restarts:
                 raise UserError(
                     f"Started {in_a_row} times without a new checkpoint ({ended}): starting again does not help. Look"
                     " at what was said above; --save_every smaller, or --restarts larger, may help."
@@ -53,27 +55,27 @@ def supervise(command, about, newest_step):
             print(f"{ended}: all start again, from {_where(step)}.", file=sys.stderr, flush=True)
 
 
-def _start(command, count, gpus):
-    """The processes, each with a port of its own that is free now."""
+def _start(command: Sequence[str], count: int, gpus: Sequence[str]) -> list[subprocess.Popen[bytes]]:
+    """Starts `count` processes, each with its own port, which is free now, and its own GPU, if there are `gpus`."""
     addresses, processes = [f"127.0.0.1:{port}" for port in free_ports(count)], []
     for rank in range(count):
         environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), SUPERVISOR: str(os.getpid())}
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = gpus[rank]
-        # in sessions of their own: what a terminal sends comes here alone, and is passed on once
+        # in sessions of their own: signals of the terminal come only to this process, which passes them on once
         processes.append(subprocess.Popen(command, env=environment, start_new_session=True))  # nosec B603
     return processes
 
 
-def _wait(processes, stopped):
-    """Until all have ended, soon after the first that fails; returns their exit codes, of signals below 0.
+def _wait(processes: Sequence[subprocess.Popen[bytes]], stopped: threading.Event) -> list[int]:
+    """Waits until all have ended; kills them soon after the first failure. Returns their exit codes: -n for signal n.
 
-    When `stopped` is set they are asked to stop, each of them by the signal that asks so.
+    When `stopped` is set, each of them gets SIGTERM once.
     """
-    asked, until = False, None
+    signalled, until = False, None
     while None in [process.poll() for process in processes]:
-        if stopped.is_set() and not asked:
-            asked = True
+        if stopped.is_set() and not signalled:
+            signalled = True
             for process in processes:
                 process.send_signal(signal.SIGTERM)
         if until is None and (codes := [process.returncode for process in processes if process.returncode]):
@@ -84,7 +86,8 @@ def _wait(processes, stopped):
     return [process.returncode for process in processes]
 
 
-def _end(processes):
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Kills those that still run, and waits until all have ended."""
     for process in processes:
         if process.poll() is None:
             process.kill()
@@ -92,36 +95,36 @@ def _end(processes):
         process.wait()
 
 
-def _gpus(count):
-    """The GPU of each process; none if there are none. Raises UserError if there are fewer."""
+def _gpus(count: int) -> list[str]:
+    """The visible GPUs, one per process; [] if there are none. Raises UserError if there are fewer than `count`."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        found = [name for name in visible.split(",") if name.strip() not in ("", "-1")]
+        names = [name for name in visible.split(",") if name.strip() not in ("", "-1")]
     else:
-        found = [str(number) for number in range(len(list(GPUS.glob("*"))))]
-    if found and len(found) < count:
+        names = [str(number) for number in range(len(list(GPUS.glob("*"))))]
+    if names and len(names) < count:
         raise UserError(
-            f"--local_workers {count} takes a GPU for each process, and there are {len(found)}. Say as many; or"
+            f"--local_workers {count} takes a GPU for each process, and there are {len(names)}. Say as many; or"
             " CUDA_VISIBLE_DEVICES= in the environment, to train on the CPU."
         )
-    return found
+    return names
 
 
-def free_ports(count):
-    """So many ports of this machine that nobody listens at."""
+def free_ports(count: int) -> list[int]:
+    """`count` different ports of this machine on which no process listens now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for server in sockets:
+            server.bind(("127.0.0.1", 0))
+        return [server.getsockname()[1] for server in sockets]
     finally:
-        for each in sockets:
-            each.close()
+        for server in sockets:
+            server.close()
 
 
-def _where(step):
+def _where(step: int | None) -> str:
     return "the beginning" if step is None else f"step {step:,}"
 
 
-def _describe(code):
+def _describe(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else "has to be started again"

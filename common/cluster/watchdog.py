@@ -1,45 +1,52 @@
-"""The watchdog: ends a process that waits for others which hang or have failed, as TensorFlow's timeouts do not."""
+"""The watchdog: ends a process that waits for others that hang or have failed, as TensorFlow's timeouts do not."""
+
+from __future__ import annotations
 
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn
 
-RESTART = 75  # exit code of a process that is to be started again: EX_TEMPFAIL
-SUPERVISOR = "TRAINING_SUPERVISOR"  # environment variable: the process that started this one, to be outlived by seconds
-EVERY = 0.5  # seconds between looks
-LOOKS = 2  # after which another process is asked to answer
-UNANSWERED = 3  # times in a row after which it is gone
+RESTART = 75  # exit code of a process that should be started again: EX_TEMPFAIL
+SUPERVISOR = "TRAINING_SUPERVISOR"  # environment variable: id of the process that started this one
+EVERY = 0.5  # seconds between checks
+CHECKS = 2  # checks per connection to another process
+UNANSWERED = 3  # connections in a row that fail before the other process counts as gone
 
 
 class Watchdog:
-    """Ends the process where no `progress` is told of in time; use it in a with statement.
+    """Ends the process if `progress` is not called within `seconds`; use it in a with statement.
 
-    `failure` is called now and then: what it returns, a sentence if another process has failed, ends this one, too.
-    So does `is_gone`, if it returns several times in a row that another process does not answer.
+    `failure` is called at every check; if it returns a sentence, another process has failed, and this one ends too.
+    `is_gone` returns whether another process does not answer; if it does so UNANSWERED times in a row, this one ends.
     """
 
-    def __init__(self, seconds, failure, is_gone):
+    def __init__(self, seconds: float, failure: Callable[[], str], is_gone: Callable[[], bool]) -> None:
         self._seconds, self._failure, self._is_gone = seconds, failure, is_gone
         self._since, self._done = time.monotonic(), threading.Event()
         self._supervisor = int(os.environ.get(SUPERVISOR, 0))
 
-    def progress(self, seconds):
-        """Something is done, and the next has to come within so many seconds."""
+    def progress(self, seconds: float) -> None:
+        """Restarts the clock: the next call must come within `seconds`."""
         self._since, self._seconds = time.monotonic(), seconds
 
-    def __enter__(self):
+    def __enter__(self) -> Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._done.set()
 
-    def _watch(self):
-        looks, unanswered = 0, 0
+    def _watch(self) -> None:
+        checks, unanswered = 0, 0
         while not self._done.wait(EVERY):
-            looks += 1
-            if looks % LOOKS == 0:
+            checks += 1
+            if checks % CHECKS == 0:
                 unanswered = unanswered + 1 if self._is_gone() else 0
             if unanswered == UNANSWERED and not self._done.is_set():
                 _end("another process is gone. This one ends, to be started again.", RESTART)
@@ -51,11 +58,11 @@ class Watchdog:
                 )
             if self._supervisor and os.getppid() != self._supervisor:
                 _end("the process that started this one is gone, so it ends, too.", RESTART)
-            if said := self._failure():
-                time.sleep(EVERY)  # the main thread may be about to say so itself
-                _end(said, 1)
+            if message := self._failure():
+                time.sleep(EVERY)  # the main thread may be about to print it itself
+                _end(message, 1)
 
 
-def _end(said, code):
-    print(f"error: {said}", file=sys.stderr, flush=True)
+def _end(message: str, code: int) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr, flush=True)
     os._exit(code)

@@ -41,7 +41,7 @@ class Checkpoints:
         self.folder = pathlib.Path(run_dir, "checkpoints")
         variables = tf.global_variables() if variables is None else variables
         self._variables = variables if isinstance(variables, dict) else {v.op.name: v for v in variables}
-        self._keep, self._keep_every, self._group = keep, keep_every, group or distribute.Alone()
+        self._keep, self._keep_every, self._group = keep, keep_every, group or distribute.SingleProcess()
         own = (
             {variable.op.name: variable for variable in tf.get_collection(distribute.PER_PROCESS)}
             if self._group.size > 1

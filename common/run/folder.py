@@ -122,8 +122,8 @@ def refuse_contradictions(
             if difference.resume == FIXED and difference.name not in free:
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
-                    f" {difference.asked} is asked for. Leave it out to go on with that run, or give another --run_dir"
-                    " for a new one."
+                    f" {difference.requested} is asked for. Leave it out to go on with that run, or give another"
+                    " --run_dir for a new one."
                 )
 
 

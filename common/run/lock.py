@@ -1,26 +1,28 @@
-"""A lock on a folder, which dies with the process that holds it."""
+"""A lock on a folder, released when the process that holds it ends."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import pathlib
 import platform
 import sys
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 from common.errors import UserError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # on Windows
-    fcntl = None
 
 
 @contextlib.contextmanager
-def held(folder):
-    """Within it, the file `lock` in a folder, made if need be, is locked for this process alone.
+def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
+    """Holds an exclusive lock on the file `lock` in a folder; creates both if they are missing.
 
-    Yields a function that tells whether the folder has another's lock by now: it was taken away, and made again.
-    The system lets go of it however the process ends; the file stays. Raises UserError if another
-    process holds it, or the folder cannot be written to.
+    Yields a function that returns whether the lock file is now another one: the folder was removed and created again.
+    The system releases the lock however the process ends; the file stays. Raises UserError if another
+    process holds the lock, or the folder cannot be written to.
     """
     path = pathlib.Path(folder, "lock")
     try:
@@ -30,21 +32,22 @@ def held(folder):
         raise UserError(f"{folder} cannot be written to ({error.strerror}). Give another --run_dir.") from error
     with open(path, "r+b", buffering=0) as file:
         _lock(file, folder)
-        with contextlib.suppress(OSError):  # a full disk: it is held all the same
+        with contextlib.suppress(OSError):  # a full disk: the lock is held nevertheless
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
         yield lambda: _is_another(file, path)
 
 
-def _is_another(file, path):
+def _is_another(file: BinaryIO, path: pathlib.Path) -> bool:
     try:
         return not os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except OSError:  # there is none
+    except OSError:  # no file there
         return False
 
 
-def _lock(file, folder):
-    if fcntl is None:
+def _lock(file: BinaryIO, folder: str | os.PathLike[str]) -> None:
+    """Locks a file without waiting. Warns where the file system has no locks; Windows has none of this kind."""
+    if sys.platform == "win32":
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,5 +56,5 @@ def _lock(file, folder):
         raise UserError(
             f"{folder} is in use: {owner} is training it. Wait for it to end, or give another --run_dir."
         ) from None
-    except OSError as error:  # a file system without locks
+    except OSError as error:  # no locks on this file system
         print(f"{folder} cannot be locked ({error.strerror}): do not train it twice at once.", file=sys.stderr)

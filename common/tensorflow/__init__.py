@@ -1,13 +1,16 @@
-"""TensorFlow's graph-mode API, `tensorflow.compat.v1`, imported when it is first used.
+"""TensorFlow's graph-mode API, `tensorflow.compat.v1`, imported on first use.
 
-Everything says `from common import tensorflow as tf`. `--help` and errors in flags
-answer at once, because nothing they need reaches for an attribute of this module.
+Every module writes `from common import tensorflow as tf`. `--help` and errors in flags
+appear at once, because they use no attribute of this module.
 """
 
+from __future__ import annotations
+
 import importlib
+from typing import Any
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     return getattr(importlib.import_module("tensorflow.compat.v1"), name)

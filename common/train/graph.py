@@ -40,7 +40,7 @@ def build(
     *,
     sample_loaders: Sequence[Loader],
     validation_loaders: dict[str, Loader] | None = None,
-    group: distribute.Alone | None = None,
+    group: distribute.SingleProcess | None = None,
 ) -> Graph:
     """The graph that trains `dual` on `data`, in the default graph, which it finalizes.
 
@@ -49,7 +49,7 @@ def build(
 
     The images of a batch are named `A`, `B`, `index` and `matched`: if these are fed, no files are read.
     """
-    group = group or distribute.Alone()
+    group = group or distribute.SingleProcess()
     claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")

@@ -32,7 +32,7 @@ class Training(NamedTuple):
     dual: Dual
     images: Images
     run: Run
-    group: distribute.Alone  # the processes that train together; the chief alone writes, except for checkpoints
+    group: distribute.SingleProcess  # the processes that train together; the chief alone writes, except for checkpoints
     evaluations: Evaluations | None  # of the chief
     taken_over: Callable[[], bool]  # whether another training has made the run folder its own
 
@@ -92,7 +92,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
     training.graph.checkpoints.refuse_not_finite(training.session, number)
     failures: list[UserError] = []
 
-    def work(stopped: distribute.Listening) -> tuple[bool, bool, bool]:
+    def work(stopped: distribute.SharedEvent) -> tuple[bool, bool, bool]:
         evaluations = _evaluations(training)
         try:
             evaluations.at(number, stopped)
@@ -114,7 +114,7 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
     if not (every and done and (done % every == 0 or done == total)):
         return True
 
-    def work(stopped: distribute.Listening) -> tuple[bool, bool, bool]:
+    def work(stopped: distribute.SharedEvent) -> tuple[bool, bool, bool]:
         evaluations = _evaluations(training)
         if evaluations.has(done):
             return False, False, False

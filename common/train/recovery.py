@@ -36,7 +36,7 @@ class Recovery:
         run: Run,
         *,
         monitor: Monitor | Silent,
-        group: distribute.Alone,
+        group: distribute.SingleProcess,
     ) -> None:
         self._session, self._graph, self._data, self._dual, self._run = session, graph, data, dual, run
         self._monitor, self._group = monitor, group

@@ -72,14 +72,14 @@ def build(
     images_in_epoch: int,
     *,
     matched: tf.Tensor | None = None,
-    group: distribute.Alone | None = None,
+    group: distribute.SingleProcess | None = None,
 ) -> Step:
     """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
 
     `images_in_epoch` tells the epoch, by which learning rates go. `matched`, float [N]: which images of B show what
     those of A show; None: none do. `group`: the processes that train together, each on its own images; see distribute.
     """
-    group = group or distribute.Alone()
+    group = group or distribute.SingleProcess()
     A, B = (precision.of_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched  # [N]
     batches_read, updates = _counter("batches_read"), _counter("updates")
@@ -125,7 +125,7 @@ class _Updates:
         connect: Callable[..., Pairs],
         optimizers: dict[str, tf.train.Optimizer],
         average: averages.Averages,
-        group: distribute.Alone,
+        group: distribute.SingleProcess,
         request: tf.Tensor,
     ) -> None:
         self._dual, self._connect, self._optimizers = dual, connect, optimizers

@@ -89,7 +89,7 @@ def _train(
     data: TrainingData,
     total: int,
     *,
-    group: distribute.Alone,
+    group: distribute.SingleProcess,
     stopped: Event,
     taken_over: Callable[[], bool],
 ) -> Progress:
@@ -187,7 +187,7 @@ def _describe(domains: dict[str, Domain]) -> None:
             logging.info(f"Images of {name} are {domain.describe()}, which become -1 to 1.")
 
 
-def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.Alone) -> int:
+def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.SingleProcess) -> int:
     """Brings the variables and the input to where the run is; returns the steps done."""
     session.run(built.initialize)
     if group.is_chief:

@@ -1,4 +1,4 @@
-"""Which processes train together: by flags, or as TF_CONFIG has it."""
+"""Which processes train together: by flags or by TF_CONFIG."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ import pytest
 
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of, is_local
-from common.cluster.distribute import _listen_to_this_machine_alone
+from common.cluster.sockets import listen_to_this_machine_alone
 from common.cluster.supervise import _gpus
 from common.errors import Restart, UserError
 
@@ -26,7 +26,7 @@ def test_flags():
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"workers": "a:1,b", "rank": 0}, "'b' is no HOST:PORT"),
         ({"workers": "a:1,b:99999", "rank": 0}, "'b:99999' is no HOST:PORT"),
@@ -38,13 +38,13 @@ def test_flags():
         ({"hung_after": 0.0}, "--hung_after 0.0 is too small"),
     ],
 )
-def test_what_is_wrong_is_said(fields, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_flags_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
         Cluster(**fields).place()
 
 
 def test_tf_config(environment):
-    """As the documentation of TensorFlow has it, and operators of Kubernetes write it: a chief comes first."""
+    """In the format of TensorFlow's documentation and of Kubernetes operators: a chief has rank 0."""
     cluster = {"chief": ["c:1"], "worker": ["w0:2", "w1:3"], "ps": ["p:4"]}
     for kind, index, rank in (("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)):
         environment.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}}))
@@ -56,11 +56,11 @@ def test_tf_config(environment):
     assert Cluster().place() == ([], 0)
 
 
-def test_one_whose_host_is_unknown_is_named_soon_and_in_the_end(tmp_path, capfd, environment):
-    environment.setattr(distribute, "WAITS_UNTOLD", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as here:
-        addresses = [f"127.0.0.1:{here.getsockname()[1]}", "no-such-host.invalid:2222"]
-        group = distribute.Group(addresses, 0, Cluster(start_within=1.0), tmp_path)
+def test_a_process_with_an_unknown_host_is_named_at_once_and_in_the_error(tmp_path, capfd, environment):
+    environment.setattr(distribute, "ANNOUNCED_AFTER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        addresses = [f"127.0.0.1:{server.getsockname()[1]}", "no-such-host.invalid:2222"]
+        group = distribute.ProcessGroup(addresses, 0, Cluster(start_within=1.0), tmp_path)
         with pytest.raises(Restart, match=r"rank 1 at no-such-host.invalid:2222: not there .*[Nn]ame"):
             group._wait_for_others()
     assert capfd.readouterr().err.count("Waiting for rank 1 at no-such-host.invalid:2222 (") == 1
@@ -69,7 +69,7 @@ def test_one_whose_host_is_unknown_is_named_soon_and_in_the_end(tmp_path, capfd,
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": {"worker": 1}, "task": 2}']
 )
-def test_a_tf_config_that_does_not_read_is_said(text, environment):
+def test_an_invalid_tf_config_is_refused(text, environment):
     environment.setenv("TF_CONFIG", text)
     with pytest.raises(UserError, match="TF_CONFIG does not read"):
         Cluster().place()
@@ -95,18 +95,18 @@ def test_a_gpu_for_each_process(environment):
     assert _gpus(4) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="others cannot do it, and say so")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot do it, and warn")
 def test_a_port_of_this_machine_alone_is_bound_to_its_loopback_device(capsys):
-    """A socket that hears every network, as TensorFlow's does; then this machine alone is heard."""
+    """A socket that listens on every network, as TensorFlow's does, then accepts this machine alone."""
     with socket.socket(socket.AF_INET6) as server:
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         server.bind(("::", 0))
         server.listen()
         port = server.getsockname()[1]
         assert server.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16) == b""
-        _listen_to_this_machine_alone(port)
+        listen_to_this_machine_alone(port)
         assert server.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16) == b"lo\0"
         socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
         assert capsys.readouterr().err == ""
-    _listen_to_this_machine_alone(1)  # nobody is there
+    listen_to_this_machine_alone(1)  # nothing listens there
     assert "port 1 is open to the network" in capsys.readouterr().err

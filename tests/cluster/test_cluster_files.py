@@ -1,4 +1,4 @@
-"""The files of examples/cluster: shells and YAML that read, and commands whose flags are flags."""
+"""The files of examples/cluster: valid shell and YAML, with commands whose flags exist."""
 
 import pathlib
 import re
@@ -30,8 +30,8 @@ VALUES = {
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_its_commands_are_those_of_the_program(path):
-    """Each is taken apart as --phase says, with values in the place of the scheduler's variables."""
+def test_commands_have_valid_flags(path):
+    """Each is parsed for its --phase, with values in place of the scheduler's variables."""
     text = path.read_text().replace("\\\n", " ")
     for variable, value in VALUES.items():
         text = text.replace(variable, value)
@@ -40,26 +40,26 @@ def test_its_commands_are_those_of_the_program(path):
     commands = re.findall(r"python -m cyclegan\.main ([^\n']*)", text)
     assert commands
     for command in commands:
-        asked = parse(CycleGAN, ["main", *shlex.split(command)])
-        assert asked.stray == []
+        command_line = parse(CycleGAN, ["main", *shlex.split(command)])
+        assert command_line.stray == []
         for part in (Cluster, Evaluation, Translation):
-            flag_settings.read(part, asked.values)
-        flag_settings.read(Cluster, asked.values).place()
-        assert asked.values.phase in path.name or path.name == "merge.yaml"
+            flag_settings.read(part, command_line.values)
+        flag_settings.read(Cluster, command_line.values).place()
+        assert command_line.values.phase in path.name or path.name == "merge.yaml"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".sbatch"], ids=lambda path: path.name)
-def test_bash_reads_it(path):
+def test_bash_can_parse_it(path):
     assert subprocess.run(["bash", "-n", path]).returncode == 0
     if shutil.which("shellcheck"):
-        found = subprocess.run(["shellcheck", path], capture_output=True, text=True)
-        assert found.returncode == 0, found.stdout
+        result = subprocess.run(["shellcheck", path], capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".yaml"], ids=lambda path: path.name)
 def test_it_is_valid_for_kubernetes(path):
-    """By the schemas of Kubernetes, where they are installed."""
+    """By the schemas of Kubernetes, if they are installed."""
     yaml = pytest.importorskip("yaml")
     kubernetes = pytest.importorskip("kubernetes_validate")
-    for each in yaml.safe_load_all(path.read_text()):
-        kubernetes.validate(each, kubernetes.latest_version(), strict=True)
+    for manifest in yaml.safe_load_all(path.read_text()):
+        kubernetes.validate(manifest, kubernetes.latest_version(), strict=True)

@@ -1,4 +1,4 @@
-"""Several processes train as one does: their gradients are one mean, their images parts of the same batches."""
+"""Several processes train as one does: gradients are averaged, and batches are divided among them."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.cluster.distribute import Alone, _checksum
+from common.cluster.distribute import SingleProcess, _checksum
 from common.errors import UserError
 from common.images import Images, files, pipeline
 from common.run import Run, folder
@@ -15,7 +15,7 @@ from tests import small, split
 
 @pytest.fixture
 def root(tmp_path):
-    """A set of noise: six images of A, five of B; pix2pix takes the pairs among them."""
+    """A dataset of noise: six images of A, five of B; pix2pix takes the pairs among them."""
     noise = np.random.default_rng(0)
     for place, count in (("train/A", 6), ("train/B", 5)):
         for number in range(count):
@@ -24,17 +24,17 @@ def root(tmp_path):
     return tmp_path
 
 
-def assert_equal_up_to_rounding(found, expected):
-    """Returns the largest difference between two weights."""
-    assert found.keys() == expected.keys() and len(found) > 20
+def assert_equal_up_to_rounding(actual, expected):
+    """Compares two results of tests.split; returns the largest difference between two weights."""
+    assert actual.keys() == expected.keys() and len(actual) > 20
     largest = 0.0
     for name, value in expected.items():
         assert value.dtype in (np.float64, np.float32, np.int64), name
-        if name.startswith(("state/", "loss of ")):  # squares of gradients are large
-            np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
+        if name.startswith(("state/", "loss of ")):  # squared gradients are large
+            np.testing.assert_allclose(actual[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
         else:
             assert value.dtype == np.float64, name
-            largest = max(largest, np.abs(found[name] - value).max())
+            largest = max(largest, np.abs(actual[name] - value).max())
     assert largest < 1e-9
     return largest
 
@@ -59,13 +59,13 @@ def test_weights_after_50_steps_are_those_of_one_process(model, root):
 
 @pytest.mark.slow
 def test_one_bit_that_differs_is_found(root):
-    codes, said = split.run("little", 2, 1, root, 1, PERTURBED="1")
+    codes, messages = split.run("little", 2, 1, root, 1, PERTURBED="1")
     assert codes == [1, 1]
-    assert all("After step 1 the processes differ in A2B/generator/" in each for each in said), said
+    assert all("After step 1 the processes differ in A2B/generator/" in message for message in messages), messages
 
 
 @pytest.mark.slow
-def test_image_pools_are_of_each_process_and_as_many_end_in_the_same_bits(root):
+def test_with_image_pools_as_many_processes_are_reproducible(root):
     once = split.ends("pool", 2, 2, root, steps=20)
     again = split.ends("pool", 2, 2, root, steps=20)
     assert all(once[name].tobytes() == again[name].tobytes() for name in once)
@@ -73,30 +73,30 @@ def test_image_pools_are_of_each_process_and_as_many_end_in_the_same_bits(root):
 
 @pytest.mark.parametrize("start", [0, 8, 24])
 def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
-    """What each of four reads, put together, is what one reads; wherever it begins."""
+    """The parts that four processes read, concatenated, are the batches that one reads, from any position."""
     root, dual = dataset(train_A=7, train_B=5), small.Gain(image_size=16)
     images = Images("set", data_root=str(root))
-    found = images.training_files(dual)
-    loaders = images.loaders(dual, found, images.domains(dual, found))
+    paths = images.training_files(dual)
+    loaders = images.loaders(dual, paths, images.domains(dual, paths))
 
     def read(batch_size, rank, processes):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(5)
             position = tf.placeholder(tf.int64, [])
-            partners = images.partners(dual, found)
+            partners = images.partners(dual, paths)
             batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners, rank, processes)
             session.run(begin, {position: start})
             return [session.run([batch.index, batch.file_A, batch.file_B, batch.A]) for _ in range(3)]
 
     parts, whole = [read(2, rank, 4) for rank in range(4)], read(8, 0, 1)
     for number, expected in enumerate(whole):
-        together = [np.concatenate(each) for each in zip(*(part[number] for part in parts))]
-        for got, wanted in zip(together, expected):
-            np.testing.assert_array_equal(got, wanted)
+        together = [np.concatenate(values) for values in zip(*(part[number] for part in parts))]
+        for actual, value in zip(together, expected):
+            np.testing.assert_array_equal(actual, value)
 
 
 @pytest.mark.parametrize(
-    ("processes", "size", "said"),
+    ("processes", "size", "message"),
     [
         (2, 2, None),
         (1, 4, None),
@@ -106,28 +106,28 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
         (4, 2, "now they would have 8 "),
     ],
 )
-def test_a_run_goes_on_by_any_number_of_processes_with_the_same_batch(processes, size, said, monkeypatch):
-    """It was trained by two, with two images each."""
+def test_any_number_of_processes_resumes_a_run_with_the_same_total_batch(processes, size, message, monkeypatch):
+    """It was trained by two processes, with two images each."""
     dual, images, run = small.Gain(), Images("none"), Run("run", batch_size=2)
     saved = folder.SavedRun(dual, images, run, {}, {}, {"processes": 2}, None)
     monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
     now = Run("run", batch_size=size)
-    with pytest.raises(UserError, match=said) if said else contextlib.nullcontext():
+    with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
         folder.refuse_other_processes("run", dual, now, processes)
         folder.refuse_contradictions("run", dual, images, now, processes=processes)
 
 
-def test_alone_nothing_is_changed():
-    """The very tensors come back, so the graph is the one without any of it."""
-    alone, gradient, loss, request = Alone(), object(), object(), object()
-    found, losses, stop = alone.mean([gradient, None], {"loss": loss}, request)
-    assert found[0] is gradient and found[1] is None and losses["loss"] is loss and stop is request
-    assert alone.share(None, 3, False) == [3, False]
+def test_a_single_process_changes_nothing():
+    """The same tensors come back, so nothing is added to the graph."""
+    process, gradient, loss, request = SingleProcess(), object(), object(), object()
+    gradients, losses, stop = process.mean([gradient, None], {"loss": loss}, request)
+    assert gradients[0] is gradient and gradients[1] is None and losses["loss"] is loss and stop is request
+    assert process.share(None, 3, False) == [3, False]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
-def test_a_checksum_tells_one_bit_and_an_exchange(kind, session):
-    """By NumPy: the bits as integers, times odd numbers, added modulo 2^64."""
+def test_a_checksum_detects_a_flipped_bit_and_swapped_rows(kind, session):
+    """Compared with NumPy: the bits as integers, times odd numbers, summed modulo 2^64."""
     first = np.arange(6).reshape(2, 3).astype(kind)
     variable = tf.get_variable("x", initializer=first)
     checksum = _checksum(variable)
@@ -135,10 +135,10 @@ def test_a_checksum_tells_one_bit_and_an_exchange(kind, session):
     bits = first.view(f"i{first.itemsize}").astype(np.int64).ravel()
     with np.errstate(over="ignore"):
         assert session.run(checksum) == np.sum(bits * (2 * np.arange(6) + 1))
-    found = {int(session.run(checksum))}
+    checksums = {int(session.run(checksum))}
     exchanged, flipped = first[::-1].copy(), first.copy()
     flipped.view(np.uint8).ravel()[0] ^= 1
     for changed in (exchanged, flipped):
         variable.load(changed, session)
-        found.add(int(session.run(checksum)))
-    assert len(found) == 3
+        checksums.add(int(session.run(checksum)))
+    assert len(checksums) == 3

@@ -1,4 +1,4 @@
-"""Two trainings of one run folder: the second is refused, and a lock dies with its owner."""
+"""A second training of a run folder is refused, and a lock ends with the process that holds it."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ with lock.held(sys.argv[1]):
 
 @pytest.fixture
 def owner(tmp_path):
-    """Another process that holds the lock of a folder."""
+    """Another process, which holds the lock of `tmp_path`."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     yield process
@@ -31,12 +31,12 @@ def owner(tmp_path):
     process.wait()
 
 
-def test_the_second_is_refused_and_told_who(tmp_path, owner):
+def test_the_second_is_refused_and_the_message_names_the_first(tmp_path, owner):
     with pytest.raises(UserError, match=rf"is in use: process {owner.pid} on .* is training it"), lock.held(tmp_path):
         pass
 
 
-def test_it_dies_with_its_owner(tmp_path, owner):
+def test_it_is_released_when_its_owner_is_killed(tmp_path, owner):
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     with lock.held(tmp_path):

@@ -1,0 +1,43 @@
+"""Sockets between the processes of a training: does another one answer, and who may connect to this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+import sys
+
+
+def connection_error(address: str) -> str:
+    """The system's reason why a connection to an address fails; "" if it succeeds."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def listen_to_this_machine_alone(port: int) -> None:
+    """Binds the server's socket to the loopback device, as TensorFlow always listens on every network.
+
+    Prints a warning if the system cannot do that.
+    """
+    try:
+        for name in os.listdir("/proc/self/fd"):
+            if not pathlib.Path("/proc/self/fd", name).is_socket():
+                continue
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as server:
+                listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                if listens and server.getsockname()[1] == port:
+                    server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+                    return
+    except (OSError, AttributeError):
+        pass
+    print(
+        f"warning: port {port} is open to the network, as this system cannot close it to others, and whoever reaches it"
+        " controls this process: see SECURITY.md.",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,170 @@
+"""Atomic writes: a file or a folder is replaced whole or stays as it was, and leftovers are removed."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
+
+from common import atomic
+
+NAMES = some.text(some.characters(codec="utf-8", exclude_characters="/\x00"), min_size=1, max_size=12).filter(
+    lambda name: name not in (".", "..")
+)
+FILE_NAMES_AS_TEXT = some.binary(max_size=200).map(os.fsdecode)  # bytes that are not UTF-8 become surrogates
+
+
+class Failure(Exception):
+    """Raised by the body of a write."""
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=NAMES, earlier=some.none() | some.binary(max_size=64), content=some.binary(max_size=64))
+def test_a_file_of_any_name_has_its_new_content_and_is_alone(name, earlier, content):
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        if earlier is not None:
+            path.write_bytes(earlier)
+        atomic.write_bytes(path, content)
+        assert path.read_bytes() == content
+        assert os.listdir(folder) == [name]
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=some.text(some.characters(codec="utf-8")) | FILE_NAMES_AS_TEXT)
+def test_a_text_is_written_as_its_bytes(text):
+    """Line ends are not translated, and names of files that are not UTF-8 keep their bytes."""
+    with TemporaryDirectory() as folder:
+        atomic.write_text(f"{folder}/text", text)
+        assert Path(folder, "text").read_bytes() == text.encode("utf-8", "surrogateescape")
+
+
+@settings(max_examples=50, deadline=None)
+@given(earlier=some.none() | some.binary(max_size=64), written=some.binary(max_size=64))
+def test_a_file_stays_as_it_was_if_the_body_raises(earlier, written):
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "file.csv")
+        if earlier is not None:
+            path.write_bytes(earlier)
+        with pytest.raises(Failure), atomic.replacing(path) as partial:
+            partial.write_bytes(written)
+            raise Failure
+        assert os.listdir(folder) == ([] if earlier is None else ["file.csv"])
+        assert earlier is None or path.read_bytes() == earlier
+
+
+def test_while_it_is_written_the_earlier_file_can_be_read(tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("earlier")
+    with atomic.replacing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "earlier"
+        assert partial.parent == tmp_path and partial.suffix == ".csv" and partial.name.startswith(".")
+    assert path.read_text() == "new"
+
+
+def test_a_body_that_raises_before_it_writes_leaves_nothing(tmp_path):
+    with pytest.raises(Failure), atomic.replacing(tmp_path / "file"):
+        raise Failure
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_written_whole(tmp_path):
+    with atomic.replacing(tmp_path / "model") as partial:
+        (partial / "variables").mkdir(parents=True)
+        (partial / "variables" / "data").write_bytes(b"1")
+        assert not (tmp_path / "model").exists()
+    assert (tmp_path / "model" / "variables" / "data").read_bytes() == b"1"
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_is_not_there_if_the_body_raises(tmp_path):
+    with pytest.raises(Failure), atomic.replacing(tmp_path / "model") as partial:
+        (partial / "variables").mkdir(parents=True)
+        (partial / "variables" / "data").write_bytes(b"1")
+        raise Failure
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_earlier_folder_with_files_is_kept_and_the_error_names_it(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "data").write_bytes(b"earlier")
+    with pytest.raises(OSError) as error, atomic.replacing(tmp_path / "model") as partial:
+        partial.mkdir()
+        (partial / "data").write_bytes(b"new")
+    assert error.value.filename == str(tmp_path / "model")
+    assert (tmp_path / "model" / "data").read_bytes() == b"earlier"
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_an_error_names_the_target_and_not_the_temporary_file(tmp_path):
+    path = tmp_path / "missing" / "file.csv"
+    with pytest.raises(FileNotFoundError) as error:
+        atomic.write_text(path, "text")
+    assert error.value.filename == str(path)
+    with pytest.raises(OSError) as error, atomic.replacing(tmp_path / "full"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "full"))
+    with pytest.raises(FileNotFoundError) as error, atomic.replacing(tmp_path / "file"):
+        Path("elsewhere").read_text()
+    assert error.value.filename == "elsewhere"
+
+
+@settings(max_examples=50, deadline=None)
+@given(target=NAMES, names=some.sets(NAMES, max_size=5))
+@example(target="line\nbreak", names={"line\nbreak"})
+def test_sweep_removes_only_leftovers(target, names):
+    """A leftover has the name of a partial write, whatever its target's; everything else is kept."""
+    with TemporaryDirectory() as folder:
+        kept = {name for name in names if not atomic.PARTIAL.fullmatch(name)}
+        for name in kept:
+            Path(folder, name).touch()
+        with pytest.raises(Failure), atomic.replacing(Path(folder, target)) as partial:
+            raise Failure
+        partial.touch()  # as if the process had been killed
+        assert partial.name not in kept
+        atomic.sweep(folder)
+        assert set(os.listdir(folder)) == kept
+
+
+def test_sweep_keeps_folders_hidden_files_and_what_is_below(tmp_path):
+    kept = [".hidden", ".file.1-2.partial.csv.bak", "file.1-2.partial.csv", ".file.partial", ".file.1.partial"]
+    for name in [*kept, ".file.1-2.partial.csv", ".file.12-345.partial"]:
+        (tmp_path / name).touch()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / ".file.1-2.partial").touch()
+    (tmp_path / ".folder.1-2.partial").mkdir()
+    atomic.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "below", ".folder.1-2.partial"}
+    assert (tmp_path / "below" / ".file.1-2.partial").exists()
+
+
+def test_two_threads_that_write_one_file_leave_one_whole_file(tmp_path):
+    """Each waits for the other when half of its content is written."""
+    path, contents = tmp_path / "file", [b"a" * 100_000, b"b" * 100_000]
+    barrier = threading.Barrier(2, timeout=30)
+    partials, errors = [], []
+
+    def write(content):
+        try:
+            with atomic.replacing(path) as partial, open(partial, "wb") as file:
+                partials.append(partial)
+                file.write(content[:50_000])
+                file.flush()
+                barrier.wait()
+                file.write(content[50_000:])
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=[content]) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and len(set(partials)) == 2
+    assert path.read_bytes() in contents
+    assert os.listdir(tmp_path) == ["file"]
