@@ -52,7 +52,7 @@ def main(model, batch_size, steps, root, output):
         tf.set_random_seed(3)
         start = tf.placeholder(tf.int64, [])
         batch, begin = pipeline.training_batches(
-            loaders, dual, size, start, images.partners(dual, files), group.rank, group.size
+            loaders, dual, size, start, images.partners(dual, files), rank=group.rank, processes=group.size
         )
         A, B = (tf.cast(each, tf.float64) for each in (batch.A, batch.B))
         built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), batch.matched, group)

@@ -158,7 +158,9 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
-    batch, begin = pipeline.training_batches(loaders, dual, run.batch_size, start, partners, group.rank, group.size)
+    batch, begin = pipeline.training_batches(
+        loaders, dual, run.batch_size, start, partners, rank=group.rank, processes=group.size
+    )
     A, B, index, matched = (_input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched"))
     built = step.build(dual, A, B, index, images_in_epoch, matched, group)
     with built.averages.scope():
