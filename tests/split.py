@@ -58,7 +58,7 @@ def main(model: str, batch_size: str, steps: str, root: str, output: str) -> Non
         tf.set_random_seed(3)
         start = tf.placeholder(tf.int64, [])
         batch, begin = pipeline.training_batches(
-            loaders, dual, size, start, images.partners(dual, files), group.rank, group.size
+            loaders, dual, size, start, images.partners(dual, files), rank=group.rank, processes=group.size
         )
         A, B = (tf.cast(image, tf.float64) for image in (batch.A, batch.B))
         built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), matched=batch.matched, group=group)

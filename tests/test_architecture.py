@@ -38,8 +38,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"
     " < arrays tflite < readme",
-    "images": "archives catalogue deep_png findings labels pixels shards < tensors tiff < files"
-    " < facts folders measure pipeline toy < check data download < dataset",
+    "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
+    " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics distances features",
     "ops": "averages constants gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",

@@ -1,28 +1,32 @@
-"""Archives of images from the web, unpacked whole and to one folder alone, or not at all."""
+"""Archives of images from the web: unpacked as a whole into one folder, or not at all."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import pathlib
 import re
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from common import atomic
 from common.errors import UserError
 
 CHUNK = 2**20  # bytes that are read at once
-MEMBERS = 1_000_000  # in an archive, at most
-UNPACKED = 64 * 2**30  # bytes in an archive, at most
-RATIO = 200  # bytes that one of an archive may become, once it is more than RATIO_FROM
+MEMBERS = 1_000_000  # most members of an archive
+UNPACKED = 64 * 2**30  # most bytes in an archive
+RATIO = 200  # most bytes that one byte of an archive may become, once they are more than RATIO_FROM in all
 RATIO_FROM = 2**30
-HEADER = 2**15  # bytes of a tar archive between the contents of two members; `tarfile` takes long over more
+HEADER = 2**15  # most bytes of a tar archive between the contents of two members; `tarfile` is slow with more
 ZIP_HEADER = 30  # bytes before the name of a member
-DAMAGE = (  # what reading an archive raises when it is not well
+DAMAGE = (  # what reading a damaged archive raises
     EOFError,
     NotImplementedError,
     ValueError,
@@ -35,11 +39,17 @@ NO_SET = "No set of images holds this, so nothing of it is used."
 LAYOUT_NAMES = ("A", "B", *(split + domain for split in ("train", "val", "test") for domain in ("", "A", "B")))
 
 
-def unpack(archive, folder, record):
-    """Unpacks a zip or tar archive to `folder`, with `record` as its download.json: whole, or not at all.
+class _Readable(Protocol):
+    """A file, or what reads like one."""
 
-    A folder that holds all of it is left out. Raises UserError if it is damaged, has anything but files and
-    folders, any name that leads elsewhere or is there twice, or becomes more than a set of images can be.
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def unpack(archive: pathlib.Path, folder: pathlib.Path, record: Mapping[str, Any]) -> None:
+    """Unpacks a zip or tar archive into `folder`, with `record` as its download.json: as a whole, or not at all.
+
+    A folder in the archive that holds everything is left out. Raises UserError if the archive is damaged, has anything
+    but files and folders, has a name that leads elsewhere or occurs twice, or becomes larger than a dataset can be.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
@@ -58,39 +68,39 @@ def unpack(archive, folder, record):
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _unpacker(archive):
-    """The function that unpacks a file, by its first bytes; raises UserError if it is no archive."""
+def _unpacker(archive: pathlib.Path) -> Callable[[pathlib.Path, pathlib.Path], None]:
+    """The function that unpacks a file, by its first bytes; raises UserError if it is not an archive."""
     with open(archive, "rb") as file:
-        begins = file.read(tarfile.BLOCKSIZE)
-    if begins.startswith((b"PK\3\4", b"PK\5\6")):
+        start = file.read(tarfile.BLOCKSIZE)
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
         return _unpack_zip
-    if begins.startswith(b"\x1f\x8b") or begins[257:262] == b"ustar":
+    if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
         return _unpack_tar
-    raise UserError(f"What was fetched is neither a zip nor a tar archive: it begins with {begins[:16]!r}.")
+    raise UserError(f"What was fetched is neither a zip nor a tar archive: it begins with {start[:16]!r}.")
 
 
-def _root(beside):
-    """The folder that holds the set: the only one on top, if that is all there is and it is not a split or a domain."""
-    found = list(beside.iterdir())
-    if not found:
+def _root(beside: pathlib.Path) -> pathlib.Path:
+    """The folder of the dataset: the only one at the top if it holds everything and is neither a split nor a domain."""
+    paths = list(beside.iterdir())
+    if not paths:
         raise UserError("The archive is empty.")
-    (top, *others) = found
+    (top, *others) = paths
     return top if not others and top.is_dir() and top.name not in LAYOUT_NAMES else beside
 
 
 class _Allowance:
-    """Counts what an archive of `packed` bytes becomes; raises UserError beyond what a set of images can be."""
+    """Counts what an archive of `packed` bytes becomes; raises UserError beyond the largest size of a dataset."""
 
-    def __init__(self, packed):
+    def __init__(self, packed: int) -> None:
         self.packed, self.members, self.bytes = packed, 0, 0
 
-    def member(self):
+    def member(self) -> None:
         """Counts one more member."""
         self.members += 1
         if self.members > MEMBERS:
             raise UserError(f"The archive has more than {MEMBERS:,} members. {NO_SET}")
 
-    def take(self, count):
+    def take(self, count: int) -> None:
         """Counts `count` more bytes."""
         self.bytes += count
         if self.bytes > UNPACKED:
@@ -99,23 +109,24 @@ class _Allowance:
             raise UserError(f"The archive unpacks to more than {RATIO} times its {self.packed:,} bytes. {NO_SET}")
 
 
-class _Counted:
-    """What an archive becomes, counted as it is read; it is an error to read on once `until` bytes are counted."""
+class _Counted(io.BufferedIOBase):
+    """What an archive becomes, counted as it is read; reading beyond `until` bytes in all, if set, raises UserError."""
 
-    def __init__(self, file, allowance):
-        self.file, self.allowance, self.until = file, allowance, None
+    def __init__(self, file: _Readable, allowance: _Allowance) -> None:
+        self.file, self.allowance = file, allowance
+        self.until: int | None = None
 
-    def read(self, size):
+    def read(self, size: int | None = -1, /) -> bytes:
         """The next `size` bytes."""
-        chunk = self.file.read(size)
+        chunk = self.file.read(-1 if size is None else size)
         self.allowance.take(len(chunk))
         if self.until is not None and self.allowance.bytes > self.until:
             raise UserError(f"The archive has a member with a header of more than {HEADER:,} bytes. {NO_SET}")
         return chunk
 
 
-def _path(beside, name):
-    """Where a member goes, None if it is left out; raises UserError if that is not plainly below `beside`."""
+def _path(beside: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The path to unpack a member to, None to leave it out; raises UserError if it is not clearly below `beside`."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     drive = any(re.match("[A-Za-z]:", part) for part in parts)
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or drive:
@@ -124,16 +135,16 @@ def _path(beside, name):
     return None if left_out else beside.joinpath(*parts)
 
 
-def _make(path):
-    """Makes the folder `path`, if it is not there."""
+def _make(path: pathlib.Path) -> None:
+    """Creates the folder `path`, if it does not exist."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"The archive has both a file and a folder for {path.name!r}. {NO_SET}") from error
 
 
-def _write(path, content):
-    """Writes all of `content` to a new file; `path` None: it is read only."""
+def _write(path: pathlib.Path | None, content: _Readable) -> None:
+    """Writes all of `content` to a new file; with `path` None only reads it."""
     if path is None:
         while content.read(CHUNK):
             pass
@@ -146,7 +157,7 @@ def _write(path, content):
         raise UserError(f"The archive has two members for {path.name!r}. {NO_SET}") from error
 
 
-def _unpack_zip(archive, beside):
+def _unpack_zip(archive: pathlib.Path, beside: pathlib.Path) -> None:
     allowance = _Allowance(archive.stat().st_size)
     with zipfile.ZipFile(archive) as file:
         _check_apart(file)
@@ -163,8 +174,8 @@ def _unpack_zip(archive, beside):
                     raise zipfile.BadZipFile(f"{member.filename!r} has not the {member.file_size:,} bytes that it says")
 
 
-def _check_apart(file):
-    """Raises UserError if members of a zip archive lie over each other, as those of a bomb do."""
+def _check_apart(file: zipfile.ZipFile) -> None:
+    """Raises UserError if members of a zip archive overlap, as those of a zip bomb do."""
     members = sorted(file.infolist(), key=lambda member: member.header_offset)
     ends = [*(member.header_offset for member in members[1:]), file.start_dir]
     for member, end in zip(members, ends):
@@ -172,7 +183,7 @@ def _check_apart(file):
             raise UserError(f"The archive has a member {member.filename!r} that lies over another. {NO_SET}")
 
 
-def _check_zip(member):
+def _check_zip(member: zipfile.ZipInfo) -> None:
     """Raises UserError if a member of a zip archive is anything but a file or a folder that can be read."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -184,10 +195,10 @@ def _check_zip(member):
 
 
 class _Header(tarfile.TarInfo):
-    """The header of a member of a tar archive, which ends with zeros: `tarfile` takes any damage for its end."""
+    """The header of a member of a tar archive. Only zeros end the archive; `tarfile` alone takes any damage for it."""
 
     @classmethod
-    def frombuf(cls, buf, encoding, errors):
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
@@ -196,14 +207,20 @@ class _Header(tarfile.TarInfo):
             raise UserError(f"The archive is damaged, or ends too early: {error}.") from error
 
 
-def _unpack_tar(archive, beside):
+class _Tar(tarfile.TarFile):
+    """A tar archive, with the list of the members that were read."""
+
+    members: list[tarfile.TarInfo]
+
+
+def _unpack_tar(archive: pathlib.Path, beside: pathlib.Path) -> None:
     allowance = _Allowance(archive.stat().st_size)
     with open(archive, "rb") as packed:
         zipped = packed.read(2) == b"\x1f\x8b"
         packed.seek(0)
         counted = _Counted(gzip.GzipFile(fileobj=packed) if zipped else packed, allowance)
         counted.until = HEADER
-        with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Header) as file:
+        with _Tar.open(fileobj=counted, mode="r|", tarinfo=_Header) as file:
             while (member := file.next()) is not None:
                 counted.until = None
                 allowance.member()
@@ -211,11 +228,11 @@ def _unpack_tar(archive, beside):
                 file.members.clear()  # of which there may be a million
                 counted.until = allowance.bytes + HEADER
         counted.until = None
-        while counted.read(CHUNK):  # to the checksum at its end
+        while counted.read(CHUNK):  # up to the checksum at the end
             pass
 
 
-def _unpack_member(file, member, beside):
+def _unpack_member(file: tarfile.TarFile, member: tarfile.TarInfo, beside: pathlib.Path) -> None:
     """Writes one member of a tar archive; raises UserError if it is anything but a file or a folder."""
     path = _path(beside, member.name)
     if not (member.isdir() or member.isreg()) or member.issparse():
@@ -225,5 +242,8 @@ def _unpack_member(file, member, beside):
     tarfile.data_filter(member, str(beside))
     if member.isdir():
         _make(path or beside)
-    else:
-        _write(path, file.extractfile(member))
+        return
+    content = file.extractfile(member)
+    if content is None:
+        raise tarfile.ReadError(f"{member.name!r} has no content")
+    _write(path, content)

@@ -1,24 +1,25 @@
-"""A catalogue of published sets of images: what they are, on what terms, and where they are."""
+"""A catalogue of published datasets: what they contain, on what terms, and where they are."""
 
 from __future__ import annotations
 
 import difflib
+import pathlib
 from typing import NamedTuple
 
 from common.errors import UserError
 
 
 class Published(NamedTuple):
-    """A published set of images, as its source describes it."""
+    """A published dataset, as its source describes it."""
 
-    what: str
+    description: str
     source: str  # the page and the paper
     terms: str
-    layout: str  # of the archive; so is the folder if it is made by hand
-    now: str  # where people get it when `address` does not answer
+    layout: str  # of the archive, and of a folder that is made by hand
+    alternative: str  # where to get it when `address` does not answer
     address: str | None = None  # the last one known; None: it is gone, or was never public
     size: str = "of unknown size"  # of the archive
-    sha256: str | None = None  # of the archive at `address`, as `digest_by` published it
+    sha256: str | None = None  # of the archive at `address`, as published by `digest_by`
     digest_by: str = ""
     side_by_side: bool = False
     checked: bool = False  # whether `address` was seen to answer when this was released
@@ -32,26 +33,30 @@ MADE_DUAL = "train/A, train/B, val/A and val/B"
 TFDS = "TensorFlow Datasets (url_checksums/cycle_gan.txt)"
 
 
-def _pix2pix(name, what, size, now="", terms=CITE):
+def _pix2pix(name: str, description: str, size: str, alternative: str = "", terms: str = CITE) -> Published:
+    """An entry of the datasets of pix2pix."""
     return Published(
-        what,
+        description,
         source="https://github.com/phillipi/pix2pix, of Isola et al., CVPR 2017, arXiv:1611.07004",
         terms=terms,
         layout=MADE_PAIRS,
-        now=f"{now}The page of the set is https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/.",
+        alternative=f"{alternative}The page of the set is https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/.",
         address=f"https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/{name}.tar.gz",
         size=size,
         side_by_side=True,
     )
 
 
-def _cyclegan(name, what, size, sha256=None, layout=MADE_DOMAINS):
+def _cyclegan(
+    name: str, description: str, size: str, sha256: str | None = None, layout: str = MADE_DOMAINS
+) -> Published:
+    """An entry of the datasets of CycleGAN."""
     return Published(
-        what,
+        description,
         source="https://junyanz.github.io/CycleGAN, of Zhu et al., ICCV 2017, arXiv:1703.10593",
         terms=CITE,
         layout=layout,
-        now="People use the copies of these sets at https://www.kaggle.com/suyashdamle/cyclegan."
+        alternative="People use the copies of these sets at https://www.kaggle.com/suyashdamle/cyclegan."
         " The page of the set is https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/.",
         address=f"https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/{name}.zip",
         size=size,
@@ -60,14 +65,15 @@ def _cyclegan(name, what, size, sha256=None, layout=MADE_DOMAINS):
     )
 
 
-def _dualgan(name, what, now):
+def _dualgan(name: str, description: str, alternative: str) -> Published:
+    """An entry of the datasets of DualGAN, whose archives are gone."""
     return Published(
-        what,
+        description,
         source="https://github.com/duxingren14/DualGAN, of Yi et al., ICCV 2017, arXiv:1704.02510",
         terms=UNSTATED,
         layout=MADE_DUAL,
-        now=f"It was at http://www.cs.mun.ca/~yz7241/dualgan/dataset/{name}.zip, and could not be downloaded any more"
-        f" in April 2025 (https://github.com/duxingren14/DualGAN/issues/1). {now}",
+        alternative=f"It was at http://www.cs.mun.ca/~yz7241/dualgan/dataset/{name}.zip, and could not be downloaded"
+        f" any more in April 2025 (https://github.com/duxingren14/DualGAN/issues/1). {alternative}",
     )
 
 
@@ -109,7 +115,7 @@ SETS = {
         source="https://www.cityscapes-dataset.com",
         terms="for non-commercial purposes such as research, teaching and personal experiments; not to be passed on",
         layout=MADE_PAIRS,
-        now="Its licence keeps others from publishing it. Register at https://www.cityscapes-dataset.com, fetch"
+        alternative="Its licence keeps others from publishing it. Register at https://www.cityscapes-dataset.com, fetch"
         " gtFine_trainvaltest.zip and leftImg8bit_trainvaltest.zip, and make the pairs with"
         " datasets/prepare_cityscapes_dataset.py of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix.",
         side_by_side=True,
@@ -182,37 +188,39 @@ SETS = {
 }
 
 
-def listing():
-    """A table of the sets: a line for each, with its name, its size and what it is."""
+def listing() -> str:
+    """A table of the datasets: a line for each, with its name, its size and its description."""
     width = max(map(len, SETS))
     sizes = {name: entry.size if entry.address else "by hand" for name, entry in SETS.items()}
-    return "\n".join(f"{name:{width}}  {sizes[name]:>8}  {entry.what}" for name, entry in SETS.items())
+    return "\n".join(f"{name:{width}}  {sizes[name]:>8}  {entry.description}" for name, entry in SETS.items())
 
 
-def about(name):
-    """What is known of a set, in a few lines. Raises UserError if there is none of that name."""
+def about(name: str) -> str:
+    """Describes a dataset in a few lines; raises UserError if there is none of that name."""
     entry = entry_of(name)
     lines = [
-        f"{name}: {entry.what}.",
+        f"{name}: {entry.description}.",
         f"  Source:  {entry.source}",
         f"  Terms:   {entry.terms}.",
-        f"  Folder:  {entry.layout}{' (--side_by_side)' * entry.side_by_side}",
+        f"  Folder:  {entry.layout}{' (--side_by_side)' if entry.side_by_side else ''}",
     ]
     if entry.address:
         checked = "" if entry.checked else ", which was not checked when this was released"
         lines.append(f"  Address: {entry.address} ({entry.size}){checked}")
-    return "\n".join([*lines, f"  By hand: {entry.now}"])
+    return "\n".join([*lines, f"  By hand: {entry.alternative}"])
 
 
-def entry_of(name):
-    """The entry of that name; raises UserError, which names those alike, if there is none."""
+def entry_of(name: str) -> Published:
+    """Returns the entry of that name; raises UserError, which suggests similar names, if there is none."""
     if name in SETS:
         return SETS[name]
     close = difflib.get_close_matches(name.lower(), SETS, n=3, cutoff=0.6)
-    meant = f" Is it {' or '.join(close)}?" * bool(close)
-    raise UserError(f"There is no published set {name!r}: nothing is fetched.{meant} There are: {', '.join(SETS)}.")
+    suggestion = f" Is it {' or '.join(close)}?" if close else ""
+    raise UserError(
+        f"There is no published set {name!r}: nothing is fetched.{suggestion} There are: {', '.join(SETS)}."
+    )
 
 
-def by_hand(entry, folder):
-    """Where a set is had now, and how its folder is made of that."""
-    return f"{entry.now} Put it into {folder} by hand, as {entry.layout}."
+def by_hand(entry: Published, folder: pathlib.Path) -> str:
+    """Says where else to get a dataset, and how to make its folder from that."""
+    return f"{entry.alternative} Put it into {folder} by hand, as {entry.layout}."

@@ -1,27 +1,31 @@
-"""Checking a set of images before anything is trained on it: what training would refuse, and what it would not tell."""
+"""Checks a dataset before training: what training would refuse, and what it would not notice."""
 
 from __future__ import annotations
 
 import collections
 import concurrent.futures
 import pathlib
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tqdm
 
 from common.errors import UserError
 from common.images import facts, folders, measure
+from common.images.facts import Facts
+from common.images.folders import Files
+from common.images.image_settings import ImageSettings
 from common.images.pixels import EIGHT_BITS, Domain, Image, full
 
 THREADS = 4  # that decode, each one image at a time
-CONSTANT = 0.01  # of the range of the domain: images that spread less are near-constant
-SHOWN = 5  # values of a mix that are counted one by one
+CONSTANT = 0.01  # share of the range of the domain: images whose values spread less are near-constant
+SHOWN = 5  # values of a mix that are listed one by one
 HALVES = {None: "", "A": " (left)", "B": " (right)"}
 
 
 class Source(NamedTuple):
-    """A file, and what it is for."""
+    """A file, and its part of the dataset."""
 
     split: str  # "train" or "val"
     domain: str  # "A" or "B"
@@ -29,52 +33,68 @@ class Source(NamedTuple):
     half: str | None = None  # the part of it that is the image: "A" left, "B" right, None all
 
     @property
-    def part(self):
+    def part(self) -> tuple[str, str]:
         """The split and the domain."""
         return self.split, self.domain
 
     @property
-    def name(self):
-        """What to call the image: the path, and which half of it."""
+    def name(self) -> str:
+        """The name of the image for messages: the path, and which half of it."""
         return f"{self.path}{HALVES[self.half]}"
 
 
+Read: TypeAlias = dict[Source, Facts]  # of the images that can be read
+Limits: TypeAlias = tuple[float, float] | None  # (low, high) that the settings ask for
+
+
 class Finding(NamedTuple):
-    """What is not as it should be."""
+    """A problem of some files."""
 
     kind: str  # one of KINDS
-    error: bool  # whether training or evaluation would stumble on it, or its scores would not be true
-    sources: tuple  # of Source
+    error: bool  # whether training or evaluation would fail on it, or its scores would be wrong
+    sources: tuple[Source, ...]
     about: str = ""  # in words, where the kind and the files do not say it
 
 
-KINDS = (
-    *("corrupt", "types", "channels", "sizes", "unfit", "small"),
-    *("both domains", "both splits", "unmatched", "ambiguous", "duplicate", "constant"),
+KINDS = (  # of findings, in the order of a report
+    "corrupt",
+    "types",
+    "channels",
+    "sizes",
+    "unfit",
+    "small",
+    "both domains",
+    "both splits",
+    "unmatched",
+    "ambiguous",
+    "duplicate",
+    "constant",
 )
 
 
 class Part(NamedTuple):
-    """The images of one domain and split; what does not read is in none of the counts."""
+    """The images of one domain and split; what cannot be read is in none of the counts."""
 
     images: int  # files
-    sizes: collections.Counter  # of (height, width)
-    channels: collections.Counter
-    types: collections.Counter
+    sizes: collections.Counter[tuple[int, int]]  # (height, width)
+    channels: collections.Counter[int]
+    types: collections.Counter[str]
 
 
 class Report(NamedTuple):
-    """All that was found."""
+    """Everything that a check tells."""
 
-    parts: dict  # Part by (split, domain)
-    pairs: dict  # by split: how many images of A have one of B with their name
-    findings: list  # of Finding, in the order of KINDS
+    parts: dict[tuple[str, str], Part]  # by (split, domain)
+    pairs: dict[str, int]  # by split: how many images of A have one of B with their name
+    findings: list[Finding]  # in the order of KINDS
 
 
-def check(sets, dual, limits, side_by_side=False):
-    """The Report on `sets`, {"train": Files, "val": Files}, for `dual`; every image is decoded, none is kept.
+def check(
+    sets: Mapping[str, Files], dual: ImageSettings, limits: Mapping[str, Limits], side_by_side: bool = False
+) -> Report:
+    """Returns the Report on `sets`, {"train": Files, "val": Files}, for `dual`; decodes every image, keeps none.
 
-    `limits` are the ranges of values that are asked for, {"A": (low, high) or None, "B": ...}.
+    `limits` are the ranges of values that the settings ask for, {"A": (low, high) or None, "B": ...}.
     """
     sources = [
         Source(split, domain, path, domain if side_by_side else None)
@@ -83,16 +103,15 @@ def check(sets, dual, limits, side_by_side=False):
         for path in paths
     ]
     read, findings = _read(sources)
-    parts = {(split, domain): {} for split in sets for domain in "AB"}
-    for source, found in read.items():
-        parts[source.part][source] = found
+    parts: dict[tuple[str, str], Read] = {(split, domain): {} for split in sets for domain in "AB"}
+    for source, image in read.items():
+        parts[source.part][source] = image
     counts = {part: _count(part, sources, within) for part, within in parts.items()}
-    for domain in "AB":
-        channels, limit = getattr(dual, f"channels_{domain}"), limits[domain]
-        within = {split: parts[split, domain] for split in sets}
-        findings += _mixed(within, channels)
-        findings += _unfit(within, channels, limit)
-        findings += _constant(within, limit)
+    for domain, channels in zip("AB", (dual.channels_A, dual.channels_B)):
+        splits = {split: parts[split, domain] for split in sets}
+        findings += _mixed(splits, channels)
+        findings += _unfit(splits, channels, limits[domain])
+        findings += _constant(splits, limits[domain])
     if dual.preprocess == "crop":
         findings += _small(read, dual.image_size)
     findings += _equal(read)
@@ -101,140 +120,147 @@ def check(sets, dual, limits, side_by_side=False):
     return Report(counts, pairs, sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
 
 
-def _read(sources):
-    """({source: Facts} of those that read, a Finding for each other)."""
-    read, findings = {}, []
+def _read(sources: Sequence[Source]) -> tuple[Read, list[Finding]]:
+    """Returns {source: Facts} of the images that can be read, and a Finding for each other."""
+    read: Read = {}
+    findings = []
     readers = concurrent.futures.ThreadPoolExecutor(THREADS)
-    shown = {"total": len(sources), "desc": "check", "unit": "image", "disable": None}
+    results = zip(sources, readers.map(_facts, sources))
     try:
-        for source, found in tqdm.tqdm(zip(sources, readers.map(_facts, sources)), **shown):
-            if isinstance(found, UserError):
-                findings.append(Finding("corrupt", True, (source,), str(found)))
+        for source, result in tqdm.tqdm(results, total=len(sources), desc="check", unit="image", disable=None):
+            if isinstance(result, UserError):
+                findings.append(Finding("corrupt", True, (source,), str(result)))
             else:
-                read[source] = found
+                read[source] = result
     finally:
         readers.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
     return read, findings
 
 
-def _facts(source):
+def _facts(source: Source) -> Facts | UserError:
     try:
         return facts.read(source.path, source.half)
     except UserError as error:
         return error
 
 
-def _count(part, sources, within):
-    found = within.values()
+def _count(part: tuple[str, str], sources: Iterable[Source], read: Read) -> Part:
+    images = read.values()
     return Part(
         sum(source.part == part for source in sources),
-        collections.Counter((each.height, each.width) for each in found),
-        collections.Counter(each.channels for each in found),
-        collections.Counter(each.dtype for each in found),
+        collections.Counter((image.height, image.width) for image in images),
+        collections.Counter(image.channels for image in images),
+        collections.Counter(image.dtype for image in images),
     )
 
 
-def _mixed(within, channels):
+def _mixed(splits: Mapping[str, Read], channels: int) -> Iterator[Finding]:
     """Of one domain: types, channels and sizes that differ from those that most images of a split have."""
-    for split, found in within.items():
+    for split, read in splits.items():
         train = split == "train"
-        yield from _mix("types", train, found, lambda each: each.dtype)
-        yield from _mix("channels", train and not _agreed(found, channels), found, _channels)
-        yield from _mix("sizes", False, found, lambda each: f"{each.height}x{each.width}")
+        yield from _mix("types", train, read, lambda image: image.dtype)
+        yield from _mix("channels", train and not _agreed(read, channels), read, _channels)
+        yield from _mix("sizes", False, read, lambda image: f"{image.height}x{image.width}")
 
 
-def _channels(found):
-    return "1 channel" if found.channels == 1 else f"{found.channels} channels"
+def _channels(image: Facts) -> str:
+    return "1 channel" if image.channels == 1 else f"{image.channels} channels"
 
 
-def _mix(kind, error, found, value):
-    counts = collections.Counter(map(value, found.values())).most_common()
+def _mix(kind: str, error: bool, read: Read, value: Callable[[Facts], str]) -> Iterator[Finding]:
+    """A Finding about the images whose `value` is not the most frequent one, if there are any."""
+    counts = collections.Counter(map(value, read.values())).most_common()
     if len(counts) < 2:
         return
     about = ", ".join(f"{count:,} of {name}" for name, count in counts[:SHOWN])
     if rest := counts[SHOWN:]:
         about += f", {sum(count for _, count in rest):,} of {len(rest):,} other {kind}"
-    odd = tuple(source for source, each in found.items() if value(each) != counts[0][0])
+    odd = tuple(source for source, image in read.items() if value(image) != counts[0][0])
     yield Finding(kind, error, odd, about)
 
 
-def _agreed(found, channels):
-    """The channels that images become: those asked for, else those that they have; none if they do not agree."""
-    if channels or not found:
+def _agreed(read: Read, channels: int) -> int | None:
+    """The channels that images become: `channels`, or if that is 0 those that they have; None if they disagree."""
+    if channels or not read:
         return channels
     try:
-        return measure.agreed_channels({each.channels: source.path for source, each in found.items()})
+        return measure.agreed_channels({image.channels: source.path for source, image in read.items()})
     except UserError:
         return None
 
 
-def _unfit(within, channels, limit):
-    """Images of one domain that do not become images of its training."""
-    train = within["train"]
-    types, channels = {each.dtype for each in train.values()}, _agreed(train, channels)
-    if len(types) != 1 or not channels:
+def _unfit(splits: Mapping[str, Read], channels: int, limit: Limits) -> Iterator[Finding]:
+    """Images of one domain that cannot become images of the domain that its training images make."""
+    train = splits["train"]
+    types, agreed = {image.dtype for image in train.values()}, _agreed(train, channels)
+    if len(types) != 1 or not agreed:
         return
     (dtype,) = types
-    domain = Domain(channels, dtype, *(limit or (0.0, 255.0)))
-    for source, each in _all(within):
+    domain = Domain(agreed, dtype, *(limit or (0.0, 255.0)))
+    for source, image in _all(splits):
         try:
-            domain.of(_smallest(each), source.name)
+            domain.of(_smallest(image), source.name)
         except UserError as error:
             yield Finding("unfit", True, (source,), str(error))
 
 
-def _smallest(found):
-    """An Image of two pixels, of which the same can be said as of the one that was read."""
-    values = (found.low, found.high) if np.dtype(found.dtype).kind == "f" else (0, 0)
-    pixels = np.repeat(np.array(values, found.dtype)[None, :, None], found.channels, axis=-1)
-    return Image(pixels, np.full([1, 2, 1], full(found.dtype), found.dtype) if found.alpha else None)
+def _smallest(image: Facts) -> Image:
+    """An Image of two pixels to which the same checks apply as to the one that was read."""
+    values = (image.low, image.high) if np.dtype(image.dtype).kind == "f" else (0, 0)
+    pixels = np.repeat(np.array(values, image.dtype)[None, :, None], image.channels, axis=-1)
+    return Image(pixels, np.full([1, 2, 1], full(image.dtype), image.dtype) if image.alpha else None)
 
 
-def _constant(within, limit):
-    """Images of one domain that spread little, as shares of the range of its values."""
-    ranges = _ranges(within, limit)
-    for source, each in _all(within):
-        low, high = ranges[each.dtype]
-        if each.spread < CONSTANT * (high - low) or each.spread == 0.0:
-            share = each.spread / (high - low) if low < high else 0.0
+def _constant(splits: Mapping[str, Read], limit: Limits) -> Iterator[Finding]:
+    """Images of one domain whose values spread little, compared with the range of the domain."""
+    ranges = _ranges(splits, limit)
+    for source, image in _all(splits):
+        low, high = ranges[image.dtype]
+        if image.spread < CONSTANT * (high - low) or image.spread == 0.0:
+            share = image.spread / (high - low) if low < high else 0.0
             about = f"{source.name} spreads by {100 * share:.2g}% of the range"
             yield Finding("constant", source.split == "train" and low == high, (source,), about)
 
 
-def _ranges(within, limit):
-    """{type: (low, high)}: as asked for; of 8 bits all; of others as training images, of that type if any, have it."""
-    deep = [each for each in within["train"].values() if each.dtype != EIGHT_BITS.dtype]
+def _ranges(splits: Mapping[str, Read], limit: Limits) -> dict[str, tuple[float, float]]:
+    """The range of values, (low, high), by type.
+
+    It is `limit` if given; for 8 bits that of the type; for other types that of the training images of that type, or
+    of all types except 8 bits if none has it.
+    """
+    deep = [image for image in splits["train"].values() if image.dtype != EIGHT_BITS.dtype]
     ranges = {}
-    for dtype in {each.dtype for _, each in _all(within)}:
-        alike = [each for each in deep if each.dtype == dtype] or deep
+    for dtype in {image.dtype for _, image in _all(splits)}:
+        alike = [image for image in deep if image.dtype == dtype] or deep
         if limit or not alike or dtype == EIGHT_BITS.dtype:
             ranges[dtype] = limit or (0.0, full(dtype))
         else:
-            ranges[dtype] = min(each.low for each in alike), max(each.high for each in alike)
+            ranges[dtype] = min(image.low for image in alike), max(image.high for image in alike)
     return ranges
 
 
-def _all(within):
+def _all(splits: Mapping[str, Read]) -> Iterator[tuple[Source, Facts]]:
     """(Source, Facts) of every image of a domain."""
-    return ((source, each) for found in within.values() for source, each in found.items())
+    return (item for read in splits.values() for item in read.items())
 
 
-def _small(read, side):
-    for source, found in read.items():
-        if min(found.height, found.width) < side:
-            about = f"{source.name} is {found.height}x{found.width}, smaller than the crop of {side}x{side}"
+def _small(read: Read, side: int) -> Iterator[Finding]:
+    """Images that are smaller than the crop of `side` pixels."""
+    for source, image in read.items():
+        if min(image.height, image.width) < side:
+            about = f"{source.name} is {image.height}x{image.width}, smaller than the crop of {side}x{side}"
             yield Finding("small", True, (source,), about)
 
 
-def _equal(read):
+def _equal(read: Read) -> Iterator[Finding]:
     """Images with equal pixels: within a domain and split, in both domains, in both splits of a domain.
 
-    One that is of a single value in each channel, such as an empty mask, tells nothing about another image: it may be
-    in several places, and is a duplicate at most.
+    An image of a single value in each channel, such as an empty mask, may be in several places: it is reported only as
+    a duplicate within a domain and split.
     """
-    groups = collections.defaultdict(list)
-    for source, found in read.items():
-        groups[found.digest].append(source)
+    groups: dict[str, list[Source]] = collections.defaultdict(list)
+    for source, image in read.items():
+        groups[image.digest].append(source)
     for equal in groups.values():
         for part in dict.fromkeys(source.part for source in equal):
             same = tuple(source for source in equal if source.part == part)
@@ -250,18 +276,18 @@ def _equal(read):
                 yield Finding("both splits", True, same)
 
 
-def _names(sets, pairing):
-    """Images without a partner, and those of one name but for the suffix, wherever images are paired by names."""
+def _names(sets: Mapping[str, Files], pairing: str) -> Iterator[Finding]:
+    """Images without a partner, and those whose names differ only in the suffix, where images are paired by names."""
     for split, files in sets.items():
         pairs, alone = folders.pair(files)
         train = split == "train"
         if pairing == "none" and (train or not pairs.A):
             continue
-        needed, alone = train and (pairing == "all" or not pairs.A), set(alone)
+        needed, unmatched = train and (pairing == "all" or not pairs.A), set(alone)
         for domain, paths in zip("AB", files):
-            named = collections.defaultdict(list)
+            by_stem: dict[str, list[Source]] = collections.defaultdict(list)
             for path in paths:
-                named[path.stem].append(Source(split, domain, path))
-                if path in alone and (needed or not train):
+                by_stem[path.stem].append(Source(split, domain, path))
+                if path in unmatched and (needed or not train):
                     yield Finding("unmatched", needed, (Source(split, domain, path),))
-            yield from (Finding("ambiguous", needed, tuple(same)) for same in named.values() if len(same) > 1)
+            yield from (Finding("ambiguous", needed, tuple(same)) for same in by_stem.values() if len(same) > 1)

@@ -1,29 +1,39 @@
-"""The sets of images that a run is trained and tested on."""
+"""The datasets that a run is trained and tested on."""
+
+from __future__ import annotations
 
 import dataclasses
 import functools
 import math
 import pathlib
 import sys
+from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import tqdm
 
 from common import settings
 from common.errors import UserError
 from common.images import check, files, folders, labels, measure, toy
+from common.images.check import Report
 from common.images.data import TrainingData
 from common.images.folders import Files
+from common.images.image_settings import ImageSettings
 from common.images.pipeline import Loader
+from common.images.pixels import Domain
 from common.settings import FREE, setting
 
-SEEN = 200  # label maps that the classes are found in
-NAMED = 10  # files without a partner that are named
+SEEN = 200  # label maps that are read to find the classes
+NAMED = 10  # most files without a partner that are named
+
+Settings = TypeVar("Settings", bound=ImageSettings)
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Where images lie, and how many of them are used."""
+    """Where images are, and how many of them are used."""
 
     dataset: str = setting("", "Set of images: the folder of this name below --data_root; toy is drawn by the program.")
     data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
@@ -64,17 +74,17 @@ class Images:
         4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         if bool(self.dir_A) != bool(self.dir_B):
-            given, missing = ("A", "B") if self.dir_A else ("B", "A")
-            raise UserError(f"--dir_{given} needs --dir_{missing}: a folder for each domain.")
+            present, missing = ("A", "B") if self.dir_A else ("B", "A")
+            raise UserError(f"--dir_{present} needs --dir_{missing}: a folder for each domain.")
         if self.dir_A and (self.dataset or self.side_by_side):
             raise UserError(
                 "--dir_A and --dir_B take the place of --dataset and --side_by_side. Give the one or the other."
             )
         for name in ("range_A", "range_B"):
-            _limits(name, getattr(self, name))
+            _parse_limits(name, getattr(self, name))
         if not self.dataset and not self.dir_A:
             raise UserError(
                 "Which images? Say --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
@@ -82,78 +92,79 @@ class Images:
             )
 
     @property
-    def name(self):
-        """What to call the set."""
+    def name(self) -> str:
+        """The name of the dataset."""
         return self.dataset or f"{pathlib.Path(self.dir_A).name}-{pathlib.Path(self.dir_B).name}"
 
-    def training_files(self, dual):
-        """The files to train `dual` on; the toy set is drawn if need be. Raises UserError if there are none."""
-        files = self._found(dual)
+    def training_files(self, dual: ImageSettings) -> Files:
+        """The files to train `dual` on; draws the toy dataset if needed. Raises UserError if there are none."""
+        files = self._all_training_files(dual)
         return self._limited(self._paired(files) if dual.pairing == "all" and not self.side_by_side else files)
 
-    def validation_files(self, dual, domains=None):
+    def validation_files(self, dual: ImageSettings, domains: Mapping[str, Domain] | None = None) -> Files:
         """The files to test `dual` on; a domain may have none.
 
-        Where images are passed over, those that do not become images of `domains`, if these are given, are left out.
+        Where bad images are skipped, those that cannot become images of `domains`, if given, are left out.
         """
-        found = self._validation(dual)
+        files = self._validation(dual)
         if not (self._skip and domains):
-            return found
-        return Files(*map(_that_read, self.loaders(dual, found, domains)))
+            return files
+        A, B = map(_readable_paths, self.loaders(dual, files, domains))
+        return Files(A, B)
 
-    def all_files(self, dual):
+    def all_files(self, dual: ImageSettings) -> dict[str, Files]:
         """{"train": Files, "val": Files}, with those that have no partner, unless --limit picks the first pairs."""
-        found = self._found(dual)
+        files = self._all_training_files(dual)
         if dual.pairing == "all" and self.limit and not self.side_by_side:
-            pairs, _ = folders.pair(found)
-            found = pairs if pairs.A else found
-        return {"train": self._limited(found), "val": self._validation(dual)}
+            pairs, _ = folders.pair(files)
+            files = pairs if pairs.A else files
+        return {"train": self._limited(files), "val": self._validation(dual)}
 
-    def check(self, dual, sets):
-        """The check.Report on `sets`, all_files or some of them, before `dual` is trained; writes nothing."""
+    def check(self, dual: ImageSettings, sets: Mapping[str, Files]) -> Report:
+        """The Report on `sets`, all_files or some of them, before `dual` is trained; writes nothing."""
         limits = {name: self._limits(name) for name in "AB"}
         return check.check(sets, dual, limits, self.side_by_side)
 
-    def fitted(self, dual, files):
-        """`dual` with the channels that `files` have, wherever they are auto."""
-        found = {
+    def fitted(self, dual: Settings, files: Files) -> Settings:
+        """Returns `dual` with the channels that `files` have, where its own are auto."""
+        channels = {
             field: measure.channels(paths, self._skip)
             for field, paths in zip(("channels_A", "channels_B"), files)
             if not getattr(dual, field)
         }
-        return dataclasses.replace(dual, **found)
+        return dataclasses.replace(dual, **channels)
 
-    def domains(self, dual, files):
-        """{"A": Domain, "B": Domain} of the training files; where they are not of 8 bits, all are read."""
+    def domains(self, dual: ImageSettings, files: Files) -> dict[str, Domain]:
+        """{"A": Domain, "B": Domain} of the training files; reads all that are not of 8 bits."""
         channels = dual.channels_A, dual.channels_B
         return {
             name: measure.domain(paths, count, self._limits(name), self._half(name), self._skip)
             for name, paths, count in zip("AB", files, channels)
         }
 
-    def loaders(self, dual, files, domains):
+    def loaders(self, dual: ImageSettings, files: Files, domains: Mapping[str, Domain]) -> list[Loader]:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         smallest = dual.image_size if dual.preprocess == "crop" else 0
         return [
-            Loader(paths, domains[name], room, smallest, self._half(name), self._skip)
+            Loader(paths, domains[name], room, smallest=smallest, half=self._half(name), skip=self._skip)
             for name, paths in zip("AB", files)
         ]
 
-    def training_data(self, dual, files, domains):
+    def training_data(self, dual: ImageSettings, files: Files, domains: Mapping[str, Domain]) -> TrainingData:
         """The TrainingData of `files`, of training_files, whose images are of `domains`, for `dual`.
 
         Raises UserError if `dual` needs pairs and there are none.
         """
         loaders, partners = self.loaders(dual, files, domains), self.partners(dual, files)
-        return TrainingData(files, domains, loaders, partners, self.images_in_epoch(files))
+        return TrainingData(files, dict(domains), loaders, partners, self.images_in_epoch(files))
 
-    def partners(self, dual, files):
-        """The position in B of each image of A's partner, int64 [|A|]; -1: it comes without one."""
+    def partners(self, dual: ImageSettings, files: Files) -> npt.NDArray[np.int64]:
+        """The position in B of the partner of each image of A, int64 [|A|]; -1: it has none."""
         if dual.pairing == "all" or (dual.pairing == "some" and self.side_by_side):
             return np.arange(len(files.A))  # files are in the order of the pairs
-        found = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
-        partners = np.array([found.get(path.stem, -1) for path in files.A], np.int64)
+        numbers = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
+        partners = np.array([numbers.get(path.stem, -1) for path in files.A], np.int64)
         if dual.pairing == "some":
             if (partners < 0).all():
                 raise UserError(
@@ -163,56 +174,53 @@ class Images:
             print(f"{(partners >= 0).sum():,} of {len(files.A):,} images of A have a partner in B.")
         return partners
 
-    def images_in_epoch(self, files):
+    def images_in_epoch(self, files: Files) -> int:
         """How many images of each domain an epoch reads."""
         return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
 
-    def palettes(self, dual):
+    def palettes(self, dual: ImageSettings) -> dict[str, npt.NDArray[np.uint8]]:
         """{domain: colours of its classes, uint8 [K, 3]} of the domains that are label maps."""
-        asked = {"A": self.labels_A, "B": self.labels_B}
-        found = {name: labels.read_palette(path) for name, path in asked.items() if path not in ("", "auto")}
-        if "auto" in asked.values():
-            paths = dict(zip("AB", self.training_files(dual)))
-            auto = [name for name, path in asked.items() if path == "auto"]
-            read = {name: functools.partial(files.read, half=self._half(name)) for name in auto}
-            found |= {
-                name: labels.find_palette(
-                    image for _, image in measure.each(read[name], paths[name][:SEEN], self._skip)
-                )
-                for name in auto
-            }
-        return found
+        sources = {"A": self.labels_A, "B": self.labels_B}
+        palettes = {name: labels.read_palette(path) for name, path in sources.items() if path not in ("", "auto")}
+        if "auto" in sources.values():
+            training = dict(zip("AB", self.training_files(dual)))
+            for name in (name for name, path in sources.items() if path == "auto"):
+                read = functools.partial(files.read, half=self._half(name))
+                images = (image for _, image in measure.readable(read, training[name][:SEEN], self._skip))
+                palettes[name] = labels.find_palette(images)
+        return palettes
 
     @property
-    def _skip(self):
+    def _skip(self) -> bool:
         return self.on_bad_image == "skip"
 
-    def _limits(self, name):
-        return _limits(f"range_{name}", getattr(self, f"range_{name}"))
+    def _limits(self, name: str) -> tuple[float, float] | None:
+        """(low, high) that --range_A or --range_B asks for; None: nothing."""
+        return _parse_limits(f"range_{name}", getattr(self, f"range_{name}"))
 
-    def _validation(self, dual):
+    def _validation(self, dual: ImageSettings) -> Files:
         if self.dir_A:
             return Files([], [])
         find = folders.find_side_by_side if self.side_by_side else folders.find
         return self._limited(find(self._root(dual), "val"))
 
-    def _found(self, dual):
-        """The files of training, all of them; raises UserError if a domain has none."""
+    def _all_training_files(self, dual: ImageSettings) -> Files:
+        """All files to train on; raises UserError if a domain has none."""
         if self.dir_A:
             return folders.find_anywhere(self.dir_A, self.dir_B)
         find = folders.find_side_by_side if self.side_by_side else folders.find_all
         return find(self._root(dual), "train")
 
-    def _half(self, name):
+    def _half(self, name: str) -> str | None:
         return name if self.side_by_side else None
 
-    def _root(self, dual):
+    def _root(self, dual: ImageSettings) -> pathlib.Path:
         if self.dataset == "toy":
             return toy.draw_once(self.data_root, dual.load_size or dual.image_size)
         return pathlib.Path(self.data_root, self.dataset)
 
-    def _paired(self, files):
-        """The files that have a partner; raises UserError if none has, and says how many have not."""
+    def _paired(self, files: Files) -> Files:
+        """The files that have a partner; prints how many have not, and raises UserError if none has."""
         pairs, alone = folders.pair(files)
         if not pairs.A:
             raise UserError(
@@ -220,28 +228,31 @@ class Images:
                 f" {files.A[0]}, the first of B {files.B[0]}. If each file holds both, say --side_by_side."
             )
         if alone:
-            named = ", ".join(map(str, alone[:NAMED])) + (f" and {len(alone) - NAMED:,} more" * (len(alone) > NAMED))
+            named = ", ".join(map(str, alone[:NAMED]))
+            if len(alone) > NAMED:
+                named += f" and {len(alone) - NAMED:,} more"
             print(f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner and are left out: {named}.")
         return pairs
 
-    def _limited(self, files):
+    def _limited(self, files: Files) -> Files:
+        """The first files of each domain, as many as --limit allows."""
         return Files(*(paths[: self.limit or None] for paths in files))
 
 
-def _that_read(loader):
-    """Those of a Loader's paths that read as images of its domain; says which do not."""
-    found = []
+def _readable_paths(loader: Loader) -> list[pathlib.Path]:
+    """The paths of a Loader that can be read as images of its domain; prints which cannot."""
+    readable = []
     for path in tqdm.tqdm(loader.paths, desc="images that read", unit="image", disable=None, leave=False):
         try:
             loader.read(path)
-            found.append(path)
+            readable.append(path)
         except UserError as error:
             print(f"warning: {error} It is left out (--on_bad_image skip).", file=sys.stderr, flush=True)
-    return found
+    return readable
 
 
-def _limits(name, text):
-    """(low, high) of what a person wrote, LOW,HIGH; None if they wrote nothing."""
+def _parse_limits(name: str, text: str) -> tuple[float, float] | None:
+    """(low, high) of the text LOW,HIGH of a setting `name`; None if it is empty. Raises UserError for other texts."""
     try:
         low, high = (float(part) for part in text.split(",")) if text else (0.0, 1.0)
     except ValueError:

@@ -1,16 +1,19 @@
-"""Downloads of published sets: announced, resumed, compared with what came before, and unpacked safely."""
+"""Downloads of published datasets: announced, resumed, compared with earlier ones, and unpacked safely."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
+from typing import IO, Any, BinaryIO, TypedDict
 
 import tqdm
 
@@ -18,34 +21,52 @@ from common import atomic
 from common.errors import UserError
 from common.images import archives, catalogue, folders
 
-TIMEOUT = 60.0  # seconds without a byte after which a server has gone
+TIMEOUT = 60.0  # seconds without a byte after which a server counts as gone
 CHUNK = 2**20  # bytes that are read at once
 MOST = archives.UNPACKED  # bytes of an archive
 
 
-def download(name, data_root, address=None):
-    """The folder of a published set below `data_root`; it is fetched from `address`, or from where it is known to be.
+class Record(TypedDict):
+    """What download.json says about the archive of a dataset."""
 
-    What is there already is not fetched again, and an interrupted download goes on. Raises
-    UserError, and leaves no folder, if the name is none of SETS, if the server does not give
-    the archive, or if that is not what it was before, is damaged, or is not safe to unpack.
+    name: str
+    address: str
+    bytes: int
+    sha256: str
+
+
+class Memory(TypedDict):
+    """What is kept of an unfinished download, to resume it."""
+
+    address: str
+    validator: str  # see _validator
+    length: int | None  # bytes of the archive; None: unknown
+
+
+def download(name: str, data_root: str | os.PathLike[str], address: str | None = None) -> pathlib.Path:
+    """Downloads a published dataset from `address`, or its known one, and returns its folder below `data_root`.
+
+    An existing folder is not downloaded again, and an interrupted download is resumed. Raises UserError, and leaves no
+    folder, if the name is not one of SETS, if the server does not deliver the archive, or if the archive differs from
+    an earlier one, is damaged, or is not safe to unpack.
     """
     entry, folder = catalogue.entry_of(name), pathlib.Path(data_root, name)
     if folder.is_dir():
         print(f"{folder} is there already: nothing is fetched.")
         return folder
-    if not (address or entry.address):
+    url = address or entry.address
+    if not url:
         raise UserError(f"{name} cannot be downloaded. {catalogue.by_hand(entry, folder)}")
     if address:
         _check_web(address)
-    print(catalogue.about(name), f"Fetching {address or entry.address} into {folder}", sep="\n", flush=True)
+    print(catalogue.about(name), f"Fetching {url} into {folder}", sep="\n", flush=True)
     part = folder.with_name(f".{name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(entry, folder, part, address)
+        _fetch(entry, folder, part, url, chosen=bool(address))
     except OSError as error:
         raise UserError(f"{error.filename or part} cannot be written: {error.strerror or error}.") from error
-    record = {"name": name, "address": address or entry.address, "bytes": part.stat().st_size, "sha256": _digest(part)}
+    record: Record = {"name": name, "address": url, "bytes": part.stat().st_size, "sha256": _digest(part)}
     try:
         _compare(entry, record, folder.parent, chosen=bool(address))
         archives.unpack(part, folder, record)
@@ -58,20 +79,22 @@ def download(name, data_root, address=None):
     return folder
 
 
-def _ready(folder):
+def _ready(folder: pathlib.Path) -> str:
     """A line that says what was downloaded, and how to train on it."""
     count = len(folders.images_in(folder, recursive=True))
-    where = f"--dataset {folder.name}" + f" --data_root {folder.parent}" * (str(folder.parent) != "datasets")
+    flags = f"--dataset {folder.name}"
+    if str(folder.parent) != "datasets":
+        flags += f" --data_root {folder.parent}"
     if all(folders.find(folder, "train")):
-        use = f"Train on them with {where}."
+        use = f"Train on them with {flags}."
     elif folders.images_in(folder / "train"):
-        use = f"Train on them with {where} --side_by_side."
+        use = f"Train on them with {flags} --side_by_side."
     else:
         use = f"There are none to train on in it; --phase translate --input {folder} --recursive translates them."
     return f"{count:,} images are in {folder}. {use}"
 
 
-def _digest(path):
+def _digest(path: pathlib.Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -80,8 +103,8 @@ def _digest(path):
     return digest.hexdigest()
 
 
-def _records(data_root):
-    """The SHA-256 of every archive that was downloaded, by the name of its set."""
+def _records(data_root: pathlib.Path) -> dict[str, str]:
+    """The SHA-256 of every archive that was downloaded, by the name of its dataset."""
     path = data_root / "downloads.json"
     try:
         records = json.loads(path.read_text())
@@ -94,50 +117,59 @@ def _records(data_root):
     return records
 
 
-def _remember(data_root, record):
+def _remember(data_root: pathlib.Path, record: Record) -> None:
     atomic.write_text(data_root / "downloads.json", _json({**_records(data_root), record["name"]: record["sha256"]}))
 
 
-def _json(facts):
+def _json(facts: Mapping[str, Any]) -> str:
     return json.dumps(facts, indent=2) + "\n"
 
 
-def _compare(entry, record, data_root, chosen):
-    """Raises UserError if an archive is not what it was earlier, or is not what its publisher says.
+def _compare(entry: catalogue.Published, record: Record, data_root: pathlib.Path, chosen: bool) -> None:
+    """Raises UserError if an archive differs from an earlier download, or from what its publisher says.
 
-    Whoever has `chosen` the address may have another archive than the published one: a line says so.
+    `chosen`: whether the user chose the address. An archive that differs from the published one then only prints a
+    line.
     """
-    name, found = record["name"], record["sha256"]
-    earlier = _records(data_root).get(name, found)
-    if found != earlier:
+    name, digest = record["name"], record["sha256"]
+    earlier = _records(data_root).get(name, digest)
+    if digest != earlier:
         raise UserError(
-            f"{name} is not what it was: the archive's SHA-256 is {found}, that of an earlier download was {earlier}."
+            f"{name} is not what it was: the archive's SHA-256 is {digest}, that of an earlier download was {earlier}."
             f" If you trust the new one, remove {name} from {data_root / 'downloads.json'} and run again."
         )
-    if entry.sha256 in (None, found):
+    if entry.sha256 in (None, digest):
         return
-    text = f"{name} is not the archive that {entry.digest_by} knows: its SHA-256 is {found}, not {entry.sha256}."
+    text = f"{name} is not the archive that {entry.digest_by} knows: its SHA-256 is {digest}, not {entry.sha256}."
     if not chosen:
         raise UserError(f"{text} If you trust it, give its address yourself: {record['address']}.")
     print(text, flush=True)
 
 
-def _check_web(address):
+def _check_web(address: str) -> None:
+    """Raises UserError if an address is neither http nor https."""
     if urllib.parse.urlsplit(address).scheme.lower() not in ("http", "https"):
         raise UserError(f"{address} is neither an http nor an https address: nothing is fetched from it.")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a server to another address on the web, and nowhere else."""
+    """Follows redirects to http and https addresses only."""
 
-    def http_error_302(self, request, file, code, message, headers):
-        _check_web(urllib.parse.urljoin(request.full_url, headers.get("location", "")))
-        return super().http_error_302(request, file, code, message, headers)
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        _check_web(urllib.parse.urljoin(req.full_url, headers.get("location", "")))
+        return super().http_error_302(req, fp, code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def _ask(address, headers):
+def _ask(address: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
     """The response to a GET request; the only protocols are http and https."""
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -154,17 +186,19 @@ def _ask(address, headers):
     return opener.open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
 
 
-def _fetch(entry, folder, part, address):
-    """Fetches the archive of `folder` to the file `part`, from where an earlier run left it."""
-    url = address or entry.address
-    known = _known(part, url)
-    have = part.stat().st_size if known else 0
-    if known and have == known["length"]:
+def _fetch(entry: catalogue.Published, folder: pathlib.Path, part: pathlib.Path, url: str, *, chosen: bool) -> None:
+    """Downloads the archive of `folder` to the file `part`, resuming where an earlier run stopped.
+
+    `chosen`: whether the user chose the address.
+    """
+    memory = _recalled(part, url)
+    have = part.stat().st_size if memory else 0
+    if memory and have == memory["length"]:
         return
     try:
-        response, have = _response(url, known, have)
+        response, have = _response(url, memory, have)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        unchecked = "" if address or entry.checked else " The address was not checked when this was released."
+        unchecked = "" if chosen or entry.checked else " The address was not checked when this was released."
         raise UserError(
             f"{url} does not give {folder.name}: {_why(error)}.{unchecked} {catalogue.by_hand(entry, folder)}"
         ) from error
@@ -176,73 +210,75 @@ def _fetch(entry, folder, part, address):
         _save(response, part, url, have)
 
 
-def _known(part, url):
-    """What was kept of the earlier download of `url` to `part`; {}: there is nothing to go on from."""
+def _recalled(part: pathlib.Path, url: str) -> Memory | None:
+    """The Memory of an earlier download of `url` to `part`; None: there is nothing to resume."""
     try:
-        known = json.loads(_memory(part).read_text())
-        usable = known["address"] == url and known["validator"] and "length" in known and part.is_file()
+        memory = json.loads(_memory(part).read_text())
+        usable = memory["address"] == url and memory["validator"] and "length" in memory and part.is_file()
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return known if usable else {}
+        return None
+    return memory if usable else None
 
 
-def _memory(part):
+def _memory(part: pathlib.Path) -> pathlib.Path:
+    """The file of the Memory of the download to `part`."""
     return part.with_name(f"{part.name}.json")
 
 
-def _response(url, known, have):
-    """(the response, how many bytes it goes on from); (None, `have`) if these are all."""
-    if have:
+def _response(url: str, memory: Memory | None, have: int) -> tuple[http.client.HTTPResponse | None, int]:
+    """Returns the response and the number of bytes that precede it; (None, `have`) if these are all."""
+    if memory and have:
         try:
-            response = _ask(url, {"Range": f"bytes={have}-", "If-Range": known["validator"]})
+            response = _ask(url, {"Range": f"bytes={have}-", "If-Range": memory["validator"]})
         except urllib.error.HTTPError as error:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-            if error.headers.get("Content-Range") == f"bytes */{have}" and known["length"] is None:
+            if error.headers.get("Content-Range") == f"bytes */{have}" and memory["length"] is None:
                 return None, have
         else:
             if response.status != http.client.PARTIAL_CONTENT:
                 return response, 0
-            if _goes_on(response, known, have):
+            if _resumes(response, memory, have):
                 return response, have
             response.close()
     return _ask(url, {}), 0
 
 
-def _goes_on(response, known, have):
-    """Whether a partial response is of the content that was begun, and begins where that ends."""
+def _resumes(response: http.client.HTTPResponse, memory: Memory, have: int) -> bool:
+    """Whether a partial response has the content that was begun, from the byte where that ends."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     return (
         match is not None
         and int(match[1]) == have
-        and (known["length"] is None or match[2] == str(known["length"]))
-        and _validator(response) == known["validator"]
+        and (memory["length"] is None or match[2] == str(memory["length"]))
+        and _validator(response) == memory["validator"]
     )
 
 
-def _validator(response):
-    """What tells one content of an address from another: its strong ETag, else its date; "" if there is neither."""
+def _validator(response: http.client.HTTPResponse) -> str:
+    """Identifies the content of an address: its strong ETag, else its date; "" if there is neither."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
-def _save(response, part, url, have):
-    """Writes what a response has beyond the first `have` bytes to `part`; raises UserError if it ends early."""
+def _save(response: http.client.HTTPResponse, part: pathlib.Path, url: str, have: int) -> None:
+    """Writes a response, which begins after the first `have` bytes, to `part`; raises UserError if it ends early."""
     length = None if response.length is None else have + response.length
     validator = _validator(response)
     _check_room(part, have, length)
-    with open(part, "ab" if have else "wb") as file:  # emptied before its memory says of which content it is
-        atomic.write_text(_memory(part), _json({"address": url, "validator": validator, "length": length}))
+    memory: Memory = {"address": url, "validator": validator, "length": length}
+    with open(part, "ab" if have else "wb") as file:  # emptied before its memory names its content
+        atomic.write_text(_memory(part), _json(memory))
         failure = _copy(response, file, have, length)
         size = file.tell()
     if failure or size != (length or size):
-        of = "" if length is None else f" of {length:,}"
+        total = "" if length is None else f" of {length:,}"
         again = "go on from there" if validator else "begin again: this server does not let a download go on"
-        raise UserError(f"{url} ended after {size:,}{of} bytes ({failure or 'too early'}). Run again to {again}.")
+        raise UserError(f"{url} ended after {size:,}{total} bytes ({failure or 'too early'}). Run again to {again}.")
 
 
-def _copy(response, file, have, length):
-    """Copies a response to a file; what broke it off, "" if nothing did."""
+def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, length: int | None) -> str:
+    """Copies a response to a file; returns what interrupted it, "" if nothing did."""
     name = pathlib.Path(file.name).name.removeprefix(".").removesuffix(".part")
     with tqdm.tqdm(total=length, initial=have, desc=name, unit="B", unit_scale=True, disable=None) as bar:
         while True:
@@ -258,8 +294,8 @@ def _copy(response, file, have, length):
             bar.update(len(chunk))
 
 
-def _check_room(part, have, length):
-    """Raises UserError if the disk holds neither the rest of an archive nor what it unpacks to, as much again."""
+def _check_room(part: pathlib.Path, have: int, length: int | None) -> None:
+    """Raises UserError if the disk lacks room for the rest of an archive, and as much again to unpack it."""
     free = shutil.disk_usage(part.parent).free
     if length is not None and free < 2 * length - have:
         raise UserError(
@@ -268,8 +304,8 @@ def _check_room(part, have, length):
         )
 
 
-def _why(error):
-    """What went wrong with a server, as a few words."""
+def _why(error: Exception) -> str:
+    """What went wrong with a server, in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answers {error.code} {error.reason}"
     reason = getattr(error, "reason", error)

@@ -1,13 +1,23 @@
-"""What --phase check_data prints and writes: a table of the folders, then what was found in them, by name."""
+"""What --phase check_data prints and writes: a table of the folders, then the findings about their files."""
 
+from __future__ import annotations
+
+import collections
 import csv
 import io
 import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from common import atomic
+from common.images.check import Finding, Part, Report, Source
+from common.images.image_settings import ImageSettings
 
-NAMED = 10  # files of a kind, groups of equal files, or files of a mixed folder that are named
-LABELS = {  # by kind: in the table, and above the files that are named
+Value = TypeVar("Value")
+
+NAMED = 10  # most files of a kind, groups of equal files, or files of a mixed folder that are named
+LABELS = {  # by kind: in the table, and above the list of files
     "corrupt": ("not readable", "not readable as an image"),
     "types": ("of another type", "another type of values than most of the folder"),
     "channels": ("of other channels", "other channels than most of the folder"),
@@ -21,112 +31,116 @@ LABELS = {  # by kind: in the table, and above the files that are named
     "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
     "constant": ("near-constant", "hardly more than one colour"),
 }
-OF_FOLDERS = ("types", "channels", "sizes")  # kinds of which a finding tells of all images of a folder
+OF_FOLDERS = ("types", "channels", "sizes")  # kinds of which a finding is about all images of a folder
 COLUMNS = ("kind", "level", "group", "split", "domain", "file", "about")
 
 
-def text(report, dual):
-    """A check.Report of `dual` as a table, the files of each finding below it, and a last line that sums up."""
-    by_level = sorted(report.findings, key=lambda each: not each.error)  # errors first, each in its order
-    kinds = itertools.groupby(by_level, key=lambda each: (each.error, each.kind))
-    named = [_named(report.parts, error, kind, list(found)) for (error, kind), found in kinds]
+def text(report: Report, dual: ImageSettings) -> str:
+    """A Report for `dual` in words: a table, the pairs, the files of each kind of findings, and a summary."""
+    by_level = sorted(report.findings, key=lambda finding: not finding.error)  # errors first, each in its order
+    kinds = itertools.groupby(by_level, key=lambda finding: (finding.error, finding.kind))
+    named = [_named(report.parts, error, kind, list(findings)) for (error, kind), findings in kinds]
     return "\n\n".join([_table(report), _pairs(report, dual), *named, _summary(report.findings)])
 
 
-def csv_text(report):
-    """All files of all findings, a row each; files that are equal share the number of a group."""
+def csv_text(report: Report) -> str:
+    """All files of all findings as CSV, a row each; files that are equal share the number of a group."""
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for group, each in enumerate(report.findings, 1):
-        for source in each.sources:
-            rows.writerow([each.kind, _level(each.error), group, *source.part, source.path, each.about])
+    for group, finding in enumerate(report.findings, 1):
+        for source in finding.sources:
+            rows.writerow([finding.kind, _level(finding.error), group, *source.part, source.path, finding.about])
     return written.getvalue()
 
 
-def write(path, report):
-    """Writes them to a file."""
+def write(path: str | os.PathLike[str], report: Report) -> None:
+    """Writes `csv_text` to a file."""
     atomic.write_text(path, csv_text(report))
 
 
-def _table(report):
-    parts = {part: found for part, found in report.parts.items() if found.images}
+def _table(report: Report) -> str:
+    parts = {name: part for name, part in report.parts.items() if part.images}
     rows = {
-        "": [" ".join(part) for part in parts],
-        "images": [f"{found.images:,}" for found in parts.values()],
-        "height x width": [_common(found.sizes, lambda size: "x".join(map(str, size))) for found in parts.values()],
-        "channels": [_common(found.channels) for found in parts.values()],
-        "type": [_common(found.types) for found in parts.values()],
+        "": [" ".join(name) for name in parts],
+        "images": [f"{part.images:,}" for part in parts.values()],
+        "height x width": [_common(part.sizes, lambda size: "x".join(map(str, size))) for part in parts.values()],
+        "channels": [_common(part.channels) for part in parts.values()],
+        "type": [_common(part.types) for part in parts.values()],
     }
     for kind, (label, _) in LABELS.items():
-        counts = [len(_sources(report.findings, kind, part)) for part in parts]
+        counts = [len(_sources(report.findings, kind, name)) for name in parts]
         rows[label] = [f"{count:,}" if count else "-" for count in counts]
-    return "\n".join(f"{name:<20}" + "".join(f"{cell:>16}" for cell in cells) for name, cells in rows.items())
+    return "\n".join(f"{label:<20}" + "".join(f"{cell:>16}" for cell in cells) for label, cells in rows.items())
 
 
-def _common(counts, show=str):
-    """The value that most images have, and how many others there are."""
+def _common(counts: collections.Counter[Value], show: Callable[[Value], str] = str) -> str:
+    """The value that most images have, and how many other values there are."""
     if not counts:
         return "-"
     others = f" +{len(counts) - 1:,}" if len(counts) > 1 else ""
     return show(counts.most_common(1)[0][0]) + others
 
 
-def _sources(findings, kind, part=None):
-    """The files of a kind, each once."""
-    of_kind = (source for each in findings if each.kind == kind for source in each.sources)
-    return dict.fromkeys(source for source in of_kind if part in (None, source.part))
+def _sources(findings: Iterable[Finding], kind: str, part: tuple[str, str] | None = None) -> list[Source]:
+    """The files of a kind, in one part or in all, each once."""
+    of_kind = (source for finding in findings if finding.kind == kind for source in finding.sources)
+    return list(dict.fromkeys(source for source in of_kind if part in (None, source.part)))
 
 
-def _pairs(report, dual):
-    """How many images have a partner, and what becomes of the pairs."""
+def _pairs(report: Report, dual: ImageSettings) -> str:
+    """How many images have a partner, and how the method uses the pairs."""
     counts = {split: (pairs, report.parts[split, "A"].images) for split, pairs in report.pairs.items()}
-    said = "; ".join(f"{pairs:,} of {images:,} in {split}" for split, (pairs, images) in counts.items() if images)
+    shares = "; ".join(f"{pairs:,} of {images:,} in {split}" for split, (pairs, images) in counts.items() if images)
     use = {
         "none": "training does not use pairs, scores of val do",
         "all": "training takes pairs alone",
         "some": "training takes pairs as such, and the others, too",
     }[dual.pairing]
-    without = [f"{domain}" for domain in "AB" if not report.parts["val", domain].images]
-    lines = [f"Images of A with a partner in B: {said} ({use})."]
-    lines += [f"No validation images of {' and '.join(without)}: --phase test has none to translate."] * bool(without)
+    lines = [f"Images of A with a partner in B: {shares} ({use})."]
+    if empty := [domain for domain in "AB" if not report.parts["val", domain].images]:
+        lines.append(f"No validation images of {' and '.join(empty)}: --phase test has none to translate.")
     return "\n".join(lines)
 
 
-def _named(parts, error, kind, found):
-    files = len(_sources(found, kind))
+def _named(parts: dict[tuple[str, str], Part], error: bool, kind: str, findings: Sequence[Finding]) -> str:
+    """A heading with the number of files, and below it the files."""
+    files = len(_sources(findings, kind))
     lines = [f"{_level(error)}, {files:,} {'file' if files == 1 else 'files'}: {LABELS[kind][1]}"]
     if kind in OF_FOLDERS:
-        return "\n".join(lines + [line for each in found for line in _mix(parts, each)])
-    lines += _at_most([f"  {each.about or _equal(each.sources)}" for each in found])
+        return "\n".join(lines + [line for finding in findings for line in _mix(parts, finding)])
+    lines += _at_most([f"  {finding.about or _equal(finding.sources)}" for finding in findings])
     return "\n".join(lines)
 
 
-def _mix(parts, finding):
-    """The counts of a folder; and the files that differ, if most do not."""
+def _mix(parts: dict[tuple[str, str], Part], finding: Finding) -> Iterator[str]:
+    """The counts of a folder; and the files that differ, unless most do."""
     part = finding.sources[0].part
     yield f"  {' '.join(part)}: {finding.about}"
     if len(finding.sources) <= parts[part].images // 2:
         yield from _at_most([f"    {source.name}" for source in finding.sources], "    ")
 
 
-def _equal(sources):
-    more = f" and {len(sources) - NAMED:,} more" * (len(sources) > NAMED)
+def _equal(sources: Sequence[Source]) -> str:
+    more = f" and {len(sources) - NAMED:,} more" if len(sources) > NAMED else ""
     return " = ".join(source.name for source in sources[:NAMED]) + more
 
 
-def _at_most(lines, indent="  "):
-    return lines[:NAMED] + [f"{indent}and {len(lines) - NAMED:,} more"] * (len(lines) > NAMED)
+def _at_most(lines: list[str], indent: str = "  ") -> list[str]:
+    """The first NAMED lines, and a line that counts the rest."""
+    if len(lines) <= NAMED:
+        return lines
+    return [*lines[:NAMED], f"{indent}and {len(lines) - NAMED:,} more"]
 
 
-def _level(error):
+def _level(error: bool) -> str:
     return "error" if error else "warning"
 
 
-def _summary(findings):
-    errors = sum(each.error for each in findings)
+def _summary(findings: Sequence[Finding]) -> str:
+    errors = sum(finding.error for finding in findings)
     warnings = len(findings) - errors
-    said = (
+    counts = (
         f"{errors:,} {'error' if errors == 1 else 'errors'}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"
     )
-    return f"{said}." if errors else f"{said}: nothing that training would stumble on."
+    return f"{counts}." if errors else f"{counts}: nothing that training would stumble on."

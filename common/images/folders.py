@@ -1,8 +1,11 @@
-"""Folders: where the images of a set lie."""
+"""Folders: where the images of a dataset are."""
+
+from __future__ import annotations
 
 import os
 import pathlib
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, NoReturn
 
 from common.errors import UserError
 from common.images.catalogue import SETS
@@ -14,15 +17,15 @@ LAYOUTS = {"train": ("train/{}", "train{}"), "val": ("val/{}", "val{}", "test/{}
 class Files(NamedTuple):
     """The image files of both domains, each in the order of their names."""
 
-    A: list
-    B: list
+    A: list[pathlib.Path]
+    B: list[pathlib.Path]
 
 
-def find(root, split):
-    """The images of a set, "train" or "val", below the folder `root`; either list may be empty.
+def find(root: str | os.PathLike[str], split: str) -> Files:
+    """Finds the images of a split, "train" or "val", of the dataset in the folder `root`; either list may be empty.
 
-    The layouts are NAME/{train,val}/{A,B} and NAME/{trainA,trainB,valA,valB}, and test
-    for val. Raises UserError if `root` is not a folder.
+    The layouts are NAME/{train,val}/{A,B} and NAME/{trainA,trainB,valA,valB}, with test as another name of val.
+    Raises UserError if `root` is not a folder.
     """
     if not pathlib.Path(root).is_dir():
         published = " It is a published set: --download fetches it." if pathlib.Path(root).name in SETS else ""
@@ -34,8 +37,8 @@ def find(root, split):
     return Files(*(_first(_candidates(root, split, domain)) for domain in Files._fields))
 
 
-def find_all(root, split):
-    """The same; raises UserError if a domain has no images."""
+def find_all(root: str | os.PathLike[str], split: str) -> Files:
+    """Does the same, but raises UserError if a domain has no images."""
     files = find(root, split)
     for domain in Files._fields:
         if not getattr(files, domain):
@@ -47,45 +50,48 @@ def find_all(root, split):
     return files
 
 
-def find_anywhere(*pair):
-    """The images of two folders, of A and of B; raises UserError if there are none in one of them."""
-    files = Files(*(images_in(pathlib.Path(folder)) for folder in pair))
-    for domain, folder in zip(Files._fields, pair):
+def find_anywhere(dir_A: str | os.PathLike[str], dir_B: str | os.PathLike[str]) -> Files:
+    """Finds the images of two folders, of A and of B; raises UserError if one of them has none."""
+    files = Files(images_in(pathlib.Path(dir_A)), images_in(pathlib.Path(dir_B)))
+    for domain, folder in zip(Files._fields, (dir_A, dir_B)):
         if not getattr(files, domain):
             looked = _what_is_in(pathlib.Path(folder))
             raise UserError(f"No images of {domain} to train on: {looked}. Read are: {' '.join(SUFFIXES)}.")
     return files
 
 
-def find_side_by_side(root, split):
-    """The images of a set in which A is the left half of each file and B the right: NAME/{train,val,test}/*."""
-    find(root, split)  # says what is missing
-    found = _first([pathlib.Path(root, name) for name in {"train": ["train"], "val": ["val", "test"]}[split]])
-    if not found and split == "train":
+def find_side_by_side(root: str | os.PathLike[str], split: str) -> Files:
+    """Finds the images of a dataset in which A is the left half of each file and B the right one.
+
+    They are in NAME/{train,val,test}/*. Raises UserError if `root` is not a folder, or has none to train on.
+    """
+    find(root, split)  # raises if the folder is missing
+    paths = _first([pathlib.Path(root, name) for name in {"train": ["train"], "val": ["val", "test"]}[split]])
+    if not paths and split == "train":
         raise UserError(f"No images to train on: {_what_is_in(pathlib.Path(root, 'train'))}, and --side_by_side is on.")
-    return Files(found, found)
+    return Files(paths, paths)
 
 
-def pair(files):
-    """(the files of A and B that share a stem, in the same order; those that have no partner)."""
+def pair(files: Files) -> tuple[Files, list[pathlib.Path]]:
+    """Returns the files of A and B that share a stem, in the same order, and the files without a partner."""
     A, B = ({path.stem: path for path in paths} for paths in files)
     stems = sorted(A.keys() & B.keys())
     alone = [path for paths, other in ((files.A, B), (files.B, A)) for path in paths if path.stem not in other]
     return Files([A[stem] for stem in stems], [B[stem] for stem in stems]), alone
 
 
-def images_in(folder, recursive=False):
-    """The image files of a folder, or of all below it, in the order of their names, without hidden ones."""
+def images_in(folder: pathlib.Path, recursive: bool = False) -> list[pathlib.Path]:
+    """The image files in a folder, or also in all folders below it, sorted, without hidden ones."""
     if not folder.is_dir():
         return []
-    found = _walked(folder) if recursive else folder.iterdir()
-    return sorted(path for path in found if _is_image(path) and not _is_hidden(path.relative_to(folder)))
+    paths = _files_below(folder) if recursive else folder.iterdir()
+    return sorted(path for path in paths if _is_image(path) and not _is_hidden(path.relative_to(folder)))
 
 
-def _walked(folder):
-    """Everything below a folder; raises UserError if one of them may not be read."""
+def _files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields all files below a folder; raises UserError if a folder may not be read."""
 
-    def refuse(error):
+    def refuse(error: OSError) -> NoReturn:
         raise UserError(
             f"The folder {error.filename} may not be read ({error.strerror}). Leave it out, or change that."
         )
@@ -94,23 +100,24 @@ def _walked(folder):
         yield from (pathlib.Path(parent, name) for name in names)
 
 
-def _is_image(path):
+def _is_image(path: pathlib.Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def _is_hidden(path):
+def _is_hidden(path: pathlib.PurePath) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _candidates(root, split, domain):
+def _candidates(root: str | os.PathLike[str], split: str, domain: str) -> list[pathlib.Path]:
     return [pathlib.Path(root, layout.format(domain)) for layout in LAYOUTS[split]]
 
 
-def _first(folders):
+def _first(folders: Iterable[pathlib.Path]) -> list[pathlib.Path]:
+    """The images of the first folder that has any."""
     return next((files for files in map(images_in, folders) if files), [])
 
 
-def _what_is_in(folder):
+def _what_is_in(folder: pathlib.Path) -> str:
     if not folder.is_dir():
         return f"{folder} is missing"
     return f"{folder} has no images among its {len(list(folder.iterdir()))} files"

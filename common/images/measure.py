@@ -1,4 +1,10 @@
-"""What the images of a domain are made of, read from the files."""
+"""Measures what the images of a domain have in common, from the files."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import tqdm
@@ -7,21 +13,23 @@ from common.errors import UserError
 from common.images import files
 from common.images.pixels import EIGHT_BITS, Domain, check_finite
 
+Content = TypeVar("Content")
 
-def channels(paths, skip=False):
-    """Channels of the images of a domain, by their headers: 3 where gray and RGB are mixed.
 
-    `skip`: whether files that do not read are passed over. Raises UserError, naming two files, where others
-    are mixed.
+def channels(paths: Iterable[pathlib.Path], skip: bool = False) -> int:
+    """Returns the channels of the images of a domain, by their headers: 3 where gray and RGB are mixed.
+
+    `skip`: whether to skip files that cannot be read. Raises UserError, naming two files, where other numbers of
+    channels are mixed.
     """
-    first = {}
-    for path, header in each(files.header, paths, skip):
+    first: dict[int, pathlib.Path] = {}
+    for path, header in readable(files.header, paths, skip):
         first.setdefault(header.channels, path)
     return agreed_channels(first)
 
 
-def agreed_channels(first):
-    """The same, of {channels: a file that has so many}."""
+def agreed_channels(first: Mapping[int, pathlib.Path]) -> int:
+    """Does the same, given {channels: a file that has so many}."""
     if first.keys() == {1, 3}:
         return 3
     if len(first) > 1:
@@ -33,38 +41,52 @@ def agreed_channels(first):
     return next(iter(first))
 
 
-def domain(paths, channels, limits=None, half=None, skip=False):
-    """The Domain of images that become `channels`, of their type.
+def domain(
+    paths: Sequence[pathlib.Path],
+    channels: int,
+    limits: tuple[float, float] | None = None,
+    half: str | None = None,
+    skip: bool = False,
+) -> Domain:
+    """Returns the Domain of images that become `channels`, of the type that they have.
 
-    Its range is `limits`, (low, high), if they are given; else for 8 bits that of the type, and for
-    other types from the least to the greatest value of all. Raises UserError if an image does not
-    read (with `skip`: if none does), they are of several types, or all hold one value.
+    Its range is `limits`, (low, high), if given; else for 8 bits that of the type, and for other types from the
+    least to the greatest value of all images. Raises UserError if an image cannot be read (with `skip`: if none
+    can), if they are of several types, or if all hold one value.
     """
     dtype = _dtype(paths, skip)
     if limits is None and dtype == EIGHT_BITS.dtype:
         return Domain(channels)
-    return Domain(channels, dtype, *(limits or _limits(paths, half, skip)))
+    low, high = limits or _limits(paths, half, skip)
+    return Domain(channels, dtype, low, high)
 
 
-def each(read, paths, skip=False):
-    """Yields (path, what it reads as) for each of `paths`, or of those that read; raises UserError if none does."""
-    found = failure = None
+def readable(
+    read: Callable[[pathlib.Path], Content], paths: Iterable[pathlib.Path], skip: bool = False
+) -> Iterator[tuple[pathlib.Path, Content]]:
+    """Yields (path, read(path)) for each of `paths`; with `skip`, only for those that can be read.
+
+    Raises UserError if one cannot be read; with `skip`, if none can.
+    """
+    count, failure = 0, None
     for path in paths:
         try:
-            found = path, read(path)
+            content = read(path)
         except UserError as error:
             if not skip:
                 raise
             failure = error
         else:
-            yield found
-    if not found and failure:
+            count += 1
+            yield path, content
+    if failure and not count:
         raise failure
 
 
-def _dtype(paths, skip):
-    first = {}
-    for path, header in each(files.header, paths, skip):
+def _dtype(paths: Iterable[pathlib.Path], skip: bool) -> str:
+    """The type of all images; raises UserError, naming two files, if there are several."""
+    first: dict[str, pathlib.Path] = {}
+    for path, header in readable(files.header, paths, skip):
         first.setdefault(header.dtype, path)
     if len(first) > 1:
         (one, path), (other, another), *_ = first.items()
@@ -74,16 +96,18 @@ def _dtype(paths, skip):
     return next(iter(first))
 
 
-def _limits(paths, half, skip):
-    def read(path):
+def _limits(paths: Sequence[pathlib.Path], half: str | None, skip: bool) -> tuple[float, float]:
+    """The least and the greatest value of all images; raises UserError if they are equal or not finite."""
+
+    def read(path: pathlib.Path) -> tuple[float, float]:
         pixels = files.decode(path, half).pixels
-        found = float(pixels.min()), float(pixels.max())
-        check_finite(found, path)
-        return found
+        limits = float(pixels.min()), float(pixels.max())
+        check_finite(limits, path)
+        return limits
 
     low, high = np.inf, -np.inf
     shown = tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False)
-    for _, (least, greatest) in each(read, shown, skip):
+    for _, (least, greatest) in readable(read, shown, skip):
         low, high = min(low, least), max(high, greatest)
     if low == high:
         raise UserError(

@@ -1,90 +1,111 @@
-"""Batches of images, read from files beside the training; what each holds depends on its number alone."""
+"""Batches of images, read from files while training runs; what a batch holds depends on its number alone."""
 
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import sys
 import zlib
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import files, shards, tensors
+from common.images.image_settings import ImageSettings
+from common.images.pixels import Array, Domain
 from common.ops import randomness
 
 THREADS = 4  # that decode
 AHEAD = 2  # batches prepared before they are asked for
 
+Content = TypeVar("Content")
+
 
 class Batch(NamedTuple):
     """A training batch, as tensors."""
 
-    index: tf.Tensor  # int64 [N], global sample indices
+    index: tf.Tensor  # type: ignore[assignment] # int64 [N], global sample indices; hides tuple.index, which none uses
     A: tf.Tensor  # [N, S, S, C] in [-1, 1]
     B: tf.Tensor
     matched: tf.Tensor  # float [N]: 1 where B shows what A shows, else 0
     file_A: tf.Tensor  # int64 [N], positions in the list of files
     file_B: tf.Tensor
-    waited: tf.Tensor  # seconds from when it was asked for until it was ready, if it was not
+    waited: tf.Tensor  # seconds from the request until the batch was ready; 0 if it was ready before
 
 
 class Loader:
-    """Reads the images of one domain by number, and remembers them while there is room.
+    """Reads the images of one domain by number, and caches them while there is room.
 
-    `skip`: whether those that do not read are passed over, where that can be. Raises UserError, when it is called,
-    if an image does not read, or is another than it was when it was read before.
+    `room`: bytes of the cache. `smallest`: minimum height and width. `half`: the part of each file that is the image,
+    A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is possible.
+    Raises UserError, when it is called, if an image cannot be read, or differs from what was read before.
     """
 
-    def __init__(self, paths, domain, room, smallest=0, half=None, skip=False):
+    def __init__(
+        self,
+        paths: Sequence[pathlib.Path],
+        domain: Domain,
+        room: int,
+        *,
+        smallest: int = 0,
+        half: str | None = None,
+        skip: bool = False,
+    ) -> None:
         self.paths, self.domain, self.smallest, self.half, self.skip = paths, domain, smallest, half, skip
-        self.failure = None  # the UserError that ended a session
-        self._room, self._read, self._checksums, self._bad = room, {}, {}, {}
+        self.failure: UserError | None = None  # that ended a session
+        self._room = room
+        self._cache: dict[int, Array] = {}
+        self._checksums: dict[int, int] = {}
+        self._failures: dict[int, UserError] = {}
 
-    def __call__(self, number):
-        if (image := self._read.get(number)) is not None:
+    def __call__(self, number: int) -> Array:
+        if (image := self._cache.get(number)) is not None:
             return image
-        if number in self._bad:
-            raise self._bad[number].with_traceback(None)  # else each time adds to it, with what its frames hold
+        if number in self._failures:
+            # without its traceback, to which each raise would add, with all that its frames hold
+            raise self._failures[number].with_traceback(None)
         try:
             image = self.read(self.paths[number])
             self._refuse_another(number, image)
         except UserError as error:
             if self.skip:
-                self._bad[number] = error
+                self._failures[number] = error
                 print(f"warning: {error} Another takes its place (--on_bad_image skip).", file=sys.stderr, flush=True)
             raise
         if self._room >= image.nbytes:
             self._room -= image.nbytes
-            self._read[number] = image
+            self._cache[number] = image
         return image
 
-    def first(self, number, read):
-        """(n, read(n)) of `number`, or, if images are passed over, of the first after it that reads."""
-        for tried in range(len(self.paths) if self.skip else 1):
-            found = (number + tried) % len(self.paths)
+    def first(self, number: int, read: Callable[[int], Content]) -> tuple[int, Content]:
+        """Returns (n, read(n)) for n = `number`; with `skip`, for the first n from there on that can be read."""
+        for offset in range(len(self.paths) if self.skip else 1):
+            candidate = (number + offset) % len(self.paths)
             try:
-                return found, read(found)
+                return candidate, read(candidate)
             except UserError as error:
                 failure = error
         raise failure
 
-    def tensor(self, number, instead=False):
+    def tensor(self, number: tf.Tensor, instead: bool = False) -> tf.Tensor:
         """The image of a number that is a tensor: [H, W, C] of the type of the domain.
 
-        `instead`: whether another may take its place, where images are passed over.
+        `instead`: whether another image may take its place, where images are skipped.
         """
 
-        def image(number):
+        def read(number: np.int64) -> Array:
             return self.first(int(number), self)[1] if instead else self(int(number))
 
-        image = tf.numpy_function(_noting([self], image), [number], self.domain.dtype)
+        image = tf.numpy_function(_noting([self], read), [number], self.domain.dtype)
         image.set_shape([None, None, self.domain.channels])
         return image
 
-    def read(self, path):
-        """The image of a file; raises UserError if it does not read or is too small."""
+    def read(self, path: pathlib.Path) -> Array:
+        """Reads the image of a file; raises UserError if it cannot be read or is too small."""
         image = files.read(path, self.domain, self.half)
         height, width = image.shape[:2]
         if min(height, width) < self.smallest:
@@ -94,8 +115,8 @@ class Loader:
             )
         return image
 
-    def _refuse_another(self, number, image):
-        checksum = zlib.crc32(np.ascontiguousarray(image))
+    def _refuse_another(self, number: int, image: Array) -> None:
+        checksum = zlib.crc32(np.ascontiguousarray(image).data)
         if self._checksums.setdefault(number, checksum) != checksum:
             raise UserError(
                 f"{self.paths[number]} shows something else than when it was read before: an image must not change"
@@ -104,45 +125,45 @@ class Loader:
 
 
 class Pairs:
-    """Reads an image of A and one of B: the partner of that of A, if it has one, or one of a number of its own."""
+    """Reads an image of A and one of B: the partner of that of A, if it has one, else one of a number of its own."""
 
-    def __init__(self, loaders, partners):
+    def __init__(self, loaders: Sequence[Loader], partners: npt.NDArray[np.int64]) -> None:
         self._loaders, self._partners = loaders, partners
 
-    def __call__(self, number_A, number_B):
-        """(A, B, number of A, number of B, whether they are partners)."""
+    def __call__(self, number_A: np.int64, number_B: np.int64) -> tuple[Array, Array, np.int64, np.int64, np.bool_]:
+        """Returns (A, B, number of A, number of B, whether they are partners)."""
         A, B = self._loaders
-        number_A, (image_A, image_B) = A.first(int(number_A), self._with_partner)
-        matched = image_B is not None
-        if matched:
-            number_B = self._partners[number_A]
-        else:
-            number_B, image_B = B.first(int(number_B), B)
-        return image_A, image_B, np.int64(number_A), np.int64(number_B), np.bool_(matched)
+        read_A, (image_A, partner) = A.first(int(number_A), self._with_partner)
+        if partner is not None:
+            return image_A, partner, np.int64(read_A), np.int64(self._partners[read_A]), np.bool_(True)
+        read_B, image_B = B.first(int(number_B), B)
+        return image_A, image_B, np.int64(read_A), np.int64(read_B), np.bool_(False)
 
-    def tensors(self, number_A, number_B):
-        """The same of tensors."""
+    def tensors(
+        self, number_A: tf.Tensor, number_B: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Does the same with tensors: images [H, W, C] of the types of their domains, int64 [] and bool []."""
         dtypes = [loader.domain.dtype for loader in self._loaders]
         types = [*dtypes, tf.int64, tf.int64, tf.bool]
-        *images, number_A, number_B, matched = tf.numpy_function(
+        image_A, image_B, number_A, number_B, matched = tf.numpy_function(
             _noting(self._loaders, self), [number_A, number_B], types
         )
-        for image, loader in zip(images, self._loaders):
+        for image, loader in zip((image_A, image_B), self._loaders):
             image.set_shape([None, None, loader.domain.channels])
         for scalar in (number_A, number_B, matched):
             scalar.set_shape([])
-        return *images, number_A, number_B, matched
+        return image_A, image_B, number_A, number_B, matched
 
-    def _with_partner(self, number):
+    def _with_partner(self, number: int) -> tuple[Array, Array | None]:
         A, B = self._loaders
         partner = int(self._partners[number])
         return A(number), (B(partner) if partner >= 0 else None)
 
 
-def _noting(loaders, read):
-    """`read`, whose UserError is noted in the first of `loaders`: see naming_failures."""
+def _noting(loaders: Sequence[Loader], read: Callable[..., Content]) -> Callable[..., Content]:
+    """Returns `read`, whose UserError is noted in the first of `loaders`: see naming_failures."""
 
-    def noted(*numbers):
+    def noted(*numbers: np.int64) -> Content:
         try:
             return read(*numbers)
         except UserError as error:
@@ -152,38 +173,32 @@ def _noting(loaders, read):
     return noted
 
 
-def training_batches(loaders, dual, batch_size, start, partners, rank=0, processes=1):
-    """Batches for ever, from the global sample index `start`, an int64 placeholder.
+def training_batches(
+    loaders: Sequence[Loader],
+    dual: ImageSettings,
+    batch_size: int,
+    start: tf.Tensor,
+    partners: npt.NDArray[np.int64],
+    *,
+    rank: int = 0,
+    processes: int = 1,
+) -> tuple[Batch, tf.Operation]:
+    """Endless batches from the global sample index `start`, an int64 placeholder.
 
-    Of several processes, each takes its own part of `batch_size` images of every batch of them all: what they
-    read together does not depend on how many they are.
+    With several processes, each reads its own `batch_size` images of every global batch; together they read the same
+    images, however many there are.
 
-    `loaders` are those of A and B. Each domain passes over its files in an order of its own,
-    so that unpaired sets do not turn into pairs; an image of A that has a partner (int64 [|A|],
-    positions in B, -1: none) comes with it, and with the same crop and flip.
-    Returns the Batch and the op that begins.
+    `loaders` are those of A and B. Each domain passes over its files in an order of its own, so that unpaired datasets
+    do not become pairs; an image of A that has a partner (int64 [|A|], positions in B, -1: none) comes with it, and
+    with the same crop and flip. Returns the Batch and the operation that begins to read.
     """
 
-    def draw(name, index):
-        return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]
-
-    read = Pairs(loaders, partners).tensors
-
     @tf.autograph.experimental.do_not_convert
-    def own(index, *_):
+    def own(index: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
         return tf.equal((index - start) // batch_size % processes, rank)
 
     @tf.autograph.experimental.do_not_convert
-    def sample(index, number_A, number_B):
-        image_A, image_B, number_A, number_B, matched = read(number_A, number_B)
-        together, chosen = draw("pair", index), {"file_A": number_A, "file_B": number_B}
-        for domain, loader, image in zip("AB", loaders, (image_A, image_B)):
-            placed = tf.where(matched, together, draw(domain, index))
-            chosen[domain] = tensors.prepare(image, dual, placed, loader.domain)
-        return {"index": index, "matched": tf.cast(matched, tf.float32), **chosen}
-
-    @tf.autograph.experimental.do_not_convert
-    def stamped(batch):
+    def stamped(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {**batch, "ready": tf.timestamp()}
 
     names = ("pair/order", "pair/order") if dual.pairing == "all" else ("A/order", "B/order")
@@ -191,52 +206,79 @@ def training_batches(loaders, dual, batch_size, start, partners, rank=0, process
     dataset = tf.data.Dataset.zip((_count_from(start), *orders))
     if processes > 1:
         dataset = dataset.filter(own)
-    dataset = dataset.map(sample, num_parallel_calls=THREADS, deterministic=True)
+    dataset = dataset.map(_sampler(loaders, dual, partners), num_parallel_calls=THREADS, deterministic=True)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)
     iterator = tf.data.make_initializable_iterator(dataset)
-    asked = tf.timestamp()
-    with tf.control_dependencies([asked]):
+    requested = tf.timestamp()
+    with tf.control_dependencies([requested]):
         batch = iterator.get_next()
-    waited = tf.maximum(batch.pop("ready") - asked, 0.0)
+    waited = tf.maximum(batch.pop("ready") - requested, 0.0)
     return Batch(waited=waited, **batch), iterator.initializer
 
 
-def all_images(loader, dual, batch_size, repeat=False, shard=shards.WHOLE):
-    """Every image of a shard of a loader's in order, once, or for ever, to be looked at.
+def _sampler(
+    loaders: Sequence[Loader], dual: ImageSettings, partners: npt.NDArray[np.int64]
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+    """The function (index, number of A, number of B) -> {field of Batch: its tensor for one image}."""
+    read = Pairs(loaders, partners).tensors
 
-    Returns ((numbers [N], images [N, S, S, C]), the op that begins).
+    def draw(name: str, index: tf.Tensor) -> tf.Tensor:
+        return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]
+
+    @tf.autograph.experimental.do_not_convert
+    def sample(index: tf.Tensor, number_A: tf.Tensor, number_B: tf.Tensor) -> dict[str, tf.Tensor]:
+        image_A, image_B, number_A, number_B, matched = read(number_A, number_B)
+        pair_draw = draw("pair", index)
+        images = {}
+        for domain, loader, image in zip("AB", loaders, (image_A, image_B)):
+            place = tf.where(matched, pair_draw, draw(domain, index))
+            images[domain] = tensors.prepare(image, dual, place, loader.domain)
+        matched = tf.cast(matched, tf.float32)
+        return {"index": index, "matched": matched, "file_A": number_A, "file_B": number_B, **images}
+
+    return sample
+
+
+def all_images(
+    loader: Loader, dual: ImageSettings, batch_size: int, repeat: bool = False, shard: shards.Shard = shards.WHOLE
+) -> tuple[tuple[tf.Tensor, tf.Tensor], tf.Operation]:
+    """Batches of the images of a shard of a loader in order, once, or with `repeat` endlessly.
+
+    With `repeat`, another image takes the place of one that is skipped. Returns ((numbers [N], images [N, S, S, C] in
+    [-1, 1]), the operation that begins to read).
     """
 
     @tf.autograph.experimental.do_not_convert
-    def one(number):
+    def numbered(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return number, tensors.prepare(loader.tensor(number, instead=repeat), dual, domain=loader.domain)
 
     number, count = shard
     dataset = tf.data.Dataset.range(number - 1, len(loader.paths), count)
     dataset = dataset.repeat() if repeat else dataset
-    dataset = dataset.map(one, num_parallel_calls=THREADS, deterministic=True).batch(batch_size).prefetch(1)
+    dataset = dataset.map(numbered, num_parallel_calls=THREADS, deterministic=True).batch(batch_size).prefetch(1)
     iterator = tf.data.make_initializable_iterator(dataset)
     return iterator.get_next(), iterator.initializer
 
 
 @contextlib.contextmanager
-def naming_failures(loaders):
-    """Within it, a session that fails because an image does not read raises that image's UserError."""
+def naming_failures(loaders: Sequence[Loader]) -> Iterator[None]:
+    """Within it, a session that fails because an image cannot be read raises that image's UserError."""
     try:
         yield
     except tf.errors.OpError as error:
         raise next((loader.failure for loader in loaders if loader.failure), error) from None
 
 
-def _numbers(name, count, start):
-    """Numbers of files for ever, from position `start`: pass after pass, each in an order of its own."""
+def _numbers(name: str, count: int, start: tf.Tensor) -> Any:
+    """An endless tf.data.Dataset of numbers of files, from position `start`: each pass has an order of its own."""
 
     @tf.autograph.experimental.do_not_convert
-    def order(number):
+    def order(number: tf.Tensor) -> Any:
         return tf.data.Dataset.from_tensor_slices(randomness.permutation(name, number, count))
 
     return _count_from(start // count).flat_map(order).skip(start % count)
 
 
-def _count_from(start):
+def _count_from(start: tf.Tensor) -> Any:
+    """A tf.data.Dataset of int64 from `start` on."""
     return tf.data.Dataset.range(start, np.iinfo(np.int64).max)

@@ -1,55 +1,58 @@
-"""Pixels: how many channels, of which type, and which range of values [-1, 1] stands for."""
+"""Pixels: channels, type, and the range of values that becomes [-1, 1]."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+import os
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import UserError
+
+Array: TypeAlias = npt.NDArray[Any]
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601
 
 
 class Image(NamedTuple):
-    """An image as a file has it."""
+    """An image as a file stores it."""
 
-    pixels: np.ndarray  # [H, W, C], of any type of numbers
-    alpha: np.ndarray | None = None  # [H, W, 1] of the same type: 0 is transparent
+    pixels: Array  # [H, W, C], of any type of numbers
+    alpha: Array | None = None  # [H, W, 1] of the same type: 0 is transparent
 
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """What the images of a domain are made of."""
+    """What all images of a domain have in common."""
 
     channels: int = 3
     dtype: str = "uint8"  # NumPy's name
-    low: float = 0.0  # what is -1 in the graph
-    high: float = 255.0  # what is 1
+    low: float = 0.0  # the value that is -1 in the graph
+    high: float = 255.0  # the value that is 1
 
     @property
-    def span(self):
-        """From the least to the greatest value."""
+    def span(self) -> float:
+        """The distance from `low` to `high`."""
         return self.high - self.low
 
-    def of(self, image, name):
-        """An Image as one of this domain: [H, W, channels] of its type.
+    def of(self, image: Image, name: str | os.PathLike[str]) -> Array:
+        """Converts an Image to this domain: [H, W, channels] of its type.
 
-        Transparency becomes white (the greatest value, in domains of other than 8 bits), unless it makes up the
-        channels; gray becomes RGB by
-        repetition, RGB gray by luminance. For a domain of 8 bits, other types are scaled: unsigned
-        integers by what they hold, floating point from [0, 1]. For another domain, other types hold the
-        same quantity, but for 8 bits. Raises UserError, naming `name`, if it cannot be.
+        Transparency becomes white (`high`, in domains that are not of 8 bits), unless it makes up the channels. Gray
+        becomes RGB by repetition, RGB becomes gray by luminance. For a domain of 8 bits, other types are scaled:
+        unsigned integers by their maximum, floating point from [0, 1]. For another domain, other types except 8 bits
+        hold the same quantity and are cast. Raises UserError, naming `name`, if the image cannot be converted.
         """
         white = None if self.dtype == "uint8" else self.high
         return self._typed(_combined(image, self.channels, name, white), name)
 
-    def describe(self):
+    def describe(self) -> str:
         """The type and the range, in words."""
         return f"{self.dtype} from {self.low:,.9g} to {self.high:,.9g}"
 
-    def _typed(self, pixels, name):
+    def _typed(self, pixels: Array, name: str | os.PathLike[str]) -> Array:
         if pixels.dtype.kind == "f":
             check_finite(pixels, name)
         if pixels.dtype == self.dtype:
@@ -69,19 +72,19 @@ class Domain:
 EIGHT_BITS = Domain()
 
 
-def check_finite(values, name):
+def check_finite(values: npt.ArrayLike, name: str | os.PathLike[str]) -> None:
     """Raises UserError, naming `name`, if a value is not a finite number."""
     if not np.isfinite(values).all():
         raise UserError(f"{name} has values that are no finite numbers. Replace them, or leave the image out.")
 
 
-def full(dtype):
+def full(dtype: npt.DTypeLike) -> float:
     """The value that is white, or opaque, in images of a type: the greatest integer, or 1.0."""
-    return 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    return 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(np.dtype(dtype)).max
 
 
-def opaque(image, white=None):
-    """An Image on white, by default that of its type: its pixels, [H, W, C]."""
+def opaque(image: Image, white: float | None = None) -> Array:
+    """The pixels [H, W, C] of an Image on a white background; `white` is by default that of its type."""
     if image.alpha is None:
         return image.pixels
     dtype = image.pixels.dtype
@@ -89,42 +92,46 @@ def opaque(image, white=None):
     return _rounded(image.pixels * share + white * (1.0 - share), dtype)
 
 
-def cast_alpha(alpha, dtype):
-    """Transparency [H, W, 1] as images of another type have it."""
+def cast_alpha(alpha: Array, dtype: npt.DTypeLike) -> Array:
+    """Converts transparency [H, W, 1] to that of images of another type."""
     return alpha if alpha.dtype == dtype else _rounded(alpha / full(alpha.dtype) * full(dtype), np.dtype(dtype))
 
 
-def with_channels(pixels, channels):
-    """[H, W, C] with so many `channels`: gray thrice as RGB, RGB's luminance as gray; None where there is no way."""
-    found = pixels.shape[-1]
-    if found == channels:
+def with_channels(pixels: Array, channels: int) -> Array | None:
+    """Converts [H, W, C] to `channels`: gray to RGB by repetition, RGB to gray by luminance.
+
+    Returns None for any other change of channels.
+    """
+    count = pixels.shape[-1]
+    if count == channels:
         return pixels
-    if (found, channels) == (1, 3):
+    if (count, channels) == (1, 3):
         return np.repeat(pixels, 3, axis=-1)
-    if (found, channels) == (3, 1):
+    if (count, channels) == (3, 1):
         return _rounded(pixels @ LUMINANCE, pixels.dtype)[..., None]
     return None
 
 
-def to_look_at(images):
-    """[..., C] of any number of channels as RGB: gray thrice, of two bands the first thrice, else the first three."""
+def to_look_at(images: Array) -> Array:
+    """Converts [..., C] to RGB for viewing: the first three channels, or if there are fewer the first one thrice."""
     return images[..., :3] if images.shape[-1] >= 3 else np.repeat(images[..., :1], 3, axis=-1)
 
 
-def _combined(image, channels, name, white):
-    found = image.pixels.shape[-1]
-    if image.alpha is not None and found + 1 == channels:
-        return np.concatenate(image, axis=-1)
+def _combined(image: Image, channels: int, name: str | os.PathLike[str], white: float | None) -> Array:
+    """The pixels of an Image with so many channels, of which the last may be its alpha."""
+    count = image.pixels.shape[-1]
+    if image.alpha is not None and count + 1 == channels:
+        return np.concatenate([image.pixels, image.alpha], axis=-1)
     pixels = with_channels(opaque(image, white), channels)
     if pixels is not None:
         return pixels
     raise UserError(
-        f"{name} has {found} channels, and {channels} are asked for: gray and RGB become each other, nothing else does."
+        f"{name} has {count} channels, and {channels} are asked for: gray and RGB become each other, nothing else does."
         " Convert it; or train with other --channels_A or --channels_B (auto: as the images have)."
     )
 
 
-def _to_8_bits(pixels, name):
+def _to_8_bits(pixels: Array, name: str | os.PathLike[str]) -> Array:
     if pixels.dtype.kind == "f":
         if pixels.min() < 0.0 or pixels.max() > 1.0:
             raise UserError(
@@ -136,5 +143,5 @@ def _to_8_bits(pixels, name):
     return _rounded(pixels / full(pixels.dtype) * 255.0, np.dtype(np.uint8))
 
 
-def _rounded(values, dtype):
+def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:
     return values.astype(dtype) if dtype.kind == "f" else np.rint(values).astype(dtype)

@@ -1,36 +1,43 @@
-"""Shards: parts of a folder's files, as jobs of their own take them, and how results are put together again."""
+"""Shards: parts of a folder's files, one for each of several jobs, and how their results are merged."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from common.errors import UserError
 from common.settings import FREE, setting
 
-WHOLE = (1, 1)
+Item = TypeVar("Item")
+Shard: TypeAlias = tuple[int, int]  # (number, from 1; how many there are)
+
+WHOLE: Shard = (1, 1)
 
 
-def shard_setting():
-    """The setting that says which part."""
+def shard_setting() -> Any:
+    """The dataclass field that says which shard of the files to take."""
     about = "Which part of the files, of how many: 2/4 is the second of four, every fourth from the second on."
     return setting("1/1", about, resume=FREE)
 
 
-def parse(text):
-    """(number, count) of "2/4"; raises UserError if that is no part."""
-    part = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
-    if not part or int(part[1]) > int(part[2]):
+def parse(text: str) -> Shard:
+    """Returns the Shard (2, 4) of "2/4"; raises UserError if the text is not a valid shard."""
+    match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
+    if not match or int(match[1]) > int(match[2]):
         raise UserError(f"--shard {text} is no part: 1/4 is the first of four, 4/4 the last.")
-    return int(part[1]), int(part[2])
+    return int(match[1]), int(match[2])
 
 
-def of(items, shard):
-    """The items of a part, a (number, count)."""
+def of(items: Sequence[Item], shard: Shard) -> Sequence[Item]:
+    """The items of a shard: every `count`-th, from `number` on."""
     number, count = shard
     return items[number - 1 :: count]
 
 
-def together(parts):
-    """The items that `parts`, lists of all shards in their order, were taken from."""
-    items = [None] * sum(map(len, parts))
+def together(parts: Sequence[Sequence[Item]]) -> list[Item]:
+    """Merges the items of all shards, in the order of the shards, into the list that `of` took them from."""
+    items: list[Any] = [None] * sum(map(len, parts))
     for number, part in enumerate(parts):
         items[number :: len(parts)] = part
     return items

@@ -1,21 +1,27 @@
 """Images as tensors: scaling, resizing, cropping and rounding, the same wherever a model is used."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
-from common.images.pixels import EIGHT_BITS, LUMINANCE
+from common.images.image_settings import ImageSettings
+from common.images.pixels import EIGHT_BITS, LUMINANCE, Domain
 
 
-def from_pixels(images, domain=EIGHT_BITS):
-    """Images of a Domain, of its type, as float32: its range is [-1, 1]."""
+def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS) -> tf.Tensor:
+    """Converts images of a Domain, of its type, to float32, in which its range is [-1, 1]."""
     x = tf.cast(images, _exact(domain))
     return tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
 
 
-def to_pixels(images, domain=EIGHT_BITS, clip=True):
-    """[-1, 1] as a Domain has it, integers rounded to the nearest.
+def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
+    """Converts images in [-1, 1] to a Domain's range and type; for integers, rounds to the nearest.
 
-    What lies outside of its range is clipped to that, or without `clip` to what its type can hold.
+    Values are clipped to the range of the domain, or without `clip` to that of its type.
     """
     x = (tf.cast(images, _exact(domain)) + 1.0) * (domain.span / 2) + domain.low
     low, high = (domain.low, domain.high) if clip else (-np.inf, np.inf)
@@ -25,94 +31,96 @@ def to_pixels(images, domain=EIGHT_BITS, clip=True):
     return tf.cast(tf.clip_by_value(x, low, high), domain.dtype)
 
 
-def _exact(domain):
-    """The floating point that holds each value of a Domain, or nearly."""
+def _exact(domain: Domain) -> tf.DType:
+    """The floating-point type that holds each value of a Domain, or nearly."""
     dtype = np.dtype(domain.dtype)
     return tf.float32 if dtype.itemsize <= 2 or dtype == np.float32 else tf.float64
 
 
-def luminance(images):
-    """[..., C] as [..., 1]: what of RGB is bright to the eye; of any other number of channels their mean."""
+def luminance(images: tf.Tensor) -> tf.Tensor:
+    """The luminance [..., 1] of images [..., C]: of RGB by ITU-R BT.601, of any other number of channels their mean."""
     if images.shape[-1] != 3:
         return tf.reduce_mean(images, axis=-1, keepdims=True)
     return tf.reduce_sum(images * tf.constant(LUMINANCE, images.dtype), axis=-1, keepdims=True)
 
 
-def correlation(images, others):
+def correlation(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Pearson's coefficient of the values of two images, mean over the batch: -1 opposite, 0 unrelated, 1 alike."""
-    x, y = (each - tf.reduce_mean(each, axis=[1, 2, 3], keepdims=True) for each in (images, others))
-    together = tf.reduce_sum(x * y, axis=[1, 2, 3])
-    apart = tf.sqrt(tf.reduce_sum(x * x, axis=[1, 2, 3]) * tf.reduce_sum(y * y, axis=[1, 2, 3]))
-    return tf.reduce_mean(together / (apart + 1e-6))
+    x, y = (values - tf.reduce_mean(values, axis=[1, 2, 3], keepdims=True) for values in (images, others))
+    products = tf.reduce_sum(x * y, axis=[1, 2, 3])
+    norms = tf.sqrt(tf.reduce_sum(x * x, axis=[1, 2, 3]) * tf.reduce_sum(y * y, axis=[1, 2, 3]))
+    return tf.reduce_mean(products / (norms + 1e-6))
 
 
-def thumbnail(images, side=4):
-    """Images [N, H, W, 1] as [N, side, side]: each value the mean over its share of the area."""
+def thumbnail(images: tf.Tensor, side: int = 4) -> tf.Tensor:
+    """Shrinks images [N, H, W, 1] to [N, side, side]: each value is the mean over its share of the area."""
     down, across = (tf.constant(_shares(int(length), side), images.dtype) for length in images.shape[1:3])
     return tf.matmul(down, tf.matmul(images[..., 0], across, transpose_b=True))
 
 
-def _shares(length, parts):
-    """[parts, length]: how much of each of `parts` equal parts of a line each of `length` pixels is."""
+def _shares(length: int, parts: int) -> npt.NDArray[np.float64]:
+    """[parts, length]: of each of `parts` equal parts of a line, the shares that `length` pixels have in it."""
     end, pixel = length / parts * np.arange(1, parts + 1)[:, None], np.arange(length)
     overlap = np.minimum(end, pixel + 1) - np.maximum(end - length / parts, pixel)
     return np.maximum(0.0, overlap) * parts / length
 
 
-def resize(images, size, dual):
-    """Images [..., H, W, C] at `size`, (height, width), resized as `dual` says."""
+def resize(images: tf.TensorLike, size: tf.TensorLike, dual: ImageSettings) -> tf.Tensor:
+    """Resizes images [..., H, W, C] to `size`, (height, width), in the way that `dual` sets."""
     # compat.v1's own resize samples half a pixel off
     return tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias)
 
 
-def pad_to_multiple(images, multiple, smallest=1):
-    """Images [N, H, W, C] mirrored at their edges until `multiple` divides both sides, and none is below `smallest`.
+def pad_to_multiple(images: tf.Tensor, multiple: int, smallest: int = 1) -> tf.Tensor:
+    """Pads images [N, H, W, C] until `multiple` divides both sides, and neither is below `smallest`.
 
-    As much before as after. An image of one pixel is repeated.
+    Edges are mirrored, by as much before as after. An image of one pixel is repeated.
     """
     for axis in (1, 2):
         side = tf.shape(images)[axis]
-        wanted = tf.maximum((side + multiple - 1) // multiple * multiple, smallest)
+        padded = tf.maximum((side + multiple - 1) // multiple * multiple, smallest)
         period = tf.maximum(2 * (side - 1), 1)
-        before = (wanted - side) // 2 % period
-        at = (tf.range(wanted) + (period - before)) % period  # of numbers above 0: ONNX divides others otherwise
+        before = (padded - side) // 2 % period
+        at = (tf.range(padded) + (period - before)) % period  # of numbers above 0: ONNX divides others otherwise
         images = tf.gather(images, tf.minimum(at, tf.abs(period - at)), axis=axis)
     return images
 
 
-def crop_to(images, height, width):
-    """The middle `height` x `width` pixels of images [N, H, W, C]: what `pad_to_multiple` was given."""
+def crop_to(images: tf.Tensor, height: int | tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
+    """The middle `height` x `width` pixels of images [N, H, W, C]: the inverse of `pad_to_multiple`."""
     top, left = (tf.shape(images)[1] - height) // 2, (tf.shape(images)[2] - width) // 2
     return images[:, top : top + height, left : left + width]
 
 
-def in_own_size(images, dual, network):
-    """`network` on images [N, H, W, C] whose edges are mirrored as `dual` needs it: as large as they are."""
+def in_own_size(images: tf.Tensor, dual: ImageSettings, network: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Applies `network` to images [N, H, W, C], padded to a size that `dual` takes; crops the output to their size."""
     height, width = tf.unstack(tf.shape(images)[1:3])
     return crop_to(network(pad_to_multiple(images, dual.multiple, dual.smallest)), height, width)
 
 
-def prepare(image, dual, draw=None, domain=EIGHT_BITS):
-    """An image [H, W, C] of a Domain as `dual` takes it: [S, S, C] in [-1, 1].
+def prepare(
+    image: tf.TensorLike, dual: ImageSettings, draw: tf.Tensor | None = None, domain: Domain = EIGHT_BITS
+) -> tf.Tensor:
+    """Converts an image [H, W, C] of a Domain to the input of `dual`: [S, S, C] in [-1, 1], S = `dual.image_size`.
 
-    `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a
-    training image. Without them no margin is loaded, the crop is in the middle, and
-    nothing is mirrored.
+    `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a training image. Without them
+    there is no margin to crop from, the crop is in the middle, and nothing is mirrored.
     """
     size = dual.image_size
     load = size if draw is None else dual.load_size or size
-    image = _resize(from_pixels(image, domain), load, dual)
-    margin = tf.cast(tf.shape(image)[:2] - size, tf.float32)
-    where = [0.5, 0.5] if draw is None else draw[:2]
-    top, left = tf.unstack(tf.cast(tf.floor(where * (margin + (0.0 if draw is None else 1.0))), tf.int32))
-    image = image[top : top + size, left : left + size]
-    image.set_shape([size, size, image.shape[-1]])
+    loaded = _resize(from_pixels(image, domain), load, dual)
+    margin = tf.cast(tf.shape(loaded)[:2] - size, tf.float32)
+    place: Sequence[float] | tf.Tensor = [0.5, 0.5] if draw is None else draw[:2]
+    top, left = tf.unstack(tf.cast(tf.floor(place * (margin + (0.0 if draw is None else 1.0))), tf.int32))
+    crop = loaded[top : top + size, left : left + size]
+    crop.set_shape([size, size, crop.shape[-1]])
     if dual.flip and draw is not None:
-        image = tf.cond(draw[2] < 0.5, lambda: image[:, ::-1], lambda: image)
-    return image
+        return tf.cond(draw[2] < 0.5, lambda: crop[:, ::-1], lambda: crop)
+    return crop
 
 
-def _resize(image, load, dual):
+def _resize(image: tf.Tensor, load: int, dual: ImageSettings) -> tf.Tensor:
+    """Resizes an image [H, W, C] to `load` pixels, as `dual.preprocess` sets."""
     if dual.preprocess == "crop":
         return image
     shape = tf.shape(image)[:2]

@@ -1,18 +1,24 @@
-"""The toy set: still lifes of fruit, drawn in pencil (A) and photographed (B), at any size.
+"""The toy dataset: still lifes of fruit, drawn in pencil (A) and photographed (B), at any size.
 
 A scene is a pure function of its number. Both domains show the same scenes under the same
 names, and every fruit has its own outline, its own tone of hatching in A and its own colour
-in B, so the true mapping is known, either way.
+in B, so the true mapping is known in both directions.
 """
+
+from __future__ import annotations
 
 import os
 import pathlib
 import shutil
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common.images import files
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 TRAIN, VAL = 200, 20
 SUPERSAMPLING = 3  # samples a pixel, along each side
@@ -23,26 +29,37 @@ PAPER, GRAPHITE = 0.97, 0.12
 class Kind(NamedTuple):
     """A kind of fruit."""
 
-    colour: tuple  # of its skin, RGB in [0, 1]
+    colour: tuple[float, float, float]  # of its skin, RGB in [0, 1]
     tone: float  # of its hatching: 0 leaves the paper, 1 covers it
     radius: float  # as a share of the image's side
-    outline: object  # (u, v) -> 0 in its middle, 1 on its outline
+    outline: Callable[[Floats, Floats], Floats]  # (u, v) -> 0 in its middle, 1 on its outline
 
 
-def _apple(u, v):
+class Fruit(NamedTuple):
+    """A fruit in a scene; lengths are shares of the image's side."""
+
+    kind: Kind
+    x: float  # of its centre
+    y: float
+    radius: float
+    tilt: float  # radians
+    phase: float  # of its hatching, in [0, 1)
+
+
+def _apple(u: Floats, v: Floats) -> Floats:
     return np.hypot(u, v * 1.08 + 0.10 * np.cos(2.5 * u))
 
 
-def _lemon(u, v):
+def _lemon(u: Floats, v: Floats) -> Floats:
     return np.hypot(u * 0.74, v * 1.12) + 0.12 * np.abs(u * 0.74) ** 6 - 0.10 * np.exp(-((v / 0.22) ** 2)) * np.abs(u)
 
 
-def _pear(u, v):
+def _pear(u: Floats, v: Floats) -> Floats:
     width = 1.12 - 0.55 / (1.0 + np.exp(7.0 * (v + 0.25)))
     return np.hypot(u / width, v * 0.86 - 0.08)
 
 
-def _plum(u, v):
+def _plum(u: Floats, v: Floats) -> Floats:
     return np.hypot(u * 1.06, v)
 
 
@@ -54,13 +71,13 @@ KINDS = (
 )
 
 
-def folder_of(data_root, size):
-    """Where the toy set at `size` pixels is, once it is drawn."""
+def folder_of(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
+    """The folder of the toy dataset at `size` pixels, whether it is drawn or not."""
     return pathlib.Path(data_root, f"toy-{size}")
 
 
-def draw_once(data_root, size):
-    """The folder of the toy set at `size` pixels below `data_root`; it is drawn if it is not there."""
+def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
+    """Returns the folder of the toy dataset at `size` pixels below `data_root`; draws it if it does not exist."""
     folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
@@ -77,8 +94,8 @@ def draw_once(data_root, size):
     return folder
 
 
-def draw(number, size):
-    """Scene `number`: (pencil drawing, photograph), each uint8 [size, size, 3]."""
+def draw(number: int, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Draws scene `number`: (pencil drawing, photograph), each uint8 [size, size, 3]."""
     random = np.random.default_rng([20170408, number])
     fine = size * SUPERSAMPLING
     y, x = (np.mgrid[:fine, :fine] + 0.5) / fine
@@ -91,8 +108,8 @@ def draw(number, size):
     return _to_bytes(np.repeat(pencil, 3, axis=-1)), _to_bytes(photo)
 
 
-def _arrange(horizon, random):
-    """Three to five fruits, (kind, x, y, radius, tilt, phase of hatching), those behind first."""
+def _arrange(horizon: float, random: np.random.Generator) -> list[Fruit]:
+    """Three to five fruits, those behind first."""
     count = random.integers(3, 6)
     places = (np.arange(count) + random.uniform(0.25, 0.75, count)) / count
     bases = random.uniform(horizon + 0.16, 0.92, count)
@@ -100,11 +117,12 @@ def _arrange(horizon, random):
     for place, base in sorted(zip(places, bases), key=lambda fruit: fruit[1]):
         kind = KINDS[random.integers(len(KINDS))]
         radius = kind.radius * random.uniform(0.85, 1.15) * (0.75 + 0.5 * base)
-        fruits.append((kind, 0.06 + 0.88 * place, base - radius, radius, random.uniform(-0.25, 0.25), random.uniform()))
+        tilt, phase = random.uniform(-0.25, 0.25), random.uniform()
+        fruits.append(Fruit(kind, 0.06 + 0.88 * place, base - radius, radius, tilt, phase))
     return fruits
 
 
-def _room(x, y, horizon, random):
+def _room(x: Floats, y: Floats, horizon: float, random: np.random.Generator) -> tuple[Floats, Floats]:
     """A wall and a table in front of it: photograph [H, W, 3] and pencil drawing [H, W]."""
     wall = np.array([0.78, 0.80, 0.82]) + random.uniform(-0.03, 0.03, 3)
     table = np.array([0.66, 0.47, 0.30]) + random.uniform(-0.03, 0.03, 3)
@@ -118,8 +136,8 @@ def _room(x, y, horizon, random):
     return photo, pencil - hatched * (PAPER - GRAPHITE)
 
 
-def _place(fruit, x, y, photo, pencil):
-    """The room with one more fruit, its shadow on the table, its stem."""
+def _place(fruit: Fruit, x: Floats, y: Floats, photo: Floats, pencil: Floats) -> tuple[Floats, Floats]:
+    """Adds one more fruit, its shadow on the table and its stem to photograph and pencil drawing."""
     kind, centre_x, centre_y, radius, tilt, phase = fruit
     right, down = (x - centre_x) / radius, (y - centre_y) / radius
     u, v = np.cos(tilt) * right + np.sin(tilt) * down, np.cos(tilt) * down - np.sin(tilt) * right
@@ -147,20 +165,21 @@ def _place(fruit, x, y, photo, pencil):
     return photo, pencil
 
 
-def _hatching(across, spacing, cover):
+def _hatching(across: Floats, spacing: float, cover: float | Floats) -> Floats:
     """Parallel strokes, 1 where the pencil was: a share `cover` of every `spacing`."""
     return ((across / spacing) % 1.0 < cover).astype(float)
 
 
-def _stroke(pencil, distance, width, strength):
-    """The drawing with a line where `distance` is zero."""
+def _stroke(pencil: Floats, distance: Floats, width: float, strength: float) -> Floats:
+    """Adds a line to the drawing where `distance` is zero."""
     line = strength * np.clip(1.5 - np.abs(distance) / (0.5 * width), 0.0, 1.0)
     return np.minimum(pencil, PAPER - line * (PAPER - GRAPHITE))
 
 
-def _shrink(image, size):
+def _shrink(image: Floats, size: int) -> Floats:
+    """The mean over all samples of each of size x size pixels."""
     return image.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, *image.shape[2:]).mean(axis=(1, 3))
 
 
-def _to_bytes(image):
+def _to_bytes(image: Floats) -> npt.NDArray[np.uint8]:
     return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)

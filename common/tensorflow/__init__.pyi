@@ -6,10 +6,12 @@ Where TensorFlow takes a tensor it takes what becomes one: see TensorLike.
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 TensorLike: TypeAlias = Tensor | Variable | npt.NDArray[Any] | np.generic | float | builtins.bool | Sequence[Any]
 _Shape: TypeAlias = Tensor | TensorShape | Sequence[int | Tensor | None]
@@ -243,6 +245,11 @@ class nn:
     def conv2d_backprop_input(input_sizes: Any, *args: Any, **options: Any) -> Tensor: ...
     @staticmethod
     def sigmoid_cross_entropy_with_logits(*, labels: TensorLike, logits: TensorLike) -> Tensor: ...
+
+class autograph:
+    class experimental:
+        @staticmethod
+        def do_not_convert(func: _Function) -> _Function: ...
 
 class errors:
     class OpError(Exception):

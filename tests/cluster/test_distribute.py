@@ -84,7 +84,9 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
             tf.set_random_seed(5)
             position = tf.placeholder(tf.int64, [])
             partners = images.partners(dual, paths)
-            batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners, rank, processes)
+            batch, begin = pipeline.training_batches(
+                loaders, dual, batch_size, position, partners, rank=rank, processes=processes
+            )
             session.run(begin, {position: start})
             return [session.run([batch.index, batch.file_A, batch.file_B, batch.A]) for _ in range(3)]
 

@@ -40,25 +40,25 @@ def drawn(height, width, channels, dtype="uint8", low=0, high=255):
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
     """{name: Translator}: A is RGB of 8 bits, B as TARGETS says."""
-    root, found = tmp_path_factory.mktemp("any"), {}
+    root, opened = tmp_path_factory.mktemp("any"), {}
     for name, (dtype, channels, limits) in TARGETS.items():
         files.write(root / name / "train/A/0.png", drawn(32, 32, 3))
         suffix = "tif" if name == "bands" else "png"
         files.write(root / name / f"train/B/0.{suffix}", drawn(32, 32, channels, dtype, *limits))
         dual = small.Pointwise(channels_B=0)
         train(dual, Images(name, data_root=str(root)), Run(str(root / f"run-{name}"), steps=1))
-        found[name] = Translator(str(root / f"run-{name}"))
-    yield found
-    for translator in found.values():
+        opened[name] = Translator(str(root / f"run-{name}"))
+    yield opened
+    for translator in opened.values():
         translator.close()
 
 
 def to_files(translator, direction, folder, **more):
     """What translating a folder gives: ({path: Image}, Outcome)."""
-    how = Translation(input=str(folder / "in"), output=str(folder / "out"), recursive=True, **more)
-    found = translate(translator, direction, how.jobs(domain=translator.target(direction)), how)
+    options = Translation(input=str(folder / "in"), output=str(folder / "out"), recursive=True, **more)
+    outcome = translate(translator, direction, options.jobs(domain=translator.target(direction)), options)
     paths = sorted(path for path in (folder / "out").rglob("*") if path.is_file())
-    return {str(path.relative_to(folder / "out")): files.decode(path) for path in paths}, found
+    return {str(path.relative_to(folder / "out")): files.decode(path) for path in paths}, outcome
 
 
 def test_thermal_images_of_many_sizes_become_rgb(tmp_path, translators):
@@ -66,11 +66,11 @@ def test_thermal_images_of_many_sizes_become_rgb(tmp_path, translators):
     sizes = [(int(height), int(width)) for height, width in RANDOM.integers(11, 90, [12, 2])]
     for number, size in enumerate(sizes):
         files.write(tmp_path / "in" / ("FLIR" if number % 2 else ".") / f"video_{number:05d}.jpg", drawn(*size, 1))
-    made, found = to_files(translators["gray"], "B2A", tmp_path)
-    assert (found.written, found.failed) == (12, [])
+    images, outcome = to_files(translators["gray"], "B2A", tmp_path)
+    assert (outcome.written, outcome.failed) == (12, [])
     expected = {f"{'FLIR/' if n % 2 else ''}video_{n:05d}.jpg": (*size, 3) for n, size in enumerate(sizes)}
-    assert {name: image.pixels.shape for name, image in made.items()} == expected
-    assert {image.pixels.dtype for image in made.values()} == {np.dtype("uint8")}
+    assert {name: image.pixels.shape for name, image in images.items()} == expected
+    assert {image.pixels.dtype for image in images.values()} == {np.dtype("uint8")}
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -79,11 +79,11 @@ def test_rain_in_photographs_of_one_size(tmp_path, translators, name):
     for number in range(3):
         files.write(tmp_path / "in" / f"rain-{number}.png", drawn(33, 50, 3))
     files.write(tmp_path / "in" / "photo.v2.jpg", drawn(20, 21, 3))
-    made, _ = to_files(translators[name], "A2B", tmp_path)
+    images, _ = to_files(translators[name], "A2B", tmp_path)
     dtype, channels, (low, high) = TARGETS[name]
     suffix = ".tif" if name == "bands" else ".png"
-    assert sorted(made) == [f"photo.v2{SUFFIX[name].format('.jpg')}", *(f"rain-{n}{suffix}" for n in range(3))]
-    for path, image in made.items():
+    assert sorted(images) == [f"photo.v2{SUFFIX[name].format('.jpg')}", *(f"rain-{n}{suffix}" for n in range(3))]
+    for path, image in images.items():
         assert image.pixels.shape == (*((20, 21) if path.startswith("photo") else (33, 50)), channels)
         assert image.pixels.dtype == dtype and low <= image.pixels.min() and image.pixels.max() <= high
 
@@ -119,7 +119,7 @@ def test_shape_type_name_and_alpha_of_every_kind(tmp_path_factory, translators, 
         path = folder / "in" / "a.b" / f"c.d{suffix}"
         greatest = 1 if dtype.startswith("float") else np.iinfo(dtype).max
         files.write(path, drawn(height, width, channels, dtype, 0, greatest))
-    made, found = to_files(translators[run], "A2B", folder)
+    images, outcome = to_files(translators[run], "A2B", folder)
     dtype, channels, (low, high) = TARGETS[run]
     fits = {
         "uint8": True,
@@ -128,8 +128,8 @@ def test_shape_type_name_and_alpha_of_every_kind(tmp_path_factory, translators, 
     }[dtype]
     expected = suffix if fits else {"uint16": ".tif" if suffix == ".tiff" else ".png", "float32": ".tif"}[dtype]
     expected = ".tiff" if suffix == ".tiff" else expected
-    ((name, image),) = made.items()
-    assert found.written == 1 and name == f"a.b/c.d{expected}"
+    ((name, image),) = images.items()
+    assert outcome.written == 1 and name == f"a.b/c.d{expected}"
     shown = 3 if suffix == ".webp" and expected == ".webp" else channels  # it holds no gray
     assert (image.pixels.shape, image.pixels.dtype) == ((height, width, shown), dtype)
     assert (image.alpha is not None) == with_alpha
@@ -146,9 +146,9 @@ def test_transparency_is_that_of_the_input(tmp_path, translators):
     for suffix in (".png", ".tif"):
         files.write(tmp_path / "in" / f"x{suffix}", drawn(20, 30, 3), alpha)
     files.write(tmp_path / "in" / "flat.png", np.full([20, 30, 3], 9, np.uint8), np.full([20, 30, 1], 255, np.uint8))
-    made, _ = to_files(translators["rgb"], "A2B", tmp_path)
+    images, _ = to_files(translators["rgb"], "A2B", tmp_path)
     for name in ("x.png", "x.tif"):
-        np.testing.assert_array_equal(made[name].alpha, alpha)
+        np.testing.assert_array_equal(images[name].alpha, alpha)
     deep, _ = to_files(translators["depth"], "A2B", tmp_path)
     np.testing.assert_array_equal(deep["x.png"].alpha, alpha.astype(np.uint16) * 257)
     small, _ = to_files(translators["rgb"], "A2B", tmp_path, output_size="10x15")
@@ -162,9 +162,9 @@ def test_transparency_is_that_of_the_input(tmp_path, translators):
 def test_transparency_that_a_format_does_not_hold_is_counted(tmp_path, translators):
     files.write(tmp_path / "in" / "x.png", drawn(20, 30, 3), drawn(20, 30, 1))
     files.write(tmp_path / "in" / "y.png", drawn(20, 30, 3))
-    made, found = to_files(translators["rgb"], "A2B", tmp_path, format="jpg")
-    assert sorted(made) == ["x.jpg", "y.jpg"]
-    assert found[:4] == (2, 0, [], 1)
+    images, outcome = to_files(translators["rgb"], "A2B", tmp_path, format="jpg")
+    assert sorted(images) == ["x.jpg", "y.jpg"]
+    assert outcome[:4] == (2, 0, [], 1)
 
 
 @pytest.fixture
@@ -188,16 +188,16 @@ def bad(tmp_path):
 
 
 def test_each_bad_file_is_a_sentence_and_the_others_are_translated(bad, translators):
-    made, found = to_files(translators["rgb"], "A2B", bad)
-    assert sorted(os.fsencode(name) for name in made) == [b"caf\xe9.png", b"good.png"]
-    said = {path.name: sentence for path, sentence in found.failed}
-    assert sorted(said) == ["bands.tif", "cut.png", "depth.npy", "empty.png", "hole.npy", "text.png"]
-    for name, sentence in said.items():
+    images, outcome = to_files(translators["rgb"], "A2B", bad)
+    assert sorted(os.fsencode(name) for name in images) == [b"caf\xe9.png", b"good.png"]
+    messages = {path.name: sentence for path, sentence in outcome.failed}
+    assert sorted(messages) == ["bands.tif", "cut.png", "depth.npy", "empty.png", "hole.npy", "text.png"]
+    for name, sentence in messages.items():
         assert name in sentence and sentence.endswith(".") and "\n" not in sentence
-    assert "has 7 channels, and 3 are asked for" in said["bands.tif"]
-    assert "does not read as an image" in said["cut.png"] and "does not read as an image" in said["empty.png"]
-    assert "its content is none of the formats that are read" in said["text.png"]
-    assert "has int16 values" in said["depth.npy"] and "no finite numbers" in said["hole.npy"]
+    assert "has 7 channels, and 3 are asked for" in messages["bands.tif"]
+    assert "does not read as an image" in messages["cut.png"] and "does not read as an image" in messages["empty.png"]
+    assert "its content is none of the formats that are read" in messages["text.png"]
+    assert "has int16 values" in messages["depth.npy"] and "no finite numbers" in messages["hole.npy"]
 
 
 def test_the_command_counts_what_failed_and_says_so_by_its_exit_code(bad, translators):
@@ -232,8 +232,8 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
 
 def test_formats_that_do_not_hold_what_is_made_are_refused_before_anything_is_written(tmp_path, translators):
     files.write(tmp_path / "in" / "x.jpg", drawn(9, 9, 3))
-    for more, said in (({"format": "jpg"}, r"\.jpg does not hold what is made, uint16 of 1 channels\. Say \.png"),):
-        with pytest.raises(UserError, match=said):
+    for more, message in (({"format": "jpg"}, r"\.jpg does not hold what is made, uint16 of 1 channels\. Say \.png"),):
+        with pytest.raises(UserError, match=message):
             to_files(translators["depth"], "A2B", tmp_path, **more)
     one = Translation(input=str(tmp_path / "in" / "x.jpg"), output=str(tmp_path / "out.webp"))
     with pytest.raises(UserError, match=r"\.webp does not hold what is made, float32 of 5 channels\. Say \.tif"):
@@ -246,6 +246,6 @@ def test_jpeg_of_higher_quality_is_nearer(tmp_path, translators):
     exact = to_files(translators["rgb"], "A2B", tmp_path)[0]["x.png"].pixels.astype(float)
     errors = []
     for quality in (20, 60, 100):
-        made, _ = to_files(translators["rgb"], "A2B", tmp_path, format="jpg", quality=quality)
-        errors.append(np.abs(made["x.jpg"].pixels - exact).mean())
+        images, _ = to_files(translators["rgb"], "A2B", tmp_path, format="jpg", quality=quality)
+        errors.append(np.abs(images["x.jpg"].pixels - exact).mean())
     assert errors[0] > errors[1] > errors[2]

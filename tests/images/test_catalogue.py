@@ -36,7 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         has = self.server.has
-        has.asked.append(self.headers)
+        has.requests.append(self.headers)
         if self.path.startswith("/moved/"):
             return self.answer(302, b"", Location=has.location)
         if has.status != 200:
@@ -82,7 +82,7 @@ def serve(server, content, **switches):
         content=content,
         validator=(validator := '"' + hashlib.md5(content).hexdigest() + '"'),
         headers={"ETag": validator},
-        asked=[],
+        requests=[],
         status=200,
         location="",
         ranges=True,
@@ -137,9 +137,9 @@ def unpacked(files):
 
 
 def without_record(folder):
-    found = below(folder)
-    del found["download.json"]
-    return found
+    contents = below(folder)
+    del contents["download.json"]
+    return contents
 
 
 def refused(server, root, *words, name="facades", where=None):
@@ -154,7 +154,7 @@ def refused(server, root, *words, name="facades", where=None):
     return str(error.value)
 
 
-def interrupt(*_):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
@@ -164,14 +164,14 @@ def interrupt(*_):
 @pytest.mark.parametrize("name", catalogue.SETS)
 def test_every_entry_is_complete(name):
     entry = catalogue.SETS[name]
-    assert all((entry.what, entry.source, entry.terms, entry.layout, entry.now))
+    assert all((entry.description, entry.source, entry.terms, entry.layout, entry.alternative))
     assert entry.address is None or entry.address.startswith(("http://", "https://"))
     assert not entry.checked  # none was seen to answer
-    assert "http" in entry.now or "--download" in entry.now
+    assert "http" in entry.alternative or "--download" in entry.alternative
     assert (entry.sha256 is None) == (entry.digest_by == "")
     assert entry.sha256 is None or (len(entry.sha256) == 64 and int(entry.sha256, 16))
     text = catalogue.about(name)
-    assert all(fact in text for fact in (entry.what, entry.source, entry.terms, entry.layout, entry.now))
+    assert all(fact in text for fact in (entry.description, entry.source, entry.terms, entry.layout, entry.alternative))
     assert ("was not checked" in text) == (entry.address is not None)
     assert ("--side_by_side" in text) == entry.side_by_side
 
@@ -202,7 +202,7 @@ def test_tensorflow_is_not_imported():
 def test_a_typo_fetches_nothing(server, tmp_path, typo, meant):
     has = serve(server, zipped(DOMAINS))
     refused(server, tmp_path, f"no published set {typo!r}", f"Is it {meant}", "ukiyoe2photo", name=typo)
-    assert has.asked == []
+    assert has.requests == []
     assert not (tmp_path / "sets").exists()
     with pytest.raises(UserError, match=r"no published set 'qqqq': nothing is fetched\. There are: "):
         catalogue.about("qqqq")
@@ -212,14 +212,14 @@ def test_what_is_there_is_not_fetched(server, tmp_path, capsys):
     has = serve(server, zipped(DOMAINS))
     (tmp_path / "facades").mkdir()
     assert download.download("facades", tmp_path, address(server)) == tmp_path / "facades"
-    assert has.asked == []
+    assert has.requests == []
     assert "is there already: nothing is fetched" in capsys.readouterr().out
     assert below(tmp_path) == {}
 
 
 @pytest.mark.parametrize("name", [name for name, entry in catalogue.SETS.items() if entry.address is None])
 def test_what_is_gone_says_where_it_is(server, tmp_path, name):
-    text = refused(server, tmp_path, "cannot be downloaded", catalogue.SETS[name].now, name=name, where="")
+    text = refused(server, tmp_path, "cannot be downloaded", catalogue.SETS[name].alternative, name=name, where="")
     assert f"Put it into {tmp_path / 'sets' / name} by hand, as " in text
 
 
@@ -230,9 +230,9 @@ def test_source_and_terms_come_first(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(download, "_fetch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         download.download("facades", tmp_path)
-    said = capsys.readouterr().out
-    assert said.index(entry.source) < said.index(entry.terms) < said.index(f"Fetching {entry.address} into")
-    assert "was not checked when this was released" in said
+    printed = capsys.readouterr().out
+    assert printed.index(entry.source) < printed.index(entry.terms) < printed.index(f"Fetching {entry.address} into")
+    assert "was not checked when this was released" in printed
 
 
 # What is downloaded
@@ -256,8 +256,8 @@ def test_any_archive_by_its_content(server, tmp_path, capsys, pack):
     }
     assert json.loads((tmp_path / "sets" / "downloads.json").read_text()) == {"facades": digest}
     assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["downloads.json", "facades"]
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said == f"8 images are in {folder}. Train on them with --dataset facades --data_root {tmp_path / 'sets'}."
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert printed == f"8 images are in {folder}. Train on them with --dataset facades --data_root {tmp_path / 'sets'}."
 
 
 def test_images_side_by_side(server, tmp_path, monkeypatch, capsys):
@@ -280,23 +280,23 @@ def test_a_split_is_no_name_of_a_set(server, tmp_path, top):
 def test_images_to_translate_alone(server, tmp_path, capsys):
     serve(server, zipped({"ae_photos/testA/1.jpg": b"1", "ae_photos/readme.txt": b""}))
     download.download("ae_photos", tmp_path, address(server))
-    assert "1 images are in" in (said := capsys.readouterr().out)
-    assert "none to train on" in said
+    assert "1 images are in" in (printed := capsys.readouterr().out)
+    assert "none to train on" in printed
 
 
 # Going on
 
 
 def fetch_twice(server, root, content, cut, second=None, **switches):
-    """Downloads with the connection cut after `cut` bytes, and again; the headers of what was asked for."""
-    asked = serve(server, content, cut=cut, **switches).asked
+    """Downloads with the connection cut after `cut` bytes, and again; the headers of all requests."""
+    requests = serve(server, content, cut=cut, **switches).requests
     with pytest.raises(UserError, match="Run again to"):
         download.download("facades", root, address(server))
-    has = serve(server, content, asked=asked, **switches) if second is None else second
+    has = serve(server, content, requests=requests, **switches) if second is None else second
     folder = download.download("facades", root, address(server))
     record = json.loads((folder / "download.json").read_text())
     assert record["sha256"] == hashlib.sha256(has.content).hexdigest()
-    return [*asked, *has.asked] if second else asked
+    return [*requests, *has.requests] if second else requests
 
 
 WHOLE = tarred(PAIRS, "w:gz")
@@ -306,23 +306,25 @@ WHOLE = tarred(PAIRS, "w:gz")
 @given(cut=st.integers(0, len(WHOLE) - 1))
 def test_going_on_makes_the_whole(server, cut):
     with tempfile.TemporaryDirectory() as root:
-        asked = fetch_twice(server, root, WHOLE, cut)
-        assert [headers.get("Range") for headers in asked] == [None, f"bytes={cut}-" if cut else None]
+        requests = fetch_twice(server, root, WHOLE, cut)
+        assert [headers.get("Range") for headers in requests] == [None, f"bytes={cut}-" if cut else None]
         assert without_record(pathlib.Path(root, "facades")) == unpacked(PAIRS)
 
 
 def test_a_date_tells_contents_apart(server, tmp_path):
     date = "Sat, 08 Apr 2017 00:00:00 GMT"
-    asked = fetch_twice(server, tmp_path, WHOLE, 500, validator=date, headers={"Last-Modified": date, "ETag": 'W/"1"'})
-    assert asked[-1]["If-Range"] == date
+    requests = fetch_twice(
+        server, tmp_path, WHOLE, 500, validator=date, headers={"Last-Modified": date, "ETag": 'W/"1"'}
+    )
+    assert requests[-1]["If-Range"] == date
 
 
 @pytest.mark.parametrize(
     "switches", [{"ranges": False}, {"headers": {}}, {"headers": {"ETag": 'W/"1"'}}, {"shift": 1}], ids=str
 )
 def test_a_server_that_cannot_go_on_begins_again(server, tmp_path, switches):
-    asked = fetch_twice(server, tmp_path, WHOLE, 500, **switches)
-    assert "Range" not in asked[-1] or switches == {"ranges": False}
+    requests = fetch_twice(server, tmp_path, WHOLE, 500, **switches)
+    assert "Range" not in requests[-1] or switches == {"ranges": False}
 
 
 @pytest.mark.parametrize("ignores_if_range", [False, True])
@@ -330,43 +332,43 @@ def test_a_server_that_cannot_go_on_begins_again(server, tmp_path, switches):
 def test_two_contents_are_never_mixed(server, tmp_path, ignores_if_range, longer):
     first = tarred(PAIRS, "w")
     other = tarred({name: bytes(reversed(content)) + bytes(longer) for name, content in PAIRS.items()}, "w")
-    asked = serve(server, first, cut=5000).asked
+    requests = serve(server, first, cut=5000).requests
     with pytest.raises(UserError, match="Run again to go on"):
         download.download("facades", tmp_path, address(server))
-    serve(server, other, asked=asked, ignores_if_range=ignores_if_range)
+    serve(server, other, requests=requests, ignores_if_range=ignores_if_range)
     folder = download.download("facades", tmp_path, address(server))
     assert json.loads((folder / "download.json").read_text())["sha256"] == hashlib.sha256(other).hexdigest()
-    assert asked[1]["Range"] == "bytes=5000-"
+    assert requests[1]["Range"] == "bytes=5000-"
 
 
 def test_another_length_is_another_content(server, tmp_path):
     date = {"Last-Modified": "Sat, 08 Apr 2017 00:00:00 GMT"}
-    asked = serve(server, tarred(PAIRS, "w"), cut=5000, headers=date).asked
+    requests = serve(server, tarred(PAIRS, "w"), cut=5000, headers=date).requests
     with pytest.raises(UserError, match="Run again to go on"):
         download.download("facades", tmp_path, address(server))
-    serve(server, tarred(DOMAINS, "w"), asked=asked, headers=date, ignores_if_range=True)
+    serve(server, tarred(DOMAINS, "w"), requests=requests, headers=date, ignores_if_range=True)
     assert without_record(download.download("facades", tmp_path, address(server))) == unpacked(DOMAINS)
-    assert [headers.get("Range") for headers in asked] == [None, "bytes=5000-", None]
+    assert [headers.get("Range") for headers in requests] == [None, "bytes=5000-", None]
 
 
 def test_another_address_begins_again(server, tmp_path):
-    asked = serve(server, WHOLE, cut=500).asked
+    requests = serve(server, WHOLE, cut=500).requests
     with pytest.raises(UserError):
         download.download("facades", tmp_path, address(server))
-    serve(server, WHOLE, asked=asked)
+    serve(server, WHOLE, requests=requests)
     download.download("facades", tmp_path, address(server, "another"))
-    assert "Range" not in asked[-1]
+    assert "Range" not in requests[-1]
 
 
 @pytest.mark.parametrize("tells_length", [True, False])
 def test_a_complete_archive_is_not_fetched_again(server, tmp_path, monkeypatch, tells_length):
-    asked = serve(server, WHOLE, tells_length=tells_length).asked
+    requests = serve(server, WHOLE, tells_length=tells_length).requests
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(download, "_digest", interrupt)
         download.download("facades", tmp_path, address(server))
     folder = download.download("facades", tmp_path, address(server))
     assert without_record(folder) == unpacked(PAIRS)
-    assert [headers.get("Range") for headers in asked] == [None] + [f"bytes={len(WHOLE)}-"] * (not tells_length)
+    assert [headers.get("Range") for headers in requests] == [None] + [f"bytes={len(WHOLE)}-"] * (not tells_length)
 
 
 def test_a_memory_that_does_not_read_is_none(server, tmp_path):
@@ -384,7 +386,7 @@ def test_an_address_that_is_gone(server, tmp_path, monkeypatch, name):
     serve(server, b"", status=404)
     entry = catalogue.SETS[name]._replace(address=address(server))
     monkeypatch.setitem(catalogue.SETS, name, entry)
-    text = refused(server, tmp_path, "the server answers 404 Not Found", entry.now, name=name, where="")
+    text = refused(server, tmp_path, "the server answers 404 Not Found", entry.alternative, name=name, where="")
     assert "The address was not checked when this was released." in text
     assert f"Put it into {tmp_path / 'sets' / name} by hand, as {entry.layout}." in text
     assert "not checked" not in refused(server, tmp_path, "404", name=name)  # an address of the person's own
@@ -557,7 +559,7 @@ def test_names_there_twice(server, tmp_path, monkeypatch, second):
     infos = [("trainA/1.jpg", tarfile.REGTYPE), (second, tarfile.DIRTYPE if second[-1] == "/" else tarfile.REGTYPE)]
     has = serve(server, tarred({str(n): tar_member(*info) for n, info in enumerate(infos)}))
     assert "1.jpg" in refused(server, tmp_path, "The archive has ", where=address(server, "2"))
-    assert has.asked
+    assert has.requests
 
 
 @pytest.mark.parametrize("pack", [lambda files: zipped(files, zipfile.ZIP_DEFLATED), tarred])

@@ -50,11 +50,11 @@ def report(folder, dual=None, **fields):
     return images.check(dual, images.all_files(dual))
 
 
-def found(folder, dual=None, **fields):
+def summary(folder, dual=None, **fields):
     """[(kind, whether it is an error, the names of the files)], without what words say."""
     return [
-        (each.kind, each.error, [str(source.path.relative_to(folder)) for source in each.sources])
-        for each in report(folder, dual, **fields).findings
+        (finding.kind, finding.error, [str(source.path.relative_to(folder)) for source in finding.sources])
+        for finding in report(folder, dual, **fields).findings
     ]
 
 
@@ -62,16 +62,16 @@ def test_a_clean_set_is_counted_and_nothing_is_found(folder):
     seen = report(folder)
     assert seen.findings == []
     assert seen.pairs == {"train": 2, "val": 1}
-    assert {part: each.images for part, each in seen.parts.items()} == {
+    assert {name: part.images for name, part in seen.parts.items()} == {
         ("train", "A"): 2,
         ("train", "B"): 2,
         ("val", "A"): 1,
         ("val", "B"): 1,
     }
-    assert all(each.sizes.keys() == {(8, 8)} for each in seen.parts.values())
-    assert all(each.channels.keys() == {3} and each.types.keys() == {"uint8"} for each in seen.parts.values())
+    assert all(part.sizes.keys() == {(8, 8)} for part in seen.parts.values())
+    assert all(part.channels.keys() == {3} and part.types.keys() == {"uint8"} for part in seen.parts.values())
     for dual in (CycleGAN(), Pix2Pix(), SemiSupervised()):
-        assert found(folder, dual) == []
+        assert summary(folder, dual) == []
 
 
 def test_files_that_do_not_read(folder):
@@ -80,10 +80,10 @@ def test_files_that_do_not_read(folder):
     (folder / "val/B/9.png").write_bytes(b"no image")
     (folder / "train/B/1.png").write_bytes(b"")
     names = ("train/A/0.png", "train/B/1.png", "val/B/9.png")
-    assert found(folder) == [("corrupt", True, [name]) for name in names]
+    assert summary(folder) == [("corrupt", True, [name]) for name in names]
     seen = report(folder)
-    for name, each in zip(names, seen.findings):
-        assert each.about.startswith(f"{folder / name} does not read as an image")
+    for name, finding in zip(names, seen.findings):
+        assert finding.about.startswith(f"{folder / name} does not read as an image")
     assert seen.parts["train", "A"].images == 2 and seen.parts["train", "A"].sizes == {(8, 8): 1}
 
 
@@ -97,18 +97,18 @@ def floats(folder):
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite(folder, wrong):
     floats(folder)
-    assert found(folder) == []
+    assert summary(folder) == []
     image = np.load(folder / "train/B/1.npy")
     image[3, 2, 1] = wrong
     np.save(folder / "train/B/1.npy", image)
-    assert found(folder) == [("corrupt", True, ["train/B/1.npy"])]
+    assert summary(folder) == [("corrupt", True, ["train/B/1.npy"])]
     assert "values that are no finite numbers" in report(folder).findings[0].about
 
 
 def test_mixed_types_are_an_error_in_train(folder):
     np.save(folder / "train/B/2.npy", noise(20, dtype=np.float32) / 255)
     np.save(folder / "train/B/3.npy", noise(21, dtype=np.uint16))
-    assert found(folder) == [("types", True, ["train/B/2.npy", "train/B/3.npy"])]
+    assert summary(folder) == [("types", True, ["train/B/2.npy", "train/B/3.npy"])]
     (finding,) = report(folder).findings
     assert finding.about == "2 of uint8, 1 of float32, 1 of uint16"
     assert report(folder).parts["train", "B"].types == {"uint8": 2, "float32": 1, "uint16": 1}
@@ -118,23 +118,23 @@ def test_validation_images_are_measured_by_those_of_training(folder):
     np.save(folder / "val/A/8.npy", noise(20, dtype=np.float32) / 255)  # becomes 8 bits
     np.save(folder / "val/A/7.npy", noise(21, dtype=np.float32))  # does not: it goes from 0 to 255
     np.save(folder / "val/A/6.npy", noise(22, dtype=np.float32) / 255)
-    kinds = [(kind, error, names) for kind, error, names in found(folder) if kind != "unmatched"]
+    kinds = [(kind, error, names) for kind, error, names in summary(folder) if kind != "unmatched"]
     assert kinds == [("types", False, ["val/A/9.png"]), ("unfit", True, ["val/A/7.npy"])]
     floats(folder)
     files.write(folder / "val/B/8.png", noise(23))  # of 8 bits, where the others are in floating point
-    assert ("unfit", True, ["val/B/8.png"]) in found(folder)
+    assert ("unfit", True, ["val/B/8.png"]) in summary(folder)
 
 
 def test_channels_are_told_and_refused_where_they_cannot_be_had(folder):
     files.write(folder / "train/A/2.png", noise(20, channels=1))
-    assert found(folder) == [("channels", False, ["train/A/2.png"])]
-    assert found(folder, small.dualgan(channels_A=0)) == [("channels", False, ["train/A/2.png"])]
+    assert summary(folder) == [("channels", False, ["train/A/2.png"])]
+    assert summary(folder, small.dualgan(channels_A=0)) == [("channels", False, ["train/A/2.png"])]
     np.save(folder / "train/A/2.npy", noise(21, channels=5))
     (folder / "train/A/2.png").unlink()
     mixed = ("channels", False, ["train/A/2.npy"])
-    assert found(folder) == [mixed, ("unfit", True, ["train/A/2.npy"])]
+    assert summary(folder) == [mixed, ("unfit", True, ["train/A/2.npy"])]
     assert "2.npy has 5 channels, and 3 are asked for" in report(folder).findings[1].about
-    assert found(folder, small.dualgan(channels_A=0)) == [("channels", True, ["train/A/2.npy"])]
+    assert summary(folder, small.dualgan(channels_A=0)) == [("channels", True, ["train/A/2.npy"])]
 
 
 def test_transparency_may_be_a_channel(folder):
@@ -142,14 +142,14 @@ def test_transparency_may_be_a_channel(folder):
         image = files.decode(path).pixels
         files.write(path, image, alpha=image[..., :1])
     for channels in (3, 4):
-        assert found(folder, small.dualgan(channels_A=channels)) == []
-    assert {kind for kind, *_ in found(folder, small.dualgan(channels_A=5))} == {"unfit"}
+        assert summary(folder, small.dualgan(channels_A=channels)) == []
+    assert {kind for kind, *_ in summary(folder, small.dualgan(channels_A=5))} == {"unfit"}
 
 
 def test_sizes_are_counted(folder):
     for number, (height, width) in enumerate([(8, 9), (9, 8), (8, 9), (8, 9)], 2):
         files.write(folder / f"train/A/{number}.png", noise(20 + number, height, width))
-    assert found(folder) == [("sizes", False, [f"train/A/{number}.png" for number in (0, 1, 3)])]
+    assert summary(folder) == [("sizes", False, [f"train/A/{number}.png" for number in (0, 1, 3)])]
     assert report(folder).parts["train", "A"].sizes == {(8, 8): 2, (8, 9): 3, (9, 8): 1}
 
 
@@ -157,9 +157,9 @@ def test_images_smaller_than_the_crop(folder):
     files.write(folder / "train/A/1.png", noise(20, 8, 7))
     small_ones = [("small", True, ["train/A/1.png"])]
     crop = {"preprocess": "crop", "image_size": 8, "depth": 2}
-    assert [each for each in found(folder, small.dualgan(**crop)) if each[0] != "sizes"] == small_ones
-    assert [each for each in found(folder) if each[0] != "sizes"] == []
-    assert len(found(folder, small.dualgan(preprocess="crop"))) == 1 + 6  # of 32 pixels, which no image has
+    assert [finding for finding in summary(folder, small.dualgan(**crop)) if finding[0] != "sizes"] == small_ones
+    assert [finding for finding in summary(folder) if finding[0] != "sizes"] == []
+    assert len(summary(folder, small.dualgan(preprocess="crop"))) == 1 + 6  # of 32 pixels, which no image has
 
 
 def test_one_picture_in_several_formats(folder):
@@ -173,7 +173,7 @@ def test_one_picture_in_several_formats(folder):
     files.write(folder / "train/A/f.png", image, alpha=opaque)
     files.write(folder / "train/A/g.png", image[:, ::-1])  # another picture
     names = [f"train/A/{name}" for name in ("a.png", "b.bmp", "c.tif", "d.npy", "e.webp", "f.png")]
-    assert found(folder) == [("duplicate", False, names)]
+    assert summary(folder) == [("duplicate", False, names)]
 
 
 def test_gray_is_the_same_picture_as_rgb_of_equal_channels_and_depth_is_another(folder):
@@ -182,7 +182,7 @@ def test_gray_is_the_same_picture_as_rgb_of_equal_channels_and_depth_is_another(
     files.write(folder / "train/A/b.png", np.repeat(gray, 3, axis=-1))
     files.write(folder / "train/B/a.png", gray.astype(np.uint16))
     files.write(folder / "train/B/b.tif", gray.astype(np.uint16))
-    equal = [each for each in found(folder) if each[0] not in ("channels", "types")]
+    equal = [finding for finding in summary(folder) if finding[0] not in ("channels", "types")]
     assert equal == [
         ("duplicate", False, ["train/A/a.png", "train/A/b.png"]),
         ("duplicate", False, ["train/B/a.png", "train/B/b.tif"]),
@@ -192,7 +192,7 @@ def test_gray_is_the_same_picture_as_rgb_of_equal_channels_and_depth_is_another(
 def test_a_jpeg_is_the_same_picture_as_what_it_decodes_to(folder):
     PIL.Image.fromarray(noise(20)).save(folder / "train/A/a.jpg")
     PIL.Image.open(folder / "train/A/a.jpg").save(folder / "val/A/b.png")
-    assert found(folder)[0] == ("both splits", True, ["train/A/a.jpg", "val/A/b.png"])
+    assert summary(folder)[0] == ("both splits", True, ["train/A/a.jpg", "val/A/b.png"])
 
 
 def test_one_colour_in_several_places_is_no_leak(folder):
@@ -200,7 +200,7 @@ def test_one_colour_in_several_places_is_no_leak(folder):
         files.write(folder / name, np.full([8, 8, 3], [250, 0, 30], np.uint8))
     expected = [("constant", False, [name]) for name in ("train/A/2.png", "train/A/3.png", "val/A/8.png")]
     expected.append(("constant", False, ["train/B/2.png"]))
-    kinds = [each for each in found(folder) if each[0] != "unmatched"]
+    kinds = [finding for finding in summary(folder) if finding[0] != "unmatched"]
     assert kinds == [("duplicate", False, ["train/A/2.png", "train/A/3.png"]), *expected]
 
 
@@ -211,8 +211,8 @@ def test_near_constant_is_below_a_hundredth_of_the_range(folder, step, is_found)
     image[:4] += np.uint8(step)
     files.write(folder / "train/A/1.png", image)
     expected = [("constant", False, ["train/A/1.png"])]
-    assert found(folder) == (expected if is_found else [])
-    assert found(folder, range_A="0,100") == []  # of 1.0
+    assert summary(folder) == (expected if is_found else [])
+    assert summary(folder, range_A="0,100") == []  # of 1.0
     if is_found:
         assert report(folder).findings[0].about == f"{folder}/train/A/1.png spreads by 0.78% of the range"  # 2 of 255
 
@@ -222,8 +222,8 @@ def test_the_range_of_other_types_is_that_of_the_training_images(tmp_path):
     for name, low in (("train/A/0", 0), ("train/A/1", 1000), ("train/B/0", 1), ("val/A/0", 60000)):
         image = low + noise(low, channels=1).astype(np.uint16)
         files.write(folder / f"{name}.tif", image)
-    assert found(folder) == []  # spreads by about 74 of some 1,250
-    assert {kind for kind, *_ in found(folder, range_A="0,65535")} == {"constant"}
+    assert summary(folder) == []  # spreads by about 74 of some 1,250
+    assert {kind for kind, *_ in summary(folder, range_A="0,65535")} == {"constant"}
 
 
 def test_a_domain_of_one_value_is_refused_by_training_unless_it_is_of_8_bits(tmp_path):
@@ -231,13 +231,13 @@ def test_a_domain_of_one_value_is_refused_by_training_unless_it_is_of_8_bits(tmp
     for name in ("train/A/0", "train/A/1"):
         files.write(folder / f"{name}.tif", np.full([4, 4, 1], 7, np.uint16))
     files.write(folder / "train/B/0.png", np.full([4, 4, 1], 7, np.uint8))
-    assert found(folder) == [
+    assert summary(folder) == [
         ("duplicate", False, ["train/A/0.tif", "train/A/1.tif"]),
         ("constant", True, ["train/A/0.tif"]),
         ("constant", True, ["train/A/1.tif"]),
         ("constant", False, ["train/B/0.png"]),
     ]
-    assert {error for kind, error, _ in found(folder, range_A="0,9") if kind == "constant"} == {False}
+    assert {error for kind, error, _ in summary(folder, range_A="0,9") if kind == "constant"} == {False}
 
 
 def test_partners(folder, capsys):
@@ -245,26 +245,26 @@ def test_partners(folder, capsys):
         files.write(folder / name, noise(seed))
     in_train = [("unmatched", True, ["train/A/x.png"]), ("unmatched", True, ["train/B/y.png"])]
     in_val = [("unmatched", False, ["val/B/z.png"])]
-    assert found(folder) == in_val
-    assert found(folder, SemiSupervised()) == in_val
-    assert found(folder, Pix2Pix()) == in_train + in_val
+    assert summary(folder) == in_val
+    assert summary(folder, SemiSupervised()) == in_val
+    assert summary(folder, Pix2Pix()) == in_train + in_val
     assert report(folder).pairs == report(folder, Pix2Pix()).pairs == {"train": 2, "val": 1}
-    assert found(folder, Pix2Pix(), limit=1) == []  # the first pair, and the first images of val
+    assert summary(folder, Pix2Pix(), limit=1) == []  # the first pair, and the first images of val
     assert capsys.readouterr().out == ""
 
 
 def test_sets_without_any_pair(tmp_path):
     folder = make(tmp_path, ("train/A/a.png", "train/B/b.png", "val/A/c.png", "val/B/d.png"))
-    assert found(folder) == found(folder, CycleGAN()) == []
+    assert summary(folder) == summary(folder, CycleGAN()) == []
     in_train = [("unmatched", True, ["train/A/a.png"]), ("unmatched", True, ["train/B/b.png"])]
-    assert [each for each in found(folder, SemiSupervised()) if each[1]] == in_train
-    assert [each for each in found(folder, Pix2Pix()) if each[1]] == in_train
+    assert [finding for finding in summary(folder, SemiSupervised()) if finding[1]] == in_train
+    assert [finding for finding in summary(folder, Pix2Pix()) if finding[1]] == in_train
 
 
 def test_names_that_differ_by_the_suffix_alone(folder):
     files.write(folder / "train/A/0.bmp", noise(20))
-    assert found(folder) == []
-    assert found(folder, Pix2Pix()) == [("ambiguous", True, ["train/A/0.bmp", "train/A/0.png"])]
+    assert summary(folder) == []
+    assert summary(folder, Pix2Pix()) == [("ambiguous", True, ["train/A/0.bmp", "train/A/0.png"])]
 
 
 def test_side_by_side(tmp_path):
@@ -276,7 +276,8 @@ def test_side_by_side(tmp_path):
     files.write(folder / "train/3.png", noise(7, 4, 1))
     seen = report(folder, Pix2Pix(), side_by_side=True)
     where = [
-        (each.kind, [(*source.part, source.path.name, source.half) for source in each.sources]) for each in seen[2]
+        (finding.kind, [(*source.part, source.path.name, source.half) for source in finding.sources])
+        for finding in seen[2]
     ]
     assert ("both domains", [("train", "A", "2.png", "A"), ("train", "B", "2.png", "B")]) in where
     assert ("both splits", [("train", "B", "0.png", "B"), ("val", "B", "0.png", "B")]) in where
@@ -290,7 +291,7 @@ def test_folders_anywhere_and_a_limit(folder):
     dual = small.dualgan()
     (first, second) = images.check(dual, images.all_files(dual)).findings
     assert first.kind == second.kind == "both domains"
-    assert found(folder, limit=1) == [] and report(folder, limit=1).parts["train", "A"].images == 1
+    assert summary(folder, limit=1) == [] and report(folder, limit=1).parts["train", "A"].images == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -312,9 +313,9 @@ def test_a_copy_is_always_found_and_nothing_else(seeds, source, to, suffix, chan
         (split, domain), (other_split, other_domain) = CLEAN[source].split("/")[:2], to.split("/")
         kind = "duplicate" if split == other_split else "both splits"
         kind = "both domains" if domain != other_domain else kind
-        (each,) = (each for each in report(folder).findings if each.kind != "unmatched")
-        assert (each.kind, each.error) == (kind, kind != "duplicate")
-        assert {source.path for source in each.sources} == {copy, folder / CLEAN[source]}
+        (finding,) = (finding for finding in report(folder).findings if finding.kind != "unmatched")
+        assert (finding.kind, finding.error) == (kind, kind != "duplicate")
+        assert {source.path for source in finding.sources} == {copy, folder / CLEAN[source]}
 
 
 KINDS_OF_VALUES = {
@@ -351,17 +352,17 @@ def stumbles(folder, dual):
     | some.sampled_from(sorted(KINDS_OF_VALUES)).map(lambda kind: [kind] * 3),
     channels=some.lists(some.sampled_from([1, 3, 4]), min_size=3, max_size=3)
     | some.sampled_from([1, 3, 4]).map(lambda count: [count] * 3),
-    asked=some.sampled_from([0, 1, 3, 4]),
+    channels_A=some.sampled_from([0, 1, 3, 4]),
     crop=some.booleans(),
 )
-def test_there_are_errors_where_reading_for_training_raises_and_only_there(values, channels, asked, crop):
-    dual = small.dualgan(channels_A=asked, image_size=8, preprocess="crop" if crop else "resize_and_crop")
+def test_there_are_errors_where_reading_for_training_raises_and_only_there(values, channels, channels_A, crop):
+    dual = small.dualgan(channels_A=channels_A, image_size=8, preprocess="crop" if crop else "resize_and_crop")
     with tempfile.TemporaryDirectory() as root:
         folder = pathlib.Path(root, "set")
         files.write(folder / "train/B/0.png", noise(99))
         for seed, (name, kind, count) in enumerate(zip(("train/A/0", "train/A/1", "val/A/0"), values, channels)):
             files.write(folder / f"{name}.npy", KINDS_OF_VALUES[kind](seed, count))
-        assert any(each.error for each in report(folder, dual).findings) == stumbles(folder, dual)
+        assert any(finding.error for finding in report(folder, dual).findings) == stumbles(folder, dual)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])

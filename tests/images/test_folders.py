@@ -57,17 +57,17 @@ def test_pairs_share_a_stem_and_others_are_counted(dataset, capsys):
     (root / "set/train/B/001.png").rename(root / "set/train/B/x.jpg")
     files = Images("set", data_root=str(root)).training_files(Pix2Pix())
     assert [[path.stem for path in paths] for paths in files] == [["000", "002"]] * 2
-    said = capsys.readouterr().out
-    assert "2 pairs; 3 images have no partner and are left out: " in said
-    assert all(name in said for name in ("train/A/001.png", "train/A/003.png", "train/B/x.jpg"))
+    printed = capsys.readouterr().out
+    assert "2 pairs; 3 images have no partner and are left out: " in printed
+    assert all(name in printed for name in ("train/A/001.png", "train/A/003.png", "train/B/x.jpg"))
 
 
 def test_of_many_without_a_partner_some_are_named(dataset, capsys):
     root = dataset(train_A=15, train_B=1)
     Images("set", data_root=str(root)).training_files(Pix2Pix())
-    said = capsys.readouterr().out
-    assert "1 pairs; 14 images have no partner" in said
-    assert "train/A/010.png and 4 more." in said
+    printed = capsys.readouterr().out
+    assert "1 pairs; 14 images have no partner" in printed
+    assert "train/A/010.png and 4 more." in printed
 
 
 def test_no_pair_at_all(dataset):
@@ -94,8 +94,8 @@ def test_images_side_by_side_are_halves_of_one_file(tmp_path):
 def test_folders_anywhere_take_the_place_of_a_set(dataset):
     root = dataset(train_A=2, val_B=3)
     images = Images(dir_A=str(root / "set" / "train" / "A"), dir_B=str(root / "set" / "val" / "B"))
-    found = images.training_files(small.dualgan())
-    assert [len(paths) for paths in found] == [2, 3]
+    training = images.training_files(small.dualgan())
+    assert [len(paths) for paths in training] == [2, 3]
     assert images.validation_files(small.dualgan()) == ([], [])
     assert images.name == "A-B"
     with pytest.raises(UserError, match=r"No images of B to train on: .*nowhere is missing"):

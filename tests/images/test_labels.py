@@ -20,9 +20,9 @@ def drawn(blocks=12):
 
 
 def test_scores_by_hand():
-    """Three classes; the third is expected nowhere, and found once."""
-    found, expected = np.array([0, 0, 1, 2, 1, 1]), np.array([0, 0, 0, 1, 1, 1])
-    table = labels.confusion(found, expected, 3)
+    """Three classes; the third is expected nowhere, and predicted once."""
+    predicted, expected = np.array([0, 0, 1, 2, 1, 1]), np.array([0, 0, 0, 1, 1, 1])
+    table = labels.confusion(predicted, expected, 3)
     assert table.tolist() == [[2, 1, 0], [0, 2, 1], [0, 0, 0]]
     assert labels.scores(table) == pytest.approx(
         {"pixel_accuracy": 4 / 6, "class_accuracy": (2 / 3 + 2 / 3) / 2, "mean_iou": (2 / 3 + 2 / 4) / 2}
@@ -31,23 +31,25 @@ def test_scores_by_hand():
 
 def test_scores_are_those_of_the_published_formula():
     """get_scores of the pix2pix evaluation, where all classes are expected: diagonal by rows, and by unions."""
-    found, expected = RANDOM.integers(0, 5, [2, 40, 30])
-    table = contingency_table(expected, found).toarray()
-    np.testing.assert_array_equal(labels.confusion(found, expected, 5), table)
-    hist = labels.confusion(found, expected, 5)
+    predicted, expected = RANDOM.integers(0, 5, [2, 40, 30])
+    table = contingency_table(expected, predicted).toarray()
+    np.testing.assert_array_equal(labels.confusion(predicted, expected, 5), table)
+    hist = labels.confusion(predicted, expected, 5)
     scores = labels.scores(hist)
-    assert scores["pixel_accuracy"] == pytest.approx((found == expected).mean())
-    unions = [((found == c) | (expected == c)).sum() for c in range(5)]
-    both = [((found == c) & (expected == c)).sum() for c in range(5)]
+    assert scores["pixel_accuracy"] == pytest.approx((predicted == expected).mean())
+    unions = [((predicted == c) | (expected == c)).sum() for c in range(5)]
+    both = [((predicted == c) & (expected == c)).sum() for c in range(5)]
     assert scores["mean_iou"] == pytest.approx(np.mean(np.divide(both, unions)))
-    assert scores["class_accuracy"] == pytest.approx(np.mean([(found == c)[expected == c].mean() for c in range(5)]))
+    assert scores["class_accuracy"] == pytest.approx(
+        np.mean([(predicted == c)[expected == c].mean() for c in range(5)])
+    )
 
 
 def test_the_nearest_colour_is_the_class():
     image = np.clip(drawn().astype(int) + RANDOM.integers(-30, 31, [96, 96, 3]), 0, 255).astype(np.uint8)
-    found = labels.classes(image, PALETTE)
+    predicted = labels.classes(image, PALETTE)
     expected = ((image[:, :, None].astype(int) - PALETTE.astype(int)) ** 2).sum(axis=-1).argmin(axis=-1)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(predicted, expected)
 
 
 def test_the_classes_of_jpeg_label_maps_are_found():
@@ -56,9 +58,9 @@ def test_the_classes_of_jpeg_label_maps_are_found():
         file = io.BytesIO()
         Image.fromarray(drawn()).save(file, "JPEG", quality=75)
         images.append(np.array(Image.open(file)))
-    found = labels.find_palette(images)
-    assert len(found) == 5
-    nearest = [np.linalg.norm(found.astype(int) - colour, axis=1).min() for colour in PALETTE.astype(int)]
+    palette = labels.find_palette(images)
+    assert len(palette) == 5
+    nearest = [np.linalg.norm(palette.astype(int) - colour, axis=1).min() for colour in PALETTE.astype(int)]
     assert max(nearest) < 10
 
 

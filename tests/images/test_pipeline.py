@@ -140,7 +140,7 @@ def test_crops_and_flips_differ_between_images_and_epochs(dataset):
 def test_what_is_remembered_is_read_once(dataset, monkeypatch, cache_gb):
     root, reads = dataset(train_A=2, train_B=2), []
     original = pipeline.files.read
-    monkeypatch.setattr(pipeline.files, "read", lambda *of: reads.append(of) or original(*of))
+    monkeypatch.setattr(pipeline.files, "read", lambda *arguments: reads.append(arguments) or original(*arguments))
     read(root, 10, cache_gb=cache_gb)
     if cache_gb:  # threads that begin together may read a file at the same time
         assert len(reads) <= 4 + pipeline.THREADS
@@ -167,8 +167,8 @@ def test_all_images_come_once_and_in_order(dataset):
         loader, _ = images.loaders(dual, files, images.domains(dual, files))
         batch, begin = pipeline.all_images(loader, dual, 2)
         session.run(begin)
-        found = [session.run(batch) for _ in range(3)]
+        batches = [session.run(batch) for _ in range(3)]
         with pytest.raises(tf.errors.OutOfRangeError):
             session.run(batch)
-    assert [list(number) for number, _ in found] == [[0, 1], [2, 3], [4]]
-    assert [numbers(each) for _, each in found] == [[0, 1], [2, 3], [4]]
+    assert [list(number) for number, _ in batches] == [[0, 1], [2, 3], [4]]
+    assert [numbers(images) for _, images in batches] == [[0, 1], [2, 3], [4]]

@@ -21,7 +21,7 @@ def of(domain, values):
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("values", "expected"),
     [
         (np.uint8([0, 7, 255]), [0, 7, 255]),
         (np.uint16([0, 257, 65535, 32896]), [0, 1, 255, 128]),  # 65535 / 255 = 257
@@ -30,13 +30,13 @@ def of(domain, values):
         (np.float64([0.2]), [51]),
     ],
 )
-def test_other_types_are_scaled_to_8_bits(given, expected):
-    found = of(Domain(1), given)
-    assert found.dtype == np.uint8 and found.tolist() == expected
+def test_other_types_are_scaled_to_8_bits(values, expected):
+    converted = of(Domain(1), values)
+    assert converted.dtype == np.uint8 and converted.tolist() == expected
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("values", "message"),
     [
         (np.float32([0.0, 1.5]), "floating point goes from 0 to 1"),
         (np.float32([-0.1]), "floating point goes from 0 to 1"),
@@ -44,9 +44,9 @@ def test_other_types_are_scaled_to_8_bits(given, expected):
         (np.float32([np.nan]), "no finite numbers"),
     ],
 )
-def test_what_8_bits_cannot_stand_for(given, said):
-    with pytest.raises(UserError, match=said):
-        of(Domain(1), given)
+def test_what_8_bits_cannot_stand_for(values, message):
+    with pytest.raises(UserError, match=message):
+        of(Domain(1), values)
 
 
 def test_other_domains_hold_the_same_quantity_in_any_type_but_8_bits():
@@ -85,8 +85,8 @@ def test_pictures_to_look_at():
 )
 def test_values_in_the_range_come_back_from_the_graph(dtype, limits):
     kind = np.dtype(dtype).kind
-    low, high = (max(0, each) for each in limits) if kind == "u" else limits
-    low, high = (min(each, 255) for each in (low, high)) if dtype == "uint8" else (low, high)
+    low, high = (max(0, limit) for limit in limits) if kind == "u" else limits
+    low, high = (min(limit, 255) for limit in (low, high)) if dtype == "uint8" else (low, high)
     if low >= high:
         return
     values = np.linspace(low, high, 50)

@@ -28,13 +28,13 @@ def test_smoothed_resizing_is_that_of_pillow(session, interpolation, filter_):
     dual = small.dualgan(interpolation=interpolation, antialias=True)
     planes = [Image.fromarray(np.float32(IMAGE[..., c]) / 127.5 - 1.0) for c in range(3)]  # bytes it rounds twice
     expected = np.stack([np.asarray(plane.resize((32, 32), filter_)) for plane in planes], axis=-1)
-    found = session.run(tensors.prepare(tf.constant(IMAGE), dual))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    prepared = session.run(tensors.prepare(tf.constant(IMAGE), dual))
+    np.testing.assert_allclose(prepared, expected, atol=1e-5)
 
 
 def test_plain_bilinear_resizing_by_its_formula(session):
     """Half-pixel centres, no smoothing: what OpenCV's INTER_LINEAR does, which the published code uses."""
-    found = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan()))
+    prepared = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan()))
     y, x = ((np.arange(32) + 0.5) * side / 32 - 0.5 for side in IMAGE.shape[:2])
     top, left = (np.clip(np.floor(at).astype(int), 0, None) for at in (y, x))
     bottom, right = np.minimum(top + 1, 49), np.minimum(left + 1, 39)
@@ -42,7 +42,7 @@ def test_plain_bilinear_resizing_by_its_formula(session):
     image = IMAGE / 127.5 - 1.0
     upper = image[top][:, left] * (1 - along) + image[top][:, right] * along
     lower = image[bottom][:, left] * (1 - along) + image[bottom][:, right] * along
-    np.testing.assert_allclose(found, upper * (1 - down) + lower * down, atol=1e-5)
+    np.testing.assert_allclose(prepared, upper * (1 - down) + lower * down, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_plain_bilinear_resizing_by_its_formula(session):
 )
 def test_crop_and_flip_of_a_training_image(session, draw, top, left, mirrored):
     dual = small.dualgan(preprocess="crop", flip=True)
-    found = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual, tf.constant(draw, tf.float32))))
+    prepared = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual, tf.constant(draw, tf.float32))))
     expected = IMAGE[top : top + 32, left : left + 32]
-    np.testing.assert_array_equal(found, expected[:, ::-1] if mirrored else expected)
+    np.testing.assert_array_equal(prepared, expected[:, ::-1] if mirrored else expected)
 
 
 def test_outside_training_the_crop_is_in_the_middle(session):
-    found = session.run(
+    prepared = session.run(
         tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), small.dualgan(preprocess="crop", flip=True)))
     )
-    np.testing.assert_array_equal(found, IMAGE[9:41, 4:36])
+    np.testing.assert_array_equal(prepared, IMAGE[9:41, 4:36])
 
 
 def test_correlation_is_numpys_and_a_flat_image_has_none(session):
@@ -82,22 +82,22 @@ def test_the_margin_of_load_size_is_cropped_away(session):
     whole = small.dualgan(load_size=40)
     draw = tf.constant([0.0, 0.999, 0.9])
     resized = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan(image_size=40)))
-    found = session.run(tensors.prepare(tf.constant(IMAGE), whole, draw))
-    np.testing.assert_allclose(found, resized[:32, 8:], atol=1e-6)
+    prepared = session.run(tensors.prepare(tf.constant(IMAGE), whole, draw))
+    np.testing.assert_allclose(prepared, resized[:32, 8:], atol=1e-6)
 
 
 def test_scale_shortest_keeps_the_shape(session):
     dual = small.dualgan(preprocess="scale_shortest_and_crop", antialias=True)
     expected = np.asarray(Image.fromarray(IMAGE).resize((32, 40), Image.BILINEAR), int)[4:36]
-    found = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual)))
-    assert np.abs(found.astype(int) - expected).max() <= 1
+    prepared = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual)))
+    assert np.abs(prepared.astype(int) - expected).max() <= 1
 
 
 def test_a_thumbnail_is_means_over_equal_areas(session):
     six = tf.constant(np.arange(6.0).reshape(1, 1, 6, 1))  # each quarter is a pixel and a half wide
     expected = [(0 + 0.5) / 1.5, (0.5 + 2) / 1.5, (3 + 2) / 1.5, (2 + 5) / 1.5]
-    found = session.run(tensors.thumbnail(six))
-    np.testing.assert_allclose(found, np.broadcast_to(expected, [1, 4, 4]))
+    thumbnails = session.run(tensors.thumbnail(six))
+    np.testing.assert_allclose(thumbnails, np.broadcast_to(expected, [1, 4, 4]))
     eight = np.random.default_rng(0).uniform(-1, 1, [3, 8, 16, 1])
     expected = eight.reshape(3, 4, 2, 4, 4).mean(axis=(2, 4))
     np.testing.assert_allclose(session.run(tensors.thumbnail(tf.constant(eight))), expected, atol=1e-12)
