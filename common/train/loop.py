@@ -11,6 +11,7 @@ from common import tensorflow as tf
 from common.cluster import distribute
 from common.errors import NotFinite, UserError
 from common.evaluate.selection import Evaluations
+from common.evaluate.walk import EvaluationGraph
 from common.images import pipeline
 from common.run import Run
 from common.run.checkpoints import Checkpoints
@@ -28,7 +29,7 @@ class Graph(NamedTuple):
     begin: tf.Operation
     count: tf.Operation  # sets the counters to what they are there
     samples: samples.Samples
-    ways: list  # of walk.Way, to evaluate
+    evaluation_graphs: list[EvaluationGraph]  # of each direction; without evaluations none
     initialize: tf.Operation
     checkpoints: Checkpoints
 

@@ -86,8 +86,8 @@ def _train(dual, images, run, files, domains, total, group, stopped, taken_over)
     with group.session(session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, graph, run, group)
         evaluations = None
-        if group.is_chief and graph.ways:
-            evaluations = Evaluations(session, graph.ways, images.palettes(dual), run, done)
+        if group.is_chief and graph.evaluation_graphs:
+            evaluations = Evaluations(session, graph.evaluation_graphs, images.palettes(dual), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
 
@@ -163,7 +163,7 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     built = step.build(dual, A, B, index, images_in_epoch, matched, group)
     with built.averages.scope():
         strips = samples.Samples(dual, sample_loaders)
-        ways = walk.ways(dual, validation_loaders, dual.directions) if validation_loaders else []
+        evaluated = walk.evaluation_graphs(dual, validation_loaders, dual.directions) if validation_loaders else []
     initialize = tf.global_variables_initializer()
     checkpoints = Checkpoints(run.run_dir, run.keep, keep_every=run.keep_every, group=group)
     group.finish(tf.get_collection(distribute.PER_PROCESS))
@@ -171,7 +171,7 @@ def build(dual, loaders, sample_loaders, run, images_in_epoch, partners, validat
     count = tf.group(
         *(counter.assign(start // (run.batch_size * group.size), read_value=False) for counter in counters)
     )
-    graph = Graph(built, batch, start, begin, count, strips, ways, initialize, checkpoints)
+    graph = Graph(built, batch, start, begin, count, strips, evaluated, initialize, checkpoints)
     tf.get_default_graph().finalize()
     return graph
 
