@@ -12,7 +12,7 @@ import pstats
 
 from common.evaluate import evaluation, scores
 from common.run.folder import load_run
-from common.translate import Use
+from common.translate import Inference
 
 WORK = {  # functions, and what is counted as spent in them
     "run": "network, and images made ready for it",
@@ -32,22 +32,22 @@ def main():
     saved = load_run(asked.run_dir)
     before = saved.images
     images = dataclasses.replace(before, dataset=asked.dataset, data_root=asked.data_root, limit=asked.limit)
-    with evaluation.opened(asked.run_dir, saved.dual, images, Use()) as trained:
+    with evaluation.opened(asked.run_dir, saved.dual, images, Inference()) as trained:
         trained.restore("latest")
-        for way in trained.ways:
-            trained.session.run(way.begin)
-            trained.session.run(way.made)
+        for graph in trained.graphs:
+            trained.session.run(graph.begin)
+            trained.session.run(graph.images)
             profile = cProfile.Profile()
-            profile.runcall(scores.score, trained.session, way)
-            _say(way, pstats.Stats(profile))
+            profile.runcall(scores.score, trained.session, graph)
+            _say(graph, pstats.Stats(profile))
 
 
-def _say(way, stats):
+def _say(graph, stats):
     spent = dict.fromkeys(WORK.values(), 0.0)
     for (file, _, name), (_, _, _, seconds, _) in stats.stats.items():
         if name in WORK and file.endswith(FILES):
             spent[WORK[name]] += seconds
-    print(f"{way.name}: {len(way.source.paths)} images in {stats.total_tt:.1f} s")
+    print(f"{graph.name}: {len(graph.source.paths)} images in {stats.total_tt:.1f} s")
     for what, seconds in spent.items():
         print(f"  {seconds / stats.total_tt:6.1%}  {what}")
     print(f"  {sum(spent.values()) / stats.total_tt:6.1%}  in all")

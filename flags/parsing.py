@@ -19,7 +19,7 @@ from common.run.folder import has_begun, load_run
 from common.serve import Service
 from common.settings import FREE, setting
 from common.train import warm_start
-from common.translate import Use
+from common.translate import Inference
 from common.translate.jobs import Translation
 from common.weights import Source
 from flags import presets
@@ -29,7 +29,7 @@ PHASES = (
     *("train", "test", "evaluate", "translate", "compare", "plan", "check_data"),
     *("import_weights", "export", "serve"),
 )
-OF_USE = (Use, Evaluation, Translation)  # that only a trained run has a use for
+OF_USE = (Inference, Evaluation, Translation)  # that only a trained run has a use for
 OF_ONE_PHASE = {  # whose flags take the place of others of their names in it
     "import_weights": Source,
     "export": Export,

@@ -16,7 +16,7 @@ from common.run import Run, checkpoints
 from common.run.folder import has_begun, load_trained
 from common.serve import Service, serve
 from common.train import plan, train
-from common.translate import TiledTranslator, Translator, Use, video
+from common.translate import Inference, TiledTranslator, Translator, video
 from common.translate.jobs import Translation
 from common.translate.translator import translate
 from common.weights import Source, import_weights
@@ -166,7 +166,7 @@ def _refuse_cluster(asked):
 def translate_phase(dual, asked):
     """Translates files, and says what became of them; exits with code 1 if one failed."""
     values = asked.values
-    allowed = names_of(Command, Use, Translation) | INPUTS_OF_TRANSLATION | {"test_dropout"}
+    allowed = names_of(Command, Inference, Translation) | INPUTS_OF_TRANSLATION | {"test_dropout"}
     if useless := sorted(asked.given - allowed):
         raise UserError(f"--{useless[0]} is for --phase train: translating takes it from the run folder. Leave it out.")
     if values.n_samples > 1:
@@ -208,8 +208,15 @@ def _translate_video(asked, how, run_dir, direction):
         raise UserError(f"--{useless[0]} is for images, and --input {how.input} is a video. Leave it out.")
     target = video.target(how.input, how.output)
     with _translator(asked, how, run_dir, test_dropout=False) as translator:  # noise would flicker
-        limits = asked.values.batch_size, asked.values.limit
-        count = video.translate_video(translator, direction, how.input, target, how.size, *limits)
+        count = video.translate_video(
+            translator,
+            direction,
+            how.input,
+            target,
+            output_size=how.size,
+            batch_size=asked.values.batch_size,
+            limit=asked.values.limit,
+        )
     print(f"{count:,} frames written to {target}.")
 
 
@@ -219,9 +226,10 @@ def _translator(asked, how, run_dir, test_dropout=None):
     threads = values.threads if "threads" in asked.given else None
     test_dropout = values.test_dropout if "test_dropout" in asked.given else test_dropout
     if not (how and how.tile):
-        return Translator(run_dir, _use(asked), threads, test_dropout)
+        return Translator(run_dir, _use(asked), threads=threads, test_dropout=test_dropout)
     overlap = None if how.tile_overlap == "auto" else int(how.tile_overlap)
-    return TiledTranslator(run_dir, how.tile, overlap, _use(asked), threads, test_dropout)
+    inference = _use(asked)
+    return TiledTranslator(run_dir, how.tile, overlap, inference, threads=threads, test_dropout=test_dropout)
 
 
 def _direction(dual, asked):
@@ -279,7 +287,8 @@ def _one_phase(dual, asked, part, inputs):
 def test_phase(dual, asked):
     """Translates every validation image, and prints the scores."""
     parts = _parts_of_validation(dual, asked, names_of(Evaluation))
-    run, found = parts[2], test(*_tested(asked, parts))
+    tested, computing = _tested(asked, parts)
+    run, found = parts[2], test(*tested, **computing)
     written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
     print(f"Step {found['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
     if not found["images"]:
@@ -291,9 +300,9 @@ def test_phase(dual, asked):
 def evaluate_phase(dual, asked):
     """Prints the scores of checkpoints."""
     parts = _parts_of_validation(dual, asked, {"n_samples"}, names_of(Evaluation))
-    run_dir, dual, images, *rest = _tested(asked, parts)
+    (run_dir, dual, images, inference), computing = _tested(asked, parts)
     what = flag_settings.read(Evaluation, asked.values)
-    scored = evaluate(run_dir, dual, images, what, *rest)
+    scored = evaluate(run_dir, dual, images, what, inference, **computing)
     if not all(scored.values()):
         count = what.shard.partition("/")[2]
         print(f"Evaluated the part {what.shard}. When all are: --phase evaluate --run_dir {run_dir} --merge {count}")
@@ -316,17 +325,18 @@ def _parts_of_validation(dual, asked, useless, of_use=frozenset()):
 
 
 def _tested(asked, parts):
-    """run_dir, dual, images, Use, batch size and threads."""
+    """(run_dir, dual, images, Inference), and batch size and threads by name."""
     dual, images, run = parts
     batch_size = run.batch_size if "batch_size" in asked.given else 1
-    return run.run_dir, dual, images, _use(asked), batch_size, run.threads
+    return (run.run_dir, dual, images, _use(asked)), {"batch_size": batch_size, "threads": run.threads}
 
 
 def _use(asked):
     """How a trained run is to be used; a dual that is trained one way is used that way."""
     values = asked.values
     own = {} if values["direction"].default == "both" else {"direction": "both"}
-    return Use(**{field.name: own.get(field.name, values[field.name].value) for field in dataclasses.fields(Use)})
+    names = [field.name for field in dataclasses.fields(Inference)]
+    return Inference(**{name: own.get(name, values[name].value) for name in names})
 
 
 def _table(found):

@@ -1,14 +1,17 @@
-"""Duals so small that what they do can be worked out by hand, or run in a moment; and runs that were not trained."""
+"""Duals so small that their results can be worked out by hand, or run in a moment; and runs that were not trained."""
+
+from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from common import tensorflow as tf
-from common.dual import CyclicDual, Dual, losses
+from common.dual import Cycle, CyclicDual, Direction, Dual, losses
 from common.images import Images
 from common.images.folders import Files
-from common.images.pixels import EIGHT_BITS
+from common.images.pixels import EIGHT_BITS, Domain
 from common.run import Run
 from common.run.checkpoints import Checkpoints
 from common.run.folder import record_run
@@ -27,29 +30,29 @@ class Gain(CyclicDual):
     gan_loss: str = override(Dual, "gan_loss", "classic")
     rate: float = setting(0.5, "Learning rate.")
 
-    def generator(self, images, channels, key):
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return images * tf.get_variable(
             "gain",
             initializer=tf.constant(2.0, images.dtype),
             collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES],
         )
 
-    def critic(self, images, given):
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(images) * tf.get_variable(
             "gain",
             initializer=tf.constant(3.0, images.dtype),
             collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES],
         )
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle | None) -> dict[str, tuple[float | None, tf.Tensor]]:
         scores = direction.critic(direction.fake, direction.real)
         return {"adversarial": (1.0, losses.wasserstein.generator(scores))}
 
-    def critic_losses(self, direction):
+    def critic_losses(self, direction: Direction) -> dict[str, tuple[float | None, tf.Tensor]]:
         scores = (direction.critic(images, direction.real) for images in (direction.target, direction.fake))
         return {"adversarial": (1.0, losses.wasserstein.critic(*scores))}
 
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         return tf.train.GradientDescentOptimizer(self.rate)
 
 
@@ -60,10 +63,10 @@ class Pointwise(Gain):
     image_size: int = override(Dual, "image_size", 8)
 
     @property
-    def multiple(self):
+    def multiple(self) -> int:
         return 4
 
-    def generator(self, images, channels, key):
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         kept = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
         start = tf.ones_initializer()
         kernel = tf.get_variable("kernel", [1, 1, images.shape[-1], channels], initializer=start, collections=kept)
@@ -77,14 +80,23 @@ class SimultaneousGain(Gain):
     order: ClassVar[str] = "simultaneous"
 
 
-def dualgan(**fields):
-    """A DualGAN for images of 32 pixels that trains in a moment."""
+def dualgan(**fields: Any) -> DualGAN:
+    """Returns a DualGAN for images of 32 pixels that trains in a moment."""
     small = {"image_size": 32, "depth": 2, "ngf": 4, "ndf": 4, "norm_bottleneck": False}
     return DualGAN(**{**small, **fields})
 
 
-def untrained(run_dir, dual, A=EIGHT_BITS, B=EIGHT_BITS, images=None):
-    """A run folder as a training leaves it, with the first weights of generators; of A and of B the Domains."""
+def untrained(
+    run_dir: str | os.PathLike[str],
+    dual: Dual,
+    A: Domain = EIGHT_BITS,
+    B: Domain = EIGHT_BITS,
+    images: Images | None = None,
+) -> str:
+    """Writes a run folder as a training leaves it, with the first weights of the generators; returns its path.
+
+    `A` and `B`: the Domains of the images.
+    """
     run, images = Run(str(run_dir)), images or Images("none", data_root=str(run_dir))
     record_run(run, dual, images, Files([], []), {"A": A, "B": B})
     with tf.Graph().as_default(), tf.Session() as session:

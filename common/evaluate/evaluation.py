@@ -1,4 +1,4 @@
-"""Evaluation: what the checkpoints of a run score on the validation images."""
+"""Evaluation: the scores of the checkpoints of a run on the validation images."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import dataclasses
 import json
 import pathlib
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from common import atomic, report, settings
 from common import tensorflow as tf
+from common.dual import Dual
 from common.errors import UserError
 from common.evaluate import partial, scores, walk
-from common.images import shards
+from common.evaluate.partial import Partial
+from common.evaluate.scores import Means, Row, Scored
+from common.evaluate.walk import Array, EvaluationGraph, Shard, Walked
+from common.images import Images, shards
 from common.metrics.features import Features
 from common.metrics.metrics import OF_FEATURES
 from common.run.checkpoints import Checkpoints, selected, selected_one, step_of
 from common.run.folder import load_trained, refuse_contradictions
 from common.run.session import claim_threads, open_session
 from common.settings import FREE, setting
-from common.translate import Use
+from common.translate import Inference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,144 +52,189 @@ class Evaluation:
         resume=FREE,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         if self.merge and shards.parse(self.shard) != shards.WHOLE:
             raise UserError("--shard evaluates a part, and --merge puts parts together. Give one of them.")
-        for name in self._asked():
+        for name in self._names():
             if name not in scores.NAMES:
                 raise UserError(f"--metrics {name} is no metric: there are {', '.join(scores.NAMES)}.")
             if name in OF_FEATURES and not self.features:
                 raise UserError(f"--metrics {name} needs --features, the network that features are taken of.")
 
-    def shown(self, found):
-        """{direction: {metric: value}} of those that are asked for, and of inputs the same.
+    def shown(self, means: Mapping[str, Means]) -> dict[str, Means]:
+        """Returns {direction: {metric: value}} of the metrics that are asked for, and of inputs the same.
 
-        Raises UserError if one is there in no direction.
+        Raises UserError if one was measured in no direction.
         """
         if self.metrics == "all":
-            return found
-        there = dict.fromkeys(name for means in found.values() for name, value in means.items() if value is not None)
-        if missing := [name for name in self._asked() if name not in there]:
-            measured = ", ".join(name for name in there if name in scores.NAMES)
-            raise UserError(f"--metrics {missing[0]} is not measured on these images: there are {measured}.")
-        names = [prefix + name for name in self._asked() for prefix in ("", "input_")]
-        return {direction: {name: means[name] for name in names if name in means} for direction, means in found.items()}
+            return dict(means)
+        measured = dict.fromkeys(
+            name for values in means.values() for name, value in values.items() if value is not None
+        )
+        if missing := [name for name in self._names() if name not in measured]:
+            known = ", ".join(name for name in measured if name in scores.NAMES)
+            raise UserError(f"--metrics {missing[0]} is not measured on these images: there are {known}.")
+        names = [prefix + name for name in self._names() for prefix in ("", "input_")]
+        return {
+            direction: {name: values[name] for name in names if name in values} for direction, values in means.items()
+        }
 
-    def _asked(self):
+    def _names(self) -> list[str]:
         return [] if self.metrics == "all" else [name.strip() for name in self.metrics.split(",")]
 
 
 class Trained(NamedTuple):
-    """A run that is opened to be walked: restore a checkpoint, then score."""
+    """A run that is open for evaluation: restore a checkpoint, then score."""
 
     run_dir: str
-    dual: object
-    ways: list
+    dual: Dual
+    graphs: list[EvaluationGraph]
     session: tf.Session
     checkpoints: Checkpoints
-    palettes: dict  # by domain, of those that are label maps
+    palettes: dict[str, Array]  # by domain, of those that are label maps
 
-    def restore(self, which):
+    def restore(self, which: str) -> int:
         """Restores the one checkpoint that `which` (latest, best, or a step) names; returns its step."""
         return self.checkpoints.restore(self.session, selected_one(self.run_dir, which))
 
-    def score(self, way, features=None, keep=None):
+    def score(
+        self,
+        graph: EvaluationGraph,
+        features: Features | None = None,
+        *,
+        keep: Callable[[Walked], object] | None = None,
+    ) -> tuple[list[Row], Means]:
         """See scores.score."""
-        return scores.score(self.session, way, self.palettes.get(way.name[-1]), features, keep)
+        return scores.score(self.session, graph, self.palettes.get(graph.name[-1]), features, keep=keep)
 
 
 @contextlib.contextmanager
-def opened(run_dir, dual, images, how, batch_size=1, threads=None, shard=shards.WHOLE):
-    """A Trained, of the directions that `how`, a Use, asks for.
+def opened(
+    run_dir: str,
+    dual: Dual,
+    images: Images,
+    inference: Inference,
+    *,
+    batch_size: int = 1,
+    threads: int | None = None,
+    shard: Shard = shards.WHOLE,
+) -> Iterator[Trained]:
+    """Opens a run to evaluate the directions that `inference` asks for.
 
     Raises UserError if there is no run, it contradicts `dual`, or there are no validation images.
     """
     saved = load_trained(run_dir)
     refuse_contradictions(run_dir, dual)
     trained, run = saved.dual, saved.run
-    dual = how.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
-    found = images.validation_files(dual, saved.domains)
+    dual = inference.sized(dataclasses.replace(dual, channels_A=trained.channels_A, channels_B=trained.channels_B))
+    validation = images.validation_files(dual, saved.domains)
     threads = run.threads if threads is None else threads
     claim_threads(threads)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        loaders = dict(zip("AB", images.loaders(dual, found, saved.domains)))
-        names = [name for name in dual.directions if how.direction in ("both", name) and loaders[name[0]].paths]
+        loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
+        names = [name for name in dual.directions if inference.direction in ("both", name) and loaders[name[0]].paths]
         if not names:
             raise UserError(
-                f"The set {images.name} has no validation images for direction {how.direction}: its val/A, val/B"
+                f"The set {images.name} has no validation images for direction {inference.direction}: its val/A, val/B"
                 " (or testA, testB) are missing or empty."
             )
-        ways = walk.ways(dual, loaders, names, batch_size, how.n_samples, shard)
-        weights = how.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
+        graphs = walk.evaluation_graphs(
+            dual, loaders, names, batch_size=batch_size, n_samples=inference.n_samples, shard=shard
+        )
+        weights = inference.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
-        with open_session(threads, how.device, how.xla) as session:
-            yield Trained(run_dir, dual, ways, session, checkpoints, images.palettes(dual))
+        with open_session(threads, inference.device, inference.xla) as session:
+            yield Trained(run_dir, dual, graphs, session, checkpoints, images.palettes(dual))
 
 
-def evaluate(run_dir, dual, images, what=None, how=None, batch_size=1, threads=None):
-    """What the checkpoints that `how` names score: {step: {direction: {metric: value}}}.
+def evaluate(
+    run_dir: str,
+    dual: Dual,
+    images: Images,
+    evaluation: Evaluation | None = None,
+    inference: Inference | None = None,
+    *,
+    batch_size: int = 1,
+    threads: int | None = None,
+) -> dict[int, dict[str, Means]]:
+    """Returns the scores of the checkpoints that `inference` names: {step: {direction: {metric: value}}}.
 
-    Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below
-    `run_dir`; of a shard, what was found of it below evaluation/shards/, and returns nothing of it: {step: {}}.
-    Raises UserError as `opened` does, or if shards that are to be merged are not all there.
+    Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below `run_dir`. Of a
+    shard, writes its measurements below evaluation/shards/, and returns none of them: {step: {}}.
+    Raises UserError as `opened` does, or if shards that are to be merged are missing.
     """
-    what, how = what or Evaluation(), how or Use()
-    shard, found, rows = shards.parse(what.shard), {}, []
-    if what.merge:
-        scored = partial.merged(run_dir, [step_of(path) for path in selected(run_dir, how.checkpoint)], what.merge)
+    evaluation, inference = evaluation or Evaluation(), inference or Inference()
+    shard = shards.parse(evaluation.shard)
+    if evaluation.merge:
+        steps = [step_of(path) for path in selected(run_dir, inference.checkpoint)]
+        parts = partial.merged(run_dir, steps, evaluation.merge)
     else:
-        scored = _scored(run_dir, dual, images, what, how, batch_size, threads, shard)
-    for step, each in scored:
-        found.setdefault(step, {})
+        parts = _parts(run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=threads)
+    means: dict[int, dict[str, Means]] = {}
+    rows: list[Row] = []
+    for step, part in parts:
+        of_step = means.setdefault(step, {})
         if shard != shards.WHOLE:
-            partial.write(run_dir, step, each, shard)
+            partial.write(run_dir, step, part, shard)
             continue
-        found[step][each.direction] = means = scores.summary(each.scored, each.span, each.are_of_fid)
-        rows += [{"step": step, **row} for row in each.scored.rows]
-        _warn_of_few(each.scored, means)
-    if not found:
+        of_step[part.direction] = scores.summary(part.scored, part.span, part.are_of_fid)
+        rows += [{"step": step, **row} for row in part.scored.rows]
+        _warn_of_few(part.scored, of_step[part.direction])
+    if not means:
         raise UserError(f"None of the checkpoints of {run_dir} could be used. Say another --checkpoint.")
     if shard != shards.WHOLE:
-        return found
+        return means
     folder = pathlib.Path(run_dir, "evaluation")
     folder.mkdir(exist_ok=True)
     atomic.write_text(folder / "metrics.csv", scores.table(rows))
-    atomic.write_text(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    atomic.write_text(folder / "metrics.json", json.dumps(means, indent=2) + "\n")
     report.write(run_dir)
-    return {step: what.shown(each) for step, each in found.items()}
+    return {step: evaluation.shown(of_step) for step, of_step in means.items()}
 
 
-def _scored(run_dir, dual, images, what, how, batch_size, threads, shard):
+def _parts(
+    run_dir: str,
+    dual: Dual,
+    images: Images,
+    evaluation: Evaluation,
+    inference: Inference,
+    *,
+    batch_size: int,
+    threads: int | None,
+) -> Iterator[tuple[int, Partial]]:
     """Yields (step, Partial) of every checkpoint and direction."""
-    features = Features(what.features, what.features_ends) if what.features else None
+    features = Features(evaluation.features, evaluation.features_ends) if evaluation.features else None
+    are_of_fid = features.are_of_fid if features else None
+    shard = shards.parse(evaluation.shard)
     with (
         features or contextlib.nullcontext(),
-        opened(run_dir, dual, images, how, batch_size, threads, shard) as trained,
+        opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads, shard=shard) as trained,
     ):
-        for path in selected(run_dir, how.checkpoint):
-            step = _restored(trained, path, how.checkpoint)
-            for way in trained.ways if step is not None else []:
-                found = scores.collect(trained.session, way, trained.palettes.get(way.name[-1]), features)
-                counts = len(way.source.paths), len(way.target.paths)
-                inception = features and features.are_of_fid
-                yield step, partial.Partial(way.name, *counts, way.target.domain.span, inception, found)
+        for path in selected(run_dir, inference.checkpoint):
+            step = _restored(trained, path, inference.checkpoint)
+            if step is None:
+                continue
+            for graph in trained.graphs:
+                scored = scores.collect(trained.session, graph, trained.palettes.get(graph.name[-1]), features)
+                counts = len(graph.source.paths), len(graph.target.paths)
+                yield step, Partial(graph.name, *counts, graph.target.domain.span, are_of_fid, scored)
 
 
-def _restored(trained, path, asked):
-    """The step of a checkpoint, restored; None, saying why, if it is one of all and damaged or removed meanwhile."""
+def _restored(trained: Trained, path: str, which: str) -> int | None:
+    """Restores a checkpoint; returns its step, or None, saying why, if it is one of all and damaged or removed."""
     try:
         return trained.checkpoints.restore(trained.session, path)
     except UserError as error:
-        if asked != "all":
+        if which != "all":
             raise
         print(f"warning: {error} It is left out.", file=sys.stderr, flush=True)
         return None
 
 
-def _warn_of_few(scored, means):
+def _warn_of_few(scored: Scored, means: Means) -> None:
     count = min(len(scored.vectors), len(scored.expected))
     if "fid" in means and count < scores.FEW:
         print(

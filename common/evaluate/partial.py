@@ -1,22 +1,25 @@
-"""Partial evaluations: what shards of the validation images score, kept in files until all are there."""
+"""Partial evaluations: the scores of shards of the validation images, kept in files until all are available."""
 
 from __future__ import annotations
 
 import json
+import os
 import pathlib
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from common import atomic
 from common.errors import UserError
 from common.evaluate.scores import Scored, together
+from common.evaluate.walk import Shard
 
 LISTS = ("fakes", "reals", "vectors", "expected")
 
 
 class Partial(NamedTuple):
-    """What was found of one direction at one step, of all images or of a shard."""
+    """What was measured of one direction at one step, of all images or of a shard."""
 
     direction: str
     sources: int  # images of the source in all shards
@@ -26,25 +29,23 @@ class Partial(NamedTuple):
     scored: Scored
 
 
-def write(run_dir, step, found, shard):
+def write(run_dir: str | os.PathLike[str], step: int, part: Partial, shard: Shard) -> None:
     """Writes a Partial below `run_dir`: evaluation/shards/00012000-A2B-2-of-4.npz."""
-    path = _path(run_dir, step, found.direction, shard)
+    path = _path(run_dir, step, part.direction, shard)
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {**found._asdict(), "scored": None, "rows": found.scored.rows}
-    arrays = {name: np.array(getattr(found.scored, name)) for name in LISTS}
+    facts = {**part._asdict(), "scored": None, "rows": part.scored.rows}
+    arrays: dict[str, Any] = {name: np.array(getattr(part.scored, name)) for name in LISTS}
     with atomic.replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, facts=np.array(json.dumps(facts)), table=found.scored.table, **arrays)
+        np.savez(file, facts=np.array(json.dumps(facts)), table=part.scored.table, **arrays)
 
 
-def merged(run_dir, steps, count):
+def merged(run_dir: str | os.PathLike[str], steps: Iterable[int], count: int) -> Iterator[tuple[int, Partial]]:
     """Yields (step, Partial) of the shards of each of `steps` together, of every direction that was evaluated.
 
-    Raises UserError if one of the `count` shards is missing, does not read, or is of other images.
+    Raises UserError if one of the `count` shards is missing, cannot be read, or is of other images.
     """
     for step in steps:
-        names = {
-            path.name.split("-")[1] for path in _path(run_dir, step, "*", ("*", count)).parent.glob(f"{step:08d}-*.npz")
-        }
+        names = {path.name.split("-")[1] for path in _folder(run_dir).glob(f"{step:08d}-*.npz")}
         if not names:
             raise UserError(
                 f"No shard of step {step} is in {run_dir}/evaluation/shards. Evaluate them first, each with --shard:"
@@ -62,17 +63,22 @@ def merged(run_dir, steps, count):
             yield step, parts[0]._replace(scored=scored)
 
 
-def _path(run_dir, step, direction, shard):
+def _folder(run_dir: str | os.PathLike[str]) -> pathlib.Path:
+    return pathlib.Path(run_dir, "evaluation", "shards")
+
+
+def _path(run_dir: str | os.PathLike[str], step: int, direction: str, shard: Shard) -> pathlib.Path:
     number, count = shard
-    return pathlib.Path(run_dir, "evaluation", "shards", f"{step:08d}-{direction}-{number}-of-{count}.npz")
+    return _folder(run_dir) / f"{step:08d}-{direction}-{number}-of-{count}.npz"
 
 
-def _read(path):
+def _read(path: pathlib.Path) -> Partial:
+    """Reads what `write` wrote; raises UserError if it is missing or damaged."""
     try:
-        with np.load(path) as found:
-            facts = json.loads(str(found["facts"]))
-            lists = {name: list(found[name]) for name in LISTS}
-            scored = Scored(rows=facts.pop("rows"), table=found["table"], **lists)
+        with np.load(path) as arrays:
+            facts = json.loads(str(arrays["facts"]))
+            lists = {name: list(arrays[name]) for name in LISTS}
+            scored = Scored(rows=facts.pop("rows"), table=arrays["table"], **lists)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: evaluate that --shard first.") from None
     except (OSError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Selection: which step of a training is the best, by what the validation images score."""
+"""Selection: which step of a training is the best, by the scores of the validation images."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import csv
 import json
 import math
 import pathlib
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from common import atomic
+from common import tensorflow as tf
 from common.errors import UserError
 from common.evaluate import scores
+from common.evaluate.scores import Means
+from common.evaluate.walk import Array, EvaluationGraph, Walked
 from common.metrics.metrics import BETTER, OF_FEATURES, OF_LABELS
+from common.run import Run
 
 SELECTING = [name for name in BETTER if name not in OF_FEATURES]  # training has no network for the latter
 
@@ -25,63 +32,76 @@ class Selection:
     damaged.
     """
 
-    def __init__(self, run_dir, select_by, directions, done, labelled=()):
+    def __init__(
+        self, run_dir: str, select_by: str, directions: Sequence[str], done: int, labelled: Sequence[str] = ()
+    ) -> None:
         self._folder, self._names = pathlib.Path(run_dir), _names(select_by, directions, labelled)
         self._select_by, self._more = select_by, BETTER[select_by.rpartition("/")[2]]
         self._rows = {int(row["step"]): row for row in self._read() if int(row["step"]) <= done}
         if self._rows or self._path.exists():
             self._write()
 
-    def add(self, step, found):
-        """Remembers what was found at a step: {direction: {metric: value}}."""
-        row = {f"{name}/{metric}": value for name, means in found.items() for metric, value in means.items()}
+    def add(self, step: int, means: Mapping[str, Means]) -> None:
+        """Remembers the scores of a step: {direction: {metric: value}}."""
+        row = {f"{name}/{metric}": value for name, values in means.items() for metric, value in values.items()}
         if missing := [name for name in self._names if row.get(name) is None]:
-            had = ", ".join(name for name, value in row.items() if value is not None and _metric(name) in BETTER)
-            raise UserError(f"--select_by {self._select_by} is not measured on these images ({missing[0]}): {had} are.")
+            measured = ", ".join(name for name, value in row.items() if value is not None and _metric(name) in BETTER)
+            raise UserError(
+                f"--select_by {self._select_by} is not measured on these images ({missing[0]}): {measured} are."
+            )
         self._rows[step] = {"step": step, **row}
         self._write()
 
-    def has(self, step):
+    def has(self, step: int) -> bool:
         """Whether a step was evaluated."""
         return step in self._rows
 
     @property
-    def best(self):
+    def best(self) -> int | None:
         """The step of the best evaluation, the first of equals; None without any."""
         values = self._values
         if not values:
             return None
-        return (max if self._more else min)(values, key=lambda step: (values[step], -step if self._more else step))
+        best = max(values.values()) if self._more else min(values.values())
+        return min(step for step, value in values.items() if value == best)
 
     @property
-    def since_best(self):
-        """How many evaluations came after the best."""
-        return sum(step > self.best for step in self._values)
+    def since_best(self) -> int:
+        """How many evaluations came after the best; 0 without any."""
+        best = self.best
+        return 0 if best is None else sum(step > best for step in self._values)
 
-    def describe(self):
-        """What the best step scores, in words."""
-        return f"{self._select_by} {self._values[self.best]:.4g} at step {self.best:,}"
+    def describe(self) -> str:
+        """The score of the best step, in words; "" without any."""
+        best = self.best
+        return "" if best is None else f"{self._select_by} {self._values[best]:.4g} at step {best:,}"
 
     @property
-    def _path(self):
+    def _path(self) -> pathlib.Path:
         return self._folder / "evaluation.csv"
 
     @property
-    def _values(self):
+    def _values(self) -> dict[int, float]:
         """{step: value} of the rows that have one."""
-        found = {step: [row.get(name) for name in self._names] for step, row in self._rows.items()}
-        means = {step: sum(map(float, each)) / len(each) for step, each in found.items() if all(map(_given, each))}
+        means = {}
+        for step, row in self._rows.items():
+            values = [float(row[name]) for name in self._names if _has_value(row.get(name))]
+            if len(values) == len(self._names):
+                means[step] = sum(values) / len(values)
         return {step: mean for step, mean in means.items() if not math.isnan(mean)}
 
-    def _read(self):
-        """The rows of evaluation.csv, of which steps and what selects are numbers."""
+    def _read(self) -> list[dict[str, Any]]:
+        """Returns the rows of evaluation.csv, whose steps and deciding metrics are numbers."""
         if not self._path.exists():
             return []
         try:
             with open(self._path, newline="") as file:
                 rows = list(csv.DictReader(file))
             for row in rows:
-                int(row["step"]), *map(float, filter(_given, map(row.get, self._names)))  # raises if one is none
+                int(row["step"])  # raises if it is no number
+                for name in self._names:
+                    if _has_value(row.get(name)):
+                        float(row[name])
                 if None in row:
                     raise ValueError(f"the row of step {row['step']} has more values than there are columns")
         except (ValueError, KeyError, TypeError, csv.Error) as error:
@@ -91,18 +111,18 @@ class Selection:
             ) from error
         return rows
 
-    def _write(self):
+    def _write(self) -> None:
         columns = dict.fromkeys(name for row in self._rows.values() for name in row)
         with atomic.replacing(self._path) as partial, open(partial, "w", newline="") as file:
             writer = csv.DictWriter(file, columns or ["step"], lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._rows.values())
-        best = self._folder / "best.json"
-        if self.best is not None:
-            about = {"step": self.best, "metric": self._select_by, "value": self._values[self.best]}
-            atomic.write_text(best, json.dumps(about) + "\n")
+        best, path = self.best, self._folder / "best.json"
+        if best is not None:
+            facts = {"step": best, "metric": self._select_by, "value": self._values[best]}
+            atomic.write_text(path, json.dumps(facts) + "\n")
         else:
-            best.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 class _Stopped(Exception):
@@ -110,66 +130,78 @@ class _Stopped(Exception):
 
 
 class Evaluations:
-    """The evaluations of a training: what its validation images score, and whether that still improves."""
+    """The evaluations of a training: the scores of its validation images, and whether they still improve."""
 
-    def __init__(self, session, ways, palettes, run, done):
-        self._session, self._ways, self._palettes, self._patience = session, ways, palettes, run.patience
-        names, labelled = [way.name for way in ways], [way.name for way in ways if way.name[-1] in palettes]
-        self._selection = Selection(run.run_dir, run.select_by or _select_by(ways), names, done, labelled)
+    def __init__(
+        self,
+        session: tf.Session,
+        graphs: Sequence[EvaluationGraph],
+        palettes: Mapping[str, Array],
+        run: Run,
+        done: int,
+    ) -> None:
+        self._session, self._graphs, self._palettes, self._patience = session, graphs, palettes, run.patience
+        names = [graph.name for graph in graphs]
+        labelled = [name for name in names if name[-1] in palettes]
+        self._selection = Selection(run.run_dir, run.select_by or _select_by(graphs), names, done, labelled)
 
-    def at(self, number, stopped):
-        """Evaluates step `number`; if `stopped`, an event, is set before all images were seen, leaves it undone."""
+    def at(self, number: int, stopped: threading.Event) -> None:
+        """Evaluates step `number`; if `stopped` is set before all images are scored, leaves it undone."""
 
-        def go_on(walked):
+        def stop(walked: Walked) -> None:
             if stopped.is_set():
                 raise _Stopped
 
-        def score(way):
-            return scores.score(self._session, way, self._palettes.get(way.name[-1]), keep=go_on)[1]
+        def score(graph: EvaluationGraph) -> Means:
+            return scores.score(self._session, graph, self._palettes.get(graph.name[-1]), keep=stop)[1]
 
         try:
-            found = {way.name: score(way) for way in self._ways}
+            means = {graph.name: score(graph) for graph in self._graphs}
         except _Stopped:
             return
-        self._selection.add(number, found)
+        self._selection.add(number, means)
         print(f"Evaluated step {number:,}; the best: {self.best}.", flush=True)
 
-    def has(self, number):
+    def has(self, number: int) -> bool:
         """Whether step `number` was evaluated."""
         return self._selection.has(number)
 
-    def is_best(self, number):
+    def is_best(self, number: int) -> bool:
         """Whether step `number` is the best so far."""
         return self._selection.best == number
 
     @property
-    def best(self):
-        """What the best step scores, in words; "" before the first evaluation."""
-        return self._selection.describe() if self._selection.best is not None else ""
+    def best(self) -> str:
+        """The score of the best step, in words; "" before the first evaluation."""
+        return self._selection.describe()
 
     @property
-    def ended(self):
+    def ended(self) -> str:
         """Why the training ends, as nothing improves any more; "" if it does not."""
-        if not self._patience or self._selection.best is None or self._selection.since_best < self._patience:
+        if not self._patience or self._selection.since_best < self._patience:
             return ""
         return f"Nothing has improved for {self._selection.since_best} evaluations (--patience {self._patience})."
 
 
-def _select_by(ways):
-    paired = all({path.stem for path in way.source.paths} & {path.stem for path in way.target.paths} for way in ways)
+def _select_by(graphs: Sequence[EvaluationGraph]) -> str:
+    """Returns the metric that selects by default: psnr where every direction has pairs, else swd."""
+    paired = all(
+        {path.stem for path in graph.source.paths} & {path.stem for path in graph.target.paths} for graph in graphs
+    )
     return "psnr" if paired else "swd"
 
 
-def _given(value):
+def _has_value(value: object) -> bool:
+    """Whether a cell of evaluation.csv has a value."""
     return value not in (None, "")
 
 
-def _metric(name):
+def _metric(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _names(select_by, directions, labelled):
-    """The columns that decide: one, or that metric of every direction."""
+def _names(select_by: str, directions: Sequence[str], labelled: Sequence[str]) -> list[str]:
+    """Returns the columns that decide: one, or that metric of every direction."""
     direction, _, metric = select_by.rpartition("/")
     if metric not in SELECTING or (direction and direction not in directions):
         raise UserError(

@@ -1,75 +1,92 @@
-"""Testing: every validation image through a trained run, there and back, with what it scores."""
+"""Testing: every validation image through a trained run, there and back, with its scores."""
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from common import atomic, report
+from common.dual import Dual
 from common.errors import UserError
 from common.evaluate import evaluation, scores, walk
-from common.images import files
-from common.translate import Use
+from common.evaluate.scores import Means, Row
+from common.evaluate.walk import EvaluationGraph, Walked
+from common.images import Images, files
+from common.translate import Inference
+
+Metrics: TypeAlias = dict[str, Any]  # the content of metrics.json: step, images, and the Means of each direction
 
 
-def test(run_dir, dual, images, how=None, batch_size=1, threads=None):
+def test(
+    run_dir: str,
+    dual: Dual,
+    images: Images,
+    inference: Inference | None = None,
+    *,
+    batch_size: int = 1,
+    threads: int | None = None,
+) -> Metrics:
     """Translates every validation image of `images` with a checkpoint of a run.
 
-    Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, and test/A and test/B as they
-    went in, in the size of the model or that of `how`, a Use, each image as its stem and .png, or .tif where
+    Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, and the inputs to test/A and test/B,
+    in the size of the model or that of `inference`, each image as its stem and .png, or .tif where
     that does not hold it; and metrics.csv (an image a row) and metrics.json (means), with those of the input as
-    it is where images of A and B share their stem. Returns what metrics.json says. Raises UserError if there
+    it is where images of A and B share their stem. Returns the content of metrics.json. Raises UserError if there
     is nothing to test.
     """
-    how = how or Use()
-    with evaluation.opened(run_dir, dual, images, how, batch_size, threads) as trained:
-        for way in trained.ways:
-            _refuse_equal_stems(way.source.paths)
-        if how.n_samples > 1 and not trained.dual.noisy:
+    inference = inference or Inference()
+    with evaluation.opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads) as trained:
+        for graph in trained.graphs:
+            _refuse_equal_stems(graph.source.paths)
+        if inference.n_samples > 1 and not trained.dual.noisy:
             raise UserError(
-                f"--n_samples {how.n_samples} would be equal to each other: this run draws no noise when it is used"
-                f" (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"
+                f"--n_samples {inference.n_samples} would be equal to each other: this run draws no noise when it is"
+                f" used (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"
                 f" {trained.dual.dropout_rate:g})."
             )
-        step = trained.restore(how.checkpoint)
-        _remove_earlier(run_dir, trained.ways)
-        rows, found = [], {"step": step}
-        for way in trained.ways:
-            its_rows, found[way.name] = trained.score(way, keep=lambda walked, way=way: _write(run_dir, way, walked))
-            rows += its_rows
-    return _report(run_dir, rows, found)
+        step = trained.restore(inference.checkpoint)
+        _remove_earlier(run_dir, trained.graphs)
+        rows: list[Row] = []
+        means: dict[str, Means] = {}
+        for graph in trained.graphs:
+            of_direction, means[graph.name] = trained.score(graph, keep=functools.partial(_write, run_dir, graph))
+            rows += of_direction
+    return _report(run_dir, step, rows, means)
 
 
-def _write(run_dir, way, walked):
-    for folder, image in walked.made.items():
-        path = pathlib.Path(run_dir, "test", folder, f"{walked.path.stem}{files.suffix_for(way.domain(folder))}")
+def _write(run_dir: str, graph: EvaluationGraph, walked: Walked) -> None:
+    for folder, image in walked.images.items():
+        path = pathlib.Path(run_dir, "test", folder, f"{walked.path.stem}{files.suffix_for(graph.domain(folder))}")
         files.write(path, image)
 
 
-def _report(run_dir, rows, found):
-    """Writes metrics.csv and metrics.json; returns the latter."""
-    paired = sum(each["images"] for each in found.values() if isinstance(each, dict))
-    found, folder = {"step": found.pop("step"), "images": paired, **found}, pathlib.Path(run_dir, "test")
+def _report(run_dir: str, step: int, rows: Sequence[Row], means: Mapping[str, Means]) -> Metrics:
+    """Writes metrics.csv and metrics.json; returns the content of the latter."""
+    paired = sum(values["images"] or 0 for values in means.values())
+    content, folder = {"step": step, "images": paired, **means}, pathlib.Path(run_dir, "test")
     atomic.write_text(folder / "metrics.csv", scores.table(rows))
-    atomic.write_text(folder / "metrics.json", json.dumps(found, indent=2) + "\n")
+    atomic.write_text(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
     report.write(run_dir)
-    return found
+    return content
 
 
-def _remove_earlier(run_dir, ways):
-    """Removes what an earlier test wrote of the same directions, and its scores."""
+def _remove_earlier(run_dir: str, graphs: Iterable[EvaluationGraph]) -> None:
+    """Removes the images and the scores that an earlier test wrote of the same directions."""
     folder = pathlib.Path(run_dir, "test")
-    for way in ways:
-        of_samples = (path.name for path in folder.glob(f"{way.name}_*"))
-        for written in (way.name, way.name[0], walk.BACK[way.name], *of_samples):
+    for graph in graphs:
+        of_samples = (path.name for path in folder.glob(f"{graph.name}_*"))
+        for written in (graph.name, graph.name[0], walk.BACK[graph.name], *of_samples):
             shutil.rmtree(folder / written, ignore_errors=True)
     for name in ("metrics.csv", "metrics.json"):
         (folder / name).unlink(missing_ok=True)
 
 
-def _refuse_equal_stems(paths):
-    first = {}
+def _refuse_equal_stems(paths: Iterable[pathlib.Path]) -> None:
+    first: dict[str, pathlib.Path] = {}
     for path in paths:
         if (other := first.setdefault(path.stem, path)) is not path:
             raise UserError(f"{path} and {other} would both be written as one, {path.stem}. Rename one of them.")

@@ -2,106 +2,133 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
+import numpy.typing as npt
 import tqdm
 
 from common import tensorflow as tf
+from common.dual import Dual
 from common.images import pipeline, pixels, shards, tensors
+from common.images.pipeline import Loader
 from common.images.pixels import Domain
 from common.translate import inference
+
+Array: TypeAlias = npt.NDArray[Any]  # an image [H, W, C], or several
+Shard: TypeAlias = tuple[int, int]  # (number, count); see shards
 
 BACK = {"A2B": "A2B2A", "B2A": "B2A2B"}
 
 
 class Native(NamedTuple):
-    """An image as files of a domain have it, and what that is in the size of the model, as another domain has it."""
+    """An image as files of a domain have it, and the same in the size of the model, as another domain has it."""
 
-    image: tf.Tensor  # placeholder
+    image: tf.Tensor  # placeholder [H, W, C]
     prepared: tf.Tensor
 
 
-class Way(NamedTuple):
-    """A direction to be walked: its images, and what is made of them, as tensors of pixels."""
+class EvaluationGraph(NamedTuple):
+    """The graph that evaluates a direction: its images and their translations, as tensors of pixels."""
 
     name: str
-    source: pipeline.Loader
-    target: pipeline.Loader  # of the other domain
-    shard: tuple  # which part of the images of each is walked; see shards
+    source: Loader
+    target: Loader  # of the other domain
+    shard: Shard  # which part of the images of each is walked
     batch_size: int
     begin: tf.Operation
-    number: tf.Tensor
-    made: dict  # images [N, H, W, C] by the name of the folder they go to: A (as it is), A2B, A2B_2 and so on, A2B2A
+    number: tf.Tensor  # int64 [N], positions among the files of the source
+    images: dict[str, tf.Tensor]  # [N, H, W, C] by the folder they go to: A (the input), A2B, A2B_2 and so on, A2B2A
     as_target: Native  # of images of the target
     as_source: Native  # of images of the source, as the target has them
 
-    def domain(self, folder):
-        """The Domain of the images of one of `made`."""
+    def domain(self, folder: str) -> Domain:
+        """Returns the Domain of the images of a folder."""
         return self.target.domain if folder.split("_")[0] == self.name else self.source.domain
 
 
 class Walked(NamedTuple):
-    """One image that was walked: arrays [H, W, C] in the size of the model."""
+    """One validation image and its translations: arrays [H, W, C] in the size of the model."""
 
-    path: object
-    made: dict  # by folder, as in Way
-    target: np.ndarray | None  # the image of the same stem, if there is one
-    untouched: np.ndarray | None  # the input in the pixels of the target, if it can be had
-
-
-def ways(dual, loaders, names, batch_size=1, n_samples=1, shard=shards.WHOLE):
-    """A Way for each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
-    return [_way(dual, name, loaders, batch_size, n_samples, shard) for name in names]
+    path: pathlib.Path
+    images: dict[str, Array]  # by folder, as in EvaluationGraph
+    target: Array | None  # the image of the same stem, if there is one
+    untouched: Array | None  # the input in the pixels of the target, if its channels allow that
 
 
-def walk(session, way):
-    """Yields a Walked for every image of a Way, in the order of the files."""
-    session.run(way.begin)
-    targets = {path.stem: path for path in way.target.paths}
-    count = len(shards.of(way.source.paths, way.shard))
-    with tqdm.tqdm(total=count, desc=way.name, unit="image", disable=None, leave=False) as bar:
-        for _ in range(-(-count // way.batch_size)):
-            with pipeline.naming_failures([way.source]):
-                numbers, made = session.run([way.number, way.made])
+def evaluation_graphs(
+    dual: Dual,
+    loaders: Mapping[str, Loader],
+    names: Sequence[str],
+    *,
+    batch_size: int = 1,
+    n_samples: int = 1,
+    shard: Shard = shards.WHOLE,
+) -> list[EvaluationGraph]:
+    """Makes the graph of each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
+    return [
+        _evaluation_graph(dual, name, loaders, batch_size=batch_size, n_samples=n_samples, shard=shard)
+        for name in names
+    ]
+
+
+def walk(session: tf.Session, graph: EvaluationGraph) -> Iterator[Walked]:
+    """Yields a Walked for every image of the source, in the order of the files."""
+    session.run(graph.begin)
+    targets = {path.stem: path for path in graph.target.paths}
+    count = len(shards.of(graph.source.paths, graph.shard))
+    with tqdm.tqdm(total=count, desc=graph.name, unit="image", disable=None, leave=False) as bar:
+        for _ in range(-(-count // graph.batch_size)):
+            with pipeline.naming_failures([graph.source]):
+                numbers, batches = session.run([graph.number, graph.images])
             for i, number in enumerate(numbers):
-                path, one = way.source.paths[number], {name: each[i] for name, each in made.items()}
-                yield _walked(session, way, path, targets.get(path.stem), one)
+                path, images = graph.source.paths[number], {folder: batch[i] for folder, batch in batches.items()}
+                yield _walked(session, graph, path, targets.get(path.stem), images)
                 bar.update()
 
 
-def targets(session, way):
-    """Yields every image of a Way's target domain, [H, W, C] in the size of the model, in the order of the files."""
-    for path in shards.of(way.target.paths, way.shard):
-        yield _prepared(session, way.as_target, way.target, path)
+def targets(session: tf.Session, graph: EvaluationGraph) -> Iterator[Array]:
+    """Yields every image of the target domain, [H, W, C] in the size of the model, in the order of the files."""
+    for path in shards.of(graph.target.paths, graph.shard):
+        yield _prepared(session, graph.as_target, graph.target, path)
 
 
-def _way(dual, name, loaders, batch_size, n_samples, shard):
+def _evaluation_graph(
+    dual: Dual, name: str, loaders: Mapping[str, Loader], *, batch_size: int, n_samples: int, shard: Shard
+) -> EvaluationGraph:
     source, target = loaders[name[0]], loaders[name[-1]]
     (number, real), begin = pipeline.all_images(source, dual, batch_size, shard=shard)
     direction, cycle = inference.connect(dual, name, real, number)
-    made = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(direction.fake, target.domain)}
+    images = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(direction.fake, target.domain)}
     if cycle is not None:
-        made[BACK[name]] = tensors.to_pixels(cycle.reconstructed, source.domain)
+        images[BACK[name]] = tensors.to_pixels(cycle.reconstructed, source.domain)
     for sample in range(1, n_samples):
         another, _ = inference.connect(dual, name, real, number, sample)
-        made[f"{name}_{sample + 1}"] = tensors.to_pixels(another.fake, target.domain)
-    natives = (_native(dual, loader.domain, target.domain) for loader in (target, source))
-    return Way(name, source, target, shard, batch_size, begin, number, made, *natives)
+        images[f"{name}_{sample + 1}"] = tensors.to_pixels(another.fake, target.domain)
+    as_target, as_source = (_native(dual, loader.domain, target.domain) for loader in (target, source))
+    return EvaluationGraph(name, source, target, shard, batch_size, begin, number, images, as_target, as_source)
 
 
-def _native(dual, domain: Domain, target: Domain):
+def _native(dual: Dual, domain: Domain, target: Domain) -> Native:
     image = tf.placeholder(domain.dtype, [None, None, domain.channels])
     return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain), target, clip=False))
 
 
-def _walked(session, way, path, target_path, made):
+def _walked(
+    session: tf.Session,
+    graph: EvaluationGraph,
+    path: pathlib.Path,
+    target_path: pathlib.Path | None,
+    images: dict[str, Array],
+) -> Walked:
     if target_path is None:
-        return Walked(path, made, None, None)
-    target = _prepared(session, way.as_target, way.target, target_path)
-    untouched = _prepared(session, way.as_source, way.source, path)
-    return Walked(path, made, target, pixels.with_channels(untouched, target.shape[-1]))
+        return Walked(path, images, None, None)
+    target = _prepared(session, graph.as_target, graph.target, target_path)
+    untouched = _prepared(session, graph.as_source, graph.source, path)
+    return Walked(path, images, target, pixels.with_channels(untouched, target.shape[-1]))
 
 
-def _prepared(session, native, loader, path):
+def _prepared(session: tf.Session, native: Native, loader: Loader, path: pathlib.Path) -> Array:
+    """Reads an image, [H, W, C] in the size of the model."""
     return session.run(native.prepared, {native.image: loader.read(path)})

@@ -26,7 +26,7 @@ from common.export.signatures import FLOAT
 from common.run.checkpoints import selected_one
 from common.run.folder import load_trained
 from common.settings import FREE, setting
-from common.translate import Translator, Use
+from common.translate import Inference, Translator
 
 FORMATS = {"savedmodel": savedmodel, "frozen": frozen_graph, "tflite": tflite, "onnx": onnx_graph, "npz": arrays}
 NOISELESS = ("tflite", "onnx", "npz")  # that cannot draw
@@ -78,9 +78,9 @@ def export(run_dir, how, images, use=None, threads=0, test_dropout=False):
 
     Every file is opened again and compared with the run on `images`, an Images, or on --input. Weights of 16 or 8
     bits that are too far from it are removed. Raises UserError if others are, or if `how.output` is there already;
-    nothing is left of it then. `use` is a Use: weights and checkpoint. `test_dropout`: whether noise stays.
+    nothing is left of it then. `use` is an Inference: weights and checkpoint. `test_dropout`: whether noise stays.
     """
-    form, use = FORMATS[how.format], dataclasses.replace(use or Use(), scale_to="keep", direction=how.direction)
+    form, use = FORMATS[how.format], dataclasses.replace(use or Inference(), scale_to="keep", direction=how.direction)
     saved = load_trained(run_dir)
     dual, domains = saved.dual, saved.domains
     selected_one(run_dir, use.checkpoint)  # which says so if there is none
@@ -92,7 +92,7 @@ def export(run_dir, how, images, use=None, threads=0, test_dropout=False):
     with _new_folder(pathlib.Path(how.output)) as folder:
         with opened(run_dir, use, directions, form.kinds, test_dropout, threads) as model:
             form.write(model, folder)
-        with Translator(run_dir, use, threads, test_dropout) as translator:
+        with Translator(run_dir, use, threads=threads, test_dropout=test_dropout) as translator:
             wanted = comparison.Wanted(translator)
             apart = [comparison.compare(each, wanted, seen[each.direction[0]]) for each in form.ported(model, folder)]
         kept, removed = sorted_out(apart, folder)

@@ -43,7 +43,7 @@ def graph_of(dual, domains, directions, kinds):
 
 @contextlib.contextmanager
 def opened(run_dir, use, directions, kinds, test_dropout, threads=0):
-    """The Model of a trained run, within it; `use` is a Use: its weights and its checkpoint."""
+    """The Model of a trained run, within it; `use` is an Inference: its weights and its checkpoint."""
     saved = load_trained(run_dir)
     dual, domains = dataclasses.replace(saved.dual, test_dropout=test_dropout), saved.domains
     with tf.Graph().as_default():

@@ -28,7 +28,7 @@ class Graph(NamedTuple):
     begin: tf.Operation
     set_counters: tf.Operation  # to what they are there
     samples: Samples
-    ways: list[walk.Way]  # directions to evaluate
+    evaluation_graphs: list[walk.EvaluationGraph]  # of each direction; without evaluations none
     initialize: tf.Operation
     checkpoints: Checkpoints
 
@@ -60,7 +60,7 @@ def build(
     training_step = step.build(dual, **inputs, images_in_epoch=data.images_in_epoch, group=group)
     with training_step.averages.scope():
         samples = Samples(dual, sample_loaders)
-        ways = walk.ways(dual, validation_loaders, dual.directions) if validation_loaders else []
+        evaluated = walk.evaluation_graphs(dual, validation_loaders, dual.directions) if validation_loaders else []
     initialize = tf.global_variables_initializer()
     checkpoints = Checkpoints(run.run_dir, run.keep, keep_every=run.keep_every, group=group)
     group.finish(tf.get_collection(distribute.PER_PROCESS))
@@ -68,7 +68,7 @@ def build(
     batches = start // (run.batch_size * group.size)
     set_counters = tf.group(*(counter.assign(batches, read_value=False) for counter in counters))
     tf.get_default_graph().finalize()
-    return Graph(training_step, batch, start, begin, set_counters, samples, ways, initialize, checkpoints)
+    return Graph(training_step, batch, start, begin, set_counters, samples, evaluated, initialize, checkpoints)
 
 
 def _input(name: str, default: tf.Tensor) -> tf.Tensor:

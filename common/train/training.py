@@ -104,8 +104,8 @@ def _train(
     with group.session(session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, built, run, group)
         evaluations = None
-        if group.is_chief and built.ways:
-            evaluations = Evaluations(session, built.ways, images.palettes(dual), run, done)
+        if group.is_chief and built.evaluation_graphs:
+            evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
             training = Training(session, built, data, dual, images, run, group, evaluations, taken_over)

@@ -1,14 +1,14 @@
 """A trained run on images.
 
 translator  Translator: arrays of any size in, arrays out
-inference   Use: which weights, direction and size; a trained dual as a graph
+inference   Inference: which weights, direction and size; a trained dual as a graph
 tiles       TiledTranslator: images too large for memory
 jobs        which files are translated, and where to
 video       videos, frame by frame
 """
 
-from common.translate.inference import Use
+from common.translate.inference import Inference
 from common.translate.tiles import TiledTranslator
 from common.translate.translator import Translator
 
-__all__ = ["TiledTranslator", "Translator", "Use"]
+__all__ = ["Inference", "TiledTranslator", "Translator"]

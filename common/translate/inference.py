@@ -1,11 +1,15 @@
-"""Using a trained dual: one direction, on images of its own source alone."""
+"""Inference with a trained dual: one direction, on images of its own source alone."""
+
+from __future__ import annotations
 
 import dataclasses
 import re
 import sys
+from collections.abc import Iterable
 
 from common import settings
 from common import tensorflow as tf
+from common.dual import Cycle, Direction, Dual
 from common.errors import UserError
 from common.ops import averages, precision, randomness
 from common.run import Run
@@ -16,7 +20,7 @@ SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 
 
 @dataclasses.dataclass(frozen=True)
-class Use:
+class Inference:
     """How a trained run is used."""
 
     direction: str = setting("both", "The directions to walk.", ("both", "A2B", "B2A"), resume=FREE)
@@ -45,7 +49,7 @@ class Use:
         resume=FREE,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         refuse_device(self.device)
         if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
@@ -53,8 +57,8 @@ class Use:
         if self.scale_to not in ("auto", "keep", "model") and not re.fullmatch(SIZE, self.scale_to):
             raise UserError(f"--scale_to {self.scale_to} is no size: it is keep, model, 512, or HEIGHTxWIDTH.")
 
-    def sized(self, dual):
-        """`dual` for images of the size to translate at; raises UserError if its networks do not take it."""
+    def sized(self, dual: Dual) -> Dual:
+        """Returns `dual` for images of the size to translate at; raises UserError if its networks do not take it."""
         if self.scale_to in ("auto", "model"):
             return dual
         if not self.scale_to.isdecimal():
@@ -72,28 +76,28 @@ class Use:
             _warn_of_size(dual, size)
         return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)
 
-    def scale(self, dual):
-        """(height, width) that an image of any size is resized to before it is translated; None: it is not."""
-        asked = {"auto": "keep" if dual.any_size else "model"}.get(self.scale_to, self.scale_to)
-        if asked == "keep":
+    def scale(self, dual: Dual) -> tuple[int, int] | None:
+        """Returns the (height, width) that images are resized to before they are translated; None: their own."""
+        size = {"auto": "keep" if dual.any_size else "model"}.get(self.scale_to, self.scale_to)
+        if size == "keep":
             _warn_of_size(dual, "their own size")
             return None
-        found = (dual.image_size, dual.image_size)
-        if asked != "model":
-            height, _, width = asked.partition("x")
-            found = int(height), int(width or height)
-        if found != (dual.image_size, dual.image_size):
-            _warn_of_size(dual, asked)
-        return found
+        sides = (dual.image_size, dual.image_size)
+        if size != "model":
+            height, _, width = size.partition("x")
+            sides = int(height), int(width or height)
+        if sides != (dual.image_size, dual.image_size):
+            _warn_of_size(dual, size)
+        return sides
 
-    def restored(self, dual, variables):
-        """{name in a checkpoint: variable} of the weights that are asked for."""
+    def restored(self, dual: Dual, variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
+        """Returns {name in a checkpoint: variable} of the weights that are asked for."""
         if dual.ema_decay and self.weights == "average":
             return averages.in_checkpoint(variables)
         return {variable.op.name: variable for variable in variables}
 
 
-def _warn_of_size(dual, size):
+def _warn_of_size(dual: Dual, size: int | str) -> None:
     if not dual.any_size:
         print(
             f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
@@ -103,11 +107,13 @@ def _warn_of_size(dual, size):
         )
 
 
-def connect(dual, name, images, index, sample=0):
-    """(direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
+def connect(
+    dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, sample: int = 0
+) -> tuple[Direction, Cycle | None]:
+    """Returns (direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
 
-    `index`, int64 [N], numbers the images, and `sample` the translations of each; they key the
-    noise, if `--test_dropout` asks for any.
+    `index`, int64 [N], numbers the images, and `sample` the translations of each. They key the noise, if
+    `--test_dropout` asks for any.
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
@@ -115,18 +121,19 @@ def connect(dual, name, images, index, sample=0):
     unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 
-    def key(called):
-        return _key(called, index, sample)
+    def key(draws: str) -> tf.Tensor:
+        return _key(draws, index, sample)
 
     pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
 
-def translated(dual, name, images, index):
-    """The fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
+def translated(dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Returns the fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
     key = _key(f"{name}/fake", index) if dual.test_dropout else None
     return dual.in_use().network(name, "generator")(precision.of_images(dual.precision, images), key)
 
 
-def _key(called, index, sample=0):
-    return randomness.key(f"use/{sample}/{called}" if sample else f"use/{called}", 0, index)
+def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:
+    """Returns the key [N, 2] of the draws called `draws`, for images that `index` numbers; see randomness."""
+    return randomness.key(f"use/{sample}/{draws}" if sample else f"use/{draws}", 0, index)

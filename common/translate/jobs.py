@@ -7,6 +7,7 @@ import glob
 import itertools
 import pathlib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from imageio.config.extensions import known_extensions
@@ -14,7 +15,7 @@ from imageio.config.extensions import known_extensions
 from common import settings
 from common.errors import UserError
 from common.images import files, folders, shards
-from common.images.pixels import EIGHT_BITS
+from common.images.pixels import EIGHT_BITS, Domain
 from common.settings import FREE, setting
 
 FORMATS = ("keep", *dict.fromkeys(suffix[1:] for suffix in files.SUFFIXES))
@@ -60,13 +61,14 @@ class Translation:
     skip_existing: bool = setting(False, "Whether files that are there already are left as they are.", resume=FREE)
     shard: str = shards.shard_setting()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         if self.output_size not in ("original", "model") and not re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.output_size):
             raise UserError(f"--output_size {self.output_size} is none of: original, model, HEIGHTxWIDTH like 480x640.")
         if self.quality > 100:
             raise UserError(f"--quality {self.quality} is too much: it goes from 1 to 100.")
-        if self.size not in ("original", "model") and self.size[0] * self.size[1] > files.MAX_PIXELS:
+        size = self.size
+        if not isinstance(size, str) and size[0] * size[1] > files.MAX_PIXELS:
             raise UserError(
                 f"--output_size {self.output_size} is more than {files.MAX_PIXELS:,} pixels. Say a smaller one."
             )
@@ -81,13 +83,15 @@ class Translation:
         shards.parse(self.shard)
 
     @property
-    def size(self):
+    def size(self) -> str | tuple[int, int]:
         """`output_size` as a Translator takes it: "original", "model", or (height, width)."""
-        named = self.output_size in ("original", "model")
-        return self.output_size if named else tuple(map(int, self.output_size.split("x")))
+        if self.output_size in ("original", "model"):
+            return self.output_size
+        height, width = self.output_size.split("x")
+        return int(height), int(width)
 
-    def jobs(self, limit=0, domain=EIGHT_BITS):
-        """The files to translate to images of a Domain, each a Job.
+    def jobs(self, limit: int = 0, domain: Domain = EIGHT_BITS) -> list[Job]:
+        """Returns a Job for each of the files to translate to images of a Domain; at most `limit`, 0: all.
 
         Raises UserError if there are none, two would write one file, or the format that is asked for does
         not hold such images.
@@ -97,16 +101,18 @@ class Translation:
                 raise UserError(f"Translate what, and where to? Say --{name}.")
         paths, root = self._inputs()
         self._refuse_output(domain)
-        targets = [self._target(path, root, domain) for path in paths]
-        jobs = [Job(number, *ends, self._changes(*ends)) for number, ends in enumerate(zip(paths, targets))]
-        if self.skip_existing:  # what an earlier run wrote among its inputs
+        jobs = []
+        for number, source in enumerate(paths):
+            target = self._target(source, root, domain)
+            jobs.append(Job(number, source, target, self._changes(source, target)))
+        if self.skip_existing:  # leave out what an earlier run wrote among its inputs
             targets = {job.target.resolve() for job in jobs}
             jobs = [job for job in jobs if job.source.resolve() not in targets or job.source == job.target]
         _refuse_collisions(jobs)
         return shards.of(jobs[: limit or None], shards.parse(self.shard))
 
-    def _inputs(self):
-        """(the files, frame2 before frame10; the folder that their places are kept below)."""
+    def _inputs(self) -> tuple[list[pathlib.Path], pathlib.Path]:
+        """Returns (the files, frame2 before frame10; the folder that their places are kept below)."""
         path, output = pathlib.Path(self.input), pathlib.Path(self.output)
         if path.is_dir():
             if self.recursive and output.resolve().is_relative_to(path.resolve()):
@@ -114,49 +120,50 @@ class Translation:
                     f"--output {output} lies in --input {path}, and --recursive would translate what is written there."
                     " Give another folder."
                 )
-            found, root = folders.images_in(path, self.recursive), path
+            paths, root = folders.images_in(path, self.recursive), path
         elif path.is_file():
-            found, root = [path], path.parent
+            paths, root = [path], path.parent
         else:
-            found = list(map(pathlib.Path, glob.glob(self.input, recursive=True)))
+            matches = map(pathlib.Path, glob.glob(self.input, recursive=True))
             below = output.resolve()  # what is written there is no input
-            found = [each for each in found if each.is_file() and not each.resolve().is_relative_to(below)]
+            paths = [match for match in matches if match.is_file() and not match.resolve().is_relative_to(below)]
             root = _fixed_part(path)
-        if not found:
+        if not paths:
             raise UserError(
                 f"No images in --input {self.input}: it is no file, no folder with images ({' '.join(files.SUFFIXES)};"
                 " --recursive looks below), and no pattern that fits any file."
             )
-        return sorted(found, key=natural), root
+        return sorted(paths, key=natural), root
 
-    def _refuse_output(self, domain):
-        """Raises UserError if `output` cannot be what it would have to be."""
+    def _refuse_output(self, domain: Domain) -> None:
+        """Raises UserError if `output` cannot be the file or the folder that the settings need."""
         if pathlib.Path(self.output).is_file() and not pathlib.Path(self.input).is_file():
             raise UserError(f"--output {self.output} is a file, and several images need a folder.")
         suffix = pathlib.Path(self.output).suffix.lower()
         if suffix in known_extensions and suffix not in files.SUFFIXES and not pathlib.Path(self.output).is_dir():
-            written = " ".join(files.SUFFIXES)
+            formats = " ".join(files.SUFFIXES)
             raise UserError(
-                f"--output {self.output} is of a format that is not written. Say a folder, or one of {written}."
+                f"--output {self.output} is of a format that is not written. Say a folder, or one of {formats}."
             )
         if self._to_a_file() and (self.suffix or self.format != "keep"):
             raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
-        asked = pathlib.Path(self.output).suffix if self._to_a_file() else f".{self.format}"
-        if asked != ".keep" and not files.holds(asked.lower(), domain.dtype, domain.channels):
+        written = pathlib.Path(self.output).suffix if self._to_a_file() else f".{self.format}"
+        if written != ".keep" and not files.holds(written.lower(), domain.dtype, domain.channels):
             raise UserError(
-                f"{asked} does not hold what is made, {domain.dtype} of {domain.channels} channels. Say"
+                f"{written} does not hold what is made, {domain.dtype} of {domain.channels} channels. Say"
                 f" {files.suffix_for(domain)}."
             )
 
-    def _changes(self, source, target):
+    def _changes(self, source: pathlib.Path, target: pathlib.Path) -> bool:
+        """Whether the format changes though nobody asked for that."""
         return self.format == "keep" and not self._to_a_file() and source.suffix.lower() != target.suffix.lower()
 
-    def _to_a_file(self):
+    def _to_a_file(self) -> bool:
         """Whether one file is translated to another, and not into a folder."""
         output = pathlib.Path(self.output)
         return pathlib.Path(self.input).is_file() and output.suffix.lower() in files.SUFFIXES and not output.is_dir()
 
-    def _target(self, path, root, domain):
+    def _target(self, path: pathlib.Path, root: pathlib.Path, domain: Domain) -> pathlib.Path:
         output = pathlib.Path(self.output)
         if self._to_a_file():
             return output
@@ -165,8 +172,8 @@ class Translation:
         return output / path.relative_to(root).with_name(f"{path.stem}{self.suffix}{suffix}")
 
 
-def natural(path):
-    """A sort key by which frame2 comes before frame10: digits are numbers, ties are broken by the text."""
+def natural(path: str | pathlib.Path) -> tuple[str, str]:
+    """Returns a sort key by which frame2 comes before frame10: digits are numbers, ties are broken by the text."""
     text = str(path)
     return re.sub("0*([0-9]+)", lambda digits: f"{len(digits[1]):04}{digits[1]}", text), text
 
@@ -174,14 +181,16 @@ def natural(path):
 class Job(NamedTuple):
     """One file to translate."""
 
-    number: int  # among all files, whatever the shard: noise goes by it
+    number: int  # among all files, whatever the shard; keys the noise
     source: pathlib.Path
     target: pathlib.Path
     changed: bool = False  # whether the format is another, and nobody asked for that
 
 
-def _refuse_collisions(jobs):
-    first, sources = {}, {job.source.resolve() for job in jobs}
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Raises UserError if two jobs write one file, or one writes the source of another."""
+    first: dict[pathlib.Path, Job] = {}
+    sources = {job.source.resolve() for job in jobs}
     for job in jobs:
         target = job.target.resolve()
         if (other := first.setdefault(target, job)) is not job:
@@ -196,7 +205,7 @@ def _refuse_collisions(jobs):
             )
 
 
-def _fixed_part(pattern):
-    """The folder above the first part of a path that is a pattern."""
+def _fixed_part(pattern: pathlib.Path) -> pathlib.Path:
+    """Returns the folder above the first part of a path that is a pattern."""
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
     return pathlib.Path(*fixed)

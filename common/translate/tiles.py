@@ -5,20 +5,27 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
+from common.dual import Dual
 from common.errors import UserError
 from common.images import tensors
+from common.images.pixels import Domain
 from common.ops import convolution, layers
 from common.ops.receptive_field import receptive_field
-from common.translate.translator import Translator
+from common.translate.inference import Inference
+from common.translate.translator import Array, OutputSize, Translator
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Window: TypeAlias = tuple[slice, slice]  # rows and columns of a tile
 
 WHOLE = 1024 * 1024  # pixels up to which statistics are those of the image itself
 ROWS = 64  # of an image that are rounded at once
-BLEND = 16  # pixels in which a tile goes over into the next
+BLEND = 16  # pixels in which a tile blends into the next
 
 
 class TiledTranslator(Translator):
@@ -30,68 +37,81 @@ class TiledTranslator(Translator):
     UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.
     """
 
-    def __init__(self, run_dir, tile, overlap=None, how=None, threads=None, test_dropout=None):
-        self._tile, self._overlap, self._said = tile, overlap, False
-        super().__init__(run_dir, how, threads, test_dropout)
+    def __init__(
+        self,
+        run_dir: str,
+        tile: int,
+        overlap: int | None = None,
+        inference: Inference | None = None,
+        *,
+        threads: int | None = None,
+        test_dropout: bool | None = None,
+    ) -> None:
+        self._tile, self._overlap, self._copies_announced = tile, overlap, False
+        super().__init__(run_dir, inference, threads=threads, test_dropout=test_dropout)
 
-    def _connect(self, name, how):
-        dual = self.dual
-        if dual.noisy:
+    def _build(self, inference: Inference) -> None:
+        if self.dual.noisy:
             raise UserError(
                 "--tile needs a run without noise, as a tile would not draw what the whole image draws: say"
                 " --notest_dropout."
             )
-        if how.scale_to not in ("auto", "keep"):
-            raise UserError(f"--tile takes images in their own size: leave out --scale_to {how.scale_to}.")
-        return _connect(dual, name, self._tile, self._overlap, self.source(name), self.target(name))
+        if inference.scale_to not in ("auto", "keep"):
+            raise UserError(f"--tile takes images in their own size: leave out --scale_to {inference.scale_to}.")
+        self._tile_graphs = {
+            name: _tile_graph(
+                self.dual, name, self.source(name), self.target(name), tile=self._tile, overlap=self._overlap
+            )
+            for name in self._directions
+        }
 
-    def __call__(self, direction, images, output_size="original", first=0):
-        """As Translator has it, but for `output_size`, which has to be that of the image."""
+    def _translate_batch(self, direction: str, images: Array, output_size: OutputSize, first: int) -> Array:
+        """As in Translator, except that `output_size` has to be that of the image."""
         if output_size not in ("original", "model"):
             raise UserError(f"--tile writes images in their own size: leave out --output_size {output_size}.")
-        if isinstance(images, (list, tuple)) or np.ndim(images) != 4:
-            return super().__call__(direction, images, output_size, first)
+        if np.ndim(images) != 4:
+            self._as_source(direction, images)  # raises UserError
         return np.stack([self._in_pixels(direction, image) for image in images])
 
-    def _in_pixels(self, direction, image):
-        made, way = self.in_floats(direction, image), self._ways[direction]
-        found = np.empty(made.shape, self.target(direction).dtype)
-        for top in range(0, len(made), ROWS):  # the whole once more in floats would not fit
+    def _in_pixels(self, direction: str, image: Array) -> Array:
+        """Translates one image [H, W, C]: as the target's Domain has it."""
+        values, graph = self.in_floats(direction, image), self._tile_graphs[direction]
+        output = np.empty(values.shape, self.target(direction).dtype)
+        for top in range(0, len(values), ROWS):  # the whole once more in floats would not fit
             rows = slice(top, top + ROWS)
-            found[rows] = self._session.run(way.pixels, {way.floats: made[rows]})
-        return found
+            output[rows] = self._session.run(graph.pixels, {graph.floats: values[rows]})
+        return output
 
-    def in_floats(self, direction, image):
-        """One image [H, W, C] translated: float32 in [-1, 1]."""
-        (image,), way = self._brought(direction, image[None]), self._ways[direction]
+    def in_floats(self, direction: str, image: Array) -> Floats:
+        """Translates one image [H, W, C]: float32 in [-1, 1]."""
+        (image,), graph = self._as_source(direction, image[None]), self._tile_graphs[direction]
         height, width = image.shape[:2]
-        (padded,) = self._session.run(way.padded, {way.images: image[None]})
-        measured = self._session.run(way.measured, {way.images: self._to_measure(padded)[None]})
-        fed = dict(zip(way.given, measured))
-        total = shares = None
-        for window in windows(padded.shape[:2], self._tile, way.overlap, self.dual.multiple):
+        (padded,) = self._session.run(graph.padded, {graph.images: image[None]})
+        statistics = self._session.run(graph.statistics, {graph.images: self._to_measure(padded)[None]})
+        fed = dict(zip(graph.placeholders, statistics))
+        sides = padded.shape[:2]
+        total = np.zeros([*sides, self.target(direction).channels], np.float32)
+        shares = np.zeros([*sides, 1], np.float32)
+        for window in windows(sides, self._tile, graph.overlap, self.dual.multiple):
             rows, columns = window
-            (made,) = self._session.run(way.made, {way.images: padded[None, rows, columns], **fed})
-            if total is None:
-                total = np.zeros([*padded.shape[:2], made.shape[-1]], np.float32)
-                shares = np.zeros([*padded.shape[:2], 1], np.float32)
-            share = _share(window, padded.shape[:2], way.overlap)
-            total[rows, columns] += share * made
+            (tile,) = self._session.run(graph.tile, {graph.images: padded[None, rows, columns], **fed})
+            share = _share(window, sides, graph.overlap)
+            total[rows, columns] += share * tile
             shares[rows, columns] += share
         total /= shares
         top, left = (padded.shape[0] - height) // 2, (padded.shape[1] - width) // 2
         return total[top : top + height, left : left + width]
 
-    def _to_measure(self, image):
-        """The image that statistics are taken of: itself, or a copy of at most WHOLE pixels, means of blocks."""
+    def _to_measure(self, image: Array) -> Array:
+        """Returns the image to take statistics of: itself, or a copy of at most WHOLE pixels, means of blocks."""
         sides, multiple = image.shape[:2], self.dual.multiple
         if math.prod(sides) <= WHOLE:
             return image
         shrink = math.ceil(math.sqrt(math.prod(sides) / WHOLE))
         shrinks = [min(shrink, side // self.dual.smallest) for side in sides]
-        height, width = (side // each // multiple * multiple for side, each in zip(sides, shrinks))
-        if not self._said:
-            self._said = True
+        height, width = (side // factor // multiple * multiple for side, factor in zip(sides, shrinks))
+        if not self._copies_announced:
+            self._copies_announced = True
             print(
                 f"Norms take their statistics from smaller copies: the images have more than {WHOLE:,} pixels.",
                 file=sys.stderr,
@@ -102,43 +122,61 @@ class TiledTranslator(Translator):
         return (means if image.dtype.kind == "f" else np.rint(means)).astype(image.dtype)
 
 
-class _Way(NamedTuple):
+class TileGraph(NamedTuple):
+    """The graph of one direction, for tiles and for the statistics of the whole image."""
+
     images: tf.Tensor  # placeholder, [1, H, W, C] of the source
     padded: tf.Tensor  # the same, with sides that the networks take
-    measured: list  # the statistics of its norms, in order
-    given: list  # placeholders for them
-    made: tf.Tensor  # float32, with the statistics that are given
+    statistics: list[tf.Tensor]  # of the norms on `images`, in order
+    placeholders: list[tf.Tensor]  # for the statistics of the whole image
+    tile: tf.Tensor  # float32 [1, H, W, C]: `images` translated with the statistics in `placeholders`
     floats: tf.Tensor  # placeholder, rows of an image in [-1, 1]
     pixels: tf.Tensor  # those rows as the target has them
     overlap: int  # pixels on each side of a tile
 
 
-def _connect(dual, name, tile, overlap, source, target):
+def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: int, overlap: int | None) -> TileGraph:
+    """Makes the graph of one direction; raises UserError if its tiles would be too small."""
     images = tf.placeholder(source.dtype, [1, None, None, source.channels])
-    x, measured, given = tensors.from_pixels(images, source), [], []
+    x = tensors.from_pixels(images, source)
+    statistics: list[tf.Tensor] = []
+    placeholders: list[tf.Tensor] = []
 
-    def measure(*statistics):
-        measured.extend(statistics)
-        return statistics
+    def measure(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        statistics.extend([mean, variance])
+        return mean, variance
 
-    def give(*statistics):
-        placeholders = [tf.placeholder(each.dtype, each.shape) for each in statistics]
-        given.extend(placeholders)
-        return placeholders
+    def replace(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        whole = tf.placeholder(mean.dtype, mean.shape), tf.placeholder(variance.dtype, variance.shape)
+        placeholders.extend(whole)
+        return whole
 
     generator = dual.in_use().network(name, "generator")
     with layers.statistics(measure):
         generator(x, None)
-    with layers.statistics(give):
-        made = generator(x, None)
+    with layers.statistics(replace):
+        translated = generator(x, None)
     with convolution.plain():
-        sees = receptive_field(generator(x, None), x)
-    if sees >= tile:
+        field = receptive_field(generator(x, None), x)
+    overlap = _overlap(dual, tile, overlap, field)
+    padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
+    floats = tf.placeholder(tf.float32, [None, None, target.channels])
+    pixels = tensors.to_pixels(floats, target)
+    return TileGraph(images, padded, statistics, placeholders, translated, floats, pixels, overlap)
+
+
+def _overlap(dual: Dual, tile: int, overlap: int | None, field: float) -> int:
+    """Returns the pixels on each side by which tiles overlap: `overlap` or, if it is None, half of the receptive field.
+
+    `field`: pixels along a side that one pixel of the generators sees. Warns if the overlap is less than half of it.
+    Raises UserError if a tile is too small for its receptive field or its overlaps.
+    """
+    if field >= tile:
         raise UserError(
-            f"--tile {tile} is less than the {sees:g} pixels that one pixel of these generators sees (U-Nets see the"
+            f"--tile {tile} is less than the {field:g} pixels that one pixel of these generators sees (U-Nets see the"
             " whole image). Use a larger tile, or a ResNet, or leave out --tile."
         )
-    radius = int(sees) // 2 + 1
+    radius = int(field) // 2 + 1
     own = radius + BLEND if overlap is None else overlap
     own = -(-own // dual.multiple) * dual.multiple
     if own < radius:
@@ -152,30 +190,30 @@ def _connect(dual, name, tile, overlap, source, target):
         raise UserError(
             f"--tile {tile} leaves nothing between overlaps of {own} pixels on each side. Use a larger tile."
         )
-    padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
-    floats = tf.placeholder(tf.float32, [None, None, target.channels])
-    return _Way(images, padded, measured, given, made, floats, tensors.to_pixels(floats, target), own)
+    return own
 
 
-def windows(size, tile, overlap, multiple):
-    """(rows, columns), slices of tiles that cover an image of `size` and overlap by `overlap` pixels on each side.
+def windows(size: tuple[int, ...], tile: int, overlap: int, multiple: int) -> list[Window]:
+    """Returns (rows, columns), slices of tiles that cover an image of `size`.
 
-    All begin at a multiple of `multiple`, so that the maps of a network fall into place.
+    They overlap by `overlap` pixels on each side. All begin at a multiple of `multiple`, so that the maps of a network
+    fall into place.
     """
     core = max(multiple, (tile - 2 * overlap) // multiple * multiple)
-    sides = [
+    rows, columns = (
         [slice(max(0, at - overlap), min(side, at + core + overlap)) for at in range(0, side, core)] for side in size
-    ]
-    return list(itertools.product(*sides))
+    )
+    return list(itertools.product(rows, columns))
 
 
-def _share(window, size, overlap):
-    """How much a tile counts at each of its pixels: nothing at its border, all of it in its middle."""
+def _share(window: Window, size: tuple[int, ...], overlap: int) -> Floats:
+    """Returns how much a tile counts at each of its pixels, [H, W, 1]: nothing at its border, fully in its middle."""
     rows, columns = (_ramp(part, side, overlap) for part, side in zip(window, size))
     return (rows[:, None] * columns[None, :])[..., None]
 
 
-def _ramp(part, side, overlap):
+def _ramp(part: slice, side: int, overlap: int) -> Floats:
+    """Returns the same along one side of an image of `side` pixels."""
     wrong = max(0, overlap - BLEND)  # pixels that miss what lies outside the tile
     at = np.arange(part.start, part.stop)
     before = at - part.start if part.start > 0 else np.full(at.shape, overlap)

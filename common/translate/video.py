@@ -1,5 +1,7 @@
 """Videos: translated frame by frame, with their rate, size and sound."""
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import contextlib
@@ -10,13 +12,18 @@ import pathlib
 import re
 import subprocess
 import tempfile
-from typing import NamedTuple
+from collections.abc import Generator, Iterator, Sequence
+from typing import IO, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 import tqdm
 
 from common import atomic
 from common.errors import UserError
+from common.images.pixels import Domain
+
+Frames: TypeAlias = npt.NDArray[np.uint8]  # [N, H, W, C]
 
 AHEAD = 2  # batches decoded before they are needed, and batches that may wait to be encoded
 QUALITY = 17
@@ -27,8 +34,8 @@ class Format(NamedTuple):
     """How a video is written, as ffmpeg's options."""
 
     muxer: str
-    video: tuple
-    sound: tuple  # None: as it is in the source
+    video: tuple[str, ...]
+    sound: tuple[str, ...] | None  # None: as it is in the source
 
 
 H264 = ("-c:v", "libx264")
@@ -47,8 +54,18 @@ READ = ("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "
 SUFFIXES = (*WRITTEN, ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")  # that are read
 
 
-def target(source, output):
-    """The video that `output` names, or that of the source's name in the folder `output`, as .mp4 if need be."""
+class FrameTranslator(Protocol):
+    """What a Translator has that videos need."""
+
+    def target(self, direction: str) -> Domain:
+        """The Domain of the images that a direction makes."""
+
+    def __call__(self, direction: str, images: Frames, output_size: str | tuple[int, int], first: int) -> Frames:
+        """Translates frames [N, H, W, C], of which the first has the number `first`."""
+
+
+def target(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the video that `output` names, or that of the source's name in the folder `output`, .mp4 if need be."""
     source, output = pathlib.Path(source), pathlib.Path(output)
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         return output
@@ -56,69 +73,83 @@ def target(source, output):
 
 
 def translate_video(
-    translator, direction, source, target, output_size="original", batch_size=1, limit=0, quality=QUALITY
-):
+    translator: FrameTranslator,
+    direction: str,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    output_size: str | tuple[int, int] = "original",
+    batch_size: int = 1,
+    limit: int = 0,
+    quality: int = QUALITY,
+) -> int:
     """Translates every frame of the video `source`, in order, to the video `target`; returns how many.
 
     Rate and sound are kept, and frames are turned upright; where the rate of the source varies, frames
     are repeated as ffmpeg does, so that the sound stays with them. Frame i has number i for the
     translator. `output_size` is what the translator takes; `limit` ends picture and sound after so
-    many frames; `quality` is the constant rate factor, 0 (the best) to 51. The target is there
-    whole, or as it was. Raises UserError if either cannot be read or written.
+    many frames, 0: none; `quality` is the constant rate factor, 0 (the best) to 51. The target is written
+    whole, or stays as it was. Raises UserError if either cannot be read or written.
     """
     source, target = pathlib.Path(source), pathlib.Path(target)
     _refuse(target, quality, translator.target(direction))
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{target} is the video to translate, and would be written over. Give another --output.")
-    about = _look(source)
-    frames = _ahead(_decode(source, about, batch_size, limit))
-    made = _translated(translator, direction, frames, output_size, min(about.frames, limit or about.frames))
+    info = _probe(source)
+    frames = _ahead(_decode(source, info, batch_size, limit))
+    total = min(info.frames, limit or info.frames)
+    translated = _translated(translator, direction, frames, output_size, total)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(made), atomic.replacing(target) as beside:
-        return _encode(made, beside, target, about.rate, quality, about, _sound(source, target, about, limit))
+    with contextlib.closing(translated), atomic.replacing(target) as partial:
+        return _encode(translated, partial, target, info, sound=_sound(source, target, info, limit), quality=quality)
 
 
-class _About(NamedTuple):
+class _Info(NamedTuple):
+    """What a video file says of its pictures."""
+
     width: int  # upright
     height: int
     rate: fractions.Fraction  # frames a second
     aspect: str  # of a pixel, width:height; 0:0 if unknown
-    frames: int  # in the file: where the rate varies, more or fewer come out
+    frames: int  # in the file: where the rate varies, more or fewer are decoded
 
 
-def _look(path):
-    """What is in a video; raises UserError if it is none, or ends before it should."""
+def _probe(path: pathlib.Path) -> _Info:
+    """Returns what is in a video; raises UserError if it is none, or ends before it should."""
     unreadable = f"{path} does not read as a video", "Replace or remove it."
     every = ["-xerror", "-progress", "pipe:1", *_pictures(path), "-c", "copy", "-f", "null", "-"]
     one = [*_pictures(path), "-frames:v", "1", "-pix_fmt", "gray", "-f", "yuv4mpegpipe", "-"]
-    with _ffmpeg(every, *unreadable, fatal="ended prematurely", stdout=subprocess.PIPE) as process:
-        counts = re.findall(rb"frame= *(\d+)", process.stdout.read())
-    with _ffmpeg(one, *unreadable, stdout=subprocess.PIPE) as process:
-        picture = process.stdout.read()
+    with _ffmpeg(every, *unreadable, fatal="ended prematurely") as pipe:
+        counts = re.findall(rb"frame= *(\d+)", pipe.read())
+    with _ffmpeg(one, *unreadable) as pipe:
+        picture = pipe.read()
     header = re.match(rb"YUV4MPEG2 W(\d+) H(\d+) F(\d+):(\d+) .*?A(\d+:\d+).*\nFRAME", picture)
     if not header:
         raise UserError(f"{path} has no frames. Replace or remove it.")
-    width, height, *rate = map(int, header.groups()[:4])
-    return _About(width, height, fractions.Fraction(*rate), header[5].decode(), int(counts[-1]))
+    width, height, frames, seconds = map(int, header.groups()[:4])
+    return _Info(width, height, fractions.Fraction(frames, seconds), header[5].decode(), int(counts[-1]))
 
 
-def _decode(path, about, batch_size, limit):
-    """The frames of a video, uint8 [N, H, W, 3], N at most `batch_size`."""
-    output = ["-r", str(about.rate), "-sws_flags", SCALING, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
+def _decode(path: pathlib.Path, info: _Info, batch_size: int, limit: int) -> Generator[Frames, None, None]:
+    """Yields the frames of a video, uint8 [N, H, W, 3], N at most `batch_size`."""
+    output = ["-r", str(info.rate), "-sws_flags", SCALING, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     limited = ["-frames:v", str(limit)] if limit else []
-    size = about.height * about.width * 3
-    with _ffmpeg(
-        [*_pictures(path), *limited, *output],
-        f"{path} does not read to its end",
-        "Replace or remove it.",
-        stdout=subprocess.PIPE,
-    ) as process:
-        while len(read := process.stdout.read(batch_size * size)) >= size:
-            whole = read[: len(read) // size * size]  # less only if ffmpeg failed
-            yield np.frombuffer(whole, np.uint8).reshape(-1, about.height, about.width, 3)
+    size = info.height * info.width * 3
+    options = [*_pictures(path), *limited, *output]
+    with _ffmpeg(options, f"{path} does not read to its end", "Replace or remove it.") as pipe:
+        while len(content := pipe.read(batch_size * size)) >= size:
+            whole = content[: len(content) // size * size]  # less only if ffmpeg failed
+            yield np.frombuffer(whole, np.uint8).reshape(-1, info.height, info.width, 3)
 
 
-def _translated(translator, direction, batches, output_size, total):
+def _translated(
+    translator: FrameTranslator,
+    direction: str,
+    batches: Generator[Frames, None, None],
+    output_size: str | tuple[int, int],
+    total: int,
+) -> Generator[Frames, None, None]:
+    """Yields the translations of batches of frames, of which there are `total`, and shows how far it is."""
     first = 0
     with (
         contextlib.closing(batches),
@@ -130,93 +161,107 @@ def _translated(translator, direction, batches, output_size, total):
             bar.update(len(batch))
 
 
-def _ahead(items):
-    """`items`, a generator, made in a thread that is at most AHEAD before."""
-    with contextlib.closing(items), concurrent.futures.ThreadPoolExecutor(1) as thread:
-        pending = collections.deque(thread.submit(next, items, None) for _ in range(AHEAD))
-        while (item := pending.popleft().result()) is not None:
-            pending.append(thread.submit(next, items, None))
-            yield item
+def _ahead(batches: Generator[Frames, None, None]) -> Generator[Frames, None, None]:
+    """Yields `batches`, made in a thread that is at most AHEAD before."""
+    with contextlib.closing(batches), concurrent.futures.ThreadPoolExecutor(1) as thread:
+        pending = collections.deque(thread.submit(next, batches, None) for _ in range(AHEAD))
+        while (batch := pending.popleft().result()) is not None:
+            pending.append(thread.submit(next, batches, None))
+            yield batch
 
 
-def _encode(batches, path, target, rate, quality, about=None, sound=()):
+def _encode(
+    batches: Iterator[Frames],
+    path: pathlib.Path,
+    target: pathlib.Path,
+    info: _Info,
+    *,
+    sound: Sequence[str],
+    quality: int,
+) -> int:
     """Writes uint8 [N, H, W, 1 or 3] to `path`, a video as `target` names it; returns how many frames.
 
-    `about` says the shape of pixels, which is kept where the size is; `sound` are options.
+    `info`: of the source, whose rate is kept, and whose shape of pixels where the size is; `sound`: ffmpeg's options.
     """
     head = next(batches, None)
     if head is None:
         raise UserError(f"There are no frames to write to {target}.")
-    shape, count, waiting = head.shape[1:], 0, collections.deque()
-    options = [*_raw(shape, rate), *sound, *_coded(target, shape, quality, about), f"file:{os.path.abspath(path)}"]
+    shape, count = head.shape[1:], 0
+    encoding = _encoding(target, shape, quality, info)
+    options = [*_raw(shape, info.rate), *sound, *encoding, f"file:{os.path.abspath(path)}"]
+    waiting: collections.deque[concurrent.futures.Future[int]] = collections.deque()
     with (
         concurrent.futures.ThreadPoolExecutor(1) as thread,
-        _ffmpeg(options, f"{target} cannot be written as a video", stdin=subprocess.PIPE) as process,
+        _ffmpeg(options, f"{target} cannot be written as a video", feeds=True) as pipe,
     ):
         for batch in itertools.chain([head], batches):
-            waiting.append(thread.submit(process.stdin.write, batch.tobytes()))
+            waiting.append(thread.submit(pipe.write, batch.tobytes()))
             count += len(batch)
             if len(waiting) > AHEAD:
                 waiting.popleft().result()
-        for written in waiting:
-            written.result()
+        for writing in waiting:
+            writing.result()
     return count
 
 
-def _pictures(path):
-    """ffmpeg's options that read a video, but no sound and no picture of a cover."""
+def _pictures(path: pathlib.Path) -> list[str]:
+    """Returns ffmpeg's options that read a video, but no sound and no picture of a cover."""
     return [*_source(path), "-map", "0:V:0"]
 
 
-def _source(path):
-    """ffmpeg's options that open a file: that alone, whatever its name looks like and whatever it says in it."""
+def _source(path: pathlib.Path) -> list[str]:
+    """Returns ffmpeg's options that open a file: that alone, whatever its name looks like and its content says."""
     return ["-protocol_whitelist", "file", "-format_whitelist", ",".join(READ), "-i", f"file:{os.path.abspath(path)}"]
 
 
-def _raw(shape, rate):
-    """ffmpeg's options that read frames of this shape from a pipe."""
+def _raw(shape: tuple[int, ...], rate: fractions.Fraction) -> list[str]:
+    """Returns ffmpeg's options that read frames of this shape, (H, W, C), from a pipe."""
     height, width, channels = shape
     pixels = "gray" if channels == 1 else "rgb24"
     return ["-y", "-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-r", str(rate), "-i", "pipe:0"]
 
 
-def _coded(target, shape, quality, about):
-    """ffmpeg's options of what is written: all of it is BT.709, as players take large videos for."""
+def _encoding(target: pathlib.Path, shape: tuple[int, ...], quality: int, info: _Info) -> list[str]:
+    """Returns ffmpeg's options of the output: all of it is BT.709, as players take large videos for."""
     height, width, _ = shape
-    how = WRITTEN[target.suffix.lower()]
+    written = WRITTEN[target.suffix.lower()]
     filters = f"scale=flags={SCALING}:out_color_matrix=bt709:out_range=tv"
     filters += ",setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-    if about and about.aspect != "0:0" and (about.height, about.width) == (height, width):
-        filters += f",setsar={about.aspect.replace(':', '/')}"
+    if info.aspect != "0:0" and (info.height, info.width) == (height, width):
+        filters += f",setsar={info.aspect.replace(':', '/')}"
     pixels = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-    return ["-vf", filters, *how.video, "-crf", str(quality), "-pix_fmt", pixels, "-f", how.muxer]
+    return ["-vf", filters, *written.video, "-crf", str(quality), "-pix_fmt", pixels, "-f", written.muxer]
 
 
-def _sound(source, target, about, limit):
-    """ffmpeg's options that take the first sound of the source, if there is one; as it is, in the same format."""
-    how = WRITTEN[target.suffix.lower()]
-    same = how.sound is None or source.suffix.lower() == target.suffix.lower()
-    cut = ["-t", f"{float(limit / about.rate):.6f}"] if limit else []
-    coded = ["-c:a", "copy"] if same else how.sound
-    return [*cut, *_source(source), "-map", "0:v:0", "-map", "1:a:0?", *coded, "-map_chapters", "-1"]
+def _sound(source: pathlib.Path, target: pathlib.Path, info: _Info, limit: int) -> list[str]:
+    """Returns ffmpeg's options that take the first sound of the source, if there is one; unchanged in one format."""
+    sound = WRITTEN[target.suffix.lower()].sound
+    if sound is None or source.suffix.lower() == target.suffix.lower():
+        sound = ("-c:a", "copy")
+    cut = ["-t", f"{float(limit / info.rate):.6f}"] if limit else []
+    return [*cut, *_source(source), "-map", "0:v:0", "-map", "1:a:0?", *sound, "-map_chapters", "-1"]
 
 
 @contextlib.contextmanager
-def _ffmpeg(options, problem, remedy="", fatal=None, **pipes):
-    """ffmpeg at work, a Popen; killed if the body raises.
+def _ffmpeg(
+    options: Sequence[str], problem: str, remedy: str = "", *, fatal: str = "", feeds: bool = False
+) -> Iterator[IO[bytes]]:
+    """Runs ffmpeg and yields a pipe from its output, or, if `feeds`, to its input; kills it if the body raises.
 
-    Afterwards raises UserError, with `problem`, what ffmpeg says and `remedy`, if it failed, or if
-    what it says has `fatal` in it.
+    Afterwards raises UserError, with `problem`, ffmpeg's message and `remedy`, if it failed, or if its messages
+    contain `fatal`.
     """
     command, broken = [_executable(), "-v", "error", *options], False
-    pipes = {"stdin": subprocess.DEVNULL, **pipes}
+    stdin, stdout = (subprocess.PIPE, None) if feeds else (subprocess.DEVNULL, subprocess.PIPE)
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as messages,
         # Ctrl-C is ours. nosec: no shell; every name of a file begins with "file:/", see _source
-        subprocess.Popen(command, stderr=said, start_new_session=True, **pipes) as process,  # nosec B603
+        subprocess.Popen(  # nosec B603
+            command, stdin=stdin, stdout=stdout, stderr=messages, start_new_session=True
+        ) as process,
     ):
         try:
-            yield process
+            yield cast("IO[bytes]", process.stdin or process.stdout)  # one of them is a pipe
         except BrokenPipeError:  # ffmpeg says why
             broken = True
         except BaseException:
@@ -224,25 +269,25 @@ def _ffmpeg(options, problem, remedy="", fatal=None, **pipes):
             raise
         finally:
             process.communicate()
-        said.seek(0)
-        text = said.read().decode(errors="replace")
+        messages.seek(0)
+        text = messages.read().decode(errors="replace")
     if process.returncode or broken or (fatal and fatal in text):
         raise UserError(f"{problem} ({_reason(text, process.returncode)}). {remedy}".rstrip())
 
 
-def _reason(text, status):
-    """The first thing that ffmpeg says, without what part of it does."""
+def _reason(text: str, status: int) -> str:
+    """Returns ffmpeg's first message, without the name of the part that it is from."""
     if "matches no streams" in text:
         return "there is no moving picture in it"
     if "not on whitelist" in text:
         return "it is none of the formats that are read"
-    said = (re.sub(r"^(\[[^]]*\] *)+(Error opening input: )?", "", line) for line in text.splitlines())
-    lines = (line.strip().rstrip(".") for line in said)
-    return next(filter(None, lines), f"ffmpeg ended with status {status}")
+    messages = (re.sub(r"^(\[[^]]*\] *)+(Error opening input: )?", "", line) for line in text.splitlines())
+    sentences = (message.strip().rstrip(".") for message in messages)
+    return next(filter(None, sentences), f"ffmpeg ended with status {status}")
 
 
-def _executable():
-    """The path of ffmpeg; raises UserError if it is not installed."""
+def _executable() -> str:
+    """Returns the path of ffmpeg; raises UserError if it is not installed."""
     try:
         import imageio_ffmpeg
 
@@ -251,8 +296,8 @@ def _executable():
         raise UserError("Videos need ffmpeg, and it is not installed: pip install 'imageio[ffmpeg]'.") from error
 
 
-def _refuse(target, quality, domain):
-    """Raises UserError if the format, the quality or what is made cannot be written."""
+def _refuse(target: pathlib.Path, quality: int, domain: Domain) -> None:
+    """Raises UserError if the format, the quality or images of the domain cannot be written."""
     if domain.dtype != "uint8" or domain.channels not in (1, 3):
         raise UserError(
             f"Videos have 8 bits of gray or RGB, and what is made is {domain.dtype} of {domain.channels} channels."

@@ -18,7 +18,7 @@ from common.metrics.features import Features
 from common.run import Run
 from common.run.checkpoints import selected_one, step_of
 from common.train import train
-from common.translate import Use
+from common.translate import Inference
 from tests import small
 
 pytestmark = pytest.mark.usefixtures("few_patches")
@@ -82,25 +82,25 @@ def test_a_checkpoint_scores_what_it_scored_in_training(trained):
     dual, images, run, _ = trained
     rows = {int(row["step"]): row for row in rows_of(run.path("evaluation.csv"))}
     best = json.loads(run.path("best.json").read_text())["step"]
-    found = evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="all"))
-    assert list(found) == sorted({best, 8, 12})
+    scored = evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="all"))
+    assert list(scored) == sorted({best, 8, 12})
     for step in {best, 12}:
         for name in ("l1", "psnr", "swd", "cycle_l1", "diversity", "mean_iou"):
-            assert float(rows[step][f"A2B/{name}"]) == pytest.approx(found[step]["A2B"][name], rel=1e-6), name
+            assert float(rows[step][f"A2B/{name}"]) == pytest.approx(scored[step]["A2B"][name], rel=1e-6), name
     paths = {which: selected_one(run.run_dir, which) for which in ("best", "latest", "8")}
     assert {which: step_of(path) for which, path in paths.items()} == {"best": best, "latest": 12, "8": 8}
 
 
 def test_each_metric_is_that_of_the_pictures_that_testing_writes(trained):
     dual, images, run, _ = trained
-    found = evaluation.evaluate(run.run_dir, dual, images)[12]
+    scores = evaluation.evaluate(run.run_dir, dual, images)[12]
     written = run_test(run.run_dir, dual, images)
-    assert {name: written[name] for name in found} == found
+    assert {name: written[name] for name in scores} == scores
 
     def pictures(folder, count):
         return [files.read(run.path("test", folder, f"{number}.png")) for number in range(count)]
 
-    A, B, fakes, back = (pictures(*each) for each in (("A", 3), ("B", 4), ("A2B", 3), ("A2B2A", 3)))
+    A, B, fakes, back = (pictures(*folder) for folder in (("A", 3), ("B", 4), ("A2B", 3), ("A2B2A", 3)))
     for number, row in enumerate(rows_of(run.path("test", "metrics.csv"))[:3]):
         assert (row["direction"], row["name"]) == ("A2B", f"{number}.png")
         assert float(row["psnr"]) == pytest.approx(metrics.psnr(fakes[number], B[number]))
@@ -108,7 +108,7 @@ def test_each_metric_is_that_of_the_pictures_that_testing_writes(trained):
         assert float(row["cycle_l1"]) == pytest.approx(np.abs(A[number].astype(float) - back[number]).mean() / 255)
         bright = [(image @ [0.299, 0.587, 0.114]).ravel() for image in (A[number], fakes[number])]
         assert float(row["correlation"]) == pytest.approx(stats.pearsonr(*bright)[0], abs=1e-6)
-    means = found["A2B"]
+    means = scores["A2B"]
     assert means["psnr"] == pytest.approx(np.mean([metrics.psnr(x, y) for x, y in zip(fakes, B)]))
     assert means["swd"] == pytest.approx(distances.sliced_wasserstein(np.array(fakes), np.array(B)))
     stacks = (np.array(images, float) for images in (fakes, B))
@@ -119,23 +119,23 @@ def test_each_metric_is_that_of_the_pictures_that_testing_writes(trained):
     nearest = [labels.classes(image, palette) for image in (*fakes, *B[:3])]
     table = sum(labels.confusion(x, y, 3) for x, y in zip(nearest[:3], nearest[3:]))
     assert means["pixel_accuracy"] == pytest.approx(np.trace(table) / table.sum())
-    assert "mean_iou" not in found["B2A"]
+    assert "mean_iou" not in scores["B2A"]
 
 
 def test_only_what_is_asked_for_is_shown(trained):
     dual, images, run, _ = trained
-    found = evaluation.evaluate(run.run_dir, dual, images, Evaluation(metrics="swd, psnr"), Use(direction="B2A"))
-    assert {step: {name: list(means) for name, means in each.items()} for step, each in found.items()} == {
+    scores = evaluation.evaluate(run.run_dir, dual, images, Evaluation(metrics="swd, psnr"), Inference(direction="B2A"))
+    assert {step: {name: list(means) for name, means in of_step.items()} for step, of_step in scores.items()} == {
         12: {"B2A": ["swd", "psnr", "input_psnr"]}
     }
 
 
 def test_metrics_of_one_direction_and_those_that_are_not_there():
-    found = {"A2B": {"l1": 0.2, "mean_iou": 0.5, "ms_ssim": None, "images": 3}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
-    shown = Evaluation(metrics="mean_iou,l1").shown(found)
+    means = {"A2B": {"l1": 0.2, "mean_iou": 0.5, "ms_ssim": None, "images": 3}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
+    shown = Evaluation(metrics="mean_iou,l1").shown(means)
     assert shown == {"A2B": {"mean_iou": 0.5, "l1": 0.2}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
     with pytest.raises(UserError, match="ms_ssim is not measured on these images: there are l1, mean_iou, images"):
-        Evaluation(metrics="ms_ssim").shown(found)
+        Evaluation(metrics="ms_ssim").shown(means)
     with pytest.raises(UserError, match="--metrics nonsense is no metric: there are l1, psnr, ssim"):
         Evaluation(metrics="l1,nonsense")
     with pytest.raises(UserError, match="--metrics fid needs --features"):
@@ -145,11 +145,11 @@ def test_metrics_of_one_direction_and_those_that_are_not_there():
 def test_checkpoints_that_are_not_there(trained):
     dual, images, run, _ = trained
     with pytest.raises(UserError, match=r"has no checkpoint of step 5: there are .*12 \(--keep, --keep_every\)"):
-        evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="5"))
+        evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="5"))
     with pytest.raises(UserError, match="--checkpoint all is for --phase evaluate"):
-        run_test(run.run_dir, dual, images, Use(checkpoint="all"))
+        run_test(run.run_dir, dual, images, Inference(checkpoint="all"))
     with pytest.raises(UserError, match="--checkpoint newest is none of: latest, best, all, or a step"):
-        Use(checkpoint="newest")
+        Inference(checkpoint="newest")
 
 
 def weights(run):
@@ -157,7 +157,7 @@ def weights(run):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def test_evaluating_changes_nothing_and_goes_on_where_it_was_stopped(trained, tmp_path):
+def test_evaluating_changes_nothing_and_resumes_where_it_was_stopped(trained, tmp_path):
     dual, images, run, _ = trained
     plain = Run(str(tmp_path / "plain"), steps=12)
     train(dual, images, plain)
@@ -166,10 +166,10 @@ def test_evaluating_changes_nothing_and_goes_on_where_it_was_stopped(trained, tm
     train(dual, images, dataclasses.replace(halves, steps=12))
     expected = weights(run)
     for other in (plain, halves):
-        found = weights(other)
+        values = weights(other)
         for name, value in expected.items():
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
-    whole, parts = ({row["step"]: row for row in rows_of(each.path("evaluation.csv"))} for each in (run, halves))
+            np.testing.assert_array_equal(values[name], value, err_msg=name)
+    whole, parts = ({row["step"]: row for row in rows_of(folder.path("evaluation.csv"))} for folder in (run, halves))
     assert whole == {step: row for step, row in parts.items() if step != "7"}
 
 
@@ -210,13 +210,13 @@ def test_features_are_those_of_the_network_and_their_distances_are_not_called_fi
     kernel = frozen(tmp_path / "network.pb")
     with Features(tmp_path / "network.pb") as features:
         image = map_of_blocks()
-        (found,) = features(image[None])
+        (vector,) = features(image[None])
         assert not features.are_of_fid
     x = np.lib.stride_tricks.sliding_window_view(image / 255.0, (3, 3), axis=(0, 1))[::2, ::2]
-    np.testing.assert_allclose(found, (np.einsum("hwcij,ijcd->hwd", x, kernel) ** 2).mean(axis=(0, 1)), rtol=1e-4)
-    what = Evaluation(features=str(tmp_path / "network.pb"))
-    found = evaluation.evaluate(run.run_dir, dual, images, what)[12]["A2B"]
-    assert "fid" not in found and "kid" not in found and found["frechet_distance"] > 0.0
+    np.testing.assert_allclose(vector, (np.einsum("hwcij,ijcd->hwd", x, kernel) ** 2).mean(axis=(0, 1)), rtol=1e-4)
+    options = Evaluation(features=str(tmp_path / "network.pb"))
+    means = evaluation.evaluate(run.run_dir, dual, images, options)[12]["A2B"]
+    assert "fid" not in means and "kid" not in means and means["frechet_distance"] > 0.0
 
 
 @pytest.fixture
@@ -235,12 +235,12 @@ def test_fid_is_what_inception_gives_and_is_warned_of(trained, inception, capsys
     dual, images, run, _ = trained
     monkeypatch.setattr("common.metrics.features.WIDTH", 3)
     run_test(run.run_dir, dual, images)
-    found = evaluation.evaluate(run.run_dir, dual, images, Evaluation(features=str(inception)))[12]["A2B"]
+    means = evaluation.evaluate(run.run_dir, dual, images, Evaluation(features=str(inception)))[12]["A2B"]
     colours = [
         np.array([files.read(run.path("test", folder, f"{n}.png")).mean(axis=(0, 1)) for n in range(count)])
         for folder, count in (("A2B", 3), ("B", 4))
     ]
-    assert found["fid"] == pytest.approx(distances.frechet(*colours), rel=1e-4)  # means of bytes, from 0 to 255
+    assert means["fid"] == pytest.approx(distances.frechet(*colours), rel=1e-4)  # means of bytes, from 0 to 255
     assert "FID on 3 images is strongly biased" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from common.errors import UserError
 from common.evaluate.selection import Selection
 
 
-def found(A2B, B2A, metric="psnr"):
+def means(A2B, B2A, metric="psnr"):
     return {"A2B": {metric: A2B, "other": 1.0}, "B2A": {metric: B2A}}
 
 
@@ -20,7 +20,7 @@ def test_the_best_is_that_of_the_greatest_mean(tmp_path):
     selection = select(tmp_path)
     assert selection.best is None
     for step, values in ((10, (20.0, 10.0)), (20, (18.0, 14.0)), (30, (22.0, 10.0)), (40, (1.0, 1.0))):
-        selection.add(step, found(*values))
+        selection.add(step, means(*values))
     assert (selection.best, selection.since_best) == (20, 2)  # 32 / 2, and that of step 30 comes later
     assert json.loads((tmp_path / "best.json").read_text()) == {"step": 20, "metric": "psnr", "value": 16.0}
     assert selection.describe() == "psnr 16 at step 20"
@@ -29,15 +29,15 @@ def test_the_best_is_that_of_the_greatest_mean(tmp_path):
 @pytest.mark.parametrize(("select_by", "best"), [("A2B/swd", 20), ("B2A/swd", 10), ("swd", 20)])
 def test_less_of_a_distance_is_better_in_one_direction_or_in_the_mean(tmp_path, select_by, best):
     selection = select(tmp_path, select_by)
-    selection.add(10, found(5.0, 1.0, "swd"))
-    selection.add(20, found(2.0, 1.5, "swd"))
+    selection.add(10, means(5.0, 1.0, "swd"))
+    selection.add(20, means(2.0, 1.5, "swd"))
     assert selection.best == best
 
 
-def test_it_goes_on_from_the_step_that_was_restored(tmp_path):
+def test_it_resumes_from_the_step_that_was_restored(tmp_path):
     selection = select(tmp_path)
     for step in (10, 20, 30):
-        selection.add(step, found(step, step))
+        selection.add(step, means(step, step))
     again = select(tmp_path, done=20)
     assert (again.best, again.since_best) == (20, 0)
     assert json.loads((tmp_path / "best.json").read_text())["step"] == 20
@@ -64,7 +64,7 @@ def test_what_cannot_select(tmp_path):
     with pytest.raises(
         UserError, match=r"--select_by ssim is not measured on these images \(A2B/ssim\): A2B/psnr, B2A/psnr"
     ):
-        select(tmp_path, "ssim").add(10, found(1.0, 2.0))
+        select(tmp_path, "ssim").add(10, means(1.0, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -80,18 +80,18 @@ def test_evaluations_that_do_not_read_are_said_and_stay(tmp_path, content):
 def test_rows_without_what_selects_now_are_kept(tmp_path):
     selection = select(tmp_path)
     for step in (10, 20):
-        selection.add(step, found(step, step))
+        selection.add(step, means(step, step))
     again = select(tmp_path, "swd", done=20)
     assert again.best is None and not (tmp_path / "best.json").exists()
-    again.add(30, found(1.0, 2.0, "swd"))
+    again.add(30, means(1.0, 2.0, "swd"))
     assert (again.best, again.since_best) == (30, 0)
     text = (tmp_path / "evaluation.csv").read_text().splitlines()
     assert text[0] == "step,A2B/psnr,A2B/other,B2A/psnr,A2B/swd,B2A/swd" and len(text) == 4
-    assert select(tmp_path, done=30).best == 20  # with what was asked for before, it is what it was
+    assert select(tmp_path, done=30).best == 20  # by the metric of before, the best is the same
 
 
 def test_what_is_no_number_is_never_the_best(tmp_path):
     selection = select(tmp_path)
     for step, value in ((10, float("nan")), (20, 3.0), (30, float("nan"))):
-        selection.add(step, found(value, value))
+        selection.add(step, means(value, value))
     assert selection.best == select(tmp_path, done=30).best == 20

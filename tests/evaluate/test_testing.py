@@ -1,4 +1,4 @@
-"""Testing walks every image of each domain, and scores what was written against the pair."""
+"""Testing translates every image of each domain, and scores the output against the pair."""
 
 import csv
 import dataclasses
@@ -17,7 +17,7 @@ from common.images import Images, files, tensors
 from common.metrics import metrics
 from common.run import Run
 from common.train import train
-from common.translate import Use
+from common.translate import Inference
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
 
 def test_every_image_is_written_and_pairs_are_scored(trained):
     dual, images, run = trained
-    found = run_test(run.run_dir, dual, images)
+    scores = run_test(run.run_dir, dual, images)
     written = {
         folder.name: sorted(path.name for path in folder.iterdir())
         for folder in run.path("test").iterdir()
@@ -52,9 +52,9 @@ def test_every_image_is_written_and_pairs_are_scored(trained):
     }
     A, B = ["one.v2.png", "three.png", "two.png"], ["five.png", "four.png", "one.v2.png", "two.png"]
     assert written == {"A": A, "A2B": A, "A2B2A": A, "B": B, "B2A": B, "B2A2B": B}
-    assert json.loads(run.path("test", "metrics.json").read_text()) == found
-    assert (found["step"], found["images"]) == (1, 4)
-    assert found["A2B"]["images"] == found["B2A"]["images"] == 2
+    assert json.loads(run.path("test", "metrics.json").read_text()) == scores
+    assert (scores["step"], scores["images"]) == (1, 4)
+    assert scores["A2B"]["images"] == scores["B2A"]["images"] == 2
 
     with open(run.path("test", "metrics.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
@@ -70,7 +70,7 @@ def test_every_image_is_written_and_pairs_are_scored(trained):
         if (expected := metric(fake, target)) is not None:
             assert float(rows[2][name]) == pytest.approx(expected, rel=1e-3)
             assert float(rows[2][f"input_{name}"]) == pytest.approx(metric(untouched, target), rel=2e-2)
-    assert found["A2B"]["psnr"] == pytest.approx(np.mean([float(rows[at]["psnr"]) for at in (0, 2)]))
+    assert scores["A2B"]["psnr"] == pytest.approx(np.mean([float(rows[at]["psnr"]) for at in (0, 2)]))
 
 
 def plainly_resized(path):
@@ -99,16 +99,16 @@ def test_one_direction_needs_one_domain(trained, tmp_path):
     assert run_test(run.run_dir, dual, alone)["images"] == 0
     assert run.path("test", "B2A", "x.png").exists()
     with pytest.raises(UserError, match="no validation images for direction A2B"):
-        run_test(run.run_dir, dual, alone, how=Use(direction="A2B"))
+        run_test(run.run_dir, dual, alone, inference=Inference(direction="A2B"))
 
 
 def test_samples_differ_by_their_noise_and_come_again_as_they_were(trained_with_noise):
     dual, images, run = trained_with_noise
-    run_test(run.run_dir, dual, images, Use(n_samples=3))
+    run_test(run.run_dir, dual, images, Inference(n_samples=3))
     folders = "A2B", "A2B_2", "A2B_3", "A2B"
     pictures = [imageio.imread(run.path("test", folder, "two.png")).astype(int) for folder in folders]
     assert len({picture.tobytes() for picture in pictures}) == 3
-    run_test(run.run_dir, dual, images, Use(n_samples=2))
+    run_test(run.run_dir, dual, images, Inference(n_samples=2))
     assert (imageio.imread(run.path("test", "A2B_2", "two.png")) == pictures[1]).all()
     assert not run.path("test", "A2B_3").exists()
 
@@ -116,25 +116,25 @@ def test_samples_differ_by_their_noise_and_come_again_as_they_were(trained_with_
 def test_samples_without_noise_are_refused(trained):
     dual, images, run = trained
     with pytest.raises(UserError, match="--n_samples 3 would be equal to each other"):
-        run_test(run.run_dir, dual, images, Use(n_samples=3))
+        run_test(run.run_dir, dual, images, Inference(n_samples=3))
 
 
 def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, capsys):
     """What makes no map of one pixel can be tested at twice the size; metrics are at that size, too."""
     dual, images, run = trained_with_noise
-    found = run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    scores = run_test(run.run_dir, dual, images, Inference(scale_to="64"))
     assert imageio.imread(run.path("test", "A2B", "two.png")).shape == (64, 64, 3)
-    assert found["images"] == 2
+    assert scores["images"] == 2
     assert "was trained at" not in capsys.readouterr().err
     with pytest.raises(UserError, match=r"4 must divide it\. Use --scale_to 48"):
-        run_test(run.run_dir, dual, images, Use(scale_to="50"))
+        run_test(run.run_dir, dual, images, Inference(scale_to="50"))
     with pytest.raises(UserError, match="--scale_to big is no size"):
-        Use(scale_to="big")
+        Inference(scale_to="big")
 
 
 def test_networks_of_one_size_warn_of_another(trained, capsys):
     dual, images, run = trained
-    run_test(run.run_dir, dual, images, Use(scale_to="64"))
+    run_test(run.run_dir, dual, images, Inference(scale_to="64"))
     assert "DualGAN was trained at 32 pixels, and its innermost map" in capsys.readouterr().err
 
 
@@ -143,7 +143,7 @@ def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
     dual = dataclasses.replace(dual, test_dropout=False)
     pictures = {}
     for weights in ("average", "raw"):
-        run_test(run.run_dir, dual, images, Use(weights=weights))
+        run_test(run.run_dir, dual, images, Inference(weights=weights))
         pictures[weights] = imageio.imread(run.path("test", "A2B", "two.png"))
     assert (pictures["average"] != pictures["raw"]).any()
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
@@ -187,27 +187,28 @@ def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, 
 def test_equal_images_have_no_psnr_and_are_counted(trained, tmp_path):
     """The translation of an image of B, put into A as its target, in the size of the model."""
     dual, images, run = trained
-    run_test(run.run_dir, dual, images, how=Use(direction="B2A"))
+    run_test(run.run_dir, dual, images, inference=Inference(direction="B2A"))
     for name in ("two.png", "one.v2.png"):
         source = files.read(run.path("..", "set", "val", "B", name))
         files.write(tmp_path / "equal" / "val" / "B" / name, source)
     files.write(tmp_path / "equal/val/A/two.png", imageio.imread(run.path("test", "B2A", "two.png")))
     files.write(tmp_path / "equal/val/A/one.v2.png", np.zeros([32, 32, 3], np.uint8))
-    found = run_test(run.run_dir, dual, Images("equal", data_root=str(tmp_path)), how=Use(direction="B2A"))["B2A"]
-    assert (found["images"], found["equal_to_target"]) == (2, 1)
+    equal = Images("equal", data_root=str(tmp_path))
+    scores = run_test(run.run_dir, dual, equal, inference=Inference(direction="B2A"))["B2A"]
+    assert (scores["images"], scores["equal_to_target"]) == (2, 1)
     with open(run.path("test", "metrics.csv"), newline="") as file:
         rows = {row["name"]: row for row in csv.DictReader(file)}
     assert (rows["two.png"]["psnr"], rows["two.png"]["l1"], rows["two.png"]["ssim"]) == ("", "0.0", "1.0")
-    assert found["psnr"] == float(rows["one.v2.png"]["psnr"])
+    assert scores["psnr"] == float(rows["one.v2.png"]["psnr"])
 
 
 def test_scores_of_an_earlier_test_do_not_stay(trained, tmp_path):
     dual, images, run = trained
     run_test(run.run_dir, dual, images)
     files.write(tmp_path / "alone" / "val" / "A" / "x.png", np.zeros([40, 40, 3], np.uint8))
-    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), how=Use(direction="A2B"))
-    found = json.loads(run.path("test", "metrics.json").read_text())
-    assert found["images"] == 0 and "psnr" not in found["A2B"] and "B2A" not in found
+    run_test(run.run_dir, dual, Images("alone", data_root=str(tmp_path)), inference=Inference(direction="A2B"))
+    scores = json.loads(run.path("test", "metrics.json").read_text())
+    assert scores["images"] == 0 and "psnr" not in scores["A2B"] and "B2A" not in scores
     assert [path.name for path in run.path("test", "A2B").iterdir()] == ["x.png"]
     assert run.path("test", "B2A", "two.png").exists()
 
@@ -221,10 +222,10 @@ def test_bands_in_floating_point_are_written_as_tiff_and_scored_by_their_range(t
     dual, images = small.dualgan(channels_A=0, channels_B=0), Images("set", data_root=str(tmp_path), range_B="-4,6")
     run = Run(str(tmp_path / "run"), steps=1)
     train(dual, images, run)
-    found = run_test(run.run_dir, dual, images)
+    scores = run_test(run.run_dir, dual, images)
     fake, target = (tifffile.imread(path) for path in (run.path("test/A2B/x.tif"), tmp_path / "set/val/B/x.tif"))
     assert (fake.shape, fake.dtype) == ((32, 32, 5), np.float32)
-    assert found["A2B"]["l1"] == pytest.approx(np.abs(fake.astype(float) - target).mean() / 10.0, rel=1e-6)
+    assert scores["A2B"]["l1"] == pytest.approx(np.abs(fake.astype(float) - target).mean() / 10.0, rel=1e-6)
     expected = reference.structural_similarity(
         fake.astype(float),
         target.astype(float),
@@ -234,7 +235,7 @@ def test_bands_in_floating_point_are_written_as_tiff_and_scored_by_their_range(t
         use_sample_covariance=False,
         channel_axis=-1,
     )
-    assert found["A2B"]["ssim"] == pytest.approx(expected, rel=1e-6)
+    assert scores["A2B"]["ssim"] == pytest.approx(expected, rel=1e-6)
     assert tifffile.imread(run.path("test/B2A/x.tif")).min() >= -2.0
 
 
@@ -244,5 +245,5 @@ def test_what_cannot_be_compared_is_not(tmp_path):
         files.write(tmp_path / "set" / folder / "x.tif", image)
     dual, images = small.dualgan(channels_B=5), Images("set", data_root=str(tmp_path))
     train(dual, images, Run(str(tmp_path / "run"), steps=1))
-    found = run_test(str(tmp_path / "run"), dual, images)
-    assert found["A2B"]["input_psnr"] is None and found["A2B"]["psnr"] > 0.0
+    scores = run_test(str(tmp_path / "run"), dual, images)
+    assert scores["A2B"]["input_psnr"] is None and scores["A2B"]["psnr"] > 0.0

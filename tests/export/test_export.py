@@ -18,7 +18,7 @@ from common.export import Export, comparison, export, frozen_graph, signatures, 
 from common.images import files
 from common.images.pixels import Domain
 from common.run.folder import load_run
-from common.translate import Translator, Use
+from common.translate import Inference, Translator
 from common.weights import npz
 from dualgan import DualGAN
 from flags import command
@@ -48,7 +48,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def translator(run):
-    with Translator(run, Use(scale_to="keep")) as translator:
+    with Translator(run, Inference(scale_to="keep")) as translator:
         yield translator
 
 
@@ -269,7 +269,7 @@ def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, c
     np.save("photo.npy", taken)
     exec(code, {})
     made = np.load("translated.npy")
-    with Translator(deep, Use(scale_to="keep")) as translator:
+    with Translator(deep, Inference(scale_to="keep")) as translator:
         wanted = translator("A2B", taken)
     assert made.dtype == wanted.dtype == np.float32 and wanted.std() > 0.1
     np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-4)
@@ -317,7 +317,7 @@ def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.import_graph_def(tf.GraphDef.FromString((tmp_path / each / "model.pb").read_bytes()), name="")
             made.append(session.run("A2B/translated:0", {"A2B/image:0": pixels}))
-    with Translator(run, Use(scale_to="keep")) as translator:  # as the run has it: with noise
+    with Translator(run, Inference(scale_to="keep")) as translator:  # as the run has it: with noise
         assert np.abs(translator("A2B", pixels).astype(int) - made[1]).max() <= 1
         assert np.abs(translator("A2B", pixels).astype(int) - made[0]).max() > 1
     with pytest.raises(UserError, match="draws noise, and --format onnx cannot"):

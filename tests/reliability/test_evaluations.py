@@ -12,7 +12,7 @@ from common.images import Images
 from common.run import Run, checkpoints
 from common.train import loop
 from common.train import training as training
-from common.translate import Use
+from common.translate import Inference
 from tests import small
 
 
@@ -132,9 +132,9 @@ def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeyp
         return found
 
     monkeypatch.setattr(evaluation, "selected", selected)
-    assert list(evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="all"))) == [1, 3, 5]
+    assert list(evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="all"))) == [1, 3, 5]
     said = capsys.readouterr().err
     assert "model-00000002 is damaged (it is not there any more)" in said and said.count("It is left out.") == 2
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"00004 is damaged \(.*Say another --checkpoint"):
-        evaluation.evaluate(run.run_dir, dual, images, how=Use(checkpoint="4"))
+        evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="4"))

@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.run import Run
 from common.run.session import open_session
 from common.train import step
-from common.translate import Use
+from common.translate import Inference
 from cyclegan import CycleGAN
 from tests import small
 
@@ -90,7 +90,7 @@ def test_a_step_is_placed_where_it_is_told(cyclegan):
 
 
 def test_sessions_on_devices_that_are_not_there():
-    for part in (lambda: Run("unused", device="tpu"), lambda: Use(device="gpu")):
+    for part in (lambda: Run("unused", device="tpu"), lambda: Inference(device="gpu")):
         with pytest.raises(UserError, match="none of: auto, cpu, gpu:0, gpu:1 and so on"):
             part()
     number = len(tf.config.list_physical_devices("GPU"))

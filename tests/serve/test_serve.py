@@ -18,7 +18,7 @@ import pytest
 from common.errors import UserError
 from common.images import files
 from common.serve import Service, answers, serve
-from common.translate import Translator, Use
+from common.translate import Inference, Translator
 from tests import small
 from tests.serving import Inverting
 
@@ -265,7 +265,7 @@ def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
     with concurrent.futures.ThreadPoolExecutor(8) as clients:
         found = list(clients.map(lambda each: server.send(encoded(each[0]), f"?direction={each[1]}"), sent))
     assert [each.status_code for each in found] == [200] * 200
-    with Translator(run, Use(scale_to="keep")) as translator:
+    with Translator(run, Inference(scale_to="keep")) as translator:
         for (pixels, direction), answer in zip(sent, found):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
     code, output, errors = server.end()

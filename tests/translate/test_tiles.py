@@ -1,10 +1,10 @@
-"""What is made of tiles is what would be made of the whole image."""
+"""A translation by tiles is that of the whole image."""
 
 import numpy as np
 import pytest
 
 from common.errors import UserError
-from common.translate import TiledTranslator, Translator, Use, tiles
+from common.translate import Inference, TiledTranslator, Translator, tiles
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 from tests import small
@@ -34,11 +34,11 @@ def runs(tmp_path_factory):
 def test_tiles_give_what_the_whole_image_gives(runs, height, width):
     whole = image(height, width)
     with TiledTranslator(runs["resnet"], 256) as tiled, Translator(runs["resnet"]) as translator:
-        found = tiled.in_floats("B2A", whole)
-        way = translator._ways["B2A"]
-        fed = {way.images: whole[None], way.size: (0, 0), way.index: [0]}
-        expected = translator._session.run(way.translated, fed)[0]
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        translated = tiled.in_floats("B2A", whole)
+        graph = translator._graphs["B2A"]
+        fed = {graph.images: whole[None], graph.size: (0, 0), graph.indices: [0]}
+        expected = translator._session.run(graph.translated, fed)[0]
+        np.testing.assert_allclose(translated, expected, atol=1e-4)
         assert np.abs(tiled("B2A", whole).astype(int) - translator("B2A", whole)).max() <= 1
 
 
@@ -55,11 +55,11 @@ def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, caps
     whole = image(330, 290)
     with TiledTranslator(runs["resnet"], 256) as tiled:
         copy = tiled._to_measure(whole)
-        made = tiled("A2B", whole)
+        translated = tiled("A2B", whole)
         tiled("A2B", whole)
     assert 2_500 < copy.shape[0] * copy.shape[1] <= 10_000
     np.testing.assert_allclose(copy.mean(axis=(0, 1)), whole.mean(axis=(0, 1)), atol=2.0)
-    assert made.shape == whole.shape
+    assert translated.shape == whole.shape
     assert capsys.readouterr().err.count("Norms take their statistics from smaller copies") == 1
 
 
@@ -81,6 +81,6 @@ def test_what_tiles_cannot_do_is_refused(runs):
     with pytest.raises(UserError, match="needs a run without noise"):
         TiledTranslator(runs["noisy"], 256)
     with pytest.raises(UserError, match="leave out --scale_to 512"):
-        TiledTranslator(runs["resnet"], 256, how=Use(scale_to="512"))
+        TiledTranslator(runs["resnet"], 256, inference=Inference(scale_to="512"))
     with TiledTranslator(runs["resnet"], 256) as tiled, pytest.raises(UserError, match="in their own size"):
         tiled("A2B", image(8, 8), (4, 4))

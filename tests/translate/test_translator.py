@@ -18,7 +18,7 @@ from common.errors import UserError
 from common.evaluate import test as run_test
 from common.images import Images, files, tensors
 from common.images.pixels import EIGHT_BITS
-from common.translate import Translator, Use
+from common.translate import Inference, Translator
 from common.translate.jobs import Translation
 from common.translate.translator import translate
 from pix2pix import Pix2Pix
@@ -50,17 +50,17 @@ def translator(trained):
         yield translator
 
 
-def run(translator, how, **more):
-    return translate(translator, "A2B", how.jobs(), how, **more)
+def run(translator, options, **more):
+    return translate(translator, "A2B", options.jobs(), options, **more)
 
 
 def sizes(folder):
     """{path below the folder: (mode, width, height)} of every file."""
-    found = {}
+    described = {}
     for path in sorted(path for path in pathlib.Path(folder).rglob("*") if path.is_file()):
         with Image.open(path) as opened:
-            found[str(path.relative_to(folder))] = (opened.mode, *opened.size)
-    return found
+            described[str(path.relative_to(folder))] = (opened.mode, *opened.size)
+    return described
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def inbox(tmp_path):
 
 
 def test_names_folders_formats_and_sizes_are_kept(inbox, translator):
-    found = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
-    assert found[:4] == (6, 0, [], 0)
+    outcome = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
+    assert outcome[:4] == (6, 0, [], 0)
     assert sizes(inbox / "out") == {  # gray is what B is; sizes are (width, height)
         "a.b.v2.jpg": ("L", 37, 24),
         "alpha.tif": ("LA", 50, 9),
@@ -94,23 +94,23 @@ def test_names_folders_formats_and_sizes_are_kept(inbox, translator):
 
 
 def test_format_suffix_and_size_are_changed_on_request(inbox, translator):
-    how = Translation(
+    options = Translation(
         input=str(inbox / "in" / "*.*"), output=str(inbox / "out"), format="png", suffix="_B", output_size="10x20"
     )
-    found = run(translator, how)
-    assert (found.written, [path.name for path, _ in found.failed]) == (4, ["notes.txt"])
+    outcome = run(translator, options)
+    assert (outcome.written, [path.name for path, _ in outcome.failed]) == (4, ["notes.txt"])
     expected = {"a.b.v2_B.png": "L", "alpha_B.png": "LA", "gray_B.png": "L", "tiny palette_B.png": "L"}
     assert sizes(inbox / "out") == {name: (mode, 20, 10) for name, mode in expected.items()}
 
 
 def test_one_file_goes_to_a_file(inbox, translator):
-    how = Translation(input=str(inbox / "in" / "gray.png"), output=str(inbox / "new" / "gray.webp"))
-    assert run(translator, how).written == 1
+    options = Translation(input=str(inbox / "in" / "gray.png"), output=str(inbox / "new" / "gray.webp"))
+    assert run(translator, options).written == 1
     assert Image.open(inbox / "new" / "gray.webp").size == (20, 40)
     with pytest.raises(UserError, match="leave out --suffix and --format"):
-        Translation(input=how.input, output=how.output, format="png").jobs()
+        Translation(input=options.input, output=options.output, format="png").jobs()
     with pytest.raises(UserError, match="is a file, and several images need a folder"):
-        Translation(input=str(inbox / "in"), output=how.output).jobs()
+        Translation(input=str(inbox / "in"), output=options.output).jobs()
 
 
 def test_a_bad_file_stops_no_other(inbox, translator):
@@ -120,10 +120,10 @@ def test_a_bad_file_stops_no_other(inbox, translator):
     (source / "folder.png").mkdir()
     (source / "none.jpg").write_text("no image")
     Image.fromarray(image()).save(source / "z.png")
-    found = run(translator, Translation(input=str(source), output=str(inbox / "out")))
-    assert sorted(path.name for path, _ in found.failed) == ["cut.jpg", "empty.png", "none.jpg"]
-    assert all(str(path) in sentence for path, sentence in found.failed)
-    assert found.written == 5
+    outcome = run(translator, Translation(input=str(source), output=str(inbox / "out")))
+    assert sorted(path.name for path, _ in outcome.failed) == ["cut.jpg", "empty.png", "none.jpg"]
+    assert all(str(path) in sentence for path, sentence in outcome.failed)
+    assert outcome.written == 5
     assert "z.png" in sizes(inbox / "out")
 
 
@@ -134,17 +134,17 @@ def test_a_picture_too_large_to_be_one_is_refused_by_its_header(tmp_path, transl
     data[16:24] = (100_000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
     (tmp_path / "in" / "bomb.png").write_bytes(data)
-    found = run(translator, Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out")))
-    ((_, sentence),) = found.failed
+    outcome = run(translator, Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out")))
+    ((_, sentence),) = outcome.failed
     assert "bomb.png has more than 178,956,970 pixels" in sentence
 
 
 def test_what_cannot_be_written_is_counted(inbox, translator):
     (inbox / "out").mkdir()
     (inbox / "out" / "trip.2024").write_text("in the way")
-    found = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
-    assert found.written == 4
-    assert sorted(path.name for path, _ in found.failed) == ["cmyk.jpeg", "upright.jpg"]
+    outcome = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
+    assert outcome.written == 4
+    assert sorted(path.name for path, _ in outcome.failed) == ["cmyk.jpeg", "upright.jpg"]
 
 
 def test_nothing_is_written_twice(inbox, translator):
@@ -168,16 +168,16 @@ def test_batches_are_of_one_size_and_change_nothing(tmp_path, translator):
     for number, size in enumerate([(24, 30)] * 3 + [(30, 24)] * 2 + [(24, 30)]):
         files.write(tmp_path / "in" / f"{number}.png", image(*size))
     for batch_size in (1, 2, 8):
-        how = Translation(input=str(tmp_path / "in"), output=str(tmp_path / str(batch_size)))
-        assert run(translator, how, batch_size=batch_size)[:4] == (6, 0, [], 0)
+        options = Translation(input=str(tmp_path / "in"), output=str(tmp_path / str(batch_size)))
+        assert run(translator, options, batch_size=batch_size)[:4] == (6, 0, [], 0)
     for number in range(6):
-        one, *others = (imageio.imread(tmp_path / each / f"{number}.png").astype(int) for each in ("1", "2", "8"))
+        one, *others = (imageio.imread(tmp_path / folder / f"{number}.png").astype(int) for folder in ("1", "2", "8"))
         assert max(np.abs(one - other).max() for other in others) <= 1
 
 
 def test_a_pattern_does_not_take_up_what_was_written(inbox, translator):
-    how = Translation(input=str(inbox / "in" / "**" / "*.png"), output=str(inbox / "in" / "out"))
-    assert [run(translator, how).written for _ in range(2)] == [1, 1]
+    options = Translation(input=str(inbox / "in" / "**" / "*.png"), output=str(inbox / "in" / "out"))
+    assert [run(translator, options).written for _ in range(2)] == [1, 1]
     assert sizes(inbox / "in" / "out") == {"gray.png": ("L", 20, 40)}
 
 
@@ -195,27 +195,27 @@ def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):
                 raise MemoryError
             return images
 
-    found = run(Small(), Translation(input=str(inbox / "in"), output=str(inbox / "out")))
-    assert found.written == 2
-    said = {path.name: sentence for path, sentence in found.failed}
-    assert said["gray.png"].endswith("gray.png: TensorFlow says: out of memory.")
-    assert said["tiny palette.PNG"].endswith("tiny palette.PNG: there is not enough memory for it.")
+    outcome = run(Small(), Translation(input=str(inbox / "in"), output=str(inbox / "out")))
+    assert outcome.written == 2
+    sentences = {path.name: sentence for path, sentence in outcome.failed}
+    assert sentences["gray.png"].endswith("gray.png: TensorFlow says: out of memory.")
+    assert sentences["tiny palette.PNG"].endswith("tiny palette.PNG: there is not enough memory for it.")
 
 
 def test_what_is_there_is_skipped_on_request(inbox, translator):
-    how = Translation(input=str(inbox / "in"), output=str(inbox / "out"), skip_existing=True)
-    assert run(translator, how)[:2] == (4, 0)
+    options = Translation(input=str(inbox / "in"), output=str(inbox / "out"), skip_existing=True)
+    assert run(translator, options)[:2] == (4, 0)
     before = (inbox / "out" / "gray.png").stat().st_mtime_ns
     (inbox / "out" / "a.b.v2.jpg").unlink()
-    assert run(translator, how)[:2] == (1, 3)
+    assert run(translator, options)[:2] == (1, 3)
     assert (inbox / "out" / "gray.png").stat().st_mtime_ns == before
 
 
-def test_an_interrupted_translation_among_its_inputs_goes_on(inbox, translator):
-    how = Translation(input=str(inbox / "in"), output=str(inbox / "in"), suffix="_B", skip_existing=True)
-    assert run(translator, how).written == 4
+def test_an_interrupted_translation_among_its_inputs_resumes(inbox, translator):
+    options = Translation(input=str(inbox / "in"), output=str(inbox / "in"), suffix="_B", skip_existing=True)
+    assert run(translator, options).written == 4
     (inbox / "in" / "gray_B.png").unlink()
-    assert run(translator, how)[:2] == (1, 3)
+    assert run(translator, options)[:2] == (1, 3)
 
 
 def test_shards_are_all_the_files_once(inbox):
@@ -229,7 +229,7 @@ def test_shards_are_all_the_files_once(inbox):
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"output": "x"}, "Say --input"),
         ({"input": "x"}, "Say --output"),
@@ -243,10 +243,10 @@ def test_shards_are_all_the_files_once(inbox):
         ({"format": "gif"}, "--format gif is none of: keep, jpg"),
     ],
 )
-def test_what_cannot_be_asked_for(fields, said):
+def test_what_cannot_be_asked_for(fields, message):
     with pytest.raises(UserError) as error:
         Translation(**fields).jobs()
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_translating_is_what_testing_does(trained, tmp_path):
@@ -262,26 +262,26 @@ def test_translating_is_what_testing_does(trained, tmp_path):
 
 
 def test_an_image_that_fits_is_not_touched_before_the_network(trained, translator):
-    """At 32x40 a ResNet needs no margin: what comes out is the generator's alone."""
+    """At 32x40 a ResNet needs no margin: the output is the generator's alone."""
     source = image(32, 40)
     reader = tf.train.load_checkpoint(str(next(pathlib.Path(trained["pix2pix"], "checkpoints").glob("*.index")))[:-6])
     with tf.Graph().as_default(), tf.Session() as session:
         network = translator.dual.network("A2B", "generator")
-        made = tensors.to_pixels(network(tensors.from_pixels(tf.constant(source[None])), None))
+        output = tensors.to_pixels(network(tensors.from_pixels(tf.constant(source[None])), None))
         for variable in network.variables:
             variable.load(reader.get_tensor(variable.op.name), session)
-        expected = session.run(made)[0]
+        expected = session.run(output)[0]
     assert np.abs(translator("A2B", source).astype(int) - expected).max() <= 1
 
 
 def test_lists_batches_and_threads_give_what_images_alone_give(translator):
     batch = np.stack([image(), image(), image()])
-    alone = [translator("A2B", each) for each in batch]
+    alone = [translator("A2B", item) for item in batch]
     np.testing.assert_array_equal(translator("A2B", [*batch, image(9, 9)])[1], alone[1])
     assert np.abs(translator("A2B", batch).astype(int) - alone).max() <= 1
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for made, expected in zip(pool.map(lambda each: translator("A2B", each), batch), alone):
-            np.testing.assert_array_equal(made, expected)
+        for output, expected in zip(pool.map(lambda item: translator("A2B", item), batch), alone):
+            np.testing.assert_array_equal(output, expected)
 
 
 def test_arrays_of_other_types_and_channels_become_those_of_the_run(translator):
@@ -291,7 +291,7 @@ def test_arrays_of_other_types_and_channels_become_those_of_the_run(translator):
     deep, unit = eight * np.uint16(257), eight / np.float32(255)
     for same in (eight, deep, unit, unit.astype(np.float64)):
         np.testing.assert_array_equal(translator("A2B", same), expected)
-    flat = translator("A2B", deep[..., 0])  # [H, W], and what is made is gray, too
+    flat = translator("A2B", deep[..., 0])  # [H, W], and the output is gray, too
     np.testing.assert_array_equal(flat, expected[..., 0])
 
 
@@ -314,7 +314,7 @@ def test_without_a_run_there_is_no_translator(tmp_path):
 
 
 def test_a_size_of_ones_own_before_the_network(trained, capsys):
-    with Translator(trained["dualgan"], Use(scale_to="20x24")) as translator:
+    with Translator(trained["dualgan"], Inference(scale_to="20x24")) as translator:
         assert translator("A2B", image(), "model").shape == (20, 24, 3)
     assert "seen no other size" in capsys.readouterr().err
 
@@ -330,9 +330,9 @@ def test_every_size_comes_back(translator, height, width):
 def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, multiple):
     x = RANDOM.normal(size=[1, height, width, 2]).astype(np.float32)
     more = [(-(-side // multiple) * multiple - side) for side in (height, width)]
-    margins = [(0, 0), *((each // 2, each - each // 2) for each in more), (0, 0)]
+    margins = [(0, 0), *((count // 2, count - count // 2) for count in more), (0, 0)]
     with tf.Graph().as_default(), tf.Session() as session:
         padded = tensors.pad_to_multiple(tf.constant(x), multiple)
-        found, back = session.run([padded, tensors.crop_to(padded, height, width)])
-    np.testing.assert_array_equal(found, np.pad(x, margins, "reflect"))
+        mirrored, back = session.run([padded, tensors.crop_to(padded, height, width)])
+    np.testing.assert_array_equal(mirrored, np.pad(x, margins, "reflect"))
     np.testing.assert_array_equal(back, x)

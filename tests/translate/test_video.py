@@ -62,8 +62,8 @@ def colours(count):
 def make(path, count=20, width=64, height=48, fps=25, **more):
     """Writes a video whose frames are of one colour each, by the library alone."""
     even = width % 2 == height % 2 == 0
-    how = {"pix_fmt_out": "yuv420p" if even else "yuv444p", "quality": 9, "macro_block_size": 1, "codec": "libx264"}
-    writer = ffmpeg.write_frames(str(path), (width, height), fps=fps, **{**how, **more})
+    options = {"pix_fmt_out": "yuv420p" if even else "yuv444p", "quality": 9, "macro_block_size": 1, "codec": "libx264"}
+    writer = ffmpeg.write_frames(str(path), (width, height), fps=fps, **{**options, **more})
     writer.send(None)
     for colour in colours(count):
         writer.send(np.broadcast_to(colour, (height, width, 3)).tobytes())
