@@ -30,6 +30,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=setuptools.find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
+    py_modules=["dual_translation_check"],
     package_data={
         **{package: ["py.typed"] for package in PACKAGES},
         "common.tensorflow": ["*.pyi"],
