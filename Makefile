@@ -2,7 +2,7 @@
 # make test   ruff, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
-# make docs   writes the pages of flags and presets, and builds site/
+# make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
 # make bench  steps and translations beside PyTorch and graphs of TensorFlow 1, interleaved: about 20 minutes
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
@@ -38,6 +38,7 @@ audit: .venv/.audit
 
 docs: .venv/.docs
 	$(BIN)/python -m docs.reference
+	$(BIN)/python -m docs.architecture
 	$(BIN)/mkdocs build --strict
 
 bench: .venv/.bench
