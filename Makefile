@@ -1,7 +1,8 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
-# make test   ruff, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make test   ruff, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
-# make docs   writes the pages of flags and presets, and builds site/
+# make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
 # make bench  steps and translations beside PyTorch and graphs of TensorFlow 1, interleaved: about 20 minutes
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
@@ -9,9 +10,9 @@ PYTHON ?= python3
 EXTRAS ?= test
 BIN := .venv/bin
 DEMO := runs/demo
-SOURCES := common flags dualgan cyclegan pix2pix benchmarks docs examples setup.py
+SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
-.PHONY: demo test test-all audit docs bench clean
+.PHONY: demo test test-all format audit docs bench clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -20,18 +21,24 @@ demo: .venv/.core
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 test-all: .venv/.test
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
 
+format: .venv/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 audit: .venv/.audit
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(SOURCES)
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
 	$(BIN)/python -m pip freeze --all --exclude-editable > .venv/installed.txt
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement .venv/installed.txt
 
 docs: .venv/.docs
 	$(BIN)/python -m docs.reference
+	$(BIN)/python -m docs.architecture
 	$(BIN)/mkdocs build --strict
 
 bench: .venv/.bench
@@ -40,27 +47,27 @@ bench: .venv/.bench
 clean:
 	rm -rf .venv build site *.egg-info runs/demo
 
-.venv/.core: setup.py
+.venv/.core: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/.test: setup.py
+.venv/.test: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@ .venv/.core
 
-.venv/.audit: setup.py
+.venv/.audit: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
 	touch $@ .venv/.core
 
-.venv/.docs: setup.py
+.venv/.docs: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ .venv/.core
 
-.venv/.bench: setup.py
+.venv/.bench: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@ .venv/.core

@@ -1,8 +1,15 @@
 """The package; BUILD.md says how to install it."""
 
 import pathlib
+import re
+import runpy
 
 import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+METHODS = runpy.run_path(str(ROOT / "common" / "methods.py"))["PACKAGES"]
+PACKAGES = ("common", "flags", *METHODS)
+VERSION = re.findall(r'^__version__ = "(.+?)"', (ROOT / "common" / "__init__.py").read_text(), re.MULTILINE)[0]
 
 DOCS = ["mkdocs>=1.6"]
 VIDEO = ["imageio[ffmpeg]>=2.33"]
@@ -16,18 +23,22 @@ SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setuptools.setup(
     name="dual-translation",
-    version="0.1.0",
+    version=VERSION,
     description="Image-to-image translation on static TensorFlow graphs: DualGAN, CycleGAN and pix2pix",
-    long_description=pathlib.Path(__file__).with_name("README.md").read_text(),
+    long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=setuptools.find_packages(include=["common*", "cyclegan*", "dualgan*", "flags*", "pix2pix*"]),
+    packages=setuptools.find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
+    py_modules=["dual_translation_check"],
     package_data={
+        **{package: ["py.typed"] for package in PACKAGES},
+        "common.tensorflow": ["*.pyi"],
         "flags.presets": ["*/*.flags"],
         "common.report": ["browser/*", "vendor/uplot/*"],
         "common.serve": ["browser/*"],
     },
+    entry_points={"console_scripts": [f"{method} = {method}.main:main" for method in METHODS]},
     install_requires=[
         "absl-py>=2.0",
         "imageio>=2.33",
@@ -57,12 +68,18 @@ setuptools.setup(
             "httpx>=0.27",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
+            "mypy>=2.0",
             "pytest>=8.0",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
+            "pyyaml>=6.0",
             "ruff>=0.6",
             "scikit-image>=0.22",
+            "scipy-stubs>=1.15",
+            "setuptools>=68",
             "tensorboard>=2.16",
+            "types-tqdm>=4.66",
+            "wheel>=0.42",
         ],
     },
 )

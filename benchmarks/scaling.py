@@ -56,7 +56,7 @@ def measured(count):
     for rank in range(count):
         environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-m", "benchmarks.scaling", "--worker"]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))  # nosec B603
     said = [process.communicate()[0] for process in started]
     return json.loads(said[0].splitlines()[-1])
 

@@ -11,12 +11,13 @@ from common.images import Images, catalogue
 from common.images.download import download
 from common.run import Run
 from flags import help as help_page
-from flags import messages, phases, processor, quiet, streams
+from flags import messages, phases, processor, quiet, streams, version
 from flags import settings as flag_settings
 from flags.parsing import OF_ONE_PHASE, OF_USE, Command, importable, model_name, parse, program_name
 
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+VERSION = {"--version", "-version"}
 PHASES = {
     "train": phases.train_phase,
     "test": phases.test_phase,
@@ -40,6 +41,8 @@ def main(dual, argv=None):
     if HELP & set(argv):
         parts = (Command, dual, Images, Run, Cluster, *OF_USE)
         print(help_page.text(program_name(dual), model_name(dual), parts, OF_ONE_PHASE))
+    elif VERSION & set(argv):
+        print(version.text())
     elif DEBUG & set(argv):
         _do(dual, argv)
     else:

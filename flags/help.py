@@ -34,7 +34,8 @@ A run folder remembers its settings: to go on with a training, or to use it, nam
 a run's setting is fixed, free to change, or may change with a warning that last bits differ.
 
 {groups}
-{named}--flagfile FILE reads flags from a file, a line each."""
+{named}--flagfile FILE reads flags from a file, a line each.
+--version prints the versions of this toolkit and of TensorFlow."""
 
 
 def _group(part, fields, when=""):

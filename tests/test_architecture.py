@@ -105,7 +105,8 @@ def test_imports_point_down(path):
 
 
 def test_every_package_and_module_of_common_has_its_place():
-    names = {path.stem for path in (ROOT / "common").iterdir() if path.stem not in ("__init__", "__pycache__")}
+    others = ("__init__", "__pycache__", "py")  # the last is py.typed
+    names = {path.stem for path in (ROOT / "common").iterdir() if path.stem not in others}
     assert names == {name for names in ORDER for name in names}
     for room, text in INSIDE.items():
         modules = {path.stem for path in (ROOT / "common" / room).glob("*.py")} - {"__init__"}
