@@ -77,7 +77,7 @@ def import_weights(model, source, run, images, preset=None, **given):
     paths = [_there(name) for name in source.files]
     if len(paths) == 1 and npz.is_one(paths[0]):
         networks, saved = _own(paths[0], model)
-        certain, assumed, preset, model = dataclasses.asdict(saved.dual), {}, {}, type(saved.dual)
+        certain, assumed, preset, model = dataclasses.asdict(saved["dual"]), {}, {}, type(saved["dual"])
         certain.pop("only", None)
     else:
         networks, saved = _placed([each for path in paths for each in _foreign(path, source)], model, given), {}

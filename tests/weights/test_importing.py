@@ -132,6 +132,11 @@ def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypat
     assert arrays.pop("config").size and arrays.keys() == {name for name in before if "generator" in name}
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
+    run(Pix2Pix, "--phase import_weights --source model/weights.npz --run_dir again")
+    again = values("again")
+    assert again.keys() == arrays.keys() and load_run("again").dual == load_run("run").dual
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array, err_msg=name)
     own = "--dataset set --data_root ."
     run(Pix2Pix, f"--phase evaluate --run_dir run {own}")
     assert "Step 0" in capsys.readouterr().out
