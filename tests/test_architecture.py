@@ -36,8 +36,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "cluster": "cluster stop watchdog < distribute supervise",
     "dual": "losses networks optimizers schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
-    "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"
-    " < arrays tflite < readme",
+    "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
+    " < arrays tflite < readme < exporting",
     "images": "archives catalogue deep_png findings labels pixels shards < tensors tiff < files"
     " < facts folders measure pipeline toy < check download < dataset",
     "metrics": "metrics distances features",
