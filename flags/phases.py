@@ -249,7 +249,7 @@ def export_phase(dual, asked):
     noisy = "test_dropout" in asked.given and asked.values.test_dropout
     print(f"Exporting {run_dir} to {how.output}, and comparing.", flush=True)
     with contextlib.nullcontext() if asked.values.debug else quiet.held_back():  # converters talk to themselves
-        found = export(run_dir, how, images, _use(asked), threads, noisy)
+        found = export(run_dir, how, images, _use(asked), threads=threads, test_dropout=noisy)
     for each in found.kept:
         print(each.describe())
     for each in found.removed:

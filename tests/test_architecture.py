@@ -36,8 +36,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "cluster": "cluster sockets stop watchdog < distribute supervise",
     "dual": "direction losses networks optimizers schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
-    "export": "examples ported signatures < comparison frozen_graph model onnx_graph savedmodel"
-    " < arrays tflite < readme",
+    "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
+    " < arrays tflite < readme < exporting",
     "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
     " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics distances features",

@@ -1,10 +1,13 @@
-"""Arrays of NumPy: the weights by the names of their variables, and the settings: what --phase import_weights reads."""
+"""NumPy arrays: the weights by the names of their variables, and the settings. --phase import_weights reads them."""
+
+from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
 from common import tensorflow as tf
-from common.export.model import graph_of
-from common.export.ported import new_session, of_graph
+from common.export.model import Model, build_signatures
+from common.export.ported import Ported, new_session, of_graph
 from common.export.signatures import without_bytes
 from common.weights import npz
 
@@ -12,19 +15,19 @@ FILE = "weights.npz"
 kinds = without_bytes
 
 
-def write(model, folder):
+def write(model: Model, folder: pathlib.Path) -> None:
     """Writes an array for each variable, and the run's config.json."""
-    found = model.session.run({variable.op.name: variable for variable in model.variables})
-    npz.write(pathlib.Path(folder, FILE), model.config, found)
+    arrays = model.session.run({variable.op.name: variable for variable in model.variables})
+    npz.write(folder / FILE, model.config, arrays)
 
 
-def ported(model, folder):
-    """The signatures, of a graph that has the weights from the file."""
-    _, found = npz.read(pathlib.Path(folder, FILE))
+def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
+    """The signatures, in a graph with the weights of the file."""
+    _, arrays = npz.read(folder / FILE)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(0)
-        signatures = graph_of(model.dual, model.domains, model.directions, kinds)
+        signatures = build_signatures(model.dual, model.domains, model.directions, kinds)
         session = new_session()
         for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES):
-            variable.load(found[variable.op.name], session)
+            variable.load(arrays[variable.op.name], session)
     return of_graph(graph, FILE, signatures, session)

@@ -1,24 +1,26 @@
-"""Whether what was exported gives what the run gives: both on the same images, and how far they are apart."""
+"""How much the output of exported files differs from that of the run, on the same images."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from common.export.ported import DYNAMIC, FULL, HALF, Ported
+from common.export.ported import DYNAMIC, FULL, HALF, Array, Ported
 from common.export.signatures import BYTES, FLOAT, PIXELS
 from common.images import files
-from common.images.pixels import Image
+from common.images.pixels import Domain
+from common.translate import Translator
 
-LARGEST = {FULL: 2e-3, HALF: 5e-2}  # that a value in [-1, 1] may differ by
-MEAN = {DYNAMIC: 5e-2}  # the same, on average: single pixels of weights of 8 bits differ by much more
-LEVELS = {FULL: 1}  # of rounding, where values are whole numbers; others by what their values in [-1, 1] may differ
+LARGEST = {FULL: 2e-3, HALF: 5e-2}  # allowed difference of a value in [-1, 1]
+MEAN = {DYNAMIC: 5e-2}  # the same, on average: with weights of 8 bits single pixels differ by much more
+LEVELS = {FULL: 1}  # allowed for rounding where values are whole numbers; of other weights LARGEST and MEAN are enough
 
 
 class Difference(NamedTuple):
-    """How far a signature of a file is from the run."""
+    """How much the output of one signature of a file differs from that of the run."""
 
     ported: Ported
     images: int
@@ -28,13 +30,13 @@ class Difference(NamedTuple):
     unit: str
 
     @property
-    def fits(self):
-        """Whether it is near enough to be used in the place of the run."""
+    def fits(self) -> bool:
+        """Whether the difference is small enough to use the file in place of the run."""
         judged = self.mean if self.ported.weights in MEAN else self.largest
-        return bool(judged <= self.limit)  # not, where one is no number
+        return bool(judged <= self.limit)  # False for NaN
 
-    def describe(self):
-        """In words."""
+    def describe(self) -> str:
+        """The difference and what is allowed, in words."""
         judged = "mean" if self.ported.weights in MEAN else "largest"
         return (
             f"{self.ported.file} {self.ported.name}: largest difference {self.largest:.3g}, mean {self.mean:.2g}"
@@ -42,39 +44,41 @@ class Difference(NamedTuple):
         )
 
 
-class Wanted:
-    """What a run makes of images, by a Translator that keeps sizes: made once, however often it is asked for."""
+class Expected:
+    """The run's own output, from a Translator that keeps sizes; each is computed once."""
 
-    def __init__(self, translator):
-        self.translator, self._made = translator, {}
+    def __init__(self, translator: Translator) -> None:
+        self.translator = translator
+        self._outputs: dict[tuple[object, ...], Array] = {}
 
-    def pixels(self, direction, images, first=0):
-        """`images`, [N, H, W, C] or [H, W, C] of the source's Domain, as those of the target's; see Translator."""
-        first = first if self.translator.dual.noisy else 0  # which else is of no account
+    def pixels(self, direction: str, images: Array, first: int = 0) -> Array:
+        """`images`, [N, H, W, C] or [H, W, C] of the source's Domain, translated to the target's; see Translator."""
+        first = first if self.translator.dual.noisy else 0  # without noise, numbers of images do not matter
         return self._once(direction, images, first, lambda: self.translator(direction, images, first=first))
 
-    def floats(self, direction, image):
-        """An image [H, W, C] of the source's Domain, as values in [-1, 1]."""
+    def floats(self, direction: str, image: Array) -> Array:
+        """An image [H, W, C] of the source's Domain, translated, as values in [-1, 1]."""
         return self._once(direction, image, "floats", lambda: self.translator.in_floats(direction, image))
 
-    def _once(self, direction, images, how, make):
-        key = direction, how, images.shape, images.tobytes()
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+    def _once(self, direction: str, images: Array, variant: int | str, translate: Callable[[], Array]) -> Array:
+        key = direction, variant, images.shape, images.tobytes()
+        if key not in self._outputs:
+            self._outputs[key] = translate()
+        return self._outputs[key]
 
 
-def compare(ported, wanted, images):
-    """The Difference between a Ported and what is Wanted, on `images`, [H, W, C] of the Domain that it takes each."""
-    pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, wanted, images)
-    apart = [np.abs(np.asarray(made, np.float64) - np.asarray(run, np.float64)) for made, run in pairs]
-    limit, unit = _limit(ported, wanted.translator.target(ported.direction))
-    largest, total = max(each.max() for each in apart), sum(each.sum() for each in apart)
+def compare(ported: Ported, expected: Expected, images: Sequence[Array]) -> Difference:
+    """The Difference between a Ported and the run on `images`, each [H, W, C] of the source's Domain."""
+    pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, expected, images)
+    errors = [np.abs(np.asarray(output, np.float64) - np.asarray(run, np.float64)) for output, run in pairs]
+    limit, unit = _limit(ported, expected.translator.target(ported.direction))
+    largest, total = max(error.max() for error in errors), sum(error.sum() for error in errors)
     closed = ported._replace(call=None)  # which may hold a network
-    return Difference(closed, len(images), largest, total / sum(each.size for each in apart), limit, unit)
+    return Difference(closed, len(images), largest, total / sum(error.size for error in errors), limit, unit)
 
 
-def _limit(ported, target):
+def _limit(ported: Ported, target: Domain) -> tuple[float, str]:
+    """(the allowed difference, its unit) of values of a Domain."""
     limit = {**LARGEST, **MEAN}[ported.weights]
     if ported.kind == FLOAT:
         return limit, "of [-1, 1]"
@@ -84,44 +88,46 @@ def _limit(ported, target):
     return float(np.floor(rounded)), "grey levels" if target.dtype == "uint8" else "levels"
 
 
-def _of_pixels(ported, wanted, images):
-    """(what was made, what is wanted) of each image, and of two at once."""
+def _of_pixels(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
+    """(the file's output, the run's) for each image, and for a batch of two."""
     for image in images:
-        yield _same_shape(ported.call(image[None])[0], wanted.pixels(ported.direction, image))
+        yield _same_shape(ported.translate(image[None])[0], expected.pixels(ported.direction, image))
     batch = np.stack([images[0], images[0][:, ::-1]])
-    yield _same_shape(ported.call(batch), wanted.pixels(ported.direction, batch))
+    yield _same_shape(ported.translate(batch), expected.pixels(ported.direction, batch))
 
 
-def _of_floats(ported, wanted, images):
-    source = wanted.translator.source(ported.direction)
+def _of_floats(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
+    """The same for each image, scaled to [-1, 1]."""
+    source = expected.translator.source(ported.direction)
     for image in images:
         scaled = ((image.astype(np.float64) - source.low) / (source.span / 2) - 1.0).astype(np.float32)
-        yield _same_shape(ported.call(scaled[None])[0], wanted.floats(ported.direction, image))
+        yield _same_shape(ported.translate(scaled[None])[0], expected.floats(ported.direction, image))
 
 
-def _of_bytes(ported, wanted, images):
-    """All at once, whatever their sizes."""
+def _of_bytes(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
+    """The same for all images at once, encoded, whatever their sizes."""
     with tempfile.TemporaryDirectory() as folder:
-        made = ported.call([_encoded(image, f"{folder}/image.png") for image in images])
-        for number, (image, png) in enumerate(zip(images, made)):
-            run = wanted.pixels(ported.direction, image, first=number)  # by which noise goes
+        outputs = ported.translate([_encoded(image, f"{folder}/image.png") for image in images])
+        for number, (image, png) in enumerate(zip(images, outputs)):
+            run = expected.pixels(ported.direction, image, first=number)  # the number selects the noise
             yield _same_shape(_decoded(png, f"{folder}/image.png"), run)
 
 
-def _encoded(image, path):
+def _encoded(image: Array, path: str) -> bytes:
     files.write(path, image)
     with open(path, "rb") as file:
         return file.read()
 
 
-def _decoded(png, path):
+def _decoded(png: bytes, path: str) -> Array:
+    """[H, W, C] of a PNG; its alpha, if it has any, is the last channel."""
     with open(path, "wb") as file:
         file.write(png)
     pixels, alpha = files.decode(path)
-    return pixels if alpha is None else np.concatenate(Image(pixels, alpha), axis=-1)
+    return pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
 
 
-def _same_shape(made, run):
-    if made.shape != run.shape or made.dtype != run.dtype:
-        raise ValueError(f"{made.dtype} {made.shape} in place of {run.dtype} {run.shape}")
-    return made, run
+def _same_shape(output: Array, run: Array) -> tuple[Array, Array]:
+    if output.shape != run.shape or output.dtype != run.dtype:
+        raise ValueError(f"{output.dtype} {output.shape} in place of {run.dtype} {run.shape}")
+    return output, run

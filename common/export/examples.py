@@ -1,78 +1,99 @@
-"""The images that an export and its run are compared on: of validation, of a folder, or drawn."""
+"""The images on which an export and its run are compared: validation images, those of a folder, or drawn ones."""
+
+from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from common.dual import Dual
 from common.errors import UserError
-from common.images import files, folders, toy
+from common.images import Images, files, folders, toy
+from common.images.pipeline import Loader
+from common.images.pixels import Domain
 
 COUNT = 4  # of each domain
-SIDE = 512  # pixels of their sides at most: the middle of larger ones
+SIDE = 512  # pixels: larger images are cropped to the middle
+
+Array: TypeAlias = npt.NDArray[Any]
 
 
-def examples(name, images, dual, domains, given=""):
-    """([image [H, W, C] of the Domain of `name`, A or B, ...], where they are from): one is cut to odd sides.
+def load(
+    name: str, images: Images, dual: Dual, domains: Mapping[str, Domain], path: str = ""
+) -> tuple[list[Array], str]:
+    """(images [H, W, C] of the Domain called `name`, A or B; where they are from). The last has odd sides.
 
-    Those below `given`, a file or a folder, or else the validation images of `images` that are there and read, or
-    else drawn ones. Raises UserError if none of those that are given becomes an image of the Domain.
+    The images are those at `path`, a file or a folder; without one, the validation images of `images` that can be read,
+    or else drawn ones. Raises UserError if none at `path` can be read as an image of the Domain.
     """
     domain = domains[name]
-    if given:
-        path = pathlib.Path(given)
-        if not path.exists():
-            raise UserError(f"There is no --input {given}: it is an image, or a folder of images, to compare on.")
-        found = [path] if path.is_file() else folders.images_in(path)
-        made, why = _read(found, lambda path: files.read(path, domain))
-        if not made:
-            raise UserError(f"No image in --input {given} to compare on. {why or 'It has none.'}")
-        return [*made, _odd(made[0])], given
+    if path:
+        pictures = _in_path(path, domain)
+        return [*pictures, _odd(pictures[0])], path
     loader = _validation(name, images, dual, domains)
-    made, _ = _read(loader.paths, loader.read) if loader else ([], None)
-    where = "the validation images" if made else "drawn images"
-    made = made or _drawn(name, dual.image_size, domain)
-    return [*made, _odd(made[0])], where
+    pictures, _ = _read(loader.paths, loader.read) if loader else ([], None)
+    origin = "the validation images" if pictures else "drawn images"
+    pictures = pictures or _drawn(name, dual.image_size, domain)
+    return [*pictures, _odd(pictures[0])], origin
 
 
-def _validation(name, images, dual, domains):
+def _in_path(path: str, domain: Domain) -> list[Array]:
+    """The images of a file or a folder; raises UserError if there is none."""
+    place = pathlib.Path(path)
+    if not place.exists():
+        raise UserError(f"There is no --input {path}: it is an image, or a folder of images, to compare on.")
+    paths = [place] if place.is_file() else folders.images_in(place)
+    pictures, error = _read(paths, lambda file: files.read(file, domain))
+    if not pictures:
+        raise UserError(f"No image in --input {path} to compare on. {error or 'It has none.'}")
+    return pictures
+
+
+def _validation(name: str, images: Images, dual: Dual, domains: Mapping[str, Domain]) -> Loader | None:
+    """The Loader of a domain's validation images; None if there are none."""
     if images.dataset == "toy" and not toy.folder_of(images.data_root, dual.load_size or dual.image_size).is_dir():
         return None  # hundreds would be drawn
     try:
-        return dict(zip("AB", images.loaders(dual, images.validation_files(dual), domains)))[name]
+        loaders = images.loaders(dual, images.validation_files(dual), domains)
     except UserError:
         return None
+    return dict(zip("AB", loaders))[name]
 
 
-def _read(paths, read):
-    """(the first images that read, what was wrong with one that did not)."""
-    made, why = [], None
+def _read(paths: Iterable[pathlib.Path], read: Callable[[pathlib.Path], Array]) -> tuple[list[Array], UserError | None]:
+    """(the first images that can be read, the error of one that cannot)."""
+    pictures: list[Array] = []
+    failure = None
     for path in paths:
         try:
-            made.append(_middle(read(path)))
+            pictures.append(_middle(read(path)))
         except UserError as error:
-            why = error
-        if len(made) == COUNT:
+            failure = error
+        if len(pictures) == COUNT:
             break
-    return made, why
+    return pictures, failure
 
 
-def _middle(image):
+def _middle(image: Array) -> Array:
     top, left = (max(0, side - SIDE) // 2 for side in image.shape[:2])
     return image[top : top + SIDE, left : left + SIDE]
 
 
-def _odd(image):
-    """An image of odd height and of another odd width, which networks that halve images do not take as it is."""
+def _odd(image: Array) -> Array:
+    """An image of odd height and of another odd width: networks that halve images do not take it without padding."""
     height, width = (side - (side + 1) % 2 for side in image.shape[:2])
     return image[: max(1, height), : max(1, width - 2)]
 
 
-def _drawn(name, size, domain):
-    """Scenes of the toy set in the range of a Domain."""
+def _drawn(name: str, size: int, domain: Domain) -> list[Array]:
+    """Scenes of the toy set, scaled to the range of a Domain."""
     return [_as(domain, toy.draw(number, size)["AB".index(name)] / 255.0) for number in range(COUNT)]
 
 
-def _as(domain, scene):
+def _as(domain: Domain, scene: Array) -> Array:
     gray = scene.mean(axis=-1, keepdims=True)
     bands = scene if domain.channels == 3 else np.repeat(gray, domain.channels, axis=-1)
     values = domain.low + domain.span * bands

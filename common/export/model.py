@@ -1,58 +1,74 @@
-"""What is exported: a run's generators in a graph of their own, with its weights in a session."""
+"""What is exported: a run's generators in a graph of their own, with their weights in a session."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from common import tensorflow as tf
+from common.dual import Dual
 from common.export import signatures
+from common.export.signatures import Kinds, Signature
+from common.images.pixels import Domain
 from common.ops import convolution
-from common.run.checkpoints import Checkpoints, selected_one
+from common.run.checkpoints import Checkpoints, selected_one, step_of
 from common.run.folder import config_path, load_trained
 from common.run.session import open_session
+from common.translate import Inference
 
 
 class Model(NamedTuple):
-    """Generators to be exported."""
+    """Generators to export."""
 
-    dual: object
-    domains: dict  # {"A": Domain, "B": Domain}
-    directions: tuple
+    dual: Dual
+    domains: dict[str, Domain]  # {"A": ..., "B": ...}
+    directions: Sequence[str]
     session: tf.Session
-    signatures: list
-    variables: list  # of the generators
+    signatures: list[Signature]
+    variables: list[tf.Variable]  # of the generators
     config: str  # the text of the run's config.json
     step: int  # of the checkpoint
 
-    def ends(self, direction):
-        """The Domains of what a direction takes and of what it makes."""
+    def ends(self, direction: str) -> tuple[Domain, Domain]:
+        """The Domains of a direction's source and target."""
         return self.domains[direction[0]], self.domains[direction[-1]]
 
 
-def graph_of(dual, domains, directions, kinds):
-    """The Signatures of all `directions`, in the graph that is the default."""
-    return [
-        each
-        for direction in directions
-        for each in signatures.build(dual, direction, domains[direction[0]], domains[direction[-1]], kinds)
-    ]
+def build_signatures(
+    dual: Dual, domains: Mapping[str, Domain], directions: Sequence[str], kinds: Kinds
+) -> list[Signature]:
+    """The Signatures of all `directions`, built in the default graph."""
+    built: list[Signature] = []
+    for direction in directions:
+        built += signatures.build(dual, direction, domains[direction[0]], domains[direction[-1]], kinds)
+    return built
 
 
 @contextlib.contextmanager
-def opened(run_dir, use, directions, kinds, test_dropout, threads=0):
-    """The Model of a trained run, within it; `use` is an Inference: its weights and its checkpoint."""
+def open_model(
+    run_dir: str | os.PathLike[str],
+    inference: Inference,
+    directions: Sequence[str],
+    kinds: Kinds,
+    *,
+    test_dropout: bool,
+    threads: int = 0,
+) -> Iterator[Model]:
+    """The Model of a trained run; its session is closed at the end. `inference`: which weights and which checkpoint."""
     saved = load_trained(run_dir)
     dual, domains = dataclasses.replace(saved.dual, test_dropout=test_dropout), saved.domains
     with tf.Graph().as_default():
         tf.set_random_seed(saved.run.seed)
-        with convolution.plain():  # which other programs know, at any size
-            found = graph_of(dual, domains, directions, kinds)
+        with convolution.plain():  # operations that other programs know, at any size
+            built = build_signatures(dual, domains, directions, kinds)
         variables = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
-        checkpoints = Checkpoints(run_dir, variables=use.restored(dual, variables))
+        checkpoints = Checkpoints(run_dir, variables=inference.restored(dual, variables))
         with open_session(threads) as session:
-            step = checkpoints.restore(session, selected_one(run_dir, use.checkpoint))
+            checkpoint = selected_one(run_dir, inference.checkpoint)
+            checkpoints.restore(session, checkpoint)
             config = pathlib.Path(config_path(run_dir)).read_text(encoding="utf-8", errors="surrogateescape")
-            yield Model(dual, domains, directions, session, found, variables, config, step)
+            yield Model(dual, domains, directions, session, built, variables, config, step_of(checkpoint))

@@ -1,56 +1,64 @@
 """ONNX: a file for each signature, made by tf2onnx and run by onnxruntime."""
 
+from __future__ import annotations
+
 import gc
 import importlib
 import logging
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from common import tensorflow as tf
 from common.errors import UserError, reason
-from common.export.ported import FULL, Ported, frozen
-from common.export.signatures import IMAGE, TRANSLATED, of_common_types
+from common.export.model import Model
+from common.export.ported import FULL, Ported, Translate, frozen
+from common.export.signatures import IMAGE, TRANSLATED, Signature, of_common_types
 
 kinds = of_common_types
-OPSET = 17  # of 2022: what most runtimes know
+OPSET = 17  # of 2022: most runtimes support it
 FILE = "{}.onnx"
 OPTIMIZATIONS = ("Transpose", "ConstFold", "Identity", "BackToBack")
 
 
-def write(model, folder):
+def write(model: Model, folder: pathlib.Path) -> None:
     """Writes a file for each signature; raises UserError if the libraries are missing."""
     _library("tf2onnx.tfonnx")
     _library("onnxruntime")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    for each in model.signatures:
-        content = _converted(model, each).SerializeToString()
-        pathlib.Path(folder, FILE.format(each.name)).write_bytes(content)
-        gc.collect()  # graphs of tf2onnx, which refer to themselves, with all weights
+    for signature in model.signatures:
+        content = _converted(model, signature).SerializeToString()
+        (folder / FILE.format(signature.name)).write_bytes(content)
+        gc.collect()  # tf2onnx's graphs, which refer to themselves and hold all weights
 
 
-def ported(model, folder):
-    """The signatures, one after the other, as onnxruntime runs their files."""
-    for each in model.signatures:
-        yield Ported(FILE.format(each.name), each.name, each.direction, each.kind, FULL, _caller(folder, each))
+def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
+    """Yields the signatures, as onnxruntime runs their files."""
+    for signature in model.signatures:
+        name = signature.name
+        call = _caller(folder / FILE.format(name), signature.image.dtype.as_numpy_dtype)
+        yield Ported(FILE.format(name), name, signature.direction, signature.kind, FULL, call)
 
 
-def _converted(model, signature):
+def _converted(model: Model, signature: Signature) -> Any:
+    """The ModelProto of a signature."""
     image, translated = signature.image.name, signature.translated.name
     try:
         definition = frozen(model, [signature])
-        with tf.Graph().as_default():  # whose variables it looks for: there are none
+        with tf.Graph().as_default():  # tf_optimize looks for variables in the default graph: it has none
             definition = _library("tf2onnx.tf_loader").tf_optimize([image], [translated], definition)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(definition, name="")
-            found = _library("tf2onnx.tfonnx").process_tf_graph(
+            converted = _library("tf2onnx.tfonnx").process_tf_graph(
                 graph,
                 opset=OPSET,
                 input_names=[image],
                 output_names=[translated],
                 tensors_to_rename={image: IMAGE, translated: TRANSLATED},
             )
-        return _optimized(found).make_model(signature.name)
+        return _optimized(converted).make_model(signature.name)
     except UserError:
         raise
     except Exception as error:  # of any class: it is another program's
@@ -59,21 +67,19 @@ def _converted(model, signature):
         ) from error
 
 
-def _optimized(graph):
-    """By a few of its optimizations: each leaves a copy of all weights, and keeps one for the case that it fails."""
+def _optimized(graph: Any) -> Any:
+    """A graph of tf2onnx after a few of its optimizations, each of which makes two copies of all weights."""
     optimizer = _library("tf2onnx.optimizer")
-    few = {name: getattr(optimizer, f"{name}Optimizer") for name in OPTIMIZATIONS}
-    return optimizer.optimize_graph(graph, catch_errors=False, optimizers=few)
+    chosen = {name: getattr(optimizer, f"{name}Optimizer") for name in OPTIMIZATIONS}
+    return optimizer.optimize_graph(graph, catch_errors=False, optimizers=chosen)
 
 
-def _caller(folder, signature):
-    path = pathlib.Path(folder, FILE.format(signature.name))
+def _caller(path: pathlib.Path, dtype: Any) -> Translate:
     session = _library("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
-    dtype = signature.image.dtype.as_numpy_dtype
     return lambda images: session.run([TRANSLATED], {IMAGE: np.asarray(images, dtype)})[0]
 
 
-def _library(name):
+def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:

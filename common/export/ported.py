@@ -1,53 +1,84 @@
-"""What a format makes of a Model, opened again: functions of arrays, to be compared with the run."""
+"""The files of an export, opened again as functions of arrays, to be compared with the run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy.typing as npt
 
 from common import tensorflow as tf
+from common.export.model import Model
+from common.export.signatures import Signature
+from common.images.pixels import Domain
 from common.run.session import open_session
 
-FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # what weights are stored in
+FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # types that weights are stored in
+
+Array: TypeAlias = npt.NDArray[Any]
+Translate: TypeAlias = Callable[[Any], Array]  # images [N, H, W, C], or a list of encoded ones -> the same, translated
 
 
 class Ported(NamedTuple):
-    """A signature in a file that was written."""
+    """One signature of a file."""
 
-    file: str  # below the folder of the export
+    file: str  # relative to the folder of the export
     name: str  # of the signature
     direction: str
     kind: str
-    weights: str  # what they are stored in
-    call: Callable | None  # images [N, H, W, C], or a list of bytes -> the same, translated; None: it is closed
+    weights: str  # the type that they are stored in
+    call: Translate | None  # None: it is closed
+
+    def translate(self, images: Array | Sequence[bytes]) -> Array:
+        """Calls the signature on images [N, H, W, C], or on encoded ones; raises ValueError if it is closed."""
+        if self.call is None:
+            raise ValueError(f"{self.file} {self.name} is closed")
+        return self.call(images)
 
 
-def of_graph(graph, file, signatures, session=None):
-    """The Ported of Signatures in a graph, each by the names of its tensors.
+class Format(Protocol):
+    """The module of a format."""
 
-    One after the other, and each in a session of its own, which has a copy of the constants, unless there is one.
+    def kinds(self, source: Domain, target: Domain, /) -> list[str]:
+        """The kinds of signatures that the format has between two Domains."""
+
+    def write(self, model: Model, folder: pathlib.Path) -> None:
+        """Writes the files."""
+
+    def reopen(self, model: Model, folder: pathlib.Path) -> Iterable[Ported]:
+        """Opens the files, and gives their signatures."""
+
+
+def of_graph(
+    graph: tf.Graph, file: str, signatures: Iterable[Signature], session: tf.Session | None = None
+) -> Iterator[Ported]:
+    """Yields the Ported of Signatures in a graph, found by the names of their tensors.
+
+    Without `session`, each has its own while it is used, and so a copy of the constants.
     """
 
-    def caller(each, used):
-        ends = graph.get_tensor_by_name(each.image.name), graph.get_tensor_by_name(each.translated.name)
-        return lambda images: used.run(ends[1], {ends[0]: images})
+    def caller(signature: Signature, used: tf.Session) -> Translate:
+        image = graph.get_tensor_by_name(signature.image.name)
+        translated = graph.get_tensor_by_name(signature.translated.name)
+        return lambda images: used.run(translated, {image: images})
 
-    for each in signatures:
+    for signature in signatures:
         used = session or tf.Session(graph=graph)
         try:
-            yield Ported(file, each.name, each.direction, each.kind, FULL, caller(each, used))
+            yield Ported(file, signature.name, signature.direction, signature.kind, FULL, caller(signature, used))
         finally:
             if used is not session:
                 used.close()
 
 
-def frozen(model, signatures):
-    """The graph of Signatures of a Model, with its weights as constants, and nothing else."""
+def frozen(model: Model, signatures: Iterable[Signature]) -> Any:
+    """The GraphDef of some Signatures of a Model, with the weights as constants, and nothing else."""
     with model.session.graph.as_default():
-        names = [each.translated.op.name for each in signatures]
+        names = [signature.translated.op.name for signature in signatures]
         return tf.graph_util.convert_variables_to_constants(model.session, model.session.graph.as_graph_def(), names)
 
 
-def new_session():
-    """A session on the graph that is the default, of one thread for each core."""
+def new_session() -> tf.Session:
+    """A session on the default graph, with one thread per core."""
     return open_session(0)

@@ -1,10 +1,17 @@
-"""The README.md beside an export: what is in it, how near it is to the run, and ten lines that use it."""
+"""The README.md of an export: what is in it, how much it differs from the run, and ten lines that use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from common.export import arrays, frozen_graph, onnx_graph, savedmodel, tflite
-from common.export.ported import FULL
+from common.export.comparison import Difference
+from common.export.model import Model
+from common.export.ported import FULL, Format
 from common.export.signatures import BYTES, FLOAT, IMAGE, PIXELS, TRANSLATED
+from common.images.pixels import Domain
 
 SAVEDMODEL = """\
 import numpy as np
@@ -60,42 +67,50 @@ print(settings["dual"]["class"])
 for name, weight in weights.items():
     print(name, weight.shape)
 """
-LINES = {savedmodel: SAVEDMODEL, frozen_graph: FROZEN, tflite: TFLITE, onnx_graph: ONNX, arrays: NPZ}
-MODES = {1: "L", 3: "RGB"}  # Pillow's
+LINES: dict[Format, str] = {savedmodel: SAVEDMODEL, frozen_graph: FROZEN, tflite: TFLITE, onnx_graph: ONNX, arrays: NPZ}
+MODES = {1: "L", 3: "RGB"}  # of Pillow, by number of channels
 
 
-def text(model, form, found):
-    """The README of a Model in a format (its module), of which Differences were `found`."""
-    notes = "".join(f"- {note}\n" for note in _notes(model, form, found))
+def text(model: Model, written_as: Format, differences: Sequence[Difference]) -> str:
+    """The README of a Model in a format, with its `differences` from the run."""
+    notes = "".join(f"- {note}\n" for note in _notes(model, written_as, differences))
     return f"""\
 # {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}
 
 ```python
-{example(model, form)}```
+{example(model, written_as)}```
 
-{"" if form is arrays else _table(model, found)}{notes}"""
+{"" if written_as is arrays else _table(model, differences)}{notes}"""
 
 
-def _table(model, found):
-    rows = "".join(
-        f"| `{each.ported.file}` | `{each.ported.name}` | {_ends(each, model)} | {_apart(each)} |\n" for each in found
-    )
+def _table(model: Model, differences: Sequence[Difference]) -> str:
+    rows = "".join(f"{_row(model, difference)}\n" for difference in differences)
     head = "| file | signature | takes; gives | largest difference from the run |\n|---|---|---|---|\n"
     return f"{head}{rows}\n"
 
 
-def example(model, form):
-    """Lines of Python that translate an image, to be run in the folder of the export."""
+def _row(model: Model, difference: Difference) -> str:
+    file, name = difference.ported.file, difference.ported.name
+    return f"| `{file}` | `{name}` | {_ends(difference, model)} | {_amount(difference)} |"
+
+
+def example(model: Model, written_as: Format) -> str:
+    """Lines of Python that translate an image, to run in the folder of the export."""
     first = model.signatures[0]
     source, target = model.ends(first.direction)
     eight_bits = first.kind == PIXELS and source.dtype == target.dtype == "uint8"
     pictures = eight_bits and {source.channels, target.channels} <= {*MODES}
     imports = "from PIL import Image\n" if pictures else ""
-    read, write = (_pictures if pictures else _arrays if first.kind == PIXELS else _scaled)(source, target)
-    return LINES[form].format(name=first.name, imports=imports, read=read, write=write)
+    if pictures:
+        read, write = _pictures(source, target)
+    elif first.kind == PIXELS:
+        read, write = _arrays(source, target)
+    else:
+        read, write = _scaled(source, target)
+    return LINES[written_as].format(name=first.name, imports=imports, read=read, write=write)
 
 
-def _pictures(source, target):
+def _pictures(source: Domain, target: Domain) -> tuple[str, str]:
     """(a line that reads an image of a Domain, a line that writes one of another)."""
     dropped = "[..., None]" if source.channels == 1 else ""
     last = ", ..., 0" if target.channels == 1 else ""
@@ -104,15 +119,15 @@ def _pictures(source, target):
     return read, f'Image.fromarray(translated[0{last}]).save("translated.png")'
 
 
-def _arrays(source, target):
-    """The same, of what is no picture."""
+def _arrays(source: Domain, target: Domain) -> tuple[str, str]:
+    """The same for arrays that Pillow does not hold."""
     del target
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}'
     return read, 'np.save("translated.npy", translated[0])'
 
 
-def _scaled(source, target):
-    """The same, where values are scaled to [-1, 1] before and back after."""
+def _scaled(source: Domain, target: Domain) -> tuple[str, str]:
+    """The same, with values scaled to [-1, 1] before and back after."""
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}\n'
     read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
     back = f"(translated[0] + 1.0) * {target.span / 2!r} + {target.low!r}"
@@ -120,7 +135,8 @@ def _scaled(source, target):
     return read, f'np.save("translated.npy", ({whole}).astype("{target.dtype}"))'
 
 
-def _ends(difference, model):
+def _ends(difference: Difference, model: Model) -> str:
+    """Input and output of a signature, in words."""
     kind = difference.ported.kind
     if kind == BYTES:
         return f"`{IMAGE}`: JPEG, PNG, BMP or GIF files, [N], of any sizes; `{TRANSLATED}_bytes`: PNG files"
@@ -130,13 +146,14 @@ def _ends(difference, model):
     return f"{source.dtype} [N, H, W, {source.channels}]; {target.dtype} [N, H, W, {target.channels}]"
 
 
-def _apart(difference):
+def _amount(difference: Difference) -> str:
     stored = "" if difference.ported.weights == FULL else f", weights {difference.ported.weights}"
     return f"{difference.largest:.3g} {difference.unit}, mean {difference.mean:.2g}{stored}"
 
 
-def _notes(model, form, found):
-    if form is not arrays:
+def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) -> Iterator[str]:
+    """Sentences on what to know before use."""
+    if written_as is not arrays:
         yield (
             "N, H and W may be any. Scaling to [-1, 1], mirrored edges where the networks ask for more, cropping and"
             " rounding are inside."
@@ -144,23 +161,24 @@ def _notes(model, form, found):
     for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
         domain = model.domains[name]
         yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, which become -1 to 1."
-    if all(each.ported.kind == FLOAT for each in found):
+    if all(difference.ported.kind == FLOAT for difference in differences):
         yield (
             "This format takes no pixels of these types: scale them to [-1, 1] before, and back after, as above."
             " `--format savedmodel` and `frozen` take them as they are."
         )
-    if any(each.ported.kind == BYTES for each in found):
+    if any(difference.ported.kind == BYTES for difference in differences):
         yield (
             "Files are decoded by TensorFlow. What is transparent becomes white; that EXIF data say that an image is"
             " turned is passed over."
         )
-    if form is arrays:
+    if written_as is arrays:
         yield (
             "Only weights and settings are in it, of which `python -m MODEL.main --phase import_weights --source"
             " weights.npz --run_dir NEW` makes a run."
         )
-        farthest = max((each for each in found if each.ported.kind == FLOAT), key=lambda each: each.largest)
-        yield f"Networks with them, on images in [-1, 1], are at most so far from the run: {_apart(farthest)}."
+        floats = [difference for difference in differences if difference.ported.kind == FLOAT]
+        farthest = max(floats, key=lambda difference: difference.largest)
+        yield f"Networks with them, on images in [-1, 1], are at most so far from the run: {_amount(farthest)}."
     noise = "on, the same for each call" if model.dual.noisy else "off"
     yield f"The noise of dropout is {noise}."
     if not model.dual.any_size:

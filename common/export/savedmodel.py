@@ -1,51 +1,58 @@
-"""SavedModel: what TensorFlow itself, TensorFlow Serving and most of its tools read."""
+"""SavedModel: the format of TensorFlow itself, TensorFlow Serving and most of its tools."""
+
+from __future__ import annotations
 
 import pathlib
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 from common import tensorflow as tf
-from common.export.ported import FULL, Ported
-from common.export.signatures import IMAGE, all_kinds
+from common.export.model import Model
+from common.export.ported import FULL, Array, Ported, Translate
+from common.export.signatures import IMAGE, Signature, all_kinds
 
 FILE = "saved_model.pb"
 kinds = all_kinds
-DEFAULT = "serving_default"  # what a client gets that names no signature: the first direction
+DEFAULT = "serving_default"  # for clients that name no signature: the first direction
 
 
-def write(model, folder):
+def write(model: Model, folder: pathlib.Path) -> None:
     """Writes the graph, and the weights as variables."""
-    within = pathlib.Path(folder, "model")  # the builder wants a folder of its own
-    definitions = {each.name: _definition(each) for each in model.signatures}
+    inner = folder / "model"  # the builder needs a folder of its own
+    definitions = {signature.name: _definition(signature) for signature in model.signatures}
     with model.session.graph.as_default():
-        builder = tf.saved_model.Builder(str(within))
+        builder = tf.saved_model.Builder(str(inner))
         builder.add_meta_graph_and_variables(
             model.session,
             [tf.saved_model.SERVING],
             signature_def_map={**definitions, DEFAULT: _definition(model.signatures[0])},
         )
         builder.save()
-    for path in within.iterdir():
+    for path in inner.iterdir():
         shutil.move(path, folder)
-    within.rmdir()
+    inner.rmdir()
 
 
-def ported(model, folder):
-    """Its signatures, as TensorFlow 2 loads them."""
+def reopen(model: Model, folder: pathlib.Path) -> list[Ported]:
+    """The signatures, as TensorFlow 2 loads them."""
     loaded = tf.compat.v2.saved_model.load(str(folder))
 
-    def caller(each):
-        function = loaded.signatures[each.name]
-        dtype = each.image.dtype
+    def caller(signature: Signature) -> Translate:
+        dtype, output = signature.image.dtype, signature.gives
 
-        def call(images):
-            return function(**{IMAGE: tf.compat.v2.constant(images, dtype)})[each.gives].numpy()
+        def call(images: Array | Sequence[bytes]) -> Array:
+            function = loaded.signatures[signature.name]  # loaded has to live as long: it owns the variables
+            return function(**{IMAGE: tf.compat.v2.constant(images, dtype)})[output].numpy()
 
-        call.loaded = loaded  # its variables live as long as it does
         return call
 
-    return [Ported(FILE, each.name, each.direction, each.kind, FULL, caller(each)) for each in model.signatures]
+    return [
+        Ported(FILE, signature.name, signature.direction, signature.kind, FULL, caller(signature))
+        for signature in model.signatures
+    ]
 
 
-def _definition(signature):
-    ends = {IMAGE: signature.image}, {signature.gives: signature.translated}
-    return tf.saved_model.predict_signature_def(*ends)
+def _definition(signature: Signature) -> Any:
+    """The SignatureDef of a Signature."""
+    return tf.saved_model.predict_signature_def({IMAGE: signature.image}, {signature.gives: signature.translated})

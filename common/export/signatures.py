@@ -1,17 +1,21 @@
-"""The graph of an export: for each direction, what it takes and gives, as pixels, in [-1, 1] and as encoded files."""
+"""The graph of an export: for each direction, its input and output as pixels, in [-1, 1] and as encoded files."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
+from common.dual import Dual
 from common.images import tensors
-from common.images.pixels import LUMINANCE, full
+from common.images.pixels import LUMINANCE, Domain, full
 from common.translate import inference
 
 PIXELS, FLOAT, BYTES = "pixels", "float", "bytes"
 ENDINGS = {PIXELS: "", FLOAT: "_float", BYTES: "_bytes"}  # of a signature's name, after the direction
-IMAGE, TRANSLATED = "image", "translated"  # what a signature calls what it takes and what it gives
+IMAGE, TRANSLATED = "image", "translated"  # names of a signature's input and output
+
+Kinds: TypeAlias = Callable[[Domain, Domain], list[str]]  # kinds of signatures between a source and a target
 
 
 class Signature(NamedTuple):
@@ -23,44 +27,44 @@ class Signature(NamedTuple):
     translated: tf.Tensor
 
     @property
-    def name(self):
+    def name(self) -> str:
         """A2B, A2B_float or A2B_bytes."""
         return self.direction + ENDINGS[self.kind]
 
     @property
-    def gives(self):
-        """The name of what it gives; TensorFlow Serving sends bytes as such by how it ends."""
+    def gives(self) -> str:
+        """The name of the output; TensorFlow Serving encodes outputs whose names end with _bytes."""
         return TRANSLATED + (ENDINGS[BYTES] if self.kind == BYTES else "")
 
 
-def build(dual, direction, source, target, kinds):
-    """The Signatures of a direction between two Domains, of `kinds`, one of the functions below."""
-    making = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}
-    found = []
+def build(dual: Dual, direction: str, source: Domain, target: Domain, kinds: Kinds) -> list[Signature]:
+    """The Signatures of a direction between two Domains; `kinds` is one of the three functions below."""
+    builders = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}
+    built = []
     for kind in kinds(source, target):
         name = direction + ENDINGS[kind]
-        image, translated = making[kind](dual, direction, source, target, f"{name}/{IMAGE}")
-        found.append(Signature(direction, kind, image, tf.identity(translated, f"{name}/{TRANSLATED}")))
-    return found
+        image, translated = builders[kind](dual, direction, source, target, f"{name}/{IMAGE}")
+        built.append(Signature(direction, kind, image, tf.identity(translated, f"{name}/{TRANSLATED}")))
+    return built
 
 
-def all_kinds(source, target):
-    """All kinds that there are between two Domains."""
+def all_kinds(source: Domain, target: Domain) -> list[str]:
+    """All kinds that are possible between two Domains."""
     return [PIXELS, FLOAT, BYTES] if holds_bytes(source, target) else [PIXELS, FLOAT]
 
 
-def without_bytes(source, target):
-    """Those that take no files."""
+def without_bytes(source: Domain, target: Domain) -> list[str]:
+    """The kinds that take arrays."""
     del source, target
     return [PIXELS, FLOAT]
 
 
-def of_common_types(source, target):
-    """The same, for runtimes whose operations take few types: pixels of 8 bits or float32, or none."""
+def of_common_types(source: Domain, target: Domain) -> list[str]:
+    """The same for runtimes whose operations support few types: pixels only of 8 bits or float32."""
     return [PIXELS, FLOAT] if {source.dtype, target.dtype} <= {"uint8", "float32"} else [FLOAT]
 
 
-def holds_bytes(source, target):
+def holds_bytes(source: Domain, target: Domain) -> bool:
     """Whether TensorFlow decodes images of one Domain, and encodes those of the other as PNG."""
     return (
         {source.dtype, target.dtype} <= {"uint8", "uint16"}
@@ -69,55 +73,63 @@ def holds_bytes(source, target):
     )
 
 
-def _of_pixels(dual, direction, source, target, name):
+def _of_pixels(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """(a placeholder of images as the source has them, the images as the target has them)."""
     images = tf.placeholder(source.dtype, [None, None, None, source.channels], name)
-    return images, _translated(dual, direction, images, source, target)
+    return images, _translated(dual, direction, images, (source, target))
 
 
-def _of_floats(dual, direction, source, target, name):
+def _of_floats(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same in [-1, 1]."""
     del target
     images = tf.placeholder(tf.float32, [None, None, None, source.channels], name)
     return images, _in_own_size(dual, direction, images, tf.range(tf.shape(images)[0]))
 
 
-def _of_bytes(dual, direction, source, target, name):
+def _of_bytes(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of encoded files, of any sizes, as PNG files."""
     encoded = tf.placeholder(tf.string, [None], name)
 
-    @tf.autograph.experimental.do_not_convert
-    def one(pair):
-        file, number = pair
+    def one(numbered_file: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        file, number = numbered_file
         images = _decoded(file, source)[None]
-        return tf.io.encode_png(_translated(dual, direction, images, source, target, number[None])[0])
+        return tf.io.encode_png(_translated(dual, direction, images, (source, target), number[None])[0])
 
-    numbered = encoded, tf.range(tf.shape(encoded)[0])
-    return encoded, tf.map_fn(one, numbered, fn_output_signature=tf.string, parallel_iterations=1)  # of any sizes
+    plain, numbered = tf.autograph.experimental.do_not_convert(one), (encoded, tf.range(tf.shape(encoded)[0]))
+    return encoded, tf.map_fn(plain, numbered, fn_output_signature=tf.string, parallel_iterations=1)
 
 
-def _translated(dual, direction, images, source, target, numbers=None):
-    """Pixels as pixels; `numbers` of the images, by which noise goes: by default from 0."""
+def _translated(
+    dual: Dual, direction: str, images: tf.Tensor, ends: tuple[Domain, Domain], numbers: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Pixels of the first Domain of `ends` as pixels of the second.
+
+    `numbers` of the images select their noise; without them, images are numbered from 0.
+    """
+    source, target = ends
     numbers = tf.range(tf.shape(images)[0]) if numbers is None else numbers
-    made = _in_own_size(dual, direction, tensors.from_pixels(images, source), numbers)
-    return tensors.to_pixels(made, target)
+    return tensors.to_pixels(_in_own_size(dual, direction, tensors.from_pixels(images, source), numbers), target)
 
 
-def _in_own_size(dual, direction, images, numbers):
+def _in_own_size(dual: Dual, direction: str, images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Images in [-1, 1] translated, in the size that they have."""
     numbers = tf.cast(numbers, tf.int64)
     return tensors.in_own_size(images, dual, lambda padded: inference.translated(dual, direction, padded, numbers))
 
 
-def _decoded(file, domain):
-    """[H, W, C] of an encoded image as one of a Domain: on white where it is transparent; see Domain.of."""
+def _decoded(file: tf.Tensor, domain: Domain) -> tf.Tensor:
+    """[H, W, C] of an encoded image as a Domain has it: white where it is transparent; see Domain.of."""
     stored = tf.io.decode_image(file, channels=0, dtype=domain.dtype, expand_animations=False)
     values, white = tf.cast(stored, tf.float64), float(full(domain.dtype))
-    found = tf.shape(values)[-1]
-    is_transparent = tf.equal(found % 2, 0)
+    channels = tf.shape(values)[-1]
+    is_transparent = tf.equal(channels % 2, 0)
     share = tf.cond(is_transparent, lambda: values[..., -1:] / white, lambda: tf.ones_like(values[..., :1]))
-    colours = values[..., : found - tf.cast(is_transparent, tf.int32)]
+    colours = values[..., : channels - tf.cast(is_transparent, tf.int32)]
     opaque = tf.round(colours * share + white * (1.0 - share))
     if domain.channels == 3:
-        found = opaque + tf.zeros([3], tf.float64)  # gray thrice
+        converted = opaque + tf.zeros([3], tf.float64)  # repeats gray
     else:
         of_rgb = tf.constant(LUMINANCE[None], tf.float64)
         weights = tf.cond(tf.equal(tf.shape(opaque)[-1], 3), lambda: of_rgb, lambda: tf.ones([1, 1], tf.float64))
-        found = tf.round(tf.reduce_sum(opaque * weights, axis=-1, keepdims=True))
-    return tf.ensure_shape(tf.cast(found, domain.dtype), [None, None, domain.channels])
+        converted = tf.round(tf.reduce_sum(opaque * weights, axis=-1, keepdims=True))
+    return tf.ensure_shape(tf.cast(converted, domain.dtype), [None, None, domain.channels])

@@ -1,40 +1,48 @@
 """TensorFlow Lite: files for each signature, with weights of 32 and of 16 bits, and of 8 bits by dynamic range."""
 
+from __future__ import annotations
+
 import pathlib
 import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from common import tensorflow as tf
 from common.errors import UserError, reason
 from common.export import savedmodel
-from common.export.ported import DYNAMIC, FULL, HALF, Ported
+from common.export.model import Model
+from common.export.ported import DYNAMIC, FULL, HALF, Array, Ported, Translate
 from common.export.signatures import of_common_types
 
 kinds = of_common_types
 FILES = {FULL: "{}.tflite", HALF: "{}_fp16.tflite", DYNAMIC: "{}_int8.tflite"}
 
 
-def write(model, folder):
+def write(model: Model, folder: pathlib.Path) -> None:
     """Writes three files for each signature."""
-    with tempfile.TemporaryDirectory() as beside:
-        savedmodel.write(model, beside)
-        for each in model.signatures:
+    with tempfile.TemporaryDirectory() as temporary:
+        saved = pathlib.Path(temporary)
+        savedmodel.write(model, saved)
+        for signature in model.signatures:
             for weights, file in FILES.items():
-                pathlib.Path(folder, file.format(each.name)).write_bytes(_converted(beside, each.name, weights))
+                content = _converted(saved, signature.name, weights)
+                (folder / file.format(signature.name)).write_bytes(content)
 
 
-def ported(model, folder):
-    """All files, one after the other, as the interpreter of TensorFlow runs them."""
-    for each in model.signatures:
+def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
+    """Yields the signatures of all files, as TensorFlow's interpreter runs them."""
+    for signature in model.signatures:
         for weights, file in FILES.items():
-            path = pathlib.Path(folder, file.format(each.name))
-            call = _caller(path, each.image.dtype.as_numpy_dtype)
-            yield Ported(path.name, each.name, each.direction, each.kind, weights, call)
+            path = folder / file.format(signature.name)
+            call = _caller(path, signature.image.dtype.as_numpy_dtype)
+            yield Ported(path.name, signature.name, signature.direction, signature.kind, weights, call)
 
 
-def _converted(folder, name, weights):
+def _converted(folder: pathlib.Path, name: str, weights: str) -> bytes:
+    """The file of a signature of the SavedModel in a folder."""
     lite = tf.compat.v2.lite
     converter = lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[name])
     if weights != FULL:
@@ -43,23 +51,24 @@ def _converted(folder, name, weights):
         converter.target_spec.supported_types = [tf.float16]
     try:
         return converter.convert()
-    except Exception as error:  # of several classes, some of them private
+    except Exception as error:  # the converter raises several classes, some of them private
         raise UserError(
             f"TensorFlow Lite does not take this model ({reason(error)}). Say --format savedmodel, frozen or onnx."
         ) from error
 
 
-def _caller(path, dtype):
+def _caller(path: pathlib.Path, dtype: Any) -> Translate:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it will move to another package
+        warnings.simplefilter("ignore")  # it warns that it will move to another package
         interpreter = tf.compat.v2.lite.Interpreter(model_path=str(path), num_threads=2)
 
-    def call(images):
-        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-        interpreter.resize_tensor_input(taken["index"], images.shape)
+    def call(images: Array | Sequence[bytes]) -> Array:
+        batch = np.asarray(images, dtype)
+        (taken,), (returned,) = interpreter.get_input_details(), interpreter.get_output_details()
+        interpreter.resize_tensor_input(taken["index"], batch.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(taken["index"], np.asarray(images, dtype))
+        interpreter.set_tensor(taken["index"], batch)
         interpreter.invoke()
-        return interpreter.get_tensor(given["index"])
+        return interpreter.get_tensor(returned["index"])
 
     return call

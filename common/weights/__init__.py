@@ -1,4 +1,13 @@
-"""Weights in files of other tools, and of this one: read as named arrays, and recognized as networks."""
+"""Weights in files of other tools and of this one: read as named arrays, and recognized as networks.
+
+importing   Source, the files; import_weights, which makes a run folder of them
+recognized  a network found in a file, with the names of its variables in both programs
+pytorch     the networks of CycleGAN and pix2pix in PyTorch
+dualgan     the networks of DualGAN in TensorFlow 1
+state_dict  PyTorch's files as named arrays, read without PyTorch
+opcodes     the programs in PyTorch's files
+npz         weights of this program as NumPy arrays
+"""
 
 from common.weights.importing import Source, import_weights
 

@@ -1,11 +1,13 @@
 """The networks of DualGAN in TensorFlow 1 (github.com/duxingren14/DualGAN), by the names in its checkpoints.
 
-A_g_ is the generator from A to B, A_d_ the critic of what it makes, B_g_ and B_d_ are those of the other way. Kernels
-are laid out as here. Those of 2020, with inner kernels of 3, were trained on images in the order blue, green, red.
+A_g_ is the generator from A to B and A_d_ the critic of its output; B_g_ and B_d_ are those of the other direction.
+Kernels have the layout of this program. The networks of 2020, with inner kernels of 3, were trained on images with
+channels in the order blue, green, red.
 """
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 
@@ -13,129 +15,130 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.errors import UserError, reason
-from common.weights.recognized import Network, There, shape_of, unknown
+from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
 
 DIRECTIONS = {"A": "A2B", "B": "B2A"}
 OWN = re.compile(r"([AB])_([gd])_([a-z0-9_]+)/(w|biases|scale|center)|[AB]_d_(d_)?h3_lin/\w+")
-FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # what follows the name of a checkpoint
+FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # endings of a checkpoint's files
 KERNEL, VECTOR, MATRIX = (0, 1, 2, 3), (0,), (0, 1)
-OF_2017, OF_2020 = 5, 3  # inner kernels; in 2017 half of three decoders was always dropped, in 2020 nothing
+OF_2017, OF_2020 = 5, 3  # inner kernels. Dropout: always half of three decoders in 2017, none in 2020
 
 
-def prefix_of(path):
-    """What TensorFlow calls the checkpoint that a file is of, or the newest of a folder; None if it is none."""
-    path = pathlib.Path(path)
-    found = [path.with_name(FILE.sub("", path.name) + ".index")]
-    if path.is_dir():
-        found = sorted(path.glob("*.index"), key=lambda each: [int(n) for n in re.findall(r"\d+", each.stem)[-1:]])
-    return str(found[-1].with_suffix("")) if found and found[-1].is_file() else None
+def prefix_of(path: str | os.PathLike[str]) -> str | None:
+    """TensorFlow's name of the checkpoint of a file, or of the newest in a folder; None if there is none."""
+    place = pathlib.Path(path)
+    indices = [place.with_name(FILE.sub("", place.name) + ".index")]
+    if place.is_dir():
+        indices = sorted(place.glob("*.index"), key=lambda index: [int(n) for n in re.findall(r"\d+", index.stem)[-1:]])
+    return str(indices[-1].with_suffix("")) if indices and indices[-1].is_file() else None
 
 
-def recognize(prefix, order="auto"):
-    """The Networks in a checkpoint; `order` of the channels of their images: rgb, bgr, or auto.
+def recognize(prefix: str, order: str = "auto") -> list[Recognized]:
+    """The networks in a checkpoint; `order` of the channels of their images: rgb, bgr, or auto.
 
-    Raises UserError if it does not read, or has none.
+    Raises UserError if the checkpoint cannot be read or has no network.
     """
-    found = _read(prefix)
+    stored = _read(prefix)
     networks = []
     for domain, direction in DIRECTIONS.items():
-        for kind, known in (("g", _generator), ("d", _critic)):
+        for kind, recognize_one in (("g", _generator), ("d", _critic)):
             own = f"{domain}_{kind}_"
-            if arrays := {name: array for name, array in found.items() if name.startswith(own)}:
-                networks.append(known(prefix, own, arrays, order)._replace(direction=direction))
+            if arrays := {name: array for name, array in stored.items() if name.startswith(own)}:
+                networks.append(recognize_one(prefix, own, arrays, order)._replace(direction=direction))
     if not networks:
         raise UserError(f"The checkpoint {prefix} has no variable of DualGAN's, such as A_g_e1_conv/w.")
     return networks
 
 
-def _read(prefix):
-    """{name: array} of the variables of DualGAN's networks, and of no others."""
+def _read(prefix: str) -> Arrays:
+    """The variables of DualGAN's networks in a checkpoint."""
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = {name: shape for name, shape in reader.get_variable_to_shape_map().items() if OWN.fullmatch(name)}
         folder, name = pathlib.Path(prefix).parent, pathlib.Path(prefix).name
-        there = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(f"{name}."))
-        if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > there:
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(f"{name}."))
+        if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > size:
             raise UserError(f"The checkpoint {prefix} says that it has more numbers than its files have bytes.")
         return {name: reader.get_tensor(name) for name in sorted(shapes)}
     except (tf.errors.OpError, ValueError, IndexError) as error:
         raise UserError(f"The checkpoint {prefix} does not read ({reason(error)}).") from error
 
 
-def _generator(file, own, arrays, order):
+def _generator(file: str, own: str, arrays: Arrays, order: str) -> Recognized:
     depth = sum(re.fullmatch(rf"{own}e\d+_conv/w", name) is not None for name in arrays)
     outer, _, inputs, filters = shape_of(file, arrays, f"{own}e1_conv/w", 4)
     inner = shape_of(file, arrays, f"{own}e2_conv/w", 4)[0]
     outputs = shape_of(file, arrays, f"{own}d{depth}/w", 4)[2]
-    theirs = {}
+    variables: dict[str, Foreign] = {}
     for level in range(depth):
-        theirs |= _layer(f"down_{level}", f"{own}e{level + 1}_conv", f"{own}bn_e{level + 1}")
+        variables |= _layer(f"down_{level}", f"{own}e{level + 1}_conv", f"{own}bn_e{level + 1}")
         scope = f"up_{depth - 2 - level}" if level < depth - 1 else "out"
-        theirs |= _layer(scope, f"{own}d{level + 1}", f"{own}bn_d{level + 1}")
-    fields = {
-        **{"depth": depth, "ngf": filters, "kernel": inner, "kernel_outer": outer},
-        "norm_bottleneck": f"{own}bn_e{depth}/scale" in arrays,
-    }
+        variables |= _layer(scope, f"{own}d{level + 1}", f"{own}bn_d{level + 1}")
+    fields: Fields = {"depth": depth, "ngf": filters, "kernel": inner, "kernel_outer": outer}
+    fields["norm_bottleneck"] = f"{own}bn_e{depth}/scale" in arrays
     assumed = {"dropout": 0.5 if inner == OF_2017 else 0.0}
-    turned = _turned(order, inner)
-    if turned:
-        arrays = _turn(arrays, f"{own}e1_conv/w", 2)
-        arrays = _turn(_turn(arrays, f"{own}d{depth}/w", 2), f"{own}d{depth}/biases", 0)
-    note = f"Its images were taken to be {'blue, green, red' if turned else 'red, green, blue'} (--channel_order)."
-    return Network(file, "generator", None, fields, assumed, (inputs, outputs), theirs, arrays, note)
+    bgr = _is_bgr(order, inner)
+    if bgr:
+        arrays = _with_reversed_channels(arrays, f"{own}e1_conv/w", 2)
+        arrays = _with_reversed_channels(arrays, f"{own}d{depth}/w", 2)
+        arrays = _with_reversed_channels(arrays, f"{own}d{depth}/biases", 0)
+    note = f"Its images were taken to be {'blue, green, red' if bgr else 'red, green, blue'} (--channel_order)."
+    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), variables, arrays, note)
 
 
-def _critic(file, own, arrays, order):
+def _critic(file: str, own: str, arrays: Arrays, order: str) -> Recognized:
     outer, _, inputs, filters = shape_of(file, arrays, f"{own}h0_conv/w", 4)
     inner = shape_of(file, arrays, f"{own}h1_conv/w", 4)[0]
     scores = {name.split("/")[0] for name in arrays if re.fullmatch(rf"{own}(d_)?h3_lin/.*", name)}
     late = f"{own}h3_1_conv/w" in arrays
-    theirs = {}
-    for level, name in enumerate(["0", "1", "2", "3", *["3_1"] * late]):
-        theirs |= _layer(f"down_{level}", f"{own}h{name}_conv", f"{own}bn{name}")
-    fields = {"netD": f"{'global' if scores else 'patch'}{'' if late else '_2017'}", "ndf": filters}
+    variables: dict[str, Foreign] = {}
+    for level, name in enumerate(["0", "1", "2", "3", "3_1"] if late else ["0", "1", "2", "3"]):
+        variables |= _layer(f"down_{level}", f"{own}h{name}_conv", f"{own}bn{name}")
+    fields: Fields = {"netD": f"{'global' if scores else 'patch'}{'' if late else '_2017'}", "ndf": filters}
     fields |= {"kernel": inner, "kernel_outer": outer, "norm_D": "instance"}
     if scores:
         (linear,) = scores
         matrix, bias = _linear(file, arrays, linear)
-        theirs |= {"out/kernel": There(matrix, MATRIX), "out/bias": There(bias, VECTOR)}
+        variables |= {"out/kernel": Foreign(matrix, MATRIX), "out/bias": Foreign(bias, VECTOR)}
         rows = shape_of(file, arrays, matrix, 2)[0]
         last = shape_of(file, arrays, f"{own}h3_conv/w", 4)[3]
         fields["image_size"] = round((rows / last) ** 0.5) * (32 if late else 8)
     else:
-        theirs |= _layer("out", f"{own}h4", "")
-    if _turned(order, inner):
-        arrays = _turn(arrays, f"{own}h0_conv/w", 2)
-    return Network(file, "critic", None, fields, {}, (inputs, 1), theirs, arrays)
+        variables |= _layer("out", f"{own}h4", "")
+    if _is_bgr(order, inner):
+        arrays = _with_reversed_channels(arrays, f"{own}h0_conv/w", 2)
+    return Recognized(file, "critic", None, fields, {}, (inputs, 1), variables, arrays)
 
 
-def _linear(file, arrays, scope):
-    """The names of a linear layer's matrix and bias, which versions call otherwise: by the number of their sides."""
-    found = {
-        sides: [name for name in arrays if name.startswith(f"{scope}/") and arrays[name].ndim == sides]
-        for sides in (2, 1)
-    }
-    if any(len(names) != 1 for names in found.values()):
+def _linear(file: str, arrays: Arrays, scope: str) -> tuple[str, str]:
+    """The names of a linear layer's matrix and bias, which differ between versions: told by their dimensions."""
+    names = [name for name in arrays if name.startswith(f"{scope}/")]
+    matrices, biases = ([name for name in names if arrays[name].ndim == sides] for sides in (2, 1))
+    if len(matrices) != 1 or len(biases) != 1:
         raise unknown(file, arrays, f"{scope} is no linear layer, with a matrix and a bias")
-    return found[2][0], found[1][0]
+    return matrices[0], biases[0]
 
 
-def _layer(scope, convolution, norm):
-    found = {
-        f"{scope}/kernel": There(f"{convolution}/w", KERNEL),
-        f"{scope}/bias": There(f"{convolution}/biases", VECTOR),
+def _layer(scope: str, convolution: str, norm: str) -> dict[str, Foreign]:
+    """{name here: Foreign} of the variables of a convolution, and of the norm after it, unless it is ""."""
+    variables = {
+        f"{scope}/kernel": Foreign(f"{convolution}/w", KERNEL),
+        f"{scope}/bias": Foreign(f"{convolution}/biases", VECTOR),
     }
     if norm:
-        found |= {f"{scope}/scale": There(f"{norm}/scale", VECTOR), f"{scope}/shift": There(f"{norm}/center", VECTOR)}
-    return found
+        variables[f"{scope}/scale"] = Foreign(f"{norm}/scale", VECTOR)
+        variables[f"{scope}/shift"] = Foreign(f"{norm}/center", VECTOR)
+    return variables
 
 
-def _turned(order, inner):
+def _is_bgr(order: str, inner: int) -> bool:
     """Whether images were in the order blue, green, red."""
     return order == "bgr" or (order == "auto" and inner == OF_2020)
 
 
-def _turn(arrays, name, axis):
-    """`arrays` with the three channels of one of them the other way round."""
+def _with_reversed_channels(arrays: Arrays, name: str, axis: int) -> Arrays:
+    """`arrays` with one of them reversed along an axis, if it has three channels there."""
     array = arrays.get(name)
-    return {**arrays, name: np.flip(array, axis)} if array is not None and array.shape[axis] == 3 else arrays
+    if array is None or array.shape[axis] != 3:
+        return arrays
+    return {**arrays, name: np.flip(array, axis)}

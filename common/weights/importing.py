@@ -1,34 +1,42 @@
-"""Importing: weights of other tools, or of this one in a file, become a run folder that translates."""
+"""Importing: makes a run folder from weight files of other tools, or of this one."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import math
+import os
 import pathlib
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from common import settings
 from common import tensorflow as tf
+from common.dual import Dual
 from common.errors import UserError
+from common.images import Images
 from common.images.folders import Files
-from common.run import lock
+from common.images.pixels import Domain
+from common.run import Run, lock
 from common.run.checkpoints import Checkpoints
 from common.run.folder import domains_of, has_begun, record_run
 from common.run.session import open_session
 from common.settings import FREE, setting
 from common.weights import dualgan, npz, pytorch, state_dict
-from common.weights.recognized import Network, There, describe
+from common.weights.recognized import Arrays, Fields, Foreign, Recognized, describe
 
-NAMED = re.compile(r"(?:^|[_-])[GD]_([AB])$")  # names that PyTorch's CycleGAN saves by end with G_A, D_A, G_B, D_B
-WAYS = {"A": "A2B", "B": "B2A"}  # of G_A, and of D_A, which judges what that makes
+NAMED = re.compile(r"(?:^|[_-])[GD]_([AB])$")  # files of PyTorch's CycleGAN end with G_A, D_A, G_B, D_B
+DIRECTIONS = {"A": "A2B", "B": "B2A"}  # of G_A, and of D_A, its critic
 HIDDEN = ("image_size", "dropout")  # settings that weights do not show, or not always
+
+Networks: TypeAlias = dict[str, Recognized]  # {"A2B/generator": ...}
+Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Weights that are imported."""
+    """Weights to import."""
 
     source: str = setting(
         "",
@@ -45,13 +53,13 @@ class Source:
         resume=FREE,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         settings.check(self)
         if not all(self.files) or len({*self.files}) < len(self.files):
             raise UserError("Which weights? Say --source FILE, or FILE,FILE, each once.")
 
     @property
-    def files(self):
+    def files(self) -> list[str]:
         """The names of the files."""
         return self.source.split(",")
 
@@ -59,45 +67,52 @@ class Source:
 class Imported(NamedTuple):
     """What an import made."""
 
-    dual: object
-    networks: dict  # {"A2B/generator": (file, the settings that it shows, in words, its number of parameters)}
-    assumed: dict  # {setting: value} of what the files do not show, and nobody said
-    notes: list  # sentences on what is otherwise there
+    dual: Dual
+    networks: dict[str, tuple[str, str, int]]  # {"A2B/generator": (file, its settings in words, parameters)}
+    assumed: Fields  # settings that neither the files nor the caller determine
+    notes: list[str]  # sentences on how the files were read
 
 
-def import_weights(model, source, run, images, preset=None, **given):
-    """Writes a run folder of the class `model` with the weights that `source`, a Source, names; returns the Imported.
+def import_weights(
+    model: type[Dual],
+    source: Source,
+    run: Run,
+    images: Images,
+    preset: Mapping[str, Any] | None = None,
+    **explicit: Any,
+) -> Imported:
+    """Writes a run folder of the class `model` with the weights that `source` names.
 
-    `given` are settings of the model that a person insists on, `preset` others that hold where the files show nothing.
-    Raises UserError if the run folder has begun, or the files are not read, not known, not of `model`, do not fit
-    together, or contradict what is given.
+    `explicit` are settings of the model that must hold, `preset` others for what the files do not show. Raises
+    UserError if the run folder has begun, or if the files cannot be read, are unknown, are not of `model`, do not fit
+    together, or contradict `explicit`.
     """
     if has_begun(run.run_dir):
         raise UserError(f"{run.run_dir} holds a run already. Give another --run_dir.")
-    paths = [_there(name) for name in source.files]
-    if len(paths) == 1 and npz.is_one(paths[0]):
-        networks, saved = _own(paths[0], model)
-        certain, assumed, preset, model = dataclasses.asdict(saved.dual), {}, {}, type(saved.dual)
+    paths = [_path(name) for name in source.files]
+    if len(paths) == 1 and npz.is_weights(paths[0]):
+        recognized, saved = _own(paths[0], model)
+        model, preset = type(saved["dual"]), None
+        certain: Fields = dataclasses.asdict(saved["dual"])
         certain.pop("only", None)
+        assumed: Fields = {}
     else:
-        networks, saved = _placed([each for path in paths for each in _foreign(path, source)], model, given), {}
-        certain, assumed = _settings(networks, model)
-    found = {f"{each.direction}/{each.role}": each for each in networks}
-    certain["ema_decay"] = 0.0  # there are no averages beside what is imported
-    dual = _dual(model, found, certain, {**assumed, **(preset or {})}, given)
-    with tf.Graph().as_default():
-        variables = _variables(dual, found)
-        values = _values(variables, found)
-        facts = {name: _fact(each.file) for name, each in found.items()}
-        domains = domains_of(dual, saved.get("domains", {}))
-        _write(run, dual, images, domains, variables, values, facts)
-        told = {name: (each.file, describe(each.fields), _count(variables[name])) for name, each in found.items()}
-    hidden = {name: getattr(dual, name) for name in HIDDEN if name not in {**certain, **given} and hasattr(dual, name)}
-    return Imported(dual, told, hidden, [*dict.fromkeys(each.note for each in networks if each.note)])
+        foreign = [network for path in paths for network in _foreign(path, source)]
+        recognized, saved = _with_directions(foreign, model, explicit), {}
+        certain, assumed = _settings(recognized, model)
+    networks = {f"{network.direction}/{network.role}": network for network in recognized}
+    certain["ema_decay"] = 0.0  # no averages are imported
+    dual = _dual(model, networks, certain, {**assumed, **(preset or {})}, explicit)
+    domains = domains_of(dual, saved.get("domains", {}))
+    counts = _write(run, dual, images, domains, networks)
+    shown = {name: (network.file, describe(network.fields), counts[name]) for name, network in networks.items()}
+    known = {**certain, **explicit}
+    hidden = {name: getattr(dual, name) for name in HIDDEN if name not in known and hasattr(dual, name)}
+    return Imported(dual, shown, hidden, [*dict.fromkeys(network.note for network in recognized if network.note)])
 
 
-def _there(name):
-    """The file of a name, or what TensorFlow calls a checkpoint; raises UserError if there is none."""
+def _path(name: str) -> str:
+    """The file of a name, or TensorFlow's name of a checkpoint; raises UserError if there is none."""
     if prefix := dualgan.prefix_of(name):
         return prefix
     if has_begun(name):
@@ -107,47 +122,54 @@ def _there(name):
     return name
 
 
-def _own(path, model):
-    """The Networks of an .npz, and what its config says."""
+def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]]:
+    """(the networks of an .npz of this program, the parts of its config)."""
     text, arrays = npz.read(path)
     saved = settings.parse(text, path)
     if not isinstance(saved.get("dual"), model):
         raise UserError(f"{path} has weights of {type(saved.get('dual')).__name__}, not of {model.__name__}.")
-    found = {}
+    networks: dict[tuple[str, str], Recognized] = {}
     for name, array in arrays.items():
         direction, role, below = [*name.split("/", 2), "", ""][:3]
-        if direction not in WAYS.values() or role not in ("generator", "critic"):
+        if direction not in DIRECTIONS.values() or role not in ("generator", "critic"):
             raise UserError(f"{path} has {name}, which is no variable of a network.")
-        network = found.setdefault((direction, role), Network(path, role, direction, {}, {}, (), {}, {}))
-        network.theirs[below] = There(below, tuple(range(array.ndim)))
+        network = networks.setdefault((direction, role), Recognized(path, role, direction, {}, {}, (), {}, {}))
+        network.variables[below] = Foreign(below, tuple(range(array.ndim)))
         network.arrays[below] = array
-    return [*found.values()], saved
+    return [*networks.values()], saved
 
 
-def _foreign(path, source):
-    """The Networks in a file of another tool."""
+def _foreign(path: str, source: Source) -> list[Recognized]:
+    """The networks in a file of another tool."""
     if dualgan.prefix_of(path):
         return dualgan.recognize(path, source.channel_order)
-    if not state_dict.is_one(path):
+    if not state_dict.is_state_dict(path):
         raise UserError(
             f"{path} is neither a file of torch.save, nor a checkpoint of TensorFlow, nor an .npz of this program."
         )
     return [pytorch.recognize(path, state_dict.read(path))]
 
 
-def _placed(networks, model, given):
-    """`networks` with a direction each: their own, that which is asked for, that of their file's name, or the next."""
-    own = {field.name: field.default for field in dataclasses.fields(model)} | given
-    asked = own.get("direction") or own.get("only", "both")
-    only, ways = (None, [*WAYS.values()]) if asked == "both" else (asked, [asked])
-    free, placed = {"generator": [*ways], "critic": [*ways]}, []
-    for network in sorted(networks, key=lambda each: _named(each) is None):
+def _with_directions(
+    networks: Sequence[Recognized], model: type[Dual], explicit: Mapping[str, Any]
+) -> list[Recognized]:
+    """`networks`, each with a direction: its own, the one in `explicit`, that of its file's name, or the next free.
+
+    Raises UserError if there is more than one network of a role and a direction.
+    """
+    values: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(model)}
+    values |= explicit
+    only: str = values.get("direction") or values.get("only", "both")
+    directions = [*DIRECTIONS.values()] if only == "both" else [only]
+    free, placed = {"generator": [*directions], "critic": [*directions]}, []
+    for network in sorted(networks, key=lambda network: _named_direction(network) is None):
         left = free[network.role]
-        direction = network.direction or only or _named(network) or [*left, None][0]
+        direction = network.direction or (only if only != "both" else _named_direction(network))
+        direction = direction or (left[0] if left else None)
         if direction not in left:
             raise UserError(
                 f"{network.file} is a {network.role} too many: {model.__name__} has one for"
-                f" {' and one for '.join(ways)}."
+                f" {' and one for '.join(directions)}."
                 " --source names each once, and those of CycleGAN end with _A or _B, as they were saved."
             )
         left.remove(direction)
@@ -155,22 +177,26 @@ def _placed(networks, model, given):
     return placed
 
 
-def _named(network):
-    """The direction that the name of a network's file says."""
-    found = NAMED.search(pathlib.Path(network.file).stem)
-    return WAYS[found[1]] if found else None
+def _named_direction(network: Recognized) -> str | None:
+    """The direction in the name of a network's file."""
+    match = NAMED.search(pathlib.Path(network.file).stem)
+    return DIRECTIONS[match[1]] if match else None
 
 
-def _settings(networks, model):
-    """What networks show of the settings of a model, and what is assumed of others.
+def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields, Fields]:
+    """(the settings of a model that networks determine, the assumed values of others).
 
-    Raises UserError if two of them contradict each other, or the model has no such settings.
+    Raises UserError if two networks contradict each other, or the model has no such settings.
     """
-    known, certain, assumed, shown_by = {field.name for field in dataclasses.fields(model)}, {}, {}, {}
+    known = {field.name for field in dataclasses.fields(model)}
+    certain: Fields = {}
+    assumed: Fields = {}
+    shown_by: dict[str, str] = {}
     for network in networks:
         fields = dict(network.fields)
         if network.role == "generator":
-            fields |= {f"channels_{side}": n for side, n in zip(network.direction.split("2"), network.channels)}
+            sides = str(network.direction).split("2")
+            fields |= {f"channels_{side}": channels for side, channels in zip(sides, network.channels)}
         if strange := fields.keys() - known:
             raise UserError(
                 f"{network.file} holds a {network.role} ({describe(network.fields)}), and {model.__name__} has none"
@@ -185,64 +211,78 @@ def _settings(networks, model):
     return certain, {name: value for name, value in assumed.items() if name not in certain}
 
 
-def _dual(model, found, certain, otherwise, given):
-    """The dual of the networks that were found."""
+def _dual(
+    model: type[Dual], networks: Networks, certain: Fields, otherwise: Fields, explicit: Mapping[str, Any]
+) -> Dual:
+    """The dual of the networks; raises UserError if `explicit` contradicts them, or a critic has no generator."""
     free = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] == FREE}
-    for name, value in given.items():
+    for name, value in explicit.items():
         if name not in free and certain.get(name, value) != value:
             raise UserError(
                 f"--{name} {value} is asked for, and the weights have {name} {certain[name]}. Leave it out."
             )
-    made = model(**{**otherwise, **certain, **given})
-    there = [way for way in made.directions if f"{way}/generator" in found]
-    made = made.with_directions(there)
-    for name, network in found.items():
-        if not there or network.direction not in made.directions:
+    dual = model(**{**otherwise, **certain, **explicit})
+    directions = [direction for direction in dual.directions if f"{direction}/generator" in networks]
+    dual = dual.with_directions(directions)
+    for name, network in networks.items():
+        if not directions or network.direction not in dual.directions:
             raise UserError(f"{network.file} is the {name}, and there is no generator of that direction in --source.")
-    return made
+    return dual
 
 
-def _variables(dual, found):
-    """{"A2B/generator": its variables} of the networks of `dual` that were found, built in the default graph."""
+def _variables(dual: Dual, names: Iterable[str]) -> Variables:
+    """The variables of the networks of `dual` called `names`, built in the default graph."""
     channels = {"A": dual.channels_A, "B": dual.channels_B}
     shape = [1, dual.image_size, dual.image_size]
-    images = {name: tf.placeholder(tf.float32, [*shape, count]) for name, count in channels.items()}
+    images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
     built = {}
-    for name, network in found.items():
-        real, target = (images[side] for side in network.direction.split("2"))
-        built[name] = dual.network(network.direction, network.role)
-        built[name](*((real, None) if network.role == "generator" else (target, real)))
+    for name in names:
+        direction, role = name.split("/")
+        real, target = images[direction[0]], images[direction[-1]]
+        built[name] = dual.network(direction, role)
+        if role == "generator":
+            built[name](real, None)
+        else:
+            built[name](target, real)
     return {name: network.variables for name, network in built.items()}
 
 
-def _values(variables, found):
-    """{variable: array}; raises UserError if they do not fit."""
-    values = {}
+def _values(variables: Variables, networks: Networks) -> Arrays:
+    """{name of a variable: array}; raises UserError if the arrays do not fit."""
+    values: Arrays = {}
     for name, own in variables.items():
-        below = {variable.op.name[len(name) + 1 :]: variable for variable in own}
-        arrays = found[name].values({each: variable.shape.as_list() for each, variable in below.items()})
-        values |= {below[each].op.name: array for each, array in arrays.items()}
+        shapes = {variable.op.name.removeprefix(f"{name}/"): variable.shape.as_list() for variable in own}
+        values |= {f"{name}/{below}": array for below, array in networks[name].values(shapes).items()}
     return values
 
 
-def _write(run, dual, images, domains, variables, values, facts):
-    """The run folder: config.json, and last, for it tells that the run has begun, a checkpoint of step 0."""
-    kept = {variable.op.name: variable for own in variables.values() for variable in own}
-    with lock.held(run.run_dir), open_session(run.threads) as session:
-        checkpoints = Checkpoints(run.run_dir, variables=kept)
-        tf.get_default_graph().finalize()
-        fed = {variable.initializer.inputs[1]: values[name] for name, variable in kept.items()}
-        session.run([variable.initializer for variable in kept.values()], fed)
-        record_run(run, dual, images, Files([], []), domains, imported=facts)
-        checkpoints.save(session, 0)
+def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], networks: Networks) -> dict[str, int]:
+    """Writes config.json, and then a checkpoint of step 0, with which the run has begun.
+
+    Returns the number of parameters of each network.
+    """
+    with tf.Graph().as_default():
+        variables = _variables(dual, networks)
+        values = _values(variables, networks)
+        sources = {name: _fingerprint(network.file) for name, network in networks.items()}
+        by_name = {variable.op.name: variable for own in variables.values() for variable in own}
+        with lock.held(run.run_dir), open_session(run.threads) as session:
+            checkpoints = Checkpoints(run.run_dir, variables=by_name)
+            tf.get_default_graph().finalize()
+            fed = {variable.initializer.inputs[1]: values[name] for name, variable in by_name.items()}
+            session.run([variable.initializer for variable in by_name.values()], fed)
+            record_run(run, dual, images, Files([], []), domains, imported=sources)
+            checkpoints.save(session, 0)
+        return {name: _count(own) for name, own in variables.items()}
 
 
-def _fact(file):
-    """What config.json says of a file; of a checkpoint, its index, which has the checksums of all else."""
+def _fingerprint(file: str | os.PathLike[str]) -> dict[str, str]:
+    """Name and digest of a file for config.json; of a checkpoint, those of its index, which has all other checksums."""
     path = pathlib.Path(file)
     path = path if path.is_file() else path.with_name(f"{path.name}.index")
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _count(variables):
+def _count(variables: Iterable[tf.Variable]) -> int:
+    """The number of parameters."""
     return sum(math.prod(variable.shape.as_list()) for variable in variables)

@@ -1,7 +1,7 @@
-"""Weights of this program as one file that NumPy reads: an array for each variable, by its name, and the settings.
+"""Weights of this program as one file for NumPy: an array for each variable, by its name, and the settings.
 
 The entry `config` is the text of a run's config.json, as its bytes in UTF-8, of type uint8; all others are weights,
-such as `A2B/generator/in/kernel`. `numpy.load(FILE)` reads it, and so does this, which trusts no size that it says.
+such as `A2B/generator/in/kernel`. `numpy.load(FILE)` reads it; `read` here does, too, and checks every stated size.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib import format as npy
 
 from common import atomic
@@ -21,22 +24,22 @@ CONFIG = "config"
 SUFFIX = ".npy"
 MAX_MEMBERS = 10_000
 MAX_CONFIG = 2**24  # bytes
-PACKED = 200  # times what the file has, which packed arrays may have, ...
-UNSUSPICIOUS = 2**26  # ... or as many bytes
+PACKED = 200  # largest ratio of unpacked to packed size, ...
+UNSUSPICIOUS = 2**26  # ... above so many unpacked bytes
 ZIP = b"PK\x03\x04"
 BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RuntimeError, OSError)
 
 
-def write(path, config_text, arrays):
-    """Writes {name: array} and the text of a config.json, beside `path` and then in its place."""
+def write(path: str | os.PathLike[str], config_text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes {name: array} and the text of a config.json: the whole file, or nothing."""
     if CONFIG in arrays:
         raise ValueError(f"{CONFIG} is the name of the settings")
-    config = np.frombuffer(config_text.encode(), np.uint8)
+    entries: dict[str, Any] = {CONFIG: np.frombuffer(config_text.encode(), np.uint8), **arrays}
     with atomic.replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **{CONFIG: config}, **arrays)
+        np.savez(file, **entries)
 
 
-def is_one(path):
+def is_weights(path: str | os.PathLike[str]) -> bool:
     """Whether a file is an archive of arrays with a config."""
     try:
         with open(path, "rb") as file:
@@ -48,10 +51,10 @@ def is_one(path):
         return False
 
 
-def read(path):
+def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, npt.NDArray[Any]]]:
     """(text of the config.json, {name: array}).
 
-    Raises UserError, naming `path`, if it is damaged, or has anything but numbers, or more of them than it can hold.
+    Raises UserError, naming `path`, if it is damaged, has anything but numbers, or claims more than it can hold.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -72,8 +75,8 @@ def read(path):
         ) from error
 
 
-def _array(archive, member):
-    """An array of numbers, of which there are as many as it says."""
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    """A member as an array; raises ValueError unless it has the numbers that its header claims."""
     with archive.open(member) as file:
         version = npy.read_magic(file)
         shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](file)

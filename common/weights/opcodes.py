@@ -1,30 +1,31 @@
-"""The programs in PyTorch's files: what they say is taken down, and nothing of it is called.
+"""The programs in PyTorch's files: interpreted without calling anything that they name.
 
-`torch.save` writes a program of opcodes, which Python's own reader would run, and which may call anything. This
-machine knows the opcodes that dictionaries of tensors need, and the few names below; whatever else a program
-has is refused. A dictionary becomes a dict, a tensor a Tensor: where its numbers lie, and in which shape.
+`torch.save` writes a program of opcodes, which may call anything when Python's own reader runs it. The interpreter
+here knows only the opcodes that dictionaries of tensors need, and the few names below; it refuses everything else. A
+dictionary becomes a dict, a tensor a Tensor: where its numbers are, and their shape.
 """
 
 from __future__ import annotations
 
 import math
 import pickletools
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import IO, Any, NamedTuple, TypeAlias
 
 MAX_BYTES = 2**24  # of a program; that of a U-Net has 30,000
 MAX_OPCODES = 2**18
 MAX_LINE = 2**10  # bytes of a name
 MAX_SIDES = 8  # of a tensor
 MAX_TUPLE = 16  # values of a tuple
-PROTOCOL = 2  # that torch.save writes
+PROTOCOL = 2  # of torch.save
 
 
 class Storage(NamedTuple):
-    """A row of numbers, which lies elsewhere in the file."""
+    """A row of numbers elsewhere in the file."""
 
     dtype: str  # NumPy's name, or bfloat16
     key: str
-    count: int
+    length: int
 
 
 class Tensor(NamedTuple):
@@ -32,12 +33,12 @@ class Tensor(NamedTuple):
 
     storage: Storage
     offset: int
-    size: tuple
-    stride: tuple  # in numbers, not bytes
+    size: tuple[int, ...]
+    stride: tuple[int, ...]  # in numbers, not bytes
 
 
 class Refused(ValueError):
-    """What a program asks for is not done."""
+    """A program asks for something that is not done."""
 
 
 DTYPES = {
@@ -58,14 +59,15 @@ class _Dtype(NamedTuple):
     name: str
 
 
-def run(file):
-    """What the program says that begins where the binary `file` stands, and its Storages by key.
+def run(file: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
+    """(the value of the program that begins at the position of `file`, its Storages by key).
 
-    Reads no byte beyond its end. Raises Refused if it asks for anything but dictionaries, lists, tuples, numbers, texts
-    and tensors, or for too much of them, and ValueError if it is no such program.
+    Reads no byte beyond the program's end. Raises Refused if it asks for anything but dictionaries, lists, tuples,
+    numbers, texts and tensors, or for too many of them, and ValueError if it is no such program.
     """
     machine = _Machine()
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(_Bounded(file))):
+    opcodes = pickletools.genops(_Bounded(file))  # type: ignore[arg-type]  # it uses read, readline and tell alone
+    for number, (opcode, argument, _) in enumerate(opcodes):
         if number >= MAX_OPCODES:
             raise Refused(f"it has more than {MAX_OPCODES:,} opcodes")
         if opcode.name not in ACTS:
@@ -76,87 +78,94 @@ def run(file):
             raise
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"its opcode {opcode.name} has nothing to work on") from error
-    (found,) = machine.stack
-    return found, machine.storages
+    (value,) = machine.stack
+    return value, machine.storages
 
 
 class _Bounded:
-    """A file of which MAX_BYTES are read, and not a byte more is asked for."""
+    """A file that refuses to read more than MAX_BYTES."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self._file, self._left = file, MAX_BYTES
 
-    def read(self, count):
+    def read(self, count: int) -> bytes:
         if count > self._left:
             raise Refused(f"its program has more than {MAX_BYTES:,} bytes")
         self._left -= count
         return self._file.read(count)
 
-    def readline(self):
+    def readline(self) -> bytes:
         line = self._file.readline(min(MAX_LINE, self._left))
         self._left -= len(line)
         return line
 
-    def tell(self):
+    def tell(self) -> int:
         return self._file.tell()
 
 
 class _Machine:
-    """Values that wait for their opcode: `stack`, and in `below` the stacks before each mark."""
+    """The values on the `stack`; `below` has the stacks before each mark."""
 
-    def __init__(self):
-        self.stack, self.below, self.memo, self.storages = [], [], {}, {}
-        self.pairs = 0  # that were read of lists
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
+        self.pairs = 0  # read from lists so far
 
-    def push(self, value):
+    def push(self, value: Any) -> None:
         self.stack.append(value)
 
-    def pop(self):
+    def pop(self) -> Any:
         return self.stack.pop()
 
-    def pop_to_mark(self):
-        found, self.stack = self.stack, self.below.pop()
-        return found
+    def pop_to_mark(self) -> list[Any]:
+        values, self.stack = self.stack, self.below.pop()
+        return values
 
 
-def _protocol(machine, version):
+Act: TypeAlias = Callable[[_Machine, Any], None]  # an opcode, given its argument
+
+
+def _protocol(machine: _Machine, version: int) -> None:
     if version != PROTOCOL:
         raise Refused(f"it is written in protocol {version}, and torch.save writes {PROTOCOL}")
 
 
-def _stop(machine, _):
+def _stop(machine: _Machine, _: Any) -> None:
     if machine.below or len(machine.stack) != 1:
         raise Refused("it ends with more or less than one value")
 
 
-def _mark(machine, _):
+def _mark(machine: _Machine, _: Any) -> None:
     machine.below.append(machine.stack)
     machine.stack = []
 
 
-def _tuple(machine, items):
-    """Of few values, and of these the tuples hold no others: what is needed, and never deep."""
-    if len(items) > MAX_TUPLE or any(type(each) is tuple for item in items if type(item) is tuple for each in item):
+def _tuple(machine: _Machine, items: Sequence[Any]) -> None:
+    """Pushes a tuple: short, and at most two deep, which is enough for tensors."""
+    inner = (value for item in items if type(item) is tuple for value in item)
+    if len(items) > MAX_TUPLE or any(type(value) is tuple for value in inner):
         raise Refused("it has tuples that are longer or deeper than those of tensors")
     machine.push(tuple(items))
 
 
-def _tuple_of(count):
-    def act(machine, _):
+def _tuple_of(count: int) -> Act:
+    def act(machine: _Machine, _: Any) -> None:
         items = [machine.pop() for _ in range(count)][::-1]
         _tuple(machine, items)
 
     return act
 
 
-def _append(machine, items):
+def _append(machine: _Machine, items: Sequence[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not list:
         raise Refused("it appends to what is no list")
     target.extend(items)
 
 
-def _set(machine, items):
+def _set(machine: _Machine, items: Sequence[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not dict or len(items) % 2:
         raise Refused("it sets items of what is no dictionary")
@@ -166,17 +175,17 @@ def _set(machine, items):
         target[key] = value
 
 
-def _set_one(machine, _):
+def _set_one(machine: _Machine, _: Any) -> None:
     value, key = machine.pop(), machine.pop()
     _set(machine, [key, value])
 
 
-def _append_one(machine, _):
+def _append_one(machine: _Machine, _: Any) -> None:
     value = machine.pop()
     _append(machine, [value])
 
 
-def _name(machine, name):
+def _name(machine: _Machine, name: str) -> None:
     if name in DTYPES:
         machine.push(_Dtype(DTYPES[name]))
     elif name in CALLS:
@@ -185,62 +194,64 @@ def _name(machine, name):
         raise Refused(f"it asks for {name.replace(' ', '.')}, which no dictionary of tensors needs")
 
 
-def _reduce(machine, _):
+def _reduce(machine: _Machine, _: Any) -> None:
     arguments, called = machine.pop(), machine.pop()
     if called not in CALLS.values() or type(arguments) is not tuple:
         raise Refused("it calls what it has made itself")
     machine.push(called(machine, *arguments))
 
 
-def _build(machine, _):
-    """The versions of layers, which `state_dict()` hangs on the dictionary, and which say nothing here."""
+def _build(machine: _Machine, _: Any) -> None:
+    """Drops the versions of layers, which `state_dict()` attaches to the dictionary and nothing here needs."""
     state = machine.pop()
     if type(machine.stack[-1]) is not dict or type(state) is not dict or len(state) != 1 or "_metadata" not in state:
         raise Refused("it sets attributes")
 
 
-def _storage(machine, _):
-    kind, dtype, key, _, count, *view = machine.pop()
-    if kind != "storage" or type(dtype) is not _Dtype or type(key) is not str or type(count) is not int or any(view):
+def _storage(machine: _Machine, _: Any) -> None:
+    kind, dtype, key, _, length, *view = machine.pop()
+    if kind != "storage" or type(dtype) is not _Dtype or type(key) is not str or type(length) is not int or any(view):
         raise Refused("it refers to something other than numbers in the file")
-    found = Storage(dtype.name, key, count)
-    if machine.storages.setdefault(key, found) != found:
+    storage = Storage(dtype.name, key, length)
+    if machine.storages.setdefault(key, storage) != storage:
         raise Refused(f"it says two things of the numbers {key}")
-    machine.push(found)
+    machine.push(storage)
 
 
-def _ordered(machine, pairs=()):
-    """With `pairs`, as Python 2 wrote it: one list may be named often, and is read each time."""
-    machine.pairs, found = machine.pairs + len(pairs), {}
+def _ordered(machine: _Machine, pairs: Sequence[Any] = ()) -> dict[str | int, Any]:
+    """An OrderedDict. Python 2 wrote its `pairs`; a program may name one list often, and each time counts."""
+    machine.pairs += len(pairs)
+    items: dict[str | int, Any] = {}
     if machine.pairs > MAX_OPCODES:
         raise Refused(f"it has more than {MAX_OPCODES:,} items")
     for key, value in pairs:
         if not isinstance(key, (str, int)):
             raise Refused("it has a key that is neither a text nor a number")
-        found[key] = value
-    return found
+        items[key] = value
+    return items
 
 
-def _tensor(machine, storage, offset, size, stride, *_):
+def _tensor(machine: _Machine, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+    """A tensor within its Storage; all types are checked, as nothing in a program can be trusted."""
     del machine
     if len(size) != len(stride) or len(size) > MAX_SIDES:
         raise Refused(f"it has a tensor of {len(size)} sides and {len(stride)} strides")
     if type(storage) is not Storage or any(type(n) is not int or n < 0 for n in (offset, *size, *stride)):
         raise Refused("it has a tensor of something other than numbers")
     last = offset + sum((side - 1) * step for side, step in zip(size, stride))
-    if 0 in size or last >= storage.count or math.prod(size) > storage.count:
-        raise Refused(f"it has a tensor that is larger than its {storage.count:,} numbers, or empty")
+    if 0 in size or last >= storage.length or math.prod(size) > storage.length:
+        raise Refused(f"it has a tensor that is larger than its {storage.length:,} numbers, or empty")
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
-def _parameter(machine, tensor, *_):
+def _parameter(machine: _Machine, tensor: Any, *_: Any) -> Tensor:
     del machine
     if type(tensor) is not Tensor:
         raise Refused("it has a parameter that is no tensor")
     return tensor
 
 
-CALLS = {
+CALLS: dict[str, Callable[..., Any]] = {
     "collections OrderedDict": _ordered,
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
@@ -248,15 +259,15 @@ CALLS = {
 }
 
 
-def _constant(value):
+def _constant(value: Any) -> Act:
     return lambda machine, _: machine.push(value)
 
 
-def _remember(machine, number):
+def _remember(machine: _Machine, number: int) -> None:
     machine.memo[number] = machine.stack[-1]
 
 
-ACTS = {
+ACTS: dict[str, Act] = {
     "PROTO": _protocol,
     "STOP": _stop,
     "MARK": _mark,

@@ -1,20 +1,21 @@
 """The networks of CycleGAN and pix2pix in PyTorch (github.com/junyanz/pytorch-CycleGAN-and-pix2pix), by name and shape.
 
-Kernels are [out, in, h, w] there, of transposed convolutions [in, out, h, w]; both are [h, w, ., .] here with the
-other two the other way round, so one order of axes does for both, and nothing is mirrored.
+PyTorch's kernels are [out, in, h, w], those of transposed convolutions [in, out, h, w]. Here they are [h, w, in, out]
+and [h, w, out, in], so that one order of axes converts both. Nothing is mirrored.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from common.errors import UserError
-from common.weights.recognized import Network, There, shape_of, unknown
+from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
 
-OF_USE_ELSEWHERE = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # statistics of many images
-PARALLEL = "module."  # before each name, where several GPUs trained it
-DROPOUT = 0.5  # that is published, where there is any
+STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images, not used here
+PARALLEL = "module."  # prefix of all names after training on several GPUs
+DROPOUT = 0.5  # published rate
 NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
     (False, True): "instance",
     (True, False): "batch",
@@ -24,18 +25,18 @@ KERNEL, VECTOR = (2, 3, 1, 0), (0,)
 
 
 class Layer(NamedTuple):
-    """A convolution and the norm after it, by the names before .weight and .bias there."""
+    """A convolution and the norm after it: their scope here, and their names in PyTorch, without .weight and .bias."""
 
-    scope: str  # here
+    scope: str
     convolution: str
     norm: str = ""
 
 
-def recognize(file, arrays):
-    """The Network of a state_dict, {name: array}; raises UserError, naming `file`, if it is none of those known."""
+def recognize(file: str, arrays: Arrays) -> Recognized:
+    """The network of a state_dict; raises UserError, naming `file`, if it is not a known one."""
     if all(name.startswith(PARALLEL) for name in arrays):
         arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
-    arrays = {name: array for name, array in arrays.items() if not OF_USE_ELSEWHERE.search(name)}
+    arrays = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
     if any(".conv_block." in name for name in arrays):
         return _resnet(file, arrays)
     if any(name.startswith("model.model.") for name in arrays):
@@ -45,11 +46,11 @@ def recognize(file, arrays):
     return _patch_critic(file, arrays)
 
 
-def _resnet(file, arrays):
+def _resnet(file: str, arrays: Arrays) -> Recognized:
     blocks = len({name.split(".")[1] for name in arrays if ".conv_block." in name})
     if blocks not in (6, 9):
         raise unknown(file, arrays, f"it has {blocks} residual blocks, and 6 and 9 are known")
-    dropout = "model.10.conv_block.5.weight" not in arrays  # which comes between, and so shifts what follows
+    dropout = "model.10.conv_block.5.weight" not in arrays  # a dropout layer shifts the numbers of those after it
     second, up = 6 if dropout else 5, 10 + blocks
     layers = [Layer("in", "model.1", "model.2")]
     layers += [Layer(f"down_{level}", f"model.{1 + 3 * level}", f"model.{2 + 3 * level}") for level in (1, 2)]
@@ -61,14 +62,17 @@ def _resnet(file, arrays):
     layers.append(Layer("out", f"model.{up + 7}"))
     filters, inputs = shape_of(file, arrays, "model.1.weight", 4)[:2]
     outputs = shape_of(file, arrays, f"model.{up + 7}.weight", 4)[0]
-    fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(file, arrays, layers[0])}
-    fields |= {} if dropout else {"dropout": 0.0}
-    assumed = {"dropout": DROPOUT} if dropout else {}
-    return Network(file, "generator", None, fields, assumed, (inputs, outputs), _theirs(layers), arrays)
+    fields: Fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(file, arrays, layers[0])}
+    assumed = {}
+    if dropout:
+        assumed["dropout"] = DROPOUT
+    else:
+        fields["dropout"] = 0.0
+    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), _variables(layers), arrays)
 
 
-def _unet(file, arrays):
-    """A block around a block: each holds [.., down, norm, the next, .., up, norm], the innermost no next."""
+def _unet(file: str, arrays: Arrays) -> Recognized:
+    """Nested blocks: each holds [.., down, norm, the next block, .., up, norm]; the innermost has no next."""
     layers, inside, depth = [Layer("down_0", "model.model.0")], "model.model.1.model", 1
     while f"{inside}.3.weight" not in arrays and any(name.startswith(f"{inside}.3.") for name in arrays):
         layers.append(Layer(f"down_{depth}", f"{inside}.1", f"{inside}.2"))
@@ -83,12 +87,12 @@ def _unet(file, arrays):
     outputs = shape_of(file, arrays, "model.model.3.weight", 4)[1]
     fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(file, arrays, layers[1])}
     assumed = {"image_size": 2**depth, "load_size": 2**depth * 286 // 256}
-    return Network(file, "generator", None, fields, assumed, (inputs, outputs), _theirs(layers), arrays)
+    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), _variables(layers), arrays)
 
 
-def _patch_critic(file, arrays):
-    names = (re.fullmatch(r"model\.(\d+)\.weight", name) for name, array in arrays.items() if array.ndim == 4)
-    n_layers = sum(name is not None for name in names) - 2
+def _patch_critic(file: str, arrays: Arrays) -> Recognized:
+    kernels = [name for name, array in arrays.items() if array.ndim == 4 and re.fullmatch(r"model\.\d+\.weight", name)]
+    n_layers = len(kernels) - 2
     if n_layers < 1:
         raise unknown(file, arrays, "no name is of a generator, and there are too few convolutions for a critic")
     layers = [Layer("down_0", "model.0")]
@@ -96,33 +100,34 @@ def _patch_critic(file, arrays):
     layers.append(Layer("out", f"model.{3 * n_layers + 2}"))
     filters, inputs = shape_of(file, arrays, "model.0.weight", 4)[:2]
     fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(file, arrays, layers[1])}
-    return Network(file, "critic", None, fields, {}, (inputs, 1), _theirs(layers), arrays)
+    return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
 
 
-def _pixel_critic(file, arrays):
+def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
     layers = [Layer("first", "net.0"), Layer("second", "net.2", "net.3"), Layer("out", "net.5")]
     filters, inputs = shape_of(file, arrays, "net.0.weight", 4)[:2]
     fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(file, arrays, layers[1])}
-    return Network(file, "critic", None, fields, {}, (inputs, 1), _theirs(layers), arrays)
+    return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
 
 
-def _norm(file, arrays, layer):
-    """The norm after the convolution of a layer, by name."""
-    found = f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays
-    if found not in NORMS:
+def _norm(file: str, arrays: Arrays, layer: Layer) -> str:
+    """The name of a layer's norm."""
+    shown = f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays
+    if shown not in NORMS:
         raise UserError(
             f"{file} has neither {layer.norm}.weight nor {layer.convolution}.bias, so that it does not show which norm"
             " it has. Networks of instance norm have the one, of batch norm the other."
         )
-    return NORMS[found]
+    return NORMS[shown]
 
 
-def _theirs(layers):
-    found = {}
+def _variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
+    """{name here: Foreign} of all variables that layers may have."""
+    variables = {}
     for scope, convolution, norm in layers:
-        found[f"{scope}/kernel"] = There(f"{convolution}.weight", KERNEL)
-        found[f"{scope}/bias"] = There(f"{convolution}.bias", VECTOR)
+        variables[f"{scope}/kernel"] = Foreign(f"{convolution}.weight", KERNEL)
+        variables[f"{scope}/bias"] = Foreign(f"{convolution}.bias", VECTOR)
         if norm:
-            found[f"{scope}/scale"] = There(f"{norm}.weight", VECTOR)
-            found[f"{scope}/shift"] = There(f"{norm}.bias", VECTOR)
-    return found
+            variables[f"{scope}/scale"] = Foreign(f"{norm}.weight", VECTOR)
+            variables[f"{scope}/shift"] = Foreign(f"{norm}.bias", VECTOR)
+    return variables

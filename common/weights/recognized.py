@@ -1,91 +1,99 @@
-"""What is recognized in files of other tools: networks of this one, with their weights under the names of both."""
+"""Networks recognized in files of other tools, with their weights under the names of both programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import UserError
 
-TOLD = 3  # misfits that a sentence names
+NAMED = 3  # misfits that an error message lists
+
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]  # by name
+Fields: TypeAlias = dict[str, Any]  # settings, by name
 
 
-class There(NamedTuple):
-    """A variable as another tool has it."""
+class Foreign(NamedTuple):
+    """A variable as another tool stores it."""
 
     name: str
-    axes: tuple  # of its, in the order of those here
+    axes: tuple[int, ...]  # the other tool's axis for each axis here
 
-    def shape(self, here):
-        """A shape of here, as it is there."""
+    def shape(self, here: Sequence[int]) -> list[int]:
+        """A shape of this program, in the other tool's order."""
         return [here[self.axes.index(axis)] for axis in range(len(self.axes))]
 
 
-class Network(NamedTuple):
+class Recognized(NamedTuple):
     """A generator or a critic, found in a file."""
 
     file: str
     role: str  # generator or critic
     direction: str | None  # A2B, B2A; None: the file does not say
-    fields: dict  # settings of a dual that it cannot do without
-    assumed: dict  # settings that it does not show, or not all of, as they usually are
-    channels: tuple  # of what it takes, and of what it makes
-    theirs: dict  # {name here, below the network's scope: There}, of all that it may have
-    arrays: dict  # by their names
-    note: str = ""  # a sentence on how it was taken
+    fields: Fields  # settings of a dual that the weights determine
+    assumed: Fields  # the usual values of settings that the weights do not show, or only in part
+    channels: tuple[int, ...]  # of its input and its output
+    variables: dict[str, Foreign]  # all that it may have, by their names here, below the network's scope
+    arrays: Arrays  # by the other tool's names
+    note: str = ""  # a sentence on how it was read
 
-    def values(self, shapes):
+    def values(self, shapes: Mapping[str, Sequence[int]]) -> Arrays:
         """{name: array} of the variables of `shapes`, {name here, below the scope: shape}.
 
-        Raises UserError, with the first differences, in their names and shapes, unless it has these and no others.
+        Raises UserError, with the first differences in the other tool's names and shapes, unless the file has exactly
+        these variables, or if a value is not finite.
         """
-        misfits = [*self._unfit(shapes)]
+        misfits = [*self._misfits(shapes)]
         if misfits:
-            more = f"; and {len(misfits) - TOLD} more" if len(misfits) > TOLD else ""
+            more = f"; and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
             raise UserError(
                 f"{self.file} was taken for a {self.role} ({describe(self.fields)}), and does not fit:"
-                f" {'; '.join(misfits[:TOLD])}{more}."
+                f" {'; '.join(misfits[:NAMED])}{more}."
             )
-        found = {name: self.arrays[self.theirs[name].name].transpose(self.theirs[name].axes) for name in shapes}
-        for name, array in found.items():
+        values = {}
+        for name in shapes:
+            foreign = self.variables[name]
+            array = self.arrays[foreign.name].transpose(foreign.axes)
             if not np.isfinite(array).all():
-                raise UserError(f"{self.file} has numbers in {self.theirs[name].name} that are not finite.")
-        return {name: array.astype(np.float32) for name, array in found.items()}
+                raise UserError(f"{self.file} has numbers in {foreign.name} that are not finite.")
+            values[name] = array.astype(np.float32)
+        return values
 
-    def _unfit(self, shapes) -> Iterable[str]:
+    def _misfits(self, shapes: Mapping[str, Sequence[int]]) -> Iterator[str]:
         for name, shape in shapes.items():
-            there = self.theirs.get(name, There(name, tuple(range(len(shape)))))
-            wanted = there.shape(shape)
-            if there.name not in self.arrays:
-                yield f"{there.name} {wanted} is missing"
-            elif (found := list(self.arrays[there.name].shape)) != wanted:
-                yield f"{there.name} is {found}, not {wanted}"
-        known = {self.theirs[name].name for name in shapes if name in self.theirs}
+            foreign = self.variables.get(name, Foreign(name, tuple(range(len(shape)))))
+            expected = foreign.shape(shape)
+            if foreign.name not in self.arrays:
+                yield f"{foreign.name} {expected} is missing"
+            elif (stored := list(self.arrays[foreign.name].shape)) != expected:
+                yield f"{foreign.name} is {stored}, not {expected}"
+        used = {self.variables[name].name for name in shapes if name in self.variables}
         for name, array in self.arrays.items():
-            if name not in known:
+            if name not in used:
                 yield f"{name} {list(array.shape)} has no place"
 
 
-def describe(fields):
+def describe(fields: Fields) -> str:
     """Settings in words."""
     return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
-def shape_of(file, arrays, name, sides):
+def shape_of(file: str, arrays: Arrays, name: str, sides: int) -> tuple[int, ...]:
     """The shape of an array that every network of its kind has.
 
-    Raises UserError, with the names that are there, if it is missing, or has not so many sides.
+    Raises UserError, with the names in the file, if it is missing or its number of dimensions is not `sides`.
     """
     if name in arrays and arrays[name].ndim == sides:
         return arrays[name].shape
     raise unknown(file, arrays, f"{name} is missing" if name not in arrays else f"{name} has {arrays[name].ndim} sides")
 
 
-def unknown(file, arrays, why):
+def unknown(file: str, arrays: Arrays, why: str) -> UserError:
     """The UserError of a network that is not recognized."""
-    first = ", ".join(f"{name} {list(array.shape)}" for name, array in [*arrays.items()][:TOLD])
+    first = ", ".join(f"{name} {list(array.shape)}" for name, array in [*arrays.items()][:NAMED])
     return UserError(
         f"{file} holds no network that is known here ({why}). It begins with {first}. Known are the ResNets of 6 and 9"
         " blocks, the U-Nets of 64, 128 and 256 pixels and the critics of CycleGAN and pix2pix in PyTorch, and the"

@@ -1,7 +1,7 @@
 """PyTorch's files of weights, read without PyTorch: a state_dict as named arrays.
 
-Both containers of `torch.save`: the zip archive of PyTorch 1.6 and later, and the row of programs and numbers of
-before. Sizes are compared with the file before any memory is taken.
+Reads both containers of `torch.save`: the zip archive of PyTorch 1.6 and later, and the older sequence of programs and
+numbers. Compares sizes with the file before it allocates any memory.
 """
 
 from __future__ import annotations
@@ -9,38 +9,44 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import UserError
 from common.weights import opcodes
 from common.weights.opcodes import Refused, Storage, Tensor
 
 ZIP = b"PK\x03\x04"
-LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the first of its programs says a number, which is its mark
+LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # its first program: a number that marks the format
 LEGACY_VERSION = 1001
 MAX_MEMBERS = 10_000
 PROGRAM = "data.pkl"
-NESTED = ("state_dict", "model_state_dict", "model")  # where other programs keep it in a larger dictionary
+NESTED = ("state_dict", "model_state_dict", "model")  # its keys in larger dictionaries of other programs
 BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RuntimeError, OverflowError, OSError)
 
+Tensors: TypeAlias = dict[str, Tensor]  # by name
+Numbers: TypeAlias = dict[str, npt.NDArray[Any]]  # of the Storages, by key
 
-def is_one(path):
+
+def is_state_dict(path: str | os.PathLike[str]) -> bool:
     """Whether a file is in one of the containers of `torch.save`."""
     with open(path, "rb") as file:
         start = file.read(len(LEGACY))
     return start == LEGACY or (start.startswith(ZIP) and any(name.endswith(PROGRAM) for name in _names(path)))
 
 
-def read(path):
-    """{name: array} of the state_dict in a file, arrays as they are there, but for bfloat16, which becomes float32.
+def read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
+    """{name: array} of the state_dict in a file, of the types stored, except that bfloat16 becomes float32.
 
-    Raises UserError, naming `path`, if it is none, is damaged, or has anything else than dictionaries of tensors.
+    Raises UserError, naming `path`, if it is no such file, is damaged, or has anything but dictionaries of tensors.
     """
     try:
         with open(path, "rb") as file:
-            found, numbers = (_zip if file.read(len(ZIP)) == ZIP else _legacy)(path, file)
-            return {name: _array(tensor, numbers[tensor.storage.key]) for name, tensor in found.items()}
+            tensors, numbers = (_zip if file.read(len(ZIP)) == ZIP else _legacy)(path, file)
+            return {name: _array(tensor, numbers[tensor.storage.key]) for name, tensor in tensors.items()}
     except Refused as error:
         raise UserError(
             f"{path} is not read: {error}. Weights are read from what torch.save(network.state_dict(), FILE) writes."
@@ -49,7 +55,7 @@ def read(path):
         raise UserError(f"{path} is damaged, or no file of weights ({str(error) or type(error).__name__}).") from error
 
 
-def _names(path):
+def _names(path: str | os.PathLike[str]) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
@@ -57,28 +63,28 @@ def _names(path):
         return []
 
 
-def _named(found):
-    """{name: Tensor} of what a program says: itself, or what is in it under a usual name."""
+def _named(value: Any) -> Tensors:
+    """The tensors of a program's value: its own items, or those of a dictionary in it under a usual name."""
     for name in NESTED:
-        if type(found) is dict and type(found.get(name)) is dict:
-            found = found[name]
-    if type(found) is not dict or not found:
+        if type(value) is dict and type(value.get(name)) is dict:
+            value = value[name]
+    if type(value) is not dict or not value:
         raise Refused("it has no dictionary of tensors")
-    for name, value in found.items():
-        if type(name) is not str or type(value) is not Tensor:
+    for name, tensor in value.items():
+        if type(name) is not str or type(tensor) is not Tensor:
             raise Refused(f"{str(name)[:80]!r} in it is no tensor")
-    _refuse_shared(found.values())
-    return found
+    _refuse_shared(value.values())
+    return value
 
 
-def _refuse_shared(tensors):
-    """Tensors may lie in one row of numbers, but not so often that they are more than the file."""
-    there = sum(storage.count for storage in {tensor.storage for tensor in tensors})
-    if sum(int(np.prod(tensor.size, dtype=object)) for tensor in tensors) > there:
+def _refuse_shared(tensors: Iterable[Tensor]) -> None:
+    """Raises Refused if tensors share so many numbers that together they are larger than the file."""
+    stored = sum(storage.length for storage in {tensor.storage for tensor in tensors})
+    if sum(int(np.prod(tensor.size, dtype=object)) for tensor in tensors) > stored:
         raise Refused("its tensors are larger than the numbers that it has")
 
 
-def _array(tensor, numbers):
+def _array(tensor: Tensor, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     strides = [step * numbers.itemsize for step in tensor.stride]
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.size, strides, writeable=False)
     if tensor.storage.dtype == "bfloat16":
@@ -86,13 +92,13 @@ def _array(tensor, numbers):
     return view.astype(view.dtype.newbyteorder("="))
 
 
-def _dtype(storage: Storage, order="<"):
+def _dtype(storage: Storage, order: Literal["<", ">"] = "<") -> np.dtype[Any]:
     name = "uint16" if storage.dtype == "bfloat16" else storage.dtype
     return np.dtype(name).newbyteorder(order)
 
 
-def _zip(path, file):
-    """({name: Tensor}, {key: numbers}) of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
+def _zip(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Numbers]:
+    """The tensors and the numbers of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if len(archive.infolist()) > MAX_MEMBERS or len(members) < len(archive.infolist()):
@@ -104,35 +110,42 @@ def _zip(path, file):
         if f"{folder}constants.pkl" in members:
             raise Refused("it is a TorchScript program")
         size = os.path.getsize(path)
-
-        def member(name, largest):
-            found = members[name]
-            if found.compress_type != zipfile.ZIP_STORED or found.compress_size != found.file_size:
-                raise Refused(f"its member {name[:80]} is packed, which torch.save does not do")
-            if found.file_size > min(largest, size):
-                raise Refused(f"its member {name[:80]} has {found.file_size:,} bytes, and {largest:,} are read")
-            return found
-
-        with archive.open(member(programs[0], opcodes.MAX_BYTES)) as program:
-            found, storages = opcodes.run(program)
-        found = _named(found)
-        name = f"{folder}byteorder"
-        order = {"little": "<", "big": ">"}[archive.read(member(name, 16)).decode() if name in members else "little"]
-        if sum(_bytes(each) for each in storages.values()) > size:
+        with archive.open(_checked(members[programs[0]], opcodes.MAX_BYTES, size)) as program:
+            value, storages = opcodes.run(program)
+        tensors = _named(value)
+        order = _order(archive, members.get(f"{folder}byteorder"), size)
+        if sum(_bytes(storage) for storage in storages.values()) > size:
             raise Refused("it says that it has more numbers than the file has bytes")
         numbers = {}
         for key, storage in storages.items():
-            there = member(f"{folder}data/{key}", size)
-            if there.file_size != _bytes(storage):
-                raise Refused(f"its numbers {key[:80]} have {there.file_size:,} bytes, not {_bytes(storage):,}")
-            numbers[key] = np.frombuffer(archive.read(there), _dtype(storage, order))
-    return found, numbers
+            member = _checked(members[f"{folder}data/{key}"], size, size)
+            if member.file_size != _bytes(storage):
+                raise Refused(f"its numbers {key[:80]} have {member.file_size:,} bytes, not {_bytes(storage):,}")
+            numbers[key] = np.frombuffer(archive.read(member), _dtype(storage, order))
+    return tensors, numbers
 
 
-def _legacy(path, file):
-    """The same of the row: a mark, a version, the machine it is from, the program, a list of keys, and their numbers.
+def _checked(member: zipfile.ZipInfo, largest: int, size: int) -> zipfile.ZipInfo:
+    """A member of an archive of `size` bytes; raises Refused if it is packed, or larger than `largest` or `size`."""
+    name = member.filename[:80]
+    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+        raise Refused(f"its member {name} is packed, which torch.save does not do")
+    if member.file_size > min(largest, size):
+        raise Refused(f"its member {name} has {member.file_size:,} bytes, and {largest:,} are read")
+    return member
 
-    Numbers are little-endian, whatever the machine: each has a count of 8 bytes before it.
+
+def _order(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, size: int) -> Literal["<", ">"]:
+    """NumPy's sign of the byte order that a member says: little without one."""
+    name = "little" if member is None else archive.read(_checked(member, 16, size)).decode()
+    orders: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
+    return orders[name]
+
+
+def _legacy(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Numbers]:
+    """The same of the older container: a mark, a version, the machine, the program, a list of keys, and their numbers.
+
+    Numbers are little-endian on every machine, each with a count of 8 bytes before it.
     """
     file.seek(0)
     if file.read(len(LEGACY)) != LEGACY:
@@ -140,19 +153,21 @@ def _legacy(path, file):
     if opcodes.run(file)[0] != LEGACY_VERSION:
         raise Refused(f"it is in another version of its container than {LEGACY_VERSION}")
     opcodes.run(file)
-    found, storages = opcodes.run(file)
-    found = _named(found)
+    value, storages = opcodes.run(file)
+    tensors = _named(value)
     keys, _ = opcodes.run(file)
     if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(storages):
         raise Refused("its list of numbers is not that of its program")
     numbers, size = {}, os.path.getsize(path)
     for key in keys:
-        storage, count = storages[key], int.from_bytes(file.read(8), "little")
-        if count != storage.count or _bytes(storage) > size - file.tell():
-            raise Refused(f"its numbers {key[:80]} are {count:,}, not {storage.count:,}, or the file ends before them")
+        storage, length = storages[key], int.from_bytes(file.read(8), "little")
+        if length != storage.length or _bytes(storage) > size - file.tell():
+            raise Refused(
+                f"its numbers {key[:80]} are {length:,}, not {storage.length:,}, or the file ends before them"
+            )
         numbers[key] = np.frombuffer(file.read(_bytes(storage)), _dtype(storage))
-    return found, numbers
+    return tensors, numbers
 
 
-def _bytes(storage):
-    return storage.count * _dtype(storage).itemsize
+def _bytes(storage: Storage) -> int:
+    return storage.length * _dtype(storage).itemsize

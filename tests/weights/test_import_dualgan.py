@@ -77,30 +77,30 @@ def saved(path, inner, late, linear, images, names):
     """Saves networks as they were; returns what they make of `images`, {"A": images, "B": images}, by name."""
     with tf.Graph().as_default(), tf.Session() as session:
         A, B = (tf.constant(images[name]) for name in "AB")
-        made = {
+        networks = {
             "A2B/generator": lambda: generator(A, B.shape[-1], "A_g_", inner),
             "A2B/critic": lambda: critic(B, "A_d_", inner, late, linear),
             "B2A/generator": lambda: generator(B, A.shape[-1], "B_g_", inner),
             "B2A/critic": lambda: critic(A, "B_d_", inner, late, linear),
         }
-        made = {name: make() for name, make in made.items() if name in names}
+        outputs = {name: build() for name, build in networks.items() if name in names}
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(path), global_step=1002)
-        return session.run(made)
+        return session.run(outputs)
 
 
-def made_here(run_dir, images, names):
+def outputs_here(run_dir, images, names):
     dual = load_trained(run_dir).dual
     with tf.Graph().as_default(), tf.Session() as session:
-        made, variables = {}, []
+        outputs, variables = {}, []
         for name in names:
             direction, role = name.split("/")
             network = dual.network(direction, role)
             source = direction[0] if role == "generator" else direction[-1]
-            made[name] = network(tf.constant(images[source]), None)
+            outputs[name] = network(tf.constant(images[source]), None)
             variables += network.variables
         Checkpoints(run_dir, variables=variables).restore(session)
-        return session.run(made)
+        return session.run(outputs)
 
 
 @pytest.mark.parametrize(
@@ -115,19 +115,19 @@ def made_here(run_dir, images, names):
 def test_networks_of_every_year(tmp_path, inner, late, linear, netD):
     images = {name: RANDOM.uniform(-1, 1, [1, SIZE, SIZE, 3 if name == "A" else 1]).astype(np.float32) for name in "AB"}
     names = [f"{way}/{role}" for way in ("A2B", "B2A")[: 1 + (netD == "global")] for role in ("generator", "critic")]
-    expected = saved(tmp_path / "there" / "DualNet.model", inner, late, linear, images, names)
-    source = Source(str(tmp_path / "there"))
-    found = import_weights(DualGAN, source, Run(str(tmp_path / "run")), Images("unknown")).dual
-    assert (found.depth, found.ngf, found.kernel, found.kernel_outer) == (8, FILTERS, inner, 5)
-    assert (found.netD, found.channels_A, found.channels_B, found.image_size) == (netD, 3, 1, SIZE)
-    assert found.dropout == (0.5 if inner == 5 else 0.0)
+    expected = saved(tmp_path / "theirs" / "DualNet.model", inner, late, linear, images, names)
+    source = Source(str(tmp_path / "theirs"))
+    dual = import_weights(DualGAN, source, Run(str(tmp_path / "run")), Images("unknown")).dual
+    assert (dual.depth, dual.ngf, dual.kernel, dual.kernel_outer) == (8, FILTERS, inner, 5)
+    assert (dual.netD, dual.channels_A, dual.channels_B, dual.image_size) == (netD, 3, 1, SIZE)
+    assert dual.dropout == (0.5 if inner == 5 else 0.0)
     rgb = {name: image[..., ::-1] if inner == 3 else image for name, image in images.items()}
-    made = made_here(tmp_path / "run", rgb, names)
+    outputs = outputs_here(tmp_path / "run", rgb, names)
     if netD == "global":  # trained on blue, green, red; here A is red, green, blue
-        made["B2A/generator"] = made["B2A/generator"][..., ::-1]
+        outputs["B2A/generator"] = outputs["B2A/generator"][..., ::-1]
     for name, values in expected.items():
         assert values.std() > 0.01 or values.size == 1
-        np.testing.assert_allclose(made[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_what_is_no_such_checkpoint(tmp_path):

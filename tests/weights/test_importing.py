@@ -37,10 +37,10 @@ def pair(tmp_path, monkeypatch):
 
 def test_a_run_folder_that_translates(pair, dataset, capsys):
     run(CycleGAN, f"{pair} --run_dir run --image_size 32 --load_size 32")
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters."  # counted by hand
-    assert f"A2B/generator from latest_net_G_A.pth: {shown}" in said
-    assert "--phase translate --run_dir run --direction A2B" in said and "--init_from run" in said
+    assert f"A2B/generator from latest_net_G_A.pth: {shown}" in printed
+    assert "--phase translate --run_dir run --direction A2B" in printed and "--init_from run" in printed
     saved = load_trained("run")
     assert saved.dual == CycleGAN(netG="resnet_6blocks", ngf=2, channels_B=1, image_size=32, load_size=32, dropout=0.0)
     assert saved.imported["B2A/generator"]["file"] == "latest_net_G_B.pth"
@@ -71,25 +71,27 @@ def test_one_way_alone(pair, capsys):
 def test_what_does_not_fit_is_named(pair, tmp_path):
     line = "--phase import_weights --run_dir run --source"
 
-    def of(arrays, model=CycleGAN, more=""):
-        said = refusal(model, f"{line} {save(tmp_path / 'net.pth', arrays)} {more}")
+    def refusal_of(arrays, model=CycleGAN, more=""):
+        message = refusal(model, f"{line} {save(tmp_path / 'net.pth', arrays)} {more}")
         assert not has_begun("run")
-        return said
+        return message
 
     good = resnet(3, 3, 2)
-    assert "model.1.weight is [2, 3, 5, 5], not [2, 3, 7, 7]" in of(resnet(3, 3, 2, wide=5))
+    assert "model.1.weight is [2, 3, 5, 5], not [2, 3, 7, 7]" in refusal_of(resnet(3, 3, 2, wide=5))
     without = {name: array for name, array in good.items() if name != "model.12.conv_block.5.bias"}
-    assert "model.12.conv_block.5.bias [8] is missing" in of(without)
-    assert "extra.weight [1] has no place" in of({**good, "extra.weight": np.ones(1, np.float32)})
-    said = of(
+    assert "model.12.conv_block.5.bias [8] is missing" in refusal_of(without)
+    assert "extra.weight [1] has no place" in refusal_of({**good, "extra.weight": np.ones(1, np.float32)})
+    message = refusal_of(
         {**{f"{name}.x": array for name, array in good.items()}, "model.9.conv_block.1.weight": good["model.4.weight"]}
     )
-    assert "It begins with model.1.weight.x [2, 3, 7, 7]" in said
-    assert "8 residual blocks" in of(resnet(3, 3, 2, blocks=8))
-    assert "too few convolutions" in of({"fc.weight": np.ones([2, 2], np.float32)})
-    assert "model.1.weight that are not finite" in of({**good, "model.1.weight": good["model.1.weight"] * np.nan})
-    assert "have ngf 2" in of(good, more="--ngf 64")
-    assert "cyclegan.main or pix2pix.main" in of(good, DualGAN)
+    assert "It begins with model.1.weight.x [2, 3, 7, 7]" in message
+    assert "8 residual blocks" in refusal_of(resnet(3, 3, 2, blocks=8))
+    assert "too few convolutions" in refusal_of({"fc.weight": np.ones([2, 2], np.float32)})
+    assert "model.1.weight that are not finite" in refusal_of(
+        {**good, "model.1.weight": good["model.1.weight"] * np.nan}
+    )
+    assert "have ngf 2" in refusal_of(good, more="--ngf 64")
+    assert "cyclegan.main or pix2pix.main" in refusal_of(good, DualGAN)
     assert "no file missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
     (tmp_path / "text.pth").write_text("weights")
     assert "neither a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
@@ -123,15 +125,20 @@ def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypat
     dataset("set", size=64, train_A=1, train_B=1, val_A=1, val_B=1)
     source = f"{save('net_G.pth', unet(3, 1, 1))},{save('net_D.pth', patch_critic(4, 2, 1, 'batch'))}"
     run(Pix2Pix, f"--phase import_weights --source {source} --run_dir run --load_size 64")
-    said = capsys.readouterr().out
-    assert "A2B/generator from net_G.pth: netG unet_64, ngf 1, norm batch;" in said
-    assert "A2B/critic from net_D.pth: netD patch, ndf 2, n_layers 1, norm_D batch; 331 parameters." in said
+    printed = capsys.readouterr().out
+    assert "A2B/generator from net_G.pth: netG unet_64, ngf 1, norm batch;" in printed
+    assert "A2B/critic from net_D.pth: netD patch, ndf 2, n_layers 1, norm_D batch; 331 parameters." in printed
     before = values("run")
     run(Pix2Pix, "--phase export --run_dir run --format npz --output model --input set/val/A")
     arrays = dict(np.load("model/weights.npz"))
     assert arrays.pop("config").size and arrays.keys() == {name for name in before if "generator" in name}
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
+    run(Pix2Pix, "--phase import_weights --source model/weights.npz --run_dir again")
+    again = values("again")
+    assert again.keys() == arrays.keys() and load_run("again").dual == load_run("run").dual
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array, err_msg=name)
     own = "--dataset set --data_root ."
     run(Pix2Pix, f"--phase evaluate --run_dir run {own}")
     assert "Step 0" in capsys.readouterr().out
@@ -154,26 +161,26 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
     both = ",".join(f"latest_net_{name}.pth" for name in named)
     run(CycleGAN, f"{line} {both} --run_dir run --image_size 32 --load_size 32")
     assert (load_run("run").dual.netD, load_run("run").dual.ndf) == ("pixel", 2)
-    found = values("run")
+    imported = values("run")
     for way, channels in (("A2B", 1), ("B2A", 3)):
         kernel = pixel_critic(channels, 2, seed=way == "B2A")["net.0.weight"]
-        np.testing.assert_array_equal(found[f"{way}/critic/first/kernel"], kernel.transpose(2, 3, 1, 0))
+        np.testing.assert_array_equal(imported[f"{way}/critic/first/kernel"], kernel.transpose(2, 3, 1, 0))
 
-    def of(sources, model=CycleGAN):
-        said = refusal(model, f"{line} {sources} --run_dir other --image_size 32 --load_size 32")
+    def refusal_of(sources, model=CycleGAN):
+        message = refusal(model, f"{line} {sources} --run_dir other --image_size 32 --load_size 32")
         assert not has_begun("other")
-        return said
+        return message
 
     save("other_D_B.pth", patch_critic(3, 2, 2))
     ends = "latest_net_G_A.pth,latest_net_G_B.pth"
-    assert "latest_net_D_A.pth has netD pixel, and other_D_B.pth patch" in of(
+    assert "latest_net_D_A.pth has netD pixel, and other_D_B.pth patch" in refusal_of(
         f"{ends},latest_net_D_A.pth,other_D_B.pth"
     )
-    swapped = of(f"{ends},{save('x_D_A.pth', pixel_critic(3, 2))}")
+    swapped = refusal_of(f"{ends},{save('x_D_A.pth', pixel_critic(3, 2))}")
     assert "net.0.weight is [2, 3, 1, 1], not [2, 1, 1, 1]" in swapped
-    assert "no generator of that direction" in of("latest_net_G_A.pth,latest_net_D_B.pth")
-    assert "no generator of that direction" in of("latest_net_D_A.pth")
-    alone = of(f"latest_net_G_A.pth,{save('D.pth', patch_critic(1, 2))}", Pix2Pix)
+    assert "no generator of that direction" in refusal_of("latest_net_G_A.pth,latest_net_D_B.pth")
+    assert "no generator of that direction" in refusal_of("latest_net_D_A.pth")
+    alone = refusal_of(f"latest_net_G_A.pth,{save('D.pth', patch_critic(1, 2))}", Pix2Pix)
     assert "model.0.weight is [2, 1, 4, 4], not [2, 4, 4, 4]" in alone
     run(Pix2Pix, f"{line} latest_net_G_A.pth,{save('p.pth', pixel_critic(4, 2, 'batch'))} --run_dir pair")
     assert (load_run("pair").dual.netD, load_run("pair").dual.norm_D) == ("pixel", "batch")

@@ -41,14 +41,14 @@ def refusal(path):
 def test_there_and_back(tmp_path):
     path = tmp_path / "weights.npz"
     npz.write(path, TEXT, ARRAYS)
-    assert npz.is_one(path)
+    assert npz.is_weights(path)
     text, arrays = npz.read(path)
     assert text == TEXT and arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(arrays[name], array)
-    with np.load(path) as found:  # as anybody reads it
-        assert found["config"].tobytes().decode() == TEXT
-        np.testing.assert_array_equal(found["A2B/generator/in/kernel"], ARRAYS["A2B/generator/in/kernel"])
+    with np.load(path) as archive:  # without this program
+        assert archive["config"].tobytes().decode() == TEXT
+        np.testing.assert_array_equal(archive["A2B/generator/in/kernel"], ARRAYS["A2B/generator/in/kernel"])
     assert os.listdir(tmp_path) == ["weights.npz"]
 
 
@@ -63,10 +63,10 @@ def test_as_numpy_writes_it(tmp_path):
 
 def test_other_files(tmp_path):
     np.savez(tmp_path / "without.npz", x=np.zeros(3))
-    assert not npz.is_one(tmp_path / "without.npz")
+    assert not npz.is_weights(tmp_path / "without.npz")
     for content in (b"", b"PK\x03\x04", b"\x93NUMPY"):
         (tmp_path / "other").write_bytes(content)
-        assert not npz.is_one(tmp_path / "other")
+        assert not npz.is_weights(tmp_path / "other")
         refusal(tmp_path / "other")
 
 

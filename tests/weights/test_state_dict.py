@@ -38,19 +38,19 @@ def write(request, tmp_path):
 
 def test_arrays_of_every_type(write):
     path = write(program(ARRAYS))
-    assert state_dict.is_one(path)
-    found = state_dict.read(path)
-    assert found.keys() == ARRAYS.keys()
+    assert state_dict.is_state_dict(path)
+    arrays = state_dict.read(path)
+    assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
-        assert found[name].dtype == array.dtype
-        np.testing.assert_array_equal(found[name], array)
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
 
 
 @pytest.mark.parametrize("order", ["little", "big"])
 def test_order_of_bytes(tmp_path, order):
-    found = state_dict.read(write_zip(tmp_path / "net.pth", program(ARRAYS), ARRAYS, order))
+    arrays = state_dict.read(write_zip(tmp_path / "net.pth", program(ARRAYS), ARRAYS, order))
     for name, array in ARRAYS.items():
-        np.testing.assert_array_equal(found[name], array)
+        np.testing.assert_array_equal(arrays[name], array)
     path = write_zip(tmp_path / "other.pth", program(ARRAYS), ARRAYS, "middle")
     assert "damaged" in refusal(path)
 
@@ -88,7 +88,7 @@ def test_within_a_larger_dictionary(write):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     {
         "a call": (b"\x80\x02" + CALL, "os.system"),
         "a call in a dictionary": (b"\x80\x02}" + text("a") + CALL[:-1] + b"s.", "os.system"),
@@ -131,10 +131,10 @@ def test_within_a_larger_dictionary(write):
         "nothing": (b"", "damaged|no dictionary"),
     }.values(),
 )
-def test_hostile_programs(write, tmp_path, monkeypatch, code, said):
+def test_hostile_programs(write, tmp_path, monkeypatch, code, message):
     monkeypatch.chdir(tmp_path)
     refused = refusal(write(code))
-    assert any(each in refused for each in said.split("|"))
+    assert any(part in refused for part in message.split("|"))
     assert not os.path.exists("hostile")
 
 
@@ -142,7 +142,7 @@ ROW = np.arange(6, dtype=np.float32)
 
 
 @pytest.mark.parametrize(
-    ("opcodes_of_tensor", "said"),
+    ("opcodes_of_tensor", "message"),
     {
         "more than there is": (tensor("0", ROW, (7,), (1,)), "larger"),
         "beyond the end": (tensor("0", ROW, (2,), (1,), 5), "larger"),
@@ -159,10 +159,10 @@ ROW = np.arange(6, dtype=np.float32)
         "a type that is none": (tensor("0", ROW, kind=b"QUInt8Storage"), "QUInt8Storage"),
     }.values(),
 )
-def test_hostile_sizes(write, opcodes_of_tensor, said):
+def test_hostile_sizes(write, opcodes_of_tensor, message):
     path = write(dictionary({"x": opcodes_of_tensor}) + b".", {"0": ROW})
     refused = refusal(path)
-    assert any(each in refused for each in said.split("|"))
+    assert any(part in refused for part in message.split("|"))
 
 
 def test_tensors_that_share_their_numbers_are_not_more_than_the_file(write):
@@ -243,7 +243,7 @@ def test_files_of_other_kinds(tmp_path):
     path = tmp_path / "net.pth"
     for content in (b"", b"PK\x03\x04", b"\x89PNG", b"model" * 100, torch_files.MARK_OF_LEGACY[:-1] + b"\x00"):
         path.write_bytes(content)
-        assert not state_dict.is_one(path)
+        assert not state_dict.is_state_dict(path)
         refusal(path)
     assert "version" in refusal(write_with_version(path, b"\x80\x02M\xea\x03."))
 
@@ -272,9 +272,9 @@ def test_mutations_are_read_or_refused(write):
             turned[at] = random.integers(256)
         path.write_bytes(turned)
         try:
-            found = state_dict.read(path)
+            arrays = state_dict.read(path)
             read += 1
-            assert sum(array.nbytes for array in found.values()) <= 2 * len(content)
+            assert sum(array.nbytes for array in arrays.values()) <= 2 * len(content)
         except UserError as error:
             assert str(path) in str(error)
     assert 0 < read < 400

@@ -1,0 +1,132 @@
+"""Exports that differ from the run are refused and removed, as is what cannot be exported."""
+
+import sys
+
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.export import Export, comparison, export, frozen_graph, tflite
+from common.export.exporting import remove_unfit
+from common.images.pixels import Domain
+from common.run.folder import load_run
+from flags import command
+from pix2pix import Pix2Pix
+from tests import small
+
+TINY = {"image_size": 64, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1, "netG": "unet_64", "direction": "B2A"}
+
+
+def names(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(run, tmp_path, match, **options):
+    output = str(tmp_path / "out" / "model")
+    with pytest.raises(UserError, match=match):
+        export(run, Export(output=output, **options), load_run(run).images)
+    assert not list(tmp_path.rglob("*model*"))
+
+
+def test_what_is_not_the_run_is_refused_and_removed(run, monkeypatch, tmp_path):
+    write = frozen_graph.write
+
+    def other(model, folder):
+        variable = next(variable for variable in model.variables if variable.op.name.endswith("out/kernel"))
+        before = model.session.run(variable)
+        variable.load(before + 0.5, model.session)
+        write(model, folder)
+
+    monkeypatch.setattr(frozen_graph, "write", other)
+    match = r"Nothing was exported, as it is too far from the run\. model\.pb A2B.*allowed: largest"
+    refused(run, tmp_path, match, format="frozen", direction="A2B")
+
+
+def test_short_weights_that_are_too_far_are_left_out(tmp_path):
+    def difference(file, weights, mean):
+        ported = comparison.Ported(file, "A2B_float", "A2B", "float", weights, None)
+        return comparison.Difference(ported, 4, 0.3, mean, *comparison._limit(ported, Domain()))
+
+    near, far = (
+        difference("near.tflite", "dynamic-range int8", 0.04),
+        difference("far.tflite", "dynamic-range int8", 0.06),
+    )
+    for differing in (near, far):
+        (tmp_path / differing.ported.file).write_bytes(b"")
+    assert remove_unfit([near, far], tmp_path) == ([near], [far])
+    assert names(tmp_path) == {"near.tflite"}
+    assert far.describe() == (
+        "far.tflite A2B_float: largest difference 0.3, mean 0.06 of [-1, 1] over 4 images; allowed: mean 0.05"
+    )
+    with pytest.raises(UserError, match="Nothing was exported, as it is too far from the run"):
+        remove_unfit([difference("whole.tflite", "float32", 0.0)], tmp_path)
+
+
+def test_limits_are_in_the_values_that_are_compared():
+    def limit(kind, weights, target):
+        ported = comparison.Ported("file", "A2B", "A2B", kind, weights, None)
+        return comparison._limit(ported, target)
+
+    assert limit("float", "float32", Domain()) == (2e-3, "of [-1, 1]")
+    assert limit("pixels", "float32", Domain()) == (1.0, "grey levels")
+    assert limit("pixels", "float16", Domain()) == (6.0, "grey levels")  # 0.05 of 127.5
+    assert limit("bytes", "float32", Domain(1, "uint16", 500, 4500)) == (5.0, "levels")  # 0.002 of 2000, and rounding
+    assert limit("pixels", "float32", Domain(1, "float32", 0.0, 3.0)) == (pytest.approx(3e-3), "of its values")
+
+
+def test_a_difference_that_is_no_number_does_not_fit():
+    ported = comparison.Ported("file", "A2B", "A2B", "float", "float32", None)
+    assert not comparison.Difference(ported, 1, float("nan"), 0.0, 1.0, "").fits
+    assert comparison.Difference(ported, 1, 1.0, 0.0, 1.0, "").fits
+
+
+def refusal(line):
+    with pytest.raises(SystemExit) as end:
+        command.main(Pix2Pix, ["main", *line.split()])
+    return end.value.code
+
+
+def test_what_cannot_be_asked_for(tmp_path):
+    run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept.txt").write_text("kept")
+    start = f"--phase export --run_dir {run}"
+    assert "--quality has no use in --phase export." in refusal(f"{start} --output x --quality 3")
+    assert "--ngf has no use in --phase export." in refusal(f"{start} --output x --ngf 3")
+    assert "value should be one of <savedmodel|frozen|tflite|onnx|npz>" in refusal(f"{start} --format png")
+    assert "Export where to? Say --output FOLDER." in refusal(start)
+    assert "This run has no direction A2B: it has B2A." in refusal(f"{start} --output x --direction A2B")
+    assert "is there already. Give another, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
+    assert names(tmp_path / "full") == {"kept.txt"}
+    assert "--port is for --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
+    assert "--checkpoint all is for --phase evaluate" in refusal(f"{start} --output {tmp_path / 'x'} --checkpoint all")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_library_that_is_missing_is_a_sentence(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tf2onnx.tfonnx", None)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    refused(run, tmp_path, r"is missing: pip install '\.\[onnx\]'", format="onnx", direction="A2B")
+
+
+def test_a_model_that_tflite_does_not_take_is_a_sentence(monkeypatch):
+    class Converter:
+        def convert(self):
+            raise RuntimeError("no such operation\nat length")
+
+    make = tf.compat.v2.lite.TFLiteConverter
+    monkeypatch.setattr(make, "from_saved_model", lambda folder, signature_keys: Converter())
+    with pytest.raises(UserError, match=r"does not take this model \(no such operation\)"):
+        tflite._converted("folder", "A2B", "float32")
+
+
+def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_path):
+    converter = pytest.importorskip("tf2onnx.tfonnx")
+    pytest.importorskip("onnxruntime")
+
+    def fails(*_, **__):
+        raise RuntimeError("no such operation\nat length")
+
+    monkeypatch.setattr(converter, "process_tf_graph", fails)
+    match = r"tf2onnx does not take this model \(no such operation\)"
+    refused(run, tmp_path, match, format="onnx", direction="A2B")

@@ -1,0 +1,97 @@
+"""Exports of runs whose images have other types and numbers of channels than 8 bits and RGB."""
+
+import dataclasses
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from common.export import Export, export, signatures
+from common.images import files
+from common.images.pixels import Domain
+from common.run.folder import load_run
+from common.translate import Inference, Translator
+from dualgan import DualGAN
+from flags import command
+from tests import small
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A run that makes five bands of floating point of uint16, of one channel."""
+    A, B = Domain(1, "uint16", 500.0, 3000.0), Domain(5, "float32", -1.0, 7.0)
+    return small.untrained(tmp_path_factory.mktemp("deep"), small.dualgan(channels_A=1, channels_B=5, ngf=16), A, B)
+
+
+def test_images_of_other_types_and_bands(deep, tmp_path):
+    folder = tmp_path / "model"
+    files.write(tmp_path / "in" / "0.png", RANDOM.integers(500, 3001, [20, 31, 1], np.uint16))
+    options = Export(format="savedmodel", direction="A2B", output=str(folder), input=str(tmp_path / "in"))
+    result = export(deep, options, load_run(deep).images)
+    assert [difference.ported.name for difference in result.kept] == [
+        "A2B",
+        "A2B_float",
+    ]  # PNG does not hold five bands
+    assert result.compared_on == options.input
+    text = (folder / "README.md").read_text()
+    assert "uint16 [N, H, W, 1]; float32 [N, H, W, 5]" in text
+    assert "Images of A have 1 channels of uint16 from 500 to 3,000, which become -1 to 1." in text
+    (tmp_path / "in" / "0.png").unlink()
+    for path, message in {
+        str(tmp_path / "in"): "No image in --input",
+        "nowhere": "There is no --input nowhere",
+    }.items():
+        other = dataclasses.replace(options, output=str(tmp_path / "other"), input=path)
+        with pytest.raises(UserError, match=message):
+            export(deep, other, load_run(deep).images)
+    assert not list(tmp_path.glob("*other*"))
+
+
+@pytest.mark.parametrize("name", ["tflite", "onnx"])
+def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, capsys, name):
+    """What they know nothing of is printed, and what the README scales instead gives what the run gives."""
+    if name == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+    line = f"main --phase export --format {name} --direction A2B --run_dir {deep} --output {tmp_path / 'model'}"
+    command.main(DualGAN, line.split())
+    printed = capsys.readouterr().out
+    assert f"--format {name} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel" in printed
+    assert "A2B_float: largest difference" in printed and " A2B: " not in printed
+    monkeypatch.chdir(tmp_path / "model")
+    (code,) = re.findall(r"```python\n(.*?)```", pathlib.Path("README.md").read_text(), flags=re.DOTALL)
+    photo = RANDOM.integers(500, 3001, [20, 31, 1], np.uint16)
+    np.save("photo.npy", photo)
+    exec(code, {})
+    translated = np.load("translated.npy")
+    with Translator(deep, Inference(scale_to="keep")) as translator:
+        expected = translator("A2B", photo)
+    assert translated.dtype == expected.dtype == np.float32 and expected.std() > 0.1
+    np.testing.assert_allclose(translated, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [pytest.param("tflite", marks=pytest.mark.slow), "onnx"])
+def test_bands_of_eight_bits_are_pixels(tmp_path, name):
+    if name == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("tf2onnx")
+    run = small.untrained(tmp_path / "run", small.dualgan(channels_A=5, channels_B=2), Domain(5), Domain(2))
+    options = Export(format=name, direction="A2B", output=str(tmp_path / "model"))
+    result = export(run, options, load_run(run).images)
+    whole = [difference for difference in result.kept if difference.ported.weights == "float32"]
+    assert [difference.ported.name for difference in whole] == ["A2B", "A2B_float"] and result.takes_pixels
+    assert whole[0].unit == "grey levels" and whole[1].largest < 1e-5
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert "uint8 [N, H, W, 5]; uint8 [N, H, W, 2]" in text
+    assert 'np.load("photo.npy")[None]  # [N, H, W, 5] of uint8' in text
+
+
+def test_bytes_are_for_what_png_holds():
+    eight, deep = Domain(), Domain(1, "uint16", 0.0, 9.0)
+    assert signatures.holds_bytes(eight, deep) and signatures.holds_bytes(deep, Domain(4))
+    assert not signatures.holds_bytes(eight, Domain(5)) and not signatures.holds_bytes(Domain(2), eight)
+    assert not signatures.holds_bytes(eight, Domain(3, "float32", 0.0, 1.0))
