@@ -90,7 +90,7 @@ class Translation:
         height, width = self.output_size.split("x")
         return int(height), int(width)
 
-    def jobs(self, limit: int = 0, domain: Domain = EIGHT_BITS) -> list[Job]:
+    def jobs(self, limit: int = 0, domain: Domain = EIGHT_BITS) -> Sequence[Job]:
         """Returns a Job for each of the files to translate to images of a Domain; at most `limit`, 0: all.
 
         Raises UserError if there are none, two would write one file, or the format that is asked for does
