@@ -8,8 +8,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Protocol
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+class StopSignal(Protocol):
+    """An event that asks to stop once it is set: one of threading, or distribute.SharedEvent."""
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
 
 
 @contextlib.contextmanager

@@ -6,12 +6,12 @@ import csv
 import json
 import math
 import pathlib
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common import atomic
 from common import tensorflow as tf
+from common.cluster.stop import StopSignal
 from common.errors import UserError
 from common.evaluate import scores
 from common.evaluate.scores import Means
@@ -145,7 +145,7 @@ class Evaluations:
         labelled = [name for name in names if name[-1] in palettes]
         self._selection = Selection(run.run_dir, run.select_by or _select_by(graphs), names, done, labelled)
 
-    def at(self, number: int, stopped: threading.Event) -> None:
+    def at(self, number: int, stopped: StopSignal) -> None:
         """Evaluates step `number`; if `stopped` is set before all images are scored, leaves it undone."""
 
         def stop(walked: Walked) -> None:

@@ -65,12 +65,15 @@ def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     kinds = {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}
     if not all(isinstance(config.get(name), kind) for name, kind in kinds.items()):
         raise UserError(f"{path} does not say what was trained, and on what.")
-    domains = domains_of(config["dual"], config.get("domains", {}))
-    return SavedRun(*(config[name] for name in ("dual", "images", "run")), domains, *_facts(config))
-
-
-def _facts(config: Mapping[str, Any]) -> tuple[dict[str, Fingerprint], Environment, dict[str, Any] | None]:
-    return config["files"], config["environment"], config.get("imported")
+    return SavedRun(
+        config["dual"],
+        config["images"],
+        config["run"],
+        domains=domains_of(config["dual"], config.get("domains", {})),
+        files=config["files"],
+        environment=config["environment"],
+        imported=config.get("imported"),
+    )
 
 
 def domains_of(dual: Dual, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Domain]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
@@ -136,7 +136,8 @@ class _Updates:
         """The op that updates `roles`, in their order; their losses before it; and whether a process asks to stop."""
         if roles == ("critic", "generator") and self._dual.order == "simultaneous":
             return self._update_at_once()
-        change, losses, stop = tf.no_op(), {}, tf.constant(0.0)
+        change, stop = tf.no_op(), tf.constant(0.0)
+        losses: dict[str, tf.Tensor] = {}
         for number, role in enumerate(roles):
             with tf.control_dependencies([change]):  # networks that are called here read what `change` made of them
                 repetition = roles[:number].count(role)
@@ -153,19 +154,20 @@ class _Updates:
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """Both roles: all gradients at the old weights, then all changes."""
         objectives = {role: _objective(self._dual, self.pairs, role) for role in self._optimizers}
-        gradient: list[tf.Tensor | None] = []
-        losses: dict[str, tf.Tensor] = {}
+        slopes: list[tf.Tensor | None] = []
+        own_losses: dict[str, tf.Tensor] = {}
         for objective in objectives.values():
-            gradient += gradients.gradients(objective.total, list(objective.variables))
-            losses.update(objective.losses)
-        gradient, losses, stop = self._group.mean(gradient, losses, self._request)
-        before, changes = _evidence(gradient, losses), []
+            slopes += gradients.gradients(objective.total, list(objective.variables))
+            own_losses.update(objective.losses)
+        gradient, losses, stop = self._group.mean(slopes, own_losses, self._request)
+        before, changes, first = _evidence(gradient, losses), [], 0
         for role, objective in objectives.items():
-            own, gradient = gradient[: len(objective.variables)], gradient[len(objective.variables) :]
-            change = apply(self._optimizers[role], own, objective.variables, before)
+            last = first + len(objective.variables)
+            change = apply(self._optimizers[role], gradient[first:last], objective.variables, before)
             changes.append(self._finished(role, change, objective))
+            first = last
         remembers = [op for objective in objectives.values() for op in objective.remembers]
-        return tf.group(*changes, *remembers), losses, stop
+        return tf.group(*changes, *remembers), dict(losses), stop
 
     def _finished(self, role: str, change: tf.Operation, objective: Objective) -> tf.Operation:
         """The op that does `change` and then what follows from it: averages, clipping, power iterations."""
@@ -196,7 +198,7 @@ def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -
         return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
 
 
-def _evidence(gradient: Gradients, losses: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+def _evidence(gradient: Gradients, losses: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
     """All that must be computed before the variables that it depends on may change."""
     return [*losses.values(), *(slope for slope in gradient if slope is not None)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import sys
 from typing import NamedTuple, TypeAlias
 
@@ -39,7 +40,7 @@ class TiledTranslator(Translator):
 
     def __init__(
         self,
-        run_dir: str,
+        run_dir: str | os.PathLike[str],
         tile: int,
         overlap: int | None = None,
         inference: Inference | None = None,

@@ -60,7 +60,7 @@ class Translator:
 
     def __init__(
         self,
-        run_dir: str,
+        run_dir: str | os.PathLike[str],
         inference: Inference | None = None,
         *,
         threads: int | None = None,
