@@ -141,7 +141,7 @@ class Pix2Pix:
     """One generator and a critic that sees its input, as published."""
 
     def __init__(self, dual, weights):
-        assert dual.gan_loss == "classic" and dual.norm == dual.norm_D == "batch" and dual.direction == "A2B"
+        assert dual.gan_loss == "classic" and dual.norm == dual.norm_D == "batch" and dual.train_direction == "A2B"
         self.dual, self.depth = dual, {"unet_256": 8, "unet_128": 7, "unet_64": 6}[dual.netG]
         self.to_B, self.like_B = (published.Weights(f"A2B/{role}", weights) for role in ("generator", "critic"))
         self.generators, self.critics = (self.to_B,), (self.like_B,)

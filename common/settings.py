@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+from absl import logging
+
 from common import atomic, methods
 from common.errors import UserError
 
@@ -35,13 +37,21 @@ def setting(
     minimum: float | None = None,
     resume: str = FIXED,
     auto: bool = False,
+    formerly: str = "",
 ) -> Value:
     """A dataclass field: its default, its meaning, its valid values, and its effect on resume.
 
-    `resume` is FIXED, FREE or WARN. `auto`: whether 0 means that the program chooses the number. Typed as its value,
-    as dataclasses.field is.
+    `resume` is FIXED, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its name
+    in earlier versions, which files and command lines may still have. Typed as its value, as dataclasses.field is.
     """
-    metadata = {"about": about, "choices": tuple(choices), "minimum": minimum, "resume": resume, "auto": auto}
+    metadata = {
+        "about": about,
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "resume": resume,
+        "auto": auto,
+        "formerly": formerly,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -151,11 +161,21 @@ def part_class(reference: str) -> type[DataclassInstance]:
     return part
 
 
+def former_names(cls: type[DataclassInstance]) -> dict[str, str]:
+    """{name: its name in earlier versions} of the settings of a class that were renamed."""
+    fields = dataclasses.fields(cls)
+    return {field.name: field.metadata["formerly"] for field in fields if field.metadata["formerly"]}
+
+
 def _build(path: str | os.PathLike[str], **fields: Any) -> DataclassInstance:
     try:
         part = part_class(fields.pop("class"))
     except UserError as error:
         raise UserError(f"{path} does not read as the settings of a run: {error}") from error
+    for name, former in former_names(part).items():
+        if former in fields and name not in fields:
+            logging.info(f"{path} has {former}, which is called {name} now.")
+            fields[name] = fields.pop(former)
     unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
     if unknown:
         raise UserError(f"{path} has settings that {part.__name__} does not know: {', '.join(sorted(unknown))}.")

@@ -1,51 +1,111 @@
-"""What --help prints."""
+"""What --help prints: of all phases, or with --phase of one."""
+
+from __future__ import annotations
 
 import dataclasses
 import inspect
 import textwrap
 import typing
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from common.dual import Dual
 from flags import presets
+from flags.phases import PHASES, all_classes
+from flags.program import model_name, program_name
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 
-def text(program, model, parts, of_one_phase):
-    """How to call `program`, and every flag of `parts`, dataclasses, with its default and meaning.
+def text(model: type[Dual], phase: str | None = None) -> str:
+    """How to call the program of `model`, and every flag with its default and meaning; of `phase`, what that takes."""
+    return _of_phase(model, phase) if phase else _of_all(model)
 
-    `of_one_phase`: {phase: dataclass} of flags that it alone has, or that mean something else in it.
-    """
-    first = reversed(parts)  # of two parts that have a field, the first tells of it
-    owner = {field.name: part for part in first for field in dataclasses.fields(part)}
-    groups = "\n".join(_group(part, [f for f in dataclasses.fields(part) if owner[f.name] is part]) for part in parts)
-    for phase, part in of_one_phase.items():
-        groups += f"\n{_group(part, dataclasses.fields(part), f', with --phase {phase}')}"
-    demo = " --preset demo" if "demo" in presets.names(model) else ""
-    named = "".join(f"  {name:<14}{presets.summary(model, name)}\n" for name in presets.names(model))
+
+def _of_all(model: type[Dual]) -> str:
+    program, name = program_name(model), model_name(model)
+    phases = "".join(_entry(phase, row.about) for phase, row in PHASES.items())
+    demo = " --preset demo" if "demo" in presets.names(name) else ""
+    named = "".join(f"  {preset:<14}{presets.summary(name, preset)}\n" for preset in presets.names(name))
     named = f"Presets, for --preset:\n{named}\n" if named else ""
+    classes = all_classes(model)
+    owners = {field.name: cls for cls in reversed(classes) for field in dataclasses.fields(cls)}
+    groups = []
+    for cls in classes:
+        fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls or _is_of_one_phase(cls)]
+        groups.append(_group(cls, fields, _phases_of(cls, model)))
+    groups_text = "\n".join(groups)
     return f"""\
 usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
 
   python -m {program} --phase train --dataset toy{demo}
   python -m {program} --phase test --dataset toy
+  python -m {program} --phase translate --help
 
 A run folder remembers its settings: to go on with a training, or to use it, name the folder
 (or the set of images it is named after) and nothing else. In brackets: the default, and whether
 a run's setting is fixed, free to change, or may change with a warning that last bits differ.
 
-{groups}
-{named}--flagfile FILE reads flags from a file, a line each.
---version prints the versions of this toolkit and of TensorFlow."""
+Phases; --phase PHASE --help shows what one of them takes:
+{phases}
+{groups_text}
+{named}--flagfile FILE reads flags from a file, a line each. --version prints the version.
+"""
 
 
-def _group(part, fields, when=""):
-    types = typing.get_type_hints(part)
-    about = inspect.getdoc(part).splitlines()[0]
-    shown = "".join(_flag(field, types[field.name]) for field in fields)
-    return f"{part.__name__}{when}: {about}\n{shown}"
+def _of_phase(model: type[Dual], name: str) -> str:
+    phase, program = PHASES[name], program_name(model)
+    classes = phase.classes(model)
+    shown = {field.name for cls in classes for field in dataclasses.fields(cls)}
+    owners = {field.name: cls for cls in classes for field in dataclasses.fields(cls)}
+    groups = []
+    for cls in classes:
+        fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls]
+        groups.append(_group(cls, [field for field in fields if field.name not in phase.without]))
+    others: dict[str, str] = {}
+    for cls in all_classes(model):
+        kinds = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            if field.name in phase.also and field.name not in shown:
+                others.setdefault(field.name, _flag(field, kinds[field.name]))
+    also = f"\nOther settings that it takes:\n{''.join(others[name] for name in phase.also if name in others)}"
+    runs = " RUN_DIR RUN_DIR ..." if phase.names_runs else ""
+    note = "\nAll other settings come from the run folder.\n" if phase.from_run else ""
+    groups_text = "\n".join(groups)
+    return f"""\
+usage: python -m {program} --phase {name}{runs} [--FLAG VALUE ...]
+
+{name}: {phase.about}.
+{note}
+{groups_text}{also if others else ""}"""
 
 
-def _flag(field, kind):
+def _is_of_one_phase(cls: type[DataclassInstance]) -> bool:
+    return sum(cls in phase.parts for phase in PHASES.values()) == 1
+
+
+def _phases_of(cls: type[DataclassInstance], model: type[Dual]) -> str:
+    """The phases that take a class of settings, as words behind its name; "" for those that all or training takes."""
+    names = [name for name, phase in PHASES.items() if cls in phase.classes(model)]
+    return "" if not names or "train" in names else f", with --phase {' or '.join(names)}"
+
+
+def _entry(name: str, about: str) -> str:
+    lines = textwrap.wrap(about, 80)
+    return "".join(f"  {name if number == 0 else '':<16}{line}\n" for number, line in enumerate(lines))
+
+
+def _group(cls: type[DataclassInstance], fields: Sequence[dataclasses.Field[Any]], when: str = "") -> str:
+    kinds = typing.get_type_hints(cls)
+    about = (inspect.getdoc(cls) or "").splitlines()[0]
+    shown = "".join(_flag(field, kinds[field.name]) for field in fields)
+    return f"{cls.__name__}{when}: {about}\n{shown}"
+
+
+def _flag(field: dataclasses.Field[Any], kind: type) -> str:
     values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES.get(kind)
     default = [str(field.default).lower() if kind is bool else str(field.default)] if field.default != "" else []
     or_auto = "|auto" if field.metadata["auto"] else ""

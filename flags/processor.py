@@ -1,5 +1,7 @@
 """What TensorFlow reads when it is imported, by what the processor is: decided before, and recorded in config.json."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import sys
@@ -10,7 +12,7 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it was measured; see docs/performance.md
 
 
-def decide():
+def decide() -> None:
     """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU.
 
     And that TensorFlow does not load the framework of layers that comes with it, of which nothing is used here: that
@@ -29,7 +31,7 @@ def decide():
         os.environ["TF_XLA_FLAGS"] = f"{flags} {XLA_ON_CPU}".strip()
 
 
-def onednn(cpuinfo):
+def onednn(cpuinfo: str) -> str | None:
     """TF_ENABLE_ONEDNN_OPTS for the processor that `cpuinfo`, the text of /proc/cpuinfo, tells of.
 
     None, which leaves it to TensorFlow, for all others than were measured. (TensorFlow itself has oneDNN's operations

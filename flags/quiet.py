@@ -1,14 +1,18 @@
 """Importing TensorFlow without what it says of itself to everyone."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from typing import IO
 
 from common import tensorflow as tf
 
 
-def import_tensorflow():
+def import_tensorflow() -> None:
     """Imports TensorFlow with the standard error of the process held back; if that fails, it is shown."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with held_back():
@@ -16,7 +20,7 @@ def import_tensorflow():
 
 
 @contextlib.contextmanager
-def held_back():
+def held_back() -> Iterator[None]:
     """Within it, what the process, and not only Python, writes to standard error goes to a file.
 
     That is dropped, or shown if it fails.
@@ -36,7 +40,7 @@ def held_back():
             os.close(shown)
 
 
-def _temporary():
+def _temporary() -> IO[bytes]:
     """A file that is dropped when it is closed; where there is no room for any, one that keeps nothing."""
     try:
         return tempfile.TemporaryFile()

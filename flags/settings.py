@@ -1,32 +1,48 @@
 """Flags and settings: an absl flag for every field of a frozen dataclass, and back."""
 
+from __future__ import annotations
+
 import dataclasses
 import typing
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
-_DEFINE = {bool: flags.DEFINE_bool, float: flags.DEFINE_float, int: flags.DEFINE_integer, str: flags.DEFINE_string}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Part = TypeVar("Part", bound="DataclassInstance")
+_DEFINE: dict[type, Any] = {
+    bool: flags.DEFINE_bool,
+    float: flags.DEFINE_float,
+    int: flags.DEFINE_integer,
+    str: flags.DEFINE_string,
+}
 
 
 class _NumberOrAuto(flags.IntegerParser):
     """Takes auto for 0."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(lower_bound=0)
 
-    def convert(self, argument):
+    def convert(self, argument: int | str) -> int:
         return 0 if argument == "auto" else super().convert(argument)
 
 
-def define(cls, values):
+def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
     """Defines in `values`, for every field of `cls`, the flag of its name, type and default."""
     types = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        about, limits = field.metadata["about"], {}
+        about: str = field.metadata["about"]
+        limits: dict[str, Any] = {}
         if field.name in values:
             delattr(values, field.name)
         if field.metadata["auto"]:
-            flags.DEFINE(_NumberOrAuto(), field.name, field.default, about, flag_values=values)
+            parser: Any = _NumberOrAuto()
+            default: Any = field.default
+            flags.DEFINE(parser, field.name, default, about, flag_values=values)
             continue
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"]}
@@ -36,12 +52,17 @@ def define(cls, values):
             _DEFINE[types[field.name]](field.name, field.default, about, flag_values=values, **limits)
 
 
-def read(cls, values):
+def read(cls: type[Part], values: flags.FlagValues) -> Part:
     """The `cls` that the flags describe; raises UserError if it cannot be."""
     return cls(**{field.name: values[field.name].value for field in dataclasses.fields(cls)})
 
 
-def amend(part, values, given):
-    """`part` with every field that is among the names `given` as the flags have it."""
-    changed = {field.name: values[field.name].value for field in dataclasses.fields(part) if field.name in given}
+def amend(part: Part, values: flags.FlagValues, names: Collection[str]) -> Part:
+    """`part` with those of its fields that are among `names` as the flags have them."""
+    changed = {field.name: values[field.name].value for field in dataclasses.fields(part) if field.name in names}
     return dataclasses.replace(part, **changed)
+
+
+def names_of(*classes: type[DataclassInstance]) -> set[str]:
+    """The names of the settings of classes."""
+    return {field.name for cls in classes for field in dataclasses.fields(cls)}

@@ -1,27 +1,33 @@
 """Standard output and error that may go away: a closed terminal or pipe ends no training."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, TextIO, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Lasting:
     """A stream of text; from when writing to it fails on, what is written to it goes nowhere."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def write(self, text):
+    def write(self, text: str) -> int | None:
         """Writes, or drops, `text`."""
         return self._or_drop(self._stream.write, text)
 
-    def flush(self):
+    def flush(self) -> None:
         """Sends what is held back."""
         self._or_drop(self._stream.flush)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def _or_drop(self, call, *args):
+    def _or_drop(self, call: Callable[..., Result], *args: str) -> Result | None:
         try:
             return call(*args)
         except (OSError, ValueError):  # ValueError: it was closed
@@ -35,7 +41,7 @@ class Lasting:
             return None
 
 
-def outlive_readers():
+def outlive_readers() -> None:
     """Makes both streams of this process last, and able to say any file name, which need not be text."""
     _fill_up()
     for name in ("stdout", "stderr"):
@@ -48,7 +54,7 @@ def outlive_readers():
             setattr(sys, name, Lasting(stream))
 
 
-def _fill_up():
+def _fill_up() -> None:
     """Opens those of the descriptors 0, 1 and 2 that are closed: else the next file would be taken for one of them."""
     for descriptor in range(3):
         try:

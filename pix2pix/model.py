@@ -17,7 +17,9 @@ from common.settings import override, setting
 class Pix2Pix(PublishedNetworks):
     """One U-Net, and a critic that sees the input beside the output."""
 
-    direction: str = setting("A2B", "Which way to translate.", ("A2B", "B2A"))
+    train_direction: str = setting(
+        "A2B", "The direction that is trained: A2B or B2A.", ("A2B", "B2A"), formerly="direction"
+    )
     lambda_L1: float = setting(100.0, "Weight of mean|fake - target|.", minimum=0.0)
     load_size: int = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")
@@ -39,14 +41,14 @@ class Pix2Pix(PublishedNetworks):
     @property
     def directions(self) -> tuple[str, ...]:
         """The one way that is trained."""
-        return (self.direction,)
+        return (self.train_direction,)
 
     def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         return super().critic(tf.concat([given, images], axis=-1), given)
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """[(direction, None)]: there, and no way back; see Dual.connect."""
-        return [(self.one_way(self.direction, A, B, key), None)]
+        return [(self.one_way(self.train_direction, A, B, key), None)]
 
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         del cycle

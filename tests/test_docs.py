@@ -91,8 +91,8 @@ def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
             if f"examples/recipes/{name}.flags" in arguments
         }
         dual = next(each for each in reference.DUALS if f"{each.__name__.lower()}.main" == used)
-        asked = parsing.parse(dual, ["main", f"--flagfile=examples/recipes/{name}.flags", "--run_dir=unused"])
-        made, images, run = parsing.parts_of(dual, asked)
+        flagfile = f"--flagfile=examples/recipes/{name}.flags"
+        made, images, run = parsing.parse(dual, ["main", flagfile, "--run_dir=unused"]).parts()
         assert images.dataset
         assert f"{made.image_size} pixels" in (RECIPES / "README.md").read_text()
         assert run.preset in (

@@ -27,7 +27,7 @@ TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
-    "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", direction="B2A", pool_size=2),
+    "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
     "enhancement": Enhancement(**TINY_UNET),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
     "all that can be switched on": small.dualgan(

@@ -17,7 +17,7 @@ from common.run.folder import load_run
 from common.settings import FIXED
 from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags import command, parsing, presets
+from flags import command, parsing, phases, presets
 from flags import settings as flag_settings
 from pix2pix import Pix2Pix
 
@@ -60,12 +60,12 @@ def test_help_lists_every_flag_without_importing_what_takes_long():
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
     assert printed.endswith("False\n")
-    for part in (parsing.Command, DualGAN, Images, Run):
+    for part in (phases.Command, DualGAN, Images, Run):
         for field in dataclasses.fields(part):
             assert f"  --{field.name} " in printed or f"  --[no]{field.name} " in printed
     assert "mean|A2B2A(A) - A|" in printed
-    of_phases = printed.partition("Export, with --phase export:")[2]
-    assert "--format savedmodel|frozen|tflite|onnx|npz" in of_phases and "Service, with --phase serve:" in of_phases
+    of_export = printed.partition("Export, with --phase export:")[2]
+    assert "--format savedmodel|frozen|tflite|onnx|npz" in of_export and "Service, with --phase serve:" in printed
 
 
 @pytest.mark.parametrize("how", [["mine.py"], ["-m", "mine"]], ids=["file", "module"])
@@ -152,7 +152,7 @@ def test_presets_have_the_published_numbers_of_parameters(session, dual, name, g
 
 @pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
 def test_the_pytorch_preset_is_the_defaults(dual):
-    own, _ = parsing._parsed(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
+    own, _ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
     assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
     assert flag_settings.read(dual, own) == dual()
 
@@ -175,7 +175,7 @@ def test_the_published_settings():
 
 def test_the_upstream_preset_is_the_defaults():
     """All settings of the model are written out, and are the defaults; of the others it names two that are not."""
-    own, _ = parsing._parsed(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
+    own, _ = parsing.parse_flags(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
     written = {name for name in own if own[name].present}
     fixed = {f.name for f in dataclasses.fields(DualGAN)}
     assert fixed <= written

@@ -89,7 +89,7 @@ def test_resnet(tmp_path, blocks, norm, dropout):
 def test_unet(tmp_path, size, norm):
     network = published.randomized(published.Unet(1, 3, 2, size.bit_length() - 1, norm))
     file = save_both(network, tmp_path / "latest_net_G.pth", legacy=norm == "batch")
-    dual = imported(tmp_path, Pix2Pix, file, direction="B2A")
+    dual = imported(tmp_path, Pix2Pix, file, train_direction="B2A")
     assert (dual.netG, dual.ngf, dual.norm, dual.image_size) == (f"unet_{size}", 2, norm, size)
     assert (dual.dropout, dual.channels_A, dual.channels_B) == (0.5, 3, 1)
     compare(tmp_path, "B2A/generator", network, random_images((size, size), 1))

@@ -166,8 +166,8 @@ def test_settings_that_are_not_given_are_those_of_the_other(images, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     folder_of(dualgan(image_size=16, lambda_A=7.0), "old", images, ROLES[:1])
     line = f"--phase train --init_from old --run_dir new --dataset set --data_root {tmp_path} --steps 1 --lambda_B 3"
-    dual, _, run = parsing.parts_of(DualGAN, parsing.parse(DualGAN, ["main", *line.split()]))
+    dual, _, run = parsing.parse(DualGAN, ["main", *line.split()]).parts()
     assert dual == dualgan(image_size=16, lambda_A=7.0, lambda_B=3.0)
     assert run.init_from == "old"
-    other, _, _ = parsing.parts_of(CycleGAN, parsing.parse(CycleGAN, ["main", *line.split()]))
+    other, _, _ = parsing.parse(CycleGAN, ["main", *line.split()]).parts()
     assert other == CycleGAN(lambda_B=3.0)

@@ -64,7 +64,7 @@ def test_one_way_alone(pair, capsys):
     assert files.read("y.png").shape == (16, 16, 3)
     run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir other --only A2B")
     assert load_run("other").dual.directions == ("A2B",)
-    run(Pix2Pix, "--phase import_weights --source latest_net_G_B.pth --run_dir pix2pix --direction A2B")
+    run(Pix2Pix, "--phase import_weights --source latest_net_G_B.pth --run_dir pix2pix --train_direction A2B")
     assert (load_run("pix2pix").dual.netG, load_run("pix2pix").dual.channels_A) == ("resnet_6blocks", 1)
 
 

@@ -1,0 +1,118 @@
+"""A command line that was parsed: what it asks for, as settings."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from absl import flags
+
+from common.dual import Dual
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.run.folder import has_begun, load_run
+from common.train import warm_start
+from common.translate import Inference, TiledTranslator, Translator
+from common.translate.jobs import Translation
+from flags import settings as flag_settings
+from flags.program import model_name, program_name
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Part = TypeVar("Part", bound=DataclassInstance)
+ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
+
+
+class Parts(NamedTuple):
+    """The settings of a training."""
+
+    dual: Dual
+    images: Images
+    run: Run
+
+
+class Request(NamedTuple):
+    """A command line of a class of duals."""
+
+    model: type[Dual]
+    values: flags.FlagValues  # of all flags
+    given: frozenset[str]  # names of the flags that the person gave; those of a preset are not among them
+    stray: list[str]  # arguments that are not flags
+    argv: list[str]  # the command line itself
+
+    @property
+    def program(self) -> str:
+        """The beginning of a command of this method."""
+        return f"python -m {program_name(self.model)}"
+
+    def read(self, cls: type[Part]) -> Part:
+        """The settings of a class as the flags have them; raises UserError if they contradict each other."""
+        return flag_settings.read(cls, self.values)
+
+    def parts(self) -> Parts:
+        """The dual, the images and the run: those of the run folder with what was given; else all from the flags."""
+        values = self.values
+        if not values.run_dir:
+            values["run_dir"].value = self.default_run_dir()
+        if not has_begun(values.run_dir):
+            return self._new_parts()
+        saved = load_run(values.run_dir)
+        if not isinstance(saved.dual, self.model):
+            name = type(saved.dual).__name__
+            raise UserError(
+                f"{values.run_dir} holds a run of {name}, not of {self.model.__name__}. Give another --run_dir."
+            )
+        names = set(_with_length(self.given)) | {"run_dir"}
+        names |= {"dir_A", "dir_B"} if "dataset" in self.given else set()  # a dataset takes the place of folders
+        return Parts(
+            flag_settings.amend(saved.dual, values, names),
+            flag_settings.amend(saved.images, values, names),
+            flag_settings.amend(saved.run, values, names),
+        )
+
+    def _new_parts(self) -> Parts:
+        images, run = self.read(Images), self.read(Run)
+        like = warm_start.dual_like(run.init_from, self.model) if run.init_from else None
+        dual = flag_settings.amend(like, self.values, present(self.values)) if like else self.read(self.model)
+        dual.refuse_training()
+        return Parts(dual, images, run)
+
+    def default_run_dir(self) -> str:
+        """The folder of a run that is named after its method and its dataset."""
+        values = self.values
+        if not (values.dataset or values.dir_A or values.dir_B):
+            raise UserError(
+                "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists all flags.)"
+            )
+        return f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
+
+    def trained_run_dir(self) -> str:
+        """The folder of the trained run that is to be used."""
+        if self.values.run_dir and "dataset" in self.given:
+            raise UserError("--run_dir and --dataset both say which run. Give one of them.")
+        return str(self.values.run_dir or self.default_run_dir())
+
+    def translator(
+        self, run_dir: str, options: Translation | None = None, *, test_dropout: bool | None = None
+    ) -> Translator:
+        """The Translator of a run; `test_dropout` unless a flag says otherwise."""
+        threads = self.values.threads if "threads" in self.given else None
+        test_dropout = self.values.test_dropout if "test_dropout" in self.given else test_dropout
+        inference = self.read(Inference)
+        if options is None or not options.tile:
+            return Translator(run_dir, inference, threads=threads, test_dropout=test_dropout)
+        overlap = None if options.tile_overlap == "auto" else int(options.tile_overlap)
+        return TiledTranslator(run_dir, options.tile, overlap, inference, threads=threads, test_dropout=test_dropout)
+
+
+def present(values: flags.FlagValues) -> set[str]:
+    """The names of the flags that were given, in a preset or on the command line."""
+    return {ALIASES.get(name, name) for name in values if values[name].present}
+
+
+def _with_length(names: Collection[str]) -> set[str]:
+    """A new --steps replaces the saved --epochs, and the reverse."""
+    return {*names, "steps", "epochs"} if {"steps", "epochs"} & set(names) else set(names)

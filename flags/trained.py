@@ -1,0 +1,182 @@
+"""The phases that use trained runs: test, evaluate, translate, export, serve, compare."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Mapping
+
+from common import report
+from common.dual import Dual
+from common.errors import UserError
+from common.evaluate import Evaluation, evaluate, test
+from common.evaluate.scores import Means
+from common.export import Export, export
+from common.run.folder import load_trained
+from common.serve import Service, serve
+from common.translate import Inference, video
+from common.translate.jobs import Translation
+from common.translate.translator import Outcome, translate
+from flags import quiet
+from flags import settings as flag_settings
+from flags.request import Parts, Request
+
+NAMED = 10  # files that failed that the last line names
+OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
+
+
+def test_phase(request: Request) -> None:
+    """Translates every validation image, and prints the scores."""
+    dual, images, run = _parts_of_run(request)
+    batch_size = run.batch_size if "batch_size" in request.given else 1
+    metrics = test(run.run_dir, dual, images, request.read(Inference), batch_size=batch_size, threads=run.threads)
+    written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
+    print(f"Step {metrics['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
+    if not metrics["images"]:
+        print("No image has a pair of the same name, so there is nothing to compare with.")
+    print(_table({name: means for name, means in metrics.items() if isinstance(means, dict)}))
+    print(f"Each image: {run.run_dir}/test/metrics.csv. To look at: {run.run_dir}/report.html")
+
+
+def evaluate_phase(request: Request) -> None:
+    """Prints the scores of checkpoints."""
+    (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
+    batch_size = run.batch_size if "batch_size" in request.given else 1
+    inference = request.read(Inference)
+    scores = evaluate(run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads)
+    if not all(scores.values()):
+        count = evaluation.shard.partition("/")[2]
+        print(
+            f"Evaluated the part {evaluation.shard}. When all are: --phase evaluate --run_dir {run.run_dir} --merge"
+            f" {count}"
+        )
+        return
+    for step, means in scores.items():
+        print(f"Step {step:,}")
+        print(_table(means))
+    print(f"Each image: {run.run_dir}/evaluation/metrics.csv. To look at: {run.run_dir}/report.html")
+
+
+def _parts_of_run(request: Request) -> Parts:
+    if request.values.run_dir:
+        load_trained(request.values.run_dir)  # says so if there is none, before images are asked for
+    return request.parts()
+
+
+def _table(means: Mapping[str, Means]) -> str:
+    """Metrics in rows, directions in columns, each with the score of the unchanged input."""
+    names = dict.fromkeys(name for values in means.values() for name in values if not name.startswith("input_"))
+    lines = [f"{'':<22}" + "".join(f"{direction:>10}{'input':>10}" for direction in means)]
+    for name in names:
+        cells = [values.get(prefix + name) for values in means.values() for prefix in ("", "input_")]
+        if any(cell is not None for cell in cells):
+            lines.append(f"{name:<22}" + "".join(f"{_cell(value):>10}" for value in cells))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def translate_phase(request: Request) -> None:
+    """Translates files, and says what became of them; exits with code 1 if one failed."""
+    options, run_dir = request.read(Translation), request.trained_run_dir()
+    saved = load_trained(run_dir)
+    direction = _direction(saved.dual, request.values.direction)
+    if pathlib.Path(options.input).suffix.lower() in video.SUFFIXES and pathlib.Path(options.input).is_file():
+        _translate_video(request, options, run_dir, direction)
+        return
+    jobs = options.jobs(request.values.limit, saved.domains[direction[-1]])
+    with request.translator(run_dir, options) as translator:
+        outcome = translate(translator, direction, jobs, options, request.values.batch_size)
+    _tell(outcome, options.output)
+    if outcome.failed:
+        sys.exit(1)
+
+
+def _tell(outcome: Outcome, output: str) -> None:
+    for _, sentence in outcome.failed:
+        print(f"failed: {sentence}", file=sys.stderr)
+    if outcome.changed:
+        counts = ", ".join(f"{count:,} {change}" for change, count in outcome.changed.items())
+        print(f"Written in another format, as theirs does not hold what is made: {counts}.")
+    if outcome.opaque:
+        print(f"Written without transparency, which their format does not hold: {outcome.opaque:,}.")
+    names = ", ".join(path.name for path, _ in outcome.failed[:NAMED])
+    if len(outcome.failed) > NAMED:
+        names += ", ..."
+    counts = f"{outcome.written:,} written to {output}, {outcome.skipped:,} skipped, {len(outcome.failed):,} failed"
+    print(f"{counts}: {names}." if names else f"{counts}.")
+
+
+def _translate_video(request: Request, options: Translation, run_dir: str, direction: str) -> None:
+    if useless := sorted(request.given & OF_IMAGES):
+        raise UserError(f"--{useless[0]} is for images, and --input {options.input} is a video. Leave it out.")
+    target = video.target(options.input, options.output)
+    with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker
+        count = video.translate_video(
+            translator,
+            direction,
+            options.input,
+            target,
+            output_size=options.size,
+            batch_size=request.values.batch_size,
+            limit=request.values.limit,
+        )
+    print(f"{count:,} frames written to {target}.")
+
+
+def _direction(dual: Dual, requested: str) -> str:
+    """The direction to translate in; a dual of one direction needs none to be named."""
+    if requested == "both" and len(dual.directions) == 1:
+        return dual.directions[0]
+    if requested not in dual.directions:
+        raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
+    return requested
+
+
+def export_phase(request: Request) -> None:
+    """Writes what other programs run, and says how near to the run it is."""
+    run_dir, options, values = request.trained_run_dir(), request.read(Export), request.values
+    saved, threads = load_trained(run_dir), values.threads if "threads" in request.given else 0
+    images = flag_settings.amend(saved.images, values, request.given & {"data_root"})
+    noisy = "test_dropout" in request.given and values.test_dropout
+    print(f"Exporting {run_dir} to {options.output}, and comparing.", flush=True)
+    with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters talk to themselves
+        exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)
+    for difference in exported.kept:
+        print(difference.describe())
+    for difference in exported.removed:
+        print(f"removed, as it is too far from the run: {difference.describe()}")
+    if not exported.takes_pixels:
+        print(
+            f"--format {options.format} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel and"
+            " frozen take pixels."
+        )
+    if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy:
+        print("The noise of dropout is off in it; --test_dropout keeps it, where the format can draw.")
+    if not saved.dual.any_size:
+        size = saved.dual.image_size
+        print(f"Nothing is resized in it, and its networks have seen {size} x {size} pixels alone: resize before.")
+    step, compared_on = exported.step, exported.compared_on
+    print(f"Step {step:,}, compared on {compared_on}. How to use it: {options.output}/README.md")
+
+
+def serve_phase(request: Request) -> None:
+    """Answers requests until it is told to stop."""
+    run_dir, service = request.trained_run_dir(), request.read(Service)
+    with request.translator(run_dir) as translator:
+        serve(translator, service)
+
+
+def compare_phase(request: Request) -> None:
+    """Writes one page of several runs."""
+    run_dirs = request.stray
+    if len(run_dirs) < 2:
+        raise UserError("Compare what? Name the folders of two runs or more: --phase compare runs/one runs/two.")
+    page = report.compare(run_dirs, request.values.output or "compare.html")
+    print(f"Compared {len(run_dirs)} runs: {page}")

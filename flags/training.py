@@ -1,0 +1,104 @@
+"""The phases that lead to a trained run: train, plan, check_data, import_weights."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+from common.cluster import Cluster
+from common.cluster.supervise import supervise
+from common.errors import UserError
+from common.images import Images, files, findings
+from common.run import Run, checkpoints
+from common.run.folder import has_begun
+from common.train import plan, train
+from common.weights import Source, import_weights
+from flags import quiet
+from flags import settings as flag_settings
+from flags.program import program_name
+from flags.request import Request, present
+
+UNKNOWN = "unknown"  # name of the dataset that imported weights were trained on, unless it is given
+
+
+def supervises(request: Request) -> bool:
+    """Whether the command starts other processes, that train."""
+    return bool(request.values.local_workers > 1)
+
+
+def train_phase(request: Request) -> None:
+    """Trains, and says what to do next."""
+    (dual, images, run), cluster = request.parts(), request.read(Cluster)
+    if supervises(request):
+        program = [sys.executable, "-m", program_name(request.model)]
+        command = [*program, *request.argv[1:], "--local_workers", "0"]
+        sys.exit(supervise(command, cluster, lambda: checkpoints.newest_step(run.run_dir)))
+    progress, (_, rank) = train(dual, images, run, cluster), cluster.place()
+    if rank:
+        return
+    if progress.best:
+        print(f"The best: {progress.best}. Use it with --checkpoint best.")
+    if progress.ended:
+        print(f"{progress.ended} Say another --patience to train further.")
+    elif progress.began >= progress.total:
+        print(f"Nothing to do: {run.run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
+    elif progress.done < progress.total:
+        print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
+        print(f"  {request.program} --phase train --run_dir {run.run_dir}")
+    else:
+        print(f"Trained {progress.total:,} steps. The report: {run.run_dir}/report.html. Test with:")
+        print(f"  {request.program} --phase test --run_dir {run.run_dir}")
+
+
+def plan_phase(request: Request) -> None:
+    """Prints what a training would take."""
+    dual, images, run = request.parts()
+    source = f"with the settings of {run.run_dir} and what else is said" if has_begun(run.run_dir) else "as new"
+    print(f"Planned {source}: a few steps are taken now, to measure them.", flush=True)
+    print(plan.text(plan.plan(dual, images, run)))
+
+
+def check_data_phase(request: Request) -> None:
+    """Prints what is wrong with the images; exits with code 1 if training would stumble on it."""
+    output = request.values.output
+    if output and pathlib.Path(output).suffix.lower() != ".csv":
+        raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
+    dual, images, _ = request.parts()
+    splits = images.all_files(dual)
+    if output:  # before hours are spent
+        pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
+    if any(files.is_deep_png(path) for split in splits.values() for paths in split for path in paths):
+        quiet.import_tensorflow()
+    report = images.check(dual, splits)
+    print(findings.text(report, dual))
+    if output:
+        findings.write(output, report)
+        print(f"All of them: {output}")
+    if any(finding.error for finding in report.findings):
+        sys.exit(1)
+
+
+def import_weights_phase(request: Request) -> None:
+    """Makes a run folder of weights that were trained elsewhere, and says what they are and what was assumed."""
+    values = request.values
+    source = request.read(Source)
+    if not values.run_dir:
+        raise UserError("Where to? Say --run_dir FOLDER, a new one.")
+    if not (values.dataset or values.dir_A or values.dir_B):
+        values["dataset"].value = UNKNOWN
+    images, run = request.read(Images), request.read(Run)
+    own = {name: values[name].value for name in flag_settings.names_of(request.model)}
+    explicit = {name: own[name] for name in request.given & own.keys()}
+    preset = {name: own[name] for name in present(values) & own.keys()}
+    imported = import_weights(request.model, source, run, images, preset, **explicit)
+    for name, (file, shown, count) in imported.networks.items():
+        print(f"{name} from {file}: {shown or type(imported.dual).__name__}; {count:,} parameters.")
+    if imported.assumed:
+        assumed = ", ".join(f"--{name} {value}" for name, value in imported.assumed.items())
+        print(f"Not in the files, and assumed: {assumed}. Say it if it was otherwise.")
+    print("\n".join([*imported.notes, f"Imported into {run.run_dir}. Translate, or train on, with:"]))
+    directions = imported.dual.directions
+    direction = f" --direction {directions[0]}" if len(directions) > 1 else ""
+    program = request.program
+    print(f"  {program} --phase translate --run_dir {run.run_dir}{direction} --input FOLDER --output FOLDER")
+    print(f"  {program} --phase train --init_from {run.run_dir} --dataset NAME --run_dir FOLDER")
