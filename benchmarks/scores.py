@@ -40,8 +40,9 @@ def table(output, dual, images):
                 values = [
                     function(read(made[stem], dual.image_size), read(targets[stem], dual.image_size)) for stem in paired
                 ]
-                if None not in values:  # images may be too small for a metric
-                    said[metric] = float(np.mean(values))
+                measured = [value for value in values if value is not None]
+                if len(measured) == len(values):  # images may be too small for a metric
+                    said[metric] = float(np.mean(measured))
         lines.append(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in said.items()))
     return "\n".join(lines)
 

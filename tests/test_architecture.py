@@ -41,7 +41,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
     " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics distances features",
-    "ops": "averages constants gradients precision receptive_field scopes < im2col randomness winograd"
+    "ops": "averages constants flops gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
     "report": "curves folder page pictures < tested < overview < comparison",
     "run": "checkpoints lock session < run < folder",

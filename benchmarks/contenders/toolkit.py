@@ -5,9 +5,10 @@ import numpy as np
 from common import tensorflow as tf
 from common.images import Images
 from common.ops import convolution
+from common.ops.flops import flops
 from common.run import Run
 from common.run.session import open_session
-from common.train import graph, plan, step
+from common.train import graph, step
 from common.translate import inference
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -34,7 +35,7 @@ def operations(case):
     """Floating-point operations of a step, or a translation, with every convolution as it is defined."""
     with tf.Graph().as_default(), convolution.plain():
         fetches, *_ = _fetches(case)
-        return plan.arithmetic(fetches)
+        return flops(fetches)
 
 
 def _fetches(case):

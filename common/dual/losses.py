@@ -66,9 +66,14 @@ def gradient_penalty(
     Gulrajani et al., 2017, arxiv.org/abs/1704.00028. For each image one ε in [0, 1), drawn
     by its row of `key`; the slope is taken at real + ε (fake - real), its norm over the
     whole image is sqrt(`epsilon` + Σ∇²).
+    Raises ValueError without a key, and if scores do not depend on images.
     """
+    if key is None:
+        raise ValueError("a gradient penalty draws numbers, which needs a key")
     mix = randomness.uniform(key, [1, 1, 1], real.dtype)
     between = real + mix * (fake - real)
     (slope,) = gradients(critic(between), [between])
+    if slope is None:
+        raise ValueError("the critic's scores do not depend on its images")
     norm = tf.sqrt(epsilon + tf.reduce_sum(tf.square(slope), axis=[1, 2, 3]))
     return l2(norm, 1.0)

@@ -14,11 +14,11 @@ from typing import NamedTuple, TypeAlias
 from common import tensorflow as tf
 from common.ops import layers, randomness
 from common.ops.layers import ABSENT, TRAINED, Norm, conv, deconv, pad
+from common.ops.randomness import InitializerByName
 
 DUALGAN_NORM = Norm("instance_affine", epsilon=1e-6)
 DUALGAN_DROPOUTS = 3  # decoders with dropout, from the innermost
 Activation: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # what is done to the input of a convolution
-Initializer: TypeAlias = "Callable[..., tf.Tensor]"
 
 
 def resnet(
@@ -42,7 +42,7 @@ def resnet(
             # level 1: [N, H/2, W/2, 2F], level 0: [N, H, W, F]
             x = norm(deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True, before=before))
     with tf.variable_scope("out"):
-        return layers.tanh(conv(x, channels, 7, 1, weights, TRAINED, "VALID", _relu_and_margin(3, "REFLECT")))
+        return layers.tanh(conv(x, channels, 7, 1, weights, padding="VALID", before=_relu_and_margin(3, "REFLECT")))
 
 
 def unet(
@@ -66,7 +66,8 @@ def unet(
         with tf.variable_scope(f"down_{level}"):
             normed = 0 < level < depth - 1
             bias, before = norm.bias if normed else plain, _leaky_and_margin(1) if level else _margin(1)
-            x = conv(x, _width(filters, level), 4, 2, weights, bias, "VALID", before)  # half the sides
+            # half the sides
+            x = conv(x, _width(filters, level), 4, 2, weights, bias=bias, padding="VALID", before=before)
             x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
@@ -96,7 +97,9 @@ def resnet_tfgan(
             x = deconv(x, filters * 2**level, 3, randomness.glorot_initializer, from_first=True, before=before)
     with tf.variable_scope("out"):
         weights = randomness.normal_initializer(0.0, 0.02)
-        return layers.tanh(conv(x, channels, 7, 1, weights, ABSENT, "VALID", _relu_and_margin(3, "REFLECT")))
+        return layers.tanh(
+            conv(x, channels, 7, 1, weights, bias=ABSENT, padding="VALID", before=_relu_and_margin(3, "REFLECT"))
+        )
 
 
 def patch_critic(
@@ -110,10 +113,10 @@ def patch_critic(
     weights = randomness.normal_initializer(0.0, 0.02)
 
     def convolved(x: tf.Tensor, outputs: int, stride: int, bias: str = TRAINED) -> tf.Tensor:
-        return conv(x, outputs, 4, stride, weights, bias, "VALID", _leaky_and_margin(margin, mode))
+        return conv(x, outputs, 4, stride, weights, bias=bias, padding="VALID", before=_leaky_and_margin(margin, mode))
 
     with tf.variable_scope("down_0"):
-        x = conv(images, filters, 4, 2, weights, TRAINED, "VALID", _margin(margin, mode))  # [N, H/2, W/2, F]
+        x = conv(images, filters, 4, 2, weights, padding="VALID", before=_margin(margin, mode))  # [N, H/2, W/2, F]
     for level in range(1, n_layers + 1):
         with tf.variable_scope(f"down_{level}"):
             x = norm(convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias))
@@ -135,9 +138,9 @@ def pixel_critic(images: tf.Tensor, filters: int, norm: Norm) -> tf.Tensor:
     with tf.variable_scope("first"):
         x = tf.nn.leaky_relu(conv(images, filters, 1, 1, weights), 0.2)
     with tf.variable_scope("second"):
-        x = tf.nn.leaky_relu(norm(conv(x, 2 * filters, 1, 1, weights, norm.bias)), 0.2)
+        x = tf.nn.leaky_relu(norm(conv(x, 2 * filters, 1, 1, weights, bias=norm.bias)), 0.2)
     with tf.variable_scope("out"):
-        return conv(x, 1, 1, 1, weights, TRAINED if norm.bias != ABSENT else ABSENT)  # [N, H, W, 1]
+        return conv(x, 1, 1, 1, weights, bias=TRAINED if norm.bias != ABSENT else ABSENT)  # [N, H, W, 1]
 
 
 def dualgan_unet(
@@ -169,7 +172,7 @@ def dualgan_unet(
         with tf.variable_scope(f"down_{level}"):
             normed = level > 0 and (level < depth - 1 or norm_bottleneck)
             size, before = (inner, _leaky) if level else (outer, None)
-            x = conv(x, _width(filters, level), size, 2, down, norm.bias if normed else TRAINED, before=before)
+            x = conv(x, _width(filters, level), size, 2, down, bias=norm.bias if normed else TRAINED, before=before)
             x = norm(x) if normed else x
             skips.append(x)
     for level in reversed(range(depth - 1)):
@@ -227,7 +230,7 @@ def _dualgan_convolutions(
                 outer if level == 0 else inner,
                 stride,
                 weights,
-                norm.bias if normed else TRAINED,
+                bias=norm.bias if normed else TRAINED,
             )
             x = tf.nn.leaky_relu(norm(x) if normed else x, 0.2)
     return x
@@ -246,11 +249,12 @@ def _encoder_and_blocks(
     """The way down of a ResNet and its blocks; `margins` is the mode of the padding on the way down."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("in"):
-        x = norm(conv(images, filters, 7, 1, weights, norm.bias, "VALID", _margin(3, "REFLECT")))  # [N, H, W, F]
+        # [N, H, W, F]
+        x = norm(conv(images, filters, 7, 1, weights, bias=norm.bias, padding="VALID", before=_margin(3, "REFLECT")))
     for level in (1, 2):
         with tf.variable_scope(f"down_{level}"):
             before = _relu_and_margin(1, margins)
-            x = norm(conv(x, filters * 2**level, 3, 2, weights, norm.bias, "VALID", before))
+            x = norm(conv(x, filters * 2**level, 3, 2, weights, bias=norm.bias, padding="VALID", before=before))
     x = tf.nn.relu(x)  # [N, H/4, W/4, 4F]
     for block in range(blocks):
         with tf.variable_scope(f"block_{block}"):
@@ -259,14 +263,16 @@ def _encoder_and_blocks(
 
 
 def _residual(
-    x: tf.Tensor, filters: int, weights: Initializer, norm: Norm, dropout: float, *, key: tf.Tensor | None
+    x: tf.Tensor, filters: int, weights: InitializerByName, norm: Norm, dropout: float, *, key: tf.Tensor | None
 ) -> tf.Tensor:
     with tf.variable_scope("first"):
-        x = norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _margin(1, "REFLECT")))
+        x = norm(conv(x, filters, 3, 1, weights, bias=norm.bias, padding="VALID", before=_margin(1, "REFLECT")))
         if dropout and key is not None:  # of what is positive and of what is not alike: ReLU may come after it
             x = layers.dropout(x, dropout, key)
     with tf.variable_scope("second"):
-        return norm(conv(x, filters, 3, 1, weights, norm.bias, "VALID", _relu_and_margin(1, "REFLECT")))
+        return norm(
+            conv(x, filters, 3, 1, weights, bias=norm.bias, padding="VALID", before=_relu_and_margin(1, "REFLECT"))
+        )
 
 
 def _margin(margin: int, mode: str = "CONSTANT") -> Activation:

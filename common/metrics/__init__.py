@@ -2,5 +2,5 @@
 
 metrics    L1, PSNR, SSIM; accuracies of labels
 distances  sliced Wasserstein, Fréchet and kernel distances of two sets
-features   a feature network that the person provides
+features   a feature network that the user provides
 """

@@ -1,38 +1,42 @@
-"""Features of images by a network that the person gives: a frozen graph, or a SavedModel."""
+"""Features of images by a network that the user provides: a frozen graph, or a SavedModel."""
 
 from __future__ import annotations
 
+import os
 import pathlib
+from collections.abc import Iterable
+from types import TracebackType
 
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
 from common.errors import UserError, reason
 
-INCEPTION = {"ExpandDims", "mixed_10/join", "pool_3"}  # nodes of the graph of 2015 that FID and KID are made with
-ENDS = ["ExpandDims:0", "pool_3:0"]  # its input and output that they take
-WIDTH = 2048  # features that it has there
+INCEPTION = {"ExpandDims", "mixed_10/join", "pool_3"}  # nodes of the graph of 2015 that defines FID and KID
+ENDS = ["ExpandDims:0", "pool_3:0"]  # its input, and its output that they use
+WIDTH = 2048  # features of this output
 
 
 class Features:
-    """A function of images that gives a vector for each; close it, or use it in a with statement.
+    """A function from images to a vector for each; close it, or use it in a with statement.
 
     `path` is a frozen graph (.pb) or the folder of a SavedModel, `ends` names its input and its output,
     IN:0,OUT:0, where they are not the only ones. Images are fed as uint8, or in floating point from 0 to 1
-    (to Inception from 0 to 255), resized if the network takes one size alone. Maps are averaged over their
-    pixels. `are_of_fid`: whether they are those that FID and KID are of, Inception's last but for its classes.
-    Raises UserError if the network does not read, or its ends are not clear.
+    (to Inception from 0 to 255), resized if the network takes only one size. Maps are averaged over their
+    pixels. `are_of_fid`: whether the features are those that define FID and KID, Inception's last before its classes.
+    Raises UserError if the network cannot be read, or its input or output is ambiguous.
     """
 
-    def __init__(self, path, ends=""):
+    def __init__(self, path: str | os.PathLike[str], ends: str = "") -> None:
         self.path = pathlib.Path(path)
         with tf.Graph().as_default() as graph:
             self._session = tf.Session(graph=graph)
             try:
                 signature = _load(self.path, self._session)
             except (OSError, ValueError, tf.errors.OpError) as error:
-                said = f"{path} does not read as a frozen graph or a SavedModel ({reason(error)})."
-                raise UserError(said) from error
+                message = f"{path} does not read as a frozen graph or a SavedModel ({reason(error)})."
+                raise UserError(message) from error
             names = {operation.name for operation in graph.get_operations()}
             self._is_inception = names >= INCEPTION
             self._input, output = self._ends(graph, ends, signature)
@@ -44,16 +48,16 @@ class Features:
             self._output = tf.reduce_mean(output, axis=[1, 2]) if output.shape.rank == 4 else output
             graph.finalize()
 
-    def __call__(self, images):
-        """Features of RGB images, uint8 [N, H, W, 3]: float64 [N, D]."""
-        found = []
+    def __call__(self, images: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float64]:
+        """Returns features, float64 [N, D], of RGB images, uint8 [N, H, W, 3]."""
+        features = []
         for image in images:
             fed = self._session.run(self._fed, {self._images: image[None]})
-            found.append(np.ravel(self._session.run(self._output, {self._input: fed})))
-        return np.asarray(found, np.float64)
+            features.append(np.ravel(self._session.run(self._output, {self._input: fed})))
+        return np.asarray(features, np.float64)
 
-    def _ends(self, graph, ends, signature):
-        """(input, output), tensors of the graph."""
+    def _ends(self, graph: tf.Graph, ends: str, signature: list[str] | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns input and output, tensors of the graph."""
         if ends:
             names = ends.split(",")
         elif self._is_inception:
@@ -66,36 +70,37 @@ class Features:
             raise UserError(f"{self.path} has no ends {','.join(names)}: say --features_ends IN:0,OUT:0.") from error
         return first, last
 
-    def _prepared(self, images):
-        """uint8 [1, H, W, 3] as the network takes it."""
-        height, width = (self._input.shape.as_list() + [None] * 4)[1:3] if self._input.shape.rank else (None, None)
+    def _prepared(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns images, uint8 [1, H, W, 3], in the type, range and size of the network's input."""
         x = tf.cast(images, tf.float32)
-        if height and width:
-            x = tf.compat.v2.image.resize(x, [height, width], antialias=True)
+        if (self._input.shape.rank or 0) >= 3:
+            height, width = self._input.shape.as_list()[1:3]
+            if height and width:
+                x = tf.compat.v2.image.resize(x, [height, width], antialias=True)
         if self._input.dtype == tf.uint8:
             return tf.cast(tf.clip_by_value(tf.round(x), 0.0, 255.0), tf.uint8)
         return tf.cast(x if self._is_inception else x / 255.0, self._input.dtype)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the session."""
         self._session.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Features:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
 
-def _load(path, session):
-    """Brings a network into the session's graph; the names of its input and output, where it says them."""
+def _load(path: pathlib.Path, session: tf.Session) -> list[str] | None:
+    """Loads a network into the session's graph; returns the names of its input and output, where its file has them."""
     if path.is_dir():
         meta = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], str(path))
-        signatures = [each for name, each in meta.signature_def.items() if not name.startswith("__")]
-        clear = [each for each in signatures if len(each.inputs) == len(each.outputs) == 1]
-        if not clear:
-            return None
-        return [next(iter(each.values())).name for each in (clear[0].inputs, clear[0].outputs)]
+        signatures = [signature for name, signature in meta.signature_def.items() if not name.startswith("__")]
+        for signature in signatures:
+            if len(signature.inputs) == len(signature.outputs) == 1:
+                return [next(iter(ends.values())).name for ends in (signature.inputs, signature.outputs)]
+        return None
     definition = tf.GraphDef()
     try:
         definition.ParseFromString(path.read_bytes())
@@ -107,10 +112,12 @@ def _load(path, session):
     return None
 
 
-def _only_ends(graph, path):
-    inputs = [operation for operation in graph.get_operations() if operation.type == "Placeholder"]
-    outputs = [op for op in graph.get_operations() if op.outputs and not any(each.consumers() for each in op.outputs)]
+def _only_ends(graph: tf.Graph, path: pathlib.Path) -> list[str]:
+    """Returns the names of the graph's only placeholder and the only tensor that no op takes; or raises UserError."""
+    operations = graph.get_operations()
+    inputs = [op for op in operations if op.type == "Placeholder"]
+    outputs = [op for op in operations if op.outputs and not any(tensor.consumers() for tensor in op.outputs)]
     if len(inputs) != 1 or len(outputs) != 1:
-        found = ", ".join(each.name for each in (*inputs, *outputs)[:8])
-        raise UserError(f"{path} has not one input and one output ({found}): say --features_ends IN:0,OUT:0.")
+        names = ", ".join(op.name for op in (*inputs, *outputs)[:8])
+        raise UserError(f"{path} has not one input and one output ({names}): say --features_ends IN:0,OUT:0.")
     return [f"{inputs[0].name}:0", f"{outputs[0].name}:0"]

@@ -1,23 +1,31 @@
-"""Metrics of a pair of images, in float64; `span` is from the least to the greatest value that they may have."""
+"""Metrics of a pair of images [H, W, C], in float64; `span` is the width of the range of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common import ndimage
 
+Image: TypeAlias = npt.NDArray[Any]  # [H, W, C]
 
-def l1(image, target, span=255.0):
-    """Mean absolute difference as a share of the range: 0 for equal images, 1 for black and white."""
+
+def l1(image: Image, target: Image, span: float = 255.0) -> float:
+    """Returns the mean absolute difference as a share of the range: 0 for equal images, 1 for black and white."""
     return float(np.mean(np.abs(_float(image) - _float(target))) / span)
 
 
-def psnr(image, target, span=255.0):
-    """Peak signal-to-noise ratio in dB, over all pixels and channels; None for equal images."""
+def psnr(image: Image, target: Image, span: float = 255.0) -> float | None:
+    """Returns the peak signal-to-noise ratio in dB, over all pixels and channels; None for equal images."""
     error = np.mean((_float(image) - _float(target)) ** 2)
     return None if error == 0 else float(10.0 * np.log10(span**2 / error))
 
 
-def ssim(image, target, span=255.0):
-    """Structural similarity (Wang et al., 2004), mean over pixels and channels; None under 11 pixels.
+def ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
+    """Returns structural similarity (Wang et al., 2004), mean over pixels and channels; None under 11 pixels.
 
     As scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5,
     use_sample_covariance=False, data_range=span, channel_axis=-1.
@@ -28,25 +36,26 @@ def ssim(image, target, span=255.0):
     return float(np.mean(luminance * structure))
 
 
-def ms_ssim(image, target, span=255.0):
-    """SSIM at five sizes, each half of the one before (Wang et al., 2003); None under 161 pixels.
+def ms_ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
+    """Returns SSIM at five sizes, each half of the one before (Wang et al., 2003); None under 161 pixels.
 
     The contrast and structure of the first four, to the powers that the paper found, times the
     SSIM of the smallest; a negative mean counts as 0.
     """
     if min(image.shape[:2]) < 161:
         return None
-    x, y, found = _float(image), _float(target), 1.0
+    x, y = _float(image), _float(target)
+    product = np.ones(x.shape[-1])  # [C]
     for number, weight in enumerate(SCALES):
         luminance, structure = _similarities(x, y, span)
         last = number == len(SCALES) - 1
-        similarity = np.mean(luminance * structure if last else structure, axis=(0, 1))
-        found = found * np.maximum(similarity, 0.0) ** weight
+        similarity = np.mean(luminance * structure if last else structure, axis=(0, 1))  # [C]
+        product = product * np.maximum(similarity, 0.0) ** weight
         x, y = _halved(x), _halved(y)
-    return float(np.mean(found))
+    return float(np.mean(product))
 
 
-PAIRED = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
+PAIRED: dict[str, Callable[..., float | None]] = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
 OF_LABELS = ("pixel_accuracy", "class_accuracy", "mean_iou")
 OF_FEATURES = ("fid", "kid", "frechet_distance", "kernel_distance")
 BETTER = {  # whether more of a metric is better
@@ -56,8 +65,8 @@ BETTER = {  # whether more of a metric is better
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of MS-SSIM
 
 
-def _similarities(x, y, span):
-    """SSIM's two factors at each pixel that has a whole window: of luminance, and of contrast and structure."""
+def _similarities(x: Image, y: Image, span: float) -> tuple[Image, Image]:
+    """Returns SSIM's two factors at each pixel that has a whole window: of luminance, and of contrast and structure."""
     mean_x, mean_y = _window(x), _window(y)
     variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
@@ -67,16 +76,16 @@ def _similarities(x, y, span):
     return luminance[5:-5, 5:-5], structure[5:-5, 5:-5]
 
 
-def _halved(x):
-    """Means of blocks of 2x2 pixels; an odd edge is left out."""
+def _halved(x: Image) -> Image:
+    """Returns means of blocks of 2x2 pixels; an odd edge is left out."""
     height, width, channels = x.shape
     return x[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
 
 
-def _window(x):
-    """Means under a Gaussian window of 11x11 pixels, sigma 1.5, in each channel."""
+def _window(x: Image) -> Image:
+    """Returns means under a Gaussian window of 11x11 pixels, sigma 1.5, in each channel."""
     return ndimage.gaussian_filter(x, sigma=(1.5, 1.5, 0), truncate=3.5)
 
 
-def _float(image):
+def _float(image: Image) -> npt.NDArray[np.float64]:
     return np.asarray(image, np.float64)

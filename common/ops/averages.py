@@ -1,4 +1,10 @@
-"""Averages of weights over their updates: they translate more evenly than the weights of the last update."""
+"""Moving averages of weights over their updates: they translate more evenly than the weights of the last update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
 
 from common import tensorflow as tf
 
@@ -6,36 +12,46 @@ NAME = "average"
 
 
 class Averages:
-    """Averages of the generators' weights, beside them; with a decay of 0 there are none.
+    """Averages of the generators' weights, stored next to them; with a decay of 0 there are none.
 
     average = d average + (1 - d) weight, beginning with the first weights; d is `decay`, or after
     n updates, if that is less, (1 + n) / (10 + n).
     """
 
-    def __init__(self, decay):
-        self._moving = None
+    def __init__(self, decay: float) -> None:
+        self._moving: tf.train.ExponentialMovingAverage | None = None
         if decay:
-            self._count = tf.get_variable("averaged", [], tf.int64, tf.zeros_initializer(), trainable=False)
-            self._moving = tf.train.ExponentialMovingAverage(decay, self._count, name=NAME)
+            self._updates = tf.get_variable("averaged", [], tf.int64, tf.zeros_initializer(), trainable=False)
+            self._moving = tf.train.ExponentialMovingAverage(decay, self._updates, name=NAME)
 
-    def follow(self, variables):
-        """The op that takes `variables`, as they are now, into their averages."""
+    def follow(self, variables: Iterable[tf.Variable]) -> tf.Operation:
+        """Returns the op that takes the present values of `variables` into their averages."""
         if self._moving is None:
             return tf.no_op()
         with tf.control_dependencies([self._moving.apply(list(variables))]):
-            return self._count.assign_add(1, read_value=False)
+            return self._updates.assign_add(1, read_value=False)
 
-    def scope(self):
-        """Within it, networks that are called use the averages instead of their weights."""
-        return tf.variable_scope(tf.get_variable_scope(), custom_getter=self._average if self._moving else None)
+    def scope(self) -> AbstractContextManager[tf.VariableScope]:
+        """Returns a context in which networks that are called use the averages instead of their weights."""
+        moving = self._moving
+        if moving is None:
+            return tf.variable_scope(tf.get_variable_scope(), custom_getter=None)
 
-    def _average(self, getter, name, **about):
-        variable = getter(name, **about)
-        average = self._moving.average(variable)
-        return variable if average is None else average
+        def average_or_weight(getter: Callable[..., tf.Variable], name: str, **options: Any) -> tf.Variable | tf.Tensor:
+            variable = getter(name, **options)
+            average = moving.average(variable)
+            return variable if average is None else average
+
+        return tf.variable_scope(tf.get_variable_scope(), custom_getter=average_or_weight)
 
 
-def in_checkpoint(variables):
-    """{name in a checkpoint: variable} to restore the averages of `variables` in their place."""
-    names = {True: "{}/" + NAME, False: "{}"}
-    return {names[variable.trainable].format(variable.op.name): variable for variable in variables}
+def in_checkpoint(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
+    """Returns {name in a checkpoint: variable} that restores the averages of `variables` in their place.
+
+    Variables that are not trainable have no average, and are restored as they are.
+    """
+    return {_average_name(variable): variable for variable in variables}
+
+
+def _average_name(variable: tf.Variable) -> str:
+    return f"{variable.op.name}/{NAME}" if variable.trainable else variable.op.name

@@ -1,47 +1,57 @@
-"""Constants that a graph has once, however often they are asked for, and operations that take such.
+"""Constants of which a graph has one each, however often they are requested, and operations that take them.
 
-Copies of large ones are slow to begin with, and of small ones a graph would have thousands.
+Large duplicates are slow to initialize, and of small ones a graph would have thousands.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
 
+Size: TypeAlias = "int | tf.Tensor"  # a number of pixels, images or channels: a tensor where it is unknown
 
-def constant(values, dtype=None):
-    """A constant of the values of a NumPy array, in its type or in `dtype`."""
-    values = np.asarray(values, None if dtype is None else tf.as_dtype(dtype).as_numpy_dtype)
-    if not (made := tf.get_collection_ref("constants")):
-        made.append({})
-    key = (values.dtype.str, values.shape, values.tobytes())
-    if key not in made[0]:
+
+def constant(values: npt.NDArray[Any] | float | Sequence[Any], dtype: tf.DType | None = None) -> tf.Tensor:
+    """Returns a constant with the values of a NumPy array, in its type or in `dtype`."""
+    array = np.asarray(values, None if dtype is None else tf.as_dtype(dtype).as_numpy_dtype)
+    collection = tf.get_collection_ref("constants")
+    if not collection:
+        collection.append({})
+    constants: dict[tuple[str, tuple[int, ...], bytes], tf.Tensor] = collection[0]
+    key = (array.dtype.str, array.shape, array.tobytes())
+    if key not in constants:
         with tf.control_dependencies(None):
-            made[0][key] = tf.constant(values)
-    return made[0][key]
+            constants[key] = tf.constant(array)
+    return constants[key]
 
 
-def shape(sizes):
-    """A shape, or other whole numbers: a constant, or where some are tensors, a tensor."""
+def shape(sizes: Sequence[Size]) -> tf.Tensor:
+    """Returns a shape, or other whole numbers: a constant, or where some are tensors, a tensor."""
     known = all(isinstance(size, int) for size in sizes)
     return constant(sizes, tf.int32) if known else tf.stack(sizes)
 
 
-def reshape(x, sizes):
+def reshape(x: tf.TensorLike, sizes: Sequence[Size]) -> tf.Tensor:
     """tf.reshape, with a shape that the graph has once."""
     return tf.reshape(x, shape(sizes))
 
 
-def gather(x, at):
+def gather(x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """tf.gather of rows, with an axis that the graph has once."""
-    return tf.gather(x, at, axis=constant(0, tf.int32))
+    return tf.gather(x, rows, axis=constant(0, tf.int32))
 
 
-def pad(x, margins, mode="CONSTANT"):
+def pad(x: tf.Tensor, margins: Sequence[Sequence[Size]], mode: str = "CONSTANT") -> tf.Tensor:
     """tf.pad, with margins that the graph has once, unless some are tensors."""
     known = all(isinstance(margin, int) for pair in margins for margin in pair)
     return tf.pad(x, constant(margins, tf.int32) if known else margins, mode)
 
 
-def part(x, first, sizes):
-    """tf.slice, with places that the graph has once."""
-    return tf.slice(x, shape(first), shape(sizes))
+def part(x: tf.Tensor, begin: Sequence[Size], sizes: Sequence[Size]) -> tf.Tensor:
+    """tf.slice, with a beginning and sizes that the graph has once."""
+    return tf.slice(x, shape(begin), shape(sizes))

@@ -1,56 +1,72 @@
-"""How a convolution is computed: a formulation, of which gradients of any order are computed in the same way.
+"""How a convolution is computed: a Formulation, in which its gradients of any order are computed, too.
 
-A convolution, its transpose and the gradient of its kernel are each linear in both of what they are of, and the
-gradients of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on
-shapes; the figures are in docs/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own
-operations.
+A convolution, its transpose and the gradient of its kernel are each linear in both of their inputs, and the gradients
+of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on shapes; the
+figures are in docs/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own operations.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 from common import tensorflow as tf
 from common.ops import gradients, scopes
-from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Library, Strided, sides_of
+from common.ops.constants import Size
+from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, AnyFormulation, Library, Strided, sides_of
 
-TINY = 64  # values of a kernel for one channel of the input, up to which each is taken by itself
-SOME = 32  # channels, made by a strided convolution or taken by another, below which there is little time to save
-FEW = 4  # channels that a convolution makes, up to which a larger kernel is taken a column at a time
+TINY = 64  # values of a kernel for one channel of the input, up to which each value is taken by itself
+SOME = 32  # output channels of a strided convolution, input channels of others: below it there is little time to save
+FEW = 4  # output channels up to which a larger kernel is taken a column at a time
 MANY, LARGE = 128, 256  # channels, of the input and of the output, and values of each, from which on Winograd's pays
 
+Before: TypeAlias = "Callable[[tf.Tensor], tf.Tensor] | None"  # applied to the input first, such as ReLU and margins
 
-def conv(x, weights, stride, padding, before=None):
-    """The convolution of `x` [N, H, W, C] with a kernel [r, r, C, F]; `padding` is SAME or VALID.
 
-    `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
-    kept for them.
+def conv(x: tf.Tensor, weights: tf.Tensor | tf.Variable, stride: int, padding: str, before: Before = None) -> tf.Tensor:
+    """Returns the convolution [N, H', W', F] of `x` [N, H, W, C] with a kernel [r, r, C, F].
+
+    `padding` is SAME or VALID. `before` is applied to `x` first, such as ReLU and margins: gradients
+    compute it again, and so only `x` itself is kept for them.
     """
-    how = _fastest(x, weights.shape.as_list(), stride, padding)
-    if before is None and isinstance(how, Library):
-        return how.conv(x, weights)
-    return of(how, x, weights, before)
+    formulation = _fastest(x, weights.shape.as_list(), stride, padding)
+    if before is None and isinstance(formulation, Library):
+        return formulation.conv(x, weights)  # [N, H', W', F]
+    return apply(formulation, x, weights, before)  # [N, H', W', F]
 
 
-def transpose(y, weights, sides, stride, padding, before=None):
-    """The transpose of `conv`: of `y` [N, H', W', F] what has `sides` (H, W), numbers or tensors, and C channels.
+def transpose(
+    y: tf.Tensor,
+    weights: tf.Tensor | tf.Variable,
+    sides: Sequence[Size],
+    stride: int,
+    padding: str,
+    *,
+    before: Before = None,
+) -> tf.Tensor:
+    """Returns the transpose [N, H, W, C] of `conv`, of `y` [N, H', W', F]; `sides` are H and W, numbers or tensors.
 
     `before` as of `conv`; here it keeps the sides.
     """
-    how = _fastest(y, weights.shape.as_list(), stride, padding)
-    if before is None and isinstance(how, Library):
-        return how.transpose(y, weights, sides)
-    return transpose_of(how, y, weights, sides, before)
+    formulation = _fastest(y, weights.shape.as_list(), stride, padding)
+    if before is None and isinstance(formulation, Library):
+        return formulation.transpose(y, weights, sides)  # [N, H, W, C]
+    return apply_transpose(formulation, y, weights, sides, before)  # [N, H, W, C]
 
 
-def plain():
-    """Within it, convolutions are single ops, from which can be read what they are."""
+def plain() -> AbstractContextManager[None]:
+    """Returns a context in which convolutions are single ops, which show what they compute."""
     return scopes.within("plain_convolutions", True)
 
 
-def _library_chooses(x):
+def _library_chooses(x: tf.Tensor) -> bool:
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     return bool(tf.get_collection("plain_convolutions")) or x.dtype == tf.bfloat16 or on_gpu
 
 
-def _fastest(x, kernel, stride, padding):
-    """The Formulation that is the fastest for images such as `x`, whose sides need not be known."""
+def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:
+    """Returns the fastest Formulation for images such as `x`, whose sides may be unknown; `kernel` is its shape."""
     size, _, inputs, filters = kernel
     if _library_chooses(x):
         return Library(stride, padding)
@@ -67,46 +83,60 @@ def _fastest(x, kernel, stride, padding):
     return Library(stride, padding)
 
 
-def of(how, x, weights, before=None):
-    """The convolution in a Formulation, with its gradients in the same."""
-    x, weights = tf.convert_to_tensor(x), tf.convert_to_tensor(weights)
+def apply(formulation: AnyFormulation, x: tf.TensorLike, weights: tf.TensorLike, before: Before = None) -> tf.Tensor:
+    """Returns the convolution [N, H', W', F] by a Formulation, with its gradients by the same."""
+    x, weights = tf.convert_to_tensor(x), tf.convert_to_tensor(weights)  # [N, H, W, C], [r, r, C, F]
+    size = int(weights.shape[0])
 
-    def gradient(dy):
+    def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         late_x, late_weights = _after(dy, x, weights)
-        given = before(late_x) if before else late_x
-        dgiven = transpose_of(how, dy, late_weights, sides_of(given))
-        dweights = _kernel_gradient(how, given, dy, int(weights.shape[0]))
-        return _through(given, late_x, dgiven), dweights
+        inputs = before(late_x) if before else late_x  # with margins, [N, H + 2 margin, W + 2 margin, C]
+        dinputs = apply_transpose(formulation, dy, late_weights, sides_of(inputs))  # as inputs
+        dweights = _kernel_gradient(formulation, inputs, dy, size)  # [r, r, C, F]
+        return _through(inputs, late_x, dinputs), dweights
 
-    return gradients.with_gradient(how.conv(before(x) if before else x, weights), [x, weights], gradient)
+    y = formulation.conv(before(x) if before else x, weights)  # [N, H', W', F]
+    return gradients.with_gradient(y, [x, weights], gradient)
 
 
-def transpose_of(how, y, weights, sides, before=None):
-    """The transposed convolution in a Formulation, with its gradients in the same."""
-    y, weights = tf.convert_to_tensor(y), tf.convert_to_tensor(weights)
+def apply_transpose(
+    formulation: AnyFormulation,
+    y: tf.TensorLike,
+    weights: tf.TensorLike,
+    sides: Sequence[Size],
+    before: Before = None,
+) -> tf.Tensor:
+    """Returns the transposed convolution [N, H, W, C] by a Formulation, with its gradients by the same."""
+    y, weights = tf.convert_to_tensor(y), tf.convert_to_tensor(weights)  # [N, H', W', F], [r, r, C, F]
+    size = int(weights.shape[0])
 
-    def gradient(dx):
+    def gradient(dx: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         late_y, late_weights = _after(dx, y, weights)
-        given = before(late_y) if before else late_y
-        dweights = _kernel_gradient(how, dx, given, int(weights.shape[0]))
-        return _through(given, late_y, of(how, dx, late_weights)), dweights
+        inputs = before(late_y) if before else late_y  # [N, H', W', F]
+        dweights = _kernel_gradient(formulation, dx, inputs, size)  # [r, r, C, F]
+        dinputs = apply(formulation, dx, late_weights)  # [N, H', W', F]
+        return _through(inputs, late_y, dinputs), dweights
 
-    return gradients.with_gradient(how.transpose(before(y) if before else y, weights, sides), [y, weights], gradient)
-
-
-def _kernel_gradient(how, x, dy, size):
-    def gradient(dw):
-        return transpose_of(how, dy, dw, sides_of(x)), of(how, x, dw)
-
-    return gradients.with_gradient(how.kernel_gradient(x, dy, size), [x, dy], gradient)
+    x = formulation.transpose(before(y) if before else y, weights, sides)  # [N, H, W, C]
+    return gradients.with_gradient(x, [y, weights], gradient)
 
 
-def _through(given, x, gradient):
-    """The gradient of `x` by that of `given`, which is made of it, or is it."""
-    return gradient if given is x else gradients.gradients(given, [x], [gradient])[0]
+def _kernel_gradient(formulation: AnyFormulation, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns the gradient [size, size, C, F] of a kernel, with its own gradients, by `x` and by `dy`."""
+
+    def gradient(dw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        dx = apply_transpose(formulation, dy, dw, sides_of(x))  # [N, H, W, C]
+        return dx, apply(formulation, x, dw)  # and of dy: [N, H', W', F]
+
+    return gradients.with_gradient(formulation.kernel_gradient(x, dy, size), [x, dy], gradient)
 
 
-def _after(gradient, *values):
-    """`values` once `gradient` is there: else what is made of them forward would be kept until then."""
+def _through(y: tf.Tensor, x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor | None:
+    """Returns the gradient of `x` by that of `y`, which is computed from `x`, or is `x`."""
+    return dy if y is x else gradients.gradients(y, [x], [dy])[0]
+
+
+def _after(gradient: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
+    """Returns `values`, to be read once `gradient` is there: else what is made of them forward is kept until then."""
     with tf.control_dependencies([gradient]):
         return [tf.identity(value) for value in values]

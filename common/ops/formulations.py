@@ -3,12 +3,14 @@
 Images are [N, H, W, C], kernels [r, r, C, F], strides the same in both directions; `padding` is SAME or VALID.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.ops import gradients, im2col, winograd
-from common.ops.constants import constant, pad, part, reshape, shape
+from common.ops.constants import Size, constant, pad, part, reshape, shape
 
 PLACES, CHANNELS = 4096, 64  # places of a kernel up to which, and channels from which on, matrices pay in a convolution
 SMALL = 64  # places up to which they pay in a transposed one
@@ -17,9 +19,9 @@ SMALL = 64  # places up to which they pay in a transposed one
 class Formulation(NamedTuple):
     """A way to compute a convolution and its gradients; images are [N, H, W, C], kernels [r, r, C, F]."""
 
-    conv: Callable  # (x, weights) -> y
-    transpose: Callable  # (y, weights, sides of x) -> x
-    kernel_gradient: Callable  # (x, y, r) -> weights
+    conv: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (x, weights) -> y
+    transpose: Callable[[tf.Tensor, tf.Tensor, Sequence[Size]], tf.Tensor]  # (y, weights, sides of x) -> x
+    kernel_gradient: Callable[[tf.Tensor, tf.Tensor, int], tf.Tensor]  # (x, y, r) -> weights
 
 
 class Library(NamedTuple):
@@ -28,16 +30,16 @@ class Library(NamedTuple):
     stride: int
     padding: str
 
-    def conv(self, x, weights):
+    def conv(self, x: tf.Tensor, weights: tf.Tensor | tf.Variable) -> tf.Tensor:
         return tf.nn.conv2d(x, weights, self.stride, self.padding)
 
-    def transpose(self, y, weights, sides):
+    def transpose(self, y: tf.Tensor, weights: tf.Tensor | tf.Variable, sides: Sequence[Size]) -> tf.Tensor:
         shape_of_x = shape([_batch_of(y), *sides, weights.shape[2]])
         x = tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
-        x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), weights.shape[2]])
+        x.set_shape([y.shape[0], *_known_sizes(sides), weights.shape[2]])
         return x
 
-    def kernel_gradient(self, x, dy, size):
+    def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
         shape_of_kernel = shape([size, size, x.shape[-1], dy.shape[-1]])
         return tf.nn.conv2d_backprop_filter(x, shape_of_kernel, dy, [1, self.stride, self.stride, 1], self.padding)
 
@@ -48,110 +50,126 @@ class Strided(NamedTuple):
     stride: int
     padding: str
 
-    def conv(self, x, weights):
-        if _known(x) and x.shape[-1] >= CHANNELS and self._places(x, int(weights.shape[0])) <= PLACES:
-            return im2col.conv(x, weights, *self)
+    def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        if _is_static(x) and x.shape[-1] >= CHANNELS and self._places(x, int(weights.shape[0])) <= PLACES:
+            return im2col.conv(x, weights, self.stride, self.padding)
         return Library(*self).conv(x, weights)
 
-    def transpose(self, y, weights, sides):
-        if _known(y) and all(isinstance(side, int) for side in sides) and y.shape[:3].num_elements() <= SMALL:
-            return im2col.transpose(y, weights, sides, *self)
+    def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
+        known = [side for side in sides if isinstance(side, int)]
+        if _is_static(y) and len(known) == len(sides) and y.shape[:3].num_elements() <= SMALL:
+            return im2col.transpose(y, weights, known, self.stride, self.padding)
         return Library(*self).transpose(y, weights, sides)
 
-    def kernel_gradient(self, x, dy, size):
-        if _known(x):
-            return im2col.kernel_gradient(x, dy, size, *self)
+    def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+        if _is_static(x):
+            return im2col.kernel_gradient(x, dy, size, self.stride, self.padding)
         return Library(*self).kernel_gradient(x, dy, size)
 
-    def _places(self, x, size):
+    def _places(self, x: tf.Tensor, size: int) -> int:
         batch, *sides, _ = x.shape.as_list()
-        down, across = (im2col.places(side, size, *self)[0] for side in sides)
+        down, across = (im2col.places(side, size, self.stride, self.padding)[0] for side in sides)
         return batch * down * across
 
 
 class _Columns(NamedTuple):
     """VALID convolutions to few channels: a column of the kernel at a time, as channels that are shifted and summed.
 
-    The kernel's gradient is found as that of the transposed convolution.
+    The kernel's gradient is computed as that of the transposed convolution.
     """
 
-    def conv(self, x, weights):
+    def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         size, _, inputs, filters = weights.shape
         columns = reshape(tf.transpose(weights, [0, 2, 1, 3]), [size, 1, inputs, size * filters])
-        each = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=constant(-1, tf.int32))
+        convolved = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=constant(-1, tf.int32))
         width = sides_of(x)[1] - size + 1
-        y = gradients.add([part(one, [0, 0, n, 0], [-1, -1, width, -1]) for n, one in enumerate(each)])
-        y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
+        y = gradients.add([part(maps, [0, 0, n, 0], [-1, -1, width, -1]) for n, maps in enumerate(convolved)])
+        y.set_shape([x.shape[0], *_valid_sides(x, size), filters])
         return y
 
-    def transpose(self, y, weights, sides):
+    def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
         return Library(1, "VALID").transpose(y, weights, sides)
 
-    def kernel_gradient(self, x, dy, size):
-        margin = [0, 0], [size - 1, size - 1], [size - 1, size - 1], [0, 0]
-        turned = Library(1, "VALID").kernel_gradient(pad(dy, margin), x, size)
+    def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+        margins = [0, 0], [size - 1, size - 1], [size - 1, size - 1], [0, 0]
+        turned = Library(1, "VALID").kernel_gradient(pad(dy, margins), x, size)  # [r, r, F, C]
         return tf.transpose(tf.reverse(turned, [0, 1]), [0, 1, 3, 2])
 
 
 class _Taps(NamedTuple):
     """VALID convolutions with few values in a kernel: products of pixels with each of them, shifted and summed."""
 
-    def conv(self, x, weights):
+    def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         size, _, inputs, filters = weights.shape.as_list()
         matrix = reshape(tf.transpose(weights, [2, 0, 1, 3]), [inputs, size * size * filters])
         y = _by_pixel(x, matrix)
         for axis, width in ((1, size * filters), (2, filters)):  # down, then across
             y = gradients.add([_part(y, axis, n, sides_of(y)[axis - 1] - size + 1, width) for n in range(size)])
-        y.set_shape([x.shape[0], *(None if side is None else side - size + 1 for side in x.shape[1:3]), filters])
+        y.set_shape([x.shape[0], *_valid_sides(x, size), filters])
         return y
 
-    def transpose(self, y, weights, sides):
+    def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
         size, _, inputs, filters = weights.shape.as_list()
         matrix = reshape(tf.transpose(weights, [0, 1, 3, 2]), [size * size * filters, inputs])
         x = _by_pixel(self._shifted(y, size), matrix)
-        x.set_shape([y.shape[0], *(side if isinstance(side, int) else None for side in sides), inputs])
+        x.set_shape([y.shape[0], *_known_sizes(sides), inputs])
         return x
 
-    def kernel_gradient(self, x, dy, size):
+    def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
         inputs, filters = x.shape[-1], dy.shape[-1]
         values = reshape(self._shifted(dy, size), [-1, size * size * filters])
-        found = tf.matmul(reshape(x, [-1, inputs]), values, transpose_a=True)
-        return tf.transpose(reshape(found, [inputs, size, size, filters]), [1, 2, 0, 3])
+        product = tf.matmul(reshape(x, [-1, inputs]), values, transpose_a=True)  # [C, size x size x F]
+        return tf.transpose(reshape(product, [inputs, size, size, filters]), [1, 2, 0, 3])
 
-    def _shifted(self, y, size):
-        """`y` under each value of the kernel, [N, H, W, size x size x F]."""
+    def _shifted(self, y: tf.Tensor, size: int) -> tf.Tensor:
+        """Returns `y` under each value of the kernel, [N, H, W, size x size x F]."""
         for axis in (2, 1):
-            margins = [[[0, 0]] * axis + [[n, size - 1 - n]] + [[0, 0]] * (3 - axis) for n in range(size)]
-            y = tf.concat([pad(y, margin) for margin in margins], axis=-1)
+            shifted = []
+            for n in range(size):
+                margins = [[0, 0], [0, 0], [0, 0], [0, 0]]
+                margins[axis] = [n, size - 1 - n]
+                shifted.append(pad(y, margins))
+            y = tf.concat(shifted, axis=-1)
         return y
 
 
-def _by_pixel(x, matrix):
-    """The product of each pixel's channels with a matrix."""
+def _by_pixel(x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Returns the product [N, H, W, F] of each pixel's channels with a matrix [C, F]."""
     count = int(matrix.shape[1])
-    y = tf.matmul(reshape(x, [-1, x.shape[-1]]), matrix)
+    y = tf.matmul(reshape(x, [-1, x.shape[-1]]), matrix)  # [N x H x W, F]
     return reshape(y, [_batch_of(x), *sides_of(x), count])
 
 
-def _part(y, axis, n, side, width):
-    """`side` rows, or columns, from the nth on, of the nth `width` channels."""
-    first, size = [0, 0, 0, n * width], [-1, -1, -1, width]
-    first[axis], size[axis] = n, side
-    return part(y, first, size)
+def _part(y: tf.Tensor, axis: int, n: int, side: Size, width: int) -> tf.Tensor:
+    """Returns `side` rows, or columns, from the nth on, of the nth `width` channels."""
+    begin: list[Size] = [0, 0, 0, n * width]
+    sizes: list[Size] = [-1, -1, -1, width]
+    begin[axis], sizes[axis] = n, side
+    return part(y, begin, sizes)
 
 
 COLUMNS, TAPS = _Columns(), _Taps()
 WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradient)
+AnyFormulation: TypeAlias = Formulation | Library | Strided | _Columns | _Taps
 
 
-def sides_of(x):
-    """Height and width: numbers where they are known, else tensors."""
+def sides_of(x: tf.Tensor) -> list[Size]:
+    """Returns height and width: numbers where they are known, else tensors."""
     return [tf.shape(x)[n] if x.shape[n] is None else int(x.shape[n]) for n in (1, 2)]
 
 
-def _batch_of(x):
+def _batch_of(x: tf.Tensor) -> Size:
     return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
 
 
-def _known(x):
+def _valid_sides(x: tf.Tensor, size: int) -> list[int | None]:
+    """Returns height and width after a VALID convolution with a kernel of `size`; None where they are unknown."""
+    return [None if side is None else side - size + 1 for side in x.shape[1:3]]
+
+
+def _known_sizes(sizes: Sequence[Size]) -> list[int | None]:
+    return [size if isinstance(size, int) else None for size in sizes]
+
+
+def _is_static(x: tf.Tensor) -> bool:
     return None not in x.shape.as_list()

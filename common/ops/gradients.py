@@ -1,42 +1,49 @@
 """Gradients whose last bits do not depend on timing."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Callable, Sequence
 
 from common import tensorflow as tf
 
 NUMBERS = itertools.count()  # of gradients: TensorFlow registers each for the whole process, under a name of its own
 
 
-def gradients(loss, of, along=None):
-    """The gradients of `loss` in a list of tensors or variables; None for those that it does not reach.
+def gradients(
+    y: tf.Tensor, inputs: Sequence[tf.Tensor | tf.Variable], dy: Sequence[tf.Tensor] | None = None
+) -> list[tf.Tensor | None]:
+    """Returns the gradients of `y` by tensors or variables; None for those that `y` does not depend on.
 
-    `along`: [the gradient of something else in `loss`], which is no number then.
+    `y` is a scalar, unless `dy` is given: [the gradient of the final loss by `y`].
 
     What a value gets from its several uses is added two by two. TensorFlow's AddN of three
     and more begins with whichever buffer happens to be free, so its rounding changes from run
     to run. (TensorFlow's arithmetic optimizer would join the pairs again: sessions switch it off.)
     """
-    return tf.gradients(loss, of, along, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    return tf.gradients(y, inputs, dy, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
-def with_gradient(y, of, gradient):
-    """`y`, of which `gradient` makes those of the tensors `of`, all that it is made of, from its own.
+def with_gradient(
+    y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Callable[[tf.Tensor], Sequence[tf.Tensor | None]]
+) -> tf.Tensor:
+    """Returns `y`, of which `gradient` computes the gradients of all its `inputs` from the gradient of `y`.
 
-    What tf.custom_gradient does, without its search of the graph for variables: that takes longer than the ops.
+    As tf.custom_gradient, without its search of the graph for variables: that takes longer than the ops.
     """
     name = f"with_gradient_{next(NUMBERS)}"
 
-    @tf.RegisterGradient(name)
-    def _gradients(op, dy, *of_the_others):
-        del op, of_the_others
+    def of_identity_n(op: tf.Operation, dy: tf.Tensor, *others: tf.Tensor) -> list[tf.Tensor | None]:
+        del op, others
         return [None, *gradient(dy)]
 
+    tf.RegisterGradient(name)(of_identity_n)
     with tf.get_default_graph().gradient_override_map({"IdentityN": name}):
-        return tf.identity_n([y, *of])[0]
+        return tf.identity_n([y, *inputs])[0]
 
 
-def add(terms):
-    """The sum of tensors, from first to last."""
+def add(terms: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the sum of tensors, added from first to last."""
     total, *others = terms
     for term in others:
         total = total + term

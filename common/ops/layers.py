@@ -1,38 +1,57 @@
-"""Layers: functions of tensors, with variables from the scope that they are called in.
+"""Layers: functions of tensors, with variables of the scope in which they are called.
 
-Images are [N, H, W, C]. Variables take the type of the images. No operation mixes the
+Images are [N, H, W, C]. Variables have the type of the images. No operation mixes the
 images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
 
 `tf.nn.moments` is not used anywhere: it stops the gradient of the mean inside the variance,
 which leaves first derivatives right and makes second ones, those of a gradient penalty, wrong.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.ops import constants, convolution, formulations, gradients, precision, randomness, scopes
 from common.ops.constants import constant
+from common.ops.convolution import Before
+from common.ops.randomness import Initializer, InitializerByName
 
-# what becomes of a convolution's bias: in front of a norm it has no effect, so its gradient is
+# kinds of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist, as in published weights, and do nothing
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
 
+Statistics: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]"  # (mean, variance) -> the same
 
-def zeros(name):
+
+def zeros(name: str) -> Initializer:
     """Initial values of zero."""
     del name
     return tf.zeros_initializer()
 
 
-def pad(x, margin, mode="CONSTANT"):
-    """`margin` pixels more on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
-    return constants.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode)
+def pad(x: tf.Tensor, margin: int, mode: str = "CONSTANT") -> tf.Tensor:
+    """Adds `margin` pixels on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
+    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+    return constants.pad(x, margins, mode)  # [N, H + 2 margin, W + 2 margin, C]
 
 
-def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=None):
-    """A convolution; `kernel` gives the initial weights.
+def conv(
+    x: tf.Tensor,
+    filters: int,
+    size: int,
+    stride: int,
+    kernel: InitializerByName,
+    *,
+    bias: str = TRAINED,
+    padding: str = "SAME",
+    before: Before = None,
+) -> tf.Tensor:
+    """A convolution [N, H', W', filters] of `x` [N, H, W, C]; `kernel` gives the initial weights.
 
-    `before` is what is done to `x` first, such as ReLU and margins: gradients do it again, and so only `x` itself is
+    `before` is applied to `x` first, such as ReLU and margins: gradients compute it again, and so only `x` itself is
     kept for them.
 
     `padding` is TensorFlow's: SAME pads with zeros to ceil(H / stride), at stride 2 and even H
@@ -40,11 +59,21 @@ def conv(x, filters, size, stride, kernel, bias=TRAINED, padding="SAME", before=
     `pad(x, p)` and VALID.
     """
     weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
-    return _with_bias(convolution.conv(x, weights, stride, padding, before), bias)
+    y = convolution.conv(x, weights, stride, padding, before)  # [N, H', W', filters]
+    return _with_bias(y, bias)
 
 
-def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None):
-    """A transposed convolution that doubles height and width; `before` as of conv, and of the same sides.
+def deconv(
+    x: tf.Tensor,
+    filters: int,
+    size: int,
+    kernel: InitializerByName,
+    bias: str = TRAINED,
+    *,
+    from_first: bool = False,
+    before: Before = None,
+) -> tf.Tensor:
+    """A transposed convolution [N, 2H, 2W, filters] of `x` [N, H, W, C]; `before` as of conv, but it keeps the sides.
 
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
@@ -54,20 +83,23 @@ def deconv(x, filters, size, kernel, bias=TRAINED, from_first=False, before=None
     more = size - 2 if from_first else 0
 
     sides = [2 * side + more for side in formulations.sides_of(x)]
-    y = convolution.transpose(x, weights, sides, 2, "VALID" if from_first else "SAME", before)
-    y = constants.part(y, [0, more, more, 0], [-1] * 4) if more else y  # whose gradient is faster than that of y[...]
+    padding = "VALID" if from_first else "SAME"
+    y = convolution.transpose(x, weights, sides, 2, padding, before=before)  # [N, 2H + more, 2W + more, filters]
+    if more:  # the gradient of a slice by tf.slice is faster than by y[...]
+        y = constants.part(y, [0, more, more, 0], [-1, -1, -1, -1])  # [N, 2H, 2W, filters]
     return _with_bias(y, bias)
 
 
-def linear(x, outputs, kernel):
-    """All values of each image to `outputs` numbers: [N, outputs]. H and W must be static."""
+def linear(x: tf.Tensor, outputs: int, kernel: InitializerByName) -> tf.Tensor:
+    """All values of each image [N, H, W, C] to `outputs` numbers: [N, outputs]. H and W must be static."""
     values = x.shape[1:].num_elements()
     weights = _variable("kernel", [values, outputs], x.dtype, kernel)
-    return _with_bias(tf.matmul(constants.reshape(x, [-1, values]), weights), TRAINED)
+    flat = constants.reshape(x, [-1, values])  # [N, H x W x C]
+    return _with_bias(tf.matmul(flat, weights), TRAINED)  # [N, outputs]
 
 
 class Norm(NamedTuple):
-    """A norm by name, and what becomes of the bias of a convolution in front of it.
+    """A norm by name, and the kind of bias of a convolution in front of it.
 
     instance: each channel of each image to zero mean and unit (biased) variance, plus epsilon
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
@@ -79,19 +111,20 @@ class Norm(NamedTuple):
     epsilon: float = 1e-5
     bias: str = INERT
 
-    def __call__(self, x):
-        if self.name == "none":
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        axes_and_affine = NORMS[self.name]
+        if axes_and_affine is None:
             return x
-        axes, affine = NORMS[self.name]
+        axes, affine = axes_and_affine
         return _norm(x, axes, self.epsilon, affine)
 
 
-def published_norm(name):
-    """A norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias in front of batch norm."""
+def published_norm(name: str) -> Norm:
+    """Returns a norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias in front of batch norm."""
     return Norm(name, bias={"batch": ABSENT, "none": TRAINED}.get(name, INERT))
 
 
-NORMS = {  # name -> (axes of its mean and variance, whether it scales and shifts)
+NORMS: dict[str, tuple[list[int], bool] | None] = {  # name -> (axes of mean and variance, whether it scales and shifts)
     "instance": ([1, 2], False),
     "instance_affine": ([1, 2], True),
     "batch": ([1, 2], True),
@@ -100,26 +133,27 @@ NORMS = {  # name -> (axes of its mean and variance, whether it scales and shift
 }
 
 
-def dropout(x, rate, key):
+def dropout(x: tf.Tensor, rate: float, key: tf.Tensor) -> tf.Tensor:
     """Sets a share `rate` of the values to zero and divides the others by 1 - `rate`.
 
-    `key` is that of the images of `x` (see randomness), folded with the scope's name here.
+    `key` [N, 2] is that of the images of `x` (see randomness), folded with the scope's name here.
     """
-    drawn = randomness.uniform(randomness.fold(key, tf.get_variable_scope().name), tf.shape(x)[1:], x.dtype)
+    key = randomness.fold(key, tf.get_variable_scope().name)
+    drawn = randomness.uniform(key, tf.shape(x)[1:], x.dtype)  # [N, H, W, C]
     return tf.where(drawn < rate, tf.zeros_like(x), x / (1.0 - rate))
 
 
-def statistics(handle):
-    """Within it, norms take what `handle` makes of their (mean, variance)."""
+def statistics(handle: Statistics) -> AbstractContextManager[None]:
+    """Returns a context in which norms use what `handle` returns for their mean and variance."""
     return scopes.within("statistics_of_norms", handle)
 
 
-def tanh(x):
-    """tanh, in float32 at least."""
+def tanh(x: tf.Tensor) -> tf.Tensor:
+    """Returns tanh, in float32 at least."""
     return tf.tanh(precision.at_least_float32(x))
 
 
-def _norm(x, axes, epsilon, affine):
+def _norm(x: tf.Tensor, axes: Sequence[int], epsilon: float, affine: bool) -> tf.Tensor:
     y = tf.cast(_standardized(precision.at_least_float32(x), axes, epsilon), x.dtype)
     if not affine:
         return y
@@ -128,39 +162,43 @@ def _norm(x, axes, epsilon, affine):
     return y * scale + shift
 
 
-def _standardized(x, axes, epsilon):
+def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
+    """Returns `x` [N, H, W, C] with zero mean and unit variance, plus epsilon, along `axes`."""
     if handles := tf.get_collection("statistics_of_norms"):
-        mean = _mean(x, axes)
+        mean = _mean(x, axes)  # [N, 1, 1, C], or of layers [N, 1, 1, 1]
         mean, variance = handles[-1](mean, _mean(tf.square(x - mean), axes))
         return (x - mean) * tf.rsqrt(variance + epsilon)
 
-    centred = x - _mean(x, axes)
-    inverse = tf.rsqrt(_mean(tf.square(centred), axes) + constant(epsilon, x.dtype))
-    y = centred * inverse
+    centred = x - _mean(x, axes)  # [N, H, W, C]
+    inverse = tf.rsqrt(_mean(tf.square(centred), axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C] or [N, 1, 1, 1]
+    y = centred * inverse  # [N, H, W, C]
 
-    def gradient(dy):
-        """With all that cancels left out: half of the passes over the values."""
+    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
+        """Leaves out all terms that cancel: half of the passes over the values."""
         along = _mean(dy * y, axes)
         return [(dy - _mean(dy, axes) - y * along) * inverse]
 
     return gradients.with_gradient(y, [x], gradient)
 
 
-def _mean(x, axes):
-    """The mean along `axes`, one after the other: a single sum of so many float32 loses a digit more."""
+def _mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    """Returns the mean along `axes`, one after the other: a single sum of so many float32 loses a digit more."""
     for axis in reversed(axes):
-        x = tf.reduce_mean(x, constant(axis, tf.int32), keepdims=True)
+        x = tf.reduce_mean(x, constant(axis, tf.int32), keepdims=True)  # 1 in the place of this axis
     return x
 
 
-def _with_bias(x, bias):
+def _with_bias(x: tf.Tensor, bias: str) -> tf.Tensor:
     if bias == ABSENT:
         return x
-    added = _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
-    return x if bias == INERT else x + added
+    values = _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
+    return x if bias == INERT else x + values
 
 
-def _variable(name, shape, dtype, initializer_of, trainable=True):
+def _variable(
+    name: str, shape: Sequence[int], dtype: tf.DType, initializer_of: InitializerByName, *, trainable: bool = True
+) -> tf.Tensor | tf.Variable:
+    """Returns a variable of the present scope; a custom getter may make a tensor of it."""
     initializer = initializer_of(f"{tf.get_variable_scope().name}/{name}")
     collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
     return tf.get_variable(name, shape, dtype, initializer, trainable=trainable, collections=collections)

@@ -1,25 +1,32 @@
 """Precision: the floating-point types of a graph.
 
-Variables, losses and images are float32, or all that is computed is float64. With bf16 the convolutions and what is
-between them are bfloat16, of weights that are kept and changed in float32; norms, tanh and losses stay float32.
+Variables, losses and images are float32, or everything is computed in float64. With bf16 the convolutions and what is
+between them are bfloat16, with weights that are stored and updated in float32; norms, tanh and losses stay float32.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from common import tensorflow as tf
 
 PRECISIONS = ("float32", "bf16", "float64")
 
 
-def of_images(precision, images):
-    """`images` in the type of variables and losses: their own, or float64."""
+def cast_images(precision: str, images: tf.Tensor) -> tf.Tensor:
+    """Returns `images` in the type of variables and losses: their own, or float64."""
     return tf.cast(images, tf.float64) if precision == "float64" else images
 
 
-def lowered(getter, name, dtype=None, **about):
-    """What `tf.get_variable` is to give within networks of bfloat16: a variable of float32, cast."""
-    variable = getter(name, dtype=tf.float32 if dtype == tf.bfloat16 else dtype, **about)
+def lowered(
+    getter: Callable[..., tf.Tensor | tf.Variable], name: str, dtype: tf.DType | None = None, **options: Any
+) -> tf.Tensor | tf.Variable:
+    """Custom getter of `tf.get_variable` within networks of bfloat16: returns a variable of float32, cast."""
+    variable = getter(name, dtype=tf.float32 if dtype == tf.bfloat16 else dtype, **options)
     return tf.cast(variable, tf.bfloat16) if dtype == tf.bfloat16 else variable
 
 
-def at_least_float32(x):
-    """Maps of bfloat16 as float32, any other as they are: what needs more digits is computed of that."""
+def at_least_float32(x: tf.Tensor) -> tf.Tensor:
+    """Returns maps of bfloat16 as float32, all others unchanged: for computations that need more digits."""
     return tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x

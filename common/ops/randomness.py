@@ -2,32 +2,39 @@
 
 The seed is the graph's (`tf.set_random_seed`). A **key** is an int64 tensor [N, 2], one
 row for each image of a batch; what is drawn for an image depends on its row alone, so a
-batch can be split in any way and every image still meets the same draws.
+batch can be split in any way and every image still gets the same draws.
 """
+
+from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from common import tensorflow as tf
 from common.ops.constants import constant, shape
 
+Initializer: TypeAlias = "Callable[..., tf.Tensor]"  # (shape, dtype, partition_info) -> initial values
+InitializerByName: TypeAlias = Callable[[str], Initializer]  # of a variable's full name
 
-def key(name, update, index):
-    """The key [N, 2] of the draws called `name`: int64 scalar `update`, int64 `index` [N]."""
+
+def key(name: str, update: tf.TensorLike, index: tf.TensorLike) -> tf.Tensor:
+    """Returns the key [N, 2] of the draws called `name`: int64 scalar `update`, int64 `index` [N]."""
     first = tf.bitwise.bitwise_xor(tf.constant(_hash(_seed(), name), tf.int64), tf.cast(update, tf.int64))
     return tf.stack([tf.fill(tf.shape(index), first), tf.cast(index, tf.int64)], axis=1)
 
 
-def fold(key, name):
-    """Another key for every row of `key`, that of the draws called `name` below it."""
+def fold(key: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns another key [N, 2] for every row of `key`, that of the draws called `name` below it."""
     return tf.bitwise.bitwise_xor(key, tf.constant([_hash(name), 0], tf.int64))
 
 
-def uniform(key, sizes, dtype=None):
-    """Numbers [N, *sizes] in [0, 1), for each image by its row of `key`."""
+def uniform(key: tf.Tensor, sizes: Sequence[int] | tf.Tensor, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Returns numbers [N, *sizes] in [0, 1), for each image by its row of `key`."""
     dtype = dtype or tf.float32
 
-    def draw(row):
+    def draw(row: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.random.stateless_uniform(sizes, row), dtype)
 
     if key.shape[0] is None:
@@ -35,31 +42,31 @@ def uniform(key, sizes, dtype=None):
     return tf.stack([draw(row) for row in tf.unstack(key)])
 
 
-def permutation(name, number, count):
-    """The order, int64 [`count`], of pass `number`, an int64 scalar, over `count` items.
+def permutation(name: str, number: tf.Tensor, count: int) -> tf.Tensor:
+    """Returns the order, int64 [`count`], of pass `number`, an int64 scalar, over `count` items.
 
-    Not by tf.random.experimental.index_shuffle: for a few hundred items it makes 256 orders in
-    all, so that unpaired sets meet in pairs under some seeds.
+    Not by tf.random.experimental.index_shuffle: for a few hundred items it has only 256 orders,
+    so that unpaired datasets meet in pairs under some seeds.
     """
     seed = tf.stack([tf.constant(_hash(_seed(), name), tf.int64), number])
     drawn = tf.random.stateless_uniform([count], seed, minval=None, maxval=None, dtype=tf.int64)
     return tf.cast(tf.argsort(drawn, stable=True), tf.int64)
 
 
-def normal_initializer(mean, stddev):
+def normal_initializer(mean: float, stddev: float) -> InitializerByName:
     """Initial values from a normal distribution, keyed by the variable's name."""
     return _initializer(tf.random.stateless_normal, mean, stddev)
 
 
-def truncated_normal_initializer(stddev):
-    """The same about zero, with what lies beyond two standard deviations drawn again."""
+def truncated_normal_initializer(stddev: float) -> InitializerByName:
+    """Initial values from a normal distribution about zero, drawn again beyond two standard deviations."""
     return _initializer(tf.random.stateless_truncated_normal, 0.0, stddev)
 
 
-def glorot_initializer(name):
+def glorot_initializer(name: str) -> Initializer:
     """Initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
 
-    def draw(sizes, seed):
+    def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
         limit = math.sqrt(6.0 / (math.prod(window) * (inputs + outputs)))
         return tf.random.stateless_uniform(sizes, seed, -limit, limit)
@@ -67,14 +74,14 @@ def glorot_initializer(name):
     return _initializer(draw)(name)
 
 
-def _initializer(draw, *about):
-    """Of initial values that `draw` makes of their shape, a seed, and what there is about their distribution."""
+def _initializer(draw: Callable[..., tf.Tensor], *parameters: float) -> InitializerByName:
+    """Returns initial values that `draw` computes from their shape, a seed, and parameters of the distribution."""
 
-    def initializer_of(name):
-        def initialize(sizes, dtype=None, partition_info=None):
+    def initializer_of(name: str) -> Initializer:
+        def initialize(sizes: Sequence[int], dtype: tf.DType | None = None, partition_info: object = None) -> tf.Tensor:
             del partition_info
             seed = tf.constant([_hash(_seed(), name), 0], tf.int64)
-            drawn = draw(shape(sizes), seed, *(constant(value, tf.float32) for value in about))
+            drawn = draw(shape(sizes), seed, *(constant(value, tf.float32) for value in parameters))
             return tf.cast(drawn, dtype or tf.float32)
 
         return initialize
@@ -82,12 +89,12 @@ def _initializer(draw, *about):
     return initializer_of
 
 
-def _seed():
+def _seed() -> int:
     seed = tf.get_default_graph().seed
     return 0 if seed is None else seed
 
 
-def _hash(*parts):
-    """63 bits of `parts`, the same on every machine and in every process."""
+def _hash(*parts: object) -> int:
+    """Returns 63 bits of `parts`, the same on every machine and in every process."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1

@@ -1,11 +1,15 @@
-"""The receptive field of a network, read off its graph: how many pixels of the input one output sees."""
+"""The receptive field of a network, read off its graph: how many pixels of the input one output depends on."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from common import tensorflow as tf
+
 WHOLE = math.inf  # through a layer that connects everything
+STATISTICS = ("Mean", "Shape", "ShapeN")
 
 
 class View(NamedTuple):
@@ -15,27 +19,28 @@ class View(NamedTuple):
     apart: float  # pixels of the input between neighbours of the map
 
 
-def receptive_field(output, source):
-    """Pixels along a side of `source` that one value of `output` depends on; math.inf: all of them.
+def receptive_field(output: tf.Tensor, source: tf.Tensor) -> float:
+    """Returns pixels along a side of `source` that one value of `output` depends on; math.inf: all of them.
 
-    Convolutions have to be single operations (convolution.plain). Norms are left out, whose mean and variance are of
-    the whole image but hardly of any one pixel.
+    Convolutions have to be single operations (convolution.plain). Norms are left out: their mean and variance depend
+    on the whole image, but hardly on any one pixel.
     Raises ValueError if `output` does not depend on `source`.
     """
-    found = {source.op: View(1.0, 1.0)}
+    views = {source.op: View(1.0, 1.0)}
     for op in _in_order(output.op, source.op):
-        found[op] = _seen_by(op, [found[each.op] for each in op.inputs if each.op in found])
-    if output.op not in found:
+        views[op] = _view(op, [views[tensor.op] for tensor in op.inputs if tensor.op in views])
+    if output.op not in views:
         raise ValueError(f"{output.name} does not depend on {source.name}")
-    return found[output.op].pixels
+    return views[output.op].pixels
 
 
-def _in_order(last, first):
-    """The ops from `first` (left out) to `last` that depend on it, each after those that it depends on."""
-    order, depends, waiting = [], {first: True}, [last]
+def _in_order(last: tf.Operation, first: tf.Operation) -> list[tf.Operation]:
+    """Returns the ops from `first` (left out) to `last` that depend on it, each after those that it depends on."""
+    order: list[tf.Operation] = []
+    depends, waiting = {first: True}, [last]
     while waiting:
         op = waiting[-1]
-        unknown = [each.op for each in op.inputs if each.op not in depends]
+        unknown = [tensor.op for tensor in op.inputs if tensor.op not in depends]
         if op.type in STATISTICS:  # what it makes of the image is no path
             unknown = []
         if unknown and op not in depends:
@@ -43,19 +48,17 @@ def _in_order(last, first):
             continue
         waiting.pop()
         if op not in depends:
-            depends[op] = op.type not in STATISTICS and any(depends[each.op] for each in op.inputs)
+            depends[op] = op.type not in STATISTICS and any(depends[tensor.op] for tensor in op.inputs)
             if depends[op]:
                 order.append(op)
     return order
 
 
-STATISTICS = ("Mean", "Shape", "ShapeN")
-
-
-def _seen_by(op, views):
-    if op.type == "IdentityN":  # of a function with a gradient of its own: what it makes, then what it is given
+def _view(op: tf.Operation, views: Sequence[View]) -> View:
+    """Returns the View of an op's output, by those of its inputs."""
+    if op.type == "IdentityN":  # of a function with a gradient of its own: its output, then its inputs
         return views[0]
-    view = View(max(each.pixels for each in views), max(each.apart for each in views))
+    view = View(max(view.pixels for view in views), max(view.apart for view in views))
     if op.type == "Conv2D":
         size, stride = _window(op.inputs[1]), op.get_attr("strides")[1]
         return View(view.pixels + (size - 1) * view.apart, view.apart * stride)
@@ -67,5 +70,5 @@ def _seen_by(op, views):
     return view
 
 
-def _window(kernel):
+def _window(kernel: tf.Tensor) -> int:
     return int(kernel.shape[0])

@@ -1,13 +1,16 @@
-"""What holds for all that is built within a scope of a graph."""
+"""Settings that hold for everything built within a scope of a graph."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from common import tensorflow as tf
 
 
 @contextlib.contextmanager
-def within(collection, value):
-    """Within it, `value` is the last of a collection of the graph."""
+def within(collection: str, value: object) -> Iterator[None]:
+    """Within the context, `value` is the last item of a collection of the graph."""
     values = tf.get_collection_ref(collection)
     values.append(value)
     try:

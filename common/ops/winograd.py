@@ -6,51 +6,62 @@ its values, and back. The basis is that of polynomials by their values at POINTS
 errors: about six times those of the plain sum in float32 (Barabasz et al., 2020, arxiv.org/abs/1803.10986).
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from common import tensorflow as tf
-from common.ops.constants import constant, gather, pad, reshape
+from common.ops.constants import Size, constant, gather, pad, reshape
 
-TILE = 6  # side of a tile of the input; what comes out of it is as much smaller as a VALID convolution makes it
+TILE = 6  # side of a tile of the input; its output is smaller, as that of a VALID convolution
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))  # and infinity
 
+Matrix: TypeAlias = npt.NDArray[np.floating[Any]]
+Index: TypeAlias = "npt.NDArray[np.int32] | tf.Tensor"  # an array where all sizes are known, else a tensor
 
-def conv(x, weights):
-    """The VALID convolution of stride 1 of `x` [N, H, W, C] with a kernel [r, r, C, F], r below TILE."""
+
+def conv(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Returns the VALID convolution of stride 1 of `x` [N, H, W, C] with a kernel [r, r, C, F], r below TILE."""
     return _filtered(x, weights)
 
 
-def transpose(y, weights, sides):
-    """The transpose of `conv`, of `y` [N, H', W', F]; its `sides` are known from those of `y`."""
+def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
+    """Returns the transpose [N, H, W, C] of `conv`, of `y` [N, H', W', F]; `sides` follow from those of `y`."""
     del sides
-    margin = [int(weights.shape[0]) - 1] * 2
-    return _filtered(pad(y, [[0, 0], margin, margin, [0, 0]]), weights, turned=True)
+    margin = int(weights.shape[0]) - 1
+    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+    return _filtered(pad(y, margins), weights, turned=True)
 
 
-def kernel_gradient(x, dy, size):
-    """The gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
-    back, kernels, _ = (np.kron(each, each) for each in basis(size))
+def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns the gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
+    back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     outer = _matmul(back.T, reshape(_blocks(dy, TILE - size + 1), [len(back), -1]))
-    made = tf.matmul(_tiles(x, size), reshape(outer, [TILE**2, -1, dy.shape[-1]]), transpose_a=True)
-    found = _matmul(kernels.T, reshape(made, [TILE**2, -1]))
-    return reshape(found, [size, size, x.shape[-1], dy.shape[-1]])
+    tiles = _tiles(x, size)  # [TILE², N x tiles, C]
+    outer = reshape(outer, [TILE**2, -1, dy.shape[-1]])  # [TILE², N x tiles, F]
+    products = tf.matmul(tiles, outer, transpose_a=True)  # [TILE², C, F]
+    gradient = _matmul(kernels.T, reshape(products, [TILE**2, -1]))  # [size², C x F]
+    return reshape(gradient, [size, size, x.shape[-1], dy.shape[-1]])
 
 
-def _filtered(x, weights, turned=False):
-    """The convolution; `turned`: with the kernel turned upside down, from its filters to its inputs."""
+def _filtered(x: tf.Tensor, weights: tf.Tensor, turned: bool = False) -> tf.Tensor:
+    """Returns the convolution; `turned`: with the kernel turned upside down, from its filters to its inputs."""
     size, _, *channels = weights.shape.as_list()
-    back, kernels, _ = (np.kron(each, each) for each in basis(size))
+    back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     kernels = kernels[:, ::-1] if turned else kernels
-    with tf.control_dependencies([x]):  # else those of all layers would be made first, and kept
+    with tf.control_dependencies([x]):  # else the kernels of all layers would be transformed first, and kept
         weights = tf.identity(weights)
-    made = _matmul(kernels, reshape(weights, [size * size, -1]))
-    made = tf.matmul(_tiles(x, size), reshape(made, [TILE**2, *channels]), transpose_b=turned)
+    transformed = _matmul(kernels, reshape(weights, [size * size, -1]))  # [TILE², C x F]
+    products = tf.matmul(_tiles(x, size), reshape(transformed, [TILE**2, *channels]), transpose_b=turned)
     outputs = channels[0] if turned else channels[1]
-    rows = reshape(_matmul(back, reshape(made, [TILE**2, -1])), [-1, outputs])
+    rows = reshape(_matmul(back, reshape(products, [TILE**2, -1])), [-1, outputs])
     counts = _counts(x, size - 1)
     y = gather(rows, _places(counts, TILE - size + 1))
     y.set_shape([*(count if isinstance(count, int) else None for count in counts), outputs])
@@ -58,8 +69,8 @@ def _filtered(x, weights, turned=False):
 
 
 @functools.cache
-def basis(size):
-    """The three matrices for kernels of `size`: y = back ((kernels w) * (tiles x)), in one dimension.
+def basis(size: int) -> tuple[Matrix, Matrix, Matrix]:
+    """Returns the three matrices for kernels of `size`: y = back ((kernels w) * (tiles x)), in one dimension.
 
     >>> back, kernels, tiles = basis(3)
     >>> x, w = np.arange(6.0), np.array([1.0, 0.0, -1.0])
@@ -68,7 +79,9 @@ def basis(size):
     """
     values = TILE - size + 1
     back = [[*(point**n for point in POINTS), Fraction(n == values - 1)] for n in range(values)]
-    kernels, tiles, whole = [], [], np.array([Fraction(1)])
+    kernels: list[list[Any]] = []  # of Fractions, as are all below
+    tiles: list[list[Any]] = []
+    whole = np.array([Fraction(1)])
     for point in POINTS:
         others = [other for other in POINTS if other != point]
         scale = math.prod(point - other for other in others)
@@ -79,63 +92,67 @@ def basis(size):
         tiles.append([*product, Fraction(0)])
         whole = np.convolve(whole, [-point, Fraction(1)])
     kernels.append([Fraction(n == size - 1) for n in range(size)])
-    tiles.append(whole)
-    return tuple(np.array(matrix, np.float64) for matrix in (back, kernels, tiles))
+    tiles.append([*whole])
+    return np.array(back, np.float64), np.array(kernels, np.float64), np.array(tiles, np.float64)
 
 
-def _matmul(matrix, values):
+def _matmul(matrix: Matrix, values: tf.Tensor) -> tf.Tensor:
     return tf.matmul(constant(matrix, values.dtype), values)
 
 
-def _tiles(x, size):
-    """The tiles of `x` in the new basis, [TILE², N x tiles, C]."""
+def _tiles(x: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns the tiles of `x` in the new basis, [TILE², N x tiles, C]."""
     _, _, matrix = basis(size)
     counts, step, channels = _counts(x), TILE - size + 1, int(x.shape[-1])
     rows = gather(reshape(x, [-1, channels]), _places_of_tiles(counts, step, size))
-    made = _matmul(np.kron(matrix, matrix), reshape(rows, [TILE**2, -1]))
-    return reshape(made, [TILE**2, -1, channels])
+    transformed = _matmul(np.kron(matrix, matrix), reshape(rows, [TILE**2, -1]))  # [TILE², N x tiles x C]
+    return reshape(transformed, [TILE**2, -1, channels])
 
 
-def _blocks(y, step):
-    """`y`, with zeros to multiples of `step`, as [step, step, N, blocks down, blocks across, C]."""
+def _blocks(y: tf.Tensor, step: int) -> tf.Tensor:
+    """Returns `y`, with zeros to multiples of `step`, as [step, step, N, blocks down, blocks across, C]."""
     batch, height, width = _counts(y)
     down, across = -(-height // step), -(-width // step)
-    more = [[0, 0], [0, down * step - height], [0, across * step - width], [0, 0]]
-    y = y if more == [[0, 0]] * 4 else pad(y, more)
+    margins: list[list[Size]] = [[0, 0], [0, down * step - height], [0, across * step - width], [0, 0]]
+    y = y if margins == [[0, 0], [0, 0], [0, 0], [0, 0]] else pad(y, margins)
     return tf.transpose(reshape(y, [batch, down, step, across, step, y.shape[-1]]), [2, 4, 0, 1, 3, 5])
 
 
-def _places_of_tiles(counts, step, size):
-    """Of each value [TILE, TILE, N, tiles down, tiles across] of the tiles, its place among those of the images."""
+def _places_of_tiles(counts: Sequence[Size], step: int, size: int) -> tf.Tensor:
+    """Returns for each value [TILE, TILE, N, tiles down, tiles across] of the tiles its index in the flat images."""
     batch, height, width = counts
     down, across = -(-(height - size + 1) // step), -(-(width - size + 1) // step)
     i, j, image, p, q = _grid(TILE, TILE, batch, down, across)
-    at = (image * height + _least(p * step + i, height - 1)) * width + _least(q * step + j, width - 1)
-    return constant(at.reshape(-1)) if isinstance(at, np.ndarray) else reshape(at, [-1])
+    index = (image * height + _least(p * step + i, height - 1)) * width + _least(q * step + j, width - 1)
+    return constant(index.reshape(-1)) if isinstance(index, np.ndarray) else reshape(index, [-1])
 
 
-def _places(counts, step):
-    """Of each value [N, H, W] its place among those of blocks [step, step, N, blocks down, blocks across]."""
+def _places(counts: Sequence[Size], step: int) -> tf.Tensor:
+    """Returns for each value [N, H, W] its index in flat blocks [step, step, N, blocks down, blocks across]."""
     batch, height, width = counts
     down, across = -(-height // step), -(-width // step)
     image, h, w = _grid(batch, height, width)
-    at = ((((h % step) * step + w % step) * batch + image) * down + h // step) * across + w // step
-    return constant(at) if isinstance(at, np.ndarray) else at
+    index = ((((h % step) * step + w % step) * batch + image) * down + h // step) * across + w // step
+    return constant(index) if isinstance(index, np.ndarray) else index
 
 
-def _counts(x, less=0):
-    """N, H and W: numbers where they are known, so that places are constants; else tensors."""
+def _counts(x: tf.Tensor, less: int = 0) -> list[Size]:
+    """Returns N, H - `less` and W - `less`: numbers if all are known, so that places are constants; else tensors."""
     sides = tf.shape(x) if None in x.shape.as_list()[:3] else x.shape.as_list()
     return [sides[0], sides[1] - less, sides[2] - less]
 
 
-def _grid(*counts):
-    """An index along each axis of an array of so many values."""
+def _grid(*counts: Size) -> list[Index]:
+    """Returns the index along each axis of an array of shape `counts`, shaped to be broadcast."""
     shapes = [[-1 if axis == other else 1 for other in range(len(counts))] for axis in range(len(counts))]
-    static = all(isinstance(count, int) for count in counts)
-    ranges = [np.arange(count, dtype=np.int32) if static else tf.range(count) for count in counts]
-    return [each.reshape(shape) if static else reshape(each, shape) for each, shape in zip(ranges, shapes)]
+    known = [count for count in counts if isinstance(count, int)]
+    if len(known) == len(counts):
+        return [np.arange(count, dtype=np.int32).reshape(shape) for count, shape in zip(known, shapes)]
+    ranges = [tf.range(count) for count in counts]
+    return [reshape(values, shape) for values, shape in zip(ranges, shapes)]
 
 
-def _least(index, limit):
-    return np.minimum(index, limit) if isinstance(index, np.ndarray) else tf.minimum(index, limit)
+def _least(index: Index, limit: Size) -> Index:
+    if isinstance(index, np.ndarray) and isinstance(limit, int):
+        return np.minimum(index, limit)
+    return tf.minimum(index, limit)

@@ -16,7 +16,10 @@ def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tu
     CycleGAN): while the pool `name` has room, an image is stored and comes back itself; then,
     by a coin of its row of `key`, either it comes back itself, or an earlier image that it
     replaces does. The pool, `size` images, is variables, and so in the checkpoint.
+    Raises ValueError without a key.
     """
+    if key is None:
+        raise ValueError("an image pool draws numbers, which needs a key")
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         kept = _variable("kept", [size, *images.shape[1:]], images.dtype)
         count = _variable("count", [], tf.int64)

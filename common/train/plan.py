@@ -14,6 +14,7 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.ops import convolution, receptive_field
+from common.ops.flops import flops
 from common.run.session import open_session
 from common.train import step
 
@@ -62,7 +63,7 @@ def plan(dual, images, run, timed=TIMED):
         built = step.build(dual, A, B, index, in_epoch)
         with convolution.plain():
             networks = [each for direction, _ in built.pairs for each in _networks(direction)]
-        operations = sum(arithmetic([each.update, *each.losses.values()]) for each in built.passes)
+        operations = sum(flops([each.update, *each.losses.values()]) for each in built.passes)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())
         noise = np.random.default_rng(0)
         fed = {x: noise.uniform(-1, 1, x.shape).astype(np.float32) for x in (A, B)}
@@ -96,11 +97,6 @@ def text(found):
     )
 
 
-def arithmetic(fetches):
-    """Floating-point operations of the convolutions and matrix products that `fetches` need, of static shapes."""
-    return sum(_operations(op) for op in _needed(fetches))
-
-
 def _shape(run, dual, channels):
     return [run.batch_size, dual.image_size, dual.image_size, channels]
 
@@ -116,38 +112,6 @@ def _networks(direction):
         sees = receptive_field.receptive_field(output, source)
         shape = tuple(output.shape.as_list()[1:])
         yield NetworkPlan(f"{direction.name} {role}", parameters, shape, sees, int(source.shape[2]))
-
-
-def _needed(fetches):
-    """The ops that run for `fetches`."""
-    needed, waiting = set(), [getattr(each, "op", each) for each in fetches]
-    while waiting:
-        op = waiting.pop()
-        if op not in needed:
-            needed.add(op)
-            waiting += [each.op for each in op.inputs] + list(op.control_inputs)
-    return needed
-
-
-def _operations(op):
-    """Of a convolution of any kind: two for each value of its smaller map, kernel size and channel of the other."""
-    if op.type == "Conv2D":
-        return 2 * _count(op.outputs[0]) * _count(op.inputs[1]) // int(op.inputs[1].shape[3])
-    if op.type == "Conv2DBackpropInput":
-        return 2 * _count(op.inputs[2]) * _count(op.inputs[1]) // int(op.inputs[1].shape[3])
-    if op.type == "Conv2DBackpropFilter":
-        return 2 * _count(op.inputs[2]) * _count(op.outputs[0]) // int(op.outputs[0].shape[3])
-    if op.type == "MatMul":
-        inner = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
-        return 2 * _count(op.outputs[0]) * int(inner)
-    if op.type == "BatchMatMulV2":
-        inner = op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
-        return 2 * _count(op.outputs[0]) * int(inner)
-    return 0
-
-
-def _count(tensor):
-    return tensor.shape.num_elements()
 
 
 def _seconds(session, built, fed, timed):

@@ -80,7 +80,7 @@ def build(
     those of A show; None: none do. `group`: the processes that train together, each on its own images; see distribute.
     """
     group = group or distribute.SingleProcess()
-    A, B = (precision.of_images(dual.precision, images) for images in (A, B))
+    A, B = (precision.cast_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched  # [N]
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
@@ -143,8 +143,8 @@ class _Updates:
                 repetition = roles[:number].count(role)
                 pairs = self._connect(repetition) if repetition else self.pairs
                 objective = _objective(self._dual, pairs, role)
-            gradient = gradients.gradients(objective.total, list(objective.variables))
-            gradient, role_losses, stop = self._group.mean(gradient, objective.losses, self._request, [change])
+            local = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
+            gradient, role_losses, stop = self._group.mean(local, objective.losses, self._request, [change])
             before = _evidence(gradient, role_losses)
             change = apply(self._optimizers[role], gradient, objective.variables, before)
             change = self._finished(role, tf.group(change, *objective.remembers), objective)

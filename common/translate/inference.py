@@ -117,7 +117,7 @@ def connect(
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
-    images = precision.of_images(dual.precision, images)
+    images = precision.cast_images(dual.precision, images)
     unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 
@@ -131,7 +131,7 @@ def connect(
 def translated(dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """Returns the fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
     key = _key(f"{name}/fake", index) if dual.test_dropout else None
-    return dual.in_use().network(name, "generator")(precision.of_images(dual.precision, images), key)
+    return dual.in_use().network(name, "generator")(precision.cast_images(dual.precision, images), key)
 
 
 def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:

@@ -13,7 +13,7 @@ X, Y = RANDOM.normal(size=[60, 8]), RANDOM.normal(size=[50, 8]) @ RANDOM.normal(
 
 
 def test_frechet_is_the_formula_with_scipys_square_root():
-    covariances = [np.cov(each, rowvar=False) for each in (X, Y)]
+    covariances = [np.cov(features, rowvar=False) for features in (X, Y)]
     root = linalg.sqrtm(covariances[0] @ covariances[1]).real
     means = ((X.mean(axis=0) - Y.mean(axis=0)) ** 2).sum()
     expected = means + np.trace(covariances[0] + covariances[1] - 2 * root)
@@ -79,10 +79,10 @@ def test_sliced_wasserstein_is_scipys_of_each_projection(monkeypatch):
     directions = random.normal(size=[98, 5])
     directions /= np.linalg.norm(directions, axis=0)
     projected = []
-    for each in (images, others):
+    for image_set in (images, others):
         tops, lefts = random.integers(0, 7, 300), random.integers(0, 11, 300)
         corners = enumerate(zip(tops, lefts))
-        patches = [each[n % len(each), top : top + 7, left : left + 7] for n, (top, left) in corners]
+        patches = [image_set[n % len(image_set), top : top + 7, left : left + 7] for n, (top, left) in corners]
         patches = [patch.transpose(2, 0, 1).ravel() for patch in patches]  # channel by channel
         projected.append(np.array(patches) @ directions)
     expected = np.mean([stats.wasserstein_distance(x, y) for x, y in zip(projected[0].T, projected[1].T)]) / 7

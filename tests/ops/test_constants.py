@@ -15,8 +15,8 @@ def graph():
         yield graph
 
 
-def run(found, feed=None):
-    return tf.Session().run(found, feed)
+def run(fetches, feed=None):
+    return tf.Session().run(fetches, feed)
 
 
 def number(graph):
@@ -45,7 +45,7 @@ def test_a_constant_waits_for_nothing():
 def test_operations_are_those_of_numpy(graph):
     x = tf.constant(X)
     for _ in range(2):
-        found = run(
+        actual = run(
             [
                 constants.reshape(x, [4, -1]),
                 constants.pad(x, [[0, 0], [1, 0], [0, 2]]),
@@ -61,7 +61,7 @@ def test_operations_are_those_of_numpy(graph):
             X[:, 1:3, 1:3],
             X[[[1], [0]]],
         ]
-        for one, other in zip(found, expected):
+        for one, other in zip(actual, expected):
             np.testing.assert_array_equal(one, other)
     assert number(graph) == 1 + 1 + 2 + 2 + 1 + 2  # x, shape, margins, first and sizes, axis, and rows twice
 
@@ -69,10 +69,10 @@ def test_operations_are_those_of_numpy(graph):
 def test_sizes_may_be_tensors():
     x = tf.placeholder(tf.float64, [None, 3, 4])
     count = tf.shape(x)[0]
-    found = [
+    actual = [
         constants.reshape(x, [count * 3, 4]),
         constants.pad(x, [[0, count], [0, 0], [0, 0]]),
         constants.part(x, [count - 1, 0, 0], [1, 3, 4]),
     ]
-    for one, expected in zip(run(found, {x: X}), [X.reshape(6, 4), np.pad(X, [[0, 2], [0, 0], [0, 0]]), X[1:]]):
+    for one, expected in zip(run(actual, {x: X}), [X.reshape(6, 4), np.pad(X, [[0, 2], [0, 0], [0, 0]]), X[1:]]):
         np.testing.assert_array_equal(one, expected)

@@ -1,4 +1,4 @@
-"""Formulations of convolutions are the convolution: values, and both derivatives, beside those of TensorFlow's own."""
+"""Formulations of convolutions against TensorFlow's convolution: values, first and second derivatives."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def matrices(stride, padding):
     )
 
 
-CASES = [  # how, size, height, width, filters, stride, padding: sides that tiles and strides fit, and do not
+CASES = [  # formulation, size, height, width, filters, stride, padding: sides that tiles and strides fit, and do not
     *((WINOGRAD, size, *sides, 3, 1, "VALID") for size, *sides in ((3, 10, 10), (3, 11, 8), (4, 9, 10), (4, 5, 8))),
     *((matrices(2, "SAME"), size, 8, 5, 3, 2, "SAME") for size in (3, 4, 5)),
     *((matrices(2, "VALID"), size, 8, 7, 3, 2, "VALID") for size in (3, 4)),
@@ -33,28 +33,32 @@ CASES = [  # how, size, height, width, filters, stride, padding: sides that tile
 ]
 
 
-def two_derivatives(y, of, dy):
+def two_derivatives(y, inputs, dy):
     """y, the first derivatives of y·dy, and those of the sum of their cubes."""
-    first = tf.gradients(y, of, dy)
-    return [y, *first, *tf.gradients(tf.add_n([tf.reduce_sum(each**3) for each in first]), [*of, dy])]
+    first = tf.gradients(y, inputs, dy)
+    return [y, *first, *tf.gradients(tf.add_n([tf.reduce_sum(gradient**3) for gradient in first]), [*inputs, dy])]
 
 
-def compared(session, found, expected):
-    assert found[0].shape.as_list() == expected[0].shape.as_list()
-    for one, other in zip(*session.run([found, expected]), strict=True):
+def compared(session, actual, expected):
+    assert actual[0].shape.as_list() == expected[0].shape.as_list()
+    for one, other in zip(*session.run([actual, expected]), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(other).max()))
 
 
-@pytest.mark.parametrize(("how", "size", "height", "width", "filters", "stride", "padding"), CASES)
-def test_values_and_both_derivatives(session, how, size, height, width, filters, stride, padding):
+@pytest.mark.parametrize(("formulation", "size", "height", "width", "filters", "stride", "padding"), CASES)
+def test_values_and_both_derivatives(session, formulation, size, height, width, filters, stride, padding):
     x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in ([2, height, width, 5], [size, size, 5, filters]))
     expected = tf.nn.conv2d(x, w, stride, padding)
     dy = tf.constant(RANDOM.normal(size=expected.shape))
-    compared(session, two_derivatives(convolution.of(how, x, w), [x, w], dy), two_derivatives(expected, [x, w], dy))
+    compared(
+        session,
+        two_derivatives(convolution.apply(formulation, x, w), [x, w], dy),
+        two_derivatives(expected, [x, w], dy),
+    )
 
 
-@pytest.mark.parametrize("how", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID"), matrices(1, "VALID")])
-def test_what_comes_before_is_part_of_both_derivatives(session, how):
+@pytest.mark.parametrize("formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID"), matrices(1, "VALID")])
+def test_what_comes_before_is_part_of_both_derivatives(session, formulation):
     x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in ([2, 5, 6, 5], [4, 4, 5, 3]))
     dy = tf.constant(RANDOM.normal(size=[2, 6, 7, 3]))
 
@@ -62,34 +66,36 @@ def test_what_comes_before_is_part_of_both_derivatives(session, how):
         return tf.pad(tf.nn.softplus(x), [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
 
     expected = two_derivatives(tf.nn.conv2d(before(x), w, 1, "VALID"), [x, w], dy)
-    compared(session, two_derivatives(convolution.of(how, x, w, before), [x, w], dy), expected)
+    compared(session, two_derivatives(convolution.apply(formulation, x, w, before), [x, w], dy), expected)
 
 
-@pytest.mark.parametrize("how", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID")], ids=lambda how: type(how).__name__)
-def test_sides_that_are_not_known(session, how):
+@pytest.mark.parametrize(
+    "formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID")], ids=lambda formulation: type(formulation).__name__
+)
+def test_sides_that_are_not_known(session, formulation):
     x = tf.placeholder_with_default(RANDOM.normal(size=[2, 9, 8, 5]), [None, None, None, 5])
     w, dy = tf.constant(RANDOM.normal(size=[4, 4, 5, 3])), tf.constant(RANDOM.normal(size=[2, 6, 5, 3]))
     expected = two_derivatives(tf.nn.conv2d(x, w, 1, "VALID"), [x, w], dy)
-    compared(session, two_derivatives(convolution.of(how, x, w), [x, w], dy), expected)
+    compared(session, two_derivatives(convolution.apply(formulation, x, w), [x, w], dy), expected)
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("sides", [(8, 10), (9, 7)])
 def test_the_transpose_and_both_its_derivatives(session, padding, sides):
-    """In products of matrices, beside TensorFlow's: what a convolution makes of `sides`, back; of a softplus, too."""
+    """As products of matrices, against TensorFlow's: from the output of a convolution of `sides`, and of a softplus."""
     w = tf.constant(RANDOM.normal(size=[4, 4, 3, 5]))
     shape = tf.nn.conv2d(tf.zeros([2, *sides, 3], tf.float64), w, 2, padding).shape
     y, dx = tf.constant(RANDOM.normal(size=shape)), tf.constant(RANDOM.normal(size=[2, *sides, 3]))
     expected = tf.nn.conv2d_transpose(y, w, [2, *sides, 3], 2, padding)
-    found = convolution.transpose_of(matrices(2, padding), y, w, sides)
-    compared(session, two_derivatives(found, [y, w], dx), two_derivatives(expected, [y, w], dx))
+    actual = convolution.apply_transpose(matrices(2, padding), y, w, sides)
+    compared(session, two_derivatives(actual, [y, w], dx), two_derivatives(expected, [y, w], dx))
     expected = tf.nn.conv2d_transpose(tf.nn.softplus(y), w, [2, *sides, 3], 2, padding)
-    found = convolution.transpose_of(matrices(2, padding), y, w, sides, tf.nn.softplus)
-    compared(session, two_derivatives(found, [y, w], dx), two_derivatives(expected, [y, w], dx))
+    actual = convolution.apply_transpose(matrices(2, padding), y, w, sides, tf.nn.softplus)
+    compared(session, two_derivatives(actual, [y, w], dx), two_derivatives(expected, [y, w], dx))
 
 
 @pytest.mark.parametrize(
-    ("x", "kernel", "stride", "padding", "asked"),
+    ("x", "kernel", "stride", "padding", "op_types"),
     [
         ([1, 18, 18, 128], [3, 3, 128, 128], 1, "VALID", []),  # Winograd's, in both directions
         ([1, 18, 18, 64], [3, 3, 64, 128], 1, "VALID", ["Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"]),
@@ -102,21 +108,21 @@ def test_the_transpose_and_both_its_derivatives(session, padding, sides):
         ([2, 130, 130, 64], [4, 4, 64, 32], 2, "VALID", ["Conv2D", "Conv2DBackpropInput"]),
     ],
 )
-def test_the_operations_that_shapes_are_given(session, x, kernel, stride, padding, asked):
-    """And that what they make is the convolution."""
+def test_the_operations_that_shapes_are_given(session, x, kernel, stride, padding, op_types):
+    """And their output is the convolution."""
     x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in (x, kernel))
     y = convolution.conv(x, w, stride, padding)
     dy = tf.constant(RANDOM.normal(size=y.shape))
-    found = [y, *tf.gradients(y, [x, w], dy)]
+    actual = [y, *tf.gradients(y, [x, w], dy)]
     types = [op.type for op in tf.get_default_graph().get_operations()]
-    assert sorted({each for each in types if each.startswith("Conv2D")}) == sorted(asked)
+    assert sorted({name for name in types if name.startswith("Conv2D")}) == sorted(op_types)
     plain = tf.nn.conv2d(x, w, stride, padding)
-    compared(session, found, [plain, *tf.gradients(plain, [x, w], dy)])
+    compared(session, actual, [plain, *tf.gradients(plain, [x, w], dy)])
 
 
 def test_plain_convolutions_are_single_operations(session):
     x, w = tf.placeholder(tf.float32, [1, 16, 16, 128]), tf.placeholder(tf.float32, [3, 3, 128, 128])
     with convolution.plain():
-        made = [convolution.conv(x, w, 1, "VALID"), convolution.conv(x, w, 2, "SAME")]
-        made.append(convolution.transpose(x, w, [32, 32], 2, "SAME"))
-    assert [each.op.type for each in made] == ["Conv2D", "Conv2D", "Conv2DBackpropInput"]
+        outputs = [convolution.conv(x, w, 1, "VALID"), convolution.conv(x, w, 2, "SAME")]
+        outputs.append(convolution.transpose(x, w, [32, 32], 2, "SAME"))
+    assert [output.op.type for output in outputs] == ["Conv2D", "Conv2D", "Conv2DBackpropInput"]

@@ -26,22 +26,22 @@ def test_gradients_are_those_of_the_function_in_any_order():
     of_x, of_w = tf.gradients(y, [x, w])
     second, mixed = tf.gradients(of_x, [x, w])
     again, none = tf.gradients(of_w, [x, w], unconnected_gradients="zero")
-    found = tf.Session().run([y, of_x, of_w, second, mixed, again, none])
-    for one, expected in zip(found, [X**2 * W, 2 * X * W, X**2, 2 * W, 2 * X, 2 * X, 0 * X]):
+    actual = tf.Session().run([y, of_x, of_w, second, mixed, again, none])
+    for one, expected in zip(actual, [X**2 * W, 2 * X * W, X**2, 2 * W, 2 * X, 2 * X, 0 * X]):
         np.testing.assert_allclose(one, expected, rtol=1e-15)
 
 
 def test_what_the_function_says_is_believed():
     x = tf.constant(X)
-    (found,) = tf.gradients(gradients.with_gradient(x * x, [x], lambda dy: [7.0 * dy]), [x])
-    np.testing.assert_array_equal(tf.Session().run(found), [7.0, 7.0, 7.0])
+    (actual,) = tf.gradients(gradients.with_gradient(x * x, [x], lambda dy: [7.0 * dy]), [x])
+    np.testing.assert_array_equal(tf.Session().run(actual), [7.0, 7.0, 7.0])
 
 
 def test_each_has_its_own_function():
     x = tf.constant(X)
     both = [gradients.with_gradient(x, [x], lambda dy, n=n: [n * dy]) for n in (2.0, 3.0)]
-    (found,) = tf.gradients(both[0] + both[1], [x])
-    np.testing.assert_array_equal(tf.Session().run(found), [5.0, 5.0, 5.0])
+    (actual,) = tf.gradients(both[0] + both[1], [x])
+    np.testing.assert_array_equal(tf.Session().run(actual), [5.0, 5.0, 5.0])
 
 
 def test_what_is_not_reached_has_none():

@@ -117,26 +117,26 @@ def test_pytorchs_transposed_conv(session):
 
 
 def test_conv_to_few_channels_is_a_convolution(session):
-    """It is computed in another way, with a gradient of its own: both beside NumPy's and TensorFlow's."""
+    """It is computed differently, with its own gradient: both against NumPy's and TensorFlow's."""
     x, dy = RANDOM.normal(size=[2, 11, 12, 32]), RANDOM.normal(size=[2, 5, 6, 3])
     image = tf.placeholder_with_default(x, [None, None, None, 32])
     with tf.variable_scope("layer"):
         y = layers.conv(image, 3, 7, 1, kernel(), padding="VALID")
     weights = next(variable for name, variable in variables().items() if name == "layer/kernel")
     plain = tf.nn.conv2d(image, weights, 1, "VALID")
-    found, expected = (_two_derivatives(each, [image, weights], tf.constant(dy)) for each in (y, plain))
-    y, value, *found, _ = run(session, y, weights, *found, plain)
+    actual, expected = (_two_derivatives(output, [image, weights], tf.constant(dy)) for output in (y, plain))
+    y, value, *actual, _ = run(session, y, weights, *actual, plain)
     expected = session.run(expected)
     for i, j in ((0, 0), (4, 5), (2, 3)):
         by_hand = np.tensordot(x[0, i : i + 7, j : j + 7], value, axes=3)
         np.testing.assert_allclose(y[0, i, j], by_hand, atol=1e-12)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(actual, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("kind", ["conv", "to few", "deconv"])
 def test_what_comes_before_a_convolution_is_part_of_both_derivatives(session, kind):
-    """It is made again for the gradients: they are those of the layer that is given what it makes."""
+    """It is computed again for the gradients: they are those of a layer that takes its output."""
     x = tf.constant(RANDOM.normal(size=[2, 8, 9, 32]))
 
     def before(x):
@@ -148,29 +148,29 @@ def test_what_comes_before_a_convolution_is_part_of_both_derivatives(session, ki
                 return layers.deconv(x, 3, 3, kernel(), from_first=True, before=before)
             return layers.conv(x, 3, 7 if kind == "to few" else 3, 1, kernel(), padding="VALID", before=before)
 
-    found, expected = layer(x, before), layer(before(x), None)
+    actual, expected = layer(x, before), layer(before(x), None)
     weights = next(variable for name, variable in variables().items() if name == "layer/kernel")
     dy = tf.constant(RANDOM.normal(size=expected.shape.as_list()))
-    each = [[y, *_two_derivatives(y, [x, weights], dy)] for y in (found, expected)]
-    for one, other in zip(*run(session, *each), strict=True):
+    fetches = [[y, *_two_derivatives(y, [x, weights], dy)] for y in (actual, expected)]
+    for one, other in zip(*run(session, *fetches), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
-def _two_derivatives(y, of, dy):
+def _two_derivatives(y, inputs, dy):
     """The first derivatives of y·dy, and those of the sum of their squares."""
-    first = tf.gradients(y, of, dy)
-    return first + tf.gradients(tf.add_n([tf.reduce_sum(tf.square(each)) for each in first]), of)
+    first = tf.gradients(y, inputs, dy)
+    return first + tf.gradients(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in first]), inputs)
 
 
 @pytest.mark.parametrize("axes", [(1, 2), (1, 2, 3)])
 def test_gradients_of_a_norm_are_those_of_its_definition(session, axes):
-    """Both derivatives beside those that TensorFlow finds of the definition, written out."""
+    """Both derivatives against those that TensorFlow computes from the definition."""
     x = tf.constant(RANDOM.normal(2.0, 3.0, size=[2, 4, 5, 3]))
     dy = tf.constant(RANDOM.normal(size=[2, 4, 5, 3]))
     centred = x - tf.reduce_mean(x, axes, keepdims=True)
     plain = centred / tf.sqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + 1e-3)
-    found, expected = (session.run(_two_derivatives(y, [x], dy)) for y in (layers._standardized(x, axes, 1e-3), plain))
-    for one, other in zip(found, expected, strict=True):
+    actual, expected = (session.run(_two_derivatives(y, [x], dy)) for y in (layers._standardized(x, axes, 1e-3), plain))
+    for one, other in zip(actual, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
@@ -189,14 +189,14 @@ def test_norm_of_a_single_pixel_is_its_shift(session):
 
 def test_a_bias_in_front_of_a_norm_is_not_trained(session):
     with tf.variable_scope("layer"):
-        layers.conv(tf.zeros([1, 4, 4, 1]), 2, 3, 2, kernel(), layers.INERT)
+        layers.conv(tf.zeros([1, 4, 4, 1]), 2, 3, 2, kernel(), bias=layers.INERT)
     assert "layer/bias" in variables()
     assert [variable.op.name for variable in tf.trainable_variables()] == ["layer/kernel"]
 
 
 def test_a_bias_in_front_of_a_norm_is_there_and_does_nothing(session):
     with tf.variable_scope("layer"):
-        y = layers.conv(tf.constant(RANDOM.normal(size=[1, 4, 4, 1])), 2, 3, 2, kernel(), layers.INERT)
+        y = layers.conv(tf.constant(RANDOM.normal(size=[1, 4, 4, 1])), 2, 3, 2, kernel(), bias=layers.INERT)
     (before,) = run(session, y)
     session.run(variables()["layer/bias"].assign([5.0, -3.0]))
     np.testing.assert_array_equal(session.run(y), before)
@@ -251,7 +251,7 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
             assert weight.op.name == "critic/out/bias"
             continue
         value, along = session.run(weight), draw.normal(size=weight.shape.as_list())
-        found = np.sum(session.run(gradient) * along)
+        derivative = np.sum(session.run(gradient) * along)
 
         def at(moved, weight=weight, value=value, along=along):
             weight.load(value + moved * along, session)
@@ -260,7 +260,7 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
         coarse, fine = ((at(step) - at(-step)) / (2 * step) for step in (2e-5, 1e-5))
         weight.load(value, session)
         difference = (4 * fine - coarse) / 3  # without the third derivative (Richardson, 1911)
-        assert found == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
+        assert derivative == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
         checked += abs(difference) > 1e-6
     assert checked >= 3
 
@@ -268,5 +268,5 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, network):
 def test_means_of_large_maps_keep_their_digits(session):
     """65,536 values of float32: a sum of all at once is off by ten times as much."""
     x = np.random.default_rng(0).normal(2.0, 3.0, [1, 256, 256, 8]).astype(np.float32)
-    found = session.run(layers._mean(tf.constant(x), [1, 2]))
-    np.testing.assert_allclose(found[0, 0, 0], x.mean(axis=(0, 1, 2), dtype=np.float64), rtol=0, atol=1e-6)
+    actual = session.run(layers._mean(tf.constant(x), [1, 2]))
+    np.testing.assert_allclose(actual[0, 0, 0], x.mean(axis=(0, 1, 2), dtype=np.float64), rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Precision: what is computed in which type, and that results are those of float32 but for rounding."""
+"""Precision: the types of computations, and results equal to those of float32 except for rounding."""
 
 import dataclasses
 
@@ -25,11 +25,11 @@ def built(dual):
     with tf.Graph().as_default() as graph, tf.Session() as session:
         tf.set_random_seed(3)
         A, B = (tf.constant(drawn.uniform(-1, 1, shape), tf.float32) for _ in "AB")
-        (made,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
+        (update_pass,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
         session.run(tf.global_variables_initializer())
-        losses, _ = session.run([made.losses, made.update])
+        losses, _ = session.run([update_pass.losses, update_pass.update])
         weights = session.run({v.op.name: v for v in tf.trainable_variables()})
-        types = {each.dtype.base_dtype.name for op in graph.get_operations() for each in op.outputs}
+        types = {tensor.dtype.base_dtype.name for op in graph.get_operations() for tensor in op.outputs}
         convolutions = {op.get_attr("T").name for op in graph.get_operations() if op.type.startswith("Conv2D")}
         slots = {variable.dtype.base_dtype.name for variable in tf.global_variables()} & FLOATS
         return losses, weights, types & FLOATS, convolutions, slots

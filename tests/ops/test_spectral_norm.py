@@ -24,12 +24,12 @@ def test_power_iterations_find_the_largest_singular_value(session):
     session.run(tf.global_variables_initializer())
     for _ in range(100):
         session.run(more)
-    raw, found = session.run([variable, normalized])
-    np.testing.assert_allclose(found, raw / largest(raw), rtol=1e-4)
+    raw, divided = session.run([variable, normalized])
+    np.testing.assert_allclose(divided, raw / largest(raw), rtol=1e-4)
 
 
 def test_the_slope_is_that_of_the_quotient(session):
-    """By differences, with what the iterations found held fixed."""
+    """By differences, with the direction that the iterations converged to held fixed."""
     normalized = Network("critic", kernel, spectral_norm.normalized)(tf.constant(0.0))
     (variable,) = tf.trainable_variables()
     more, weights = spectral_norm.iterate([variable]), np.random.default_rng(0).normal(size=[3, 3, 4, 8])
@@ -38,11 +38,11 @@ def test_the_slope_is_that_of_the_quotient(session):
     session.run(tf.global_variables_initializer())
     for _ in range(200):
         session.run(more)
-    found, raw = session.run([slope, variable])
+    gradient, raw = session.run([slope, variable])
     raw = raw.astype(float)
     change = np.random.default_rng(1).normal(size=raw.shape) * 1e-5
     ends = [np.sum(weights * x / largest(x)) for x in (raw + change, raw - change)]
-    np.testing.assert_allclose(np.sum(found * change), (ends[0] - ends[1]) / 2, rtol=1e-3)
+    np.testing.assert_allclose(np.sum(gradient * change), (ends[0] - ends[1]) / 2, rtol=1e-3)
 
 
 def test_each_critic_update_makes_one_iteration_and_generator_updates_none(session):

@@ -18,15 +18,15 @@ def test_the_basis_gives_the_convolution_by_its_definition(size):
 
 @pytest.mark.parametrize("size", [3, 4])
 def test_rounding_errors_are_a_few_of_float32(session, size):
-    """Of maps as after a ReLU, of as many channels as ResNets have, beside float64: below 1e-5 of the range."""
+    """With maps as after a ReLU and as many channels as in ResNets, against float64: below 1e-5 of the range."""
     x = np.maximum(RANDOM.normal(size=[1, 11 + size, 11 + size, 256]), 0.0)
     w, dy = RANDOM.normal(0.0, 0.02, [size, size, 256, 32]), RANDOM.normal(size=[1, 12, 12, 32])
-    exact = [tf.constant(each) for each in (x, w, dy)]
-    single = [tf.constant(each, tf.float32) for each in (x, w, dy)]
+    exact = [tf.constant(value) for value in (x, w, dy)]
+    single = [tf.constant(value, tf.float32) for value in (x, w, dy)]
     expected = tf.nn.conv2d(exact[0], exact[1], 1, "VALID")
     expected = [expected, *tf.gradients(expected, exact[:2], exact[2])]
-    found = convolution.of(formulations.WINOGRAD, *single[:2])
-    found = [found, *tf.gradients(found, single[:2], single[2])]
-    for one, other in zip(*session.run([found, expected]), strict=True):
+    actual = convolution.apply(formulations.WINOGRAD, *single[:2])
+    actual = [actual, *tf.gradients(actual, single[:2], single[2])]
+    for one, other in zip(*session.run([actual, expected]), strict=True):
         assert one.dtype == np.float32
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())

@@ -1,31 +1,14 @@
-"""A plan says what a training would take; its arithmetic is that of the layers, by hand."""
+"""A plan estimates what a training run would take."""
 
 import math
 
 import pytest
 
-from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.train import plan
 from tests import small
-
-
-def test_arithmetic_by_hand(session):
-    """Multiplications and additions: values of the smaller map x size of the kernel x channels of the other."""
-    x = tf.zeros([2, 10, 10, 3])
-    kernel = tf.get_variable("kernel", [4, 4, 3, 5])
-    y = tf.nn.conv2d(x, kernel, strides=2, padding="VALID")  # to 4x4
-    once = 2 * (2 * 4 * 4 * 5) * (4 * 4 * 3)
-    assert plan.arithmetic([y]) == once
-    assert plan.arithmetic(tf.gradients(y, [kernel])) == once  # the map itself is not needed
-    assert plan.arithmetic([y, *tf.gradients(y, [x, kernel])]) == 3 * once
-    up = tf.nn.conv2d_transpose(y, kernel, [2, 10, 10, 3], strides=2, padding="VALID")
-    assert plan.arithmetic([up]) == 2 * once
-    z = tf.matmul(tf.reshape(x, [2, 300]), tf.get_variable("matrix", [300, 7]))
-    assert plan.arithmetic([z]) == 2 * 2 * 300 * 7
-    assert plan.arithmetic([tf.matmul(tf.zeros([300, 2]), tf.zeros([300, 7]), transpose_a=True)]) == 2 * 2 * 300 * 7
 
 
 def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
