@@ -53,7 +53,8 @@ def parse_flags(model: type[Dual], argv: list[str]) -> tuple[flags.FlagValues, l
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
     try:
-        stray = values(_renamed(model, phase, argv))[1:]
+        expanded = [argv[0], *values.read_flags_from_files(argv[1:], force_gnu=False)]
+        stray = values(_renamed(model, phase, expanded))[1:]
     except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{_translated(error)} (--help lists all flags.)") from error
     if stray and not PHASES[values.phase].names_runs:

@@ -40,9 +40,8 @@ def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
         if field.name in values:
             delattr(values, field.name)
         if field.metadata["auto"]:
-            parser: Any = _NumberOrAuto()
-            default: Any = field.default
-            flags.DEFINE(parser, field.name, default, about, flag_values=values)
+            flag = flags.Flag(_NumberOrAuto(), None, field.name, field.default, about)
+            flags.DEFINE_flag(flag, flag_values=values)
             continue
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"]}

@@ -159,7 +159,7 @@ def _with_directions(
     """
     values: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(model)}
     values |= explicit
-    only: str = values.get("direction") or values.get("only", "both")
+    only: str = values.get("train_direction") or values.get("only", "both")
     directions = [*DIRECTIONS.values()] if only == "both" else [only]
     free, placed = {"generator": [*directions], "critic": [*directions]}, []
     for network in sorted(networks, key=lambda network: _named_direction(network) is None):

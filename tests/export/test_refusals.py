@@ -14,7 +14,15 @@ from flags import command
 from pix2pix import Pix2Pix
 from tests import small
 
-TINY = {"image_size": 64, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1, "netG": "unet_64", "direction": "B2A"}
+TINY = {
+    "image_size": 64,
+    "load_size": 0,
+    "ngf": 2,
+    "ndf": 2,
+    "n_layers": 1,
+    "netG": "unet_64",
+    "train_direction": "B2A",
+}
 
 
 def names(folder):
@@ -91,7 +99,9 @@ def test_what_cannot_be_asked_for(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").write_text("kept")
     start = f"--phase export --run_dir {run}"
-    assert "--quality has no use in --phase export." in refusal(f"{start} --output x --quality 3")
+    assert "--quality has no use in --phase export: it is for --phase translate." in refusal(
+        f"{start} --output x --quality 3"
+    )
     assert "--ngf has no use in --phase export." in refusal(f"{start} --output x --ngf 3")
     assert "value should be one of <savedmodel|frozen|tflite|onnx|npz>" in refusal(f"{start} --format png")
     assert "Export where to? Say --output FOLDER." in refusal(start)

@@ -169,7 +169,7 @@ def test_the_published_settings():
         **{"image_size": 256, "load_size": 286, "netG": "unet_256", "netD": "patch", "n_layers": 3, "ngf": 64},
         **{"ndf": 64, "norm": "batch", "gan_loss": "classic", "lambda_L1": 100.0, "beta1": 0.5, "dropout": 0.5},
         **{"pool_size": 0, "lr_G": 2e-4, "lr_D": 2e-4, "n_epochs": 100, "n_epochs_decay": 100, "test_dropout": True},
-        **{"flip": True, "interpolation": "bicubic", "direction": "A2B"},
+        **{"flip": True, "interpolation": "bicubic", "train_direction": "A2B"},
     )
 
 
@@ -315,7 +315,7 @@ def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
 
 def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--steps is for --phase train" in refusal("--phase test --dataset toy --steps 3")
-    assert "--n_samples is for --phase test" in refusal("--dataset toy --n_samples 3")
+    assert "it is for --phase test" in refusal("--dataset toy --n_samples 3")
     assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
 
 

@@ -492,7 +492,9 @@ def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_writte
     ] * 13
     assert [row["file"] for row in rows] == [f"{here}/train/A/{number}.png" for number in range(20, 33)]
     assert "--output 1.png is no name of a table" in run(here, "--output", "1.png")
-    assert "--input is for --phase test, evaluate or translate" in run(here, "--input", "x")
+    assert "--input has no use in --phase check_data: it is for --phase translate or export" in run(
+        here, "--input", "x"
+    )
 
 
 def test_no_tensorflow_unless_a_file_needs_it(here):

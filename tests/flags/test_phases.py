@@ -1,0 +1,114 @@
+"""The table of phases: what each takes is what parsing accepts, what a refusal names and what --help shows."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.run.folder import load_run
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+from flags import command, help, phases
+from flags.parsing import parse
+from flags.phases import PHASES
+from pix2pix import Pix2Pix
+from tests import small
+
+DUALS = (CycleGAN, DualGAN, Pix2Pix)
+COMMON = {"phase", "download", "download_from", "debug"}
+VALUES = {"format": {"translate": "keep", "export": "npz"}}  # flags of one name that have other choices in each phase
+
+
+def flags_shown(text):
+    """The names of the flags in a help page."""
+    return set(re.findall(r"^  --(?:\[no\])?(\w+)", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("model", DUALS)
+@pytest.mark.parametrize("name", PHASES)
+def test_help_of_a_phase_shows_what_it_takes_and_no_more(model, name):
+    page = help.text(model, name)
+    assert flags_shown(page) == PHASES[name].takes(model) - COMMON
+    assert PHASES[name].about.split()[0] in page
+
+
+@pytest.mark.parametrize("model", DUALS)
+def test_help_without_a_phase_shows_every_phase_and_flag(model):
+    page = help.text(model)
+    everything = set().union(*(phase.takes(model) for phase in PHASES.values()))
+    assert flags_shown(page) == everything
+    for name in PHASES:
+        assert f"\n  {name} " in page
+
+
+@pytest.mark.parametrize("name", PHASES)
+def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name):
+    everything = {field.name: field for cls in phases.all_classes(DualGAN) for field in dataclasses.fields(cls)}
+    runs = ["a", "b"] if PHASES[name].names_runs else []
+    for flag, field in everything.items():
+        if flag == "phase":
+            continue
+        value = VALUES.get(flag, {}).get(name, field.default)
+        argument = f"--{flag}" if isinstance(field.default, bool) else f"--{flag}={value}"
+        line = ["main", *runs, f"--phase={name}", argument]
+        if flag in PHASES[name].takes(DualGAN):
+            assert parse(DualGAN, line).given >= {flag}
+            continue
+        with pytest.raises(UserError) as refused:
+            parse(DualGAN, line)
+        assert str(refused.value).startswith(f"--{flag} ") and str(refused.value).endswith("Leave it out.")
+        takers = [other for other, phase in PHASES.items() if flag in phase.takes(DualGAN)]
+        assert any(taker in str(refused.value) for taker in takers)
+
+
+def test_settings_of_the_run_folder_are_said_to_be_there():
+    with pytest.raises(UserError, match=r"--ngf is for --phase train: --phase export takes it from the run folder"):
+        parse(DualGAN, ["main", "--phase", "export", "--output", "x", "--ngf", "3"])
+    with pytest.raises(UserError, match=r"--port has no use in --phase train: it is for --phase serve. Leave it out."):
+        parse(DualGAN, ["main", "--dataset", "x", "--port", "3"])
+
+
+def test_a_phase_of_help_comes_before_or_after_it(capsys):
+    for line in ("--help --phase serve", "--phase=serve --help", "-h --phase serve"):
+        command.main(DualGAN, ["main", *line.split()])
+        printed = capsys.readouterr().out
+        assert "--port" in printed and "--n_gen" not in printed
+    command.main(DualGAN, ["main", "--help", "--phase", "nonsense"])
+    assert "--n_gen" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["--direction B2A", "--direction=B2A", "-direction=B2A", "--train_direction B2A"])
+def test_what_pix2pix_is_trained_for_has_a_name_of_its_own(line, capsys):
+    """--direction was the name of it; it is the ways that a phase walks."""
+    request = parse(Pix2Pix, ["main", "--phase", "plan", "--dataset", "x", *line.split()])
+    assert request.parts().dual.train_direction == "B2A"
+    assert ("--direction is called --train_direction now." in capsys.readouterr().err) == ("train" not in line)
+    walked = parse(Pix2Pix, ["main", "--phase", "test", "--dataset", "x", "--direction", "B2A"])
+    assert walked.values.direction == "B2A" and walked.values.train_direction == "A2B"
+    assert not capsys.readouterr().err
+    with pytest.raises(UserError, match="--direction has no use in --phase train"):
+        parse(DualGAN, ["main", "--dataset", "x", "--direction", "B2A"])
+
+
+def test_a_flagfile_may_have_the_former_name(tmp_path):
+    (tmp_path / "mine.flags").write_text("--dataset=x\n--direction=B2A\n")
+    with pytest.raises(UserError, match="--direction has no use in --phase train"):
+        parse(DualGAN, ["main", f"--flagfile={tmp_path / 'mine.flags'}"])
+    request = parse(Pix2Pix, ["main", f"--flagfile={tmp_path / 'mine.flags'}"])
+    assert request.values.train_direction == "B2A"
+
+
+def test_a_run_of_before_the_name_loads_and_says_the_new_one(tmp_path, capsys):
+    dual = Pix2Pix(image_size=64, netG="unet_64", load_size=0, ngf=2, ndf=2, n_layers=1, train_direction="B2A")
+    small.untrained(tmp_path, dual)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["dual"].pop("train_direction") == "B2A"
+    config["dual"]["direction"] = "B2A"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    saved = load_run(tmp_path)
+    assert saved.dual == dual and isinstance(saved.images, Images) and isinstance(saved.run, Run)
+    assert "config.json has direction, which is called train_direction now." in capsys.readouterr().out
