@@ -1,9 +1,11 @@
-"""What each thing that makes a step fast gives: the toolkit beside itself with one of them changed, interleaved.
+"""What each optimization gives: the toolkit compared with itself with one of them changed, interleaved.
 
 python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 
-A ratio is what a step takes with the change to what it takes without: above 1, it is better as it is.
+A ratio is the time of a step with the change to the time without: above 1, the toolkit is better as it is.
 """
+
+from __future__ import annotations
 
 import argparse
 
@@ -12,24 +14,24 @@ from benchmarks.contenders.levers import LEVERS
 from benchmarks.speed import SECONDS, Contender, interleave, median, ratio
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", choices=CASES, default="cyclegan-resnet_6blocks-128-step")
     parser.add_argument("--levers", default=",".join(LEVERS), help="separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
-    levers = asked.levers.split(",")
+    args = parser.parse_args()
+    levers = args.levers.split(",")
     if unknown := set(levers) - set(LEVERS):
         parser.error(f"There is no lever {', '.join(sorted(unknown))}. There are {', '.join(LEVERS)}.")
-    own, *changed = [Contender("toolkit", asked.case, asked.threads, lever) for lever in ("", *levers)]
-    interleave([own, *changed], asked.rounds, [SECONDS] * (1 + len(changed)))
+    own, *changed = [Contender("toolkit", args.case, args.threads, lever) for lever in ("", *levers)]
+    interleave([own, *changed], args.rounds, [SECONDS] * (1 + len(changed)))
     print("| | seconds | CPU seconds | ratio | CPU | MiB | first step |\n|---|---|---|---|---|---|---|")
-    for name, each in zip(("as it is", *levers), (own, *changed)):
-        peak = max(one["peak_MiB"] for one in each.rounds)
-        beside = [f"{ratio(each, own, what):.3f}" for what in ("wall", "cpu")]
-        taken = [f"{median(each, what):.3f}" for what in ("wall", "cpu")]
-        print(f"| {name} |", " | ".join([*taken, *beside, f"{peak:,.0f}", f"{each.started:.1f}"]), "|")
+    for name, contender in zip(("as it is", *levers), (own, *changed)):
+        peak = max(taken.peak_MiB for taken in contender.rounds)
+        seconds = [f"{median(contender, measure):.3f}" for measure in ("wall", "cpu")]
+        ratios = [f"{ratio(contender, own, measure):.3f}" for measure in ("wall", "cpu")]
+        print(f"| {name} |", " | ".join([*seconds, *ratios, f"{peak:,.0f}", f"{contender.started:.1f}"]), "|")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,40 @@
-"""CycleGAN and pix2pix trained by PyTorch, on the budget of a run of this toolkit.
+"""CycleGAN and pix2pix trained by PyTorch, for as many steps as a run of this toolkit.
 
 python -m benchmarks.pytorch_training --run_dir runs/pix2pix-facades --output runs/facades-pytorch
 
-Settings, images and the number of steps are those of the run folder; networks begin with the
-weights that the run began with. All else is PyTorch's or Pillow's: convolutions, norms, Adam,
-resizing. What it makes of the validation images goes to OUTPUT/A2B and OUTPUT/B2A.
+Settings, images and the number of steps are those of the run folder; networks start with the
+initial weights of the run. All else is PyTorch's or Pillow's: convolutions, norms, Adam,
+resizing. The translated validation images go to OUTPUT/A2B and OUTPUT/B2A.
 """
+
+from __future__ import annotations
 
 import argparse
 import pathlib
 import random
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
 from benchmarks import scores
 from common import tensorflow as tf
+from common.dual import Dual
 from common.run.folder import load_run
 from common.train import step
+from cyclegan import CycleGAN as CycleGANSettings
+from pix2pix import Pix2Pix as Pix2PixSettings
 from tests.parity import published
 
+Draw: TypeAlias = Sequence[float]  # three numbers in [0, 1): top and left of the crop, and whether to flip
 
-def initial_weights(dual, seed):
-    """The weights that a run of `dual` begins with, by name."""
+
+def initial_weights(dual: Dual, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """Returns the initial weights of a run of `dual`, by name."""
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(seed)
         size = dual.image_size
@@ -35,17 +45,18 @@ def initial_weights(dual, seed):
 
 
 class Domain:
-    """The images of one domain, resized to the margin once, cropped and mirrored whenever they are asked for."""
+    """The images of one domain, resized to the margin once, cropped and mirrored each time they are used."""
 
-    def __init__(self, paths, dual, channels, margin):
+    def __init__(self, paths: Sequence[pathlib.Path], dual: Dual, channels: int, *, margin: bool) -> None:
         self.size, self.flip = dual.image_size, dual.flip and margin
         load = (dual.load_size or dual.image_size) if margin else dual.image_size
         mode = {1: "L", 3: "RGB"}[channels]
-        self.images = [np.array(Image.open(p).convert(mode).resize([load, load], Image.BICUBIC)) for p in paths]
+        resample = Image.Resampling.BICUBIC
+        self.images = [np.array(Image.open(path).convert(mode).resize((load, load), resample)) for path in paths]
         self.names = [path.stem for path in paths]
 
-    def tensor(self, number, draw=(0.0, 0.0, 1.0)):
-        """Image `number`, [1, C, S, S] in [-1, 1]; `draw` are three numbers in [0, 1) for crop and flip."""
+    def tensor(self, number: int, draw: Draw = (0.0, 0.0, 1.0)) -> torch.Tensor:
+        """Returns image `number`, [1, C, S, S] in [-1, 1], with the crop and the flip of `draw`."""
         image = self.images[number]
         margin = image.shape[0] - self.size
         top, left = (int(x * (margin + 1)) for x in draw[:2])
@@ -56,13 +67,14 @@ class Domain:
 
 
 class Pool:
-    """Fakes of before, one by one (Shrivastava et al., 2017)."""
+    """Earlier fakes, one by one (Shrivastava et al., 2017)."""
 
-    def __init__(self, size):
-        self.size, self.kept = size, []
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.kept: list[torch.Tensor] = []
 
-    def recall(self, image):
-        """`image`, or one that came before it."""
+    def recall(self, image: torch.Tensor) -> torch.Tensor:
+        """Returns `image`, or an earlier one from the pool."""
         if len(self.kept) < self.size:
             self.kept.append(image)
             return image
@@ -73,8 +85,8 @@ class Pool:
         return image
 
 
-def numbers(paired, counts):
-    """(number of A, number of B) for ever: passes over the larger domain; unpaired, the other at random."""
+def numbers(paired: bool, counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yields (number of A, number of B) without end: passes over the larger domain; unpaired, the other at random."""
     while True:
         for number in random.sample(range(max(counts)), max(counts)):
             if paired:
@@ -85,8 +97,8 @@ def numbers(paired, counts):
                 yield random.randrange(counts[0]), number
 
 
-def factor(dual, images, in_epoch):
-    """The learning rate's factor after so many images; linear as PyTorch's CycleGAN has it."""
+def factor(dual: Dual, images: int, in_epoch: int) -> float:
+    """Returns the factor of the learning rate after so many images; linear as in PyTorch's CycleGAN."""
     if dual.lr_policy == "constant":
         return 1.0
     assert dual.lr_policy == "linear"
@@ -96,7 +108,7 @@ def factor(dual, images, in_epoch):
 class CycleGAN:
     """Two generators and two critics, as published."""
 
-    def __init__(self, dual, weights):
+    def __init__(self, dual: CycleGANSettings, weights: dict[str, npt.NDArray[Any]]) -> None:
         assert dual.gan_loss == "lsgan" and dual.norm == dual.norm_D == "instance" and not dual.dropout
         self.dual, self.blocks = dual, {"resnet_9blocks": 9, "resnet_6blocks": 6}[dual.netG]
         self.to_B, self.to_A, self.like_B, self.like_A = (
@@ -107,12 +119,13 @@ class CycleGAN:
         self.pools = Pool(dual.pool_size), Pool(dual.pool_size)
         self.generators, self.critics = (self.to_B, self.to_A), (self.like_B, self.like_A)
 
-    def translate(self, x, name):
+    def translate(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Returns images in direction `name`: [N, C, S, S]."""
         return published.resnet(x, self.to_B if name == "A2B" else self.to_A, self.blocks)
 
-    def generator_loss(self, A, B):
+    def generator_loss(self, A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+        """Returns the loss of both generators, and keeps their fakes for `critic_loss`."""
         dual, l1 = self.dual, published.l1
-        self.real = A, B
         self.fake = self.translate(A, "A2B"), self.translate(B, "B2A")
         loss = sum(
             published.mse(published.patch_critic(fake, critic, dual.n_layers), 1.0)
@@ -125,14 +138,19 @@ class CycleGAN:
             loss = loss + dual.lambda_identity * same
         return loss
 
-    def critic_loss(self, A, B):
-        loss = 0.0
+    def critic_loss(self, A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+        """Returns the loss of both critics."""
+        loss = torch.zeros([])
         for real, fake, critic, pool in zip((B, A), self.fake, self.critics, self.pools):
-            scored = [published.patch_critic(x, critic, self.dual.n_layers) for x in (real, pool.recall(fake.detach()))]
-            loss = loss + 0.5 * (published.mse(scored[0], 1.0) + published.mse(scored[1], 0.0))
+            of_real = published.patch_critic(real, critic, self.dual.n_layers)
+            of_fake = published.patch_critic(pool.recall(fake.detach()), critic, self.dual.n_layers)
+            loss = loss + 0.5 * (published.mse(of_real, 1.0) + published.mse(of_fake, 0.0))
         return loss
 
-    def step(self, A, B, optimizer_G, optimizer_D):
+    def step(
+        self, A: torch.Tensor, B: torch.Tensor, optimizer_G: torch.optim.Optimizer, optimizer_D: torch.optim.Optimizer
+    ) -> None:
+        """Updates the generators, then the critics."""
         down(optimizer_G, self.generators, self.generator_loss(A, B))
         down(optimizer_D, self.critics, self.critic_loss(A, B))
 
@@ -140,19 +158,25 @@ class CycleGAN:
 class Pix2Pix:
     """One generator and a critic that sees its input, as published."""
 
-    def __init__(self, dual, weights):
+    def __init__(self, dual: Pix2PixSettings, weights: dict[str, npt.NDArray[Any]]) -> None:
         assert dual.gan_loss == "classic" and dual.norm == dual.norm_D == "batch" and dual.train_direction == "A2B"
         self.dual, self.depth = dual, {"unet_256": 8, "unet_128": 7, "unet_64": 6}[dual.netG]
         self.to_B, self.like_B = (published.Weights(f"A2B/{role}", weights) for role in ("generator", "critic"))
         self.generators, self.critics = (self.to_B,), (self.like_B,)
 
-    def translate(self, x, name="A2B"):
+    def translate(self, x: torch.Tensor, name: str = "A2B") -> torch.Tensor:
+        """Returns images of B: [N, C, S, S]."""
+        del name
         return published.unet(x, self.to_B, self.depth, drop=self.dual.dropout)
 
-    def scores(self, A, B):
+    def scores(self, A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+        """Returns the critic's scores of pairs."""
         return published.patch_critic(torch.cat([A, B], dim=1), self.like_B, self.dual.n_layers, published.BATCH)
 
-    def step(self, A, B, optimizer_G, optimizer_D):
+    def step(
+        self, A: torch.Tensor, B: torch.Tensor, optimizer_G: torch.optim.Optimizer, optimizer_D: torch.optim.Optimizer
+    ) -> None:
+        """Updates the critic, then the generator."""
         fake = self.translate(A)
         loss = published.bce(self.scores(A, fake.detach()), 0.0) + published.bce(self.scores(A, B), 1.0)
         down(optimizer_D, self.critics, 0.5 * loss)
@@ -160,18 +184,21 @@ class Pix2Pix:
         down(optimizer_G, self.generators, loss)
 
 
-def down(optimizer, networks, loss):
-    """One step of an optimizer down a loss, by the parameters of its own networks alone."""
+def down(optimizer: torch.optim.Optimizer, networks: Sequence[published.Weights], loss: torch.Tensor) -> None:
+    """Takes one step of an optimizer down a loss, with the gradients of its own networks alone."""
     parameters = [parameter for network in networks for parameter in network.named.values()]
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True)):
         parameter.grad = gradient
     optimizer.step()
 
 
-def train(model, dual, run, domains, steps, in_epoch):
-    """Trains `model`; one image of each domain a step."""
+def train(model: CycleGAN | Pix2Pix, domains: Sequence[Domain], steps: int, in_epoch: int) -> None:
+    """Trains `model` with one image of each domain in a step; an epoch has `in_epoch` images."""
+    dual = model.dual
     adam = {
-        networks: torch.optim.Adam([p for n in networks for p in n.named.values()], 2e-4, (dual.beta1, 0.999))
+        networks: torch.optim.Adam(
+            [weight for network in networks for weight in network.named.values()], 2e-4, (dual.beta1, 0.999)
+        )
         for networks in (model.generators, model.critics)
     }
     order = numbers(dual.pairing == "all", [len(domain.images) for domain in domains])
@@ -187,44 +214,52 @@ def train(model, dual, run, domains, steps, in_epoch):
             print(f"step {number + 1:,}/{steps:,}, {time.monotonic() - began:.0f} s", flush=True)
 
 
-@torch.no_grad()
-def write(model, dual, domains, output):
+def write(model: CycleGAN | Pix2Pix, domains: Sequence[Domain], output: str) -> None:
     """Writes every validation image of every direction, translated."""
-    for name in dual.directions:
+    for name in model.dual.directions:
         folder = pathlib.Path(output, name)
         folder.mkdir(parents=True, exist_ok=True)
         domain = domains["AB".index(name[0])]
         for number, stem in enumerate(domain.names):
-            made = model.translate(domain.tensor(number), name)[0].permute(1, 2, 0).numpy()
-            Image.fromarray(np.rint((made + 1.0) * 127.5).clip(0, 255).astype(np.uint8).squeeze()).save(
-                folder / f"{stem}.png"
-            )
+            with torch.no_grad():
+                fake = model.translate(domain.tensor(number), name)[0].permute(1, 2, 0).numpy()
+            pixels = np.rint((fake + 1.0) * 127.5).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels.squeeze()).save(folder / f"{stem}.png")
 
 
-def main():
+def model_of(dual: Dual, weights: dict[str, npt.NDArray[Any]]) -> CycleGAN | Pix2Pix:
+    """Returns the model with the settings of `dual`, which must be as published."""
+    assert not (dual.spectral_norm or dual.ema_decay or dual.d_warmup) and dual.n_gen == dual.n_critic == 1
+    assert (dual.interpolation, dual.antialias, dual.preprocess) == ("bicubic", True, "resize_and_crop")
+    if isinstance(dual, Pix2PixSettings):
+        assert dual.netD == "patch"
+        return Pix2Pix(dual, weights)
+    assert isinstance(dual, CycleGANSettings) and dual.netD == "patch"
+    return CycleGAN(dual, weights)
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run_dir", required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--steps", type=int, default=0, help="0: as many as the run")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as the run")
-    asked = parser.parse_args()
-    saved = load_run(asked.run_dir)
+    args = parser.parse_args()
+    saved = load_run(args.run_dir)
     dual, images, run = saved.dual, saved.images, saved.run
-    plain = run.batch_size == dual.n_gen == dual.n_critic == 1 and dual.netD == "patch" and not dual.spectral_norm
-    assert plain and not (dual.ema_decay or dual.d_warmup or images.side_by_side), "only what is published"
-    assert (dual.interpolation, dual.antialias, dual.preprocess) == ("bicubic", True, "resize_and_crop")
+    assert run.batch_size == 1 and not images.side_by_side, "only what is published"
     random.seed(run.seed)
     torch.manual_seed(run.seed)
-    if asked.threads or run.threads:
-        torch.set_num_threads(asked.threads or run.threads)
+    if args.threads or run.threads:
+        torch.set_num_threads(args.threads or run.threads)
     files, channels = images.training_files(dual), (dual.channels_A, dual.channels_B)
     domains = [Domain(paths, dual, c, margin=True) for paths, c in zip(files, channels)]
     held_out = [Domain(paths, dual, c, margin=False) for paths, c in zip(images.validation_files(dual), channels)]
-    model = {"CycleGAN": CycleGAN, "Pix2Pix": Pix2Pix}[type(dual).__name__](dual, initial_weights(dual, run.seed))
+    model = model_of(dual, initial_weights(dual, run.seed))
     in_epoch = images.images_in_epoch(files)
-    train(model, dual, run, domains, asked.steps or run.total_steps(dual, in_epoch), in_epoch)
-    write(model, dual, held_out, asked.output)
-    print(scores.table(asked.output, dual, images))
+    train(model, domains, args.steps or run.total_steps(dual, in_epoch), in_epoch)
+    write(model, held_out, args.output)
+    print(scores.table(args.output, dual, images))
 
 
 if __name__ == "__main__":

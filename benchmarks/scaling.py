@@ -1,11 +1,13 @@
-"""How training scales over processes of this machine, beside what the cost model says.
+"""How training scales over processes of this machine, compared with the cost model.
 
     python -m benchmarks.scaling
 
 For 1, 2 and 4 processes, with one thread each: seconds of a step of a small CycleGAN with a batch of one image in
 each process, and seconds of the all-reduce of as many numbers as its gradients have, alone. Prints a table. By the
-model a step takes what it takes one process, times the processes that share a core, and the all-reduce after that.
+model a step takes the time of one process, times the processes that share a core, plus the all-reduce.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -14,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,58 +32,68 @@ SMALL = CycleGAN(image_size=64, load_size=0, netG="resnet_6blocks", ngf=32, ndf=
 WARM, TIMED = 3, 15
 
 
-def main():
-    """Starts processes and prints what they found; or is one of them."""
+class Measured(NamedTuple):
+    """Times of one process."""
+
+    step: float  # seconds
+    reduce: float  # seconds of the all-reduce alone
+    numbers: int  # that are reduced
+
+
+def main() -> None:
+    """Starts processes and prints their measurements; or is one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", default="1,2,4", help="the first of them is what the model begins with")
     parser.add_argument("--worker", action="store_true")
-    asked = parser.parse_args()
-    if asked.worker:
+    args = parser.parse_args()
+    if args.worker:
         worker()
         return
     print("processes  s a step  by the model  images/s  all-reduce, s  MB sent by each    MB/s")
-    alone, cores = None, len(os.sched_getaffinity(0))
-    for count in map(int, asked.processes.split(",")):
-        found = measured(count)
-        alone = alone or found["step"]
-        model = alone * max(1.0, count / cores) + (found["reduce"] if count > 1 else 0.0)
-        sent = 2 * (count - 1) / count * 4 * found["numbers"] / 1e6
-        rate = sent / found["reduce"]
-        line = f"{count:>9} {found['step']:9.3f} {model:13.3f} {count / found['step']:9.2f}"
-        print(f"{line} {found['reduce']:14.4f} {sent:16.1f} {rate:7.0f}", flush=True)
+    alone, cores = 0.0, len(os.sched_getaffinity(0))
+    for count in map(int, args.processes.split(",")):
+        times = measured(count)
+        alone = alone or times.step
+        model = alone * max(1.0, count / cores) + (times.reduce if count > 1 else 0.0)
+        sent = 2 * (count - 1) / count * 4 * times.numbers / 1e6
+        rate = sent / times.reduce
+        line = f"{count:>9} {times.step:9.3f} {model:13.3f} {count / times.step:9.2f}"
+        print(f"{line} {times.reduce:14.4f} {sent:16.1f} {rate:7.0f}", flush=True)
 
 
-def measured(count):
-    """What the first of so many processes found."""
-    addresses, started = [f"127.0.0.1:{port}" for port in free_ports(count)], []
+def measured(count: int) -> Measured:
+    """Returns the times of the first of so many processes."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    started: list[subprocess.Popen[str]] = []
     for rank in range(count):
         environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-m", "benchmarks.scaling", "--worker"]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))  # nosec B603
-    said = [process.communicate()[0] for process in started]
-    return json.loads(said[0].splitlines()[-1])
+    outputs = [process.communicate()[0] for process in started]
+    return Measured(**json.loads(outputs[0].splitlines()[-1]))
 
 
-def worker():
+def worker() -> None:
     """One of the processes: times steps on noise, and the all-reduce alone."""
     with distribute.joined(Cluster(), ".") as group, tf.Graph().as_default(), group.device():
         images = tf.random.stateless_uniform([1, 64, 64, 3], [group.rank, 0], -1.0, 1.0)
         built = step.build(SMALL, images, -images, tf.constant([group.rank], tf.int64), 100, group=group)
         variables = tf.trainable_variables()
         numbers = sum(variable.shape.num_elements() for variable in variables)
-        alone, _, _ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
+        (reduced,), _, _ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
+        assert reduced is not None
         initialize = tf.global_variables_initializer()
         group.finish()
         with group.session(session_config(1)) as session:
             session.run(initialize)
             (only,) = built.passes
-            found = {"step": median(session, only.update), "reduce": median(session, alone[0].op), "numbers": numbers}
+            times = Measured(median(session, only.update), median(session, reduced.op), numbers)
             group.leave(session)
-    print(json.dumps(found), flush=True)
+    print(json.dumps(times._asdict()), flush=True)
 
 
-def median(session, fetch):
-    """Seconds that running a fetch takes."""
+def median(session: tf.Session, fetch: tf.Operation) -> float:
+    """Returns the median seconds of running a fetch."""
     seconds = []
     for _ in range(WARM + TIMED):
         start = time.perf_counter()

@@ -1,59 +1,86 @@
-"""What translated images score, whoever made them.
+"""Scores of translated images, whichever program wrote them.
 
 python -m benchmarks.scores --run_dir runs/cyclegan-apple2orange64 --output runs/cyclegan-apple2orange64/test
 """
 
+from __future__ import annotations
+
 import argparse
+import os
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from common.dual import Dual
+from common.images import Images
 from common.metrics import metrics
 from common.metrics.distances import sliced_wasserstein
 from common.run.folder import load_run
 
 
-def read(path, size):
-    """An image file as RGB, [S, S, 3], resized by Pillow's smoothed bicubic filter if need be."""
+def read(path: str | os.PathLike[str], size: int) -> npt.NDArray[np.uint8]:
+    """Returns an image file as RGB, [S, S, 3], resized by Pillow's smoothed bicubic filter if necessary."""
     image = Image.open(path).convert("RGB")
-    return np.array(image if image.size == (size, size) else image.resize([size, size], Image.BICUBIC))
+    return np.array(image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def table(output, dual, images):
-    """A line for each direction below the folder `output`."""
-    files, lines = dict(zip("AB", images.validation_files(dual))), []
+def table(output: str | os.PathLike[str], dual: Dual, images: Images) -> str:
+    """Returns a line for each direction below the folder `output`."""
+    files = dict(zip("AB", images.validation_files(dual)))
+    lines = []
     for name in dual.directions:
-        made = {path.stem: path for path in sorted(pathlib.Path(output, name).glob("*.png"))}
-        fakes = np.stack([read(path, dual.image_size) for path in made.values()])
+        written = {path.stem: path for path in sorted(pathlib.Path(output, name).glob("*.png"))}
         sources = {path.stem: path for path in files[name[0]]}
-        source = np.stack([read(sources[stem], dual.image_size) for stem in made])
-        real = np.stack([read(path, dual.image_size) for path in files[name[-1]]])
-        said = {
-            "SWD": sliced_wasserstein(fakes, real),
-            "SWD of the input": sliced_wasserstein(source, real),
-            "SWD of two halves of real images": sliced_wasserstein(real[::2], real[1::2]),
-        }
         targets = {path.stem: path for path in files[name[-1]]}
-        if paired := [stem for stem in made if stem in targets]:
-            for metric, function in metrics.PAIRED.items():
-                values = [
-                    function(read(made[stem], dual.image_size), read(targets[stem], dual.image_size)) for stem in paired
-                ]
-                measured = [value for value in values if value is not None]
-                if len(measured) == len(values):  # images may be too small for a metric
-                    said[metric] = float(np.mean(measured))
-        lines.append(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in said.items()))
+        scores = {
+            **_of_sets(written, sources, targets, dual.image_size),
+            **_of_pairs(written, targets, dual.image_size),
+        }
+        lines.append(f"{name}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in scores.items()))
     return "\n".join(lines)
 
 
-def main():
+def _of_sets(
+    written: Mapping[str, pathlib.Path],
+    sources: Mapping[str, pathlib.Path],
+    targets: Mapping[str, pathlib.Path],
+    size: int,
+) -> dict[str, float]:
+    """{metric: value} of the translations as a set, where it can be measured; the arguments are {stem: path}."""
+    fakes = np.stack([read(path, size) for path in written.values()])
+    source = np.stack([read(sources[stem], size) for stem in written])
+    real = np.stack([read(path, size) for path in targets.values()])
+    distances = {
+        "SWD": sliced_wasserstein(fakes, real),
+        "SWD of the input": sliced_wasserstein(source, real),
+        "SWD of two halves of real images": sliced_wasserstein(real[::2], real[1::2]),
+    }
+    return {name: value for name, value in distances.items() if value is not None}
+
+
+def _of_pairs(written: Mapping[str, pathlib.Path], targets: Mapping[str, pathlib.Path], size: int) -> dict[str, float]:
+    """{metric: mean} over the translations that have a target, without metrics that need larger images."""
+    pairs = [(read(path, size), read(targets[stem], size)) for stem, path in written.items() if stem in targets]
+    if not pairs:
+        return {}
+    means = {}
+    for metric, function in metrics.PAIRED.items():
+        values = [value for pair in pairs if (value := function(*pair)) is not None]
+        if len(values) == len(pairs):
+            means[metric] = float(np.mean(values))
+    return means
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run_dir", required=True, help="a run of the same dual and images")
     parser.add_argument("--output", required=True, help="a folder with A2B or B2A, or both")
-    asked = parser.parse_args()
-    saved = load_run(asked.run_dir)
-    print(table(asked.output, saved.dual, saved.images))
+    args = parser.parse_args()
+    saved = load_run(args.run_dir)
+    print(table(args.output, saved.dual, saved.images))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""How fast a step is beside what a person would use instead, interleaved: make bench.
+"""The time of a step compared with the alternatives, interleaved: make bench.
 
 python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 
 Each contender is a process; they take their steps in turn, A B B A A B ..., and the medians of the ratios of each
-round are what counts: what else the machine does falls on both. CPU seconds are beside those of the clock.
+round are what counts: other load on the machine slows both. CPU seconds stand next to those of the clock.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -12,6 +14,8 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.ceiling import OPERATIONS
@@ -19,52 +23,70 @@ from benchmarks.contenders.levers import LEVERS, Lever
 
 RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
+Measure = Literal["wall", "cpu"]
+
+
+class Taken(NamedTuple):
+    """The cost of a step in one round."""
+
+    wall: float  # seconds of the clock
+    cpu: float  # CPU seconds
+    peak_MiB: float  # of memory of the process, so far
 
 
 class Contender:
-    """A process that takes steps when it is told to."""
+    """A process that takes steps on request."""
 
-    def __init__(self, name, case, threads, lever=""):
-        self.name, self.rounds, changed = name, [], LEVERS[lever] if lever else Lever()
-        threads = str(changed.threads or threads)
-        command = [sys.executable, "-m", "benchmarks.contenders.process", name, case, "--threads", threads]
-        command += ["--lever", lever] if lever else []
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        surroundings = {**os.environ, **changed.environment}
-        # of a module of this project, without a shell
-        self._process = subprocess.Popen(command, env=surroundings, **pipes)  # nosec B603
-        found = self._answer()
-        self.started, self.operations = found["seconds_to_first_step"], found["operations"]
+    def __init__(self, name: str, case: str, threads: int, lever: str = "") -> None:
+        self.name = name
+        self.rounds: list[Taken] = []
+        changed = LEVERS[lever] if lever else Lever()
+        self._command = [sys.executable, "-m", "benchmarks.contenders.process", name, case]
+        self._command += ["--threads", str(changed.threads or threads)]
+        self._command += ["--lever", lever] if lever else []
+        self._process = subprocess.Popen(  # nosec B603: of a module of this project, without a shell
+            self._command,
+            env={**os.environ, **changed.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._process.stdin and self._process.stdout
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        first = self._answer()
+        self.started: float = first["seconds_to_first_step"]
+        self.operations: int = first["operations"]
 
-    def take(self, count):
-        """Takes so many steps; what it says of them, a step."""
-        self._process.stdin.write(f"{count}\n")
-        self._process.stdin.flush()
-        found = self._answer()
-        return {"wall": found["wall"] / count, "cpu": found["cpu"] / count, "peak_MiB": found["peak_MiB"]}
+    def take(self, count: int) -> Taken:
+        """Takes so many steps, and returns the cost of one."""
+        self._requests.write(f"{count}\n")
+        self._requests.flush()
+        measured = self._answer()
+        return Taken(measured["wall"] / count, measured["cpu"] / count, measured["peak_MiB"])
 
-    def close(self):
-        """Ends it."""
-        self._process.stdin.close()
+    def close(self) -> None:
+        """Ends the process."""
+        self._requests.close()
         self._process.wait()
 
-    def _answer(self):
-        line = self._process.stdout.readline()
+    def _answer(self) -> dict[str, Any]:
+        line = self._answers.readline()
         if not line:
-            sys.exit(f"The contender {self.name} ended: {' '.join(self._process.args)}")
+            sys.exit(f"The contender {self.name} ended: {' '.join(self._command)}")
         return json.loads(line)
 
 
-def compare(case, rivals, threads, rounds):
+def compare(case: str, rivals: Sequence[str], threads: int, rounds: int) -> list[Contender]:
     """Measures this toolkit and its rivals on a case; returns them, the toolkit first, and the ceiling last."""
     contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals, "ceiling")]
     interleave(contenders, rounds, [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING])
     return contenders
 
 
-def interleave(contenders, rounds, lengths):
-    """Has the contenders take steps in turn, each for at least so many seconds in a round, and ends them."""
-    counts = [max(1, round(length / each.take(1)["wall"])) for each, length in zip(contenders, lengths)]
+def interleave(contenders: Sequence[Contender], rounds: int, lengths: Sequence[float]) -> None:
+    """Lets the contenders take steps in turn, each for about so many seconds in a round, and ends them."""
+    counts = [max(1, round(length / contender.take(1).wall)) for contender, length in zip(contenders, lengths)]
     for number in range(rounds):
         order = list(zip(contenders, counts))
         for contender, count in order if number % 2 == 0 else reversed(order):
@@ -73,27 +95,32 @@ def interleave(contenders, rounds, lengths):
         contender.close()
 
 
-def median(contender, what):
-    """The median of a measure over the rounds."""
-    return statistics.median(each[what] for each in contender.rounds)
+def median(contender: Contender, measure: Measure) -> float:
+    """Returns the median of a measure over the rounds."""
+    return statistics.median(getattr(taken, measure) for taken in contender.rounds)
 
 
-def ratio(contender, rival, what):
-    """The median of the ratios of a measure in each round: below 1, `contender` is the faster."""
-    return statistics.median(one[what] / other[what] for one, other in zip(contender.rounds, rival.rounds))
+def ratio(contender: Contender, rival: Contender, measure: Measure) -> float:
+    """Returns the median of the ratios of a measure in each round: below 1, `contender` is the faster."""
+    rounds = zip(contender.rounds, rival.rounds)
+    return statistics.median(getattr(own, measure) / getattr(other, measure) for own, other in rounds)
 
 
-def table(contenders):
-    """Seconds, ratios and memory in rows."""
+def table(contenders: Sequence[Contender]) -> str:
+    """Returns seconds, ratios and memory in rows."""
     own, *rivals, ceiling = contenders
     lines = []
-    for each in (own, *rivals):
+    for contender in (own, *rivals):
         lines.append(
-            f"  {each.name:<10}{median(each, 'wall'):8.3f} s{median(each, 'cpu'):8.3f} s CPU"
-            f"{max(one['peak_MiB'] for one in each.rounds):8,.0f} MiB   first step after {each.started:.1f} s"
-            + (f"   toolkit / {each.name}: {ratio(own, each, 'wall'):.3f}" if each is not own else "")
-            + (f" ({ratio(own, each, 'cpu'):.3f} CPU)" if each is not own else "")
+            f"  {contender.name:<10}{median(contender, 'wall'):8.3f} s{median(contender, 'cpu'):8.3f} s CPU"
+            f"{max(taken.peak_MiB for taken in contender.rounds):8,.0f} MiB"
+            f"   first step after {contender.started:.1f} s"
         )
+        if contender is not own:
+            lines[-1] += (
+                f"   toolkit / {contender.name}: {ratio(own, contender, 'wall'):.3f}"
+                f" ({ratio(own, contender, 'cpu'):.3f} CPU)"
+            )
     rate = OPERATIONS / 1e9 / median(ceiling, "wall")
     share = own.operations / OPERATIONS / ratio(own, ceiling, "wall")
     lines.append(
@@ -103,17 +130,17 @@ def table(contenders):
     return "\n".join(lines)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES), help="separated by commas")
     parser.add_argument("--rivals", default="", help="unless given: all there are")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
-    for case in asked.cases.split(","):
-        rivals = asked.rivals.split(",") if asked.rivals else RIVALS[CASES[case].model]
+    args = parser.parse_args()
+    for case in args.cases.split(","):
+        rivals = args.rivals.split(",") if args.rivals else RIVALS[CASES[case].model]
         print(case, flush=True)
-        print(table(compare(case, rivals, asked.threads, asked.rounds)), flush=True)
+        print(table(compare(case, rivals, args.threads, args.rounds)), flush=True)
 
 
 if __name__ == "__main__":

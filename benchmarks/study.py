@@ -2,11 +2,13 @@
 
 python -m benchmarks.study --source datasets/derain --output runs/study --seconds 100
 
-Trains every method with every seed, or those that are named, two at a time, each on one thread, and goes on where it
-was stopped. Each trains for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each
+Trains every method with every seed, or those that are named, two at a time, each on one thread, and resumes what was
+stopped. Each trains for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each
 measures that first.
-benchmarks.study_report makes the tables and the plots of what came out.
+benchmarks.study_report makes the tables and the plots of the results.
 """
+
+from __future__ import annotations
 
 import argparse
 import concurrent.futures
@@ -16,11 +18,13 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import imageio.v3 as imageio
 
 from common import atomic
+from common.dual import Dual
 from common.images import Images
 from common.run import Run, checkpoints
 from common.train import plan
@@ -31,43 +35,53 @@ CROP = 64  # pixels of the images that are trained on and scored
 TILES = ((32, 32), (160, 160))  # where those of a validation image begin, down and across
 SEEDS = (0, 1, 2)
 EVALUATED = 240  # generator updates between evaluations; every --n_gen here divides it
-ALIKE = {"image_size": CROP, "preprocess": "crop", "load_size": 0, "flip": True, "ngf": 16, "ndf": 16, "pool_size": 0}
-CYCLEGAN = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
-DUALGAN = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
+ALIKE: dict[str, Any] = {
+    "image_size": CROP,
+    "preprocess": "crop",
+    "load_size": 0,
+    "flip": True,
+    "ngf": 16,
+    "ndf": 16,
+    "pool_size": 0,
+}
+CYCLEGAN: dict[str, Any] = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
+DUALGAN: dict[str, Any] = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
 
 
 class Method(NamedTuple):
-    """What is compared: a model, its game, and its generator updates for each critic update."""
+    """One of what is compared: a model, its GAN loss, and its generator updates for each critic update."""
 
     model: str
     gan_loss: str
     n_gen: int
 
     @property
-    def name(self):
-        """What its folders are called."""
+    def name(self) -> str:
+        """The name of its folders."""
         return f"{self.model}-{self.gan_loss}-{self.n_gen}"
 
     @property
-    def dual(self):
+    def dual(self) -> Dual:
         """Its settings."""
-        of_model, own = {"cyclegan": (CycleGAN, CYCLEGAN), "dualgan": (DualGAN, DUALGAN)}[self.model]
-        return of_model(**ALIKE, **own, gan_loss=self.gan_loss, n_gen=self.n_gen)
+        if self.model == "cyclegan":
+            return CycleGAN(**ALIKE, **CYCLEGAN, gan_loss=self.gan_loss, n_gen=self.n_gen)
+        return DualGAN(**ALIKE, **DUALGAN, gan_loss=self.gan_loss, n_gen=self.n_gen)
 
 
+Job: TypeAlias = tuple[Method, int, int, pathlib.Path]  # method, seed, steps, folder of the study
 METHODS = [
     *(Method("cyclegan", game, n_gen) for game in ("lsgan", "wgan", "wgan-gp") for n_gen in (1, 2, 4)),
     *(Method("dualgan", "wgan-gp", n_gen) for n_gen in (1, 2, 4)),
 ]
 
 
-def halve(source, target):
-    """Writes the set of the study: rain of one half of the scenes as A, the other half without it as B.
+def halve(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes the dataset of the study: rain of one half of the scenes as A, the other half without it as B.
 
     Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
     are two tiles of each pair.
     """
-    first = {}
+    first: dict[str, str] = {}  # name of a file by the hash of its pixels
     for path in sorted((source / "train" / "B").iterdir()):
         first.setdefault(hashlib.sha256(imageio.imread(path).tobytes()).hexdigest(), path.name)
     scenes = list(first.values())
@@ -84,9 +98,9 @@ def halve(source, target):
                 imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
 
 
-def measure(methods, images, rounds=3, timed=40):
-    """{method: seconds of a step on one thread}, least of interleaved rounds: what else runs makes them more."""
-    taken = {method.name: [] for method in methods}
+def measure(methods: Sequence[Method], images: Images, rounds: int = 3, timed: int = 40) -> dict[str, float]:
+    """Returns {method: seconds of a step on one thread}, the least of interleaved rounds: other load adds to it."""
+    taken: dict[str, list[float]] = {method.name: [] for method in methods}
     for _ in range(rounds):
         for method in methods:
             run = Run("unused", steps=1, threads=1)
@@ -94,14 +108,14 @@ def measure(methods, images, rounds=3, timed=40):
     return {name: min(seconds) for name, seconds in taken.items()}
 
 
-def steps_in(budget, method, seconds):
-    """How many steps of a method, whole evaluations of them, are nearest to a budget of seconds."""
+def steps_in(budget: float, method: Method, seconds: dict[str, float]) -> int:
+    """Returns the steps of a method, a multiple of those between evaluations, nearest to a budget of seconds."""
     every = EVALUATED // method.n_gen
     return every * max(1, round(budget / seconds[method.name] / every))
 
 
-def command(method, seed, steps, output):
-    """The command that trains a method with a seed, or goes on with that."""
+def command(method: Method, seed: int, steps: int, output: pathlib.Path) -> list[str]:
+    """Returns the command that trains a method with a seed, or resumes that."""
     changed = {name: value for name, value in vars(method.dual).items() if value != getattr(type(method.dual)(), name)}
     flags = {
         **changed,
@@ -121,19 +135,19 @@ def command(method, seed, steps, output):
     return [sys.executable, "-m", f"{method.model}.main", *(f"--{name}={value}" for name, value in flags.items())]
 
 
-def train(job):
-    """Trains one, unless it is done; returns a line about it."""
+def train(job: Job) -> str:
+    """Runs one training, unless it is done; returns a line about it."""
     method, seed, steps, output = job
     folder = output / f"{method.name}-seed{seed}"
-    done = [checkpoints.step_of(path) for path in checkpoints.found(folder / "checkpoints")]
-    if done and max(done) >= steps:
+    saved_steps = [checkpoints.step_of(path) for path in checkpoints.found(folder / "checkpoints")]
+    if saved_steps and max(saved_steps) >= steps:
         return f"{folder.name}: done before"
     ended = subprocess.run(command(*job), capture_output=True, text=True)  # nosec B603: of this project, no shell
     (folder.parent / f"{folder.name}.txt").write_text(ended.stdout + ended.stderr)
     return f"{folder.name}: " + ("done" if ended.returncode == 0 else f"ended with code {ended.returncode}")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--source", type=pathlib.Path, required=True, help="a set of pairs: train/A train/B val/A val/B"
@@ -146,24 +160,24 @@ def main():
         "--methods", nargs="+", choices=named, default=list(named), metavar="METHOD", help=", ".join(named)
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
-    asked = parser.parse_args()
-    methods = [named[name] for name in asked.methods]
-    images = asked.output / "derain-halves"
+    args = parser.parse_args()
+    methods = [named[name] for name in args.methods]
+    images = args.output / "derain-halves"
     if not images.exists():  # it is there whole, or not at all
         shutil.rmtree(f"{images}.new", ignore_errors=True)
-        halve(asked.source, pathlib.Path(f"{images}.new"))
+        halve(args.source, pathlib.Path(f"{images}.new"))
         pathlib.Path(f"{images}.new").rename(images)
-    timed = asked.output / "seconds.json"
+    timed = args.output / "seconds.json"
     seconds = json.loads(timed.read_text()) if timed.exists() else {}
     if unknown := [method for method in methods if method.name not in seconds]:
-        seconds.update(measure(unknown, Images(images.name, data_root=str(asked.output))))
+        seconds.update(measure(unknown, Images(images.name, data_root=str(args.output))))
         atomic.write_text(timed, json.dumps(seconds, indent=2) + "\n")
     jobs = [
-        (method, seed, steps_in(asked.seconds, method, seconds), asked.output)
-        for seed in asked.seeds
+        (method, seed, steps_in(args.seconds, method, seconds), args.output)
+        for seed in args.seeds
         for method in methods
     ]
-    with concurrent.futures.ThreadPoolExecutor(asked.workers) as workers:
+    with concurrent.futures.ThreadPoolExecutor(args.workers) as workers:
         for line in workers.map(train, jobs):
             print(line, flush=True)
 

@@ -1,48 +1,65 @@
-"""Every flag and every preset as pages: `python -m docs.reference` writes flags.md and presets.md beside this file."""
+"""Every flag and every preset as pages: `python -m docs.reference` writes flags.md and presets.md next to this file."""
+
+from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import itertools
 import pathlib
 import re
 import typing
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from common import atomic
-from common.cluster import Cluster
+from common.dual import Dual
 from common.images import Images
+from common.methods import METHODS, Method
 from common.run import Run
-from cyclegan import CycleGAN
-from dualgan import DualGAN
 from flags import presets
-from flags.parsing import OF_ONE_PHASE, OF_USE, Command
-from pix2pix import Pix2Pix
+from flags.phases import PHASES, all_classes
 
-DUALS = (DualGAN, CycleGAN, Pix2Pix)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Field: TypeAlias = "dataclasses.Field[Any]"  # of a dataclass of settings
 HEAD = "| flag | default | meaning |\n|---|---|---|"
 DOCS = pathlib.Path(__file__).parent
 
 
-def flags_page():
-    """A table of the flags of each part; those of the methods in one."""
-    parts = "\n".join(_part(part) for part in (Command, Images, Run, Cluster, *OF_USE, *OF_ONE_PHASE.values()))
+def dual_class(method: Method) -> type[Dual]:
+    """Returns the class of a method's settings."""
+    return getattr(importlib.import_module(method.package), method.name)
+
+
+def flags_page() -> str:
+    """Returns a table of the flags of each part, and one of those of the methods."""
+    model = dual_class(METHODS[0])
+    parts = "\n".join(_part(part) for part in all_classes(model) if part is not model)
+    *programs, last = (f"{method.package}.main`" for method in METHODS)
     return f"""\
 # Every flag
 
-Of `python -m dualgan.main`, `cyclegan.main` and `pix2pix.main`; `--help` of each prints the same. A run remembers its
+Of `python -m {", `".join(programs)} and `{last}; `--help` of each prints the same. A run remembers its
 settings: a **fixed** one is as it was when the run began, a **free** one may change, and where one to **warn** of
-changes, the last bits of results may differ. Written by `python -m docs.reference`.
+changes, the last bits of results may differ. Where methods differ in a flag, or only some of them have it, they are
+named. Written by `python -m docs.reference`.
 
 ## The method
 
 {_methods()}
+## Phases
+
+{_phases()}
 {parts}"""
 
 
-def presets_page():
-    """What each preset is, in what it is not as published, and which of its settings are not the defaults."""
-    found = "\n".join(
-        f"## {dual.__name__}\n\n" + "\n".join(_preset(dual, name) for name in presets.names(dual.__name__.lower()))
-        for dual in DUALS
+def presets_page() -> str:
+    """Returns what each preset is, where it differs from the publication, and its settings that are not defaults."""
+    sections = "\n".join(
+        f"## {method.name}\n\n" + "\n".join(_preset(method, name) for name in presets.names(method.package))
+        for method in METHODS
     )
     return f"""\
 # Presets
@@ -50,57 +67,100 @@ def presets_page():
 `--preset NAME` begins with the settings of a published version; a flag of your own wins over them. Each is a file in
 `flags/presets/`, whose comments these are. Written by `python -m docs.reference`.
 
-{found}"""
+{sections}"""
 
 
-def _methods():
-    """One row for a flag of several methods, with the default of each where they differ, or where not all have it."""
+def _methods() -> str:
+    """One row for a flag of any method: all defaults, meanings and choices that methods have, with their names."""
+    duals = {method.name: dual_class(method) for method in METHODS}
+    fields = {method: {field.name: field for field in dataclasses.fields(dual)} for method, dual in duals.items()}
+    kinds = {method: typing.get_type_hints(dual) for method, dual in duals.items()}
     rows = []
-    for name in dict.fromkeys(field.name for dual in DUALS for field in dataclasses.fields(dual)):
-        of = {dual: field for dual in DUALS for field in dataclasses.fields(dual) if field.name == name}
-        first, kind = next((field, typing.get_type_hints(dual)[name]) for dual, field in of.items())
-        defaults = {dual.__name__: _default(field, kind) for dual, field in of.items()}
-        shared = len(of) == len(DUALS) and len(set(defaults.values())) == 1
-        shown = _default(first, kind) if shared else "<br>".join(f"{name} {text}" for name, text in defaults.items())
-        rows.append(f"| {_name(first, kind)} | {shown} | {_about(first, kind)} |")
+    for name in dict.fromkeys(itertools.chain(*fields.values())):
+        with_flag = [method for method in duals if name in fields[method]]
+        first = with_flag[0]
+        defaults = {method: _default(fields[method][name], kinds[method][name]) for method in with_flag}
+        meanings = {method: _about(fields[method][name], kinds[method][name]) for method in with_flag}
+        is_everywhere = len(with_flag) == len(duals)
+        cells = (
+            _name(fields[first][name], kinds[first][name]),
+            _by_method(defaults, " ", names=not is_everywhere),
+            _by_method(meanings, ": "),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([HEAD, *rows, ""])
 
 
-def _part(part):
-    kinds, rows = typing.get_type_hints(part), []
+def _by_method(texts: Mapping[str, str], separator: str, names: bool = False) -> str:
+    """{method: text} as one cell: a line for each text, with the methods that have it.
+
+    A text that all share stands alone, unless `names` asks for names all the same.
+    """
+    methods: dict[str, list[str]] = {}
+    for method, text in texts.items():
+        methods.setdefault(text, []).append(method)
+    if len(methods) == 1 and not names:
+        return next(iter(methods))
+    return "<br>".join(f"{', '.join(sharing)}{separator}{text}" for text, sharing in methods.items())
+
+
+def _phases() -> str:
+    """What each phase does."""
+    rows = [f"| `{name}` | {_escaped(phase.about)} |" for name, phase in PHASES.items()]
+    return "\n".join(["| `--phase` | does |", "|---|---|", *rows, ""])
+
+
+def _part(part: type[DataclassInstance]) -> str:
+    """A section with the flags of a part that all methods have."""
+    kinds = typing.get_type_hints(part)
+    rows = []
     for field in dataclasses.fields(part):
-        cells = (each(field, kinds[field.name]) for each in (_name, _default, _about))
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([f"## {part.__name__}", "", inspect.getdoc(part).splitlines()[0], "", HEAD, *rows, ""])
+        kind = kinds[field.name]
+        rows.append(f"| {_name(field, kind)} | {_default(field, kind)} | {_about(field, kind)} |")
+    summary = (inspect.getdoc(part) or "").partition("\n")[0]
+    return "\n".join([f"## {part.__name__}", "", summary, "", HEAD, *rows, ""])
 
 
-def _name(field, kind):
+def _name(field: Field, kind: type) -> str:
     return f"`--[no]{field.name}`" if kind is bool else f"`--{field.name}`"
 
 
-def _default(field, kind):
+def _default(field: Field, kind: type) -> str:
     if field.default == "":
         return ""
     return f"`{str(field.default).lower() if kind is bool else field.default}`"
 
 
-def _about(field, kind):
+def _about(field: Field, kind: type) -> str:
+    """The meaning of a flag, its choices, and whether it may change."""
+    meaning = _escaped(field.metadata["about"])
     choices = field.metadata["choices"] if kind is str else ()
     one_of = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else ""
-    return (
-        re.sub(r"([|<>*])", r"\\\1", field.metadata["about"]) + one_of + f" *{field.metadata['resume'].capitalize()}.*"
-    )
+    return f"{meaning}{one_of} *{field.metadata['resume'].capitalize()}.*"
 
 
-def _preset(dual, name):
-    """The comment at the head of a flagfile, and those of its lines that are not the defaults, with theirs."""
-    lines = presets.path(dual.__name__.lower(), name).read_text().splitlines()
+def _escaped(text: str) -> str:
+    """A text as Markdown shows it in a table."""
+    return re.sub(r"([|<>*])", r"\\\1", text)
+
+
+def _preset(method: Method, name: str) -> str:
+    """The comment at the head of a flagfile, and its lines that are not defaults, with their comments."""
+    lines = presets.path(method.package, name).read_text().splitlines()
     head = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     about = re.sub(r"\n(?=- )", "\n\n", "\n".join(line[1:].removeprefix(" ") for line in head), count=1)
     about = re.sub(r"^((?:- |  ).*)\n(?=[^\s-])", r"\1\n\n", about, flags=re.MULTILINE)
+    shown = _not_default(lines[len(head) :], dual_class(method))
+    own = "\n".join(["What is not the default of its flag:", "", *(f"    {line}" for line in shown)])
+    return f"### {name}\n\n{about}\n\n{own if shown else 'All flags are as by default.'}\n"
+
+
+def _not_default(lines: Iterable[str], dual: type[Dual]) -> list[str]:
+    """The lines of a flagfile that have a comment or differ from the defaults, with the comments above them."""
     defaults = {field.name: field.default for part in (dual, Images, Run) for field in dataclasses.fields(part)}
-    shown, notes = [], []
-    for line in lines[len(head) :]:
+    shown: list[str] = []
+    notes: list[str] = []
+    for line in lines:
         if line.startswith("#"):
             notes.append(line)
             continue
@@ -108,17 +168,16 @@ def _preset(dual, name):
         if line and (notes or not _equal(defaults[flag], value)):
             shown += [*notes, line]
         notes = []
-    own = "\n".join(["What is not the default of its flag:", "", *(f"    {line}" for line in shown)])
-    return f"### {name}\n\n{about}\n\n{own if shown else 'All flags are as by default.'}\n"
+    return shown
 
 
-def _equal(default, text):
+def _equal(default: Any, text: str) -> bool:
     if isinstance(default, bool):
         return str(default).lower() == text
     return float(text) == default if isinstance(default, (int, float)) else text == default
 
 
-def main():
+def main() -> None:
     """Writes both pages."""
     for name, text in (("flags.md", flags_page()), ("presets.md", presets_page())):
         atomic.write_text(DOCS / name, text)

@@ -1,17 +1,22 @@
 """Hooks of MkDocs: pages that lie elsewhere in the project, and files that pages link to, become part of the site."""
 
+from __future__ import annotations
+
 import pathlib
 import posixpath
 import re
+from collections.abc import Iterator
 
-from mkdocs.structure.files import File
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = pathlib.Path(__file__).parent.parent
 ELSEWHERE = {"building.md": "BUILD.md", "security.md": "SECURITY.md", "contributing.md": "CONTRIBUTING.md"}
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
 
 
-def on_files(files, config):
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that lie elsewhere, and every file of the project that a page links to."""
     for page in (ROOT / "examples" / "recipes").glob("*.md"):
         ELSEWHERE[f"recipes/{page.name}"] = f"examples/recipes/{page.name}"
@@ -23,12 +28,12 @@ def on_files(files, config):
     return files
 
 
-def on_page_markdown(markdown, page, config, files):
-    """Brings links to where their files are on the site."""
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Points links to where their files are on the site."""
     del config
     uris = {_source(file): file.src_uri for file in files}
 
-    def moved(match):
+    def moved(match: re.Match[str]) -> str:
         path = _target(page.file, match[2])
         uri = uris.get(path) or (f"files/{path}.txt" if (ROOT / path).is_file() else None)
         if uri is None:
@@ -38,7 +43,7 @@ def on_page_markdown(markdown, page, config, files):
     return LINK.sub(moved, markdown)
 
 
-def _linked(page):
+def _linked(page: File) -> Iterator[tuple[str, str]]:
     """(the path below the project, the link) of every file that a page links to."""
     for match in LINK.finditer(page.content_string):
         path = _target(page, match[2])
@@ -46,10 +51,11 @@ def _linked(page):
             yield path, match[2]
 
 
-def _target(page, link):
+def _target(page: File, link: str) -> str:
+    """The path below the project that a link of a page leads to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(_source(page)), link))
 
 
-def _source(file):
-    """The path below the project of what a file of the site is made of."""
+def _source(file: File) -> str:
+    """The path below the project of the file from which a file of the site is made."""
     return ELSEWHERE.get(file.src_uri, f"docs/{file.src_uri}")

@@ -7,11 +7,13 @@ white or black. What need not change costs them nothing to keep. The critics pla
 kernels, and learn faster than the generators (Heusel et al., 2017, arxiv.org/abs/1706.08500).
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
 from common import tensorflow as tf
-from common.dual import CyclicDual, Dual, PublishedNetworks, losses, optimizers
+from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses, optimizers
 from common.errors import UserError
 from common.settings import override, setting
 from flags import command
@@ -35,7 +37,7 @@ class Enhancement(PublishedNetworks, CyclicDual):
 
     begins_as_identity: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.channels_A != self.channels_B:
             raise UserError(
@@ -43,11 +45,11 @@ class Enhancement(PublishedNetworks, CyclicDual):
                 f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
             )
 
-    def generator(self, images, channels, key):
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         share = super().generator(images, channels, key)
         return images + share * (1.0 - tf.sign(share) * images)
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         game = losses.ADVERSARIAL[self.gan_loss]
         return {
             "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
@@ -56,7 +58,7 @@ class Enhancement(PublishedNetworks, CyclicDual):
             **self.identity_loss(direction, cycle),
         }
 
-    def optimizer(self, role, learning_rate):
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         return optimizers.adam(learning_rate, self.beta1)
 
 

@@ -6,10 +6,13 @@ Where an image of A has a partner in B, both come in one batch, with the same cr
 what is made of each is compared with the other, beside all that CycleGAN asks for.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import ClassVar
 
 from common import tensorflow as tf
+from common.dual import Cycle, Direction, Losses
 from common.settings import setting
 from cyclegan import CycleGAN
 from flags import command
@@ -25,8 +28,9 @@ class SemiSupervised(CycleGAN):
 
     pairing: ClassVar[str] = "some"
 
-    def generator_losses(self, direction, cycle):
+    def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         missed = tf.reduce_mean(tf.abs(direction.fake - direction.target), axis=[1, 2, 3])
+        assert direction.matched is not None  # a training with this pairing has it
         matched = tf.cast(direction.matched, missed.dtype)
         pairs = tf.reduce_mean(matched * missed)
         return {**super().generator_losses(direction, cycle), "pairs": (self.lambda_pairs, pairs)}

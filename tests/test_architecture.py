@@ -43,9 +43,9 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "metrics": "metrics distances features",
     "ops": "averages constants flops gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
-    "report": "curves folder page pictures < tested < overview < comparison",
+    "report": "folder page < curves pictures < tested < overview < comparison",
     "run": "checkpoints lock session < run < folder",
-    "serve": "answers worker < app",
+    "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "inference jobs video < translator < tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing",

@@ -1,6 +1,7 @@
 """The code that documents show is code that is tested, and the files they name are there."""
 
 import ast
+import dataclasses
 import pathlib
 import re
 import shlex
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 from common.evaluate import scores
+from common.methods import METHODS, PACKAGES
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
@@ -61,17 +63,21 @@ def test_links_lead_somewhere(page):
 def commands(page):
     """(module, arguments) of every call of a method's command line that a page shows."""
     text = page.read_text().replace("\\\n", " ")
-    for line in re.findall(r"^ {4}python -m ((?:dualgan|cyclegan|pix2pix)\.main .*)$", text, flags=re.MULTILINE):
+    for line in re.findall(rf"^ {{4}}python -m ((?:{'|'.join(PACKAGES)})\.main .*)$", text, flags=re.MULTILINE):
         module, *arguments = shlex.split(line, comments=True)
         yield module, arguments
+
+
+def dual_of(module):
+    """The class of settings of a method's command line."""
+    return next(reference.dual_class(method) for method in METHODS if f"{method.package}.main" == module)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_have_flags_that_there_are(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     for module, arguments in commands(page):
-        dual = next(each for each in reference.DUALS if f"{each.__name__.lower()}.main" == module)
-        parsing.parse(dual, [module, *arguments])
+        parsing.parse(dual_of(module), [module, *arguments])
     for block in blocks(page.read_text()) if page.name != "extending.md" else []:
         ast.parse(block)
 
@@ -90,15 +96,36 @@ def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
             for module, arguments in commands(RECIPES / f"{name}.md")
             if f"examples/recipes/{name}.flags" in arguments
         }
-        dual = next(each for each in reference.DUALS if f"{each.__name__.lower()}.main" == used)
         flagfile = f"--flagfile=examples/recipes/{name}.flags"
-        made, images, run = parsing.parse(dual, ["main", flagfile, "--run_dir=unused"]).parts()
+        dual, images, run = parsing.parse(dual_of(used), ["main", flagfile, "--run_dir=unused"]).parts()
         assert images.dataset
-        assert f"{made.image_size} pixels" in (RECIPES / "README.md").read_text()
+        assert f"{dual.image_size} pixels" in (RECIPES / "README.md").read_text()
         assert run.preset in (
             "",
             *re.findall(r"^--preset=(\w+)", (RECIPES / f"{name}.flags").read_text(), re.MULTILINE),
         )
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
+def test_the_page_of_flags_has_the_meaning_and_the_choices_of_every_method(method):
+    section = reference.flags_page().partition("## The method")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `--(?:\[no\])?(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
+    for field in dataclasses.fields(reference.dual_class(method)):
+        default, _, meaning = rows[field.name].partition(" | ")
+        defaults = [line for line in default.split("<br>") if method.name in line] or [default]
+        meanings = [line for line in meaning.split("<br>") if method.name in line.partition(":")[0]] or [meaning]
+        value = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        assert [value] == re.findall(r"`(.*)`", defaults[0]) and len(defaults) == len(meanings) == 1
+        assert field.metadata["about"] in re.sub(r"\\(.)", r"\1", meanings[0])
+        choices = re.search(r" One of (.*)\. \*", meanings[0])
+        assert [f"`{choice}`" for choice in field.metadata["choices"]] == (choices[1].split(", ") if choices else [])
+
+
+def test_flags_that_methods_differ_in_name_each_of_them():
+    page = reference.flags_page()
+    assert "<br>CycleGAN, Pix2Pix: Share of values that dropout zeroes in a generator. *Fixed.* |" in page
+    assert "DualGAN: Norm in the critics. One of `instance`, `layer`, `none`. *Fixed.*<br>CycleGAN, Pix2Pix: " in page
+    assert "`patch`, `patch_lua`, `patch_tfgan`, `pixel`. *Fixed.* |" in page
 
 
 def test_pages_of_flags_and_presets_are_as_they_would_be_written_now():

@@ -1,1 +1,1 @@
-"""What is measured side by side: this toolkit, and what a person would use instead; each in a process of its own."""
+"""The programs that are measured side by side: this toolkit and its alternatives, each in a process of its own."""

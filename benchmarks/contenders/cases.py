@@ -1,12 +1,17 @@
 """What is measured: a method with its published networks, at a size, training or translating."""
 
+from __future__ import annotations
+
 import pathlib
 import tempfile
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import imageio.v3 as imageio
 import numpy as np
+import numpy.typing as npt
 
+Step: TypeAlias = Callable[[], Any]  # takes one step, or translates one image; its result counts for nothing
 FILES = 20  # of each domain
 
 
@@ -19,29 +24,29 @@ class Case(NamedTuple):
     training: bool  # a step, else a translation
 
     @property
-    def name(self):
-        """What it is called on the command line."""
-        return "-".join((self.model, *([self.generator] * bool(self.generator)), str(self.size), self.use))
+    def name(self) -> str:
+        """Its name on the command line."""
+        return "-".join(part for part in (self.model, self.generator, str(self.size), self.use) if part)
 
     @property
-    def use(self):
-        """What is done."""
+    def use(self) -> str:
+        """What is timed."""
         return "step" if self.training else "translate"
 
-    def images(self):
-        """Two images, A and B, [1, S, S, 3] in [-1, 1]."""
-        drawn = np.random.default_rng(0)
-        return [drawn.uniform(-1.0, 1.0, [1, self.size, self.size, 3]).astype(np.float32) for _ in "AB"]
+    def images(self) -> list[npt.NDArray[np.float32]]:
+        """Returns two images of noise, A and B, [1, S, S, 3] in [-1, 1]."""
+        noise = np.random.default_rng(0)
+        return [noise.uniform(-1.0, 1.0, [1, self.size, self.size, 3]).astype(np.float32) for _ in "AB"]
 
-    def folder(self):
-        """A new folder of JPEG files of noise, A/0.jpg to B/19.jpg, a little larger than the case."""
-        found, noise = pathlib.Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    def folder(self) -> pathlib.Path:
+        """Returns a new folder with JPEG files of noise, A/0.jpg to B/19.jpg, a little larger than the case."""
+        folder, noise = pathlib.Path(tempfile.mkdtemp()), np.random.default_rng(0)
         for domain in "AB":
-            (found / domain).mkdir()
+            (folder / domain).mkdir()
             for number in range(FILES):
                 image = noise.integers(0, 256, [self.size + 44, self.size + 44, 3], np.uint8)
-                imageio.imwrite(found / domain / f"{number}.jpg", image)
-        return found
+                imageio.imwrite(folder / domain / f"{number}.jpg", image)
+        return folder
 
 
 CASES = {

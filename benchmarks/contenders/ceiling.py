@@ -1,13 +1,16 @@
 """The ceiling: how fast this machine multiplies large matrices, by the library that TensorFlow's convolutions use."""
 
+from __future__ import annotations
+
+from benchmarks.contenders.cases import Case, Step
 from common import tensorflow as tf
 
 SIDE = 2048  # of the matrices
 OPERATIONS = 2 * SIDE**3  # of a product
 
 
-def prepare(case, threads):
-    """A function that takes one product."""
+def prepare(case: Case, threads: int) -> Step:
+    """Returns a function that computes one product."""
     del case
     with tf.Graph().as_default():
         config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)

@@ -1,104 +1,113 @@
-"""What makes this toolkit's steps fast, each undone alone, and what it leaves alone, done: see benchmarks.levers."""
+"""Each optimization of this toolkit undone alone, and some that it does not use, done: see benchmarks.levers."""
+
+from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from unittest import mock
+
+if TYPE_CHECKING:
+    from common import tensorflow as tf
+    from common.dual import Direction, Dual, Network
+    from common.ops.formulations import Library
+
+Change: TypeAlias = contextlib.AbstractContextManager[Any]  # within which the toolkit is changed
 
 
 class Lever(NamedTuple):
-    """One thing that is changed: code before the graph is built, the environment of the process, or its threads."""
+    """One change: of code before the graph is built, of the environment of the process, or of its threads."""
 
-    change: Callable = contextlib.nullcontext  # () -> context manager
-    environment: Mapping = MappingProxyType({})
-    threads: int = 0  # 0: as all have
+    change: Callable[[], Change] = contextlib.nullcontext
+    environment: Mapping[str, str] = MappingProxyType({})
+    threads: int = 0  # 0: as without it
 
 
-def _calls_of_single_images(role):
+def _calls_of_single_images(role: str) -> Change:
     """Networks of a role take the images of a batch one by one, where real images and others are one batch."""
     from common import tensorflow as tf
-    from common.dual.dual import Network
+    from common.dual import Network
 
     called = Network.__call__
 
-    def call(self, *images):
-        if not self.scope.endswith(role) or images[0].shape[0] == 1:
-            return called(self, *images)
-        count = int(images[0].shape[0])
-        parts = [[None] * count if each is None else tf.split(each, count) for each in images]
-        return tf.concat([called(self, *one) for one in zip(*parts)], axis=0)
+    def call(self: Network, images: tf.Tensor, *rest: tf.Tensor | None) -> tf.Tensor:
+        if not self.scope.endswith(role) or images.shape[0] == 1:
+            return called(self, images, *rest)
+        count = int(images.shape[0])
+        parts = [[None] * count if batch is None else tf.split(batch, count) for batch in (images, *rest)]
+        return tf.concat([called(self, *single) for single in zip(*parts)], axis=0)
 
     return mock.patch.object(Network, "__call__", call)
 
 
-def _fakes_computed_again():
-    """In the same run, but by generators that are called anew for the critics, which have no pool then."""
+def _fakes_computed_again() -> Change:
+    """Generators are called again to make the critics' fakes, in the same run; there is no pool then."""
     from common import tensorflow as tf
     from common.train import step
 
-    def recalled(dual, direction):
+    def recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
         fake = tf.stop_gradient(direction.generator(direction.real, direction.key))
         return direction._replace(fake=fake), []
 
     return mock.patch.object(step, "_recalled", recalled)
 
 
-def _a_run_for_each_update():
+def _a_run_for_each_update() -> Change:
     from common.train import step
 
     return mock.patch.object(step, "roles_of_passes", lambda *_: [("critic",), ("generator",)])
 
 
-def _nothing_read_ahead():
-    """Which changes the cases that read files, DualGAN's."""
+def _nothing_read_ahead() -> Change:
+    """Only changes the cases that read files, DualGAN's."""
     from common.images import pipeline
 
     return mock.patch.multiple(pipeline, AHEAD=0, THREADS=None)
 
 
-def _single_convolutions():
+def _single_convolutions() -> Change:
     from common.ops import convolution
 
     return mock.patch.object(convolution, "_library_chooses", lambda x: True)
 
 
-def _library():
+def _library() -> type[Library]:
     from common.ops.formulations import Library
 
     return Library
 
 
-def _without(**limits):
-    """Limits of shapes beyond which a formulation is chosen, so that it is not."""
+def _without(**limits: Any) -> Change:
+    """Sets limits of shapes beyond which a formulation of convolutions is chosen, so that it is not."""
     from common.ops import convolution
 
     return mock.patch.multiple(convolution, **limits)
 
 
-def _norms_by_their_formula():
+def _norms_by_their_formula() -> Change:
     from common import tensorflow as tf
     from common.ops import layers
 
-    def standardized(x, axes, epsilon):
+    def standardized(x: tf.Tensor, axes: list[int], epsilon: float) -> tf.Tensor:
         centred = x - tf.reduce_mean(x, axes, keepdims=True)
         return centred * tf.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + epsilon)
 
     return mock.patch.object(layers, "_standardized", standardized)
 
 
-def _graphs_rewritten():
-    from common.run import run
+def _graphs_rewritten() -> Change:
+    from common.run import session
 
-    configured = run.session_config
+    configured = session.session_config
 
-    def config(*given):
-        found = configured(*given)
-        found.graph_options.rewrite_options.disable_meta_optimizer = False
-        return found
+    def config(threads: int, device: str = "auto", xla: bool = False) -> tf.ConfigProto:
+        options = configured(threads, device, xla)
+        options.graph_options.rewrite_options.disable_meta_optimizer = False
+        return options
 
-    return mock.patch.object(run, "session_config", config)
+    return mock.patch.object(session, "session_config", config)
 
 
 LEVERS = {

@@ -1,21 +1,24 @@
-"""The way DualGAN's official code works, rebuilt from what is known of it: no code of it is here.
+"""DualGAN's official code, rebuilt from what is known of how it works: no code of it is here.
 
 A run for the critics, in which the generators are computed anew to make their fakes, then a run for the generators;
 images are read and resized between the steps, in the same thread; the graph is that of the code's layers.
 """
 
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 
-from benchmarks.contenders.cases import FILES
+from benchmarks.contenders.cases import FILES, Case, Step
 from benchmarks.contenders.tf1 import NORMAL, conv, deconv, norm
 from common import tensorflow as tf
 
 EPSILON, LAMBDA, GAMMA = 1e-6, 500.0, 10.0
 
 
-def unet(x, name, filters=64, depth=8):
-    """The generator: kernels of 3, of 5 at its ends; decoder before skip."""
+def unet(x: tf.Tensor, name: str, filters: int = 64, depth: int = 8) -> tf.Tensor:
+    """Returns images through the generator: kernels of 3, of 5 at its ends; decoder before skip."""
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         skips = []
         for level in range(depth):
@@ -29,8 +32,8 @@ def unet(x, name, filters=64, depth=8):
         return tf.nn.tanh(deconv(tf.nn.relu(x), 3, 5, "out"))
 
 
-def critic(x, name, filters=64):
-    """The critic of whole images."""
+def critic(x: tf.Tensor, name: str, filters: int = 64) -> tf.Tensor:
+    """Returns one score for each image."""
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         for level in range(5):
             x = conv(x, filters * min(2**level, 8), 3 if level else 5, 2, f"c{level}")
@@ -40,24 +43,26 @@ def critic(x, name, filters=64):
         return tf.matmul(tf.reshape(x, [-1, values]), kernel)
 
 
-def penalty(real, fake, name):
-    """The gradient penalty of a critic."""
+def penalty(real: tf.Tensor, fake: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns the gradient penalty of a critic."""
     between = real + tf.random_uniform([1, 1, 1, 1]) * (fake - real)
-    slopes = tf.gradients(critic(between, name), between)[0]
+    (slopes,) = tf.gradients(critic(between, name), between)
+    assert slopes is not None
     return tf.reduce_mean(tf.square(tf.sqrt(1e-8 + tf.reduce_sum(tf.square(slopes), [1, 2, 3])) - 1.0))
 
 
-def prepare(case, threads):
-    """A function that takes a step of DualGAN with wgan-gp, files included."""
+def prepare(case: Case, threads: int) -> Step:
+    """Returns a function that takes a step of DualGAN with wgan-gp, files included."""
     folder = case.folder()
     with tf.Graph().as_default():
         A, B = (tf.placeholder(tf.float32, [1, case.size, case.size, 3]) for _ in "AB")
         fake_B, fake_A = unet(A, "g_A2B"), unet(B, "g_B2A")
         back_A, back_B = unet(fake_B, "g_B2A"), unet(fake_A, "g_A2B")
-        judged = sum(
+        judged_B, judged_A = (
             tf.reduce_mean(critic(fake, name)) - tf.reduce_mean(critic(real, name)) + GAMMA * penalty(real, fake, name)
             for real, fake, name in ((B, fake_B, "d_B"), (A, fake_A, "d_A"))
         )
+        judged = judged_B + judged_A
         cycle = tf.reduce_mean(tf.abs(back_A - A)) + tf.reduce_mean(tf.abs(back_B - B))
         fooled = -tf.reduce_mean(critic(fake_B, "d_B")) - tf.reduce_mean(critic(fake_A, "d_A")) + LAMBDA * cycle
         update_D, update_G = (
@@ -69,11 +74,12 @@ def prepare(case, threads):
         session.run(tf.global_variables_initializer())
     count = 0
 
-    def read(domain):
-        image = PIL.Image.open(folder / domain / f"{count % FILES}.jpg").resize([case.size] * 2, PIL.Image.BILINEAR)
+    def read(domain: str) -> npt.NDArray[np.float32]:
+        image: PIL.Image.Image = PIL.Image.open(folder / domain / f"{count % FILES}.jpg")
+        image = image.resize((case.size, case.size), PIL.Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32)[None] / 127.5 - 1.0
 
-    def step():
+    def step() -> None:
         nonlocal count
         count += 1
         feeds = {A: read("A"), B: read("B")}

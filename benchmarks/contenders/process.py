@@ -3,21 +3,25 @@
 python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step --threads 2
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import json
 import resource
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
-from benchmarks.contenders.cases import CASES
+from benchmarks.contenders.cases import CASES, Case, Step
 from benchmarks.contenders.levers import LEVERS
 from flags import processor
 
 WARM_UP = 2  # steps before the first that counts
 
 
-def main():
+def main() -> None:
     began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -26,25 +30,26 @@ def main():
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lever", choices=LEVERS, help="of the toolkit; its environment is the caller's to set")
-    asked = parser.parse_args()
-    prepare = _prepare(asked.contender)
-    with LEVERS[asked.lever].change() if asked.lever else contextlib.nullcontext():
-        step = prepare(CASES[asked.case], asked.threads)
+    args = parser.parse_args()
+    case = CASES[args.case]
+    prepare = _prepare(args.contender)
+    with LEVERS[args.lever].change() if args.lever else contextlib.nullcontext():
+        step = prepare(case, args.threads)
     step()
     first = time.monotonic() - began
     for _ in range(WARM_UP - 1):
         step()
-    _say({"seconds_to_first_step": first, "operations": _operations(asked.contender, CASES[asked.case])})
+    _write({"seconds_to_first_step": first, "operations": _operations(args.contender, case)})
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(line)):
             step()
-        took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        _say({**took, "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+        seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        _write({**seconds, "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
 
 
-def _prepare(contender):
-    """The function `prepare` of a contender, of which no other is imported: one library is enough for a process."""
+def _prepare(contender: str) -> Callable[[Case, int], Step]:
+    """The function `prepare` of a contender. No other contender is imported: one library is enough for a process."""
     if contender == "toolkit":
         processor.decide()
         from benchmarks.contenders.toolkit import prepare
@@ -59,8 +64,8 @@ def _prepare(contender):
     return prepare
 
 
-def _operations(contender, case):
-    """Of a step, of which something is to be said beside the ceiling; else 0."""
+def _operations(contender: str, case: Case) -> int:
+    """Floating-point operations of a step, for the toolkit and the ceiling, which are compared by them; else 0."""
     if contender == "ceiling":
         from benchmarks.contenders.ceiling import OPERATIONS
 
@@ -72,8 +77,8 @@ def _operations(contender, case):
     return 0
 
 
-def _say(found):
-    print(json.dumps(found), flush=True)
+def _write(measured: dict[str, Any]) -> None:
+    print(json.dumps(measured), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,42 @@
 """PyTorch: the published networks and steps of CycleGAN and pix2pix, written as people write them."""
 
+from __future__ import annotations
+
 import itertools
 import random
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
+from benchmarks.contenders.cases import Case, Step
+
 BETAS, RATE = (0.5, 0.999), 2e-4
 
 
-def convolution(inputs, outputs, size, stride=1, padding=0, norm=nn.InstanceNorm2d, activation=None):
-    """Convolution, norm and activation, as a list of modules."""
-    found = [nn.Conv2d(inputs, outputs, size, stride, padding, bias=norm is not nn.BatchNorm2d)]
-    found += [norm(outputs)] if norm else []
-    return found + ([activation] if activation else [])
+def convolution(
+    inputs: int,
+    outputs: int,
+    size: int,
+    stride: int = 1,
+    padding: int = 0,
+    *,
+    norm: type[nn.Module] | None = nn.InstanceNorm2d,
+    activation: nn.Module | None = None,
+) -> list[nn.Module]:
+    """Returns convolution, norm and activation as a list of modules."""
+    modules = [nn.Conv2d(inputs, outputs, size, stride, padding, bias=norm is not nn.BatchNorm2d)]
+    if norm is not None:
+        modules.append(norm(outputs))
+    if activation is not None:
+        modules.append(activation)
+    return modules
 
 
 class Residual(nn.Module):
     """A block of a ResNet."""
 
-    def __init__(self, filters):
+    def __init__(self, filters: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(
             nn.ReflectionPad2d(1),
@@ -28,27 +45,29 @@ class Residual(nn.Module):
             *convolution(filters, filters, 3),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.inner(x)
 
 
-def resnet(blocks, filters=64):
-    """CycleGAN's generator."""
-    found = [nn.ReflectionPad2d(3), *convolution(3, filters, 7, activation=nn.ReLU(True))]
+def resnet(blocks: int, filters: int = 64) -> nn.Module:
+    """Returns CycleGAN's generator."""
+    modules = [nn.ReflectionPad2d(3), *convolution(3, filters, 7, activation=nn.ReLU(True))]
     for width in (filters, 2 * filters):
-        found += convolution(width, 2 * width, 3, 2, 1, activation=nn.ReLU(True))
-    found += [Residual(4 * filters) for _ in range(blocks)]
+        modules += convolution(width, 2 * width, 3, 2, 1, activation=nn.ReLU(True))
+    modules += [Residual(4 * filters) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        found += [nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1), nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
-    return nn.Sequential(*found, nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh())
+        modules += [nn.ConvTranspose2d(width, width // 2, 3, 2, 1, 1), nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+    return nn.Sequential(*modules, nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh())
 
 
 class Skip(nn.Module):
     """A level of a U-Net around the level below it."""
 
-    def __init__(self, outer, inner, below=None, outermost=False, dropout=False):
+    def __init__(
+        self, outer: int, inner: int, below: nn.Module | None = None, *, outermost: bool = False, dropout: bool = False
+    ) -> None:
         super().__init__()
-        down = nn.Conv2d(3 if outermost else outer, inner, 4, 2, 1, bias=outermost and False)
+        down = nn.Conv2d(3 if outermost else outer, inner, 4, 2, 1, bias=False)
         up = nn.ConvTranspose2d(2 * inner if below else inner, 3 if outermost else outer, 4, 2, 1, bias=outermost)
         if outermost:
             layers = [down, below, nn.ReLU(True), up, nn.Tanh()]
@@ -58,12 +77,12 @@ class Skip(nn.Module):
             layers += [nn.BatchNorm2d(outer)] + ([nn.Dropout(0.5)] if dropout else [])
         self.layers, self.outermost = nn.Sequential(*layers), outermost
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x) if self.outermost else torch.cat([x, self.layers(x)], 1)
 
 
-def unet(depth=8, filters=64):
-    """pix2pix's generator."""
+def unet(depth: int = 8, filters: int = 64) -> nn.Module:
+    """Returns pix2pix's generator."""
     level = Skip(8 * filters, 8 * filters)
     for _ in range(depth - 5):
         level = Skip(8 * filters, 8 * filters, level, dropout=True)
@@ -72,22 +91,23 @@ def unet(depth=8, filters=64):
     return Skip(3, filters, level, outermost=True)
 
 
-def patch_critic(channels, norm, filters=64):
-    """A critic of patches of 70 pixels."""
-    found = convolution(channels, filters, 4, 2, 1, norm=None, activation=nn.LeakyReLU(0.2, True))
+def patch_critic(channels: int, norm: type[nn.Module], filters: int = 64) -> nn.Module:
+    """Returns a critic of patches of 70 pixels."""
+    modules = convolution(channels, filters, 4, 2, 1, norm=None, activation=nn.LeakyReLU(0.2, True))
     for level in range(3):
         width, stride = filters * 2**level, 2 if level < 2 else 1
-        found += convolution(width, 2 * width, 4, stride, 1, norm, nn.LeakyReLU(0.2, True))
-    return nn.Sequential(*found, nn.Conv2d(8 * filters, 1, 4, 1, 1))
+        modules += convolution(width, 2 * width, 4, stride, 1, norm=norm, activation=nn.LeakyReLU(0.2, True))
+    return nn.Sequential(*modules, nn.Conv2d(8 * filters, 1, 4, 1, 1))
 
 
 class Pool:
-    """Fakes of before."""
+    """Earlier fakes."""
 
-    def __init__(self, size=50):
-        self.size, self.kept = size, []
+    def __init__(self, size: int = 50) -> None:
+        self.size = size
+        self.kept: list[torch.Tensor] = []
 
-    def __call__(self, image):
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
         if len(self.kept) < self.size:
             self.kept.append(image)
             return image
@@ -98,19 +118,19 @@ class Pool:
         return before
 
 
-def against(game, scores, real):
-    """The loss of scores beside those of real, or fake, images."""
+def against(game: nn.Module, scores: torch.Tensor, real: bool) -> torch.Tensor:
+    """Returns the loss of scores that should be those of real, or fake, images."""
     return game(scores, torch.full_like(scores, float(real)))
 
 
-def trained(networks, wanted):
-    """Whether gradients are asked of the weights of `networks`."""
+def trained(networks: Iterable[nn.Module], wanted: bool) -> None:
+    """Sets whether the weights of `networks` get gradients."""
     for network in networks:
         network.requires_grad_(wanted)
 
 
-def cyclegan(case):
-    """A function that takes a step of CycleGAN."""
+def cyclegan(case: Case) -> Step:
+    """Returns a function that takes a step of CycleGAN."""
     blocks = {"resnet_6blocks": 6, "resnet_9blocks": 9}[case.generator]
     to_B, to_A = resnet(blocks), resnet(blocks)
     like_B, like_A = (patch_critic(3, nn.InstanceNorm2d) for _ in range(2))
@@ -119,7 +139,7 @@ def cyclegan(case):
     game, l1, pools = nn.MSELoss(), nn.L1Loss(), (Pool(), Pool())
     A, B = tensors(case)
 
-    def step():
+    def step() -> None:
         fake_B, fake_A = to_B(A), to_A(B)
         back_A, back_B = to_A(fake_B), to_B(fake_A)
         trained((like_A, like_B), False)
@@ -137,15 +157,15 @@ def cyclegan(case):
     return step
 
 
-def pix2pix(case):
-    """A function that takes a step of pix2pix."""
+def pix2pix(case: Case) -> Step:
+    """Returns a function that takes a step of pix2pix."""
     to_B, like_B = unet(), patch_critic(6, nn.BatchNorm2d)
     generate = torch.optim.Adam(to_B.parameters(), RATE, BETAS)
     judge = torch.optim.Adam(like_B.parameters(), RATE, BETAS)
     game, l1 = nn.BCEWithLogitsLoss(), nn.L1Loss()
     A, B = tensors(case)
 
-    def step():
+    def step() -> None:
         fake = to_B(A)
         trained((like_B,), True)
         judge.zero_grad()
@@ -160,20 +180,20 @@ def pix2pix(case):
     return step
 
 
-def tensors(case):
-    """A and B, [1, 3, S, S]."""
+def tensors(case: Case) -> list[torch.Tensor]:
+    """Returns A and B, [1, 3, S, S]."""
     return [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in case.images()]
 
 
-def prepare(case, threads):
-    """A function that takes one step, or translates one image."""
+def prepare(case: Case, threads: int) -> Step:
+    """Returns a function that takes one step, or translates one image."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     if case.training:
         return {"cyclegan": cyclegan, "pix2pix": pix2pix}[case.model](case)
     network, (image, _) = resnet(9).eval(), tensors(case)
 
-    def translate():
+    def translate() -> None:
         with torch.inference_mode():
             network(image)
 

@@ -9,7 +9,11 @@ comparison  the same of several runs
 page        data and browser/, what shows them, as one HTML file
 """
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Iterable
 
 from common.report import comparison, page, tested
 from common.report import overview as overviews
@@ -17,25 +21,24 @@ from common.report import overview as overviews
 __all__ = ["compare", "write"]
 
 
-def write(run_dir):
-    """Writes report.html in a run folder, from the files there alone, whole or not at all. Returns its path.
+def write(run_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """Writes report.html in a run folder, from the files there alone, and returns its path. The write is atomic.
 
-    What is missing is left out, or the page says how it comes about; what is damaged is passed over. Pictures that
-    were made before are kept in memory: the first call of a process takes seconds for hundreds of images, later ones
-    take what changed.
+    Missing data is left out, or the page says how to produce it; damaged data is skipped. Pictures are cached in
+    memory: the first call of a process takes seconds for hundreds of images, later calls only read changed files.
     Raises UserError if the folder holds no config.json.
     """
     path = pathlib.Path(run_dir, "report.html")
     return page.write(path, {"kind": "run", **overviews.overview(run_dir), **tested.tested(run_dir)})
 
 
-def compare(run_dirs, path):
-    """Writes one page of several runs, and returns its path: what was trained and how, what came out, and how it looks.
+def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[str]) -> pathlib.Path:
+    """Writes one page that compares several runs (settings, scores, curves, images), and returns its path.
 
-    The folder of `path` is made; of a folder that is there, it is compare.html. Raises UserError if a folder holds
-    no run.
+    `path` is a file, whose folder is created, or an existing folder, which gets compare.html. Raises UserError if a
+    folder holds no run.
     """
-    found = comparison.comparison(run_dirs)
+    runs = comparison.comparison(run_dirs)
     path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return page.write(path, {"kind": "comparison", **found})
+    return page.write(path, {"kind": "comparison", **runs})

@@ -1,125 +1,160 @@
 """Several runs: curves over each other, scores in a table, settings that differ, the same images side by side."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from common.report import curves, folder, overview, pictures, tested
+from common.report.folder import AnyPath, Config, Series
+from common.report.overview import Row
+from common.report.pictures import Source
+from common.report.tested import Tested
 
 ROLES = ("input", "real", "reconstructed", "target")  # which have a meaning of their own among pictures
 
 
-def comparison(run_dirs):
-    """What the page says of several runs. Raises UserError if a folder holds none."""
-    run_dirs = list(dict.fromkeys(pathlib.Path(each) for each in run_dirs))
-    configs, names = [folder.config(each) for each in run_dirs], _names(run_dirs)
-    logs = [folder.series(each / "log.csv") for each in run_dirs]
-    evaluations = [folder.series(each / "evaluation.csv") for each in run_dirs]
+def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
+    """Returns what the page shows of several runs. Raises UserError if a folder holds none."""
+    paths = list(dict.fromkeys(pathlib.Path(run_dir) for run_dir in run_dirs))
+    configs, names = [folder.config(path) for path in paths], _names(paths)
+    logs = [folder.series(path / "log.csv") for path in paths]
+    evaluations = [folder.series(path / "evaluation.csv") for path in paths]
     return {
         "name": "comparison",
         "title": f"{len(names)} runs side by side",
-        "facts": [["run", each] for each in names],
-        "warnings": _warnings(run_dirs, names),
-        "sources": [curves.source(each) for pair in zip(logs, evaluations) for each in pair],
+        "facts": [["run", name] for name in names],
+        "warnings": _warnings(paths, names),
+        "sources": [curves.source(series) for pair in zip(logs, evaluations) for series in pair],
         "charts": overview.charts(logs, evaluations, names),
         "runs": names,
-        "scores": _scores(run_dirs, names, configs, logs, evaluations),
+        "scores": _scores(paths, names, configs, logs, evaluations),
         "settings": _differing(configs),
-        **_tested(run_dirs, names, configs),
+        **_tested(paths, names, configs),
     }
 
 
-def _names(run_dirs):
-    """A name for each run: that of its folder, and as much of what is above it as tells them apart."""
-    parts = [each.resolve().parts for each in run_dirs]
+def _names(run_dirs: Sequence[pathlib.Path]) -> list[str]:
+    """A name for each run: that of its folder, with as many parent folders as tell the runs apart."""
+    parts = [path.resolve().parts for path in run_dirs]
+    names: list[str] = []
     for length in range(1, max(map(len, parts), default=0) + 1):
-        names = ["/".join(each[-length:]) for each in parts]
+        names = ["/".join(part[-length:]) for part in parts]
         if len(set(names)) == len(names):
             break
     return names
 
 
-def _warnings(run_dirs, names):
+def _warnings(run_dirs: Sequence[pathlib.Path], names: Sequence[str]) -> list[dict[str, str]]:
     return [
         {**row, "run": name} for run_dir, name in zip(run_dirs, names) for row in folder.rows(run_dir / "health.csv")
     ]
 
 
-def _scores(run_dirs, names, configs, logs, evaluations):
-    """{"metrics": [{"name", "higher"}], "rows": [{"name", "values"}]}: the last of each, a row a run."""
-    rows = []
+def _scores(
+    run_dirs: Sequence[pathlib.Path],
+    names: Sequence[str],
+    configs: Sequence[Config],
+    logs: Sequence[Series],
+    evaluations: Sequence[Series],
+) -> dict[str, list[Row]]:
+    """{"metrics": [{"name", "higher"}], "rows": [{"name", "values"}]}: the last of each, a row for each run."""
+    rows: list[Row] = []
     for run_dir, name, config, log, evaluation in zip(run_dirs, names, configs, logs, evaluations):
-        last = {f"evaluation {key}": _last(each) for key, each in evaluation.columns.items() if overview.is_score(key)}
-        more = overview.only_evaluated(run_dir)
-        tests = {f"test {each['direction']}/{each['name']}": each["value"] for each in overview.scores(run_dir)}
+        values: dict[str, float | None] = {
+            f"test {score['direction']}/{score['name']}": score["value"] for score in overview.scores(run_dir)
+        }
+        for column, series in evaluation.columns.items():
+            if overview.is_score(column):
+                values[f"evaluation {column}"] = _last(series)
+        values.update(overview.only_evaluated(run_dir))
         step = int(log.steps[-1]) if len(log.steps) else None
         seconds = overview.seconds(log)
-        about = {"title": overview.title(config), "set": overview.set_of(config), "steps": step}
+        about = {"title": overview.title(config), "set": overview.dataset(config), "steps": step}
         time = {"seconds": seconds, "time": overview.duration(seconds)}
-        rows.append({"name": name, **about, **time, "values": {**tests, **last, **more}})
+        rows.append({"name": name, **about, **time, "values": values})
     metrics = dict.fromkeys(name for row in rows for name, value in row["values"].items() if value is not None)
-    return {"metrics": [{"name": each, "higher": tested.is_higher_better(each)} for each in metrics], "rows": rows}
+    return {
+        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "rows": rows,
+    }
 
 
-def _last(values):
+def _last(values: npt.NDArray[np.float64]) -> float | None:
     """The last finite value of a column, or None."""
-    return next((float(value) for value in reversed(values) if value == value), None)
+    return next((float(value) for value in reversed(values) if np.isfinite(value)), None)
 
 
-def _differing(configs):
+def _differing(configs: Sequence[Config]) -> list[Row]:
     """[{"part", "name", "values"}] of the settings in which runs differ; None where a run has none."""
-    found = {}
+    settings: dict[tuple[str, str], list[str | None]] = {}
     for number, config in enumerate(configs):
         for row in overview.settings(config):
-            found.setdefault((row["part"], row["name"]), [None] * len(configs))[number] = row["value"]
+            settings.setdefault((row["part"], row["name"]), [None] * len(configs))[number] = row["value"]
     return [
         {"part": part, "name": name, "values": values}
-        for (part, name), values in found.items()
+        for (part, name), values in settings.items()
         if len(set(values)) > 1 and name != "run_dir"
     ]
 
 
-def _tested(run_dirs, names, configs):
-    """The images that two runs or more have translated: {"pictures", "tested"}, a layer a run."""
-    rows = {}
-    for run_dir, run, config in zip(run_dirs, names, configs):
-        for each in tested.images(run_dir, config):
-            if "fake" in each.layers:
-                rows.setdefault((each.direction, pathlib.PurePath(each.name).stem), {})[run] = each
-    rows = {key: found for key, found in rows.items() if len(found) > 1}
-    layers = {key: _layers(found) for key, found in rows.items()}
-    size, made = pictures.fitting([list(layers[key].values()) for key in tested.spread(list(rows))])
-    index = {source: number for number, source in enumerate(made)}
-    shown = [
+def _tested(run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Sequence[Config]) -> dict[str, Any]:
+    """The images that two runs or more have translated: {"pictures", "tested"}, a layer for each run."""
+    images = _shared_images(run_dirs, names, configs)
+    layers = {key: _layers(by_run) for key, by_run in images.items()}
+    size, shown = pictures.fitting([list(layers[key].values()) for key in tested.spread(list(images))])
+    index = {source: number for number, source in enumerate(shown)}
+    rows: list[Row] = [
         {
             "direction": direction,
             "name": stem,
-            "values": _values(found),
+            "values": _values(by_run),
             "layers": [[role, index[source]] for role, source in layers[direction, stem].items() if source in index],
         }
-        for (direction, stem), found in rows.items()
+        for (direction, stem), by_run in images.items()
     ]
-    metrics = dict.fromkeys(key for row in shown for key in row["values"])
-    about = {"metrics": [{"name": each, "higher": tested.is_higher_better(each)} for each in metrics], "rows": shown}
-    note = tested.note(layers.values(), size, made)
-    if not rows:
+    metrics = dict.fromkeys(key for row in rows for key in row["values"])
+    about = {
+        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "rows": rows,
+    }
+    note = tested.note(layers.values(), size, shown)
+    if not images:
         note = "Run --phase test of two runs with the same images to see them side by side."
-    return {"pictures": list(made.values()), "tested": {**about, "note": note}}
+    return {"pictures": list(shown.values()), "tested": {**about, "note": note}}
 
 
-def _layers(found):
+def _shared_images(
+    run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Sequence[Config]
+) -> dict[tuple[str, str], dict[str, Tested]]:
+    """{(direction, stem): {run: Tested}} of the images that two runs or more have translated."""
+    images: dict[tuple[str, str], dict[str, Tested]] = {}
+    for run_dir, run, config in zip(run_dirs, names, configs):
+        for image in tested.images(run_dir, config):
+            if "fake" in image.layers:
+                images.setdefault((image.direction, pathlib.PurePath(image.name).stem), {})[run] = image
+    return {key: by_run for key, by_run in images.items() if len(by_run) > 1}
+
+
+def _layers(by_run: dict[str, Tested]) -> dict[str, Source]:
     """{"input", a run, another run, "target": Source} of an image in {run: Tested}."""
-    of_runs = [each.layers for each in found.values()]
-    real = next((each["real"] for each in of_runs if "real" in each), None)
-    target = next((each["target"] for each in of_runs if "target" in each), None)
-    fakes = {f"run {run}" if run in ROLES else run: each.layers["fake"] for run, each in found.items()}
+    layers_of_runs = [image.layers for image in by_run.values()]
+    real = next((layers["real"] for layers in layers_of_runs if "real" in layers), None)
+    target = next((layers["target"] for layers in layers_of_runs if "target" in layers), None)
+    fakes = {f"run {run}" if run in ROLES else run: image.layers["fake"] for run, image in by_run.items()}
     layers = {"input": real, **fakes, "target": target}
     return {role: source for role, source in layers.items() if source}
 
 
-def _values(found):
+def _values(by_run: dict[str, Tested]) -> dict[str, float | None]:
     """{run/metric: number} of an image in {run: Tested}."""
     return {
         f"{run}/{metric}": value
-        for run, each in found.items()
-        for metric, value in each.values.items()
+        for run, image in by_run.items()
+        for metric, value in image.values.items()
         if not metric.startswith("input_")
     }

@@ -1,16 +1,26 @@
 """Series of any length as few points: of each stretch of them the least, the greatest and the mean."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.report.folder import Series
+
+Values = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 POINTS = 1000
 
 
-def source(series, points=POINTS):
-    """A Series for the page, of at most so many `points`: {"steps", "values", "means"}.
+def source(series: Series, points: int = POINTS) -> dict[str, Any]:
+    """Returns a Series for the page, with at most `points` points: {"steps", "values", "means"}.
 
-    Where there are more, rows are taken in stretches of equal length, each with two points: the least and the
-    greatest value, in their order, at the first and the last step. `means` has the mean of the stretch at both; where
-    nothing is left out it is empty.
+    A longer series is cut into stretches of equal length, each with two points: the least and the greatest value, in
+    their order, at the first and the last step. `means` has the mean of the stretch at both; it is empty for a series
+    that is not shortened.
     """
     if len(series.steps) <= points:
         values = {name: _numbers(values) for name, values in series.columns.items()}
@@ -24,7 +34,7 @@ def source(series, points=POINTS):
     }
 
 
-def _extremes(values, edges):
+def _extremes(values: Values, edges: Indices) -> Values:
     """The least and the greatest value of each stretch, in the order in which they occur: [2 * stretches]."""
     starts = edges[:-1]
     least, greatest = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
@@ -32,23 +42,24 @@ def _extremes(values, edges):
     return _alternating(np.where(falls, greatest, least), np.where(falls, least, greatest))
 
 
-def _first(values, wanted, edges):
+def _first(values: Values, wanted: Values, edges: Indices) -> Indices:
     """The index in each stretch where it has the `wanted` value first; len(values) if it does not."""
     equal = values == np.repeat(wanted, np.diff(edges))
     return np.minimum.reduceat(np.where(equal, np.arange(len(values)), len(values)), edges[:-1])
 
 
-def _means(values, starts):
+def _means(values: Values, starts: Indices) -> Values:
+    """The mean of the finite values of each stretch: [stretches]; nan where there are none."""
     known = np.isfinite(values)
     count = np.add.reduceat(known.astype(int), starts)
     total = np.add.reduceat(np.where(known, values, 0.0), starts)
     return np.divide(total, count, out=np.full(len(starts), np.nan), where=count > 0)
 
 
-def _alternating(first, second):
+def _alternating(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.stack([first, second], axis=-1).ravel()
 
 
-def _numbers(values):
-    """Six digits are more than a screen shows; None where there is none."""
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    """Values rounded to six digits, more than a screen shows; None for those that are not finite."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

@@ -1,126 +1,137 @@
-"""What a run folder holds, as far as it can be read: what is missing is empty, what is damaged is passed over."""
+"""What a run folder holds, as far as it can be read: missing files count as empty, damaged ones are skipped."""
+
+from __future__ import annotations
 
 import csv
 import json
 import math
+import os
 import pathlib
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from common.errors import UserError
 
+AnyPath = str | os.PathLike[str]
+Config = dict[str, Any]  # what config.json holds
 IMAGES = (".png", ".tif")
 
 
 class Series(NamedTuple):
     """Columns of numbers over ascending steps; nan where there is none."""
 
-    steps: np.ndarray  # [N] of int64
-    columns: dict  # name: [N] of float64
+    steps: npt.NDArray[np.int64]  # [N]
+    columns: dict[str, npt.NDArray[np.float64]]  # [N] each, by name
 
 
-def config(run_dir):
-    """What config.json says, as a dictionary. Raises UserError if it is missing or does not read."""
+def config(run_dir: AnyPath) -> Config:
+    """Returns what config.json holds. Raises UserError if it is missing or cannot be read."""
     path = pathlib.Path(run_dir, "config.json")
     try:
-        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {run_dir} is not the folder of a run.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} does not read as the settings of a run: {error}.") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UserError(f"{path} does not read as the settings of a run: it is no table of names and values.")
-    return found
+    return content
 
 
-def part(found, *names):
-    """The dictionary at `names` in dictionaries within each other; an empty one if there is none."""
+def part(content: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Returns the dictionary at `names` in nested dictionaries; an empty one if there is none."""
     for name in names:
-        found = found.get(name)
-        if not isinstance(found, dict):
+        inner = content.get(name)
+        if not isinstance(inner, dict):
             return {}
-    return found
+        content = inner
+    return content
 
 
-def facts(path):
-    """The dictionary in a JSON file; an empty one if there is none."""
+def facts(path: AnyPath) -> dict[str, Any]:
+    """Returns the dictionary in a JSON file; an empty one if there is none."""
     try:
-        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8", errors="replace"))
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8", errors="replace"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def rows(path):
-    """The rows of a CSV file as dictionaries of texts; those of another length than the first are left out."""
-    header, found = _table(path)
-    return [dict(zip(header, row)) for row in found]
+def rows(path: AnyPath) -> list[dict[str, str]]:
+    """Returns the rows of a CSV file as dictionaries of texts, without rows of another length than the first."""
+    header, lines = _table(path)
+    return [dict(zip(header, line)) for line in lines]
 
 
-def series(path):
-    """The Series in a CSV file whose first column is the step; of rows of one step the last."""
-    header, found = _table(path)
-    by_step = {int(row[0]): row for row in found if _is_step(row[0])}
+def series(path: AnyPath) -> Series:
+    """Returns the Series in a CSV file whose first column is the step; of rows with the same step, the last counts."""
+    header, lines = _table(path)
+    by_step = {int(line[0]): line for line in lines if _is_step(line[0])}
     steps = sorted(by_step)
-    columns = zip(*(by_step[step] for step in steps)) if steps else [()] * len(header)
-    named = {name: _numbers(texts) for name, texts in list(zip(header, columns))[1:]}
-    return Series(np.array(steps, np.int64), named)
+    columns = {
+        name: _numbers([by_step[step][index] for step in steps]) for index, name in enumerate(header) if index > 0
+    }
+    return Series(np.array(steps, np.int64), columns)
 
 
-def number(text, otherwise=None):
-    """A finite number from text or from JSON; `otherwise` if it is none."""
+def number(value: Any) -> float | None:
+    """Returns a finite number from text or from JSON; None if the value is none."""
     try:
-        found = float(text)
+        converted = float(value)
     except (TypeError, ValueError, OverflowError):
-        return otherwise
-    return found if math.isfinite(found) else otherwise
+        return None
+    return converted if math.isfinite(converted) else None
 
 
-def strips(run_dir):
-    """[(step, path)] of the sample strips, the earliest first."""
-    found = pathlib.Path(run_dir, "samples").glob("*.png")
-    return sorted((int(path.stem), path) for path in found if _is_step(path.stem))
+def strips(run_dir: AnyPath) -> list[tuple[int, pathlib.Path]]:
+    """Returns [(step, path)] of the sample strips, the earliest first."""
+    paths = pathlib.Path(run_dir, "samples").glob("*.png")
+    return sorted((int(path.stem), path) for path in paths if _is_step(path.stem))
 
 
-def images(folder):
-    """{stem: path} of the images in a folder, by name."""
+def images(folder: AnyPath) -> dict[str, pathlib.Path]:
+    """Returns {stem: path} of the images in a folder, by name."""
     try:
-        found = sorted(path for path in pathlib.Path(folder).iterdir() if path.suffix.lower() in IMAGES)
+        paths = sorted(path for path in pathlib.Path(folder).iterdir() if path.suffix.lower() in IMAGES)
     except OSError:
         return {}
-    return {path.stem: path for path in found if not path.name.startswith(".")}
+    return {path.stem: path for path in paths if not path.name.startswith(".")}
 
 
-def _is_step(text):
+def _is_step(text: str) -> bool:
     return text.isdecimal() and len(text) < 16
 
 
-def _table(path):
+def _table(path: AnyPath) -> tuple[list[str], list[list[str]]]:
     """(the first row of a CSV file, the other rows of its length)."""
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            header, *found = list(_readable(csv.reader(line.replace("\0", "") for line in file))) or [[]]
+            lines = _readable(csv.reader(line.replace("\0", "") for line in file))
+            header = next(lines, [])
+            return header, [line for line in lines if line and len(line) == len(header)]
     except OSError:
         return [], []
-    return header, [row for row in found if row and len(row) == len(header)]
 
 
-def _readable(reader):
+def _readable(lines: Iterator[list[str]]) -> Iterator[list[str]]:
     """The rows of a csv.reader, without those that it fails on."""
     while True:
         try:
-            yield next(reader)
+            yield next(lines)
         except StopIteration:
             return
         except csv.Error:
             continue
 
 
-def _numbers(texts):
+def _numbers(texts: Iterable[str]) -> npt.NDArray[np.float64]:
     """A column of texts as float64; nan where there is no finite number."""
+    texts = list(texts)
     try:
-        found = np.array([float(text) if text else math.nan for text in texts])
+        values = np.array([float(text) if text else math.nan for text in texts])
     except ValueError:
-        found = np.array([number(text, math.nan) for text in texts])
-    return np.where(np.isfinite(found), found, math.nan)
+        values = np.array([number(text) for text in texts], np.float64)  # None becomes nan
+    return np.where(np.isfinite(values), values, math.nan)

@@ -1,23 +1,30 @@
-"""The model of a run, what it scores and its settings, in short; its curves and its strips."""
+"""The summary of a run: model, scores, curves, sample strips and settings."""
+
+from __future__ import annotations
 
 import dataclasses
 import datetime
 import itertools
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from common.metrics.metrics import OF_FEATURES
 from common.report import curves, folder, pictures, tested
+from common.report.folder import AnyPath, Config, Series
+from common.report.pictures import Picture
 from common.settings import part_class
 
+Row = dict[str, Any]  # of a table, as the page takes it
 ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
 COUNTS = ("images", "equal_to_target")  # among metrics
 STRIPS = 16  # at most: the newest, and evenly spread earlier ones
 
 
-def overview(run_dir):
-    """What the page says of a run, but for its validation images."""
+def overview(run_dir: AnyPath) -> dict[str, Any]:
+    """Returns what the page shows of a run, except its validation images."""
     config, log = folder.config(run_dir), folder.series(pathlib.Path(run_dir, "log.csv"))
     evaluation = folder.series(pathlib.Path(run_dir, "evaluation.csv"))
     return {
@@ -36,113 +43,127 @@ def overview(run_dir):
     }
 
 
-def name(run_dir):
-    """The name of a run: that of its folder."""
+def name(run_dir: AnyPath) -> str:
+    """Returns the name of a run: that of its folder."""
     return pathlib.Path(run_dir).resolve().name
 
 
-def title(config):
-    """The model and the set of a run."""
+def title(config: Config) -> str:
+    """Returns the model and the dataset of a run: "CycleGAN on horse2zebra"."""
     model = str(folder.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
-    return " on ".join(each for each in (model, set_of(config)) if each) or "A run"
+    return " on ".join(text for text in (model, dataset(config)) if text) or "A run"
 
 
-def set_of(config):
-    """The name of the set of images of a run."""
+def dataset(config: Config) -> str:
+    """Returns the name of the dataset of a run."""
     images = folder.part(config, "images")
     return str(images.get("dataset") or pathlib.PurePath(str(images.get("dir_A") or "")).name)
 
 
-def charts(logs, evaluations, runs):
-    """The charts of runs: the same losses of all in one. `runs`: names, or one that is empty.
+def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence[str]) -> list[Row]:
+    """Returns the charts of runs, with the same loss of all runs in one. `runs`: names, or a single empty one.
 
     Of one run, a chart has all losses of a direction and a role, or a metric in both directions; of several, it has
     one loss or metric of one direction. Sources are numbered log and evaluation of the first run, log and evaluation
     of the second.
     """
-    found = {}
+    curves_by_chart: dict[tuple[str, str], list[Row]] = {}
     for number, (log, evaluation, run) in enumerate(zip(logs, evaluations, runs)):
-        columns = [(column, 2 * number) for column in log.columns if column not in ("epoch", "images", "seconds")]
-        measured = {key for key, values in evaluation.columns.items() if is_score(key) and np.isfinite(values).any()}
-        columns += [(column, 2 * number + 1) for column in evaluation.columns if column in measured]
-        for column, source in columns:
-            group, label = _group(column, source % 2)
-            of, _, metric = column.rpartition("/")
-            label = f"{of} {metric}" if run and source % 2 else label
-            key = (group, label if run or source % 2 or group == "speed" else "")
-            curve = {"source": source, "column": column, "label": run or (of if source % 2 else label)}
-            found.setdefault(key, []).append({**curve, "run": number} if run else curve)
-    ordered = sorted(found.items(), key=lambda item: ORDER.get(item[0][0], 0))
-    return [{"group": group, "title": f"{group} {label}".strip(), "series": each} for (group, label), each in ordered]
+        for column, source in _columns(number, log, evaluation):
+            is_evaluation = source % 2 == 1
+            group, label = _group(column, is_evaluation)
+            direction, _, metric = column.rpartition("/")
+            label = f"{direction} {metric}" if run and is_evaluation else label
+            key = (group, label if run or is_evaluation or group == "speed" else "")
+            curve: Row = {"source": source, "column": column, "label": run or (direction if is_evaluation else label)}
+            curves_by_chart.setdefault(key, []).append({**curve, "run": number} if run else curve)
+    ordered = sorted(curves_by_chart.items(), key=lambda item: ORDER.get(item[0][0], 0))
+    return [
+        {"group": group, "title": f"{group} {label}".strip(), "series": series} for (group, label), series in ordered
+    ]
 
 
-def settings(config):
-    """[{"part", "name", "value", "default", "about"}]: texts; default and about are None where they are not known."""
-    rows = []
+def _columns(number: int, log: Series, evaluation: Series) -> list[tuple[str, int]]:
+    """[(column, number of its source)] of what has a curve, of run `number`."""
+    logged = [(column, 2 * number) for column in log.columns if column not in ("epoch", "images", "seconds")]
+    scored = [
+        (column, 2 * number + 1)
+        for column, values in evaluation.columns.items()
+        if is_score(column) and np.isfinite(values).any()
+    ]
+    return logged + scored
+
+
+def settings(config: Config) -> list[Row]:
+    """Returns [{"part", "name", "value", "default", "about"}]: texts; default and about are None if unknown."""
+    rows: list[Row] = []
     for part in ("dual", "images", "run", "domains", "files"):
-        found = dict(folder.part(config, part))
-        fields = _fields(found.pop("class", ""))
-        for key, value in found.items():
+        values = dict(folder.part(config, part))
+        fields = _fields(values.pop("class", ""))
+        for key, value in values.items():
             default, about = fields.get(key, (None, None))
             rows.append({"part": part, "name": key, "value": _text(value), "default": default, "about": about})
     return rows
 
 
-def scores(run_dir):
-    """[{"direction", "name", "value", "input", "higher", "images"}] of test/metrics.json."""
-    found = folder.facts(pathlib.Path(run_dir, "test", "metrics.json"))
+def scores(run_dir: AnyPath) -> list[Row]:
+    """Returns [{"direction", "name", "value", "input", "higher", "images"}] of test/metrics.json."""
+    metrics = folder.facts(pathlib.Path(run_dir, "test", "metrics.json"))
     return [
         {
             "direction": direction,
             "name": metric,
             "value": folder.number(value),
-            "input": folder.number(found[direction].get(f"input_{metric}")),
+            "input": folder.number(metrics[direction].get(f"input_{metric}")),
             "higher": tested.is_higher_better(metric),
-            "images": folder.number(found[direction].get("images")),
+            "images": folder.number(metrics[direction].get("images")),
         }
         for direction in tested.DIRECTIONS
-        for metric, value in folder.part(found, direction).items()
+        for metric, value in folder.part(metrics, direction).items()
         if is_score(metric) and folder.number(value) is not None
     ]
 
 
-def checkpoints(run_dir):
-    """{"metrics", "rows"} of evaluation/metrics.json: a row for each checkpoint and direction."""
+def checkpoints(run_dir: AnyPath) -> dict[str, list[Row]]:
+    """Returns {"metrics", "rows"} of evaluation/metrics.json: a row for each checkpoint and direction."""
     best = folder.number(folder.facts(pathlib.Path(run_dir, "best.json")).get("step"))
-    rows = [
+    rows: list[Row] = [
         {"step": step, "direction": direction, "values": values, "best": step == best}
-        for step, found in _evaluated(run_dir)
-        for direction, values in found.items()
+        for step, values_by_direction in _evaluated(run_dir)
+        for direction, values in values_by_direction.items()
     ]
-    metrics = dict.fromkeys(name for row in rows for name in row["values"])
-    return {"metrics": [{"name": name, "higher": tested.is_higher_better(name)} for name in metrics], "rows": rows}
-
-
-def only_evaluated(run_dir):
-    """{"evaluate A2B/fid": value}: what the newest checkpoint in evaluation/metrics.json scores by given features."""
-    _, newest = max(_evaluated(run_dir), default=(None, {}), key=lambda each: each[0])
+    metrics = dict.fromkeys(metric for row in rows for metric in row["values"])
     return {
-        f"evaluate {direction}/{name}": value
-        for direction, values in newest.items()
-        for name, value in values.items()
-        if name in OF_FEATURES
+        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "rows": rows,
     }
 
 
-def is_score(column):
-    """Whether a column of evaluation.csv says how good a step is: not how many images, nor what inputs score."""
+def only_evaluated(run_dir: AnyPath) -> dict[str, float]:
+    """Returns {"evaluate A2B/fid": value}: the scores by feature network of the newest evaluated checkpoint."""
+    _, newest = max(_evaluated(run_dir), default=(0, {}), key=lambda evaluated: evaluated[0])
+    return {
+        f"evaluate {direction}/{metric}": value
+        for direction, values in newest.items()
+        for metric, value in values.items()
+        if metric in OF_FEATURES
+    }
+
+
+def is_score(column: str) -> bool:
+    """Returns whether a column of evaluation.csv rates a step; counts of images and scores of inputs do not."""
     metric = column.rpartition("/")[2]
     return metric not in COUNTS and not metric.startswith("input_")
 
 
-def seconds(log):
-    """Seconds of training: the column begins anew where training went on."""
-    values = [value for value in log.columns.get("seconds", []) if value == value]
+def seconds(log: Series) -> float:
+    """Returns the seconds of training: the column starts anew where training was resumed."""
+    values = [float(value) for value in log.columns.get("seconds", np.empty(0)) if np.isfinite(value)]
     ends = [before for before, after in itertools.pairwise(values) if after < before]
     return sum(ends) + (values[-1] if values else 0.0)
 
 
-def _group(column, is_evaluation):
+def _group(column: str, is_evaluation: bool) -> tuple[str, str]:
     """(group, label) of a column."""
     if is_evaluation:
         return "evaluation", column.rsplit("/", 1)[-1]
@@ -152,75 +173,78 @@ def _group(column, is_evaluation):
     return " ".join([direction, *role]), label
 
 
-def _evaluated(run_dir):
+def _evaluated(run_dir: AnyPath) -> list[tuple[int, dict[str, dict[str, float]]]]:
     """[(step, {direction: {metric: value}})] of evaluation/metrics.json."""
-    found = folder.facts(pathlib.Path(run_dir, "evaluation", "metrics.json"))
+    metrics = folder.facts(pathlib.Path(run_dir, "evaluation", "metrics.json"))
     return [
         (
             int(step),
-            {direction: values for direction in tested.DIRECTIONS if (values := _numbers(found, step, direction))},
+            {direction: values for direction in tested.DIRECTIONS if (values := _numbers(metrics, step, direction))},
         )
-        for step in found
+        for step in metrics
         if step.isdecimal()
     ]
 
 
-def _numbers(found, *names):
-    """{metric: value} of those at `names` that say how good something is."""
-    numbers = {name: folder.number(value) for name, value in folder.part(found, *names).items() if is_score(name)}
-    return {name: value for name, value in numbers.items() if value is not None}
+def _numbers(metrics: dict[str, Any], step: str, direction: str) -> dict[str, float]:
+    """{metric: value} of the scores of a checkpoint in a direction."""
+    values = folder.part(metrics, step, direction)
+    numbers = {metric: folder.number(value) for metric, value in values.items() if is_score(metric)}
+    return {metric: value for metric, value in numbers.items() if value is not None}
 
 
-def _facts(run_dir, log):
-    """[[name, value]]: how far it came, in how much time, and what was best."""
-    found = []
+def _facts(run_dir: AnyPath, log: Series) -> list[list[str]]:
+    """[[name, value]]: how far the run came, how long it took, and its best step."""
+    facts: list[list[str]] = []
     if len(log.steps):
-        found.append(["steps", f"{log.steps[-1]:,}"])
-        epochs = log.columns.get("epoch", [None])[-1]
-        found += [["epochs", f"{epochs:,.4g}"]] if epochs is not None and epochs == epochs else []
-        found.append(["training", duration(seconds(log))])
+        facts.append(["steps", f"{log.steps[-1]:,}"])
+        if "epoch" in log.columns and np.isfinite(epochs := log.columns["epoch"][-1]):
+            facts.append(["epochs", f"{epochs:,.4g}"])
+        facts.append(["training", duration(seconds(log))])
     best = folder.facts(pathlib.Path(run_dir, "best.json"))
     value, step = folder.number(best.get("value")), folder.number(best.get("step"))
     if value is not None and step is not None:
-        found.append(["best", f"{best.get('metric', '')} {value:.4g} at step {int(step):,}"])
+        facts.append(["best", f"{best.get('metric', '')} {value:.4g} at step {int(step):,}"])
     step = folder.number(folder.facts(pathlib.Path(run_dir, "test", "metrics.json")).get("step"))
-    return found + ([["tested", f"step {int(step):,}"]] if step is not None else [])
+    if step is not None:
+        facts.append(["tested", f"step {int(step):,}"])
+    return facts
 
 
-def duration(seconds):
-    """Seconds in words."""
-    minutes, seconds = divmod(round(seconds), 60)
+def duration(seconds: float) -> str:
+    """Returns seconds in words."""
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _strips(run_dir):
+def _strips(run_dir: AnyPath) -> list[dict[str, int | Picture]]:
     """[{"step", "picture"}]: the newest strip, and earlier ones at equal distances, which stay the same for long."""
-    found, stride = folder.strips(run_dir), 1
-    while len(found) > stride * (STRIPS - 1):
+    strips, stride = folder.strips(run_dir), 1
+    while len(strips) > stride * (STRIPS - 1):
         stride *= 2
-    kept = dict([*found[::stride], *found[-1:]])
-    made = {step: pictures.strip(path) for step, path in kept.items()}
-    return [{"step": step, "picture": each} for step, each in made.items() if each]
+    kept = dict([*strips[::stride], *strips[-1:]])
+    shown = {step: pictures.strip(path) for step, path in kept.items()}
+    return [{"step": step, "picture": picture} for step, picture in shown.items() if picture]
 
 
-def _fields(of):
-    """{name: (default, meaning)} of a class of settings, "module:name"; an empty one if it is not to be had."""
+def _fields(class_path: Any) -> dict[str, tuple[str, str | None]]:
+    """{name: (default, meaning)} of a class of settings, "module:name"; empty if it cannot be imported."""
     try:
-        part = part_class(str(of))
+        part = part_class(str(class_path))
         return {field.name: (_text(field.default), field.metadata.get("about")) for field in dataclasses.fields(part)}
     except Exception:  # a method of one's own need not be imported, and may fail to be in any way
         return {}
 
 
-def _text(value):
-    """A setting as it is said on a command line."""
+def _text(value: Any) -> str:
+    """A setting as it is written on a command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.9g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
+        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
     return str(value)

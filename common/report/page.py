@@ -1,31 +1,35 @@
 """Data and browser/ as one HTML file that runs from disk, and asks nothing of any network."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
 import json
 import pathlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from common import atomic
 
 HERE = pathlib.Path(__file__).parent
 PLOTS = HERE / "vendor" / "uplot"
 SCRIPTS = ("elements", "curves", "strips", "tables", "heat", "slider", "viewer", "images", "page")
-UNSAFE = {character: f"\\u{ord(character):04x}" for character in "<>&"}
+UNSAFE = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&"})
 
 
-def write(path, data):
-    """Writes a page that shows `data`, dictionaries and lists of texts and numbers, whole or not at all.
+def write(path: pathlib.Path, data: Mapping[str, Any]) -> pathlib.Path:
+    """Writes a page that shows `data`, dictionaries and lists of texts and numbers, and returns its path.
 
-    Data cannot run: it is one block of JSON, of which the script makes texts, and the page's policy lets nothing
-    run but that script, and nothing be fetched.
+    The write is atomic. Data cannot run: it is one block of JSON, which the script turns into texts, and the page's
+    content security policy allows no other script and no fetches.
     """
     atomic.write_bytes(path, _page(data).encode("utf-8"))
     return path
 
 
-def _page(data):
+def _page(data: Mapping[str, Any]) -> str:
     style = _text(PLOTS / "uPlot.min.css") + browser("page.css")
     plots = f"/*\n{_text(PLOTS / 'LICENSE')}*/\n{_text(PLOTS / 'uPlot.iife.min.js')}"
     script = "".join(browser(f"{name}.js") for name in SCRIPTS)
@@ -38,28 +42,28 @@ def _page(data):
         "data": block(data),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], browser("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], browser("page.html"))
 
 
-def block(data):
-    """JSON in ASCII, in which nothing can end the block that it is in."""
+def block(data: Mapping[str, Any]) -> str:
+    """Returns data as JSON in ASCII, in which nothing can end the block that it is in."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.translate(str.maketrans(UNSAFE))
+    return text.translate(UNSAFE)
 
 
-def browser(name):
-    """The text of a file of browser/."""
+def browser(name: str) -> str:
+    """Returns the text of a file of browser/."""
     return _text(HERE / "browser" / name)
 
 
-def _encodable(text):
+def _encodable(text: str) -> str:
     """A text with a question mark for what no character stands for, as in names of files that do not decode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _hash(text):
+def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def _text(path):
+def _text(path: pathlib.Path) -> str:
     return path.read_text(encoding="utf-8")

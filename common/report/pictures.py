@@ -7,17 +7,20 @@ import concurrent.futures
 import functools
 import io
 import os
-from typing import NamedTuple
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 
 from common.errors import UserError
 from common.images import files, pixels
+from common.report.folder import Config, part
 
-SAMPLED = 24  # pictures that tell how large all of them will be
-MARGIN = 1.1  # on what they tell
-IN_TEXT = 4 / 3  # characters of base64 for a byte
+SAMPLED = 24  # pictures from which the size of all of them is estimated
+MARGIN = 1.1  # on that estimate
 
 
 class Size(NamedTuple):
@@ -40,8 +43,8 @@ STRIP = Size(1024, 65, MOST)
 class Source(NamedTuple):
     """Where a picture is, and which of its values are black and white; None: as it is."""
 
-    path: object
-    span: tuple | None = None
+    path: pathlib.Path
+    span: tuple[float, float] | None = None
 
 
 class Picture(NamedTuple):
@@ -52,29 +55,32 @@ class Picture(NamedTuple):
     webp: str  # base64
 
 
-def span(config, domain):
-    """(low, high) of a domain, by config.json; None if that does not say, or the images have 8 bits."""
-    found = config.get("domains", {}).get(domain, {}) if isinstance(config.get("domains"), dict) else {}
-    if not isinstance(found, dict) or found.get("dtype", "uint8") == "uint8":
+def span(config: Config, domain: str) -> tuple[float, float] | None:
+    """Returns (low, high) of a domain, from config.json; None if missing there, or if the images have 8 bits."""
+    facts = part(config, "domains", domain)
+    if facts.get("dtype", "uint8") == "uint8":
         return None
-    low, high = found.get("low"), found.get("high")
+    low, high = facts.get("low"), facts.get("high")
     return (float(low), float(high)) if isinstance(low, (int, float)) and isinstance(high, (int, float)) else None
 
 
-def picture(source, size):
-    """The Picture of a Source; None if that does not read. What was made before is kept in memory."""
-    return _of_file(_picture, source, size)
+def picture(source: Source, size: Size) -> Picture | None:
+    """Returns the Picture of a Source; None if that cannot be read. Results are cached in memory."""
+    return _from_file(_picture, source, size)
 
 
-def strip(path):
-    """The Picture of a sample strip; None if that does not read. Kept are a few: a training makes thousands of them."""
-    return _of_file(_strip, Source(path), STRIP)
+def strip(path: pathlib.Path) -> Picture | None:
+    """Returns the Picture of a sample strip; None if that cannot be read.
+
+    Few are cached: a training makes thousands of them.
+    """
+    return _from_file(_strip, Source(path), STRIP)
 
 
-def fitting(groups):
-    """(Size, {Source: Picture}) for groups of Sources, the most important first.
+def fitting(groups: Sequence[Sequence[Source]]) -> tuple[Size, dict[Source, Picture]]:
+    """Returns (Size, {Source: Picture}) for groups of Sources, the most important first.
 
-    Later groups are without pictures if all of them do not fit in the least size. What does not read is left out.
+    Later groups are without pictures if all of them do not fit in the least size. Unreadable files are left out.
     """
     sources = list(dict.fromkeys(source for group in groups for source in group))
     if not sources:
@@ -82,56 +88,61 @@ def fitting(groups):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
         size, share = _size(sources, workers)
         wanted = sources[: max(1, int(len(sources) * min(1.0, share)))]
-        made = list(workers.map(lambda source: picture(source, size), wanted))
-    return size, _within(dict(zip(wanted, made)), size.budget)
+        shown = list(workers.map(lambda source: picture(source, size), wanted))
+    return size, _within(dict(zip(wanted, shown)), size.budget)
 
 
-def _size(sources, workers):
-    """The first Size in which all fit, as a few of them tell, or the last; and the share of them that fits."""
+def _size(sources: Sequence[Source], workers: concurrent.futures.Executor) -> tuple[Size, float]:
+    """The first Size in which all fit, estimated from a few of them, or the last; and the share of them that fits."""
     few = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, SAMPLED).astype(int))]
     for size in SIZES:
-        made = [each for each in workers.map(lambda source, size=size: picture(source, size), few) if each]
-        needed = sum(len(each.webp) for each in made) / len(few) * len(sources) * MARGIN
+        shown = [image for image in workers.map(picture, few, [size] * len(few)) if image]
+        needed = sum(len(image.webp) for image in shown) / len(few) * len(sources) * MARGIN
         if needed <= size.budget:
             break
     return size, size.budget / max(1.0, needed)
 
 
-def _within(made, budget):
-    """Those of the pictures that fit in the budget, the first of them."""
-    kept, used = {}, 0
-    for source, each in made.items():
-        used += len(each.webp) if each else 0
-        if each and used <= budget:
-            kept[source] = each
+def _within(shown: Mapping[Source, Picture | None], budget: int) -> dict[Source, Picture]:
+    """The first of the pictures, as many as fit in the budget."""
+    kept: dict[Source, Picture] = {}
+    used = 0
+    for source, image in shown.items():
+        used += len(image.webp) if image else 0
+        if image and used <= budget:
+            kept[source] = image
     return kept
 
 
-def _of_file(make, source, size):
+def _from_file(make: Callable[[Source, Size, int, int], Picture], source: Source, size: Size) -> Picture | None:
+    """The Picture of a file, cached by its time and its length; None if it cannot be read."""
     try:
-        about = os.stat(source.path)
-        return make(source, size, about.st_mtime_ns, about.st_size)
+        status = os.stat(source.path)
+        return make(source, size, status.st_mtime_ns, status.st_size)
     except (OSError, UserError):
         return None
 
 
-def _made(source, size, changed, bytes_of_file):
+def _smaller(source: Source, size: Size, changed: int, bytes_of_file: int) -> Picture:
+    """The Picture of a file; `changed` and `bytes_of_file` tell the cache that the file is another."""
     image = PIL.Image.fromarray(_eight_bits(pixels.opaque(files.decode(source.path)), source.span))
     scale = min(1.0, size.side / max(image.size))
     if scale < 1.0:
-        wanted = [max(1, round(side * scale)) for side in image.size]
-        image = image.resize(wanted, PIL.Image.Resampling.LANCZOS, reducing_gap=3.0)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=3.0)
     written = io.BytesIO()
-    how = {"lossless": True, "method": 0} if size.quality is None else {"quality": size.quality, "method": 1}
-    image.save(written, "WEBP", **how)
+    options: dict[str, Any] = (
+        {"lossless": True, "method": 0} if size.quality is None else {"quality": size.quality, "method": 1}
+    )
+    image.save(written, "WEBP", **options)
     return Picture(*image.size, base64.b64encode(written.getvalue()).decode("ascii"))
 
 
-_picture, _strip = functools.lru_cache(8192)(_made), functools.lru_cache(32)(_made)
+_picture, _strip = functools.lru_cache(8192)(_smaller), functools.lru_cache(32)(_smaller)
 
 
-def _eight_bits(image, span):
-    """[H, W, C] of any type as 8 bits of RGB."""
+def _eight_bits(image: npt.NDArray[Any], span: tuple[float, float] | None) -> npt.NDArray[np.uint8]:
+    """[H, W, C] of any type as RGB of 8 bits, [H, W, 3]; `span`: its values that are black and white."""
     shown = pixels.to_look_at(image)
     if shown.dtype == np.uint8 and span is None:
         return np.ascontiguousarray(shown)

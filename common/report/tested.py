@@ -1,16 +1,17 @@
-"""The validation images of a run: what they score, and how they look."""
+"""The validation images of a run: their scores, and their pictures."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from common.metrics.metrics import BETTER
 from common.report import folder, pictures
-from common.report.pictures import Source
+from common.report.folder import AnyPath, Config
+from common.report.pictures import Picture, Size, Source
 
+T = TypeVar("T")
 DIRECTIONS = ("A2B", "B2A")
 
 
@@ -19,83 +20,88 @@ class Tested(NamedTuple):
 
     direction: str
     name: str  # of the file
-    values: dict  # metric: number or None; input_...: the same of the input as it is
-    layers: dict  # real, fake, fake 2 and so on, target, reconstructed: Source
+    values: dict[str, float | None]  # by metric; input_...: the same metric of the input as it is
+    layers: dict[str, Source]  # real, fake, fake 2 and so on, target, reconstructed
 
 
-def tested(run_dir):
-    """What the page says of the validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
-    found = images(run_dir, folder.config(run_dir))
-    names = metrics(found)
-    shown = _by_importance(found, names[0]) if names else spread(found)
-    size, made = pictures.fitting([list(each.layers.values()) for each in shown])
-    index = {source: number for number, source in enumerate(made)}
-    rows = [
-        {
-            "direction": each.direction,
-            "name": each.name,
-            "values": each.values,
-            "layers": [[role, index[source]] for role, source in each.layers.items() if source in index],
-        }
-        for each in found
-    ]
+def tested(run_dir: AnyPath) -> dict[str, Any]:
+    """Returns what the page shows of the validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
+    rows = images(run_dir, folder.config(run_dir))
+    names = metrics(rows)
+    ordered = _by_importance(rows, names[0]) if names else spread(rows)
+    size, shown = pictures.fitting([list(row.layers.values()) for row in ordered])
+    index = {source: number for number, source in enumerate(shown)}
     about = {
         "metrics": [{"name": name, "higher": is_higher_better(name)} for name in names],
-        "rows": rows,
+        "rows": [
+            {
+                "direction": row.direction,
+                "name": row.name,
+                "values": row.values,
+                "layers": [[role, index[source]] for role, source in row.layers.items() if source in index],
+            }
+            for row in rows
+        ],
         "exact": size.quality is None,
     }
     return {
-        "pictures": list(made.values()),
-        "tested": {**about, "note": note([each.layers for each in found], size, made)},
+        "pictures": list(shown.values()),
+        "tested": {**about, "note": note([row.layers for row in rows], size, shown)},
     }
 
 
-def images(run_dir, config):
-    """A Tested for each row of test/metrics.csv and each image in test/, in the order of directions and names."""
+def images(run_dir: AnyPath, config: Config) -> list[Tested]:
+    """Returns each row of test/metrics.csv and each image in test/, in the order of directions and names."""
     test = pathlib.Path(run_dir, "test")
-    folders = {each.name: folder.images(each) for each in sorted(test.glob("*")) if each.is_dir()}
+    folders = {path.name: folder.images(path) for path in sorted(test.glob("*")) if path.is_dir()}
     scores = {(row.get("direction"), row["name"]): row for row in folder.rows(test / "metrics.csv") if row.get("name")}
-    return [each for direction in DIRECTIONS for each in _of(direction, folders, scores, config)]
+    return [row for direction in DIRECTIONS for row in _of_direction(direction, folders, scores, config)]
 
 
-def metrics(found):
-    """The names of the metrics that any image has, in their order, without those of inputs."""
-    names = dict.fromkeys(name for each in found for name, value in each.values.items() if value is not None)
+def metrics(rows: Iterable[Tested]) -> list[str]:
+    """Returns the names of the metrics that any image has, in their order, without those of inputs."""
+    names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value is not None)
     return [name for name in names if not name.startswith("input_")]
 
 
-def is_higher_better(name):
-    """Whether more of a metric is better, None: neither; its name may follow a direction: A2B/psnr."""
+def is_higher_better(name: str) -> bool | None:
+    """Returns whether a higher value of a metric is better, None: neither. `name` may have a direction: A2B/psnr."""
     return BETTER.get(name.rsplit("/", 1)[-1])
 
 
-def spread(found):
-    """A list in such an order that any first so many of them are about evenly spread."""
-    step, order = 1 << max(0, len(found) - 1).bit_length(), []
+def spread(rows: Sequence[T]) -> list[T]:
+    """Returns the rows in an order of which every beginning is about evenly spread over them."""
+    step = 1 << max(0, len(rows) - 1).bit_length()
+    order: list[int] = []
     while step:
-        order += range(0, len(found), step)
+        order += range(0, len(rows), step)
         step //= 2
-    return [found[i] for i in dict.fromkeys(np.array(order, int).tolist())]
+    return [rows[i] for i in dict.fromkeys(order)]
 
 
-def _of(direction, folders, scores, config):
-    """The Tested of a direction."""
+def _of_direction(
+    direction: str,
+    folders: Mapping[str, Mapping[str, pathlib.Path]],
+    scores: Mapping[tuple[str | None, str], Mapping[str, str]],
+    config: Config,
+) -> Iterator[Tested]:
+    """The images of a direction. `folders`: {folder: {stem: path}}; `scores`: {(direction, name): row}."""
     roles = _roles(direction, folders)
-    names = {pathlib.PurePath(name).stem: name for of, name in scores if of == direction}
+    names = {pathlib.PurePath(name).stem: name for scored, name in scores if scored == direction}
     for stem, path in folders.get(direction, {}).items():
         names.setdefault(stem, path.name)
     for stem, name in sorted(names.items()):
         row = scores.get((direction, name), {})
         values = {key: folder.number(text) for key, text in row.items() if key not in ("direction", "name")}
         layers = {
-            role: Source(folders[of][stem], pictures.span(config, domain))
-            for role, (of, domain) in roles.items()
-            if stem in folders.get(of, {})
+            role: Source(folders[kept_in][stem], pictures.span(config, domain))
+            for role, (kept_in, domain) in roles.items()
+            if stem in folders.get(kept_in, {})
         }
         yield Tested(direction, name, values, layers)
 
 
-def _roles(direction, folders):
+def _roles(direction: str, folders: Iterable[str]) -> dict[str, tuple[str, str]]:
     """{role: (folder, domain)} of the pictures of a direction."""
     source, target = direction[0], direction[-1]
     more = sorted((name for name in folders if name.startswith(f"{direction}_")), key=lambda name: (len(name), name))
@@ -109,26 +115,26 @@ def _roles(direction, folders):
     }
 
 
-def _by_importance(found, metric):
-    """The worst and the best by a metric in turns; from the first quarter on others, evenly spread, in between."""
-    known = [each for each in found if each.values.get(metric) is not None]
-    ranked = sorted(known, key=lambda each: each.values[metric], reverse=not is_higher_better(metric))
-    ends = [each for pair in zip(ranked, reversed(ranked)) for each in pair]
-    both = [each for pair in zip(ends, spread(found)) for each in pair]
-    return list({id(each): each for each in both + spread(found)}.values())
+def _by_importance(rows: Sequence[Tested], metric: str) -> list[Tested]:
+    """The worst and the best by a metric alternate; after the first quarter, evenly spread ones come in between."""
+    known = [(value, row) for row in rows if (value := row.values.get(metric)) is not None]
+    ranked = sorted(known, key=lambda scored: scored[0], reverse=not is_higher_better(metric))
+    ends = [row for pair in zip(ranked, reversed(ranked)) for _, row in pair]
+    both = [row for pair in zip(ends, spread(rows)) for row in pair]
+    return list({id(row): row for row in both + spread(rows)}.values())
 
 
-def note(layers, size, made):
-    """How many of the images are shown, and how; `layers`: {role: Source} of each."""
-    possible = [each for each in layers if len(each.keys() - {"real", "input", "target"}) > 0]
-    shown = sum(all(source in made for source in each.values()) for each in possible)
-    if not made:
+def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture]) -> str:
+    """Returns how many of the images are shown, and in which quality; `layers`: {role: Source} of each."""
+    possible = [sources for sources in layers if len(sources.keys() - {"real", "input", "target"}) > 0]
+    complete = sum(all(source in shown for source in sources.values()) for sources in possible)
+    if not shown:
         return "" if possible else "Run --phase test for pictures."
-    what = "without loss" if size.quality is None else f"compressed (WebP, quality {size.quality})"
-    text = f"Pictures are {what}, at most {size.side} pixels wide and high."
-    if shown < len(possible):
+    quality = "without loss" if size.quality is None else f"compressed (WebP, quality {size.quality})"
+    text = f"Pictures are {quality}, at most {size.side} pixels wide and high."
+    if complete < len(possible):
         text += (
-            f" {shown:,} of {len(possible):,} translations have all of theirs in this page: the worst, the best and"
+            f" {complete:,} of {len(possible):,} translations have all of theirs in this page: the worst, the best and"
             " others evenly spread. The folder test has every one."
         )
     return text

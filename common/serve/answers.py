@@ -1,16 +1,20 @@
-"""The bytes of an image file to those of its translation."""
+"""From the bytes of an image file to those of its translation."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import tempfile
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from common.errors import UserError
 from common.images import files, tiff
 from common.images.pixels import Image
+from common.translate import Translator
 from common.translate.translator import of_domain, write_image
 
+R = TypeVar("R")
 MEDIA = {  # types by suffix
     ".jpg": "image/jpeg",
     ".png": "image/png",
@@ -22,13 +26,13 @@ MEDIA = {  # types by suffix
 STARTS = {b"\xff\xd8\xff": ".jpg", files.PNG: ".png", b"BM": ".bmp", files.NPY: ".npy"}
 STARTS.update(dict.fromkeys(tiff.MAGIC, ".tif"))
 QUALITY = 95  # of JPEG and WebP
-CALLED = "The image"
+NAME = "The image"  # in place of its path, in errors
 
 
 class Refused(Exception):
-    """An image that is not translated: the status of HTTP, and a sentence."""
+    """An image that is not translated: the HTTP status, and a sentence."""
 
-    def __init__(self, status, sentence):
+    def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status, self.sentence = status, sentence
 
@@ -40,45 +44,45 @@ class Answer(NamedTuple):
     suffix: str  # of its kind
 
     @property
-    def media(self):
-        """Its type."""
+    def media(self) -> str:
+        """Its media type."""
         return MEDIA[self.suffix]
 
 
-def answer(translator, direction, content, max_pixels):
-    """The Answer to the bytes of an image: of its kind where that holds what is made, else PNG, else TIFF.
+def answer(translator: Translator, direction: str, content: bytes, max_pixels: int) -> Answer:
+    """Returns the Answer to the bytes of an image: in its format if that holds the output, else PNG, else TIFF.
 
-    Raises Refused if it is none, has too many pixels, or does not become one of the source's Domain.
+    Raises Refused if it is no image, has too many pixels, or cannot be converted to the source's Domain.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "image")
         path.write_bytes(content)
-        _refuse_large(_said(400, path, lambda: files.header(path)), max_pixels)
-        image = _said(400, path, lambda: files.decode(path))
-        pixels, alpha = _said(422, path, lambda: of_domain(image, translator.source(direction), path))
-        made = translator(direction, pixels)
+        _refuse_large(_refusing(400, path, lambda: files.header(path)), max_pixels)
+        image = _refusing(400, path, lambda: files.decode(path))
+        pixels, alpha = _refusing(422, path, lambda: of_domain(image, translator.source(direction), path))
+        output = translator(direction, pixels)
         suffix = files.suffix_for(translator.target(direction), kind(content))
         target = path.with_suffix(suffix)
-        write_image(target, Image(made, alpha), QUALITY)
+        write_image(target, Image(output, alpha), QUALITY)
         return Answer(target.read_bytes(), suffix)
 
 
-def kind(content):
-    """The suffix of the format that a file begins as; PNG for those that are not written."""
+def kind(content: bytes) -> str:
+    """Returns the suffix of the format that a file begins as; PNG for formats that cannot be written."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
     return next((suffix for start, suffix in STARTS.items() if content.startswith(start)), ".png")
 
 
-def _refuse_large(header, max_pixels):
+def _refuse_large(header: files.Header, max_pixels: int) -> None:
     pixels = header.height * header.width
     if pixels > max_pixels:
-        raise Refused(413, f"{CALLED} has {pixels:,} pixels, and {max_pixels:,} are taken. Send a smaller one.")
+        raise Refused(413, f"{NAME} has {pixels:,} pixels, and {max_pixels:,} are taken. Send a smaller one.")
 
 
-def _said(status, path, read):
-    """What `read` returns; a UserError of it with the file called otherwise."""
+def _refusing(status: int, path: os.PathLike[str], read: Callable[[], R]) -> R:
+    """What `read` returns; its UserError becomes Refused, without the path of the file."""
     try:
         return read()
     except UserError as error:
-        raise Refused(status, str(error).replace(str(path), CALLED)) from error
+        raise Refused(status, str(error).replace(str(path), NAME)) from error

@@ -1,25 +1,30 @@
-"""What is answered to whom: the page, translations, and errors as sentences in JSON."""
+"""The answers to requests: the page, translations, and errors as sentences in JSON."""
 
 from __future__ import annotations
 
 import html
 import pathlib
 import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import anyio
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.report import page
 from common.serve import answers
+from common.serve.service import Service
 from common.serve.worker import Full, Worker
+from common.translate import Translator
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-SECONDS = 60  # that a body may take to come
+SECONDS = 60  # in which a body must arrive
 DROPPED = 2  # times the limit that is read and dropped, as clients do not see an answer while they send
 LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names by which this machine calls itself
 TYPES = ("image/", "application/octet-stream")  # of bodies: pages of others can send none of them without being asked
@@ -45,68 +50,75 @@ SENTENCES = {
 
 
 class Application:
-    """A Translator behind HTTP, as a Service says: `asgi` is what a server calls. Close it, or use it in a with."""
+    """A Translator behind HTTP, with the limits of a Service: servers call `asgi`. Close it, or use it in a with."""
 
-    def __init__(self, translator, how):
-        self._translator, self._how, self._worker = translator, how, Worker(how.queue)
-        self._files = _page(translator, how)
+    def __init__(self, translator: Translator, service: Service) -> None:
+        self._translator, self._service, self._worker = translator, service, Worker(service.queue)
+        self._files = _page(translator, service)
         routes = [Route(path, self._file, methods=["GET"]) for path in self._files]
         routes += [
             Route("/healthz", self._health, methods=["GET"]),
             Route("/translate", self._translate, methods=["POST"]),
         ]
-        known = {HTTPException: _of_http, answers.Refused: _refused, Full: _full}
-        app = Starlette(routes=routes, exception_handlers={**known, Exception: _failed})
+        handlers: dict[type[Exception], Callable[[Request, Any], Response]] = {
+            HTTPException: _of_http,
+            answers.Refused: _refused,
+            Full: _full,
+            Exception: _failed,
+        }
+        app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
-        self.asgi = _Guard(app, {*LOCAL, how.host.lower()} if how.is_local else None)
+        self.asgi = _Guard(app, {*LOCAL, service.host.lower()} if service.is_local else None)
 
-    async def _file(self, request):
+    async def _file(self, request: Request) -> Response:
         content, media = self._files[request.url.path]
         return Response(content, media_type=media)
 
-    async def _health(self, request):
-        return JSONResponse({"status": "ok", "waiting": self._worker.taken, **_facts(self._translator, self._how)})
+    async def _health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok", "waiting": self._worker.taken, **_facts(self._translator, self._service)})
 
-    async def _translate(self, request):
+    async def _translate(self, request: Request) -> Response:
         direction = self._direction(request.query_params.get("direction"))
         _refuse_type(request.headers.get("content-type", ""))
         with self._worker.place() as place:
-            body = await _body(request, self._how.max_mb * 2**20)
-            found = await place.run(answers.answer, self._translator, direction, body, self._how.max_pixels)
-        named = {"Content-Disposition": f'inline; filename="{direction}{found.suffix}"'}
-        return Response(found.content, media_type=found.media, headers=named)
+            body = await _body(request, self._service.max_mb * 2**20)
+            max_pixels = self._service.max_pixels
+            answer = await place.run(lambda: answers.answer(self._translator, direction, body, max_pixels))
+        headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"'}
+        return Response(answer.content, media_type=answer.media, headers=headers)
 
-    def _direction(self, asked):
-        there = self._translator.dual.directions
-        if asked is None and len(there) == 1:
-            return there[0]
-        if asked not in there:
-            raise answers.Refused(422, f"Which way? Say ?direction={' or ?direction='.join(there)}.")
-        return asked
+    def _direction(self, name: str | None) -> str:
+        """The direction of that name, or the only one; raises Refused if there is none."""
+        directions = self._translator.dual.directions
+        if name is None and len(directions) == 1:
+            return directions[0]
+        if name is None or name not in directions:
+            raise answers.Refused(422, f"Which way? Say ?direction={' or ?direction='.join(directions)}.")
+        return name
 
-    def close(self):
-        """Ends the worker, after what it has in hand."""
+    def close(self) -> None:
+        """Ends the worker, after its current request."""
         self._worker.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Application:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
 class _Guard:
-    """Headers for all answers; requests that call this machine by a name that is not its own are refused.
+    """Adds headers to all answers, and refuses requests whose Host is not a name of this machine.
 
-    `names`: those that are taken; None: all. A page of someone else, whose name he lets point here, is read by the
-    browser as one of ours; the name gives it away.
+    `names`: the accepted ones; None: all. This stops DNS rebinding: a browser would treat a foreign page whose name
+    points here as one of ours, but sends that name as Host.
     """
 
-    def __init__(self, app, names):
+    def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
         self._app, self._names = app, names
 
-    async def __call__(self, scope, receive, send):
-        async def with_headers(message):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
@@ -121,19 +133,19 @@ class _Guard:
             await self._app(scope, receive, with_headers)
 
 
-async def _body(request, limit):
-    """The bytes that are sent; raises Refused if they are too many, none, or do not come."""
+async def _body(request: Request, limit: int) -> bytes:
+    """The bytes of the body; raises Refused if they are more than `limit`, none, or do not arrive in time."""
     too_many = answers.Refused(413, f"The image has more than {limit / 2**20:,.0f} MB. Send a smaller one.")
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > DROPPED * limit:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > DROPPED * limit:
         raise too_many
-    found, count = bytearray(), 0
+    body, count = bytearray(), 0
     try:
         with anyio.fail_after(SECONDS):
             async for part in request.stream():
                 count += len(part)
                 if count <= limit:
-                    found += part
+                    body += part
                 elif count > DROPPED * limit:
                     break
     except TimeoutError:
@@ -144,56 +156,56 @@ async def _body(request, limit):
         raise too_many
     if not count:
         raise answers.Refused(400, "There is no image: send the bytes of one as the body.")
-    return bytes(found)
+    return bytes(body)
 
 
-def _refuse_type(said):
-    if not said.lower().startswith(TYPES):
+def _refuse_type(media: str) -> None:
+    if not media.lower().startswith(TYPES):
         raise answers.Refused(
-            415, f"Content-Type {said or 'is missing'}: an image is sent as it is, as image/jpeg, image/png and so on."
+            415, f"Content-Type {media or 'is missing'}: an image is sent as it is, as image/jpeg, image/png and so on."
         )
 
 
-def _sentence(status, text, headers=None):
+def _sentence(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": text}, status, headers)
 
 
-def _of_http(request, error):
+def _of_http(request: Request, error: HTTPException) -> Response:
     return _sentence(error.status_code, SENTENCES.get(error.status_code, f"{error.detail}."), error.headers)
 
 
-def _refused(request, error):
+def _refused(request: Request, error: answers.Refused) -> Response:
     return _sentence(error.status, error.sentence, CLOSES if error.status in (408, 413) else None)
 
 
-def _full(request, error):
+def _full(request: Request, error: Full) -> Response:
     again = {"Retry-After": str(error.seconds)}
     return _sentence(503, f"Too many images are waiting. Come again in {error.seconds} seconds.", again)
 
 
-def _failed(request, error):
-    """Of what nobody foresaw; where it came from is said here, and not to the client."""
+def _failed(request: Request, error: Exception) -> Response:
+    """The answer to an unexpected error, whose traceback goes to the log, not to the client."""
     if isinstance(error, MemoryError) or type(error).__name__ == EXHAUSTED:
         return _sentence(507, "There is not enough memory for the image. Send a smaller one.", CLOSES)
     return _sentence(500, "The image could not be translated. What went wrong is in the log of the server.", CLOSES)
 
 
-def _facts(translator, how):
+def _facts(translator: Translator, service: Service) -> dict[str, Any]:
     return {
         "model": type(translator.dual).__name__,
         "step": translator.step,
         "directions": list(translator.dual.directions),
-        "max_mb": how.max_mb,
-        "max_pixels": how.max_pixels,
+        "max_mb": service.max_mb,
+        "max_pixels": service.max_pixels,
     }
 
 
-def _page(translator, how):
-    """{path: (content, type)} of what the page is made of."""
-    facts = {**_facts(translator, how), "name": pathlib.Path(translator.run_dir).name or str(translator.run_dir)}
+def _page(translator: Translator, service: Service) -> dict[str, tuple[str, str]]:
+    """{path: (content, media type)} of the files of the page."""
+    facts = {**_facts(translator, service), "name": pathlib.Path(translator.run_dir).name or str(translator.run_dir)}
     parts = {"title": html.escape(facts["name"]), "data": page.block(facts)}
     own = {name: (BROWSER / name).read_text(encoding="utf-8") for name in ("serve.html", "serve.js", "serve.css")}
-    shown = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], own["serve.html"])
+    shown = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], own["serve.html"])
     script = page.browser("elements.js") + page.browser("slider.js") + own["serve.js"]
     return {
         "/": (shown, "text/html"),

@@ -1,15 +1,21 @@
-"""One thread that translates, and a queue of so many before it."""
+"""One thread that translates, and a queue of limited length before it."""
+
+from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import math
 import time
+from collections.abc import Callable
+from typing import TypeVar
+
+R = TypeVar("R")
 
 
 class Full(Exception):
-    """So many are in hand or waiting already; `seconds`: after which to come again."""
+    """The queue is full; `seconds`: after which to try again."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
@@ -17,43 +23,42 @@ class Full(Exception):
 class Place:
     """A place in the queue, from before a request is read until it is answered."""
 
-    def __init__(self, worker):
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    async def run(self, function, *args):
-        """What `function` returns or raises, in its turn, in the worker's thread."""
-        loop, worker = asyncio.get_running_loop(), self._worker
-        return await loop.run_in_executor(worker.thread, worker.timed, function, *args)
+    async def run(self, work: Callable[[], R]) -> R:
+        """Returns or raises what `work` does, in its turn, in the worker's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker.thread, self._worker.timed, work)
 
-    def __enter__(self):
+    def __enter__(self) -> Place:
         if self._worker.taken >= self._worker.places:
             raise Full(math.ceil(min(60.0, max(1.0, self._worker.seconds * self._worker.taken))))
         self._worker.taken += 1
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._worker.taken -= 1
 
 
 class Worker:
     """The thread, and how many of its `places` are taken. Used from one event loop; close it."""
 
-    def __init__(self, places):
-        self.places, self.taken, self.seconds = places, 0, 0.0  # seconds: that the last one took
+    def __init__(self, places: int) -> None:
+        self.places, self.taken, self.seconds = places, 0, 0.0  # seconds: that the last work took
         self.thread = concurrent.futures.ThreadPoolExecutor(1, "translate")
 
-    def place(self):
-        """A Place; entering it raises Full if all are taken."""
+    def place(self) -> Place:
+        """Returns a Place; entering it raises Full if all are taken."""
         return Place(self)
 
-    def timed(self, function, *args):
-        """Calls it, and remembers how long it took."""
+    def timed(self, work: Callable[[], R]) -> R:
+        """Returns what `work` does, and remembers how long it took."""
         began = time.monotonic()
         try:
-            return function(*args)
+            return work()
         finally:
             self.seconds = time.monotonic() - began
 
-    def close(self):
-        """Ends the thread, after what it has in hand."""
+    def close(self) -> None:
+        """Ends the thread, after its current work."""
         self.thread.shutdown(cancel_futures=True)

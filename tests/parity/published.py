@@ -1,9 +1,15 @@
 """CycleGAN and pix2pix in PyTorch, written from the papers and the tables of their code: the other side of parity.
 
-Weights come by their names here and in the layout here, [k, k, in, out] and for transposed
-convolutions [k, k, out, in], so that gradients come in it, too. Images are NCHW.
+Weights have the names and the layout of this toolkit, [k, k, in, out] and for transposed
+convolutions [k, k, out, in], so that gradients have it, too. Images are NCHW.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -13,7 +19,7 @@ INSTANCE, BATCH = "instance", "batch"
 class Weights:
     """Parameters of one network, by the names below its scope."""
 
-    def __init__(self, scope, arrays):
+    def __init__(self, scope: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self.scope = scope
         self.named = {
             name[len(scope) + 1 :]: torch.tensor(value, requires_grad=True)
@@ -21,14 +27,17 @@ class Weights:
             if name.startswith(f"{scope}/")
         }
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> torch.Tensor:
         return self.named[name]
 
-    def get(self, name):
+    def get(self, name: str) -> torch.Tensor | None:
+        """Returns a parameter, or None if the network has none of that name."""
         return self.named.get(name)
 
 
-def conv(x, w, name, stride=1, padding=0, reflect=0):
+def conv(
+    x: torch.Tensor, w: Weights, name: str, stride: int = 1, padding: int = 0, *, reflect: int = 0
+) -> torch.Tensor:
     if reflect:
         x = functional.pad(x, [reflect] * 4, mode="reflect")
     return functional.conv2d(
@@ -36,18 +45,18 @@ def conv(x, w, name, stride=1, padding=0, reflect=0):
     )
 
 
-def conv_transpose(x, w, name, output_padding=0):
+def conv_transpose(x: torch.Tensor, w: Weights, name: str, output_padding: int = 0) -> torch.Tensor:
     kernel = w[f"{name}/kernel"].permute(3, 2, 0, 1).contiguous()
     return functional.conv_transpose2d(x, kernel, w.get(f"{name}/bias"), 2, 1, output_padding)
 
 
-def norm(x, w, name, kind):
+def norm(x: torch.Tensor, w: Weights, name: str, kind: str) -> torch.Tensor:
     if kind == INSTANCE:
         return functional.instance_norm(x, eps=1e-5)
     return functional.batch_norm(x, None, None, w[f"{name}/scale"], w[f"{name}/shift"], training=True, eps=1e-5)
 
 
-def resnet(x, w, blocks, kind=INSTANCE):
+def resnet(x: torch.Tensor, w: Weights, blocks: int, kind: str = INSTANCE) -> torch.Tensor:
     x = torch.relu(norm(conv(x, w, "in", reflect=3), w, "in", kind))
     for level in (1, 2):
         x = torch.relu(norm(conv(x, w, f"down_{level}", 2, 1), w, f"down_{level}", kind))
@@ -60,14 +69,16 @@ def resnet(x, w, blocks, kind=INSTANCE):
     return torch.tanh(conv(x, w, "out", reflect=3))
 
 
-def unet(x, w, depth, kind=BATCH, drop=0.0, level=0):
-    """Recursive, as a block around a block: what comes back is [what went in, what came up]."""
+def unet(
+    x: torch.Tensor, w: Weights, depth: int, kind: str = BATCH, *, drop: float = 0.0, level: int = 0
+) -> torch.Tensor:
+    """Recursive, as a block around a block: returns [input, output of the block inside], except at the outermost."""
     down = conv(x if level == 0 else functional.leaky_relu(x, 0.2), w, f"down_{level}", 2, 1)
     if level == depth - 1:
         inner = down
     else:
         down = down if level == 0 else norm(down, w, f"down_{level}", kind)
-        inner = unet(down, w, depth, kind, drop, level + 1)
+        inner = unet(down, w, depth, kind, drop=drop, level=level + 1)
     name = "out" if level == 0 else f"up_{level - 1}"
     up = conv_transpose(torch.relu(inner), w, name)
     if level == 0:
@@ -78,7 +89,7 @@ def unet(x, w, depth, kind=BATCH, drop=0.0, level=0):
     return torch.cat([x, up], dim=1)
 
 
-def patch_critic(x, w, n_layers=3, kind=INSTANCE):
+def patch_critic(x: torch.Tensor, w: Weights, n_layers: int = 3, kind: str = INSTANCE) -> torch.Tensor:
     x = functional.leaky_relu(conv(x, w, "down_0", 2, 1), 0.2)
     for level in range(1, n_layers + 1):
         x = conv(x, w, f"down_{level}", 2 if level < n_layers else 1, 1)
@@ -86,13 +97,13 @@ def patch_critic(x, w, n_layers=3, kind=INSTANCE):
     return conv(x, w, "out", 1, 1)
 
 
-def mse(scores, label):
+def mse(scores: torch.Tensor, label: float) -> torch.Tensor:
     return torch.mean((scores - label) ** 2)
 
 
-def bce(scores, label):
+def bce(scores: torch.Tensor, label: float) -> torch.Tensor:
     return functional.binary_cross_entropy_with_logits(scores, torch.full_like(scores, label))
 
 
-def l1(x, y):
+def l1(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.mean(torch.abs(x - y))

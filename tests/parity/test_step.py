@@ -108,7 +108,7 @@ def test_cyclegan(gan_loss):
 @pytest.mark.parametrize("direction", ["A2B", "B2A"])
 def test_pix2pix(direction):
     dual = DescendingPix2Pix(
-        image_size=64, load_size=64, netG="unet_64", ngf=4, ndf=4, dropout=0.0, direction=direction
+        image_size=64, load_size=64, netG="unet_64", ngf=4, ndf=4, dropout=0.0, train_direction=direction
     )
     A, B = (RANDOM.uniform(-1, 1, [1, 64, 64, 3]) for _ in "AB")
     before, losses, gradients = run_here(dual, A, B)

@@ -24,7 +24,7 @@ ATTRIBUTES = {
 }
 KEYWORDS = {"shell": True, "allow_pickle": True, "weights_only": False, "verify": False}
 IMPORTERS = {  # what each imports is looked at there; of the last two, libraries by name
-    *("common/settings.py", "common/tensorflow/__init__.py", "flags/parsing.py"),
+    *("common/settings.py", "common/tensorflow/__init__.py", "flags/program.py"),
     *("common/export/onnx_graph.py", "common/serve/__init__.py"),
 }
 

@@ -89,10 +89,14 @@ def opened(browser):
         contexts.append(context)
         shown = context.new_page()
         shown.set_default_timeout(10_000)
-        shown.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        shown.on(
+            "console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None
+        )
         shown.on("pageerror", lambda error: wrong.append(str(error)))
         shown.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-        shown.on("request", lambda asked: wrong.append(asked.url) if asked.url[:5] not in ("file:", "data:") else None)
+        shown.on(
+            "request", lambda request: wrong.append(request.url) if request.url[:5] not in ("file:", "data:") else None
+        )
         shown.goto(path.resolve().as_uri())
         shown.wait_for_selector("html[data-ready]", state="attached")
         return shown
@@ -141,10 +145,10 @@ def test_damaged_rows_are_passed_over(tmp_path):
     path.write_bytes(
         b'step,a,b\n1,2,\n2,3\n\0\0\0\nx,1,1\n\xff\xfe,1,1\n4,nan,inf\n99999999999999999999,1,1\n3,word,5\n3,1e3,6\n5,"7,8\n'
     )
-    found = folder.series(path)
-    assert found.steps.tolist() == [1, 3, 4]
-    np.testing.assert_equal(found.columns["a"], [2, 1000, np.nan])
-    np.testing.assert_equal(found.columns["b"], [np.nan, 6, np.nan])
+    series = folder.series(path)
+    assert series.steps.tolist() == [1, 3, 4]
+    np.testing.assert_equal(series.columns["a"], [2, 1000, np.nan])
+    np.testing.assert_equal(series.columns["b"], [np.nan, 6, np.nan])
 
 
 def test_seconds_add_up_where_training_went_on():
@@ -178,16 +182,16 @@ def test_pictures_that_do_not_fit_are_smaller_then_fewer(tmp_path, monkeypatch):
     groups = [[pictures.Source(tmp_path / f"{i}.png")] for i in range(40)]
     exact = len(pictures.picture(groups[0][0], pictures.SIZES[0]).webp)
     monkeypatch.setattr(pictures, "SIZES", (pictures.Size(64, None, exact), pictures.Size(32, 50, 8_000)))
-    size, made = pictures.fitting(groups)
-    assert size.side == 32 and 4 < len(made) < 40
-    assert sum(len(each.webp) for each in made.values()) <= 8_000
-    assert list(made) == [group[0] for group in groups[: len(made)]]
-    assert {(each.width, each.height) for each in made.values()} == {(32, 32)}
+    size, shown = pictures.fitting(groups)
+    assert size.side == 32 and 4 < len(shown) < 40
+    assert sum(len(picture.webp) for picture in shown.values()) <= 8_000
+    assert list(shown) == [group[0] for group in groups[: len(shown)]]
+    assert {(picture.width, picture.height) for picture in shown.values()} == {(32, 32)}
 
 
 def test_worst_and_best_come_first_where_not_all_fit():
-    found = [tested.Tested("A2B", str(i), {"psnr": float(i) if i != 5 else None}, {}) for i in range(64)]
-    first = [int(each.name) for each in tested._by_importance(found, "psnr")]
+    images = [tested.Tested("A2B", str(i), {"psnr": float(i) if i != 5 else None}, {}) for i in range(64)]
+    first = [int(image.name) for image in tested._by_importance(images, "psnr")]
     assert sorted(first) == list(range(64))
     assert {0, 63, 1, 62} <= set(first[:8])  # worst, best
     assert {0, 32} <= set(first[:8])  # evenly spread
@@ -196,7 +200,7 @@ def test_worst_and_best_come_first_where_not_all_fit():
 def test_the_newest_strip_and_evenly_spread_ones(tmp_path):
     run = make(tmp_path / "run", images=[("samples", f"{step:08d}.png", grey(0)) for step in range(0, 400, 10)])
     (run / "samples" / "00000040.png").write_bytes(b"broken")
-    steps = [each["step"] for each in overview.overview(run)["strips"]]
+    steps = [strip["step"] for strip in overview.overview(run)["strips"]]
     assert steps == [0, 80, 120, 160, 200, 240, 280, 320, 360, 390]
 
 
@@ -212,10 +216,10 @@ def test_strips_of_long_trainings_do_not_stay_in_memory(tmp_path):
 
 
 def test_a_run_without_anything_but_its_settings(tmp_path):
-    found = data(report.write(make(tmp_path / "run", log=())))
-    assert found["title"] == "CycleGAN on fruit" and found["charts"] == found["strips"] == []
-    assert found["tested"] == {"metrics": [], "rows": [], "exact": True, "note": "Run --phase test for pictures."}
-    (ngf,) = (row for row in found["settings"] if row["name"] == "ngf")
+    page_data = data(report.write(make(tmp_path / "run", log=())))
+    assert page_data["title"] == "CycleGAN on fruit" and page_data["charts"] == page_data["strips"] == []
+    assert page_data["tested"] == {"metrics": [], "rows": [], "exact": True, "note": "Run --phase test for pictures."}
+    (ngf,) = (row for row in page_data["settings"] if row["name"] == "ngf")
     assert (ngf["value"], ngf["default"]) == ("16", "64") and ngf["about"]
 
 
@@ -233,9 +237,9 @@ def test_settings_that_do_not_read(tmp_path, text):
 def test_damaged_files_are_passed_over(full):
     for path in (full / "best.json", full / "test" / "metrics.json", full / "test" / "A" / "0.png"):
         path.write_bytes(b"\xff{")
-    found = data(report.write(full))
-    assert found["scores"] == [] and [fact[0] for fact in found["facts"]] == ["steps", "epochs", "training"]
-    assert [role for role, _ in found["tested"]["rows"][0]["layers"]] == ["fake", "target", "reconstructed"]
+    page_data = data(report.write(full))
+    assert page_data["scores"] == [] and [fact[0] for fact in page_data["facts"]] == ["steps", "epochs", "training"]
+    assert [role for role, _ in page_data["tested"]["rows"][0]["layers"]] == ["fake", "target", "reconstructed"]
 
 
 def test_it_is_written_whole_or_not_at_all(full, monkeypatch):
@@ -255,8 +259,8 @@ def test_compare_refuses_what_is_no_run(full, tmp_path):
 def test_runs_of_one_name_are_told_apart(full, tmp_path):
     other = tmp_path / "other" / "fruit"
     shutil.copytree(full, other)
-    found = data(report.compare([full, other, full], tmp_path / "both.html"))
-    assert found["runs"] == [f"{tmp_path.name}/fruit", "other/fruit"]
+    page_data = data(report.compare([full, other, full], tmp_path / "both.html"))
+    assert page_data["runs"] == [f"{tmp_path.name}/fruit", "other/fruit"]
 
 
 def test_tensorflow_is_not_imported():
@@ -291,7 +295,7 @@ def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, sch
 
 
 def sizes(locator):
-    return [each.evaluate("element => getComputedStyle(element).fontSize") for each in locator.all()]
+    return [element.evaluate("element => getComputedStyle(element).fontSize") for element in locator.all()]
 
 
 def contrast(shown, *colours):
@@ -517,8 +521,8 @@ def test_the_policy_lets_nothing_else_run(full, browser):
     shown = browser.new_context().new_page()
     shown.goto(report.write(full).as_uri())
     shown.evaluate("document.body.append(element('script', {}, 'window.ran = 1'))")
-    asked = "fetch('https://example.org/').then(() => 'fetched', () => 'refused')"
-    assert shown.evaluate("window.ran") is None and shown.evaluate(asked) == "refused"
+    request = "fetch('https://example.org/').then(() => 'fetched', () => 'refused')"
+    assert shown.evaluate("window.ran") is None and shown.evaluate(request) == "refused"
     shown.context.close()
 
 
@@ -579,15 +583,18 @@ def test_a_run_has_one_colour_in_all_charts(tmp_path, opened):
         drawn = key.locator(".swatch").evaluate("element => getComputedStyle(element).backgroundColor")
         colours.setdefault(key.locator(".label").inner_text(), set()).add(drawn)
     assert colours.keys() == {"one", "other"} and colours["one"].isdisjoint(colours["other"])
-    assert [len(each) for each in colours.values()] == [1, 1]
+    assert [len(shades) for shades in colours.values()] == [1, 1]
 
 
 def test_checkpoints_that_were_evaluated(tmp_path, opened):
     run = make(tmp_path / "run", log=(), best='{"step": 20, "metric": "psnr", "value": 12.0}')
-    found = {"10": {"A2B": {"images": 2, "l1": 0.3, "fid": 80.5, "ms_ssim": None, "correlation": 0.5}}}
-    found["20"] = {"A2B": {"images": 2, "l1": 0.2, "input_l1": 0.1, "fid": 90, "correlation": 0.9}, "B2A": {"l1": 0.7}}
+    metrics = {"10": {"A2B": {"images": 2, "l1": 0.3, "fid": 80.5, "ms_ssim": None, "correlation": 0.5}}}
+    metrics["20"] = {
+        "A2B": {"images": 2, "l1": 0.2, "input_l1": 0.1, "fid": 90, "correlation": 0.9},
+        "B2A": {"l1": 0.7},
+    }
     (run / "evaluation").mkdir()
-    (run / "evaluation" / "metrics.json").write_text(json.dumps(found))
+    (run / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
     table = opened(report.write(run)).locator("#checkpoints table")
     assert table.locator("th").all_inner_texts()[:5] == ["Step", "Direction", "l1 ↓", "fid ↓", "correlation"]
     assert table.locator("tbody td:first-child").all_inner_texts() == ["10", "20 (best)", "20 (best)"]
@@ -631,8 +638,8 @@ def test_four_hundred_test_images(tmp_path, opened):
 
 def photograph(random):
     """Noise of the spectrum of photographs: [256, 256, 3]."""
-    found = np.zeros([256, 256, 3])
+    noise = np.zeros([256, 256, 3])
     for side in (4, 8, 16, 32, 64, 128, 256):
         layer = PIL.Image.fromarray(random.integers(0, 256, [side, side, 3], np.uint8)).resize((256, 256))
-        found += np.asarray(layer, float) / side**0.6
-    return ((found - found.min()) / np.ptp(found) * 255).astype(np.uint8)
+        noise += np.asarray(layer, float) / side**0.6
+    return ((noise - noise.min()) / np.ptp(noise) * 255).astype(np.uint8)

@@ -51,21 +51,21 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=small.ROOT
         )
-        self.said = self.process.stdout.readline()
-        found = re.search(r"http://\S+", self.said)
-        assert found, self.said + self.process.communicate()[1]
-        self.address = found[0]
+        self.first_line = self.process.stdout.readline()
+        address = re.search(r"http://\S+", self.first_line)
+        assert address, self.first_line + self.process.communicate()[1]
+        self.address = address[0]
         self.client = httpx.Client(base_url=self.address, timeout=60)
 
     def send(self, content, query="?direction=A2B", headers=PNG):
         return self.client.post(f"/translate{query}", content=content, headers=headers)
 
     def end(self, number=signal.SIGTERM):
-        """(exit code, what else it said, its errors)."""
+        """(exit code, the rest of its output, its errors)."""
         self.client.close()
         self.process.send_signal(number)
-        said, errors = self.process.communicate(timeout=30)
-        return self.process.returncode, said, errors
+        output, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, output, errors
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,11 @@ def test_a_translation_is_of_the_kind_of_its_image(stand_in):
 
 def test_transparency_is_kept(stand_in):
     pixels = image(10, 12, 4)
-    found = decoded(stand_in.send(encoded(pixels)).content)
-    np.testing.assert_array_equal(found[..., 3], pixels[..., 3])
+    output = decoded(stand_in.send(encoded(pixels)).content)
+    np.testing.assert_array_equal(output[..., 3], pixels[..., 3])
 
 
-def said(answer):
+def refusal(answer):
     """(status, sentence) of an error; it is JSON and carries the headers of all answers."""
     assert answer.headers["content-type"] == "application/json"
     assert {*ALL} <= {*answer.headers}
@@ -122,38 +122,38 @@ def said(answer):
 
 def test_errors_are_sentences_with_their_codes(stand_in):
     good = encoded(image())
-    status, text = said(stand_in.send(b"no image"))
+    status, text = refusal(stand_in.send(b"no image"))
     assert (status, text[:39]) == (400, "The image does not read as an image (it")
-    assert said(stand_in.send(good[:200]))[0] == 400
-    assert said(stand_in.send(b"")) == (400, "There is no image: send the bytes of one as the body.")
-    assert said(stand_in.client.get("/nothing"))[0] == 404
-    assert said(stand_in.client.get("/../config.json"))[0] == 404
-    assert said(stand_in.client.get("/translate"))[0] == 405
-    assert said(stand_in.client.put("/translate", content=good))[0] == 405
-    assert said(stand_in.send(encoded(image(101, 100)))) == (
+    assert refusal(stand_in.send(good[:200]))[0] == 400
+    assert refusal(stand_in.send(b"")) == (400, "There is no image: send the bytes of one as the body.")
+    assert refusal(stand_in.client.get("/nothing"))[0] == 404
+    assert refusal(stand_in.client.get("/../config.json"))[0] == 404
+    assert refusal(stand_in.client.get("/translate"))[0] == 405
+    assert refusal(stand_in.client.put("/translate", content=good))[0] == 405
+    assert refusal(stand_in.send(encoded(image(101, 100)))) == (
         413,
         "The image has 10,100 pixels, and 10,000 are taken. Send a smaller one.",
     )
-    assert said(stand_in.send(good, headers={"Content-Type": "text/plain"}))[0] == 415
-    assert said(stand_in.send(good, headers={}))[0] == 415
+    assert refusal(stand_in.send(good, headers={"Content-Type": "text/plain"}))[0] == 415
+    assert refusal(stand_in.send(good, headers={}))[0] == 415
     for query in ("", "?direction=C2D", "?direction=A2B2A"):
-        assert said(stand_in.send(good, query)) == (422, "Which way? Say ?direction=A2B or ?direction=B2A.")
+        assert refusal(stand_in.send(good, query)) == (422, "Which way? Say ?direction=A2B or ?direction=B2A.")
 
 
 def test_too_many_bytes_are_refused_whether_their_number_is_said_or_not(stand_in):
     too_many = bytes(2**20 + 1)
-    assert said(stand_in.send(too_many)) == (413, "The image has more than 1 MB. Send a smaller one.")
+    assert refusal(stand_in.send(too_many)) == (413, "The image has more than 1 MB. Send a smaller one.")
     parts = (bytes(2**16) for _ in range(40))
     with contextlib.suppress(httpx.TransportError):  # it may close while parts are on the way
-        assert said(stand_in.client.post("/translate?direction=A2B", content=parts, headers=PNG))[0] == 413
+        assert refusal(stand_in.client.post("/translate?direction=A2B", content=parts, headers=PNG))[0] == 413
     assert stand_in.send(encoded(image())).status_code == 200
 
 
 def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
     server = starting("-m", "tests.serving", "--port", "0")
-    status, text = said(server.send(encoded(image(13, 13))))
+    status, text = refusal(server.send(encoded(image(13, 13))))
     assert status == 500 and "secret" not in text
-    assert said(server.send(encoded(image(14, 14)))) == (
+    assert refusal(server.send(encoded(image(14, 14)))) == (
         507,
         "There is not enough memory for the image. Send a smaller one.",
     )
@@ -166,8 +166,8 @@ def test_an_image_of_another_domain_is_refused():
     deep = Inverting(deep=True)
     with pytest.raises(answers.Refused, match=r"The image has 8 bits a channel, and .* are uint16"):
         answers.answer(deep, "B2A", encoded(image()), 10_000)
-    found = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), 10_000)
-    assert found.media == "image/png"  # JPEG does not hold 16 bits
+    answer = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), 10_000)
+    assert answer.media == "image/png"  # JPEG does not hold 16 bits
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""])
@@ -187,20 +187,20 @@ def test_pages_of_others_are_not_answered_and_headers_are_strict(stand_in):
 
 
 def test_its_health(stand_in):
-    found = stand_in.client.get("/healthz").json()
-    assert found["status"] == "ok" and found["directions"] == ["A2B", "B2A"] and found["step"] == 1234
+    health = stand_in.client.get("/healthz").json()
+    assert health["status"] == "ok" and health["directions"] == ["A2B", "B2A"] and health["step"] == 1234
 
 
 def test_beyond_the_queue_others_are_told_to_come_again(starting):
     server = starting("-m", "tests.serving", "--port", "0", "--queue", "2", "--seconds", "1")
     content = encoded(image())
     with concurrent.futures.ThreadPoolExecutor(6) as clients:
-        found = list(clients.map(server.send, [content] * 6))
-    assert sorted(each.status_code for each in found) == [200, 200, 503, 503, 503, 503]
-    for answer in found:
+        replies = list(clients.map(server.send, [content] * 6))
+    assert sorted(answer.status_code for answer in replies) == [200, 200, 503, 503, 503, 503]
+    for answer in replies:
         if answer.status_code == 503:
             assert 1 <= int(answer.headers["retry-after"]) <= 60
-            assert said(answer)[1].startswith("Too many images are waiting. Come again in")
+            assert refusal(answer)[1].startswith("Too many images are waiting. Come again in")
     assert server.send(content).status_code == 200
     assert server.client.get("/healthz").json()["waiting"] == 0
 
@@ -263,10 +263,10 @@ def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
         "-m", "dualgan.main", *["--phase", "serve", "--port", "0", "--scale_to", "keep", "--run_dir"], run
     )
     with concurrent.futures.ThreadPoolExecutor(8) as clients:
-        found = list(clients.map(lambda each: server.send(encoded(each[0]), f"?direction={each[1]}"), sent))
-    assert [each.status_code for each in found] == [200] * 200
+        replies = list(clients.map(lambda pair: server.send(encoded(pair[0]), f"?direction={pair[1]}"), sent))
+    assert [answer.status_code for answer in replies] == [200] * 200
     with Translator(run, Inference(scale_to="keep")) as translator:
-        for (pixels, direction), answer in zip(sent, found):
+        for (pixels, direction), answer in zip(sent, replies):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
     code, output, errors = server.end()
     assert code == 0 and output.endswith("Ended.\n") and "Traceback" not in errors
@@ -287,9 +287,9 @@ def opened(browser, stand_in):
         shown.set_default_timeout(10_000)
         own = (server.address, f"blob:{server.address}", "data:")
         expected = "Failed to load resource: the server responded with a status of 413"
-        shown.on("console", lambda said: None if said.text.startswith(expected) else wrong.append(said.text))
+        shown.on("console", lambda message: None if message.text.startswith(expected) else wrong.append(message.text))
         shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(asked.url))
+        shown.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
         shown.goto(server.address)
         shown.wait_for_selector("html[data-ready]", state="attached")
         return shown
@@ -361,9 +361,9 @@ def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
     choose(shown, photo)
     shown.get_by_role("link", name="Download").wait_for()
     files.write(tmp_path / "large.png", image(101, 100))
-    with shown.expect_response("**/translate*") as asked:
+    with shown.expect_response("**/translate*") as response:
         choose(shown, tmp_path / "large.png")
-    assert asked.value.status == 413
+    assert response.value.status == 413
     shown.get_by_text("The image has 10,100 pixels, and 10,000 are taken.").wait_for()
     assert shown.locator(".said.wrong").count() == 1 and not shown.get_by_role("link", name="Download").is_visible()
     assert not shown.locator(".stage").is_visible()

@@ -1,0 +1,44 @@
+"""The settings of serving: where the server listens, and how much it accepts."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+
+from common import settings
+from common.errors import UserError
+from common.settings import FREE, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """How a run is served."""
+
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen at; by default this machine alone reaches it. There is no password and no encryption.",
+        resume=FREE,
+    )
+    port: int = setting(8000, "Port to listen at; 0: any that is free.", minimum=0, resume=FREE)
+    queue: int = setting(
+        16, "Requests in hand or waiting at once; those beyond are told to come again (503).", minimum=1, resume=FREE
+    )
+    max_mb: int = setting(
+        32, "Size of an image file in MB (2**20 bytes) above which it is refused.", minimum=1, resume=FREE
+    )
+    max_pixels: int = setting(
+        4_194_304, "Pixels of an image, height x width, above which it is refused.", minimum=1, resume=FREE
+    )
+
+    def __post_init__(self) -> None:
+        settings.check(self)
+        if self.port > 65535:
+            raise UserError(f"--port {self.port} is none: ports go to 65535.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
