@@ -102,13 +102,13 @@ def test_what_cannot_be_asked_for(tmp_path):
     assert "--quality has no use in --phase export: it is for --phase translate." in refusal(
         f"{start} --output x --quality 3"
     )
-    assert "--ngf has no use in --phase export." in refusal(f"{start} --output x --ngf 3")
+    assert "--phase export takes it from the run folder" in refusal(f"{start} --output x --ngf 3")
     assert "value should be one of <savedmodel|frozen|tflite|onnx|npz>" in refusal(f"{start} --format png")
     assert "Export where to? Say --output FOLDER." in refusal(start)
     assert "This run has no direction A2B: it has B2A." in refusal(f"{start} --output x --direction A2B")
     assert "is there already. Give another, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
     assert names(tmp_path / "full") == {"kept.txt"}
-    assert "--port is for --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
+    assert "it is for --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
     assert "--checkpoint all is for --phase evaluate" in refusal(f"{start} --output {tmp_path / 'x'} --checkpoint all")
     assert not (tmp_path / "x").exists()
 
