@@ -27,6 +27,7 @@ def resnet(
     filters: int,
     blocks: int,
     norm: Norm,
+    *,
     dropout: float = 0.0,
     key: tf.Tensor | None = None,
 ) -> tf.Tensor:
@@ -51,6 +52,7 @@ def unet(
     filters: int,
     depth: int,
     norm: Norm,
+    *,
     dropout: float = 0.0,
     key: tf.Tensor | None = None,
 ) -> tf.Tensor:
@@ -86,6 +88,7 @@ def resnet_tfgan(
     filters: int,
     blocks: int,
     norm: Norm,
+    *,
     dropout: float = 0.0,
     key: tf.Tensor | None = None,
 ) -> tf.Tensor:

@@ -28,7 +28,7 @@ Content = TypeVar("Content")
 class Batch(NamedTuple):
     """A training batch, as tensors."""
 
-    index: tf.Tensor  # type: ignore[assignment] # int64 [N], global sample indices; hides tuple.index, which none uses
+    index: tf.Tensor  # type: ignore[assignment]  # hides tuple.index. int64 [N], global sample indices
     A: tf.Tensor  # [N, S, S, C] in [-1, 1]
     B: tf.Tensor
     matched: tf.Tensor  # float [N]: 1 where B shows what A shows, else 0

@@ -94,26 +94,22 @@ def build(
     images_read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
-    average = averages.Averages(dual.ema_decay)
-    request = tf.placeholder_with_default(0.0, [], "stop")
-    optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
-    updating = _Updates(dual, connect, optimizers, average, group, request)
-    passes_by_roles: dict[tuple[str, ...], Pass] = {}
-
-    def pass_of(roles: tuple[str, ...]) -> Pass:
-        if roles not in passes_by_roles:
-            change, losses, stop = updating.update(roles)
-            with tf.control_dependencies([change, update_count, images_read]):
-                counted = [counter.assign_add(1, read_value=False) for counter in (batches_read, updates)]
-            passes_by_roles[roles] = Pass(tf.group(*counted), losses, stop)
-        return passes_by_roles[roles]
-
+    updating = _Updates(dual, connect, rates, group)
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
-    passes = [pass_of(roles) for roles in schedule]
-    warmup = [pass_of(tuple(role for role in roles if role == "critic")) for roles in schedule] if dual.d_warmup else []
-    logged = {f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()}
-    thumbnails = {direction.name: _thumbnails(direction) for direction, _ in updating.pairs}
-    return Step(passes, warmup, request, batches_read, updates, updating.pairs, average, logged, thumbnails)
+    warmup = [tuple(role for role in roles if role == "critic") for roles in schedule] if dual.d_warmup else []
+    counters, before = [batches_read, updates], [update_count, images_read]  # `before` is read before they change
+    passes = {roles: updating.pass_of(roles, counters, before) for roles in dict.fromkeys([*schedule, *warmup])}
+    return Step(
+        passes=[passes[roles] for roles in schedule],
+        warmup=[passes[roles] for roles in warmup],
+        request=updating.request,
+        batches_read=batches_read,
+        updates=updates,
+        pairs=updating.pairs,
+        averages=updating.average,
+        rates={f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()},
+        thumbnails={direction.name: _thumbnails(direction) for direction, _ in updating.pairs},
+    )
 
 
 class _Updates:
@@ -123,14 +119,21 @@ class _Updates:
         self,
         dual: Dual,
         connect: Callable[..., Pairs],
-        optimizers: dict[str, tf.train.Optimizer],
-        average: averages.Averages,
+        rates: Mapping[str, tf.Tensor],
         group: distribute.SingleProcess,
-        request: tf.Tensor,
     ) -> None:
-        self._dual, self._connect, self._optimizers = dual, connect, optimizers
-        self._average, self._group, self._request = average, group, request
+        self._dual, self._connect, self._group = dual, connect, group
+        self._optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
+        self.average = averages.Averages(dual.ema_decay)
+        self.request = tf.placeholder_with_default(0.0, [], "stop")
         self.pairs = connect()
+
+    def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
+        """The pass that updates `roles`, and then counts itself in `counters`, once `before` was read."""
+        change, losses, stop = self.update(roles)
+        with tf.control_dependencies([change, *before]):
+            counted = [counter.assign_add(1, read_value=False) for counter in counters]
+        return Pass(tf.group(*counted), losses, stop)
 
     def update(self, roles: tuple[str, ...]) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """The op that updates `roles`, in their order; their losses before it; and whether a process asks to stop."""
@@ -144,7 +147,7 @@ class _Updates:
                 pairs = self._connect(repetition) if repetition else self.pairs
                 objective = _objective(self._dual, pairs, role)
             local = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
-            gradient, role_losses, stop = self._group.mean(local, objective.losses, self._request, [change])
+            gradient, role_losses, stop = self._group.mean(local, objective.losses, self.request, [change])
             before = _evidence(gradient, role_losses)
             change = apply(self._optimizers[role], gradient, objective.variables, before)
             change = self._finished(role, tf.group(change, *objective.remembers), objective)
@@ -159,7 +162,7 @@ class _Updates:
         for objective in objectives.values():
             slopes += gradients.gradients(objective.total, list(objective.variables))
             own_losses.update(objective.losses)
-        gradient, losses, stop = self._group.mean(slopes, own_losses, self._request)
+        gradient, losses, stop = self._group.mean(slopes, own_losses, self.request)
         before, changes, first = _evidence(gradient, losses), [], 0
         for role, objective in objectives.items():
             last = first + len(objective.variables)
@@ -173,7 +176,7 @@ class _Updates:
         """The op that does `change` and then what follows from it: averages, clipping, power iterations."""
         with tf.control_dependencies([change]):
             if role == "generator":
-                return tf.group(change, self._average.follow(objective.variables))
+                return tf.group(change, self.average.follow(objective.variables))
             if self._dual.gan_loss == "wgan":
                 return clip(change, objective.variables, self._dual.clip_value)
             if self._dual.spectral_norm:
