@@ -128,6 +128,20 @@ def test_flags_that_methods_differ_in_name_each_of_them():
     assert "`patch`, `patch_lua`, `patch_tfgan`, `pixel`. *Fixed.* |" in page
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_pages_name_are_there(page):
+    if page.name == "CHANGELOG.md":  # names what was there, too
+        return
+    text = page.read_text()
+    for path in re.findall(
+        r"`((?:common|flags|tests|docs|benchmarks|examples|dualgan|cyclegan|pix2pix)/[\w/]+\.\w+)`", text
+    ):
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`((?:common|flags|benchmarks)(?:\.(?!py`)[a-z][a-z_]*)+)(?:\.[A-Z]\w+)?`", text):
+        path = ROOT / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").exists(), name
+
+
 def test_pages_of_flags_and_presets_are_as_they_would_be_written_now():
     assert (ROOT / "docs" / "flags.md").read_text() == reference.flags_page()
     assert (ROOT / "docs" / "presets.md").read_text() == reference.presets_page()
