@@ -26,7 +26,8 @@ import imageio.v3 as imageio
 from common import atomic
 from common.dual import Dual
 from common.images import Images
-from common.run import Run, checkpoints
+from common.run import Run
+from common.run.checkpoint_files import checkpoints_in, step_of
 from common.train import plan
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -139,7 +140,7 @@ def train(job: Job) -> str:
     """Runs one training, unless it is done; returns a line about it."""
     method, seed, steps, output = job
     folder = output / f"{method.name}-seed{seed}"
-    saved_steps = [checkpoints.step_of(path) for path in checkpoints.found(folder / "checkpoints")]
+    saved_steps = [step_of(path) for path in checkpoints_in(folder / "checkpoints")]
     if saved_steps and max(saved_steps) >= steps:
         return f"{folder.name}: done before"
     ended = subprocess.run(command(*job), capture_output=True, text=True)  # nosec B603: of this project, no shell

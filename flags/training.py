@@ -9,7 +9,7 @@ from common.cluster import Cluster
 from common.cluster.supervise import supervise
 from common.errors import UserError
 from common.images import Images, files, findings
-from common.run import Run, checkpoints
+from common.run import Run, checkpoint_files
 from common.run.folder import has_begun
 from common.train import plan, train
 from common.weights import Source, import_weights
@@ -32,7 +32,7 @@ def train_phase(request: Request) -> None:
     if supervises(request):
         program = [sys.executable, "-m", program_name(request.model)]
         command = [*program, *request.argv[1:], "--local_workers", "0"]
-        sys.exit(supervise(command, cluster, lambda: checkpoints.newest_step(run.run_dir)))
+        sys.exit(supervise(command, cluster, lambda: checkpoint_files.newest_step(run.run_dir)))
     progress, (_, rank) = train(dual, images, run, cluster), cluster.place()
     if rank:
         return

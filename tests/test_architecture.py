@@ -44,7 +44,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "ops": "averages constants flops gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
     "report": "folder page < curves pictures < tested < overview < comparison",
-    "run": "checkpoints lock session < run < folder",
+    "run": "checkpoint_files lock session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "inference jobs video < translator < tiles",

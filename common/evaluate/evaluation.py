@@ -21,7 +21,8 @@ from common.evaluate.walk import Array, EvaluationGraph, Shard, Walked
 from common.images import Images, shards
 from common.metrics.features import Features
 from common.metrics.metrics import OF_FEATURES
-from common.run.checkpoints import Checkpoints, selected, selected_one, step_of
+from common.run.checkpoint_files import selected, selected_one, step_of
+from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained, refuse_contradictions
 from common.run.session import claim_threads, open_session
 from common.settings import FREE, setting

@@ -21,7 +21,7 @@ from common.export.ported import FULL, Format
 from common.export.signatures import FLOAT
 from common.images import Images
 from common.images.pixels import Domain
-from common.run.checkpoints import selected_one
+from common.run.checkpoint_files import selected_one
 from common.run.folder import load_trained
 from common.settings import FREE, setting
 from common.translate import Inference, Translator

@@ -15,7 +15,8 @@ from common.export import signatures
 from common.export.signatures import Kinds, Signature
 from common.images.pixels import Domain
 from common.ops import convolution
-from common.run.checkpoints import Checkpoints, selected_one, step_of
+from common.run.checkpoint_files import selected_one, step_of
+from common.run.checkpoints import Checkpoints
 from common.run.folder import config_path, load_trained
 from common.run.session import open_session
 from common.translate import Inference

@@ -1,8 +1,11 @@
 """The run folder, and sessions.
 
-run          Run: how long a training is, and what it keeps
-checkpoints  saving, restoring and checking checkpoints
-lock         one training a folder
+run               Run: how long a training is, and what it keeps
+folder            config.json: what a run was, and refusals to resume another
+checkpoints       Checkpoints: saves and restores the variables of a graph
+checkpoint_files  the files of checkpoints: which there are, whether they are whole
+lock              one training a folder
+session           TensorFlow sessions: threads and devices
 """
 
 from common.run.run import Run

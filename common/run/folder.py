@@ -33,7 +33,8 @@ from common.errors import UserError
 from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import Domain
-from common.run import checkpoints, session
+from common.run import session
+from common.run.checkpoint_files import checkpoints_in
 from common.run.run import Run
 from common.settings import FIXED
 
@@ -84,7 +85,7 @@ def domains_of(dual: Dual, described: Mapping[str, Mapping[str, Any]]) -> dict[s
 
 def has_begun(run_dir: str | os.PathLike[str]) -> bool:
     """Whether a run folder holds something that must not be lost: a checkpoint."""
-    return bool(checkpoints.found(pathlib.Path(run_dir, "checkpoints")))
+    return bool(checkpoints_in(pathlib.Path(run_dir, "checkpoints")))
 
 
 def load_trained(run_dir: str | os.PathLike[str]) -> SavedRun:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from absl import logging
+
 from common.errors import UserError
 
 if sys.platform != "win32":
@@ -57,4 +59,4 @@ def _lock(file: BinaryIO, folder: str | os.PathLike[str]) -> None:
             f"{folder} is in use: {owner} is training it. Wait for it to end, or give another --run_dir."
         ) from None
     except OSError as error:  # no locks on this file system
-        print(f"{folder} cannot be locked ({error.strerror}): do not train it twice at once.", file=sys.stderr)
+        logging.warning(f"{folder} cannot be locked ({error.strerror}): do not train it twice at once.")

@@ -10,7 +10,8 @@ from common.dual import Dual
 from common.errors import UserError
 from common.ops import averages
 from common.ops.spectral_norm import KEPT
-from common.run import Run, checkpoints
+from common.run import Run
+from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one
 from common.run.folder import load_run, load_trained
 
 TOLD = 3  # differences that a sentence names
@@ -24,11 +25,11 @@ def find(init_from: str) -> str:
     path = pathlib.Path(init_from)
     if path.is_dir():
         load_trained(path)
-        return checkpoints.newest(path / "checkpoints")
+        return selected_one(path, "latest")
     path = path.with_name(path.name.removesuffix(".index"))
-    if str(path) not in checkpoints.found(path.parent):
+    if str(path) not in checkpoints_in(path.parent):
         raise UserError(f"--init_from {init_from} is neither the folder of a run nor a checkpoint in one.")
-    if damage := checkpoints.damage_of(str(path)):
+    if damage := damage_of(str(path)):
         raise UserError(f"The checkpoint {path} is damaged ({damage}). Begin with another.")
     return str(path)
 

@@ -21,7 +21,8 @@ from common.dual import Dual
 from common.errors import UserError, reason
 from common.images import files, pixels, tensors
 from common.images.pixels import Domain, Image
-from common.run.checkpoints import Checkpoints, selected_one
+from common.run.checkpoint_files import selected_one
+from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
 from common.run.session import open_session
 from common.translate.inference import Inference, translated

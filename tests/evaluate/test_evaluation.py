@@ -16,7 +16,7 @@ from common.images import Images, files, labels
 from common.metrics import distances, metrics
 from common.metrics.features import Features
 from common.run import Run
-from common.run.checkpoints import selected_one, step_of
+from common.run.checkpoint_files import selected_one, step_of
 from common.train import train
 from common.translate import Inference
 from tests import small

@@ -22,7 +22,7 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.images import files
-from common.run import checkpoints
+from common.run.checkpoint_files import checkpoints_in, newest_step
 
 SMALL = "--dataset set --image_size 32 --load_size 36 --flip --ngf 16 --ndf 16 --threads 1 --tensorboard=false"
 OFTEN = "--save_every 1 --log_every 1 --sample_every 7 --keep 2"
@@ -116,21 +116,20 @@ def kill_at_random(process, root, began, draw, tally):
     process.send_signal(signal.SIGKILL)
     process.wait()
     folder = root / "killed" / "checkpoints"
-    whole = {name for path in checkpoints.found(folder) for name in (f"{path}.index", f"{path}.sha256")}
+    whole = {name for path in checkpoints_in(folder) for name in (f"{path}.index", f"{path}.sha256")}
     half = [path for path in folder.glob("*") if ".tempstate" in path.name or path.suffix == ".new"]
     return not half and all(pathlib.Path(name).exists() for name in whole)
 
 
 def step_of(root, run):
     """The step of the newest checkpoint of a run; 0 without one."""
-    paths = checkpoints.found(root / run / "checkpoints")
-    return checkpoints.step_of(paths[-1]) if paths else 0
+    return newest_step(root / run) or 0
 
 
 def differences(root):
     """The names of the variables that differ between the last checkpoints of both runs."""
     whole, killed = (
-        tf.train.load_checkpoint(checkpoints.found(root / run / "checkpoints")[-1]) for run in ("whole", "killed")
+        tf.train.load_checkpoint(checkpoints_in(root / run / "checkpoints")[-1]) for run in ("whole", "killed")
     )
     names = whole.get_variable_to_shape_map().keys() | killed.get_variable_to_shape_map().keys()
     return sorted(name for name in names if not equal(whole, killed, name))

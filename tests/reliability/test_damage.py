@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.run import checkpoints
+from common.run import checkpoint_files
+from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one, step_of
 from common.run.checkpoints import Checkpoints
 
 
@@ -51,17 +52,17 @@ def test_any_bit_and_any_cut_is_found(folder, suffix, where, flip):
     changed = content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :] if flip else content[:at]
     try:
         path.write_bytes(changed)
-        assert checkpoints.damage_of(str(path.with_name("model-00000002")))
+        assert damage_of(str(path.with_name("model-00000002")))
     finally:
         path.write_bytes(content)
-    assert not checkpoints.damage_of(str(path.with_name("model-00000002")))
+    assert not damage_of(str(path.with_name("model-00000002")))
 
 
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001", "sha256"])
 def test_the_one_before_is_used_saying_so(folder, capsys, suffix):
     path = folder / f"checkpoints/model-00000002.{suffix}"
     path.write_bytes(path.read_bytes()[:-1])
-    assert checkpoints.selected_one(folder, "latest").endswith("model-00000001")  # to translate, nothing is moved
+    assert selected_one(folder, "latest").endswith("model-00000001")  # to translate, nothing is moved
     assert resume(folder) == (1, 1.0)
     said = capsys.readouterr().err
     assert "model-00000002 is damaged (" in said and "the one before it is used" in said
@@ -73,11 +74,11 @@ def test_where_none_is_whole_nothing_begins_anew(folder):
     for path in folder.glob("checkpoints/*.data*"):
         path.write_bytes(b"")
     with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
-        checkpoints.selected_one(folder, "latest")
+        selected_one(folder, "latest")
     for _ in range(2):
         with pytest.raises(UserError, match=r"No checkpoint of .* is whole \(.*model-00000002: .*model-00000001: "):
             resume(folder)
-    assert list(map(checkpoints.step_of, checkpoints.found(folder / "checkpoints"))) == [1, 2]  # so the run has begun
+    assert list(map(step_of, checkpoints_in(folder / "checkpoints"))) == [1, 2]  # so the run has begun
 
 
 def test_what_is_aside_is_not_forgotten(folder):
@@ -105,12 +106,12 @@ def test_copies_of_a_person_are_left_alone(folder):
 def test_a_best_step_that_does_not_read_is_said(folder, content):
     (folder / "best.json").write_text(content)
     with pytest.raises(UserError, match=r"best.json does not read \(.*Training on with --eval_every writes it again"):
-        checkpoints.selected_one(folder, "best")
-    assert checkpoints.selected_one(folder, "latest").endswith("model-00000002")
+        selected_one(folder, "best")
+    assert selected_one(folder, "latest").endswith("model-00000002")
 
 
 def test_a_checkpoint_that_was_removed_meanwhile_is_not_called_broken(folder):
-    assert checkpoints.damage_of(str(folder / "checkpoints/model-00000009")) == "it is not there any more"
+    assert damage_of(str(folder / "checkpoints/model-00000009")) == "it is not there any more"
 
 
 def test_one_that_is_asked_for_is_not_replaced(folder):
@@ -119,7 +120,7 @@ def test_one_that_is_asked_for_is_not_replaced(folder):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.get_variable("a", [64])
         with pytest.raises(UserError, match=r"model-00000002 is damaged .*Say another --checkpoint"):
-            Checkpoints(folder).restore(session, checkpoints.selected_one(folder, "2"))
+            Checkpoints(folder).restore(session, selected_one(folder, "2"))
 
 
 def test_without_a_digest_every_value_is_read(folder):
@@ -140,7 +141,7 @@ def test_without_a_digest_any_cut_is_found(folder, suffix):
     content = path.read_bytes()
     for length in range(0, len(content), 7):
         path.write_bytes(content[:length])
-        assert checkpoints.damage_of(str(path.with_name("model-00000002"))), length
+        assert damage_of(str(path.with_name("model-00000002"))), length
 
 
 def test_what_a_kill_left_is_swept(folder):
@@ -164,7 +165,7 @@ def test_a_save_that_fails_leaves_the_others_and_names_the_room(folder, monkeypa
         tf.get_variable("a", [64])
         saver = Checkpoints(folder)
         session.run(tf.global_variables_initializer())
-        monkeypatch.setattr(checkpoints, "_flush", full)
+        monkeypatch.setattr(checkpoint_files, "_fsync", full)
         with pytest.raises(UserError, match=r"03 could not be written \(No space left .*about 256 bytes, and") as error:
             saver.save(session, 3)
     assert "The last good checkpoint is" in str(error.value) and "model-00000002" in str(error.value)

@@ -14,7 +14,8 @@ from common import atomic
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images
-from common.run import Run, checkpoints
+from common.run import Run
+from common.run.checkpoint_files import checkpoints_in, damage_of, newest, step_of
 from common.run.folder import has_begun
 from common.train import loop
 from common.train import training as training
@@ -52,7 +53,7 @@ def parts(dataset):
 
 def last(run_dir):
     """Every variable of the newest checkpoint, which has to be whole."""
-    reader = tf.train.load_checkpoint(checkpoints.newest(f"{run_dir}/checkpoints"))
+    reader = tf.train.load_checkpoint(newest(f"{run_dir}/checkpoints"))
     return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
 
 
@@ -83,8 +84,8 @@ def test_whichever_write_finds_it_full(disk, parts, tmp_path, undisturbed, pages
         assert str(disk) in str(error)
         if "checkpoint" in str(error):
             assert "it takes about" in str(error) and "are free there" in str(error)
-    whole = [path for path in checkpoints.found(disk / "run/checkpoints") if not checkpoints.damage_of(path)]
-    assert len(whole) == len(checkpoints.found(disk / "run/checkpoints"))  # what was saved before is as it was
+    whole = [path for path in checkpoints_in(disk / "run/checkpoints") if not damage_of(path)]
+    assert len(whole) == len(checkpoints_in(disk / "run/checkpoints"))  # what was saved before is as it was
     (disk / "filler").unlink()
     assert training.train(dual, images, run).done == STEPS
     assert last(disk / "run") == undisturbed
@@ -116,7 +117,7 @@ def test_a_limit_on_files_is_not_the_end_of_the_data(parts, tmp_path, capsys):
     assert "model-00000002 could not be written" in said and "File too large" in said
     size = sum(np.asarray(value).nbytes for value in last(run.run_dir).values())
     assert size > 100_000 and "it takes about" in said
-    assert list(map(checkpoints.step_of, checkpoints.found(run.path("checkpoints")))) == [1]
+    assert list(map(step_of, checkpoints_in(run.path("checkpoints")))) == [1]
     assert training.train(dual, images, run).done == 2
 
 
@@ -175,7 +176,7 @@ def test_what_another_training_has_begun_in_its_place_is_left_alone(parts, tmp_p
     after_step(monkeypatch, 4, take_over)
     with pytest.raises(UserError, match=r"another training is in its place: step 6 is not saved"):
         training.train(dual, images, run)
-    assert list(map(checkpoints.step_of, checkpoints.found(run.path("checkpoints")))) == [1]
+    assert list(map(step_of, checkpoints_in(run.path("checkpoints")))) == [1]
 
 
 def test_a_lock_that_a_person_has_removed_stops_nothing(parts, tmp_path, monkeypatch):

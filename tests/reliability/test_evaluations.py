@@ -9,7 +9,8 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.evaluate import evaluation, scores
 from common.images import Images
-from common.run import Run, checkpoints
+from common.run import Run
+from common.run.checkpoint_files import checkpoints_in, newest, remove, step_of
 from common.train import loop
 from common.train import training as training
 from common.translate import Inference
@@ -30,11 +31,11 @@ def parts(dataset, tmp_path):
 
 def saved(run):
     """The steps of the checkpoints."""
-    return list(map(checkpoints.step_of, checkpoints.found(run.path("checkpoints"))))
+    return list(map(step_of, checkpoints_in(run.path("checkpoints"))))
 
 
 def last(run):
-    reader = tf.train.load_checkpoint(checkpoints.newest(run.path("checkpoints")))
+    reader = tf.train.load_checkpoint(newest(run.path("checkpoints")))
     return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
 
 
@@ -127,7 +128,7 @@ def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeyp
 
     def selected(run_dir, which):
         found = original(run_dir, which)
-        checkpoints._remove(found[1])  # by the training that goes on meanwhile
+        remove(found[1])  # by the training that goes on meanwhile
         run.path("checkpoints", "model-00000004.data-00000-of-00001").write_bytes(b"")
         return found
 

@@ -1,5 +1,6 @@
 """A second training of a run folder is refused, and a lock ends with the process that holds it."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -55,6 +56,16 @@ def test_a_training_holds_it(tmp_path, dataset):
     with lock.held(tmp_path / "run"), pytest.raises(UserError, match="run is in use"):
         train(small.Gain(), images, Run(run_dir=str(tmp_path / "run"), steps=1))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+
+
+def test_where_there_are_no_locks_a_warning_is_logged(tmp_path, monkeypatch, capsys):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
+    with lock.held(tmp_path):
+        pass
+    assert "cannot be locked (No locks available): do not train it twice at once" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_a_file(tmp_path):

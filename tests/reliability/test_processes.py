@@ -13,7 +13,7 @@ import time
 import pytest
 
 from common.cluster.supervise import free_ports
-from common.run.checkpoints import found
+from common.run.checkpoint_files import checkpoints_in
 from flags import command
 from tests.reliability import kill, processes
 from tests.reliability.little import dualgan as little
@@ -75,7 +75,7 @@ def test_asking_one_to_stop_stops_all_after_the_same_step(root):
     assert [each.returncode for each in started] == [0, 0], outputs
     assert "by 2 processes" in outputs[0][0] and "Stopped and saved at step" in outputs[0][0]
     assert outputs[1][0] == ""
-    *_, newest = found(root / "run" / "checkpoints")
+    *_, newest = checkpoints_in(root / "run" / "checkpoints")
     assert os.path.exists(f"{newest}.rank-1-of-2.index")
     with open(f"{newest}.sha256") as file:
         assert "rank-1-of-2.data" in file.read()

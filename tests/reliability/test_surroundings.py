@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common.images import files
-from common.run import checkpoints
+from common.run.checkpoint_files import checkpoints_in, damage_of, newest_step
 
 ROOT = pathlib.Path(__file__).parents[2]
 FLAGS = (
@@ -51,8 +51,7 @@ def await_step(place, step, process):
 
 
 def newest(place):
-    paths = checkpoints.found(place / "runs/dualgan-satz/checkpoints")
-    return checkpoints.step_of(paths[-1]) if paths else 0
+    return newest_step(place / "runs/dualgan-satz") or 0
 
 
 def test_with_nothing_around_it_trains_stops_and_goes_on(place, heeded):
@@ -63,8 +62,8 @@ def test_with_nothing_around_it_trains_stops_and_goes_on(place, heeded):
     assert process.wait(PATIENCE) == 0
     stopped = newest(place)
     assert stopped >= first
-    for path in checkpoints.found(place / "runs/dualgan-satz/checkpoints"):
-        assert not checkpoints.damage_of(path)  # nothing was written into it that was meant for a stream
+    for path in checkpoints_in(place / "runs/dualgan-satz/checkpoints"):
+        assert not damage_of(path)  # nothing was written into it that was meant for a stream
 
     process = start(place, flags="--run_dir runs/dualgan-satz", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     process.stdout.close()

@@ -4,6 +4,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.errors import NotFinite, UserError
+from common.run.checkpoint_files import selected
 from common.run.checkpoints import Checkpoints
 
 
@@ -26,6 +27,12 @@ def test_the_step_comes_back(tmp_path):
     assert restore(tmp_path, a=[2]) is None
     save(tmp_path, a=[2])
     assert restore(tmp_path, a=[2]) == 7
+
+
+def test_latest_of_none_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="has no checkpoint"):
+        selected(tmp_path, "latest")
+    assert selected(tmp_path, "all") == []
 
 
 def test_misfits_are_named_and_the_first_three_shown(tmp_path):

@@ -1,0 +1,217 @@
+"""The files of checkpoints: which a folder holds, whether they are whole, and how they are written to disk and removed.
+
+A checkpoint is named by its path without a suffix, as TensorFlow does: runs/x/checkpoints/model-00012000. Its files are
+.index, .data-*, and .sha256 with the digests of the others. Where several processes train together, the image pools of
+each but the first are in a part of the checkpoint: .rank-1-of-4.index and .rank-1-of-4.data-*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+from collections.abc import Callable
+
+from absl import logging
+
+from common import atomic
+from common import tensorflow as tf
+from common.errors import UserError, reason
+
+CHUNK = 2**22  # bytes read at once
+DAMAGED = "damaged"  # subfolder for damaged checkpoints
+OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; all others are a person's copies, and left alone
+PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+|sha256)")
+UNFINISHED = re.compile(  # names of files that are being written; .new: by earlier versions
+    rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+|{atomic.PARTIAL.pattern}"
+)
+
+
+def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Returns the checkpoints of a folder, oldest first; they may be damaged.
+
+    TensorFlow writes the index after the data, so a checkpoint that has an index has both.
+    """
+    paths = (path.with_suffix("") for path in sorted(pathlib.Path(folder).glob("model-*.index")))
+    return [str(path) for path in paths if OWN.fullmatch(path.name)]
+
+
+def step_of(checkpoint: str) -> int:
+    """Returns the step of a checkpoint, by its name."""
+    return int(checkpoint.rsplit("-", 1)[1])
+
+
+def newest_step(run_dir: str | os.PathLike[str]) -> int | None:
+    """Returns the step of the newest checkpoint of a run folder, damaged or not; None if there are none."""
+    checkpoints = checkpoints_in(pathlib.Path(run_dir, "checkpoints"))
+    return step_of(checkpoints[-1]) if checkpoints else None
+
+
+def damage_of(checkpoint: str) -> str:
+    """Returns what is wrong with the files of a checkpoint, in words; "" if nothing is.
+
+    Compares the files with their digests. The digests are written last; if a kill came before that, reads every value
+    instead, of which TensorFlow keeps checksums.
+    """
+    path = pathlib.Path(checkpoint)
+    if not pathlib.Path(f"{checkpoint}.index").exists():
+        return "it is not there any more"
+    try:
+        text = pathlib.Path(f"{checkpoint}.sha256").read_text()
+    except FileNotFoundError:
+        parts = sorted(str(index.with_suffix("")) for index in path.parent.glob(f"{path.name}.rank-*.index"))
+        return next((error for part in (checkpoint, *parts) if (error := _read_error(part))), "")
+    except (OSError, UnicodeDecodeError) as error:
+        return f"its digest does not read: {error}"
+    lines = [line.split("  ", 1) for line in text.splitlines() if "  " in line]
+    digests = {name: digest for digest, name in lines}
+    if len(digests) < 2 or not text.endswith("\n"):
+        return "its digest is cut off"
+    for name, digest in digests.items():
+        file = path.with_name(name)
+        if not file.is_file():
+            return f"{name} is missing"
+        if _sha256(file) != digest:
+            return f"{name} is not as it was written"
+    return ""
+
+
+def warn_of_damage(checkpoint: str, damage: str, more: str = "") -> None:
+    """Logs a warning that a checkpoint is damaged; `more` is a further sentence."""
+    logging.warning(
+        f"warning: the checkpoint {checkpoint} is damaged ({damage}), and the one before it is used. {more}".rstrip()
+    )
+
+
+def newest(folder: str | os.PathLike[str], damage: Callable[[str], str] = damage_of) -> str | None:
+    """Returns the newest whole checkpoint of a folder, and warns of newer ones that are damaged; None if it has none.
+
+    `damage` returns what is wrong with a checkpoint, as damage_of does. Raises UserError if all are damaged.
+    """
+    checkpoints = checkpoints_in(folder)
+    for checkpoint in reversed(checkpoints):
+        if not (problem := damage(checkpoint)):
+            return checkpoint
+        warn_of_damage(checkpoint, problem)
+    if checkpoints:
+        raise UserError(f"No checkpoint in {folder} is whole. Bring back a copy of one, or train again.")
+    return None
+
+
+def best_step(run_dir: str | os.PathLike[str]) -> int | None:
+    """Returns the best step by --select_by; None if none was selected. Raises UserError if best.json is damaged."""
+    path = pathlib.Path(run_dir, "best.json")
+    try:
+        return int(json.loads(path.read_text())["step"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} does not read ({error!r}). Training on with --eval_every writes it again, from evaluation.csv;"
+            " or remove it, and no checkpoint is the best."
+        ) from error
+
+
+def selected(run_dir: str | os.PathLike[str], which: str) -> list[str]:
+    """Returns the checkpoints that `which` names: latest, best, all, or a step. Raises UserError if there is none."""
+    folder = pathlib.Path(run_dir, "checkpoints")
+    checkpoints = {step_of(checkpoint): checkpoint for checkpoint in checkpoints_in(folder)}
+    if which == "all":
+        return list(checkpoints.values())
+    if which == "latest":
+        if (latest := newest(folder)) is None:
+            raise UserError(f"{run_dir} has no checkpoint. Train first with --phase train.")
+        return [latest]
+    best = best_step(run_dir)
+    if which == "best" and best is None:
+        raise UserError(f"{run_dir} has no best checkpoint: it was trained without --eval_every.")
+    step = best if which == "best" else int(which)
+    if step not in checkpoints:
+        steps = ", ".join(map(str, checkpoints))
+        raise UserError(f"{run_dir} has no checkpoint of step {step}: there are {steps} (--keep, --keep_every).")
+    return [checkpoints[step]]
+
+
+def selected_one(run_dir: str | os.PathLike[str], which: str) -> str:
+    """Returns the checkpoint that latest, best or a step names. Raises UserError if there is none."""
+    if which == "all":
+        raise UserError("--checkpoint all is for --phase evaluate. Say latest, best, or a step.")
+    (checkpoint,) = selected(run_dir, which)
+    return checkpoint
+
+
+def flush(checkpoint: str | os.PathLike[str]) -> None:
+    """Writes the files of a checkpoint from memory to disk."""
+    for file in _files(checkpoint):
+        _fsync(file)
+
+
+def seal(checkpoint: str | os.PathLike[str]) -> None:
+    """Writes the files of a checkpoint to disk, and then their digests, in the format of sha256sum."""
+    path = pathlib.Path(checkpoint)
+    files = _files(path)
+    flush(path)
+    digests = "".join(f"{_sha256(file)}  {file.name}\n" for file in files)
+    atomic.write_text(f"{path}.sha256", digests)
+    _fsync(f"{path}.sha256")
+    if os.name == "posix":
+        _fsync(path.parent)
+
+
+def remove(checkpoint: str | os.PathLike[str]) -> None:
+    """Removes a checkpoint."""
+    for file in _files(checkpoint):
+        file.unlink(missing_ok=True)
+
+
+def move(checkpoint: str | os.PathLike[str], folder: pathlib.Path) -> None:
+    """Moves a checkpoint to another folder, which is created if it is missing."""
+    folder.mkdir(exist_ok=True)
+    for file in _files(checkpoint):
+        os.replace(file, folder / file.name)
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+    """Removes what a killed process left in a folder: unfinished files, and files of a checkpoint without its index."""
+    for file in folder.glob("*"):
+        part = PART.fullmatch(file.name)
+        if UNFINISHED.fullmatch(file.name) or (part and not file.with_name(f"{part[1]}.index").exists()):
+            file.unlink(missing_ok=True)
+
+
+def _files(checkpoint: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns the files of a checkpoint, its index first: once that is gone, the others are no checkpoint."""
+    path = pathlib.Path(checkpoint)
+    files = (file for file in path.parent.glob(f"{path.name}.*") if file.is_file())
+    return sorted(files, key=lambda file: (file.name != f"{path.name}.index", file.name))
+
+
+def _fsync(path: str | os.PathLike[str]) -> None:
+    """Writes a file or a folder from memory to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: pathlib.Path) -> str:
+    """Returns the digest of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_error(checkpoint: str) -> str:
+    """Reads every value of a checkpoint; returns why one cannot be read, "" if all can."""
+    try:
+        reader = tf.train.load_checkpoint(checkpoint)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, IndexError) as error:  # the last: a file that ends too soon
+        return reason(error)
+    return ""

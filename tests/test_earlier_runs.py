@@ -1,0 +1,130 @@
+"""Run folders of 0.1.0 load, resume with the same numbers, and can be used; see tests/data/README.md."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from common import settings
+from common import tensorflow as tf
+from common.evaluate import test as run_test
+from common.export import Export, export
+from common.images import Images
+from common.images import files as image_files
+from common.run import Run
+from common.run.checkpoint_files import newest
+from common.run.folder import load_run
+from common.train import graph, train
+from common.train.monitor import CLOCK
+from common.translate import Translator
+from cyclegan import CycleGAN
+from dualgan import DualGAN
+from pix2pix import Pix2Pix
+
+EARLIER = pathlib.Path(__file__).parent / "data" / "earlier"
+MODELS = {"dualgan": DualGAN, "cyclegan": CycleGAN, "pix2pix": Pix2Pix}
+STEP = 7  # of the checkpoints
+TOLERANCE = 1e-5  # relative; other kernels, of SSE 4.1 or without oneDNN, give differences of up to 6e-6
+
+pytestmark = pytest.mark.usefixtures("few_patches")
+each_method = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A function that copies a run folder."""
+    return lambda name: pathlib.Path(shutil.copytree(EARLIER / name, tmp_path / name))
+
+
+def parts_of(run_dir, **fields):
+    """(dual, images, run) of a run folder; `fields` of the run are replaced."""
+    saved = load_run(run_dir)
+    images = dataclasses.replace(saved.images, data_root=str(EARLIER))
+    return saved.dual, images, dataclasses.replace(saved.run, run_dir=str(run_dir), **fields)
+
+
+def checkpointed(run_dir):
+    """{name: value} of the newest checkpoint of a run folder."""
+    reader = tf.train.load_checkpoint(newest(run_dir / "checkpoints"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def kinds_of(names):
+    """Which kinds of state there are among variables: optimizer slots and image pools."""
+    return {kind for kind in ("Adam", "RMSProp", "pool") for name in names if kind in name}
+
+
+@each_method
+def test_every_variable_is_restored_bit_for_bit(name, monkeypatch):
+    monkeypatch.setattr(graph, "Samples", lambda *_: None)  # a third of the graph, without variables of its own
+    dual, images, run = parts_of(EARLIER / name)
+    data = images.training_data(dual, images.training_files(dual), load_run(EARLIER / name).domains)
+    with tf.Graph().as_default(), tf.Session() as session:
+        built = graph.build(dual, run, data, sample_loaders=[])
+        assert built.checkpoints.restore(session) == STEP
+        restored = session.run({variable.op.name: variable for variable in tf.global_variables()})
+    expected = checkpointed(EARLIER / name)
+    assert restored.keys() == expected.keys()
+    assert kinds_of(expected) == {"RMSProp" if name == "dualgan" else "Adam", "pool"}
+    for variable, value in expected.items():
+        assert np.asarray(restored[variable]).dtype == value.dtype, variable
+        assert np.asarray(restored[variable]).tobytes() == np.asarray(value).tobytes(), variable
+
+
+@each_method
+def test_a_further_step_gives_the_recorded_numbers(name, copy):
+    run_dir = copy(name)
+    dual, images, run = parts_of(run_dir, steps=STEP + 1)
+    progress = train(dual, images, run)
+    assert (progress.began, progress.done) == (STEP, STEP + 1)
+    recorded = json.loads((EARLIER / name / "step_8.json").read_text())
+    with open(run_dir / "log.csv", newline="") as file:
+        row = list(csv.DictReader(file))[-1]
+    logged = {column: float(value) for column, value in row.items() if column not in CLOCK}
+    assert logged == pytest.approx(recorded["log"], rel=TOLERANCE, abs=1e-6)
+    variables = {variable: np.asarray(value, np.float64) for variable, value in checkpointed(run_dir).items()}
+    assert variables.keys() == recorded["variables"].keys()
+    for variable, value in variables.items():
+        expected = recorded["variables"][variable]
+        difference = max(abs(value.mean() - expected["mean"]), abs(np.sqrt((value**2).mean()) - expected["rms"]))
+        assert difference <= TOLERANCE * expected["rms"] + 1e-10, variable
+
+
+@each_method
+def test_it_can_be_used(name, copy):
+    run_dir = copy(name)
+    dual, images, _ = parts_of(run_dir)
+    assert type(dual) is MODELS[name]
+    with Translator(str(run_dir)) as translator:
+        assert translator.step == STEP
+        source = dual.directions[0][0]
+        image = image_files.read(EARLIER / "set" / "val" / source / "0200.png")
+        translation = translator(dual.directions[0], image)
+    assert translation.shape == image.shape and translation.dtype == np.uint8 and translation.std() > 0
+    metrics = run_test(str(run_dir), dual, images)
+    assert metrics["step"] == STEP and set(dual.directions) <= metrics.keys()
+    exported = export(run_dir, Export(format="npz", output=str(run_dir / "exported")), images)
+    assert exported.step == STEP and not exported.removed  # it compares all that it writes with the run
+    assert {difference.ported.direction for difference in exported.kept} == set(dual.directions)
+
+
+@each_method
+def test_class_paths_of_both_layouts_are_read(name, tmp_path):
+    earlier = json.loads((EARLIER / name / "config.json").read_text())
+    model = MODELS[name]
+    assert [earlier[part]["class"] for part in ("dual", "images", "run")] == [
+        f"{name}.model:{model.__name__}",
+        "common.images.dataset:Images",
+        "common.run:Run",
+    ]
+    parts = settings.load(EARLIER / name / "config.json")
+    settings.save(tmp_path / "config.json", {}, **{part: parts[part] for part in ("dual", "images", "run")})
+    written = json.loads((tmp_path / "config.json").read_text())
+    for part, kind in (("dual", model), ("images", Images), ("run", Run)):
+        assert written[part]["class"] == settings.class_path(kind)
+        assert type(parts[part]) is settings.part_class(written[part]["class"]) is kind
+    assert settings.load(tmp_path / "config.json") == {part: parts[part] for part in ("dual", "images", "run")}
