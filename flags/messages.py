@@ -1,4 +1,4 @@
-"""What the command line shows of the log: progress on standard output, warnings on standard error, as plain lines."""
+"""Shows the log in the terminal as plain lines: progress on standard output, warnings on standard error."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import sys
 
 from absl import logging as absl_logging
 
-import common
 from common import methods
 
-PACKAGES = ("common", "flags", "examples", *methods.PACKAGES)
-ROOT = pathlib.Path(common.__file__).resolve().parents[1]  # the folder of these packages
+PACKAGES = ("common", "flags", "examples", *methods.PACKAGES)  # whose messages are shown
 
 
 class Terminal(logging.Handler):
-    """Prints messages of this project: those below WARNING to standard output, the others to standard error."""
+    """Prints the messages of PACKAGES: those below WARNING to standard output, the others to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one; the streams are looked up now, as they may have been replaced."""
-        path = pathlib.Path(record.pathname)
-        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in PACKAGES:
+        """Prints a message; the streams are looked up each time, as they may have been replaced."""
+        if not _is_ours(record):
+            return
+        try:
             stream = sys.stdout if record.levelno < logging.WARNING else sys.stderr
             print(record.getMessage(), file=stream, flush=True)
+        except Exception:
+            self.handleError(record)  # as every handler does: what fails to log must not end a training
 
 
 def show() -> None:
@@ -31,5 +32,20 @@ def show() -> None:
     logger = absl_logging.get_absl_logger()
     if not any(isinstance(handler, Terminal) for handler in logger.handlers):
         logger.addHandler(Terminal())
-    logger.propagate = False  # else absl's own handler shows them once more
+    logger.propagate = False  # else the handlers of the root logger show them once more
+    root = logging.getLogger()
+    if not root.handlers and logging.lastResort:
+        # With none, absl adds one that puts "WARNING:name:" before the messages of every other logger. This one is
+        # what Python uses where there is none.
+        root.addHandler(logging.lastResort)
     absl_logging.set_verbosity(absl_logging.INFO)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a message comes from PACKAGES, as TensorFlow and others log by absl, too.
+
+    Each package may lie in a folder of its own, also beside other packages (site-packages).
+    """
+    path = pathlib.Path(record.pathname)
+    packages = (sys.modules.get(name) for name in PACKAGES)
+    return any(path.is_relative_to(folder) for package in packages for folder in getattr(package, "__path__", ()))

@@ -59,6 +59,7 @@ BANNED = {
     r"QueueRunner|string_input_producer": "it hangs on bad data",
     r"/work/|/tmp/": "a path of one machine",
 }
+PRINTS = {"run/checkpoints.py", "run/lock.py", "serve/__init__.py"}  # modules of common that may print
 
 
 def imports(path):
@@ -118,6 +119,17 @@ def test_nothing_banned(path):
     code = "\n".join(line for line in path.read_text().splitlines() if "`tf.nn.moments`" not in line)
     for pattern, reason in BANNED.items():
         assert not re.search(pattern, code), f"{pattern}: {reason}"
+
+
+def test_the_library_logs_and_does_not_print():
+    """So that its caller decides what is shown. Text that it generates, such as a README, may have calls of print."""
+    printing = set()
+    for path in (ROOT / "common").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            written = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+            if written in ("print", "sys.stdout"):
+                printing.add(str(path.relative_to(ROOT / "common")))
+    assert printing <= PRINTS
 
 
 @pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source, Cluster, Export, Service])

@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
+
+from absl import logging
 
 from common import atomic
 from common import tensorflow as tf
@@ -29,7 +30,7 @@ MEANS, NUMBERS = 1, 2  # group keys of the all-reduces: on the devices that comp
 MAX_SHARED = 5  # numbers that can be shared at once
 SLOW_FACTOR = 10  # the deadline is this times --hung_after for work that takes longer than a step
 HEARTBEAT = 1.0  # seconds between signs of life while the chief works and the others wait
-ANNOUNCED_AFTER = 10.0  # seconds after which a process prints for which others it waits
+ANNOUNCED_AFTER = 10.0  # seconds after which a process logs for which others it waits
 NAMED_WITHIN = 10.0  # seconds after --start_within within which the missing processes have been named
 MESSAGE_WITHIN = 3.0  # seconds within which a process that fails has written its reason
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
@@ -223,7 +224,7 @@ class ProcessGroup(SingleProcess):
         )
 
     def _wait_for_others(self) -> None:
-        """Waits until all servers answer, and prints once for which. Raises Restart with those that do not in time."""
+        """Waits until all servers answer, and logs once for which. Raises Restart with those that do not in time."""
         missing = dict(enumerate(self._addresses))
         announced, announce_at = False, time.monotonic() + ANNOUNCED_AFTER
         while missing := {rank: error for rank in missing if (error := connection_error(self._addresses[rank]))}:
@@ -236,7 +237,7 @@ class ProcessGroup(SingleProcess):
                 )
             if not announced and time.monotonic() > announce_at:
                 announced = True
-                print(f"Waiting for {names} ({reasons}).", file=sys.stderr, flush=True)
+                logging.warning(f"Waiting for {names} ({reasons}).")
             time.sleep(0.1)
 
 

@@ -6,7 +6,8 @@ import contextlib
 import os
 import pathlib
 import socket
-import sys
+
+from absl import logging
 
 
 def connection_error(address: str) -> str:
@@ -22,7 +23,7 @@ def connection_error(address: str) -> str:
 def listen_to_this_machine_alone(port: int) -> None:
     """Binds the server's socket to the loopback device, as TensorFlow always listens on every network.
 
-    Prints a warning if the system cannot do that.
+    Logs a warning if the system cannot do that.
     """
     try:
         for name in os.listdir("/proc/self/fd"):
@@ -35,9 +36,7 @@ def listen_to_this_machine_alone(port: int) -> None:
                     return
     except (OSError, AttributeError):
         pass
-    print(
+    logging.warning(
         f"warning: port {port} is open to the network, as this system cannot close it to others, and whoever reaches it"
-        " controls this process: see SECURITY.md.",
-        file=sys.stderr,
-        flush=True,
+        " controls this process: see SECURITY.md."
     )

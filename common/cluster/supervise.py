@@ -7,10 +7,11 @@ import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+
+from absl import logging
 
 from common.cluster.cluster import Cluster, config_of
 from common.cluster.stop import requests
@@ -52,7 +53,7 @@ def supervise(command: Sequence[str], cluster: Cluster, newest_step: Callable[[]
                     f"Started {in_a_row} times without a new checkpoint ({ended}): starting again does not help. Look"
                     " at what was said above; --save_every smaller, or --restarts larger, may help."
                 )
-            print(f"{ended}: all start again, from {_where(step)}.", file=sys.stderr, flush=True)
+            logging.warning(f"{ended}: all start again, from {_where(step)}.")
 
 
 def _start(command: Sequence[str], count: int, gpus: Sequence[str]) -> list[subprocess.Popen[bytes]]:

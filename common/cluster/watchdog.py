@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn
 
+from absl import logging as absl_logging
+
 RESTART = 75  # exit code of a process that should be started again: EX_TEMPFAIL
 SUPERVISOR = "TRAINING_SUPERVISOR"  # environment variable: id of the process that started this one
 EVERY = 0.5  # seconds between checks
 CHECKS = 2  # checks per connection to another process
 UNANSWERED = 3  # connections in a row that fail before the other process counts as gone
+LOGGED_WITHIN = 5.0  # seconds that the handlers of the log get for the last message
 
 
 class Watchdog:
@@ -64,5 +68,34 @@ class Watchdog:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr, flush=True)
-    os._exit(code)
+    """Logs an error and ends the process at once.
+
+    Where a handler of the log fails, or hangs (the main thread may hang while it holds the handler's lock), the message
+    is written to standard error instead.
+    """
+    try:
+        line = f"error: {message}"
+        if not _succeeds(lambda: _log(line)):
+            _succeeds(lambda: os.write(2, f"{line}\n".encode(errors="backslashreplace")))
+    finally:
+        os._exit(code)
+
+
+def _log(line: str) -> None:
+    absl_logging.error(line)
+    logging.shutdown()  # flushes every handler, as os._exit does not
+
+
+def _succeeds(call: Callable[[], object]) -> bool:
+    """Calls in another thread; returns whether that ended within LOGGED_WITHIN seconds, without an error."""
+    succeeded = threading.Event()
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            call()
+            succeeded.set()
+
+    thread = threading.Thread(target=run, name="last message", daemon=True)
+    thread.start()
+    thread.join(LOGGED_WITHIN)
+    return succeeded.is_set()

@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
+
+from absl import logging
 
 from common import atomic, report, settings
 from common import tensorflow as tf
@@ -231,16 +232,14 @@ def _restored(trained: Trained, path: str, which: str) -> int | None:
     except UserError as error:
         if which != "all":
             raise
-        print(f"warning: {error} It is left out.", file=sys.stderr, flush=True)
+        logging.warning(f"warning: {error} It is left out.")
         return None
 
 
 def _warn_of_few(scored: Scored, means: Means) -> None:
     count = min(len(scored.vectors), len(scored.expected))
     if "fid" in means and count < scores.FEW:
-        print(
+        logging.warning(
             f"warning: FID on {count:,} images is strongly biased, and more so than differences between checkpoints."
-            " KID is not.",
-            file=sys.stderr,
-            flush=True,
+            " KID is not."
         )

@@ -9,6 +9,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from absl import logging
+
 from common import atomic
 from common import tensorflow as tf
 from common.cluster.stop import StopSignal
@@ -160,7 +162,7 @@ class Evaluations:
         except _Stopped:
             return
         self._selection.add(number, means)
-        print(f"Evaluated step {number:,}; the best: {self.best}.", flush=True)
+        logging.info(f"Evaluated step {number:,}; the best: {self.best}.")
 
     def has(self, number: int) -> bool:
         """Whether step `number` was evaluated."""

@@ -6,13 +6,13 @@ import dataclasses
 import functools
 import math
 import pathlib
-import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import tqdm
+from absl import logging
 
 from common import settings
 from common.errors import UserError
@@ -171,7 +171,7 @@ class Images:
                     "No image of A has a partner in B: names, but for the suffix, must be equal. The first of A is"
                     f" {files.A[0]}, the first of B {files.B[0]}. Without pairs, use --phase train of cyclegan.main."
                 )
-            print(f"{(partners >= 0).sum():,} of {len(files.A):,} images of A have a partner in B.")
+            logging.info(f"{(partners >= 0).sum():,} of {len(files.A):,} images of A have a partner in B.")
         return partners
 
     def images_in_epoch(self, files: Files) -> int:
@@ -220,7 +220,7 @@ class Images:
         return pathlib.Path(self.data_root, self.dataset)
 
     def _paired(self, files: Files) -> Files:
-        """The files that have a partner; prints how many have not, and raises UserError if none has."""
+        """The files that have a partner; logs how many have not, and raises UserError if none has."""
         pairs, alone = folders.pair(files)
         if not pairs.A:
             raise UserError(
@@ -231,7 +231,7 @@ class Images:
             named = ", ".join(map(str, alone[:NAMED]))
             if len(alone) > NAMED:
                 named += f" and {len(alone) - NAMED:,} more"
-            print(f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner and are left out: {named}.")
+            logging.info(f"{len(pairs.A):,} pairs; {len(alone):,} images have no partner and are left out: {named}.")
         return pairs
 
     def _limited(self, files: Files) -> Files:
@@ -240,14 +240,14 @@ class Images:
 
 
 def _readable_paths(loader: Loader) -> list[pathlib.Path]:
-    """The paths of a Loader that can be read as images of its domain; prints which cannot."""
+    """The paths of a Loader that can be read as images of its domain; logs which cannot."""
     readable = []
     for path in tqdm.tqdm(loader.paths, desc="images that read", unit="image", disable=None, leave=False):
         try:
             loader.read(path)
             readable.append(path)
         except UserError as error:
-            print(f"warning: {error} It is left out (--on_bad_image skip).", file=sys.stderr, flush=True)
+            logging.warning(f"warning: {error} It is left out (--on_bad_image skip).")
     return readable
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import IO, Any, BinaryIO, TypedDict
 
 import tqdm
+from absl import logging
 
 from common import atomic
 from common.errors import UserError
@@ -52,14 +53,14 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
     """
     entry, folder = catalogue.entry_of(name), pathlib.Path(data_root, name)
     if folder.is_dir():
-        print(f"{folder} is there already: nothing is fetched.")
+        logging.info(f"{folder} is there already: nothing is fetched.")
         return folder
     url = address or entry.address
     if not url:
         raise UserError(f"{name} cannot be downloaded. {catalogue.by_hand(entry, folder)}")
     if address:
         _check_web(address)
-    print(catalogue.about(name), f"Fetching {url} into {folder}", sep="\n", flush=True)
+    logging.info(f"{catalogue.about(name)}\nFetching {url} into {folder}")
     part = folder.with_name(f".{name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
     _remember(folder.parent, record)
     _memory(part).unlink(missing_ok=True)
     part.unlink()
-    print(_ready(folder))
+    logging.info(_ready(folder))
     return folder
 
 
@@ -128,8 +129,7 @@ def _json(facts: Mapping[str, Any]) -> str:
 def _compare(entry: catalogue.Published, record: Record, data_root: pathlib.Path, chosen: bool) -> None:
     """Raises UserError if an archive differs from an earlier download, or from what its publisher says.
 
-    `chosen`: whether the user chose the address. An archive that differs from the published one then only prints a
-    line.
+    `chosen`: whether the user chose the address. That an archive differs from the published one is then only logged.
     """
     name, digest = record["name"], record["sha256"]
     earlier = _records(data_root).get(name, digest)
@@ -143,7 +143,7 @@ def _compare(entry: catalogue.Published, record: Record, data_root: pathlib.Path
     text = f"{name} is not the archive that {entry.digest_by} knows: its SHA-256 is {digest}, not {entry.sha256}."
     if not chosen:
         raise UserError(f"{text} If you trust it, give its address yourself: {record['address']}.")
-    print(text, flush=True)
+    logging.info(text)
 
 
 def _check_web(address: str) -> None:

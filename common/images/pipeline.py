@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 
 from common import tensorflow as tf
 from common.errors import UserError
@@ -74,7 +74,7 @@ class Loader:
         except UserError as error:
             if self.skip:
                 self._failures[number] = error
-                print(f"warning: {error} Another takes its place (--on_bad_image skip).", file=sys.stderr, flush=True)
+                logging.warning(f"warning: {error} Another takes its place (--on_bad_image skip).")
             raise
         if self._room >= image.nbytes:
             self._room -= image.nbytes

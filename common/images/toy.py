@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 
 from common.images import files
 
@@ -81,7 +82,7 @@ def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
     folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
-    print(f"Drawing {TRAIN + VAL} pairs of the toy set, {size}x{size}, into {folder}", flush=True)
+    logging.info(f"Drawing {TRAIN + VAL} pairs of the toy set, {size}x{size}, into {folder}")
     beside = pathlib.Path(data_root, f".toy-{size}-{os.getpid()}")
     for split, first, count in (("train", 0, TRAIN), ("val", TRAIN, VAL)):
         for number in range(first, first + count):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 from collections.abc import Iterable
+
+from absl import logging
 
 from common import settings
 from common import tensorflow as tf
@@ -99,11 +100,9 @@ class Inference:
 
 def _warn_of_size(dual: Dual, size: int | str) -> None:
     if not dual.any_size:
-        print(
+        logging.warning(
             f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
-            f" seen no other size; at {size} its images may be worse.",
-            file=sys.stderr,
-            flush=True,
+            f" seen no other size; at {size} its images may be worse."
         )
 
 

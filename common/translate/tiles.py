@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import sys
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 
 from common import tensorflow as tf
 from common.dual import Dual
@@ -113,10 +113,8 @@ class TiledTranslator(Translator):
         height, width = (side // factor // multiple * multiple for side, factor in zip(sides, shrinks))
         if not self._copies_announced:
             self._copies_announced = True
-            print(
-                f"Norms take their statistics from smaller copies: the images have more than {WHOLE:,} pixels.",
-                file=sys.stderr,
-                flush=True,
+            logging.warning(
+                f"Norms take their statistics from smaller copies: the images have more than {WHOLE:,} pixels."
             )
         whole = image[: height * shrinks[0], : width * shrinks[1]]  # all but an edge
         means = whole.reshape(height, shrinks[0], width, shrinks[1], -1).mean(axis=(1, 3))
@@ -181,11 +179,9 @@ def _overlap(dual: Dual, tile: int, overlap: int | None, field: float) -> int:
     own = radius + BLEND if overlap is None else overlap
     own = -(-own // dual.multiple) * dual.multiple
     if own < radius:
-        print(
+        logging.warning(
             f"warning: tiles that overlap by {own} pixels miss some of the {radius} that a pixel sees on each side:"
-            " seams may show. --tile_overlap auto has none.",
-            file=sys.stderr,
-            flush=True,
+            " seams may show. --tile_overlap auto has none."
         )
     if 2 * own >= tile:
         raise UserError(
