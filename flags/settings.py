@@ -36,19 +36,20 @@ def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
     types = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         about: str = field.metadata["about"]
+        default: Any = field.default
         limits: dict[str, Any] = {}
         if field.name in values:
             delattr(values, field.name)
         if field.metadata["auto"]:
-            flag = flags.Flag(_NumberOrAuto(), None, field.name, field.default, about)
+            flag = flags.Flag(_NumberOrAuto(), None, field.name, default, about)
             flags.DEFINE_flag(flag, flag_values=values)
             continue
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"]}
         if types[field.name] is str and field.metadata["choices"]:
-            flags.DEFINE_enum(field.name, field.default, field.metadata["choices"], about, flag_values=values)
+            flags.DEFINE_enum(field.name, default, field.metadata["choices"], about, flag_values=values)
         else:
-            _DEFINE[types[field.name]](field.name, field.default, about, flag_values=values, **limits)
+            _DEFINE[types[field.name]](field.name, default, about, flag_values=values, **limits)
 
 
 def read(cls: type[Part], values: flags.FlagValues) -> Part:
