@@ -13,9 +13,8 @@ from common.dual import Dual
 from common.errors import Restart, UserError, reason
 from common.images import Images, catalogue
 from common.images.download import download
+from flags import fields, messages, processor, quiet, streams, version
 from flags import help as help_page
-from flags import messages, processor, quiet, streams, version
-from flags import settings as flag_settings
 from flags.parsing import parse, phase_of
 from flags.phases import PHASES
 from flags.program import importable
@@ -70,7 +69,7 @@ def _download(values: flags.FlagValues) -> None:
     if not values.dataset and not values.dir_A:
         print(f"{catalogue.listing()}\nSay --dataset NAME; of those by hand, it tells where they are had now.")
         sys.exit(0)
-    flag_settings.read(Images, values)  # says what is wrong with them before anything is fetched
+    fields.read(Images, values)  # says what is wrong with them before anything is fetched
     download(values.dataset, values.data_root, values.download_from or None)
 
 

@@ -11,12 +11,11 @@ from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.settings import former_names
-from flags import presets
-from flags import settings as flag_settings
+from flags import fields, presets
+from flags.fields import names_of
 from flags.phases import PHASES, Command, all_classes
 from flags.program import model_name
 from flags.request import ALIASES, Request, present
-from flags.settings import names_of
 
 PYTHONS = {  # of absl's messages: what Python says in them, and what it means
     r"invalid literal for int\(\) with base 10: (.*)": r"\1 is no whole number.",
@@ -49,7 +48,7 @@ def parse_flags(model: type[Dual], argv: list[str]) -> tuple[flags.FlagValues, l
     own = PHASES[phase].classes(model) if phase in PHASES else []
     others = [cls for cls in all_classes(model) if cls not in own]
     for cls in (*others, *own):  # of two flags of one name, that of the phase holds
-        flag_settings.define(cls, values)
+        fields.define(cls, values)
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name, flag_values=values)
     try:
@@ -68,7 +67,7 @@ def phase_of(argv: list[str], default: str | None = "train") -> str | None:
     `default`: what to return where none is named.
     """
     values = flags.FlagValues()
-    flag_settings.define(Command, values)
+    fields.define(Command, values)
     try:
         values(argv, known_only=True)
     except (flags.Error, UnicodeDecodeError):  # said when all are parsed
@@ -77,11 +76,12 @@ def phase_of(argv: list[str], default: str | None = "train") -> str | None:
 
 
 def _renamed(model: type[Dual], phase: str | None, argv: list[str]) -> list[str]:
-    """A command line with the new names of settings of the model that it calls by their former ones."""
+    """A command line with the new names of settings that it calls by their former ones."""
     if phase not in PHASES:
         return argv
     taken = PHASES[phase].takes(model)
-    for name, former in former_names(model).items():
+    renames = {name: former for cls in PHASES[phase].classes(model) for name, former in former_names(cls).items()}
+    for name, former in renames.items():
         if name not in taken or former in taken:  # the former name may be another setting by now
             continue
         renamed = [re.sub(rf"^--?{former}(?==|$)", f"--{name}", argument) for argument in argv]

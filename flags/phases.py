@@ -17,9 +17,9 @@ from common.settings import FREE, setting
 from common.translate import Inference
 from common.translate.jobs import Translation
 from common.weights import Source
-from flags import trained, training
+from flags import inference_phases, training_phases
+from flags.fields import names_of
 from flags.request import Request
-from flags.settings import names_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,20 +60,20 @@ RUN = ("run_dir", "dataset", "data_root")  # which run
 PHASES = {
     "train": Phase(
         "a run, from its beginning or from where it was stopped",
-        training.train_phase,
+        training_phases.train_phase,
         parts=(Dual, Images, Run, Cluster),
-        tensorflow=lambda request: not training.supervises(request),
+        tensorflow=lambda request: not training_phases.supervises(request),
     ),
     "test": Phase(
         "translate every validation image, there and back, and score what has a pair",
-        trained.test_phase,
+        inference_phases.test_phase,
         parts=(Inference, Dual),
         also=(*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads"),
         from_run=True,
     ),
     "evaluate": Phase(
         "score checkpoints, with more metrics, and write no pictures",
-        trained.evaluate_phase,
+        inference_phases.evaluate_phase,
         parts=(Inference, Evaluation, Dual),
         also=(*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads"),
         without=("n_samples",),
@@ -81,7 +81,7 @@ PHASES = {
     ),
     "translate": Phase(
         "files of your own, of any size, one direction",
-        trained.translate_phase,
+        inference_phases.translate_phase,
         parts=(Inference, Translation),
         also=(*RUN, "limit", "batch_size", "threads", "test_dropout"),
         without=("n_samples",),
@@ -89,40 +89,40 @@ PHASES = {
     ),
     "compare": Phase(
         "one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html",
-        trained.compare_phase,
+        inference_phases.compare_phase,
         also=("output",),
         names_runs=True,
         tensorflow=_never,
     ),
     "plan": Phase(
         "what a training would take on this machine: parameters, memory, time",
-        training.plan_phase,
+        training_phases.plan_phase,
         parts=(Dual, Images, Run),
     ),
     "check_data": Phase(
         "what is wrong with the images: files that do not read, duplicates, images of val among those of train;"
         " --output FILE.csv lists all",
-        training.check_data_phase,
+        training_phases.check_data_phase,
         parts=(Dual, Images, Run),
         also=("output",),
         tensorflow=_never,
     ),
     "import_weights": Phase(
         "a run folder of weights that other tools have trained: --source FILE,FILE --run_dir NEW",
-        training.import_weights_phase,
+        training_phases.import_weights_phase,
         parts=(Source, Dual),
         also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
     ),
     "export": Phase(
         "what other programs run: --format FORMAT --output FOLDER",
-        trained.export_phase,
+        inference_phases.export_phase,
         parts=(Export,),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
         from_run=True,
     ),
     "serve": Phase(
         "a page in the browser that translates, and POST /translate",
-        trained.serve_phase,
+        inference_phases.serve_phase,
         parts=(Service,),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout"),
         from_run=True,

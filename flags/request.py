@@ -16,14 +16,14 @@ from common.run.folder import has_begun, load_run
 from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
-from flags import settings as flag_settings
+from flags import fields
 from flags.program import model_name, program_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Part = TypeVar("Part", bound=DataclassInstance)
-ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}
+ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}  # other names that are here to stay; see former_names
 
 
 class Parts(NamedTuple):
@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
     def read(self, cls: type[Part]) -> Part:
         """The settings of a class as the flags have them; raises UserError if they contradict each other."""
-        return flag_settings.read(cls, self.values)
+        return fields.read(cls, self.values)
 
     def parts(self) -> Parts:
         """The dual, the images and the run: those of the run folder with what was given; else all from the flags."""
@@ -68,15 +68,15 @@ class Request(NamedTuple):
         names = set(_with_length(self.given)) | {"run_dir"}
         names |= {"dir_A", "dir_B"} if "dataset" in self.given else set()  # a dataset takes the place of folders
         return Parts(
-            flag_settings.amend(saved.dual, values, names),
-            flag_settings.amend(saved.images, values, names),
-            flag_settings.amend(saved.run, values, names),
+            fields.amend(saved.dual, values, names),
+            fields.amend(saved.images, values, names),
+            fields.amend(saved.run, values, names),
         )
 
     def _new_parts(self) -> Parts:
         images, run = self.read(Images), self.read(Run)
         like = warm_start.dual_like(run.init_from, self.model) if run.init_from else None
-        dual = flag_settings.amend(like, self.values, present(self.values)) if like else self.read(self.model)
+        dual = fields.amend(like, self.values, present(self.values)) if like else self.read(self.model)
         dual.refuse_training()
         return Parts(dual, images, run)
 

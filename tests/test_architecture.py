@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from common import methods
 from common.cluster import Cluster
 from common.export import Export
 from common.images import Images
@@ -19,7 +20,7 @@ from flags.parsing import Command
 from pix2pix import Pix2Pix
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix")
+PACKAGES = tuple(sorted(("common", "examples", "flags", *methods.PACKAGES)))
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ORDER = (  # of the packages of common, lowest first: each imports only from levels below its own
     ("errors", "tensorflow", "ndimage", "methods"),
@@ -43,7 +44,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "metrics": "metrics distances features",
     "ops": "averages constants flops gradients precision receptive_field scopes < im2col randomness winograd"
     " < formulations spectral_norm < convolution < layers",
-    "report": "folder page < curves pictures < tested < overview < comparison",
+    "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files lock session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
@@ -112,6 +113,14 @@ def test_every_package_and_module_of_common_has_its_place():
     for room, text in INSIDE.items():
         modules = {path.stem for path in (ROOT / "common" / room).glob("*.py")} - {"__init__"}
         assert modules == {name for names in text.split("<") for name in names.split()}, room
+
+
+@pytest.mark.parametrize("package", [*(f"common/{name}" for name in INSIDE), "flags"])
+def test_the_docstring_of_a_package_names_its_modules(package):
+    about = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))
+    named = set(re.findall(r"[a-z_0-9]+", about))
+    modules = {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    assert modules <= named, modules - named
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

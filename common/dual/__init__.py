@@ -2,7 +2,7 @@
 
 dual        Dual: settings, networks, losses and optimizers of a method
 direction   Direction, Cycle, Network: what a dual connects
-cyclic      CyclicDual: two generators that undo each other
+cyclic      CyclicDual: two generators that undo each other; weights of cycles, the identity loss
 published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
 networks    generators and critics
 losses      adversarial losses, L1, L2, gradient penalty

@@ -1,4 +1,20 @@
-"""Images: from files to batches in [-1, 1], and back."""
+"""Images: from files to batches in [-1, 1], and back.
+
+files           image files of every format: decoding and encoding; tiff, deep_png for what Pillow cannot read
+pixels          Domain: channels, type and range of the values of a domain
+tensors         images as tensors: scaling, resizing, cropping, rounding
+folders         where the images of a dataset are, and which of them are pairs
+measure         what the images of a domain have in common: channels, type, range
+dataset         Images: the settings of a dataset; image_settings, those of a method that it needs
+data            TrainingData: files, partners and epochs of a training
+pipeline        batches read while training runs, in the order of each pass
+labels          label maps: palettes of classes, confusion matrices
+shards          parts of a folder for several jobs
+check, facts    --phase check_data: what is wrong with a dataset; facts of an image, by which duplicates are found
+findings        how the findings of a check are printed and written
+catalogue       published datasets; download and archives fetch and unpack them
+toy             the toy dataset, which is drawn
+"""
 
 from common.images.dataset import Images
 

@@ -231,6 +231,7 @@ class _Decoder(NamedTuple):
     image: Callable[[Path], Image]
 
 
+# A new format: a decoder here, its suffix above, and for uploads MEDIA in common/serve/answers.py and serve.js.
 DECODERS = {
     "array": _Decoder(_array_header, _array),
     "tiff": _Decoder(_tiff_header, tiff.decode),

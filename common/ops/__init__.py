@@ -1,6 +1,6 @@
 """Operations shared by the graphs of all methods.
 
-randomness    draws that are functions of a seed and a position
+randomness    draws and orders (permutations) that are functions of a seed and a position
 gradients     sums of gradients, and operations with gradients of our own
 precision     float32, bfloat16, float64
 constants     constants of a graph, each made once
@@ -8,5 +8,6 @@ scopes        settings that hold within a scope of a graph
 layers        convolutions, norms, dropout, padding
 spectral_norm, averages       kernels divided by their norm; moving averages of weights
 receptive_field, flops        how much of an image a score sees; floating-point operations of a graph
-convolution   which way a convolution is computed: formulations, winograd, im2col
+convolution   chooses how a convolution is computed, by its size
+formulations  the ways that it chooses from: as TensorFlow has it, by winograd, by im2col (matrix products)
 """

@@ -1,6 +1,6 @@
 """The report of a run, and of several side by side: one HTML file that needs no network.
 
-folder      what a run folder holds, as far as it can be read
+reading     the files of a run folder, read as far as they are whole
 curves      series of any length as few points
 pictures    pictures small enough to go into a page
 tested      the validation images of a run: what they score, how they look

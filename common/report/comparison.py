@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.report import curves, folder, overview, pictures, tested
-from common.report.folder import AnyPath, Config, Series
+from common.report import curves, overview, pictures, reading, tested
 from common.report.overview import Row
 from common.report.pictures import Source
+from common.report.reading import AnyPath, Config, Series
 from common.report.tested import Tested
 
 ROLES = ("input", "real", "reconstructed", "target")  # which have a meaning of their own among pictures
@@ -21,9 +21,9 @@ ROLES = ("input", "real", "reconstructed", "target")  # which have a meaning of 
 def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
     """Returns what the page shows of several runs. Raises UserError if a folder holds none."""
     paths = list(dict.fromkeys(pathlib.Path(run_dir) for run_dir in run_dirs))
-    configs, names = [folder.config(path) for path in paths], _names(paths)
-    logs = [folder.series(path / "log.csv") for path in paths]
-    evaluations = [folder.series(path / "evaluation.csv") for path in paths]
+    configs, names = [reading.config(path) for path in paths], _names(paths)
+    logs = [reading.series(path / "log.csv") for path in paths]
+    evaluations = [reading.series(path / "evaluation.csv") for path in paths]
     return {
         "name": "comparison",
         "title": f"{len(names)} runs side by side",
@@ -51,7 +51,7 @@ def _names(run_dirs: Sequence[pathlib.Path]) -> list[str]:
 
 def _warnings(run_dirs: Sequence[pathlib.Path], names: Sequence[str]) -> list[dict[str, str]]:
     return [
-        {**row, "run": name} for run_dir, name in zip(run_dirs, names) for row in folder.rows(run_dir / "health.csv")
+        {**row, "run": name} for run_dir, name in zip(run_dirs, names) for row in reading.rows(run_dir / "health.csv")
     ]
 
 

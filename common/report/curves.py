@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.report.folder import Series
+from common.report.reading import Series
 
 Values = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from common.metrics.metrics import OF_FEATURES
-from common.report import curves, folder, pictures, tested
-from common.report.folder import AnyPath, Config, Series
+from common.report import curves, pictures, reading, tested
 from common.report.pictures import Picture
+from common.report.reading import AnyPath, Config, Series
 from common.settings import part_class
 
 Row = dict[str, Any]  # of a table, as the page takes it
@@ -25,20 +25,20 @@ STRIPS = 16  # at most: the newest, and evenly spread earlier ones
 
 def overview(run_dir: AnyPath) -> dict[str, Any]:
     """Returns what the page shows of a run, except its validation images."""
-    config, log = folder.config(run_dir), folder.series(pathlib.Path(run_dir, "log.csv"))
-    evaluation = folder.series(pathlib.Path(run_dir, "evaluation.csv"))
+    config, log = reading.config(run_dir), reading.series(pathlib.Path(run_dir, "log.csv"))
+    evaluation = reading.series(pathlib.Path(run_dir, "evaluation.csv"))
     return {
         "name": name(run_dir),
         "title": title(config),
         "facts": _facts(run_dir, log),
-        "warnings": folder.rows(pathlib.Path(run_dir, "health.csv")),
+        "warnings": reading.rows(pathlib.Path(run_dir, "health.csv")),
         "scores": scores(run_dir),
         "checkpoints": checkpoints(run_dir),
         "sources": [curves.source(log), curves.source(evaluation)],
         "charts": charts([log], [evaluation], [""]),
         "strips": _strips(run_dir),
         "settings": settings(config),
-        "versions": [[key, str(value)] for key, value in folder.part(config, "environment").items()],
+        "versions": [[key, str(value)] for key, value in reading.part(config, "environment").items()],
         "written": datetime.datetime.now().isoformat(" ", "minutes"),
     }
 
@@ -50,13 +50,13 @@ def name(run_dir: AnyPath) -> str:
 
 def title(config: Config) -> str:
     """Returns the model and the dataset of a run: "CycleGAN on horse2zebra"."""
-    model = str(folder.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
+    model = str(reading.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
     return " on ".join(text for text in (model, dataset(config)) if text) or "A run"
 
 
 def dataset(config: Config) -> str:
     """Returns the name of the dataset of a run."""
-    images = folder.part(config, "images")
+    images = reading.part(config, "images")
     return str(images.get("dataset") or pathlib.PurePath(str(images.get("dir_A") or "")).name)
 
 
@@ -98,7 +98,7 @@ def settings(config: Config) -> list[Row]:
     """Returns [{"part", "name", "value", "default", "about"}]: texts; default and about are None if unknown."""
     rows: list[Row] = []
     for part in ("dual", "images", "run", "domains", "files"):
-        values = dict(folder.part(config, part))
+        values = dict(reading.part(config, part))
         fields = _fields(values.pop("class", ""))
         for key, value in values.items():
             default, about = fields.get(key, (None, None))
@@ -108,25 +108,25 @@ def settings(config: Config) -> list[Row]:
 
 def scores(run_dir: AnyPath) -> list[Row]:
     """Returns [{"direction", "name", "value", "input", "higher", "images"}] of test/metrics.json."""
-    metrics = folder.facts(pathlib.Path(run_dir, "test", "metrics.json"))
+    metrics = reading.facts(pathlib.Path(run_dir, "test", "metrics.json"))
     return [
         {
             "direction": direction,
             "name": metric,
-            "value": folder.number(value),
-            "input": folder.number(metrics[direction].get(f"input_{metric}")),
+            "value": reading.number(value),
+            "input": reading.number(metrics[direction].get(f"input_{metric}")),
             "higher": tested.is_higher_better(metric),
-            "images": folder.number(metrics[direction].get("images")),
+            "images": reading.number(metrics[direction].get("images")),
         }
         for direction in tested.DIRECTIONS
-        for metric, value in folder.part(metrics, direction).items()
-        if is_score(metric) and folder.number(value) is not None
+        for metric, value in reading.part(metrics, direction).items()
+        if is_score(metric) and reading.number(value) is not None
     ]
 
 
 def checkpoints(run_dir: AnyPath) -> dict[str, list[Row]]:
     """Returns {"metrics", "rows"} of evaluation/metrics.json: a row for each checkpoint and direction."""
-    best = folder.number(folder.facts(pathlib.Path(run_dir, "best.json")).get("step"))
+    best = reading.number(reading.facts(pathlib.Path(run_dir, "best.json")).get("step"))
     rows: list[Row] = [
         {"step": step, "direction": direction, "values": values, "best": step == best}
         for step, values_by_direction in _evaluated(run_dir)
@@ -175,7 +175,7 @@ def _group(column: str, is_evaluation: bool) -> tuple[str, str]:
 
 def _evaluated(run_dir: AnyPath) -> list[tuple[int, dict[str, dict[str, float]]]]:
     """[(step, {direction: {metric: value}})] of evaluation/metrics.json."""
-    metrics = folder.facts(pathlib.Path(run_dir, "evaluation", "metrics.json"))
+    metrics = reading.facts(pathlib.Path(run_dir, "evaluation", "metrics.json"))
     return [
         (
             int(step),
@@ -188,8 +188,8 @@ def _evaluated(run_dir: AnyPath) -> list[tuple[int, dict[str, dict[str, float]]]
 
 def _numbers(metrics: dict[str, Any], step: str, direction: str) -> dict[str, float]:
     """{metric: value} of the scores of a checkpoint in a direction."""
-    values = folder.part(metrics, step, direction)
-    numbers = {metric: folder.number(value) for metric, value in values.items() if is_score(metric)}
+    values = reading.part(metrics, step, direction)
+    numbers = {metric: reading.number(value) for metric, value in values.items() if is_score(metric)}
     return {metric: value for metric, value in numbers.items() if value is not None}
 
 
@@ -201,11 +201,11 @@ def _facts(run_dir: AnyPath, log: Series) -> list[list[str]]:
         if "epoch" in log.columns and np.isfinite(epochs := log.columns["epoch"][-1]):
             facts.append(["epochs", f"{epochs:,.4g}"])
         facts.append(["training", duration(seconds(log))])
-    best = folder.facts(pathlib.Path(run_dir, "best.json"))
-    value, step = folder.number(best.get("value")), folder.number(best.get("step"))
+    best = reading.facts(pathlib.Path(run_dir, "best.json"))
+    value, step = reading.number(best.get("value")), reading.number(best.get("step"))
     if value is not None and step is not None:
         facts.append(["best", f"{best.get('metric', '')} {value:.4g} at step {int(step):,}"])
-    step = folder.number(folder.facts(pathlib.Path(run_dir, "test", "metrics.json")).get("step"))
+    step = reading.number(reading.facts(pathlib.Path(run_dir, "test", "metrics.json")).get("step"))
     if step is not None:
         facts.append(["tested", f"step {int(step):,}"])
     return facts
@@ -222,7 +222,7 @@ def duration(seconds: float) -> str:
 
 def _strips(run_dir: AnyPath) -> list[dict[str, int | Picture]]:
     """[{"step", "picture"}]: the newest strip, and earlier ones at equal distances, which stay the same for long."""
-    strips, stride = folder.strips(run_dir), 1
+    strips, stride = reading.strips(run_dir), 1
     while len(strips) > stride * (STRIPS - 1):
         stride *= 2
     kept = dict([*strips[::stride], *strips[-1:]])

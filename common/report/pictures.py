@@ -17,7 +17,7 @@ import PIL.Image
 
 from common.errors import UserError
 from common.images import files, pixels
-from common.report.folder import Config, part
+from common.report.reading import Config, part
 
 SAMPLED = 24  # pictures from which the size of all of them is estimated
 MARGIN = 1.1  # on that estimate

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from common.metrics.metrics import BETTER
-from common.report import folder, pictures
-from common.report.folder import AnyPath, Config
+from common.report import pictures, reading
 from common.report.pictures import Picture, Size, Source
+from common.report.reading import AnyPath, Config
 
 T = TypeVar("T")
 DIRECTIONS = ("A2B", "B2A")
@@ -26,7 +26,7 @@ class Tested(NamedTuple):
 
 def tested(run_dir: AnyPath) -> dict[str, Any]:
     """Returns what the page shows of the validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
-    rows = images(run_dir, folder.config(run_dir))
+    rows = images(run_dir, reading.config(run_dir))
     names = metrics(rows)
     ordered = _by_importance(rows, names[0]) if names else spread(rows)
     size, shown = pictures.fitting([list(row.layers.values()) for row in ordered])
@@ -53,8 +53,8 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
 def images(run_dir: AnyPath, config: Config) -> list[Tested]:
     """Returns each row of test/metrics.csv and each image in test/, in the order of directions and names."""
     test = pathlib.Path(run_dir, "test")
-    folders = {path.name: folder.images(path) for path in sorted(test.glob("*")) if path.is_dir()}
-    scores = {(row.get("direction"), row["name"]): row for row in folder.rows(test / "metrics.csv") if row.get("name")}
+    folders = {path.name: reading.images(path) for path in sorted(test.glob("*")) if path.is_dir()}
+    scores = {(row.get("direction"), row["name"]): row for row in reading.rows(test / "metrics.csv") if row.get("name")}
     return [row for direction in DIRECTIONS for row in _of_direction(direction, folders, scores, config)]
 
 
@@ -92,7 +92,7 @@ def _of_direction(
         names.setdefault(stem, path.name)
     for stem, name in sorted(names.items()):
         row = scores.get((direction, name), {})
-        values = {key: folder.number(text) for key, text in row.items() if key not in ("direction", "name")}
+        values = {key: reading.number(text) for key, text in row.items() if key not in ("direction", "name")}
         layers = {
             role: Source(folders[kept_in][stem], pictures.span(config, domain))
             for role, (kept_in, domain) in roles.items()

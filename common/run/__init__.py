@@ -1,7 +1,7 @@
 """The run folder, and sessions.
 
 run               Run: how long a training is, and what it keeps
-folder            config.json: what a run was, and refusals to resume another
+folder            what lies in a run folder; config.json; refusals to resume with other settings or images
 checkpoints       Checkpoints: saves and restores the variables of a graph
 checkpoint_files  the files of checkpoints: which there are, whether they are whole
 lock              one training a folder

@@ -1,6 +1,7 @@
 """Training: a static graph, built once, and the loop that runs it.
 
 training    train(): from settings to a trained run
+graph       the graph of a training, declared and built
 loop        step after step, and what is done between them
 step        one step as operations: critic and generator updates
 image_pool  earlier fakes, for critics

@@ -12,7 +12,7 @@ from common.cluster import Cluster
 from common.evaluate import Evaluation
 from common.translate.jobs import Translation
 from cyclegan import CycleGAN
-from flags import settings as flag_settings
+from flags import fields
 from flags.parsing import parse
 
 FOLDER = pathlib.Path(__file__).parents[2] / "examples" / "cluster"
@@ -43,8 +43,8 @@ def test_commands_have_valid_flags(path):
         command_line = parse(CycleGAN, ["main", *shlex.split(command)])
         assert command_line.stray == []
         for part in (Cluster, Evaluation, Translation):
-            flag_settings.read(part, command_line.values)
-        flag_settings.read(Cluster, command_line.values).place()
+            fields.read(part, command_line.values)
+        fields.read(Cluster, command_line.values).place()
         assert command_line.values.phase in path.name or path.name == "merge.yaml"
 
 

@@ -17,8 +17,7 @@ from common.run.folder import load_run
 from common.settings import FIXED
 from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags import command, parsing, phases, presets
-from flags import settings as flag_settings
+from flags import command, fields, parsing, phases, presets
 from pix2pix import Pix2Pix
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -104,7 +103,7 @@ def test_the_interface():
 
 def test_flags_become_settings():
     asked = parse("--lambda_A=3 --flip --n_gen 4 --gan_loss wgan --dataset_name horses --noantialias")
-    dual, images = flag_settings.read(DualGAN, asked.values), flag_settings.read(Images, asked.values)
+    dual, images = fields.read(DualGAN, asked.values), fields.read(Images, asked.values)
     assert dual == DualGAN(lambda_A=3.0, flip=True, n_gen=4, gan_loss="wgan")
     assert images.dataset == "horses"
     assert asked.given == {"lambda_A", "flip", "n_gen", "gan_loss", "dataset", "antialias"}
@@ -128,7 +127,7 @@ def test_every_preset_parses(dual):
     for name in presets.names(model):
         values = command.parse(dual, ["main", *f"--preset {name} --dataset x --run_dir y".split()]).values
         for part in (dual, Images, Run):
-            flag_settings.read(part, values)
+            fields.read(part, values)
         assert presets.summary(model, name).endswith(".")
     assert "demo" in presets.names(model)
 
@@ -142,7 +141,7 @@ def test_every_preset_parses(dual):
     ],
 )
 def test_presets_have_the_published_numbers_of_parameters(session, dual, name, generator, critic):
-    dual = flag_settings.read(dual, command.parse(dual, ["main", "--preset", name, "--dataset", "x"]).values)
+    dual = fields.read(dual, command.parse(dual, ["main", "--preset", name, "--dataset", "x"]).values)
     images = tf.zeros([1, dual.image_size, dual.image_size, 3])
     (direction, _), *_ = dual.connect(images, images)
     direction.critic(images, images)
@@ -154,7 +153,7 @@ def test_presets_have_the_published_numbers_of_parameters(session, dual, name, g
 def test_the_pytorch_preset_is_the_defaults(dual):
     own, _ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
     assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
-    assert flag_settings.read(dual, own) == dual()
+    assert fields.read(dual, own) == dual()
 
 
 def test_the_published_settings():
@@ -179,7 +178,7 @@ def test_the_upstream_preset_is_the_defaults():
     written = {name for name in own if own[name].present}
     fixed = {f.name for f in dataclasses.fields(DualGAN)}
     assert fixed <= written
-    assert flag_settings.read(DualGAN, own) == DualGAN()
+    assert fields.read(DualGAN, own) == DualGAN()
     others = {name for name in written - fixed if own[name].value != own[name].default}
     assert others == {"epoch_size", "save_every"}
 

@@ -18,8 +18,8 @@ import pytest
 from common import report
 from common.errors import UserError
 from common.images import files
-from common.report import comparison, curves, folder, overview, page, pictures, tested
-from common.report.folder import Series
+from common.report import comparison, curves, overview, page, pictures, reading, tested
+from common.report.reading import Series
 
 CONFIG = {
     "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
@@ -145,7 +145,7 @@ def test_damaged_rows_are_passed_over(tmp_path):
     path.write_bytes(
         b'step,a,b\n1,2,\n2,3\n\0\0\0\nx,1,1\n\xff\xfe,1,1\n4,nan,inf\n99999999999999999999,1,1\n3,word,5\n3,1e3,6\n5,"7,8\n'
     )
-    series = folder.series(path)
+    series = reading.series(path)
     assert series.steps.tolist() == [1, 3, 4]
     np.testing.assert_equal(series.columns["a"], [2, 1000, np.nan])
     np.testing.assert_equal(series.columns["b"], [np.nan, 6, np.nan])

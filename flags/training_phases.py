@@ -13,8 +13,7 @@ from common.run import Run, checkpoint_files
 from common.run.folder import has_begun
 from common.train import plan, train
 from common.weights import Source, import_weights
-from flags import quiet
-from flags import settings as flag_settings
+from flags import fields, quiet
 from flags.program import program_name
 from flags.request import Request, present
 
@@ -87,7 +86,7 @@ def import_weights_phase(request: Request) -> None:
     if not (values.dataset or values.dir_A or values.dir_B):
         values["dataset"].value = UNKNOWN
     images, run = request.read(Images), request.read(Run)
-    own = {name: values[name].value for name in flag_settings.names_of(request.model)}
+    own = {name: values[name].value for name in fields.names_of(request.model)}
     explicit = {name: own[name] for name in request.given & own.keys()}
     preset = {name: own[name] for name in present(values) & own.keys()}
     imported = import_weights(request.model, source, run, images, preset, **explicit)

@@ -19,8 +19,7 @@ from common.serve import Service, serve
 from common.translate import Inference, video
 from common.translate.jobs import Translation
 from common.translate.translator import Outcome, translate
-from flags import quiet
-from flags import settings as flag_settings
+from flags import fields, quiet
 from flags.request import Parts, Request
 
 NAMED = 10  # files that failed that the last line names
@@ -143,7 +142,7 @@ def export_phase(request: Request) -> None:
     """Writes what other programs run, and says how near to the run it is."""
     run_dir, options, values = request.trained_run_dir(), request.read(Export), request.values
     saved, threads = load_trained(run_dir), values.threads if "threads" in request.given else 0
-    images = flag_settings.amend(saved.images, values, request.given & {"data_root"})
+    images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout
     print(f"Exporting {run_dir} to {options.output}, and comparing.", flush=True)
     with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters talk to themselves
