@@ -28,7 +28,7 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
     """Does what the command line asks of the class `model`; exits with code 1 and a sentence if it cannot."""
     argv, model = sys.argv if argv is None else argv, importable(model)
     streams.outlive_readers()
-    messages.show()
+    messages.show(model.__module__)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
         print(

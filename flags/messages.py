@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pathlib
 import sys
+from typing import ClassVar
 
 from absl import logging as absl_logging
 
@@ -16,9 +17,11 @@ PACKAGES = ("common", "flags", "examples", *methods.PACKAGES)  # whose messages 
 class Terminal(logging.Handler):
     """Prints the messages of PACKAGES: those below WARNING to standard output, the others to standard error."""
 
+    files: ClassVar[set[str]] = set()  # of methods outside of PACKAGES, whose messages are shown, too
+
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a message; the streams are looked up each time, as they may have been replaced."""
-        if not _is_ours(record):
+        if not (_is_ours(record) or record.pathname in self.files):
             return
         try:
             stream = sys.stdout if record.levelno < logging.WARNING else sys.stderr
@@ -27,8 +30,10 @@ class Terminal(logging.Handler):
             self.handleError(record)  # as every handler does: what fails to log must not end a training
 
 
-def show() -> None:
-    """Shows the log in the terminal from now on, once however often it is called."""
+def show(module: str = "") -> None:
+    """Shows the log in the terminal from now on, once however often it is called; that of a `module`, too."""
+    if file := getattr(sys.modules.get(module), "__file__", None):
+        Terminal.files.add(file)
     logger = absl_logging.get_absl_logger()
     if not any(isinstance(handler, Terminal) for handler in logger.handlers):
         logger.addHandler(Terminal())
