@@ -63,10 +63,10 @@ def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped:
         last = number == numbers[-1]
         due = bool(run.eval_every and (number % run.eval_every == 0 or last))
         try:
-            asked = _take_step(training, monitor, number, stopped)
+            stop_requested = _take_step(training, monitor, number, stopped)
             group.refuse_difference(training.session, number)
             verdict = _evaluate(training, number, stopped) if due else Verdict()
-            ends = last or asked or verdict.stop or verdict.ends
+            ends = last or stop_requested or verdict.stop or verdict.ends
             if number % run.save_every == 0 or ends or verdict.best:
                 group.progress(slow=True)
                 _save(training, number)
@@ -142,7 +142,7 @@ def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopp
     """
     graph, step = training.graph, training.graph.step
     values: dict[str, float] = {}
-    waited, thumbnails, asked = 0.0, {}, False
+    waited, thumbnails, stop_requested = 0.0, {}, False
     passes = step.passes if number > training.dual.d_warmup else step.warmup
     done = training.session.run(step.batches_read) % len(passes)
     for read, one_pass in enumerate(passes[done:], done):
@@ -155,10 +155,11 @@ def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopp
             if number > 1 and training.group.size == 1:  # others wait in this very update
                 _save(training, number - 1)
             raise
-        values, waited, asked = {**values, **losses, **rates}, waited + seconds, asked or stop > 0
+        values, waited = {**values, **losses, **rates}, waited + seconds
+        stop_requested = stop_requested or stop > 0
         refuse_not_finite(losses, number, read)
     monitor.step(number, values, waited, thumbnails)
-    return asked or (training.group.size == 1 and stopped.is_set())
+    return stop_requested or (training.group.size == 1 and stopped.is_set())
 
 
 def _save(training: Training, number: int) -> None:

@@ -249,7 +249,8 @@ def _measures(direction: Direction) -> Losses:
 def _thumbnails(direction: Direction) -> tf.Tensor:
     """[3, 4, 4]: the luminance of the first image of real, fake and target, made small."""
     shown = (direction.real, direction.fake, direction.target)
-    return tensors.thumbnail(tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0))
+    luminance = tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0)  # [3, S, S, 1]
+    return tensors.thumbnail(luminance)
 
 
 def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
@@ -257,7 +258,7 @@ def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Oper
     fake = tf.stop_gradient(direction.fake)
     if not dual.pool_size:
         return direction._replace(fake=fake), []
-    seen = tf.concat([fake, direction.real], axis=-1)  # a fake comes back with what it was made from
+    seen = tf.concat([fake, direction.real], axis=-1)  # [N, S, S, 2C]: a fake comes back with its input
     recalled, remember = image_pool.recall(f"{direction.name}/pool", seen, dual.pool_size, direction.key)
     fake, given = tf.split(recalled, [fake.shape[-1], direction.real.shape[-1]], axis=-1)
     return direction._replace(fake=fake, given=given), [remember]
