@@ -147,6 +147,24 @@ def test_every_setting_is_explained(part):
         assert field.metadata["about"].endswith("."), field.name
 
 
+def functions(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_small(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 350
+    for function in functions(ast.parse(text)):
+        assert function.end_lineno - function.lineno < 47, function.name
+        positional = [each.arg for each in function.args.posonlyargs + function.args.args]
+        assert len([name for name in positional if name not in ("self", "cls")]) <= 5, function.name
+
+
+def test_few_modules_lie_directly_in_common():
+    assert len(list((ROOT / "common").glob("*.py"))) <= 6
+
+
 def test_public_names_have_docstrings():
     missing = []
     for path in SOURCES:
