@@ -51,11 +51,11 @@ class Verdict(NamedTuple):
 
 
 def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped: Event) -> int:
-    """Takes the steps `numbers`, until `stopped` is set or nothing improves; returns the last one taken.
+    """Takes the steps `numbers`, until `stopped` is set or nothing improves; returns the last step that is done.
 
     Of several processes, all end after the same step, in whichever `stopped` is set.
     """
-    run, group, number = training.run, training.group, numbers.start
+    run, group, number = training.run, training.group, numbers.start - 1  # the last step that is done
     recovery = Recovery(
         training.session, training.graph, training.data, training.dual, run, monitor=monitor, group=group
     )

@@ -325,7 +325,7 @@ def test_samples_show_both_directions_there_and_back(setup):
     training.train(*parts, run)
     strip = imageio.imread(run.path("samples", "00000001.png"))
     assert strip.shape == (2 * 32 + 4, 2 * (3 * 32 + 2 * 4) + 12, 3)
-    first = training.pipeline.files.read(run.path("..", "set", "val", "A", "0.png"))
+    first = files.read(run.path("..", "set", "val", "A", "0.png"))
     assert abs(strip[:32, :32].mean() - first.mean()) < 3.0
 
 
