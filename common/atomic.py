@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pathlib
 import re
@@ -12,7 +13,9 @@ from collections.abc import Iterator
 
 from common.errors import naming
 
-PARTIAL = re.compile(r"\.[^/]+\.\d+-\d+\.partial(\.[^.]*)?")  # names of files and folders that are being written
+PARTIAL = re.compile(r"\.(\d+)-\d+-\d+\.partial(\.[^.]*)?", re.DOTALL)  # names of what process (1) is writing
+WRITES = itertools.count(1)  # of this process
+LONGEST_SUFFIX = 16  # of names whose suffix is that of a format
 
 
 @contextlib.contextmanager
@@ -23,8 +26,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     If the body raises, the temporary file or folder is removed and `path` stays as it was. An OSError names `path`.
     """
     target = pathlib.Path(path)
-    unique = f"{os.getpid()}-{threading.get_ident()}"
-    partial = target.with_name(f".{target.stem}.{unique}.partial{target.suffix}")
+    unique = f"{os.getpid()}-{threading.get_ident()}-{next(WRITES)}"  # without the name: it may be as long as can be
+    partial = target.with_name(f".{unique}.partial{target.suffix if len(target.suffix) <= LONGEST_SUFFIX else ''}")
     try:
         with naming(target, partial):
             yield partial
@@ -51,5 +54,19 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 def sweep(folder: str | os.PathLike[str]) -> None:
     """Removes the unfinished files that killed processes left in a folder. Subfolders are not touched."""
     for partial in pathlib.Path(folder).glob(".*"):
-        if PARTIAL.fullmatch(partial.name) and partial.is_file():
+        match = PARTIAL.fullmatch(partial.name)
+        if match and partial.is_file() and not _is_writing(int(match[1])):
             partial.unlink(missing_ok=True)
+
+
+def _is_writing(process: int) -> bool:
+    """Whether another process of this number is alive."""
+    if process == os.getpid() or process > 2**31 - 1:
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to someone else
+        return True
+    return True

@@ -10,12 +10,11 @@ class Method(NamedTuple):
 
     package: str
     name: str  # of the class, as the literature writes it
-    about: str
 
 
 METHODS = (
-    Method("dualgan", "DualGAN", "unpaired, WGAN-GP critics (Yi et al., 2017)"),
-    Method("cyclegan", "CycleGAN", "unpaired, cycle consistency (Zhu et al., 2017)"),
-    Method("pix2pix", "Pix2Pix", "paired, conditional critic (Isola et al., 2017)"),
+    Method("dualgan", "DualGAN"),
+    Method("cyclegan", "CycleGAN"),
+    Method("pix2pix", "Pix2Pix"),
 )
 PACKAGES = tuple(method.package for method in METHODS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import json
 import math
@@ -167,6 +168,11 @@ def former_names(cls: type[DataclassInstance]) -> dict[str, str]:
     return {field.name: field.metadata["formerly"] for field in fields if field.metadata["formerly"]}
 
 
+@functools.cache  # once, however often a file is read
+def _warn_of_former_name(path: str, former: str, name: str) -> None:
+    logging.warning(f"{path} has {former}, which is called {name} now.")
+
+
 def _build(path: str | os.PathLike[str], **fields: Any) -> DataclassInstance:
     try:
         part = part_class(fields.pop("class"))
@@ -174,7 +180,7 @@ def _build(path: str | os.PathLike[str], **fields: Any) -> DataclassInstance:
         raise UserError(f"{path} does not read as the settings of a run: {error}") from error
     for name, former in former_names(part).items():
         if former in fields and name not in fields:
-            logging.info(f"{path} has {former}, which is called {name} now.")
+            _warn_of_former_name(str(path), former, name)
             fields[name] = fields.pop(former)
     unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
     if unknown:

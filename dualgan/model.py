@@ -63,7 +63,7 @@ class DualGAN(CyclicDual):
 
     @property
     def dropout_rate(self) -> float:
-        """As --dropout is."""
+        """The share that --dropout says."""
         return self.dropout
 
     @property

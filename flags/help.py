@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from common.dual import Dual
+from common.settings import FREE
 from flags import presets
 from flags.phases import PHASES, all_classes
 from flags.program import model_name, program_name
@@ -64,6 +65,8 @@ def _of_phase(model: type[Dual], name: str) -> str:
     groups = []
     for cls in classes:
         fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls]
+        if cls is model and phase.from_run:  # the others are those of the run
+            fields = [field for field in fields if field.metadata["resume"] == FREE]
         groups.append(_group(cls, [field for field in fields if field.name not in phase.without]))
     others: dict[str, str] = {}
     for cls in all_classes(model):

@@ -23,7 +23,6 @@ from flags import fields, quiet
 from flags.request import Parts, Request
 
 NAMED = 10  # files that failed that the last line names
-OF_IMAGES = {"recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"}
 
 
 def test_phase(request: Request) -> None:
@@ -113,7 +112,7 @@ def _tell(outcome: Outcome, output: str) -> None:
 
 
 def _translate_video(request: Request, options: Translation, run_dir: str, direction: str) -> None:
-    if useless := sorted(request.given & OF_IMAGES):
+    if useless := sorted(request.given & set(Translation.of_images)):
         raise UserError(f"--{useless[0]} is for images, and --input {options.input} is a video. Leave it out.")
     target = video.target(options.input, options.output)
     with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker

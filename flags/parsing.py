@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from absl import flags, logging
 
@@ -29,36 +30,52 @@ def parse(model: type[Dual], argv: list[str]) -> Request:
 
     Raises UserError if a flag or a preset is not known, a value is not one of a flag's, or the phase has no use for it.
     """
-    own, stray = parse_flags(model, argv)
+    own, stray, used = parse_flags(model, argv)
+    for former, name in _former_names(model, own.phase).items():
+        if former in used:
+            logging.warning(f"--{former} is called --{name} now.")
     given = frozenset(present(own))
     _refuse_useless(model, own.phase, given)
     if not own.preset:
         return Request(model, own, given, stray, argv)
     preset = f"--flagfile={presets.path(model_name(model), own.preset)}"
-    values, stray = parse_flags(model, [argv[0], preset, *argv[1:]])
+    values, stray, _ = parse_flags(model, [argv[0], preset, *argv[1:]])
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in given and other not in given:  # the person's own length beats the preset's
             values[other].value = values[other].default
     return Request(model, values, given, stray, argv)
 
 
-def parse_flags(model: type[Dual], argv: list[str]) -> tuple[flags.FlagValues, list[str]]:
-    """The values of all flags, and what is no flag; raises UserError if one is not known or has a wrong value."""
+class Parsed(NamedTuple):
+    """The flags of a command line."""
+
+    values: flags.FlagValues
+    stray: list[str]  # arguments that are not flags
+    aliases: list[str]  # other names of flags that were used
+
+
+def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
+    """The values of all flags; raises UserError if one is not known or has a wrong value."""
     values, phase = flags.FlagValues(), phase_of(argv)
     own = PHASES[phase].classes(model) if phase in PHASES else []
     others = [cls for cls in all_classes(model) if cls not in own]
     for cls in (*others, *own):  # of two flags of one name, that of the phase holds
         fields.define(cls, values)
-    for alias, name in ALIASES.items():
+    aliases = {**ALIASES, **_former_names(model, phase)}
+    for alias, name in aliases.items():
+        if alias in values:  # a flag that the phase has no use for
+            delattr(values, alias)
         flags.DEFINE_alias(alias, name, flag_values=values)
     try:
-        expanded = [argv[0], *values.read_flags_from_files(argv[1:], force_gnu=False)]
-        stray = values(_renamed(model, phase, expanded))[1:]
+        stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{_translated(error)} (--help lists all flags.)") from error
     if stray and not PHASES[values.phase].names_runs:
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
-    return values, stray
+    used = [alias for alias in aliases if values[alias].present]  # what they stand for is present, too
+    for alias in aliases:
+        delattr(values, alias)
+    return Parsed(values, stray, used)
 
 
 def phase_of(argv: list[str], default: str | None = "train") -> str | None:
@@ -75,20 +92,16 @@ def phase_of(argv: list[str], default: str | None = "train") -> str | None:
     return str(values.phase) if values["phase"].present else default
 
 
-def _renamed(model: type[Dual], phase: str | None, argv: list[str]) -> list[str]:
-    """A command line with the new names of settings that it calls by their former ones."""
+def _former_names(model: type[Dual], phase: str | None) -> dict[str, str]:
+    """{former name: name} of settings that a phase takes and that were renamed.
+
+    Left out are former names that are other settings of the phase by now.
+    """
     if phase not in PHASES:
-        return argv
+        return {}
     taken = PHASES[phase].takes(model)
-    renames = {name: former for cls in PHASES[phase].classes(model) for name, former in former_names(cls).items()}
-    for name, former in renames.items():
-        if name not in taken or former in taken:  # the former name may be another setting by now
-            continue
-        renamed = [re.sub(rf"^--?{former}(?==|$)", f"--{name}", argument) for argument in argv]
-        if renamed != argv:
-            logging.warning(f"--{former} is called --{name} now.")
-        argv = renamed
-    return argv
+    renamed = {name: former for cls in PHASES[phase].classes(model) for name, former in former_names(cls).items()}
+    return {former: name for name, former in renamed.items() if name in taken and former not in taken}
 
 
 def _refuse_useless(model: type[Dual], phase: str, given: frozenset[str]) -> None:

@@ -57,6 +57,7 @@ class Phase(NamedTuple):
 
 
 RUN = ("run_dir", "dataset", "data_root")  # which run
+VALIDATION = (*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads")
 PHASES = {
     "train": Phase(
         "a run, from its beginning or from where it was stopped",
@@ -68,14 +69,14 @@ PHASES = {
         "translate every validation image, there and back, and score what has a pair",
         inference_phases.test_phase,
         parts=(Inference, Dual),
-        also=(*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads"),
+        also=VALIDATION,
         from_run=True,
     ),
     "evaluate": Phase(
         "score checkpoints, with more metrics, and write no pictures",
         inference_phases.evaluate_phase,
         parts=(Inference, Evaluation, Dual),
-        also=(*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads"),
+        also=VALIDATION,
         without=("n_samples",),
         from_run=True,
     ),
@@ -91,6 +92,7 @@ PHASES = {
         "one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html",
         inference_phases.compare_phase,
         also=("output",),
+        without=("download", "download_from"),
         names_runs=True,
         tensorflow=_never,
     ),

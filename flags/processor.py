@@ -41,7 +41,7 @@ def onednn(cpuinfo: str) -> str | None:
     '1'
     """
     for line in cpuinfo.splitlines():
-        name, _, found = line.partition(":")
+        name, _, features = line.partition(":")
         if name.strip() == "flags":
-            return "1" if FOR_ONEDNN in found.split() else None
+            return "1" if FOR_ONEDNN in features.split() else None
     return None

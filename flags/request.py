@@ -110,7 +110,7 @@ class Request(NamedTuple):
 
 def present(values: flags.FlagValues) -> set[str]:
     """The names of the flags that were given, in a preset or on the command line."""
-    return {ALIASES.get(name, name) for name in values if values[name].present}
+    return {name for name in values if values[name].present}
 
 
 def _with_length(names: Collection[str]) -> set[str]:

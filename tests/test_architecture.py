@@ -2,22 +2,14 @@
 
 import ast
 import dataclasses
+import importlib
 import pathlib
 import re
 
 import pytest
 
 from common import methods
-from common.cluster import Cluster
-from common.export import Export
-from common.images import Images
-from common.run import Run
-from common.serve import Service
-from common.weights import Source
-from cyclegan import CycleGAN
-from dualgan import DualGAN
-from flags.parsing import Command
-from pix2pix import Pix2Pix
+from flags.phases import all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = tuple(sorted(("common", "examples", "flags", *methods.PACKAGES)))
@@ -51,6 +43,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "translate": "inference jobs video < translator < tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing",
 }
+MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]
 BANNED = {
     r"nn\.moments\(": "its second derivative is wrong",
     r"[kK]eras": "it is another framework",
@@ -141,7 +134,7 @@ def test_the_library_logs_and_does_not_print():
     assert printing == PRINTS
 
 
-@pytest.mark.parametrize("part", [Command, CycleGAN, DualGAN, Pix2Pix, Images, Run, Source, Cluster, Export, Service])
+@pytest.mark.parametrize("part", dict.fromkeys(cls for model in MODELS for cls in all_classes(model)))
 def test_every_setting_is_explained(part):
     for field in dataclasses.fields(part):
         assert field.metadata["about"].endswith("."), field.name

@@ -15,6 +15,7 @@ from common import atomic
 NAMES = some.text(some.characters(codec="utf-8", exclude_characters="/\x00"), min_size=1, max_size=12).filter(
     lambda name: name not in (".", "..")
 )
+DEAD = 2**31 - 1  # a number that no process has
 FILE_NAMES_AS_TEXT = some.binary(max_size=200).map(os.fsdecode)  # bytes that are not UTF-8 become surrogates
 
 
@@ -132,15 +133,22 @@ def test_sweep_removes_only_leftovers(target, names):
 
 
 def test_sweep_keeps_folders_hidden_files_and_what_is_below(tmp_path):
-    kept = [".hidden", ".file.1-2.partial.csv.bak", "file.1-2.partial.csv", ".file.partial", ".file.1.partial"]
-    for name in [*kept, ".file.1-2.partial.csv", ".file.12-345.partial"]:
+    kept = [".hidden", f".{DEAD}-2-3.partial.csv.bak", f"{DEAD}-2-3.partial.csv", ".file.partial", ".1.partial"]
+    kept += [f".{os.getppid()}-2-3.partial.csv"]  # of a process that is still writing it
+    for name in [*kept, f".{DEAD}-2-3.partial.csv", f".{DEAD}-345-6.partial", f".{os.getpid()}-2-3.partial"]:
         (tmp_path / name).touch()
     (tmp_path / "below").mkdir()
-    (tmp_path / "below" / ".file.1-2.partial").touch()
-    (tmp_path / ".folder.1-2.partial").mkdir()
+    (tmp_path / "below" / f".{DEAD}-2-3.partial").touch()
+    (tmp_path / f".{DEAD}-5-6.partial").mkdir()
     atomic.sweep(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*kept, "below", ".folder.1-2.partial"}
-    assert (tmp_path / "below" / ".file.1-2.partial").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "below", f".{DEAD}-5-6.partial"}
+    assert (tmp_path / "below" / f".{DEAD}-2-3.partial").exists()
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 251 + ".csv", "n." + "s" * 253])
+def test_names_may_be_as_long_as_can_be(tmp_path, name):
+    atomic.write_text(tmp_path / name, "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
 
 
 def test_two_threads_that_write_one_file_leave_one_whole_file(tmp_path):

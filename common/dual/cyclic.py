@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 from common import tensorflow as tf
 from common.dual import losses
@@ -30,6 +31,8 @@ class CyclicDual(Dual):
         "Directions that there are: both; or of imported weights, which may be of one alone, A2B or B2A.",
         ("both", "A2B", "B2A"),
     )
+
+    direction_setting: ClassVar[str] = "only"
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -76,7 +79,7 @@ class CyclicDual(Dual):
 
     @property
     def identity_weight(self) -> float | None:
-        """As --lambda_identity is."""
+        """The weight that --lambda_identity says."""
         return self.lambda_identity
 
     def refuse_training(self) -> None:

@@ -108,6 +108,7 @@ class Dual(abc.ABC):
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
     any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
     begins_as_identity: ClassVar[bool] = False  # whether generators begin by leaving images as they are; see health
+    direction_setting: ClassVar[str] = ""  # the setting, if there is one, that may name the only direction
     halves: ClassVar[tuple[str, ...]] = ()  # games of which critics minimize half
 
     def __post_init__(self) -> None:

@@ -80,7 +80,7 @@ class PublishedNetworks(Dual):
 
     @property
     def dropout_rate(self) -> float:
-        """As --dropout is."""
+        """The share that --dropout says."""
         return self.dropout
 
     @property

@@ -136,7 +136,7 @@ def opened(
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
-        names = [name for name in dual.directions if inference.direction in ("both", name) and loaders[name[0]].paths]
+        names = [name for name in inference.directions(dual) if loaders[name[0]].paths]
         if not names:
             raise UserError(
                 f"The set {images.name} has no validation images for direction {inference.direction}: its val/A, val/B"

@@ -95,7 +95,7 @@ def export(
     saved = load_trained(run_dir)
     dual, domains = saved.dual, saved.domains
     selected_one(run_dir, inference.checkpoint)  # raises if there is none
-    directions = _directions(dual, options.direction)
+    directions = inference.directions(dual)
     if test_dropout and options.format in NOISELESS:
         raise UserError(f"--test_dropout draws noise, and --format {options.format} cannot. Leave it out.")
     sources = sorted({direction[0] for direction in directions})
@@ -114,13 +114,6 @@ def export(
         kept, removed = remove_unfit(differences, folder)
         (folder / "README.md").write_text(readme.text(model, written_as, kept), encoding="utf-8")
     return Exported(kept, removed, origin, model.step)
-
-
-def _directions(dual: Dual, direction: str) -> tuple[str, ...]:
-    """The directions that `direction`, which may be both, stands for."""
-    if direction != "both" and direction not in dual.directions:
-        raise UserError(f"This run has no direction {direction}: it has {' and '.join(dual.directions)}.")
-    return tuple(dual.directions) if direction == "both" else (direction,)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ import os
 import pathlib
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from common import settings
 from common import tensorflow as tf
@@ -38,8 +38,15 @@ from common.run.checkpoint_files import checkpoints_in
 from common.run.run import Run
 from common.settings import FIXED
 
+ARITHMETIC = 1  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
-Fingerprint: TypeAlias = dict[str, Any]  # of files: their count, and a digest of their names and sizes
+
+
+class Fingerprint(TypedDict):
+    """Of files."""
+
+    count: int
+    names: str  # a digest of their names and sizes
 
 
 class SavedRun(NamedTuple):
@@ -169,7 +176,7 @@ def record_run(
         raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
     now, path, changes = environment(run, processes), config_path(run.run_dir), []
     if has_begun(run.run_dir) and path.exists():
-        before = {"processes": 1, **load_run(run.run_dir).environment}
+        before = {"processes": 1, "arithmetic": 1, **load_run(run.run_dir).environment}
         differing = [name for name in now if name in before and before[name] != now[name]]
         changes = [f"{name} was {before[name]} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +192,7 @@ def record_run(
 def environment(run: Run, processes: int = 1) -> Environment:
     """What the last bits of results depend on, apart from the settings."""
     return {
+        "arithmetic": ARITHMETIC,
         "tensorflow": tf.version.VERSION,
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from absl import logging
 
 from common import atomic
@@ -97,7 +98,9 @@ class Recovery:
             return f"The batch was {names}; it could not be kept in {folder} ({error.strerror})."
         return f"The batch was {names}; it is in {folder}."
 
-    def _describe(self, name: str, numbers: Any, images: Any) -> list[dict[str, Any]]:
+    def _describe(
+        self, name: str, numbers: npt.NDArray[np.int64], images: npt.NDArray[np.floating[Any]]
+    ) -> list[dict[str, Any]]:
         """[{file, minimum, maximum, deviation}, ...] of the images of a domain, in [-1, 1]."""
         paths = self._data.loaders["AB".index(name)].paths
         return [

@@ -146,10 +146,12 @@ class _Updates:
                 repetition = roles[:number].count(role)
                 pairs = self._connect(repetition) if repetition else self.pairs
                 objective = _objective(self._dual, pairs, role)
-            local = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
-            gradient, role_losses, stop = self._group.mean(local, objective.losses, self.request, [change])
-            before = _evidence(gradient, role_losses)
-            change = apply(self._optimizers[role], gradient, objective.variables, before)
+            own_gradients = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
+            mean_gradients, role_losses, stop = self._group.mean(
+                own_gradients, objective.losses, self.request, [change]
+            )
+            before = _evidence(mean_gradients, role_losses)
+            change = apply(self._optimizers[role], mean_gradients, objective.variables, before)
             change = self._finished(role, tf.group(change, *objective.remembers), objective)
             losses.update(role_losses)
         return change, losses, stop
@@ -157,16 +159,16 @@ class _Updates:
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """Both roles: all gradients at the old weights, then all changes."""
         objectives = {role: _objective(self._dual, self.pairs, role) for role in self._optimizers}
-        slopes: list[tf.Tensor | None] = []
+        own_gradients: list[tf.Tensor | None] = []
         own_losses: dict[str, tf.Tensor] = {}
         for objective in objectives.values():
-            slopes += gradients.gradients(objective.total, list(objective.variables))
+            own_gradients += gradients.gradients(objective.total, list(objective.variables))
             own_losses.update(objective.losses)
-        gradient, losses, stop = self._group.mean(slopes, own_losses, self.request)
-        before, changes, first = _evidence(gradient, losses), [], 0
+        mean_gradients, losses, stop = self._group.mean(own_gradients, own_losses, self.request)
+        before, changes, first = _evidence(mean_gradients, losses), [], 0
         for role, objective in objectives.items():
             last = first + len(objective.variables)
-            change = apply(self._optimizers[role], gradient[first:last], objective.variables, before)
+            change = apply(self._optimizers[role], mean_gradients[first:last], objective.variables, before)
             changes.append(self._finished(role, change, objective))
             first = last
         remembers = [op for objective in objectives.values() for op in objective.remembers]
@@ -185,12 +187,15 @@ class _Updates:
 
 
 def apply(
-    optimizer: tf.train.Optimizer, gradient: Gradients, variables: Sequence[tf.Variable], after: Sequence[tf.Tensor]
+    optimizer: tf.train.Optimizer,
+    mean_gradients: Gradients,
+    variables: Sequence[tf.Variable],
+    after: Sequence[tf.Tensor],
 ) -> tf.Operation:
     """The op that moves `variables` along their gradients, once all of `after` is computed."""
-    pairs = [(slope, variable) for slope, variable in zip(gradient, variables) if slope is not None]
+    pairs = [(gradient, variable) for gradient, variable in zip(mean_gradients, variables) if gradient is not None]
     with tf.control_dependencies(after):
-        pairs = [(tf.identity(slope), variable) for slope, variable in pairs]
+        pairs = [(tf.identity(gradient), variable) for gradient, variable in pairs]
         return optimizer.apply_gradients(pairs)
 
 
@@ -201,9 +206,9 @@ def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -
         return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
 
 
-def _evidence(gradient: Gradients, losses: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+def _evidence(mean_gradients: Gradients, losses: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
     """All that must be computed before the variables that it depends on may change."""
-    return [*losses.values(), *(slope for slope in gradient if slope is not None)]
+    return [*losses.values(), *(gradient for gradient in mean_gradients if gradient is not None)]
 
 
 def _objective(dual: Dual, pairs: Pairs, role: str) -> Objective:

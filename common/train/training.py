@@ -50,8 +50,8 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         Restart: another process is gone.
     """
     with distribute.joined(cluster or Cluster(), run.run_dir) as group:
-        dual, data = _prepared(dual, images, run, group.size)
-        total = run.total_steps(dual, data.images_in_epoch, group.size)
+        dual, files, domains = _prepared(dual, images, run, group.size)
+        total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
             raise UserError(
                 f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
@@ -63,11 +63,12 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
             tf.Graph().as_default(),
             group.device(),
         ):
+            data = images.training_data(dual, files, domains)
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 
 
-def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dual, TrainingData]:
-    """The dual, fitted to its images, and these; raises UserError if the run that has begun is another."""
+def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dual, Files, dict[str, Domain]]:
+    """The dual, fitted to its images, their files and domains; raises UserError if what has begun is another run."""
     begun = folder.has_begun(run.run_dir)
     if begun:
         folder.refuse_imported(run.run_dir)
@@ -78,8 +79,7 @@ def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dua
     if begun:
         folder.refuse_other_files(run.run_dir, files)
     dual = images.fitted(dual, files)
-    domains = folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
-    return dual, images.training_data(dual, files, domains)
+    return dual, files, folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
 
 
 def _train(
@@ -196,7 +196,8 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
         session.run(built.samples.begin)
     done = built.checkpoints.restore(session) or 0
     if not done and run.init_from:
-        networks = [network for way, _ in built.step.pairs for network in (way.generator, way.critic)]
+        directions = [direction for direction, _ in built.step.pairs]
+        networks = [network for each in directions for network in (each.generator, each.critic)]
         summary = warm_start.begin(session, run, [network.scope for network in networks])
         if group.is_chief:
             logging.info(summary)

@@ -91,6 +91,12 @@ class Inference:
             _warn_of_size(dual, size)
         return sides
 
+    def directions(self, dual: Dual) -> tuple[str, ...]:
+        """The directions that --direction stands for; raises UserError if `dual` has not the one that it names."""
+        if self.direction != "both" and self.direction not in dual.directions:
+            raise UserError(f"This run has no direction {self.direction}: it has {' and '.join(dual.directions)}.")
+        return dual.directions if self.direction == "both" else (self.direction,)
+
     def restored(self, dual: Dual, variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
         """Returns {name in a checkpoint: variable} of the weights that are asked for."""
         if dual.ema_decay and self.weights == "average":

@@ -8,7 +8,7 @@ import itertools
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from imageio.config.extensions import known_extensions
 
@@ -60,6 +60,10 @@ class Translation:
     )
     skip_existing: bool = setting(False, "Whether files that are there already are left as they are.", resume=FREE)
     shard: str = shards.shard_setting()
+
+    of_images: ClassVar[tuple[str, ...]] = (  # settings that a video has no use for
+        *("recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"),
+    )
 
     def __post_init__(self) -> None:
         settings.check(self)

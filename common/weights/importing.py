@@ -93,8 +93,7 @@ def import_weights(
     if len(paths) == 1 and npz.is_weights(paths[0]):
         recognized, saved = _own(paths[0], model)
         model, preset = type(saved["dual"]), None
-        certain: Fields = dataclasses.asdict(saved["dual"])
-        certain.pop("only", None)
+        certain: Fields = dataclasses.asdict(saved["dual"].in_training())
         assumed: Fields = {}
     else:
         foreign = [network for path in paths for network in _foreign(path, source)]
@@ -107,7 +106,7 @@ def import_weights(
     counts = _write(run, dual, images, domains, networks)
     shown = {name: (network.file, describe(network.fields), counts[name]) for name, network in networks.items()}
     known = {**certain, **explicit}
-    hidden = {name: getattr(dual, name) for name in HIDDEN if name not in known and hasattr(dual, name)}
+    hidden = {name: value for name, value in vars(dual).items() if name in HIDDEN and name not in known}
     return Imported(dual, shown, hidden, [*dict.fromkeys(network.note for network in recognized if network.note)])
 
 
@@ -159,7 +158,7 @@ def _with_directions(
     """
     values: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(model)}
     values |= explicit
-    only: str = values.get("train_direction") or values.get("only", "both")
+    only: str = values.get(model.direction_setting, "both")
     directions = [*DIRECTIONS.values()] if only == "both" else [only]
     free, placed = {"generator": [*directions], "critic": [*directions]}, []
     for network in sorted(networks, key=lambda network: _named_direction(network) is None):

@@ -247,3 +247,12 @@ def test_what_cannot_be_compared_is_not(tmp_path):
     train(dual, images, Run(str(tmp_path / "run"), steps=1))
     scores = run_test(str(tmp_path / "run"), dual, images)
     assert scores["A2B"]["input_psnr"] is None and scores["A2B"]["psnr"] > 0.0
+
+
+def test_a_direction_that_the_run_has_not_is_named(dataset, tmp_path):
+    """Images of both domains are there: it is not they that are missing."""
+    images = Images("set", data_root=str(dataset(val_A=1, val_B=1)))
+    dual = small.Gain(image_size=8, only="B2A")
+    run_dir = small.untrained(tmp_path / "run", dual, images=images)
+    with pytest.raises(UserError, match="This run has no direction A2B: it has B2A."):
+        run_test(run_dir, dual, images, inference=Inference(direction="A2B"))

@@ -151,7 +151,7 @@ def test_presets_have_the_published_numbers_of_parameters(session, dual, name, g
 
 @pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
 def test_the_pytorch_preset_is_the_defaults(dual):
-    own, _ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
+    own, *_ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
     assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
     assert fields.read(dual, own) == dual()
 
@@ -174,7 +174,7 @@ def test_the_published_settings():
 
 def test_the_upstream_preset_is_the_defaults():
     """All settings of the model are written out, and are the defaults; of the others it names two that are not."""
-    own, _ = parsing.parse_flags(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
+    own, *_ = parsing.parse_flags(DualGAN, ["main", f"--flagfile={presets.path('dualgan', 'upstream')}"])
     written = {name for name in own if own[name].present}
     fixed = {f.name for f in dataclasses.fields(DualGAN)}
     assert fixed <= written

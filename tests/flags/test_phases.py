@@ -10,6 +10,7 @@ from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.run.folder import load_run
+from common.settings import FREE, former_names
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command, help, phases
@@ -32,8 +33,10 @@ def flags_shown(text):
 @pytest.mark.parametrize("name", PHASES)
 def test_help_of_a_phase_shows_what_it_takes_and_no_more(model, name):
     page = help.text(model, name)
-    assert flags_shown(page) == PHASES[name].takes(model) - COMMON
-    assert PHASES[name].about.split()[0] in page
+    fixed = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] != FREE}
+    taken = PHASES[name].takes(model) - COMMON
+    assert flags_shown(page) == (taken - fixed if PHASES[name].from_run else taken)  # those of the run are fixed
+    assert f"\n{name}: {PHASES[name].about}.\n" in page
 
 
 @pytest.mark.parametrize("model", DUALS)
@@ -45,24 +48,27 @@ def test_help_without_a_phase_shows_every_phase_and_flag(model):
         assert f"\n  {name} " in page
 
 
+@pytest.mark.parametrize("model", DUALS)
 @pytest.mark.parametrize("name", PHASES)
-def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name):
-    everything = {field.name: field for cls in phases.all_classes(DualGAN) for field in dataclasses.fields(cls)}
+def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name, model):
+    everything = {field.name: field for cls in phases.all_classes(model) for field in dataclasses.fields(cls)}
     runs = ["a", "b"] if PHASES[name].names_runs else []
     for flag, field in everything.items():
-        if flag == "phase":
-            continue
+        if flag == "phase" or (flag in former_names(model).values() and flag not in PHASES[name].takes(model)):
+            continue  # the phase is given, and a former name is tested below
         value = VALUES.get(flag, {}).get(name, field.default)
         argument = f"--{flag}" if isinstance(field.default, bool) else f"--{flag}={value}"
         line = ["main", *runs, f"--phase={name}", argument]
-        if flag in PHASES[name].takes(DualGAN):
-            assert parse(DualGAN, line).given >= {flag}
+        if flag in PHASES[name].takes(model):
+            assert parse(model, line).given >= {flag}
             continue
         with pytest.raises(UserError) as refused:
-            parse(DualGAN, line)
+            parse(model, line)
         assert str(refused.value).startswith(f"--{flag} ") and str(refused.value).endswith("Leave it out.")
-        takers = [other for other, phase in PHASES.items() if flag in phase.takes(DualGAN)]
-        assert any(taker in str(refused.value) for taker in takers)
+        takers = {other for other, phase in PHASES.items() if flag in phase.takes(model)}
+        named = set(re.findall(r"\w+", str(refused.value).partition("is for --phase ")[2].partition(".")[0]))
+        of_run = "takes it from the run folder" in str(refused.value)
+        assert named - {"or"} == takers or (of_run and "train" in takers)
 
 
 def test_settings_of_the_run_folder_are_said_to_be_there():
@@ -111,4 +117,17 @@ def test_a_run_of_before_the_name_loads_and_says_the_new_one(tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps(config))
     saved = load_run(tmp_path)
     assert saved.dual == dual and isinstance(saved.images, Images) and isinstance(saved.run, Run)
-    assert "config.json has direction, which is called train_direction now." in capsys.readouterr().out
+    load_run(tmp_path)
+    told = f"{tmp_path / 'config.json'} has direction, which is called train_direction now."
+    assert capsys.readouterr().err.count(told) == 1
+
+
+def test_a_former_name_is_no_value():
+    """What follows a flag is its value, whatever it looks like."""
+    request = parse(Pix2Pix, ["main", "--dataset", "--direction"])
+    assert request.values.dataset == "--direction" and request.given == {"dataset"}
+
+
+def test_the_former_name_is_told_once_with_a_preset(capsys):
+    parse(Pix2Pix, ["main", "--dataset", "x", "--preset", "demo", "--direction", "B2A"])
+    assert capsys.readouterr().err.count("--direction is called --train_direction now.") == 1
