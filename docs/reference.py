@@ -18,7 +18,8 @@ from common.images import Images
 from common.methods import METHODS, Method
 from common.run import Run
 from flags import presets
-from flags.phases import PHASES, all_classes
+from flags.fields import names_of
+from flags.phases import PHASES, Command, all_classes
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,7 +37,7 @@ def dual_class(method: Method) -> type[Dual]:
 def flags_page() -> str:
     """Returns a table of the flags of each part, and one of those of the methods."""
     model = dual_class(METHODS[0])
-    parts = "\n".join(_part(part) for part in all_classes(model) if part is not model)
+    parts = "\n".join(_part(part, model) for part in all_classes(model) if part is not model)
     *programs, last = (f"{method.package}.main`" for method in METHODS)
     return f"""\
 # Every flag
@@ -44,9 +45,11 @@ def flags_page() -> str:
 Of `python -m {", `".join(programs)} and `{last}; `--help` of each prints the same. A run remembers its
 settings: a **fixed** one is as it was when the run began, a **free** one may change, and where one to **warn** of
 changes, the last bits of results may differ. Where methods differ in a flag, or only some of them have it, they are
-named. Written by `python -m docs.reference`.
+named. A phase refuses flags that it does not take. Written by `python -m docs.reference`.
 
 ## The method
+
+{_taken_by(model, model)}
 
 {_methods()}
 ## Phases
@@ -110,7 +113,37 @@ def _phases() -> str:
     return "\n".join(["| `--phase` | does |", "|---|---|", *rows, ""])
 
 
-def _part(part: type[DataclassInstance]) -> str:
+def _taken_by(part: type[DataclassInstance], model: type[Dual]) -> str:
+    """The phases that take all flags of a part, and those that take some, with these or the missing flags."""
+    everything = names_of(part)
+    whole: list[str] = []
+    phases: dict[str, list[str]] = {}  # flags, as text -> the phases that take just these
+    for name in PHASES:
+        taken = _taken(name, part, model)
+        if taken == everything:
+            whole.append(name)
+        elif taken:
+            is_most = 2 * len(taken) > len(everything)
+            shown = [flag.name for flag in dataclasses.fields(part) if (flag.name in taken) != is_most]
+            flags = ("all but " if is_most else "") + ", ".join(f"`--{flag}`" for flag in shown)
+            phases.setdefault(flags, []).append(f"`{name}`")
+    if len(whole) == len(PHASES):
+        return "Taken by every phase."
+    some = "; ".join(f"{', '.join(names)} ({flags})" for flags, names in phases.items())
+    return f"Taken by `--phase {'`, `'.join(whole)}`." + (f" In part by {some}." if some else "")
+
+
+def _taken(name: str, part: type[DataclassInstance], model: type[Dual]) -> set[str]:
+    """The flags of a part that a phase takes: of two flags of one name, that which --help of the phase shows."""
+    owners: dict[str, type[DataclassInstance]] = {}
+    classes: list[type[DataclassInstance]] = [Command, *PHASES[name].classes(model), *all_classes(model)]
+    for cls in classes:
+        for flag in names_of(cls):
+            owners.setdefault(flag, cls)
+    return {flag for flag in PHASES[name].takes(model) if owners[flag] is part}
+
+
+def _part(part: type[DataclassInstance], model: type[Dual]) -> str:
     """A section with the flags of a part that all methods have."""
     kinds = typing.get_type_hints(part)
     rows = []
@@ -118,7 +151,7 @@ def _part(part: type[DataclassInstance]) -> str:
         kind = kinds[field.name]
         rows.append(f"| {_name(field, kind)} | {_default(field, kind)} | {_about(field, kind)} |")
     summary = (inspect.getdoc(part) or "").partition("\n")[0]
-    return "\n".join([f"## {part.__name__}", "", summary, "", HEAD, *rows, ""])
+    return "\n".join([f"## {part.__name__}", "", summary, "", _taken_by(part, model), "", HEAD, *rows, ""])
 
 
 def _name(field: Field, kind: type) -> str:
@@ -132,11 +165,12 @@ def _default(field: Field, kind: type) -> str:
 
 
 def _about(field: Field, kind: type) -> str:
-    """The meaning of a flag, its choices, and whether it may change."""
+    """The meaning of a flag, its choices, whether it may change, and its name in earlier versions."""
     meaning = _escaped(field.metadata["about"])
     choices = field.metadata["choices"] if kind is str else ()
     one_of = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else ""
-    return f"{meaning}{one_of} *{field.metadata['resume'].capitalize()}.*"
+    former = f" Formerly `--{field.metadata['formerly']}`." if field.metadata["formerly"] else ""
+    return f"{meaning}{one_of} *{field.metadata['resume'].capitalize()}.*{former}"
 
 
 def _escaped(text: str) -> str:

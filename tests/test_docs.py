@@ -10,12 +10,15 @@ import sys
 
 import pytest
 
+from common.dual import Dual
 from common.evaluate import scores
 from common.methods import METHODS, PACKAGES
+from common.settings import former_names
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
 from flags import parsing
+from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECIPES = ROOT / "examples" / "recipes"
@@ -126,6 +129,61 @@ def test_flags_that_methods_differ_in_name_each_of_them():
     assert "<br>CycleGAN, Pix2Pix: Share of values that dropout zeroes in a generator. *Fixed.* |" in page
     assert "DualGAN: Norm in the critics. One of `instance`, `layer`, `none`. *Fixed.*<br>CycleGAN, Pix2Pix: " in page
     assert "`patch`, `patch_lua`, `patch_tfgan`, `pixel`. *Fixed.* |" in page
+
+
+def flags_taken(section, phase):
+    """The names of the flags in a section of the page of flags that a phase takes, by the line below the heading."""
+    rows = re.findall(r"^\| `--(?:\[no\])?(\w+)` \|", section, flags=re.MULTILINE)
+    (line,) = re.findall(r"^Taken by .*$", section, flags=re.MULTILINE)
+    whole, _, some = line.partition(" In part by ")
+    if line == "Taken by every phase." or phase in re.findall(r"`(?:--phase )?(\w+)`", whole):
+        return set(rows)
+    for phases, but, flags in re.findall(r"((?:`\w+`(?:, )?)+) \((all but )?(.*?)\)", some):
+        if f"`{phase}`" in phases:
+            named = set(re.findall(r"`--(\w+)`", flags))
+            assert named and named < set(rows)
+            return set(rows) - named if but else named
+    return set()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
+@pytest.mark.parametrize("name", PHASES)
+def test_the_page_of_flags_says_which_phases_take_what(method, name):
+    model = reference.dual_class(method)
+    sections = {text.partition("\n")[0]: text for text in reference.flags_page().split("\n## ")[1:]}
+    del sections["Phases"]
+    taken = {heading: flags_taken(section, name) for heading, section in sections.items()}
+    taken["The method"] &= {field.name for field in dataclasses.fields(model)}  # the table has those of all methods
+    assert set().union(*taken.values()) == PHASES[name].takes(model)
+    assert sum(map(len, taken.values())) == len(PHASES[name].takes(model))  # none is listed in two sections
+    for part in PHASES[name].classes(model):
+        heading = "The method" if part is model else part.__name__
+        assert taken[heading] == {field.name for field in dataclasses.fields(part)} - set(PHASES[name].without)
+
+
+def test_the_page_of_flags_has_former_names():
+    named = re.findall(r"^\| `--(?:\[no\])?(\w+)` .* Formerly `--(\w+)`", reference.flags_page(), flags=re.MULTILINE)
+    classes = {cls for method in METHODS for cls in all_classes(reference.dual_class(method))}
+    assert named and dict(named) == {name: old for cls in classes for name, old in former_names(cls).items()}
+
+
+def test_the_table_of_hooks_has_each_with_all_that_read_it():
+    section = (ROOT / "docs" / "extending.md").read_text().partition("## Hooks")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \| (.*?) \|", section, flags=re.MULTILINE)
+    fields = {field.name for field in dataclasses.fields(Dual)}
+    members = {name for name in vars(Dual) if not name.startswith("_")} - fields - Dual.__abstractmethods__
+    others = {"critic_losses", "learning_rate", "network", "one_way", "batches_in_step"}  # are no hooks
+    assert {name for name, _ in rows} == members - others
+    for name, places in rows:
+        paths = [
+            ROOT / ("" if place.startswith("flags/") else "common") / place for place in places[1:-1].split("`, `")
+        ]
+        for path in paths:
+            sources = path.glob("*.py") if path.is_dir() else [path]
+            assert any(re.search(rf"\.{name}\b", source.read_text()) for source in sources), (name, path)
+        for source in (*(ROOT / "common").rglob("*.py"), *(ROOT / "flags").glob("*.py")):
+            if re.search(rf"dual\.{name}\b", source.read_text()):
+                assert any(path in (source, source.parent) for path in paths), (name, source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
