@@ -254,5 +254,5 @@ def test_a_direction_that_the_run_has_not_is_named(dataset, tmp_path):
     images = Images("set", data_root=str(dataset(val_A=1, val_B=1)))
     dual = small.Gain(image_size=8, only="B2A")
     run_dir = small.untrained(tmp_path / "run", dual, images=images)
-    with pytest.raises(UserError, match="This run has no direction A2B: it has B2A."):
+    with pytest.raises(UserError, match=r"This run has no direction A2B: it has B2A\."):
         run_test(run_dir, dual, images, inference=Inference(direction="A2B"))
