@@ -9,6 +9,7 @@ import types
 
 from common.images.pixels import EIGHT_BITS, Domain
 from common.serve import Service, serve
+from flags import messages
 
 DEEP = Domain(3, "uint16", 0.0, 65535.0)
 
@@ -41,6 +42,7 @@ class Inverting:
 
 
 if __name__ == "__main__":
+    messages.show()
     given = {name.removeprefix("--"): value for name, value in zip(sys.argv[1::2], sys.argv[2::2])}
     stand_in = Inverting(float(given.pop("seconds", 0.0)))
     serve(stand_in, Service(**{name: value if name == "host" else int(value) for name, value in given.items()}))

@@ -16,6 +16,8 @@ import socket
 import types
 from collections.abc import Iterator
 
+from absl import logging
+
 from common.errors import UserError
 from common.serve.service import Service
 from common.translate import Translator
@@ -48,12 +50,12 @@ def serve(translator: Translator, service: Service) -> None:
         )
         host, port = listening.getsockname()[:2]
         place = f"[{host}]" if ":" in host else host
-        print(f"Serving {translator.run_dir}, step {translator.step:,}: http://{place}:{port}", flush=True)
+        logging.info(f"Serving {translator.run_dir}, step {translator.step:,}: http://{place}:{port}")
         if not service.is_local:
-            print("warning: whoever reaches this address can use it; there is no password.", flush=True)
-        print("Ctrl-C ends it, after the requests in hand.", flush=True)
+            logging.info("warning: whoever reaches this address can use it; there is no password.")
+        logging.info("Ctrl-C ends it, after the requests in hand.")
         uvicorn.Server(config).run(sockets=[listening])
-    print("Ended.", flush=True)
+    logging.info("Ended.")
 
 
 def _listening(service: Service) -> socket.socket:

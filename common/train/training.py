@@ -197,8 +197,8 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
     done = built.checkpoints.restore(session) or 0
     if not done and run.init_from:
         directions = [direction for direction, _ in built.step.pairs]
-        networks = [network for each in directions for network in (each.generator, each.critic)]
-        summary = warm_start.begin(session, run, [network.scope for network in networks])
+        scopes = [network.scope for direction in directions for network in (direction.generator, direction.critic)]
+        summary = warm_start.begin(session, run, scopes)
         if group.is_chief:
             logging.info(summary)
     group.refuse_difference(session, done)
