@@ -17,7 +17,7 @@ from flags import fields, messages, processor, quiet, streams, version
 from flags import help as help_page
 from flags.parsing import parse, phase_of
 from flags.phases import PHASES
-from flags.program import importable
+from flags.program import command_name, importable
 
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
 HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
@@ -31,10 +31,8 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
     messages.show(model.__module__)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
     if HELP & set(argv):
-        print(
-            help_page.text(model, phase_of([argument for argument in argv if argument not in HELP], default=None)),
-            end="",
-        )
+        others = [argument for argument in argv if argument not in HELP]
+        print(help_page.text(model, phase_of(others, default=None), command_name(model, argv)), end="")
     elif VERSION & set(argv):
         print(version.text())
     elif DEBUG & set(argv):

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 
-def text(model: type[Dual], phase: str | None = None) -> str:
-    """How to call the program of `model`, and every flag with its default and meaning; of `phase`, what that takes."""
-    return _of_phase(model, phase) if phase else _of_all(model)
+def text(model: type[Dual], phase: str | None = None, command: str = "") -> str:
+    """How to call the program of `model`, and every flag with its default and meaning; of `phase`, what that takes.
+
+    `command`: how it is called; "": by `python -m`.
+    """
+    command = command or f"python -m {program_name(model)}"
+    return _of_phase(model, phase, command) if phase else _of_all(model, command)
 
 
-def _of_all(model: type[Dual]) -> str:
-    program, name = program_name(model), model_name(model)
+def _of_all(model: type[Dual], command: str) -> str:
+    name = model_name(model)
     phases = "".join(_entry(phase, row.about) for phase, row in PHASES.items())
     demo = " --preset demo" if "demo" in presets.names(name) else ""
     named = "".join(f"  {preset:<14}{presets.summary(name, preset)}\n" for preset in presets.names(name))
@@ -40,11 +44,11 @@ def _of_all(model: type[Dual]) -> str:
         groups.append(_group(cls, fields, _phases_of(cls, model)))
     groups_text = "\n".join(groups)
     return f"""\
-usage: python -m {program} --phase PHASE [--FLAG VALUE ...]
+usage: {command} --phase PHASE [--FLAG VALUE ...]
 
-  python -m {program} --phase train --dataset toy{demo}
-  python -m {program} --phase test --dataset toy
-  python -m {program} --phase translate --help
+  {command} --phase train --dataset toy{demo}
+  {command} --phase test --dataset toy
+  {command} --phase translate --help
 
 A run folder remembers its settings: to go on with a training, or to use it, name the folder
 (or the set of images it is named after) and nothing else. In brackets: the default, and whether
@@ -57,8 +61,8 @@ Phases; --phase PHASE --help shows what one of them takes:
 """
 
 
-def _of_phase(model: type[Dual], name: str) -> str:
-    phase, program = PHASES[name], program_name(model)
+def _of_phase(model: type[Dual], name: str, command: str) -> str:
+    phase = PHASES[name]
     classes = phase.classes(model)
     shown = {field.name for cls in classes for field in dataclasses.fields(cls)}
     owners = {field.name: cls for cls in classes for field in dataclasses.fields(cls)}
@@ -79,7 +83,7 @@ def _of_phase(model: type[Dual], name: str) -> str:
     note = "\nAll other settings come from the run folder.\n" if phase.from_run else ""
     groups_text = "\n".join(groups)
     return f"""\
-usage: python -m {program} --phase {name}{runs} [--FLAG VALUE ...]
+usage: {command} --phase {name}{runs} [--FLAG VALUE ...]
 
 {name}: {phase.about}.
 {note}

@@ -22,6 +22,14 @@ def program_name(model: type[Dual]) -> str:
     return f"{package}.main" if module == "model" else model.__module__
 
 
+def command_name(model: type[Dual], argv: list[str]) -> str:
+    """How the person calls the program: by the installed command, or by `python -m`."""
+    program = program_name(model)
+    installed = program.removesuffix(".main")
+    called = pathlib.Path(argv[0])
+    return installed if called.name.removesuffix(".exe") == installed else f"python -m {program}"
+
+
 def importable(model: type[Dual]) -> type[Dual]:
     """A class in the module that Python runs, as the one that others import, with which runs are read again."""
     if model.__module__ != "__main__":

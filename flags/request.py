@@ -17,7 +17,7 @@ from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
 from flags import fields
-from flags.program import model_name, program_name
+from flags.program import command_name, model_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,7 +46,7 @@ class Request(NamedTuple):
     @property
     def program(self) -> str:
         """The beginning of a command of this method."""
-        return f"python -m {program_name(self.model)}"
+        return command_name(self.model, self.argv)
 
     def read(self, cls: type[Part]) -> Part:
         """The settings of a class as the flags have them; raises UserError if they contradict each other."""

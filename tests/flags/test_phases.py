@@ -13,7 +13,8 @@ from common.run.folder import load_run
 from common.settings import FREE, former_names
 from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags import command, help, phases
+from flags import command as command_line
+from flags import help, phases
 from flags.parsing import parse
 from flags.phases import PHASES
 from pix2pix import Pix2Pix
@@ -80,10 +81,10 @@ def test_settings_of_the_run_folder_are_said_to_be_there():
 
 def test_a_phase_of_help_comes_before_or_after_it(capsys):
     for line in ("--help --phase serve", "--phase=serve --help", "-h --phase serve"):
-        command.main(DualGAN, ["main", *line.split()])
+        command_line.main(DualGAN, ["main", *line.split()])
         printed = capsys.readouterr().out
         assert "--port" in printed and "--n_gen" not in printed
-    command.main(DualGAN, ["main", "--help", "--phase", "nonsense"])
+    command_line.main(DualGAN, ["main", "--help", "--phase", "nonsense"])
     assert "--n_gen" in capsys.readouterr().out
 
 
@@ -131,3 +132,17 @@ def test_a_former_name_is_no_value():
 def test_the_former_name_is_told_once_with_a_preset(capsys):
     parse(Pix2Pix, ["main", "--dataset", "x", "--preset", "demo", "--direction", "B2A"])
     assert capsys.readouterr().err.count("--direction is called --train_direction now.") == 1
+
+
+@pytest.mark.parametrize(
+    ("called", "command"),
+    [
+        ("/usr/bin/pix2pix", "pix2pix"),
+        ("C:/bin/pix2pix.exe", "pix2pix"),
+        ("/x/pix2pix/main.py", "python -m pix2pix.main"),
+    ],
+)
+def test_commands_are_shown_as_the_person_calls_them(called, command, capsys):
+    command_line.main(Pix2Pix, [called, "--help"])
+    assert f"usage: {command} --phase PHASE" in capsys.readouterr().out
+    assert parse(Pix2Pix, [called, "--dataset", "x"]).program == command
