@@ -117,7 +117,7 @@ def kill_at_random(process, root, began, draw, tally):
     process.wait()
     folder = root / "killed" / "checkpoints"
     whole = {name for path in checkpoints_in(folder) for name in (f"{path}.index", f"{path}.sha256")}
-    half = [path for path in folder.glob("*") if ".tempstate" in path.name or path.suffix == ".new"]
+    half = [path for path in folder.glob("*") if ".tempstate" in path.name or ".partial" in path.name]
     return not half and all(pathlib.Path(name).exists() for name in whole)
 
 
