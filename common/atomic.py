@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -60,8 +61,8 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 
 
 def _is_writing(process: int) -> bool:
-    """Whether another process of this number is alive."""
-    if process == os.getpid() or process > 2**31 - 1:
+    """Whether another process of this number is alive; False where the system cannot tell."""
+    if process == os.getpid() or process > 2**31 - 1 or sys.platform == "win32":  # there, os.kill ends processes
         return False
     try:
         os.kill(process, 0)

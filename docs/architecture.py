@@ -1,4 +1,4 @@
-"""The packages and their imports as a picture: `python -m docs.architecture` writes architecture.svg beside this file.
+"""The packages and their imports as a picture: `python -m docs.architecture` writes docs/architecture.svg.
 
 Each level of the order that tests/test_architecture.py holds is a row. An arrow stands for all imports from one package
 to another; it is left out where other arrows lead to the same package. The lowest levels, which all others may import,

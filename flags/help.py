@@ -87,7 +87,9 @@ usage: {command} --phase {name}{runs} [--FLAG VALUE ...]
 
 {name}: {phase.about}.
 {note}
-{groups_text}{also if others else ""}"""
+{groups_text}{also if others else ""}
+Every phase takes --debug and --flagfile FILE; {command} --help lists all flags.
+"""
 
 
 def _is_of_one_phase(cls: type[DataclassInstance]) -> bool:

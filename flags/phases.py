@@ -60,20 +60,20 @@ RUN = ("run_dir", "dataset", "data_root")  # which run
 VALIDATION = (*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads")
 PHASES = {
     "train": Phase(
-        "a run, from its beginning or from where it was stopped",
+        "train a run, or resume it",
         training_phases.train_phase,
         parts=(Dual, Images, Run, Cluster),
         tensorflow=lambda request: not training_phases.supervises(request),
     ),
     "test": Phase(
-        "translate every validation image, there and back, and score what has a pair",
+        "translate every validation image both ways, write the images, and score those that have a pair",
         inference_phases.test_phase,
         parts=(Inference, Dual),
         also=VALIDATION,
         from_run=True,
     ),
     "evaluate": Phase(
-        "score checkpoints, with more metrics, and write no pictures",
+        "score checkpoints with more metrics, without writing images",
         inference_phases.evaluate_phase,
         parts=(Inference, Evaluation, Dual),
         also=VALIDATION,
@@ -81,7 +81,7 @@ PHASES = {
         from_run=True,
     ),
     "translate": Phase(
-        "files of your own, of any size, one direction",
+        "translate your own files, of any size, in one direction",
         inference_phases.translate_phase,
         parts=(Inference, Translation),
         also=(*RUN, "limit", "batch_size", "threads", "test_dropout"),
@@ -89,7 +89,7 @@ PHASES = {
         from_run=True,
     ),
     "compare": Phase(
-        "one page of several runs: --phase compare RUN_DIR RUN_DIR --output compare.html",
+        "write one page about several runs: --phase compare RUN_DIR RUN_DIR --output compare.html",
         inference_phases.compare_phase,
         also=("output",),
         without=("download", "download_from"),
@@ -97,12 +97,12 @@ PHASES = {
         tensorflow=_never,
     ),
     "plan": Phase(
-        "what a training would take on this machine: parameters, memory, time",
+        "measure what a training would take on this machine: parameters, memory, time",
         training_phases.plan_phase,
         parts=(Dual, Images, Run),
     ),
     "check_data": Phase(
-        "what is wrong with the images: files that do not read, duplicates, images of val among those of train;"
+        "find what is wrong with the images: unreadable files, duplicates, validation images among the training images;"
         " --output FILE.csv lists all",
         training_phases.check_data_phase,
         parts=(Dual, Images, Run),
@@ -110,20 +110,20 @@ PHASES = {
         tensorflow=_never,
     ),
     "import_weights": Phase(
-        "a run folder of weights that other tools have trained: --source FILE,FILE --run_dir NEW",
+        "make a run folder from weights that other tools trained: --source FILE,FILE --run_dir NEW",
         training_phases.import_weights_phase,
         parts=(Source, Dual),
         also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
     ),
     "export": Phase(
-        "what other programs run: --format FORMAT --output FOLDER",
+        "write a run for other programs: --format FORMAT --output FOLDER",
         inference_phases.export_phase,
         parts=(Export,),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
         from_run=True,
     ),
     "serve": Phase(
-        "a page in the browser that translates, and POST /translate",
+        "serve a run over HTTP: a page in the browser, and POST /translate",
         inference_phases.serve_phase,
         parts=(Service,),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout"),

@@ -29,7 +29,7 @@ class Selection:
 
     `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all; of label maps it is the
     mean of `labelled`, the directions that make some. Rows after step `done` are left out: they are about to be
-    written again. Rows without that metric, of before it was asked for, stay, and are not the best. Raises UserError
+    written again. Earlier rows without that metric are kept, and never count as the best. Raises UserError
     if no metric is called so, neither more nor less of it is better, it cannot be measured, or evaluation.csv is
     damaged.
     """

@@ -1,4 +1,4 @@
-"""Testing: every validation image through a trained run, there and back, with its scores."""
+"""Testing: translates every validation image both ways (the cycle) and scores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walking the validation images: each through a trained dual, there and back, beside its target."""
+"""Translates the validation images of a direction one by one: the fake, the reconstruction and the target of each."""
 
 from __future__ import annotations
 

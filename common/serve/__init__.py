@@ -31,7 +31,7 @@ CONNECTIONS = 256  # at once
 def serve(translator: Translator, service: Service) -> None:
     """Answers requests with a Translator until SIGINT or SIGTERM.
 
-    Requests in hand are answered before it ends. Raises UserError if the address or the port is not available, or
+    Pending requests are answered before it ends. Raises UserError if the address or the port is not available, or
     the libraries are missing.
     """
     uvicorn, app = _library("uvicorn"), _library("common.serve.app")

@@ -191,7 +191,7 @@ def translate(
 ) -> Outcome:
     """Translates the files of `jobs`, as `options` say; a bad file never stops the others.
 
-    Decoding and encoding run beside the network.
+    Decoding and encoding run in threads, while the network computes.
     """
     jobs = list(jobs)
     remaining = [job for job in jobs if not (options.skip_existing and job.target.is_file())]
