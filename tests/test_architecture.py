@@ -27,15 +27,15 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
 )
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
     "cluster": "cluster sockets stop watchdog < distribute supervise",
-    "dual": "direction losses networks optimizers schedules < dual < cyclic published",
+    "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",
     "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
     " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics distances features",
-    "ops": "averages constants flops gradients precision receptive_field scopes < im2col randomness winograd"
-    " < formulations spectral_norm < convolution < layers",
+    "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
+    " < guided_filter im2col randomness winograd < formulations priors spectral_norm synthesis < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files lock session < checkpoints run < folder",
     "serve": "answers service worker < app",

@@ -7,6 +7,9 @@ constants     constants of a graph, each made once
 scopes        settings that hold within a scope of a graph
 layers        convolutions, norms, dropout, padding
 spectral_norm, averages       kernels divided by their norm; moving averages of weights
+degradation   layers over a scene: seen = T clear + L
+morphology, guided_filter     classical filters
+priors, synthesis             layers by classical estimates, and layers drawn at random
 receptive_field, flops        how much of an image a score sees; floating-point operations of a graph
 convolution   chooses how a convolution is computed, by its size
 formulations  the ways that it chooses from: as TensorFlow has it, by winograd, by im2col (matrix products)

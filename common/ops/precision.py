@@ -27,6 +27,13 @@ def lowered(
     return tf.cast(variable, tf.bfloat16) if dtype == tf.bfloat16 else variable
 
 
+def in_bfloat16(function: Callable[..., tf.Tensor], *values: tf.Tensor | None) -> tf.Tensor:
+    """Returns `function` of `values` as float32, computed with values and weights of bfloat16."""
+    lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in values]
+    with tf.variable_scope(tf.get_variable_scope(), custom_getter=lowered):
+        return tf.cast(function(*lower), tf.float32)
+
+
 def at_least_float32(x: tf.Tensor) -> tf.Tensor:
     """Returns maps of bfloat16 as float32, all others unchanged: for computations that need more digits."""
     return tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x

@@ -74,6 +74,16 @@ def glorot_initializer(name: str) -> Initializer:
     return _initializer(draw)(name)
 
 
+def he_initializer(name: str) -> Initializer:
+    """Initial values of a kernel, normal of variance 2 / inputs (He et al., 2015, arxiv.org/abs/1502.01852)."""
+
+    def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        *window, inputs, _ = (int(size) for size in tf.get_static_value(sizes))
+        return tf.random.stateless_normal(sizes, seed, 0.0, math.sqrt(2.0 / (math.prod(window) * inputs)))
+
+    return _initializer(draw)(name)
+
+
 def _initializer(draw: Callable[..., tf.Tensor], *parameters: float) -> InitializerByName:
     """Returns initial values that `draw` computes from their shape, a seed, and parameters of the distribution."""
 

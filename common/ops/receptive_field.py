@@ -65,6 +65,16 @@ def _view(op: tf.Operation, views: Sequence[View]) -> View:
     if op.type == "Conv2DBackpropInput":
         size, stride = _window(op.inputs[1]), op.get_attr("strides")[1]
         return View(view.pixels + (math.ceil(size / stride) - 1) * view.apart, view.apart / stride)
+    if op.type in ("MaxPool", "AvgPool"):
+        window, stride = (max(op.get_attr(name)[1:3]) for name in ("ksize", "strides"))
+        return View(view.pixels + (window - 1) * view.apart, view.apart * stride)
+    if op.type == "SpaceToDepth":
+        block = op.get_attr("block_size")
+        return View(view.pixels + (block - 1) * view.apart, view.apart * block)
+    if op.type == "DepthToSpace":
+        return View(view.pixels, view.apart / op.get_attr("block_size"))
+    if op.type == "ResizeBilinear":  # by an unknown factor: what is made of it counts as far apart as before
+        return View(view.pixels + 2 * view.apart, view.apart)
     if op.type == "MatMul":
         return View(WHOLE, WHOLE)
     return view

@@ -1,0 +1,84 @@
+"""Classical estimates of what lies over a scene, without learning; images are [N, H, W, C] in [-1, 1]."""
+
+from __future__ import annotations
+
+from common import tensorflow as tf
+from common.ops.degradation import Layer, veil
+from common.ops.guided_filter import guided_filter
+from common.ops.morphology import dilate, erode, white_tophat
+
+STREAK = 7  # pixels: what is narrower, along a row, may be rain
+PATCH = 15  # pixels along a side, of which the darkest channel of the darkest pixel shows the veil
+KEPT = 0.95  # share of a veil that is taken off, so that distance still shows
+BRIGHTEST = 1000  # one pixel in so many shows the air
+RADIUS, EPSILON = 20, 1e-3  # of the guided filter, for luminance in [0, 1]
+LEAST = 0.1  # transmission
+CLEAR = 4  # one pixel in so many is taken to show ground without cloud
+
+
+def rain_streaks(images: tf.Tensor) -> Layer:
+    """Rain as what is bright, gray and narrow along rows: the least white top-hat of the channels.
+
+    Streaks fall steeply, so that a row cuts them at their width (Garg and Nayar, 2007,
+    doi.org/10.1007/s11263-006-0028-6: drops blur to bright streaks that hardly depend on wavelength).
+    """
+    tophat = tf.reduce_min(white_tophat(_light(images), 1, STREAK), axis=-1, keepdims=True)
+    return Layer(tf.ones_like(tophat), tophat)
+
+
+def haze(images: tf.Tensor) -> Layer:
+    """Haze by the dark channel prior: a clear patch has some dark value (He, Sun and Tang, 2011).
+
+    doi.org/10.1109/TPAMI.2010.168, with the guided filter. The air [N, 1, 1, C] is the
+    mean of the pixels whose dark channel is brightest.
+    """
+    light = _light(images)
+    air = _brightest(light, dark_channel(light))
+    transmission = 1.0 - KEPT * dark_channel(light / tf.maximum(air, LEAST))
+    return veil(_refined(light, transmission), air)
+
+
+def cloud(images: tf.Tensor) -> Layer:
+    """Cloud as white that lies over the darkest of each patch, beyond what the clearer part of the image has."""
+    light = _light(images)
+    dark = dark_channel(light)
+    sorted_dark = tf.sort(tf.reshape(dark, [tf.shape(dark)[0], -1]), axis=1)
+    clear = sorted_dark[:, tf.shape(sorted_dark)[1] // CLEAR][:, None, None, None]  # [N, 1, 1, 1]
+    transmission = 1.0 - KEPT * tf.maximum(dark - clear, 0.0) / (1.0 - tf.minimum(clear, 1.0 - LEAST))
+    return veil(_refined(light, transmission), tf.ones_like(clear))
+
+
+def veil_evidence(images: tf.Tensor) -> tf.Tensor:
+    """The dark channel, and the same along the edges of the image, [N, H, W, 2]: an upper bound of a veil's light."""
+    light = _light(images)
+    dark = dark_channel(light)
+    guide = tf.reduce_mean(light, axis=-1, keepdims=True)
+    return tf.concat([dark, guided_filter(guide, dark, RADIUS, EPSILON)], axis=-1)
+
+
+def dark_channel(light: tf.Tensor) -> tf.Tensor:
+    """The least channel of the pixels around each, [N, H, W, 1], of `light` in [0, 1]."""
+    return erode(tf.reduce_min(light, axis=-1, keepdims=True), PATCH, PATCH)
+
+
+def widened(layer: Layer) -> Layer:
+    """The layer as thick as it is anywhere in the 3x3 pixels around each."""
+    return Layer(erode(layer.transmission, 3, 3), dilate(layer.light, 3, 3))
+
+
+def _brightest(light: tf.Tensor, dark: tf.Tensor) -> tf.Tensor:
+    """The mean [N, 1, 1, C] of the pixels whose dark channel is brightest, one in BRIGHTEST."""
+    pixels = tf.shape(dark)[1] * tf.shape(dark)[2]
+    values, places = tf.nn.top_k(tf.reshape(dark, [-1, pixels]), tf.maximum(1, pixels // BRIGHTEST))
+    del values
+    chosen = tf.gather(tf.reshape(light, [-1, pixels, light.shape[-1]]), places, batch_dims=1)
+    return tf.reduce_mean(chosen, axis=1)[:, None, None, :]
+
+
+def _refined(light: tf.Tensor, transmission: tf.Tensor) -> tf.Tensor:
+    guide = tf.reduce_mean(light, axis=-1, keepdims=True)
+    return tf.clip_by_value(guided_filter(guide, transmission, RADIUS, EPSILON), LEAST, 1.0)
+
+
+def _light(images: tf.Tensor) -> tf.Tensor:
+    return (images + 1.0) / 2.0

@@ -1,0 +1,128 @@
+"""Layers that are drawn at random: rain, haze and cloud as no photograph has them, each by the key of its image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from common import tensorflow as tf
+from common.ops import randomness
+from common.ops.degradation import Layer, choose, veil
+from common.ops.guided_filter import guided_filter
+
+STEEP = math.radians(30.0)  # largest angle of streaks from the vertical
+RADIUS, EPSILON = 20, 1e-3  # of the guided filter, by which a veil follows the scene
+
+
+def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
+    """Streaks of one direction an image: random points, blurred along a line (Garg and Nayar, 2007).
+
+    Of 6 to 36 pixels, standard deviations of their width from 0.35 to 1.6, some brighter than others, and 0.05 to 0.5
+    of them in 100 pixels. Those that leave the image on one side enter it on the other.
+    """
+    sides = _sides(clear)
+    height, width = tf.unstack(sides)
+    places, brightness = (randomness.uniform(randomness.fold(key, name), sides) for name in ("places", "brightness"))
+    density = _between(key, "density", 5e-4, 5e-3, logarithmic=True)[..., 0]  # [N, 1, 1]
+    points = tf.where(places < density, 0.3 + 0.7 * brightness, tf.zeros_like(places))
+    down, across = _around_zero(height)[None, :, None], _around_zero(width)[None, None, :]
+    angle = _between(key, "angle", -STEEP, STEEP)[..., 0]
+    length, breadth = _between(key, "length", 6.0, 36.0, True)[..., 0], _between(key, "width", 0.35, 1.6)[..., 0]
+    along = across * tf.sin(angle) + down * tf.cos(angle)
+    beside = across * tf.cos(angle) - down * tf.sin(angle)
+    line = tf.exp(-0.5 * tf.square(beside / breadth)) * tf.sigmoid((0.5 * length - tf.abs(along)) / (0.12 * length))
+    spectrum = tf.signal.rfft2d(points) * tf.signal.rfft2d(line)
+    streaks = tf.signal.irfft2d(spectrum, sides)[..., None]
+    light = tf.clip_by_value(_between(key, "light", 0.1, 0.8) * streaks, 0.0, 0.9)
+    return Layer(tf.ones_like(light), light)
+
+
+def haze(key: tf.Tensor, clear: tf.Tensor) -> Layer:
+    """A veil that thickens with a depth that is drawn: a slope, and hills along the edges of `clear`.
+
+    Its optical depth has a mean of 0.25 to 1.4; the air's light is 0.7 to 1.
+    """
+    height, width = tf.unstack(_sides(clear))
+    up, aside = _between(key, "up", 0.0, 3.0), _between(key, "aside", -1.5, 1.5)
+    slope = aside * _centered(width)[None, None, :, None] - up * _centered(height)[None, :, None, None]
+    pattern = _standardized(slope + _between(key, "hills", 0.1, 0.8) * _noise(key, clear, (3, 5)))
+    luminance = tf.reduce_mean(clear + 1.0, axis=-1, keepdims=True) / 2.0
+    pattern = guided_filter(luminance, pattern, RADIUS, EPSILON)
+    mean = _between(key, "mean", 0.25, 1.4)
+    depth = tf.maximum(mean * (1.0 + _between(key, "contrast", 0.3, 0.8) * pattern), 0.02)
+    return veil(tf.exp(-depth), _between(key, "air", 0.7, 1.0))
+
+
+def cloud(key: tf.Tensor, clear: tf.Tensor) -> Layer:
+    """White patches with soft edges, over a share of the image from 0.2 to 0.7."""
+    pattern = _standardized(_noise(key, clear, (3, 5, 9, 17)))
+    threshold, softness = _between(key, "threshold", -0.5, 0.8), _between(key, "softness", 0.1, 0.5)
+    opacity = _between(key, "opacity", 0.5, 0.95) * tf.sigmoid((pattern - threshold) / softness)
+    return veil(1.0 - opacity, _between(key, "air", 0.85, 1.0))
+
+
+def any_of(key: tf.Tensor, clear: tf.Tensor) -> Layer:
+    """Rain, haze or cloud, each as often."""
+    kind = randomness.uniform(randomness.fold(key, "kind"), [1, 1, 1])
+    layers = [draw(randomness.fold(key, draw.__name__), clear) for draw in (rain, haze, cloud)]
+    chosen = layers[0]
+    for number, layer in enumerate(layers[1:], 1):
+        chosen = choose(kind * 3.0 < number, chosen, layer)
+    return chosen
+
+
+SYNTHESES: dict[str, Callable[[tf.Tensor, tf.Tensor], Layer]] = {
+    "rain": rain,
+    "haze": haze,
+    "cloud": cloud,
+    "any": any_of,
+}
+
+
+def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """`images` in [-1, 1] in other colours, half of them with channels that changed places: of few scenes, many."""
+    light = tf.clip_by_value((images + 1.0) / 2.0, 1e-4, 1.0)
+    channels = int(images.shape[-1])
+    order = tf.argsort(randomness.uniform(randomness.fold(key, "order"), [channels]), axis=-1)  # [N, C]
+    moved = tf.gather(light, order, axis=-1, batch_dims=1)
+    draw = randomness.uniform(randomness.fold(key, "swap"), [1, 1, 1])
+    light = tf.compat.v2.where(draw < 0.5, light, moved)
+    gains = randomness.uniform(randomness.fold(key, "gains"), [1, 1, channels]) - 0.5
+    light = tf.pow(light, tf.exp(_between(key, "gamma", -0.5, 0.5))) * tf.exp(0.3 * gains)
+    return tf.clip_by_value(light, 0.0, 1.0) * 2.0 - 1.0
+
+
+def _noise(key: tf.Tensor, images: tf.Tensor, cells: tuple[int, ...]) -> tf.Tensor:
+    """Smooth noise [N, H, W, 1]: of each number of cells along a side, half as much as of that before it."""
+    total = tf.zeros([1, 1, 1, 1])
+    for octave, count in enumerate(cells):
+        grid = randomness.uniform(randomness.fold(key, f"octave {octave}"), [count, count, 1]) - 0.5
+        total += 0.5**octave * tf.compat.v2.image.resize(grid, _sides(images), "bicubic")
+    return total
+
+
+def _standardized(x: tf.Tensor) -> tf.Tensor:
+    """`x` [N, H, W, 1], in each image of mean 0 and standard deviation 1."""
+    centered = x - tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True)
+    return centered * tf.rsqrt(tf.reduce_mean(tf.square(centered), axis=[1, 2, 3], keepdims=True) + 1e-6)
+
+
+def _between(key: tf.Tensor, name: str, low: float, high: float, logarithmic: bool = False) -> tf.Tensor:
+    """A number [N, 1, 1, 1] for each image, even from `low` to `high`, or so its logarithm."""
+    draw = randomness.uniform(randomness.fold(key, name), [1, 1, 1])
+    return low * tf.pow(high / low, draw) if logarithmic else low + (high - low) * draw
+
+
+def _sides(images: tf.Tensor) -> tf.Tensor:
+    return tf.shape(images)[1:3]
+
+
+def _centered(side: tf.Tensor) -> tf.Tensor:
+    """The places along a side as shares of it, from -0.5 to 0.5."""
+    return (tf.cast(tf.range(side), tf.float32) + 0.5) / tf.cast(side, tf.float32) - 0.5
+
+
+def _around_zero(side: tf.Tensor) -> tf.Tensor:
+    """The places along a side from 0 on, and those of its second half from -side / 2 on, for Fourier transforms."""
+    places = tf.range(side)
+    return tf.cast(tf.where(places * 2 < side, places, places - side), tf.float32)

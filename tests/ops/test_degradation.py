@@ -1,0 +1,120 @@
+"""Layers over scenes: laid and taken off, estimated and drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.ops import degradation, priors, randomness, synthesis
+from common.ops.degradation import Layer
+
+
+def scene(height=48, width=64, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, [2, height, width, 3]).astype(np.float32)
+
+
+def test_a_layer_that_was_laid_is_taken_off(session):
+    clear, random = scene() * 0.4 - 0.5, np.random.default_rng(1)  # so dark that nothing is clipped
+    transmission = random.uniform(0.2, 1.0, [2, 48, 64, 1]).astype(np.float32)
+    light = random.uniform(0.0, 0.3, [2, 48, 64, 1]).astype(np.float32)
+    layer = Layer(tf.constant(transmission), tf.constant(light))
+    seen = degradation.cover(tf.constant(clear), layer)
+    expected = 2 * (transmission * (clear + 1) / 2 + light) - 1  # seen = T clear + L, of light in [0, 1]
+    np.testing.assert_allclose(session.run(seen), expected, atol=1e-6)
+    np.testing.assert_allclose(session.run(degradation.uncover(seen, layer)), clear, atol=1e-5)
+
+
+def test_no_layer_makes_an_image_brighter_than_white(session):
+    layer = Layer(tf.ones([2, 48, 64, 1]), tf.ones([2, 48, 64, 1]))
+    np.testing.assert_array_equal(session.run(degradation.cover(tf.constant(scene()), layer)), 1.0)
+
+
+def test_the_calmest_quarter_fills_the_layer(session):
+    light = np.random.default_rng(2).uniform(0.5, 1.0, [1, 8, 8, 1]).astype(np.float32)
+    light[0, 2:6, 4:8] *= 0.1  # the sixth of nine quarters: half way down, on the right
+    transmission = np.linspace(0.1, 1.0, 64, dtype=np.float32).reshape(1, 8, 8, 1)
+    layer = Layer(tf.constant(transmission), tf.constant(light))
+    other = Layer(layer.transmission, 1.0 - layer.light)  # where this one is calm does not count
+    layers = session.run(degradation.calmest_quarters(layer, other))
+    found = [*layers[0], layers[1].light]
+    for map_found, x in zip(found, (transmission, light, 1.0 - light)):
+        quarter = x[0, 2:6, 4:8, 0]
+        turned = quarter[::-1, ::-1]
+        np.testing.assert_array_equal(map_found[0, ..., 0], np.block([[quarter, turned], [turned, quarter]]))
+
+
+def test_layers_are_chosen_by_image(session):
+    one, other = (Layer(tf.fill([2, 2, 2, 1], x), tf.fill([2, 2, 2, 3], x)) for x in (1.0, 0.5))
+    chosen = session.run(degradation.choose(tf.constant([True, False])[:, None, None, None], one, other))
+    assert [part[0].min() for part in chosen] == [1.0, 1.0]
+    assert [part[1].max() for part in chosen] == [0.5, 0.5]
+
+
+def test_gray_streaks_are_rain_and_coloured_ones_are_not(session):
+    image = np.full([1, 30, 30, 3], -0.5, np.float32)
+    image[:, :, 5:7] += 0.4
+    image[:, :, 20:22, 0] += 0.4  # red
+    light = session.run(priors.rain_streaks(tf.constant(image))).light[0, ..., 0]
+    np.testing.assert_allclose(light[:, 5:7], 0.2, atol=1e-6)
+    assert light[:, 10:].max() < 1e-6
+
+
+def test_the_dark_channel_sees_an_even_haze(session):
+    """Clear patches with black in them under haze of T = 0.6 and air 0.9: He's estimate, by hand."""
+    clear = np.random.default_rng(0).uniform(0, 1, [1, 60, 60, 3]).astype(np.float32)
+    clear[:, ::6, ::6] = 0.0  # so that every patch of 15 has black
+    hazy = 0.6 * clear + 0.4 * 0.9
+    hazy[:, :15, :15] = 0.9  # where it is thickest there is nothing but air
+    found = session.run(priors.haze(tf.constant(2 * hazy - 1)))
+    air = found.light[0, 40, 40, 0] / (1 - found.transmission[0, 40, 40, 0])
+    assert air == pytest.approx(0.9, abs=1e-4)
+    assert found.transmission[0, 40, 40, 0] == pytest.approx(1 - 0.95 * (0.4 * 0.9) / 0.9, abs=1e-3)
+
+
+def test_cloud_is_what_is_brighter_than_the_darkest_of_clear_ground(session):
+    ground = np.full([1, 64, 200, 3], 0.2, np.float32)
+    seen = ground.copy()
+    seen[:, :, 100:] = 0.5 * ground[:, :, 100:] + 0.5
+    found = session.run(priors.cloud(tf.constant(2 * seen - 1))).transmission[0, ..., 0]
+    assert found[32, 5] == pytest.approx(1.0, abs=0.01)
+    assert found[32, 190] == pytest.approx(1 - 0.95 * (0.6 - 0.2) / 0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("name", synthesis.SYNTHESES)
+def test_drawn_layers_are_functions_of_the_key(session, name):
+    clear = tf.constant(np.concatenate([scene(64, 64), scene(64, 64, 1)]))
+    key = randomness.key("test", 3, tf.range(4, dtype=tf.int64))
+    draw = synthesis.SYNTHESES[name]
+    whole = session.run(draw(key, clear))
+    again = session.run(draw(key, clear))
+    parts = [session.run(draw(key[rows], clear[rows])) for rows in (slice(0, 1), slice(1, 4))]
+    for number, drawn in enumerate(whole):
+        np.testing.assert_array_equal(drawn, again[number])
+        np.testing.assert_allclose(np.concatenate([part[number] for part in parts]), drawn, atol=1e-6)
+        assert np.isfinite(drawn).all()
+    transmission, light = whole
+    assert (transmission > 0).all()
+    assert (transmission <= 1).all()
+    assert (light >= 0).all()
+    assert np.abs(light[0] - light[1]).max() > 0.01
+    assert np.abs(session.run(degradation.cover(clear, Layer(*whole)))).max() <= 1.0 + 1e-6
+
+
+def test_streaks_are_narrow_steep_and_sparse(session):
+    key = randomness.key("test", 0, tf.range(8, dtype=tf.int64))
+    light = session.run(synthesis.rain(key, tf.zeros([8, 128, 128, 3]))).light
+    assert (light > 0.02).mean() < 0.5
+    across, down = (np.abs(np.diff(light, axis=axis)).mean() for axis in (2, 1))
+    assert across > 1.5 * down
+
+
+def test_other_colours_keep_what_is_where(session):
+    images = scene()
+    key = randomness.key("test", 0, tf.range(2, dtype=tf.int64))
+    found = session.run(synthesis.recolored(key, tf.constant(images)))
+    assert np.abs(found).max() <= 1.0
+    assert np.abs(found - images).max() > 0.05
+    for before, after in zip(images, found):
+        gray, gray_after = (image.max(axis=-1).ravel() for image in (before, after))
+        assert np.corrcoef(gray, gray_after)[0, 1] > 0.7
