@@ -16,5 +16,6 @@ METHODS = (
     Method("dualgan", "DualGAN"),
     Method("cyclegan", "CycleGAN"),
     Method("pix2pix", "Pix2Pix"),
+    Method("enhancement", "Enhancement"),
 )
 PACKAGES = tuple(method.package for method in METHODS)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from common import tensorflow as tf
-from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses, optimizers
+from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses
 from common.settings import override
 
 
@@ -36,6 +35,3 @@ class CycleGAN(PublishedNetworks, CyclicDual):
             "cycle": (self.lambda_of(direction.source), losses.l1(cycle.reconstructed, direction.real)),
             **self.identity_loss(direction, cycle),
         }
-
-    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
-        return optimizers.adam(learning_rate, self.beta1)

@@ -9,7 +9,7 @@ import dataclasses
 from typing import ClassVar
 
 from common import tensorflow as tf
-from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses, optimizers
+from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses
 from common.settings import override, setting
 
 
@@ -58,6 +58,3 @@ class Pix2Pix(PublishedNetworks):
             "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
             "L1": (self.lambda_L1, losses.l1(direction.fake, direction.target)),
         }
-
-    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
-        return optimizers.adam(learning_rate, self.beta1)

@@ -5,6 +5,7 @@ direction   Direction, Cycle, Network: what a dual connects
 cyclic      CyclicDual: two generators that undo each other; weights of cycles, the identity loss
 published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
 networks    generators and critics
+residual_unet  the small U-Net that draws layers over images
 losses      adversarial losses, L1, L2, gradient penalty
 optimizers  Adam and RMSProp as TensorFlow 1 has them
 schedules   learning rates by epoch
@@ -13,6 +14,16 @@ schedules   learning rates by epoch
 from common.dual.cyclic import CyclicDual
 from common.dual.direction import Cycle, Direction, Network
 from common.dual.dual import Dual, Keys, Losses
-from common.dual.published import PublishedNetworks
+from common.dual.published import PublishedCritics, PublishedNetworks
 
-__all__ = ["Cycle", "CyclicDual", "Direction", "Dual", "Keys", "Losses", "Network", "PublishedNetworks"]
+__all__ = [
+    "Cycle",
+    "CyclicDual",
+    "Direction",
+    "Dual",
+    "Keys",
+    "Losses",
+    "Network",
+    "PublishedCritics",
+    "PublishedNetworks",
+]

@@ -23,11 +23,9 @@ class Network:
 
     def __call__(self, *images: tf.Tensor | None) -> tf.Tensor:
         with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
-            if self._precise != "bf16":
-                return self._function(*images)
-            lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in images]
-            with tf.variable_scope(tf.get_variable_scope(), custom_getter=precision.lowered):
-                return tf.cast(self._function(*lower), tf.float32)
+            if self._precise == "bf16":
+                return precision.in_bfloat16(self._function, *images)
+            return self._function(*images)
 
     @property
     def variables(self) -> list[tf.Variable]:

@@ -230,6 +230,11 @@ class Dual(abc.ABC):
         return ("A2B", "B2A")
 
     @property
+    def learned_directions(self) -> tuple[str, ...]:
+        """Those of them that have weights, and so can be exported."""
+        return self.directions
+
+    @property
     def dropout_rate(self) -> float:
         """The share of values that dropout zeroes in a generator; 0.0: there is none."""
         return 0.0
@@ -258,6 +263,11 @@ class Dual(abc.ABC):
     def smallest(self) -> int:
         """The least height and width of a generator's images."""
         return self.multiple
+
+    @property
+    def has_critics(self) -> bool:
+        """Whether critics are trained at all."""
+        return True
 
     @property
     def batches_in_step(self) -> int:

@@ -27,6 +27,14 @@ def l2(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
     return tf.reduce_mean(tf.square(x - y))
 
 
+def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.01) -> tf.Tensor:
+    """Mean sqrt(difference² + epsilon²): square up to epsilon, absolute beyond it (Charbonnier et al., 1994).
+
+    doi.org/10.1109/ICIP.1994.413553.
+    """
+    return tf.reduce_mean(tf.sqrt(tf.square(x - y) + epsilon**2))
+
+
 def _cross_entropy(scores: tf.Tensor, label: float) -> tf.Tensor:
     labels = tf.fill(tf.shape(scores), tf.cast(label, scores.dtype))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores))

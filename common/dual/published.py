@@ -1,11 +1,11 @@
-"""Duals made of the networks of CycleGAN and pix2pix, chosen by name."""
+"""Duals made of the networks of CycleGAN and pix2pix, chosen by name: critics alone, or generators, too."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from common import tensorflow as tf
-from common.dual import networks
+from common.dual import networks, optimizers
 from common.dual.dual import Dual
 from common.errors import UserError
 from common.ops import layers
@@ -13,15 +13,9 @@ from common.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PublishedNetworks(Dual):
-    """ResNets or U-Nets, and critics of patches or pixels."""
+class PublishedCritics(Dual):
+    """Critics of patches or pixels, and Adam."""
 
-    netG: str = setting(
-        "resnet_9blocks",
-        "The generator: a ResNet (--image_size is a multiple of 4; resnet_tfgan: of 6 blocks, as TF-GAN has it), or a"
-        " U-Net (of 256, 128, 64).",
-        networks.GENERATORS,
-    )
     netD: str = setting(
         "patch",
         "The critic: of patches (patch_lua: with margins of two pixels; patch_tfgan: reflected), or of pixels.",
@@ -30,35 +24,18 @@ class PublishedNetworks(Dual):
     n_layers: int = setting(
         3, "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.", minimum=1
     )
-    norm: str = setting(
-        "instance",
-        "Norm in the generators. instance: no scale, no shift; instance_affine: with them; batch: the same, without"
-        " biases before it, statistics of the single image; layer: all channels together; none.",
-        layers.NORMS,
-    )
     norm_D: str = setting("instance", "Norm in the critics.", layers.NORMS)
-    norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
     norm_bias: bool = setting(
         True,
         "Whether there are biases in front of an instance or layer norm, where they have no effect and are not"
         " trained: published weights have them.",
     )
-    dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
     beta1: float = setting(
         0.5, "Adam: b in mean = b x itself + (1 - b) x gradient; the squares' is 0.999.", minimum=0.0
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        multiple = self.multiple
-        if self.image_size % multiple:
-            near = max(multiple, round(self.image_size / multiple) * multiple)
-            fits = [name for name, known in networks.GENERATORS.items() if self.image_size % known.multiple == 0]
-            raise UserError(
-                f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
-                f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
-            )
-
         if not self._fits(self.n_layers):
             n_layers = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
             raise UserError(
@@ -72,6 +49,48 @@ class PublishedNetworks(Dual):
         *maps, scores = networks.patch_sides(self.image_size, n_layers, margin)
         mirrored = self.netD == "patch_tfgan"  # a map can be mirrored by less than its side
         return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
+
+    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+        del given
+        return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, self._norm(self.norm_D))
+
+    def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
+        return optimizers.adam(learning_rate, self.beta1)
+
+    def _norm(self, name: str) -> layers.Norm:
+        norm = layers.published_norm(name)
+        return norm if self.norm_bias or norm.bias != layers.INERT else norm._replace(bias=layers.ABSENT)
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedNetworks(PublishedCritics):
+    """ResNets or U-Nets, and critics of patches or pixels."""
+
+    netG: str = setting(
+        "resnet_9blocks",
+        "The generator: a ResNet (--image_size is a multiple of 4; resnet_tfgan: of 6 blocks, as TF-GAN has it), or a"
+        " U-Net (of 256, 128, 64).",
+        networks.GENERATORS,
+    )
+    norm: str = setting(
+        "instance",
+        "Norm in the generators. instance: no scale, no shift; instance_affine: with them; batch: the same, without"
+        " biases before it, statistics of the single image; layer: all channels together; none.",
+        layers.NORMS,
+    )
+    norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
+    dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        multiple = self.multiple
+        if self.image_size % multiple:
+            near = max(multiple, round(self.image_size / multiple) * multiple)
+            fits = [name for name, known in networks.GENERATORS.items() if self.image_size % known.multiple == 0]
+            raise UserError(
+                f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
+                f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
+            )
 
     @property
     def multiple(self) -> int:
@@ -97,11 +116,3 @@ class PublishedNetworks(Dual):
         network, norm = networks.GENERATORS[self.netG].network, self._norm(self.norm)
         norm = norm._replace(epsilon=self.norm_epsilon)
         return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)
-
-    def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
-        del given
-        return networks.CRITICS[self.netD](images, self.ndf, self.n_layers, self._norm(self.norm_D))
-
-    def _norm(self, name: str) -> layers.Norm:
-        norm = layers.published_norm(name)
-        return norm if self.norm_bias or norm.bias != layers.INERT else norm._replace(bias=layers.ABSENT)

@@ -7,8 +7,12 @@ n_epochs_decay). They never depend on where a run stops.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from common import tensorflow as tf
+from common.ops import scopes
+
+EPOCH = "training_epoch"  # a collection of the graph
 
 
 def linear(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
@@ -52,3 +56,14 @@ SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
     "step": step,
     "cosine": cosine,
 }
+
+
+def in_training(epoch: tf.Tensor) -> AbstractContextManager[None]:
+    """Within it `training_epoch` is `epoch`."""
+    return scopes.within(EPOCH, epoch)
+
+
+def training_epoch() -> tf.Tensor | None:
+    """The epoch, a scalar counted from 1, of the training that networks are connected for; None: they are in use."""
+    epochs: list[tf.Tensor] = tf.get_collection(EPOCH)
+    return epochs[-1] if epochs else None

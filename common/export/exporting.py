@@ -95,7 +95,11 @@ def export(
     saved = load_trained(run_dir)
     dual, domains = saved.dual, saved.domains
     selected_one(run_dir, inference.checkpoint)  # raises if there is none
-    directions = inference.directions(dual)
+    directions = [name for name in inference.directions(dual) if name in dual.learned_directions]
+    if not directions:
+        raise UserError(
+            f"{options.direction} has no weights to export. There are {', '.join(dual.learned_directions)}."
+        )
     if test_dropout and options.format in NOISELESS:
         raise UserError(f"--test_dropout draws noise, and --format {options.format} cannot. Leave it out.")
     sources = sorted({direction[0] for direction in directions})

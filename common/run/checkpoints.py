@@ -49,10 +49,12 @@ class Checkpoints:
             variables = tf.global_variables()
         by_name = variables if isinstance(variables, Mapping) else _by_name(variables)
         self._variables = {name: variable for name, variable in by_name.items() if name not in self._in_part}
-        self._saver = tf.train.Saver(self._variables, max_to_keep=0, save_relative_paths=True)
+        self._saver = tf.train.Saver(
+            self._variables, max_to_keep=0, save_relative_paths=True, allow_empty=True
+        )  # a direction that draws at random has no weights
         self._part_saver = tf.train.Saver(self._in_part, max_to_keep=0) if self._in_part else None
         weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
-        self._finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(weight)) for weight in weights])
+        self._finite = tf.reduce_all([True, *(tf.reduce_all(tf.math.is_finite(weight)) for weight in weights)])
 
     def save(self, session: tf.Session, step: int) -> None:
         """Writes a checkpoint next to the others unless it exists, then removes the oldest.

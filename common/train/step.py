@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.cluster import distribute
-from common.dual import Cycle, Direction, Dual, Losses
+from common.dual import Cycle, Direction, Dual, Losses, schedules
 from common.images import tensors
 from common.ops import averages, gradients, precision, randomness, spectral_norm
 from common.train import image_pool
@@ -64,6 +64,14 @@ def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> li
     return passes
 
 
+def _roles_of_passes(dual: Dual) -> list[tuple[str, ...]]:
+    """The roles of a dual's passes, of which it may have generators alone."""
+    schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
+    if dual.has_critics:
+        return schedule
+    return [tuple(role for role in roles if role != "critic") for roles in schedule]
+
+
 def build(
     dual: Dual,
     A: tf.Tensor,
@@ -88,14 +96,15 @@ def build(
     def connect(repetition: int = 0) -> Pairs:
         """The networks on the batch; each `repetition` in a pass has draws of its own."""
         suffix = f"/{repetition}" if repetition else ""
-        pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
+        with schedules.in_training(epoch):
+            pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
         return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
 
     images_read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
     updating = _Updates(dual, connect, rates, group)
-    schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
+    schedule = _roles_of_passes(dual)
     warmup = [tuple(role for role in roles if role == "critic") for roles in schedule] if dual.d_warmup else []
     counters, before = [batches_read, updates], [update_count, images_read]  # `before` is read before they change
     passes = {roles: updating.pass_of(roles, counters, before) for roles in dict.fromkeys([*schedule, *warmup])}

@@ -59,6 +59,12 @@ class TiledTranslator(Translator):
             )
         if inference.scale_to not in ("auto", "keep"):
             raise UserError(f"--tile takes images in their own size: leave out --scale_to {inference.scale_to}.")
+        drawn = [name for name in self._directions if name not in self.dual.learned_directions]
+        self._directions = [name for name in self._directions if name not in drawn]
+        if not self._directions:
+            raise UserError(
+                f"{drawn[0]} draws at random, and a tile would not draw what the whole does: leave out --tile."
+            )
         self._tile_graphs = {
             name: _tile_graph(
                 self.dual, name, self.source(name), self.target(name), tile=self._tile, overlap=self._overlap

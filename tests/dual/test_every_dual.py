@@ -15,7 +15,7 @@ from common.run import Run
 from common.train import plan, step, train
 from common.translate import Translator
 from cyclegan import CycleGAN
-from examples.enhancement import Enhancement
+from enhancement import Enhancement
 from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
@@ -24,20 +24,22 @@ pytestmark = pytest.mark.usefixtures("few_patches")
 
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
+TINY_LAYERS = {"image_size": 32, "ngf": 2, "ndf": 2, "n_layers": 1, "prior_epochs": 1, "recolored_share": 0.5}
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
-    "enhancement": Enhancement(**TINY_UNET),
+    "enhancement": Enhancement(**TINY_LAYERS),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
     "all that can be switched on": small.dualgan(
         **{"gan_loss": "hinge", "spectral_norm": True, "ema_decay": 0.9, "d_warmup": 2, "pool_size": 3},
         **{"n_gen": 2, "fresh_batches": False, "lambda_identity": 5.0},
     ),
 }
-SLOW = ("enhancement", "semi-supervised")  # made of parts that the others have, too
+SLOW = ("semi-supervised",)  # made of parts that the others have, too
 VARIANTS = {  # these are built and updated alone
     "dualgan classic": small.dualgan(gan_loss="classic", n_gen=2),
+    **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("haze", "cloud", "any")},
     "cyclegan tfgan": CycleGAN(**TINY, netG="resnet_tfgan", netD="patch_tfgan", norm_bias=False),
     "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", netD="pixel", gan_loss="wgan-gp", lambda_identity=0.0),
     "pix2pix": Pix2Pix(**TINY_UNET),
@@ -93,7 +95,7 @@ def test_each_can_be_planned(dataset, name):  # DualGAN's is in test_plan
 @pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
 def test_each_can_be_exported(tmp_path, name):
     dual = DUALS[name]
-    run, way = small.untrained(tmp_path / "run", dataclasses.replace(dual, ema_decay=0.0)), dual.directions[-1]
+    run, way = small.untrained(tmp_path / "run", dataclasses.replace(dual, ema_decay=0.0)), dual.learned_directions[-1]
     found = export(run, Export(format="frozen", direction=way, output=str(tmp_path / "out")), Images("none"))
     assert [each.ported.name for each in found.kept] == [way, f"{way}_float", f"{way}_bytes"]
 

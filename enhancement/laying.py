@@ -1,0 +1,83 @@
+"""Which layer is laid over a clear image: the prior's or the generator's own of another image, or a drawn one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common import tensorflow as tf
+from common.ops import priors, randomness, synthesis
+from common.ops.degradation import Layer, calmest_quarters, choose, stronger, veil
+
+MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
+GAINS = (0.7, 1.6)
+LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
+DARKEST_AIR = 0.7
+
+
+class Kind(NamedTuple):
+    """A kind of layer."""
+
+    prior: Callable[[tf.Tensor], Layer]  # of images [N, H, W, C]
+    draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
+    is_veil: bool  # haze and cloud: T < 1 and L = (1 - T) air
+    has_streaks: bool
+
+
+def _veil_and_streaks(images: tf.Tensor) -> Layer:
+    """The layer of haze, with the streaks that are seen on it."""
+    haze, rain = priors.haze(images), priors.rain_streaks(images)
+    return Layer(haze.transmission, haze.light + rain.light)
+
+
+KINDS = {
+    "rain": Kind(priors.rain_streaks, synthesis.rain, is_veil=False, has_streaks=True),
+    "haze": Kind(priors.haze, synthesis.haze, is_veil=True, has_streaks=False),
+    "cloud": Kind(priors.cloud, synthesis.cloud, is_veil=True, has_streaks=False),
+    "any": Kind(_veil_and_streaks, synthesis.any_of, is_veil=True, has_streaks=True),
+}
+
+
+def layer_to_lay(
+    kind: Kind,
+    seen: tf.Tensor,
+    own: Layer,
+    clear: tf.Tensor,
+    key: tf.Tensor,
+    *,
+    prior_share: tf.TensorLike,
+    drawn_share: float,
+) -> Layer:
+    """The layer for each of `clear` [N, H, W, C]: of `seen`, by its prior or the generator's `own`, or drawn.
+
+    `prior_share` and `drawn_share` say how often; the strength of the layers of `seen` is varied.
+    """
+    prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
+    if not kind.is_veil:
+        prior, own = _streaks(prior, own)
+    chosen = choose(_draw(key, "prior") < prior_share, prior, own)
+    strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
+    chosen = stronger(chosen, strength)
+    if kind.is_veil and not kind.has_streaks:
+        chosen = veil(chosen.transmission, DARKEST_AIR + (1.0 - DARKEST_AIR) * _draw(key, "air"))
+    if not drawn_share:
+        return chosen
+    return choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
+
+
+def _streaks(prior: Layer, own: Layer) -> tuple[Layer, Layer]:
+    """Both where the prior finds the least texture; the generator's own at most as wide, and as strong, as the prior's.
+
+    What the generator misses a little of it would be taught to miss, and would miss more: so its light is made that
+    multiple of itself which is nearest to the prior's.
+    """
+    limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
+    prior, own = calmest_quarters(prior, Layer(own.transmission, limited))
+    likeness = tf.reduce_sum(prior.light * own.light, axis=[1, 2, 3], keepdims=True)
+    gain = likeness / (tf.reduce_sum(tf.square(own.light), axis=[1, 2, 3], keepdims=True) + 1e-6)
+    return prior, Layer(own.transmission, own.light * tf.stop_gradient(tf.clip_by_value(gain, *GAINS)))
+
+
+def _draw(key: tf.Tensor, name: str) -> tf.Tensor:
+    """A number [N, 1, 1, 1] in [0, 1)."""
+    return randomness.uniform(randomness.fold(key, name), [1, 1, 1])

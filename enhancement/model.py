@@ -1,0 +1,188 @@
+"""Enhancement: a CycleGAN whose generators draw what lies over a scene, and not the scene.
+
+An image of A is seen = T clear + L: light L is added, and a share T of the scene comes through. A2B draws the layer
+(T, L), which has too few channels to hide a scene in, and takes it off. B2A has nothing to learn: it lays a layer over
+an image of B. In training that is the layer of an image of A, found by a classical prior at first and by A2B later, or
+one that is drawn at random, so that one clear image has many degraded ones. A2B then has to give the image of B back,
+which is supervised learning from pairs that cost nothing. Critics compare what both make with photographs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from common import tensorflow as tf
+from common.dual import Cycle, Direction, Dual, Keys, Losses, Network, PublishedCritics, losses, schedules
+from common.dual.residual_unet import residual_unet
+from common.errors import UserError
+from common.ops import precision, priors, randomness, synthesis
+from common.ops.degradation import Layer, cover, uncover, veil
+from common.settings import override, setting
+from enhancement.laying import KINDS, layer_to_lay
+
+
+@dataclasses.dataclass(frozen=True)
+class Enhancement(PublishedCritics):
+    """A2B takes off the layer that lies over an image; B2A lays one over it."""
+
+    layer: str = setting(
+        "rain",
+        "What lies over the images of A. rain: streaks of light; haze: a veil that thickens with distance; cloud: white"
+        " patches; any: a veil and streaks.",
+        KINDS,
+    )
+    lambda_cycle: float = setting(
+        1.0, "Weight of mean sqrt((A2B(B2A(B)) - B)² + 0.0001), in which B2A lays a layer over B.", minimum=0.0
+    )
+    lambda_identity: float = setting(0.1, "Weight of mean|A2B(B) - B|: clear images stay as they are.", minimum=0.0)
+    lambda_adversarial: float = setting(
+        0.01, "Weight of the critics' judgement in the generator's loss; 0: there are no critics.", minimum=0.0
+    )
+    prior_share: float = setting(
+        0.2, "Share of layers that are the classical prior's, in the end; all others are A2B's own.", minimum=0.0
+    )
+    prior_epochs: int = setting(
+        50, "Epochs in which all layers are the prior's; in as many more their share goes down.", minimum=1
+    )
+    drawn_share: float = setting(0.1, "Share of layers that are drawn at random.", minimum=0.0)
+    recolored_share: float = setting(0.0, "Share of the images of B whose colours are changed.", minimum=0.0)
+    stride: int = setting(2, "Pixels, along a side, of one place of the generator's first level.", minimum=1)
+    levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2)
+    blocks: int = setting(1, "Residual blocks of a level, on the way there and on the way back.", minimum=1)
+    ngf: int = override(Dual, "ngf", 40)
+    image_size: int = override(Dual, "image_size", 128)
+    preprocess: str = override(Dual, "preprocess", "crop")
+    flip: bool = override(Dual, "flip", True)
+    ema_decay: float = override(Dual, "ema_decay", 0.998)
+    lr_G: float = override(Dual, "lr_G", 5e-4)
+    lr_policy: str = override(Dual, "lr_policy", "cosine")
+    norm_D: str = override(PublishedCritics, "norm_D", "none")
+
+    begins_as_identity: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.d_warmup and not self.has_critics:
+            raise UserError(
+                f"--d_warmup {self.d_warmup} is for critics, and with --lambda_adversarial 0 there are none."
+                " Leave out one of them."
+            )
+        if self.channels_A != self.channels_B:
+            raise UserError(
+                f"An enhanced image has the channels of the image, and --channels_A {self.channels_A} are not"
+                f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
+            )
+        if self.image_size % self.multiple:
+            near = max(self.multiple, round(self.image_size / self.multiple) * self.multiple)
+            raise UserError(
+                f"--image_size {self.image_size} does not fit --stride {self.stride} and --levels {self.levels}:"
+                f" {self.multiple} must divide it. Use --image_size {near}."
+            )
+
+    @property
+    def multiple(self) -> int:
+        """The pixels of one place of the last level."""
+        return self.stride * 2 ** (self.levels - 1)
+
+    @property
+    def smallest(self) -> int:
+        """Two places of the last level, which can be mirrored at its edge."""
+        return 2 * self.multiple
+
+    @property
+    def has_critics(self) -> bool:
+        """Whether their judgement counts."""
+        return self.lambda_adversarial > 0.0
+
+    @property
+    def learned_directions(self) -> tuple[str, ...]:
+        """B2A draws its layers at random when it is used."""
+        return ("A2B",)
+
+    def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
+        """[(A2B, None), (B2A, its cycle)]: see Dual.connect. A2B's cycle, its layer laid again, has nothing to tell."""
+        A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
+        critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
+        key = key or (lambda name: None)
+        layer_A = self.layer_over(A)
+        epoch, drawn = schedules.training_epoch(), key("B2A/fake")
+        if epoch is None or drawn is None:
+            fake_A = B2A(B, drawn)
+        else:
+            B = self._recolored(B, drawn)
+            fake_A = cover(B, self._layer_to_lay(A, layer_A, B, drawn, epoch))
+        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, uncover(A, layer_A), A, key("A2B/critic"))
+        to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
+        back = A2B(tf.stop_gradient(fake_A), None)  # else A2B would learn to draw layers that are easy to find
+        return [(to_B, None), (to_A, Cycle(to_A, back, None))]
+
+    def generator_losses(self, direction: Direction, cycle: Cycle | None) -> Losses:
+        terms: Losses = {}
+        if self.has_critics:
+            score = direction.critic(direction.fake, direction.real)
+            terms["adversarial"] = (self.lambda_adversarial, losses.ADVERSARIAL[self.gan_loss].generator(score))
+        if cycle is None:
+            same = direction.generator(direction.target, None)
+            return {**terms, "identity": (self.lambda_identity, losses.l1(same, direction.target))}
+        return {**terms, "cycle": (self.lambda_cycle, losses.charbonnier(cycle.reconstructed, direction.real))}
+
+    def network(self, direction: str, role: str) -> Network:
+        """The network of a role in a direction; B2A's generator has no variables."""
+        if role == "critic":
+            return super().network(direction, role)
+        return Network(f"{direction}/generator", self._uncovered if direction == "A2B" else self._covered)
+
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
+        return self._uncovered(images, key)
+
+    def layer_over(self, images: tf.Tensor) -> Layer:
+        """The layer that A2B draws over `images` [N, H, W, C]."""
+        return _split(Network("A2B/generator", self._maps)(images))
+
+    def _uncovered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
+        del key
+        return uncover(images, _split(self._maps(images)))
+
+    def _covered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
+        key = tf.zeros([tf.shape(images)[0], 2], tf.int64) if key is None else key
+        return cover(images, synthesis.SYNTHESES[self.layer](key, images))
+
+    def _maps(self, images: tf.Tensor) -> tf.Tensor:
+        """T and L [N, H, W, 2]; the air of a veil comes from a map too coarse to show a scene."""
+        kind = KINDS[self.layer]
+        seen = tf.concat([images, priors.veil_evidence(images)], axis=-1) if kind.is_veil else images
+
+        def draw(seen: tf.Tensor) -> tf.Tensor:
+            fine, coarse = int(kind.is_veil) + int(kind.has_streaks), int(kind.is_veil)
+            maps = residual_unet(
+                seen, fine, self.ngf, stride=self.stride, levels=self.levels, blocks=self.blocks, coarse=coarse
+            )
+            if maps.coarse is None:
+                return maps.fine
+            coarse = tf.compat.v2.image.resize(maps.coarse, tf.shape(images)[1:3])
+            return tf.concat([maps.fine, tf.cast(coarse, maps.fine.dtype)], axis=-1)
+
+        maps = precision.in_bfloat16(draw, seen) if self.precision == "bf16" else draw(seen)
+        if not kind.is_veil:
+            light = tf.tanh(maps)
+            return tf.concat([tf.ones_like(light), light], axis=-1)
+        transmission, air = tf.sigmoid(maps[..., :1] + 2.0), tf.sigmoid(maps[..., -1:] + 2.0)
+        layer = veil(transmission, air)
+        light = layer.light + tf.tanh(maps[..., 1:2]) if kind.has_streaks else layer.light
+        return tf.concat([transmission, light], axis=-1)
+
+    def _layer_to_lay(self, A: tf.Tensor, own: Layer, B: tf.Tensor, key: tf.Tensor, epoch: tf.Tensor) -> Layer:
+        later = tf.clip_by_value((epoch - 1.0) / self.prior_epochs - 1.0, 0.0, 1.0)
+        share = 1.0 - (1.0 - self.prior_share) * later
+        return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
+
+    def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        if not self.recolored_share:
+            return images
+        is_chosen = randomness.uniform(randomness.fold(key, "is recolored"), [1, 1, 1]) < self.recolored_share
+        return tf.compat.v2.where(is_chosen, synthesis.recolored(key, images), images)
+
+
+def _split(maps: tf.Tensor) -> Layer:
+    return Layer(maps[..., :1], maps[..., 1:])

@@ -1,0 +1,158 @@
+"""The enhancement: what A2B can do to an image, which layers it is taught with, and what B2A lays over one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.dual import schedules
+from common.errors import UserError
+from common.ops import convolution, layers, priors, randomness
+from common.ops.degradation import Layer
+from common.ops.receptive_field import receptive_field
+from common.train import step
+from common.translate import Inference, TiledTranslator, Translator
+from enhancement import Enhancement
+from enhancement.laying import KINDS, layer_to_lay
+from tests import small
+
+TINY = {"image_size": 32, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}
+
+
+def images(seed=0, side=32, count=2):
+    return np.random.default_rng(seed).uniform(-0.9, 0.5, [count, side, side, 3]).astype(np.float32)
+
+
+def test_rain_begins_with_nothing_taken_off(session):
+    dual = Enhancement(**TINY)
+    fake = dual.network("A2B", "generator")(tf.constant(images()), None)
+    session.run(tf.global_variables_initializer())
+    np.testing.assert_allclose(session.run(fake), images(), atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_a_layer_has_too_few_channels_to_hide_a_scene(session, layer):
+    """Rain: one gray light. Veils: a gray transmission, and an air that is the same over many pixels."""
+    dual = Enhancement(**TINY, layer=layer)
+    drawn = dual.layer_over(tf.constant(images()))
+    assert drawn.transmission.shape == drawn.light.shape == (2, 32, 32, 1)
+    session.run(tf.global_variables_initializer())
+    for variable in tf.trainable_variables():
+        session.run(variable.assign(np.random.default_rng(1).normal(0, 0.1, variable.shape)))
+    transmission, light = session.run(drawn)
+    assert (transmission > 0).all()
+    assert (transmission <= 1).all()
+    assert (transmission == 1).all() == (layer == "rain")
+    if layer in ("haze", "cloud"):
+        air = (light / (1 - transmission))[0, ..., 0]
+        assert np.abs(np.diff(air, axis=0)).max() < 0.1
+        assert air.max() <= 1.0
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_generators_see_so_far_and_no_farther(session, layer):
+    dual = Enhancement(**{**TINY, "image_size": 128}, layer=layer)
+    x = tf.placeholder(tf.float32, [1, 128, 128, 3])
+    with convolution.plain():
+        y = dual.network("A2B", "generator")(x, None)
+    assert 40 < receptive_field(y, x) < 500
+
+
+def test_the_streaks_that_are_laid_are_those_of_the_calmest_quarter(session):
+    seen = np.full([1, 32, 32, 3], -0.8, np.float32)
+    seen[:, :, ::8] += 0.4  # streaks everywhere
+    seen[:, 16:] += np.random.default_rng(0).uniform(0, 0.8, [1, 16, 32, 3]).astype(np.float32)  # texture below
+    clear = tf.constant(images(3, count=1))
+    own = Layer(tf.ones([1, 32, 32, 1]), tf.zeros([1, 32, 32, 1]))
+    key = randomness.key("test", 0, tf.range(1, dtype=tf.int64))
+    laid = layer_to_lay(KINDS["rain"], tf.constant(seen), own, clear, key, prior_share=1.0, drawn_share=0.0)
+    light = session.run(laid).light[0, ..., 0]
+    assert sorted(np.unique((light > 1e-3).sum(axis=1))) in ([3], [4])  # a row of 32 cuts as many
+    strength = light.max() / 0.2
+    assert 0.7 <= strength <= 1.4
+
+
+def test_own_streaks_are_made_as_strong_as_the_priors(session):
+    seen = np.full([1, 32, 32, 3], -0.8, np.float32)
+    seen[:, :, 4::8] += 0.4
+    prior = priors.rain_streaks(tf.constant(seen))
+    own = Layer(prior.transmission, 0.8 * prior.light)  # a fifth is missed
+    key = randomness.key("test", 0, tf.range(1, dtype=tf.int64))
+    laid = [
+        session.run(
+            layer_to_lay(
+                KINDS["rain"], tf.constant(seen), own, tf.constant(seen), key, prior_share=share, drawn_share=0.0
+            )
+        ).light
+        for share in (0.0, 1.0)
+    ]
+    np.testing.assert_allclose(laid[0], laid[1], atol=1e-5)
+
+
+def test_layers_come_from_the_prior_first_and_then_from_the_generator(session):
+    dual = Enhancement(**TINY, prior_epochs=10, prior_share=0.25, drawn_share=0.0)
+    index = tf.range(400, dtype=tf.int64)
+    key = randomness.key("test", 0, index)
+    A = np.full([1, 32, 32, 3], -0.8, np.float32)
+    A[:, :, 4::8] += 0.4
+    A = tf.tile(tf.constant(A), [400, 1, 1, 1])
+    own = Layer(tf.ones([400, 32, 32, 1]), tf.zeros([400, 32, 32, 1]))  # nothing
+    for epoch, expected in ((1.0, 1.0), (11.0, 1.0), (16.0, 0.625), (21.0, 0.25), (1000.0, 0.25)):
+        laid = dual._layer_to_lay(A, own, A, key, tf.constant(epoch))
+        share = (session.run(laid.light).max(axis=(1, 2, 3)) > 0).mean()
+        assert share == pytest.approx(expected, abs=0.06)
+
+
+def test_the_epoch_is_that_of_the_training(session):
+    assert schedules.training_epoch() is None
+    with schedules.in_training(tf.constant(3.0)):
+        assert session.run(schedules.training_epoch()) == 3.0
+    assert schedules.training_epoch() is None
+
+
+def test_without_the_critics_judgement_there_are_no_critics(session):
+    dual = Enhancement(**TINY, lambda_adversarial=0.0, n_critic=2)
+    x = tf.constant(images())
+    built = step.build(dual, x, x, tf.constant([0, 1], tf.int64), images_in_epoch=4)
+    assert len(built.passes) == 2  # it still reads as many batches
+    assert not [name for one in built.passes for name in one.losses if "critic" in name]
+    assert {v.op.name.split("/")[1] for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)} == {"generator"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"channels_A": 1}, "cyclegan.main"),
+        ({"image_size": 36}, "--image_size 32"),
+        ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong, message):
+    with pytest.raises(UserError, match=message):
+        Enhancement(**{**TINY, **wrong})
+
+
+def test_b2a_lays_layers_over_images_of_any_size(tmp_path):
+    run = small.untrained(tmp_path / "run", Enhancement(**TINY))
+    image = np.full([50, 70, 3], 60, np.uint8)
+    with Translator(run) as translator:
+        rainy = translator("B2A", image)
+        again = translator("B2A", image)
+    assert rainy.shape == image.shape
+    assert (rainy >= 60).all()
+    assert (rainy > 70).any()
+    np.testing.assert_array_equal(rainy, again)
+
+
+@pytest.mark.parametrize("layer", ["rain", "haze"])
+def test_tiles_are_the_whole_image(tmp_path, monkeypatch, layer):
+    monkeypatch.setattr(layers, "zeros", randomness.normal_initializer(0.0, 0.05))  # of what begins at zero
+    run = small.untrained(tmp_path / "run", Enhancement(**TINY, layer=layer))
+    image = np.random.default_rng(0).integers(0, 256, [300, 700, 3], np.uint8)
+    with Translator(run) as whole, TiledTranslator(run, tile=448) as tiled:
+        expected = whole.in_floats("A2B", image)
+        assert np.abs(expected - (image / 127.5 - 1)).max() > 0.05
+        np.testing.assert_allclose(tiled.in_floats("A2B", image), expected, atol=1e-5)
+    with pytest.raises(UserError, match="B2A draws at random"):
+        TiledTranslator(run, tile=448, inference=Inference(direction="B2A"))
