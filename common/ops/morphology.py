@@ -5,6 +5,9 @@ Images are [N, H, W, C] of any range; each channel is treated alone, and beyond 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from common import tensorflow as tf
 
 
@@ -23,3 +26,23 @@ def erode(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
 def white_tophat(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """What an opening removes: bright details that are smaller than the rectangle; at least 0."""
     return images - dilate(erode(images, height, width), height, width)
+
+
+def open_along(images: tf.Tensor, length: int, angle: float) -> tf.Tensor:
+    """The opening by a line of `length` pixels at `angle` radians from the vertical, clockwise: keeps what is longer.
+
+    `length` is odd. Beyond the edges there is nothing, as for rectangles.
+    """
+    steps = range(-(length // 2), length // 2 + 1)
+    places = [(round(step * math.cos(angle)), round(step * math.sin(angle))) for step in steps]
+    return _greatest(-_greatest(-images, places), places)
+
+
+def _greatest(images: tf.Tensor, places: Sequence[tuple[int, int]]) -> tf.Tensor:
+    """The greatest of the values at `places`, (down, right) of each pixel; they are symmetric."""
+    reach = max(abs(step) for place in places for step in place)
+    height, width = (int(side) for side in images.shape[1:3])
+    margins = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
+    padded = tf.pad(images, margins, constant_values=-math.inf)
+    shifted = [padded[:, reach + y : reach + y + height, reach + x : reach + x + width] for y, x in places]
+    return tf.reduce_max(tf.stack(shifted), axis=0)

@@ -37,6 +37,18 @@ def test_a_tophat_keeps_narrow_lines_and_nothing_else(session):
     np.testing.assert_allclose(session.run(morphology.white_tophat(tf.constant(image), 1, 7)), expected)
 
 
+@pytest.mark.parametrize("degrees", [-40, 0, 24])
+def test_openings_along_a_line_are_scipys(session, images, degrees):
+    angle = np.deg2rad(degrees)
+    line = np.zeros([7, 7], bool)
+    for step in range(-3, 4):
+        line[3 + round(step * np.cos(angle)), 3 + round(step * np.sin(angle))] = True
+    line = line[None, :, :, None]
+    eroded = ndimage.minimum_filter(images, footprint=line, mode="constant", cval=np.inf)
+    expected = ndimage.maximum_filter(eroded, footprint=line, mode="constant", cval=-np.inf)
+    np.testing.assert_array_equal(session.run(morphology.open_along(tf.constant(images), 7, angle)), expected)
+
+
 def means(x, radius):
     """The mean over the part of a square that is in the image, pixel by pixel."""
     height, width = x.shape[1:3]
