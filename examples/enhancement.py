@@ -1,11 +1,4 @@
-"""Enhancement: images of A as they would be without rain, haze or cloud, and those of B with it.
-
-python -m examples.enhancement --phase train --dataset derain
-
-The generators draw the difference alone: for each value, the share of the way that it moves towards
-white or black. What need not change costs them nothing to keep. The critics play hinge, with bounded
-kernels, and learn faster than the generators (Heusel et al., 2017, arxiv.org/abs/1706.08500).
-"""
+"""The class of earlier runs with rain, haze or cloud, kept so that they load. `enhancement.main` is what to use now."""
 
 from __future__ import annotations
 

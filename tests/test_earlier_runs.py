@@ -135,3 +135,15 @@ def test_class_paths_of_both_layouts_are_read(name, tmp_path):
         assert written[part]["class"] == settings.class_path(kind)
         assert type(parts[part]) is settings.part_class(written[part]["class"]) is kind
     assert settings.load(tmp_path / "config.json") == {part: parts[part] for part in ("dual", "images", "run")}
+
+
+def test_runs_of_the_earlier_example_of_enhancement_load(tmp_path, session):
+    fields = {"lambda_change": 2.0, "image_size": 64, "load_size": 66, "netG": "unet_64", "ngf": 2}
+    text = json.dumps({"dual": {"class": "examples.enhancement:Enhancement", **fields}})
+    (tmp_path / "config.json").write_text(text)
+    dual = settings.load(tmp_path / "config.json")["dual"]
+    assert settings.class_path(type(dual)) == "examples.enhancement:Enhancement" and dual.lambda_change == 2.0
+    images = tf.constant(np.random.default_rng(0).uniform(-1, 1, [1, 64, 64, 3]), tf.float32)
+    translated = dual.network("A2B", "generator")(images, None)
+    session.run(tf.global_variables_initializer())
+    assert session.run(translated).shape == (1, 64, 64, 3)

@@ -16,6 +16,7 @@ from common.train import plan, step, train
 from common.translate import Translator
 from cyclegan import CycleGAN
 from enhancement import Enhancement
+from examples.geometry import GcGAN
 from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
@@ -30,18 +31,20 @@ DUALS = {  # these pass all
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
     "enhancement": Enhancement(**TINY_LAYERS),
+    "geometry": GcGAN(**TINY, netG="resnet_6blocks", pool_size=3, dropout=0.5),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
     "all that can be switched on": small.dualgan(
         **{"gan_loss": "hinge", "spectral_norm": True, "ema_decay": 0.9, "d_warmup": 2, "pool_size": 3},
         **{"n_gen": 2, "fresh_batches": False, "lambda_identity": 5.0},
     ),
 }
-SLOW = ("semi-supervised",)  # made of parts that the others have, too
+SLOW = ("geometry", "semi-supervised")  # made of parts that the others have, too
 VARIANTS = {  # these are built and updated alone
     "dualgan classic": small.dualgan(gan_loss="classic", n_gen=2),
     **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("haze", "cloud", "any")},
     "cyclegan tfgan": CycleGAN(**TINY, netG="resnet_tfgan", netD="patch_tfgan", norm_bias=False),
     "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", netD="pixel", gan_loss="wgan-gp", lambda_identity=0.0),
+    "geometry by flips": GcGAN(**TINY, netG="resnet_6blocks", geometry="flip", train_direction="B2A"),
     "pix2pix": Pix2Pix(**TINY_UNET),
     **{
         f"{dual.__name__} {gan_loss} with all": dual(

@@ -69,15 +69,15 @@ def test_help_lists_every_flag_without_importing_what_takes_long():
 
 @pytest.mark.parametrize("how", [["mine.py"], ["-m", "mine"]], ids=["file", "module"])
 def test_a_dual_of_ones_own_is_run_from_its_folder(tmp_path, how):
-    (tmp_path / "mine.py").write_text((ROOT / "examples" / "enhancement.py").read_text())
+    (tmp_path / "mine.py").write_text((ROOT / "examples" / "geometry.py").read_text())
     ended = subprocess.run(
-        [sys.executable, *how, "--phase", "train", "--lambda_change", "much"],
+        [sys.executable, *how, "--phase", "train", "--lambda_geometry", "much"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert ended.stderr == "error: flag --lambda_change=much: 'much' is no number. (--help lists all flags.)\n"
+    assert ended.stderr == "error: flag --lambda_geometry=much: 'much' is no number. (--help lists all flags.)\n"
 
 
 def test_errors_in_flags_come_without_tensorflow():
