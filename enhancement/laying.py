@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.ops import priors, randomness, synthesis
-from common.ops.degradation import Layer, calmest_quarters, choose, stronger, veil
+from common.ops.degradation import Layer, calmest_cells, choose, stronger, veil
 
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
-GAINS = (0.7, 1.6)
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
 DARKEST_AIR = 0.7
 
@@ -54,7 +53,8 @@ def layer_to_lay(
     """
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     if not kind.is_veil:
-        prior, own = _streaks(prior, own)
+        limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
+        prior, own = calmest_cells(priors.texture_of_rain(seen), prior, Layer(own.transmission, limited))
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)
@@ -63,19 +63,6 @@ def layer_to_lay(
     if not drawn_share:
         return chosen
     return choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
-
-
-def _streaks(prior: Layer, own: Layer) -> tuple[Layer, Layer]:
-    """Both where the prior finds the least texture; the generator's own at most as wide, and as strong, as the prior's.
-
-    What the generator misses a little of it would be taught to miss, and would miss more: so its light is made that
-    multiple of itself which is nearest to the prior's.
-    """
-    limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
-    prior, own = calmest_quarters(prior, Layer(own.transmission, limited))
-    likeness = tf.reduce_sum(prior.light * own.light, axis=[1, 2, 3], keepdims=True)
-    gain = likeness / (tf.reduce_sum(tf.square(own.light), axis=[1, 2, 3], keepdims=True) + 1e-6)
-    return prior, Layer(own.transmission, own.light * tf.stop_gradient(tf.clip_by_value(gain, *GAINS)))
 
 
 def _draw(key: tf.Tensor, name: str) -> tf.Tensor:

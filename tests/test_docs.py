@@ -127,7 +127,10 @@ def test_the_page_of_flags_has_the_meaning_and_the_choices_of_every_method(metho
 def test_flags_that_methods_differ_in_name_each_of_them():
     page = reference.flags_page()
     assert "<br>CycleGAN, Pix2Pix: Share of values that dropout zeroes in a generator. *Fixed.* |" in page
-    assert "DualGAN: Norm in the critics. One of `instance`, `layer`, `none`. *Fixed.*<br>CycleGAN, Pix2Pix: " in page
+    assert (
+        "DualGAN: Norm in the critics. One of `instance`, `layer`, `none`. *Fixed.*<br>CycleGAN, Pix2Pix, Enhancement: "
+        in page
+    )
     assert "`patch`, `patch_lua`, `patch_tfgan`, `pixel`. *Fixed.* |" in page
 
 

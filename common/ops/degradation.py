@@ -6,10 +6,12 @@ air's light (Koschmieder, 1924; Narasimhan and Nayar, 2002, doi.org/10.1023/A:10
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from common import tensorflow as tf
 
+CELL = 64  # pixels, see calmest_cells
 LEAST = 0.05  # transmission below which nothing of the scene is left to restore
 
 
@@ -45,20 +47,32 @@ def choose(first: tf.Tensor, one: Layer, other: Layer) -> Layer:
     return Layer(*(tf.compat.v2.where(first, x, y) for x, y in zip(one, other)))
 
 
-def calmest_quarters(layer: Layer, *others: Layer) -> list[Layer]:
-    """Layers that have, in each of their quarters, that one of nine in which `layer` has the least light.
+def calmest_cells(texture: tf.Tensor, *layers: Layer) -> list[Layer]:
+    """Layers filled with the cell of theirs in which `texture` [N, H, W, 1] has the least sum.
 
-    Rain falls evenly over an image; where much more of it is found, it is texture of the scene. Every second quarter is
-    turned by 180 degrees, which keeps the direction of streaks. Sides are multiples of 4.
+    Rain falls evenly over an image, but is found best where there is no texture. Cells have about CELL pixels along a
+    side, at most half of the image. Every second one is turned by 180 degrees, which keeps the direction of streaks.
     """
-    maps = tf.concat([part for one in (layer, *others) for part in one], axis=-1)
-    half = [int(side) // 2 for side in maps.shape[1:3]]
-    places = [(half[0] * row // 2, half[1] * column // 2) for row in range(3) for column in range(3)]
-    quarters = tf.stack([maps[:, y : y + half[0], x : x + half[1]] for y, x in places], axis=1)
-    light = quarters[..., 1 : 1 + int(layer.light.shape[-1])]
-    quarter = tf.gather(quarters, tf.argmin(tf.reduce_mean(light, axis=[2, 3, 4]), axis=1), axis=1, batch_dims=1)
-    turned = tf.reverse(quarter, axis=[1, 2])
-    filled = tf.concat([tf.concat(row, axis=2) for row in ((quarter, turned), (turned, quarter))], axis=1)
-    sizes = [int(part.shape[-1]) for one in (layer, *others) for part in one]
+    maps = tf.concat([part for layer in layers for part in layer], axis=-1)
+    count, sides = int(maps.shape[0]), [int(side) for side in maps.shape[1:3]]
+    cell = [side // max(2, round(side / CELL)) for side in sides]
+    apart = [max(1, side // 4) for side in cell]
+    sums = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
+    across = int(sums.shape[2])
+    calmest = tf.cast(tf.argmin(tf.reshape(sums, [count, -1]), axis=1), tf.int32)  # [N]
+    cells = []
+    for number in range(count):
+        top, left = calmest[number] // across * apart[0], calmest[number] % across * apart[1]
+        cells.append(tf.slice(maps[number], [top, left, 0], [*cell, -1]))
+    filled = _tiled(tf.stack(cells), sides)
+    sizes = [int(part.shape[-1]) for layer in layers for part in layer]
     parts = tf.split(filled, sizes, axis=-1)
     return [Layer(*pair) for pair in zip(parts[::2], parts[1::2])]
+
+
+def _tiled(cells: tf.Tensor, sides: Sequence[int]) -> tf.Tensor:
+    """`cells` [N, h, w, C] side by side, every second one turned by 180 degrees, as images of `sides`."""
+    both = (cells, tf.reverse(cells, axis=[1, 2]))
+    rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape[1:3]))
+    lines = [tf.concat([both[(row + column) % 2] for column in range(columns)], axis=2) for row in range(rows)]
+    return tf.concat(lines, axis=1)[:, : sides[0], : sides[1]]

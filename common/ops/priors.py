@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from common import tensorflow as tf
 from common.ops.degradation import Layer, veil
 from common.ops.guided_filter import guided_filter
-from common.ops.morphology import dilate, erode, white_tophat
+from common.ops.morphology import dilate, erode, open_along, white_tophat
 
 STREAK = 7  # pixels: what is narrower, along a row, may be rain
+WIDE, LONG = 9, 7  # pixels: lines that are at most so wide and at least so long may be streaks
+ANGLES = tuple(math.radians(8 * number) for number in range(-5, 6))  # of them, from the vertical
 PATCH = 15  # pixels along a side, of which the darkest channel of the darkest pixel shows the veil
 KEPT = 0.95  # share of a veil that is taken off, so that distance still shows
 BRIGHTEST = 1000  # one pixel in so many shows the air
@@ -24,6 +28,20 @@ def rain_streaks(images: tf.Tensor) -> Layer:
     """
     tophat = tf.reduce_min(white_tophat(_light(images), 1, STREAK), axis=-1, keepdims=True)
     return Layer(tf.ones_like(tophat), tophat)
+
+
+def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
+    """What `rain_streaks` takes for rain and is not long, or not in the direction of streaks, [N, H, W, 1].
+
+    Streaks of an image have one direction, in which openings along a line leave most.
+    """
+    narrow = tf.reduce_min(white_tophat(_light(images), 1, WIDE), axis=-1, keepdims=True)
+    opened = tf.stack([open_along(narrow, LONG, angle) for angle in ANGLES], axis=1)  # [N, A, H, W, 1]
+    strongest = tf.argmax(tf.reduce_mean(opened, axis=[2, 3, 4]), axis=1)  # [N]
+    apart = tf.abs(tf.range(len(ANGLES), dtype=tf.int64) - strongest[:, None])  # [N, A]
+    near = tf.cast(apart <= 1, opened.dtype)[..., None, None, None]
+    streaks = dilate(tf.reduce_max(near * opened, axis=1), LONG, 3)
+    return tf.maximum(rain_streaks(images).light - streaks, 0.0)
 
 
 def haze(images: tf.Tensor) -> Layer:

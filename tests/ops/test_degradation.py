@@ -30,18 +30,35 @@ def test_no_layer_makes_an_image_brighter_than_white(session):
     np.testing.assert_array_equal(session.run(degradation.cover(tf.constant(scene()), layer)), 1.0)
 
 
-def test_the_calmest_quarter_fills_the_layer(session):
-    light = np.random.default_rng(2).uniform(0.5, 1.0, [1, 8, 8, 1]).astype(np.float32)
-    light[0, 2:6, 4:8] *= 0.1  # the sixth of nine quarters: half way down, on the right
-    transmission = np.linspace(0.1, 1.0, 64, dtype=np.float32).reshape(1, 8, 8, 1)
-    layer = Layer(tf.constant(transmission), tf.constant(light))
-    other = Layer(layer.transmission, 1.0 - layer.light)  # where this one is calm does not count
-    layers = session.run(degradation.calmest_quarters(layer, other))
-    found = [*layers[0], layers[1].light]
-    for map_found, x in zip(found, (transmission, light, 1.0 - light)):
-        quarter = x[0, 2:6, 4:8, 0]
-        turned = quarter[::-1, ::-1]
-        np.testing.assert_array_equal(map_found[0, ..., 0], np.block([[quarter, turned], [turned, quarter]]))
+def test_the_calmest_cell_fills_the_layer(session):
+    random = np.random.default_rng(2)
+    texture = np.ones([2, 16, 16, 1], np.float32)
+    texture[0, 6:14, 4:12] = 0.1  # cells of 8 pixels, 2 apart
+    texture[1, 0:8, 8:16] = 0.1
+    parts = random.uniform(0.1, 1.0, [4, 2, 16, 16, 1]).astype(np.float32)
+    layers = [Layer(tf.constant(parts[0]), tf.constant(parts[1])), Layer(tf.constant(parts[2]), tf.constant(parts[3]))]
+    filled = session.run(degradation.calmest_cells(tf.constant(texture), *layers))
+    for layer, x in zip([*filled[0], *filled[1]], parts):
+        for image, top, left in ((0, 6, 4), (1, 0, 8)):
+            cell = x[image, top : top + 8, left : left + 8, 0]
+            turned = cell[::-1, ::-1]
+            np.testing.assert_array_equal(layer[image, ..., 0], np.block([[cell, turned], [turned, cell]]))
+
+
+def test_cells_fill_images_that_they_do_not_divide(session):
+    x = np.random.default_rng(0).uniform(0, 1, [1, 200, 136, 1]).astype(np.float32)
+    (layer,) = session.run(degradation.calmest_cells(tf.constant(x), Layer(tf.constant(x), tf.constant(x))))
+    assert layer.light.shape == (1, 200, 136, 1)
+
+
+def test_texture_is_what_is_not_in_the_direction_of_streaks(session):
+    image = np.full([1, 64, 64, 3], -0.5, np.float32)
+    image[:, :, 4::8] += 0.2  # streaks
+    random = np.random.default_rng(0).uniform(0, 1, [1, 24, 64, 1]) > 0.9
+    image[:, 40:] += 0.4 * random  # spots
+    texture = session.run(priors.texture_of_rain(tf.constant(image)))[0, ..., 0]
+    assert texture[:30].max() < 1e-6
+    assert texture[44:].mean() > 0.01
 
 
 def test_layers_are_chosen_by_image(session):
