@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.ops import priors, randomness, synthesis
-from common.ops.degradation import Layer, calmest_cells, choose, stronger, veil
+from common.ops.degradation import Layer, calmest_cells, choose, stronger, uncover, veil
 
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
@@ -19,6 +19,7 @@ class Kind(NamedTuple):
 
     prior: Callable[[tf.Tensor], Layer]  # of images [N, H, W, C]
     draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
+    restore: Callable[[tf.Tensor], tf.Tensor]  # what the prior alone makes of images
     is_veil: bool  # haze and cloud: T < 1 and L = (1 - T) air
     has_streaks: bool
 
@@ -29,11 +30,20 @@ def _veil_and_streaks(images: tf.Tensor) -> Layer:
     return Layer(haze.transmission, haze.light + rain.light)
 
 
+def _uncovering(prior: Callable[[tf.Tensor], Layer]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function that takes off images the whole layer that `prior` estimates."""
+
+    def restore(images: tf.Tensor) -> tf.Tensor:
+        return uncover(images, prior(images))
+
+    return restore
+
+
 KINDS = {
-    "rain": Kind(priors.rain_streaks, synthesis.rain, is_veil=False, has_streaks=True),
-    "haze": Kind(priors.haze, synthesis.haze, is_veil=True, has_streaks=False),
-    "cloud": Kind(priors.cloud, synthesis.cloud, is_veil=True, has_streaks=False),
-    "any": Kind(_veil_and_streaks, synthesis.any_of, is_veil=True, has_streaks=True),
+    "rain": Kind(priors.rain_streaks, synthesis.rain, priors.rain_restored, is_veil=False, has_streaks=True),
+    "haze": Kind(priors.haze, synthesis.haze, _uncovering(priors.haze), is_veil=True, has_streaks=False),
+    "cloud": Kind(priors.cloud, synthesis.cloud, _uncovering(priors.cloud), is_veil=True, has_streaks=False),
+    "any": Kind(_veil_and_streaks, synthesis.any_of, _uncovering(_veil_and_streaks), is_veil=True, has_streaks=True),
 }
 
 

@@ -60,6 +60,7 @@ class Enhancement(PublishedCritics):
     norm_D: str = override(PublishedCritics, "norm_D", "none")
 
     begins_as_identity: ClassVar[bool] = True
+    photographic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,6 +136,10 @@ class Enhancement(PublishedCritics):
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return self._uncovered(images, key)
+
+    def classical(self, direction: str, images: tf.Tensor) -> tf.Tensor | None:
+        """What the prior of --layer alone makes of `images`; B2A, which draws its layers, has none."""
+        return KINDS[self.layer].restore(images) if direction == "A2B" else None
 
     def layer_over(self, images: tf.Tensor) -> Layer:
         """The layer that A2B draws over `images` [N, H, W, C]."""

@@ -14,6 +14,7 @@ from common.errors import UserError
 from common.evaluate import Evaluation, evaluate, test
 from common.evaluate.scores import Means
 from common.export import Export, export
+from common.metrics.metrics import BESIDE
 from common.run.folder import load_trained
 from common.serve import Service, serve
 from common.translate import Inference, video
@@ -64,14 +65,20 @@ def _parts_of_run(request: Request) -> Parts:
 
 
 def _table(means: Mapping[str, Means]) -> str:
-    """Metrics in rows, directions in columns, each with the score of the unchanged input."""
-    names = dict.fromkeys(name for values in means.values() for name in values if not name.startswith("input_"))
-    lines = [f"{'':<22}" + "".join(f"{direction:>10}{'input':>10}" for direction in means)]
+    """Metrics in rows; in columns each direction, the unchanged input, and the classical prior where there is one."""
+    names = dict.fromkeys(name for values in means.values() for name in values if not name.startswith(BESIDE))
+    columns = [(direction, prefix) for direction, values in means.items() for prefix in _columns(values)]
+    lines = [f"{'':<22}" + "".join(f"{prefix[:-1] or direction:>10}" for direction, prefix in columns)]
     for name in names:
-        cells = [values.get(prefix + name) for values in means.values() for prefix in ("", "input_")]
+        cells = [means[direction].get(prefix + name) for direction, prefix in columns]
         if any(cell is not None for cell in cells):
             lines.append(f"{name:<22}" + "".join(f"{_cell(value):>10}" for value in cells))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _columns(values: Means) -> list[str]:
+    """The prefixes of the scores of a direction that get a column."""
+    return ["", *(prefix for prefix in BESIDE if prefix == "input_" or any(name.startswith(prefix) for name in values))]
 
 
 def _cell(value: float | None) -> str:

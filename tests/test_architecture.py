@@ -33,7 +33,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < arrays tflite < readme < exporting",
     "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
     " < facts folders measure pipeline toy < check data download < dataset findings",
-    "metrics": "metrics distances features",
+    "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
     " < guided_filter im2col randomness winograd < formulations priors spectral_norm synthesis < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",

@@ -108,6 +108,7 @@ class Dual(abc.ABC):
     conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
     any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
     begins_as_identity: ClassVar[bool] = False  # whether generators begin by leaving images as they are; see health
+    photographic: ClassVar[bool] = False  # whether images are photographs, which have scores without a target, too
     direction_setting: ClassVar[str] = ""  # the setting, if there is one, that may name the only direction
     halves: ClassVar[tuple[str, ...]] = ()  # games of which critics minimize half
 
@@ -223,6 +224,14 @@ class Dual(abc.ABC):
     def refuse_training(self) -> None:
         """Raises UserError if it can be used, but not trained."""
         return
+
+    def classical(self, direction: str, images: tf.Tensor) -> tf.Tensor | None:
+        """What a method without learning makes of `images` [N, H, W, C] in [-1, 1]: scored beside the translations.
+
+        The result is in the channels of the target, and is clipped to [-1, 1]; None: there is no such method.
+        """
+        del direction, images
+        return None
 
     @property
     def directions(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from common.evaluate.scores import Means, Row, Scored
 from common.evaluate.walk import Array, EvaluationGraph, Shard, Walked
 from common.images import Images, shards
 from common.metrics.features import Features
-from common.metrics.metrics import OF_FEATURES
+from common.metrics.metrics import BESIDE, OF_FEATURES
 from common.run.checkpoint_files import selected, selected_one, step_of
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained, refuse_contradictions
@@ -65,7 +65,7 @@ class Evaluation:
                 raise UserError(f"--metrics {name} needs --features, the network that features are taken of.")
 
     def shown(self, means: Mapping[str, Means]) -> dict[str, Means]:
-        """Returns {direction: {metric: value}} of the metrics that are asked for, and of inputs the same.
+        """Returns {direction: {metric: value}} of the metrics that are asked for, of inputs and priors the same.
 
         Raises UserError if one was measured in no direction.
         """
@@ -77,7 +77,7 @@ class Evaluation:
         if missing := [name for name in self._names() if name not in measured]:
             known = ", ".join(name for name in measured if name in scores.NAMES)
             raise UserError(f"--metrics {missing[0]} is not measured on these images: there are {known}.")
-        names = [prefix + name for name in self._names() for prefix in ("", "input_")]
+        names = [prefix + name for name in self._names() for prefix in ("", *BESIDE)]
         return {
             direction: {name: values[name] for name in names if name in values} for direction, values in means.items()
         }

@@ -14,7 +14,7 @@ from common import tensorflow as tf
 from common.evaluate.walk import BACK, Array, EvaluationGraph, Walked, targets, walk
 from common.images import labels, pixels, shards
 from common.images.pixels import Domain
-from common.metrics import distances, metrics
+from common.metrics import distances, metrics, no_reference
 from common.metrics.features import Features
 
 Row: TypeAlias = dict[str, Any]  # of one image: its direction, its name and {metric: value}; None: not defined
@@ -23,7 +23,7 @@ Means: TypeAlias = dict[str, float | None]  # {metric: value} of all images
 NAMES = (  # of what is measured
     *metrics.PAIRED,
     *metrics.OF_LABELS,
-    *("cycle_l1", "correlation", "swd", "diversity"),
+    *("cycle_l1", "correlation", *no_reference.NAMES, "swd", "diversity"),
     *(*metrics.OF_FEATURES, "kid_error", "kernel_distance_error"),
     *("images", "equal_to_target"),
 )
@@ -52,11 +52,12 @@ def score(
 ) -> tuple[list[Row], Means]:
     """Returns (a row of metrics for each image, their means and the metrics of all together).
 
-    Of images with a target L1, PSNR, SSIM and MS-SSIM, and the same of the input as it is (input_...);
-    with `palette` [K, 3], if the target's images are label maps, how well classes are met (see labels).
-    Of all images cycle_l1, mean|real - reconstructed| as a share of the range; correlation, of luminance
-    before and after; swd, the sliced Wasserstein distance to the target's images; diversity, how much fakes
-    differ from each other by how much the target's images do. With `features` fid and kid, if they are
+    Of images with a target L1, PSNR, SSIM and MS-SSIM, and the same of the input as it is (input_...) and of what a
+    classical method makes of it (prior_...), if the dual has one; with `palette` [K, 3], if the target's images are
+    label maps, how well classes are met (see labels). Of all images cycle_l1, mean|real - reconstructed| as a share
+    of the range; correlation, of luminance before and after; of photographs the measures of no_reference, of input
+    and prior, too; swd, the sliced Wasserstein distance to the target's images; diversity, how much fakes differ
+    from each other by how much the target's images do. With `features` fid and kid, if they are
     Inception's, else frechet_distance and kernel_distance. `keep` is called with every Walked.
     """
     scored = collect(session, graph, palette, features, keep=keep)
@@ -134,12 +135,12 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
     """Returns (the metrics of one image, the confusion table of its classes; 0 if it has none)."""
     span, fake = graph.target.domain.span, walked.images[graph.name]
     row: Row = {"direction": graph.name, "name": walked.path.name}
+    prior = {} if walked.prior is None else {"prior_": walked.prior}
     counts: npt.NDArray[np.int64] | int = 0
     if walked.target is not None:
-        for name, metric in metrics.PAIRED.items():
-            row[name] = metric(fake, walked.target, span)
-        for name, metric in metrics.PAIRED.items():
-            row[f"input_{name}"] = None if walked.untouched is None else metric(walked.untouched, walked.target, span)
+        for prefix, image in {"": fake, "input_": walked.untouched, **prior}.items():
+            for name, metric in metrics.PAIRED.items():
+                row[prefix + name] = None if image is None else metric(image, walked.target, span)
         if palette is not None:
             counts = _classes(fake, walked.target, palette)
             row["pixel_accuracy"] = labels.scores(counts)["pixel_accuracy"]
@@ -147,7 +148,19 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
     if reconstructed is not None:
         row["cycle_l1"] = metrics.l1(reconstructed, real, graph.source.domain.span)
     row["correlation"] = _correlation(_luminance(real), _luminance(fake))
+    if graph.photographic:
+        row |= _without_target(fake, graph.target.domain)
+        row |= _without_target(real, graph.source.domain, "input_")
+        row |= {} if walked.prior is None else _without_target(walked.prior, graph.target.domain, "prior_")
     return row, counts
+
+
+def _without_target(image: Array, domain: Domain, prefix: str = "") -> Means:
+    """{name: value} of the measures that need no target, of RGB images alone; `domain` is what becomes [0, 1]."""
+    if image.shape[-1] != 3:
+        return {}
+    unit = _unit(image, domain)
+    return {prefix + name: value for name, value in no_reference.measures(unit, _luminance(unit)).items()}
 
 
 def _classes(fake: Array, target: Array, palette: Array) -> npt.NDArray[np.int64]:
@@ -173,8 +186,12 @@ def _of_sets(scored: Scored, span: float, are_of_fid: bool | None) -> Means:
 
 def _to_bytes(image: Array, domain: Domain) -> npt.NDArray[np.uint8]:
     """Returns pixels of a Domain as RGB of 8 bits."""
-    unit = (pixels.to_look_at(image).astype(np.float64) - domain.low) / domain.span
-    return np.rint(np.clip(unit, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.rint(_unit(pixels.to_look_at(image), domain) * 255.0).astype(np.uint8)
+
+
+def _unit(image: Array, domain: Domain) -> npt.NDArray[np.float64]:
+    """Returns pixels of a Domain as numbers from 0 to 1."""
+    return np.clip((image.astype(np.float64) - domain.low) / domain.span, 0.0, 1.0)
 
 
 def _luminance(image: Array) -> Array:

@@ -42,6 +42,8 @@ class EvaluationGraph(NamedTuple):
     images: dict[str, tf.Tensor]  # [N, H, W, C] by the folder they go to: A (the input), A2B, A2B_2 and so on, A2B2A
     as_target: Native  # of images of the target
     as_source: Native  # of images of the source, as the target has them
+    prior: tf.Tensor | None  # [N, H, W, C]: what a classical method makes of the input, if the dual has one
+    photographic: bool  # whether images are measured without a target, too
 
     def domain(self, folder: str) -> Domain:
         """Returns the Domain of the images of a folder."""
@@ -55,6 +57,7 @@ class Walked(NamedTuple):
     images: dict[str, Array]  # by folder, as in EvaluationGraph
     target: Array | None  # the image of the same stem, if there is one
     untouched: Array | None  # the input in the pixels of the target, if its channels allow that
+    prior: Array | None  # what a classical method makes of the input, in the pixels of the target
 
 
 def evaluation_graphs(
@@ -81,10 +84,12 @@ def walk(session: tf.Session, graph: EvaluationGraph) -> Iterator[Walked]:
     with tqdm.tqdm(total=count, desc=graph.name, unit="image", disable=None, leave=False) as bar:
         for _ in range(-(-count // graph.batch_size)):
             with pipeline.naming_failures([graph.source]):
-                numbers, batches = session.run([graph.number, graph.images])
+                numbers, batches, priors = session.run([graph.number, graph.images, _listed(graph.prior)])
             for i, number in enumerate(numbers):
                 path, images = graph.source.paths[number], {folder: batch[i] for folder, batch in batches.items()}
-                yield _walked(session, graph, path, targets.get(path.stem), images)
+                prior = priors[0][i] if priors else None
+                target, untouched = _pair(session, graph, path, targets.get(path.stem))
+                yield Walked(path, images, target, untouched, prior)
                 bar.update()
 
 
@@ -107,7 +112,12 @@ def _evaluation_graph(
         another, _ = inference.connect(dual, name, real, number, sample)
         images[f"{name}_{sample + 1}"] = tensors.to_pixels(another.fake, target.domain)
     as_target, as_source = (_native(dual, loader.domain, target.domain) for loader in (target, source))
-    return EvaluationGraph(name, source, target, shard, batch_size, begin, number, images, as_target, as_source)
+    classical = dual.classical(name, real)
+    return EvaluationGraph(
+        *(name, source, target, shard, batch_size, begin, number, images, as_target, as_source),
+        prior=None if classical is None else tensors.to_pixels(classical, target.domain),
+        photographic=dual.photographic,
+    )
 
 
 def _native(dual: Dual, domain: Domain, target: Domain) -> Native:
@@ -115,18 +125,19 @@ def _native(dual: Dual, domain: Domain, target: Domain) -> Native:
     return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain), target, clip=False))
 
 
-def _walked(
-    session: tf.Session,
-    graph: EvaluationGraph,
-    path: pathlib.Path,
-    target_path: pathlib.Path | None,
-    images: dict[str, Array],
-) -> Walked:
+def _listed(tensor: tf.Tensor | None) -> list[tf.Tensor]:
+    return [] if tensor is None else [tensor]
+
+
+def _pair(
+    session: tf.Session, graph: EvaluationGraph, path: pathlib.Path, target_path: pathlib.Path | None
+) -> tuple[Array | None, Array | None]:
+    """The target of an input, and the input in its pixels; None without a target, or where channels differ."""
     if target_path is None:
-        return Walked(path, images, None, None)
+        return None, None
     target = _prepared(session, graph.as_target, graph.target, target_path)
     untouched = _prepared(session, graph.as_source, graph.source, path)
-    return Walked(path, images, target, pixels.with_channels(untouched, target.shape[-1]))
+    return target, pixels.with_channels(untouched, target.shape[-1])
 
 
 def _prepared(session: tf.Session, native: Native, loader: Loader, path: pathlib.Path) -> Array:

@@ -56,6 +56,7 @@ def ms_ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
 
 
 PAIRED: dict[str, Callable[..., float | None]] = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
+BESIDE = ("input_", "prior_")  # before a metric: of the input as it is, and of what a classical method makes of it
 OF_LABELS = ("pixel_accuracy", "class_accuracy", "mean_iou")
 OF_FEATURES = ("fid", "kid", "frechet_distance", "kernel_distance")
 BETTER = {  # whether more of a metric is better

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.metrics.metrics import BESIDE
 from common.report import curves, overview, pictures, reading, tested
 from common.report.overview import Row
 from common.report.pictures import Source
@@ -156,5 +157,5 @@ def _values(by_run: dict[str, Tested]) -> dict[str, float | None]:
         f"{run}/{metric}": value
         for run, image in by_run.items()
         for metric, value in image.values.items()
-        if not metric.startswith("input_")
+        if not metric.startswith(BESIDE)
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from common.metrics.metrics import OF_FEATURES
+from common.metrics.metrics import BESIDE, OF_FEATURES
 from common.report import curves, pictures, reading, tested
 from common.report.pictures import Picture
 from common.report.reading import AnyPath, Config, Series
@@ -107,14 +107,14 @@ def settings(config: Config) -> list[Row]:
 
 
 def scores(run_dir: AnyPath) -> list[Row]:
-    """Returns [{"direction", "name", "value", "input", "higher", "images"}] of test/metrics.json."""
+    """Returns [{"direction", "name", "value", "input", "prior", "higher", "images"}] of test/metrics.json."""
     metrics = reading.facts(pathlib.Path(run_dir, "test", "metrics.json"))
     return [
         {
             "direction": direction,
             "name": metric,
             "value": reading.number(value),
-            "input": reading.number(metrics[direction].get(f"input_{metric}")),
+            **{prefix[:-1]: reading.number(metrics[direction].get(prefix + metric)) for prefix in BESIDE},
             "higher": tested.is_higher_better(metric),
             "images": reading.number(metrics[direction].get("images")),
         }
@@ -153,7 +153,7 @@ def only_evaluated(run_dir: AnyPath) -> dict[str, float]:
 def is_score(column: str) -> bool:
     """Returns whether a column of evaluation.csv rates a step; counts of images and scores of inputs do not."""
     metric = column.rpartition("/")[2]
-    return metric not in COUNTS and not metric.startswith("input_")
+    return metric not in COUNTS and not metric.startswith(BESIDE)
 
 
 def seconds(log: Series) -> float:

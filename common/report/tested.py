@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from common.metrics.metrics import BETTER
+from common.metrics.metrics import BESIDE, BETTER
 from common.report import pictures, reading
 from common.report.pictures import Picture, Size, Source
 from common.report.reading import AnyPath, Config
@@ -20,7 +20,7 @@ class Tested(NamedTuple):
 
     direction: str
     name: str  # of the file
-    values: dict[str, float | None]  # by metric; input_...: the same metric of the input as it is
+    values: dict[str, float | None]  # by metric; input_..., prior_...: the same of the input as it is, and of the prior
     layers: dict[str, Source]  # real, fake, fake 2 and so on, target, reconstructed
 
 
@@ -59,9 +59,9 @@ def images(run_dir: AnyPath, config: Config) -> list[Tested]:
 
 
 def metrics(rows: Iterable[Tested]) -> list[str]:
-    """Returns the names of the metrics that any image has, in their order, without those of inputs."""
+    """Returns the names of the metrics that any image has, in their order, without those of inputs and priors."""
     names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value is not None)
-    return [name for name in names if not name.startswith("input_")]
+    return [name for name in names if not name.startswith(BESIDE)]
 
 
 def is_higher_better(name: str) -> bool | None:

@@ -8,8 +8,8 @@ import pytest
 from common import tensorflow as tf
 from common.dual import schedules
 from common.errors import UserError
-from common.ops import convolution, layers, randomness
-from common.ops.degradation import Layer
+from common.ops import convolution, layers, priors, randomness
+from common.ops.degradation import Layer, uncover
 from common.ops.receptive_field import receptive_field
 from common.train import step
 from common.translate import Inference, TiledTranslator, Translator
@@ -156,3 +156,16 @@ def test_tiles_are_the_whole_image(tmp_path, monkeypatch, layer):
         np.testing.assert_allclose(tiled.in_floats("A2B", image), expected, atol=1e-5)
     with pytest.raises(UserError, match="B2A draws at random"):
         TiledTranslator(run, tile=448, inference=Inference(direction="B2A"))
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_the_prior_alone_stands_beside_the_scores_of_a2b(session, layer):
+    dual, x = Enhancement(**TINY, layer=layer), tf.constant(images())
+    restored = session.run(dual.classical("A2B", x))
+    expected = priors.rain_restored(x) if layer == "rain" else uncover(x, KINDS[layer].prior(x))
+    np.testing.assert_array_equal(restored, session.run(expected))
+    assert restored.shape == x.shape
+    assert np.isfinite(restored).all()
+    assert np.abs(restored - images()).max() > 1e-3
+    assert dual.classical("B2A", x) is None
+    assert not tf.trainable_variables()

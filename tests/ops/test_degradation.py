@@ -77,6 +77,16 @@ def test_gray_streaks_are_rain_and_coloured_ones_are_not(session):
     assert light[:, 10:].max() < 1e-6
 
 
+def test_half_of_the_narrowest_streaks_is_taken_off(session):
+    image = np.full([1, 30, 30, 3], -0.5, np.float32)
+    image[:, :, 5:7] += 0.4
+    image[:, :, 14:20] += 0.4  # 6 pixels: wider than 5
+    restored = session.run(priors.rain_restored(tf.constant(image)))
+    expected = image.copy()
+    expected[:, :, 5:7] -= 0.2
+    np.testing.assert_allclose(restored, expected, atol=1e-6)
+
+
 def test_the_dark_channel_sees_an_even_haze(session):
     """Clear patches with black in them under haze of T = 0.6 and air 0.9: He's estimate, by hand."""
     clear = np.random.default_rng(0).uniform(0, 1, [1, 60, 60, 3]).astype(np.float32)

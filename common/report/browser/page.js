@@ -43,7 +43,7 @@ function said({ step, text = "" }) {
     .map((part, i) => (i % 2 ? element("span", { class: "flag" }, part) : part));
 }
 
-/* The means of the validation images, beside those of the inputs as they are. */
+/* The means of the validation images, beside those of the inputs as they are, and of a classical method's images. */
 function scores(found) {
   if (!found.length) return null;
   const directions = [...new Set(found.map((each) => each.direction))];
@@ -67,7 +67,8 @@ function scores(found) {
     element(
       "p",
       { class: "note" },
-      "Means over the images. ↑ more is better, ↓ less is; input: what the input as it is would have.",
+      "Means over the images. ↑ more is better, ↓ less is; input: what the input as it is would have" +
+        (found.some(({ prior }) => !isEmpty(prior)) ? "; prior: what a classical method would have." : "."),
     ),
   );
 }
@@ -90,17 +91,22 @@ function stepOf(row) {
   return row.step.toLocaleString("en") + (row.best ? " (best)" : "");
 }
 
-function score({ name, value, input, higher }) {
-  const better = isEmpty(input) || higher === null || value === input ? "" : value > input === higher ? "better" : "worse";
+function score({ name, value, input, prior, higher }) {
   return element(
     "div",
     { class: "score" },
     element("span", { class: "name" }, `${name} ${arrow(higher)}`),
     element("span", { class: "value" }, number(value)),
-    isEmpty(input)
-      ? null
-      : element("span", { class: better }, `${better ? better + " than " : ""}input ${number(input)}`),
+    beside("input", value, input, higher),
+    beside("prior", value, prior, higher),
   );
+}
+
+/* What something else scores, and whether `value` is better than that. */
+function beside(name, value, other, higher) {
+  if (isEmpty(other)) return null;
+  const better = higher === null || value === other ? "" : value > other === higher ? "better" : "worse";
+  return element("span", { class: better }, `${better ? better + " than " : ""}${name} ${number(other)}`);
 }
 
 function versions(rows) {

@@ -164,13 +164,12 @@ function rolesOf(row) {
   return row.layers.has("real") && row.layers.has("reconstructed") ? [...roles, ERROR] : roles;
 }
 
-/* The scores of an image, and of its input as it is. */
+/* The scores of an image, of its input as it is, and of what a classical method makes of that. */
 function figures(row) {
   return report.tested.metrics
     .filter(({ name }) => !isEmpty(row.values[name]))
-    .map(({ name }) => {
-      const input = row.values["input_" + name];
-      return element(
+    .map(({ name }) =>
+      element(
         "div",
         {},
         element("dt", {}, name),
@@ -178,8 +177,11 @@ function figures(row) {
           "dd",
           {},
           number(row.values[name]),
-          isEmpty(input) ? null : element("small", {}, ` input ${number(input)}`),
+          ...["input", "prior"].map((other) => {
+            const score = row.values[`${other}_${name}`];
+            return isEmpty(score) ? null : element("small", {}, ` ${other} ${number(score)}`);
+          }),
         ),
-      );
-    });
+      ),
+    );
 }
