@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.ops import priors, randomness, synthesis
-from common.ops.degradation import Layer, calmest_cells, choose, stronger, uncover, veil
+from common.ops.degradation import Layer, calm_cells, choose, stronger, uncover, veil
 
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
+CELLS = 4  # different ones, of which the layer of an image is made
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
 DARKEST_AIR = 0.7
 
@@ -64,7 +65,8 @@ def layer_to_lay(
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     if not kind.is_veil:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
-        prior, own = calmest_cells(priors.texture_of_rain(seen), prior, Layer(own.transmission, limited))
+        draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS], seen.dtype)
+        prior, own = calm_cells(priors.texture_of_rain(seen), draws, prior, Layer(own.transmission, limited))
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 
-CELL = 64  # pixels, see calmest_cells
+CELL, TRIED = 64, 0.25  # pixels, and the share of cells that a draw chooses; see calm_cells
+GOLDEN = 0.6180339887  # multiples of it, without their whole part, are spread evenly
 LEAST = 0.05  # transmission below which nothing of the scene is left to restore
 
 
@@ -47,32 +48,41 @@ def choose(first: tf.Tensor, one: Layer, other: Layer) -> Layer:
     return Layer(*(tf.compat.v2.where(first, x, y) for x, y in zip(one, other)))
 
 
-def calmest_cells(texture: tf.Tensor, *layers: Layer) -> list[Layer]:
-    """Layers filled with the cell of theirs in which `texture` [N, H, W, 1] has the least sum.
+def calm_cells(texture: tf.Tensor, draws: tf.Tensor, *layers: Layer) -> list[Layer]:
+    """Layers filled with cells of theirs that have little `texture` [N, H, W, 1].
 
     Rain falls evenly over an image, but is found best where there is no texture. Cells have about CELL pixels along a
-    side, at most half of the image. Every second one is turned by 180 degrees, which keeps the direction of streaks.
+    side, at most half of the image. `draws`, [N, D] in [0, 1), each choose a share TRIED of all cells, of which the
+    one with the least texture is taken. Every second cell is turned by 180 degrees, which keeps the direction of
+    streaks.
     """
     maps = tf.concat([part for layer in layers for part in layer], axis=-1)
-    count, sides = int(maps.shape[0]), [int(side) for side in maps.shape[1:3]]
+    sides = [int(side) for side in maps.shape[1:3]]
     cell = [side // max(2, round(side / CELL)) for side in sides]
     apart = [max(1, side // 4) for side in cell]
-    sums = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
-    across = int(sums.shape[2])
-    calmest = tf.cast(tf.argmin(tf.reshape(sums, [count, -1]), axis=1), tf.int32)  # [N]
+    means = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
+    counts = [int(side) for side in means.shape[1:3]]
+    numbers = tf.cast(tf.range(counts[0] * counts[1]), draws.dtype)
+    of_a_draw = tf.floormod(draws[..., None] + numbers * GOLDEN, 1.0)  # [N, D, h w]: even, and another for each draw
+    means = tf.reshape(means, [int(maps.shape[0]), 1, -1]) + tf.cast(of_a_draw >= TRIED, texture.dtype) * 1e3
+    calmest = tf.cast(tf.argmin(means, axis=2), tf.int32)  # [N, D]
     cells = []
-    for number in range(count):
-        top, left = calmest[number] // across * apart[0], calmest[number] % across * apart[1]
-        cells.append(tf.slice(maps[number], [top, left, 0], [*cell, -1]))
-    filled = _tiled(tf.stack(cells), sides)
+    for image, chosen in zip(tf.unstack(maps), tf.unstack(calmest)):
+        places = [(one // counts[1] * apart[0], one % counts[1] * apart[1]) for one in tf.unstack(chosen)]
+        cells.append(tf.stack([tf.slice(image, [top, left, 0], [*cell, -1]) for top, left in places]))
+    filled = _tiled(tf.stack(cells, axis=1), sides)
     sizes = [int(part.shape[-1]) for layer in layers for part in layer]
     parts = tf.split(filled, sizes, axis=-1)
     return [Layer(*pair) for pair in zip(parts[::2], parts[1::2])]
 
 
 def _tiled(cells: tf.Tensor, sides: Sequence[int]) -> tf.Tensor:
-    """`cells` [N, h, w, C] side by side, every second one turned by 180 degrees, as images of `sides`."""
-    both = (cells, tf.reverse(cells, axis=[1, 2]))
-    rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape[1:3]))
-    lines = [tf.concat([both[(row + column) % 2] for column in range(columns)], axis=2) for row in range(rows)]
+    """`cells` [D, N, h, w, C] side by side, every second one turned by 180 degrees, as images of `sides`."""
+    turned = tf.unstack(tf.reverse(cells, axis=[2, 3]))
+    upright = tf.unstack(cells)
+    rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape[2:4]))
+    lines = []
+    for row in range(rows):
+        line = [(upright, turned)[(row + column) % 2][(2 * row + column) % len(upright)] for column in range(columns)]
+        lines.append(tf.concat(line, axis=2))
     return tf.concat(lines, axis=1)[:, : sides[0], : sides[1]]

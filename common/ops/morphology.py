@@ -5,6 +5,7 @@ Images are [N, H, W, C] of any range; each channel is treated alone, and beyond 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -45,4 +46,4 @@ def _greatest(images: tf.Tensor, places: Sequence[tuple[int, int]]) -> tf.Tensor
     margins = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
     padded = tf.pad(images, margins, constant_values=-math.inf)
     shifted = [padded[:, reach + y : reach + y + height, reach + x : reach + x + width] for y, x in places]
-    return tf.reduce_max(tf.stack(shifted), axis=0)
+    return functools.reduce(tf.maximum, shifted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from common import tensorflow as tf
@@ -37,11 +38,11 @@ def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
     Streaks of an image have one direction, in which openings along a line leave most.
     """
     narrow = tf.reduce_min(white_tophat(_light(images), 1, WIDE), axis=-1, keepdims=True)
-    opened = tf.stack([open_along(narrow, LONG, angle) for angle in ANGLES], axis=1)  # [N, A, H, W, 1]
-    strongest = tf.argmax(tf.reduce_mean(opened, axis=[2, 3, 4]), axis=1)  # [N]
-    apart = tf.abs(tf.range(len(ANGLES), dtype=tf.int64) - strongest[:, None])  # [N, A]
-    near = tf.cast(apart <= 1, opened.dtype)[..., None, None, None]
-    streaks = dilate(tf.reduce_max(near * opened, axis=1), LONG, 3)
+    opened = [open_along(narrow, LONG, angle) for angle in ANGLES]
+    strongest = tf.argmax(tf.stack([tf.reduce_mean(x, axis=[1, 2, 3]) for x in opened]))  # [N], numbers of angles
+    near = [tf.cast(tf.abs(number - strongest) <= 1, x.dtype) for number, x in enumerate(opened)]
+    along = [share[:, None, None, None] * x for share, x in zip(near, opened)]
+    streaks = dilate(functools.reduce(tf.maximum, along), LONG, 3)
     return tf.maximum(rain_streaks(images).light - streaks, 0.0)
 
 

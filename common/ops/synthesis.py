@@ -11,7 +11,9 @@ from common.ops.degradation import Layer, choose, veil
 from common.ops.guided_filter import guided_filter
 
 STEEP = math.radians(30.0)  # largest angle of streaks from the vertical
-RADIUS, EPSILON = 20, 1e-3  # of the guided filter, by which a veil follows the scene
+NEAR, FLAT = 5, 1e-4  # radius and variance of the guided filter by which a veil follows the edges of a scene
+SMOOTH, TEXTURE = 8, 5e-3  # of that which smooths texture away
+WAVES = 20.0
 
 
 def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
@@ -38,16 +40,19 @@ def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
 
 
 def haze(key: tf.Tensor, clear: tf.Tensor) -> Layer:
-    """A veil that thickens with a depth that is drawn: a slope, and hills along the edges of `clear`.
+    """A veil that thickens with a depth that is drawn: a slope, hills, and another depth for every colour of `clear`.
 
-    Its optical depth has a mean of 0.25 to 1.4; the air's light is 0.7 to 1.
+    So its edges are edges of the scene, as those of depth are. Its optical depth has a mean of 0.25 to 1.4; the air's
+    light is 0.7 to 1.
     """
     height, width = tf.unstack(_sides(clear))
     up, aside = _between(key, "up", 0.0, 3.0), _between(key, "aside", -1.5, 1.5)
     slope = aside * _centered(width)[None, None, :, None] - up * _centered(height)[None, :, None, None]
-    pattern = _standardized(slope + _between(key, "hills", 0.1, 0.8) * _noise(key, clear, (3, 5)))
+    hills = _between(key, "hills", 0.1, 0.8) * _noise(key, clear, (3, 5))
+    of_colours = _between(key, "colours", 0.0, 1.5) * _function_of_colours(key, clear)
     luminance = tf.reduce_mean(clear + 1.0, axis=-1, keepdims=True) / 2.0
-    pattern = guided_filter(luminance, pattern, RADIUS, EPSILON)
+    pattern = _standardized(slope + hills) + of_colours
+    pattern = _standardized(guided_filter(luminance, pattern, NEAR, FLAT))
     mean = _between(key, "mean", 0.25, 1.4)
     depth = tf.maximum(mean * (1.0 + _between(key, "contrast", 0.3, 0.8) * pattern), 0.02)
     return veil(tf.exp(-depth), _between(key, "air", 0.7, 1.0))
@@ -90,6 +95,19 @@ def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     gains = randomness.uniform(randomness.fold(key, "gains"), [1, 1, channels]) - 0.5
     light = tf.pow(light, tf.exp(_between(key, "gamma", -0.5, 0.5))) * tf.exp(0.3 * gains)
     return tf.clip_by_value(light, 0.0, 1.0) * 2.0 - 1.0
+
+
+def _function_of_colours(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """A random smooth function [N, H, W, 1] of the colours of images, of which texture is smoothed away."""
+    light = (images + 1.0) / 2.0
+    channels = int(images.shape[-1])
+    smooth = tf.concat([guided_filter(x, x, SMOOTH, TEXTURE) for x in tf.split(light, channels, axis=-1)], axis=-1)
+    total = tf.zeros_like(smooth[..., :1])
+    for number in range(3):
+        draws = randomness.uniform(randomness.fold(key, f"function {number}"), [1, 1, channels + 1])
+        waves = WAVES * (draws[..., :-1] - 0.5)  # periods in the range of a channel
+        total += tf.cos(tf.reduce_sum(waves * smooth, axis=-1, keepdims=True) + 2.0 * math.pi * draws[..., -1:])
+    return _standardized(total)
 
 
 def _noise(key: tf.Tensor, images: tf.Tensor, cells: tuple[int, ...]) -> tf.Tensor:

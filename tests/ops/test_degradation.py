@@ -30,14 +30,17 @@ def test_no_layer_makes_an_image_brighter_than_white(session):
     np.testing.assert_array_equal(session.run(degradation.cover(tf.constant(scene()), layer)), 1.0)
 
 
-def test_the_calmest_cell_fills_the_layer(session):
+def test_calm_cells_fill_the_layer(session):
+    """Of 25 cells of 8 pixels, 2 apart, all but one in six that draws choose from have the same little texture."""
     random = np.random.default_rng(2)
     texture = np.ones([2, 16, 16, 1], np.float32)
-    texture[0, 6:14, 4:12] = 0.1  # cells of 8 pixels, 2 apart
+    texture[0, 6:14, 4:12] = 0.1
     texture[1, 0:8, 8:16] = 0.1
     parts = random.uniform(0.1, 1.0, [4, 2, 16, 16, 1]).astype(np.float32)
     layers = [Layer(tf.constant(parts[0]), tf.constant(parts[1])), Layer(tf.constant(parts[2]), tf.constant(parts[3]))]
-    filled = session.run(degradation.calmest_cells(tf.constant(texture), *layers))
+    numbers = np.array([3 * 5 + 2, 0 * 5 + 4])  # of the calmest cells
+    draws = (0.1 - numbers * degradation.GOLDEN) % 1.0  # which choose them, among others
+    filled = session.run(degradation.calm_cells(tf.constant(texture), tf.constant(draws[:, None], tf.float32), *layers))
     for layer, x in zip([*filled[0], *filled[1]], parts):
         for image, top, left in ((0, 6, 4), (1, 0, 8)):
             cell = x[image, top : top + 8, left : left + 8, 0]
@@ -45,9 +48,18 @@ def test_the_calmest_cell_fills_the_layer(session):
             np.testing.assert_array_equal(layer[image, ..., 0], np.block([[cell, turned], [turned, cell]]))
 
 
+def test_draws_choose_different_cells(session):
+    x = np.random.default_rng(0).uniform(0, 1, [1, 256, 256, 1]).astype(np.float32)
+    draws = tf.constant(np.linspace(0, 0.99, 40, dtype=np.float32)[:, None])
+    texture, layer = tf.constant(np.tile(x, [40, 1, 1, 1])), Layer(*[tf.constant(np.tile(x, [40, 1, 1, 1]))] * 2)
+    light = session.run(degradation.calm_cells(texture, draws, layer)[0].light)
+    assert len(np.unique(light[:, 0, 0, 0])) > 4
+
+
 def test_cells_fill_images_that_they_do_not_divide(session):
     x = np.random.default_rng(0).uniform(0, 1, [1, 200, 136, 1]).astype(np.float32)
-    (layer,) = session.run(degradation.calmest_cells(tf.constant(x), Layer(tf.constant(x), tf.constant(x))))
+    draws = tf.constant([[0.1, 0.7, 0.3]])
+    (layer,) = session.run(degradation.calm_cells(tf.constant(x), draws, Layer(tf.constant(x), tf.constant(x))))
     assert layer.light.shape == (1, 200, 136, 1)
 
 
