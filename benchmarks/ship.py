@@ -10,8 +10,8 @@ import csv
 import dataclasses
 import pathlib
 
-from common.dual import Dual
 from common.errors import UserError
+from common.run.checkpoint_files import selected_one, step_of
 from common.run.folder import load_trained
 from common.settings import FIXED
 from common.weights import shipped
@@ -63,13 +63,14 @@ def ship(run_dir: str, name: str, checkpoint: str = "latest", photographs: str =
     if card.exists():
         print(f"{card} is there already, and left as it is.")
         return
-    card.write_text(text_of_card(dual, run_dir, name, size, photographs))
+    card.write_text(text_of_card(run_dir, name, checkpoint, size, photographs), encoding="utf-8")
     print(f"{card}: fill in what says TO BE WRITTEN.")
 
 
-def text_of_card(dual: Dual, run_dir: str, name: str, size: int, photographs: str) -> str:
+def text_of_card(run_dir: str, name: str, checkpoint: str, size: int, photographs: str) -> str:
     """A model card of what the run says, with places for what it does not."""
     saved = load_trained(run_dir)
+    dual = saved.dual
     changed = [
         f"--{field.name} {getattr(dual, field.name)}"
         for field in dataclasses.fields(dual)
@@ -82,7 +83,7 @@ def text_of_card(dual: Dual, run_dir: str, name: str, size: int, photographs: st
         size=size,
         program=f"python -m {type(dual).__module__.partition('.')[0]}.main",
         flags=" ".join([*changed, f"--batch_size {saved.run.batch_size}", f"--seed {saved.run.seed}"]),
-        steps=saved.run.steps,
+        steps=step_of(selected_one(run_dir, checkpoint)),
         photographs=_table(photographs) if photographs else "TO BE WRITTEN",
     )
 

@@ -17,6 +17,7 @@ def test_weights_and_a_card(tmp_path, capsys):
     assert "# rain: a pretrained network of Enhancement" in card
     assert "python -m enhancement.main --phase translate --pretrained rain" in card
     assert "--ngf 4 --image_size 32" in card or "--image_size 32 --ngf 4" in card
+    assert ", 7 steps |" in card
     assert "| one.jpg | A, B/C |" in card
     (tmp_path / "out" / "rain.md").write_text("mine")
     ship.ship(run, "rain", output=str(tmp_path / "out"))
