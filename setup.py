@@ -32,7 +32,7 @@ setuptools.setup(
     packages=setuptools.find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
     py_modules=["dual_translation_check"],
     package_data={
-        **{package: ["py.typed"] for package in PACKAGES},
+        **{package: ["py.typed", "pretrained/*.npz", "pretrained/*.md"] for package in PACKAGES},
         "common.tensorflow": ["*.pyi"],
         "flags.presets": ["*/*.flags"],
         "common.report": ["browser/*", "vendor/uplot/*"],

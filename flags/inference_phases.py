@@ -136,9 +136,9 @@ def _translate_video(request: Request, options: Translation, run_dir: str, direc
 
 
 def _direction(dual: Dual, requested: str) -> str:
-    """The direction to translate in; a dual of one direction needs none to be named."""
-    if requested == "both" and len(dual.directions) == 1:
-        return dual.directions[0]
+    """The direction to translate in; a dual of one direction, or of one that it has learned, needs none to be named."""
+    if requested == "both" and len(dual.learned_directions) == 1:
+        return dual.learned_directions[0]
     if requested not in dual.directions:
         raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
     return requested
@@ -150,7 +150,8 @@ def export_phase(request: Request) -> None:
     saved, threads = load_trained(run_dir), values.threads if "threads" in request.given else 0
     images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout
-    print(f"Exporting {run_dir} to {options.output}, and comparing.", flush=True)
+    source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
+    print(f"Exporting {source} to {options.output}, and comparing.", flush=True)
     with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters talk to themselves
         exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)
     for difference in exported.kept:

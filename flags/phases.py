@@ -16,7 +16,7 @@ from common.serve import Service
 from common.settings import FREE, setting
 from common.translate import Inference
 from common.translate.jobs import Translation
-from common.weights import Source
+from common.weights import Shipped, Source
 from flags import inference_phases, training_phases
 from flags.fields import names_of
 from flags.request import Request
@@ -83,7 +83,7 @@ PHASES = {
     "translate": Phase(
         "translate your own files, of any size, in one direction",
         inference_phases.translate_phase,
-        parts=(Inference, Translation),
+        parts=(Inference, Translation, Shipped),
         also=(*RUN, "limit", "batch_size", "threads", "test_dropout"),
         without=("n_samples",),
         from_run=True,
@@ -118,14 +118,14 @@ PHASES = {
     "export": Phase(
         "write a run for other programs: --format FORMAT --output FOLDER",
         inference_phases.export_phase,
-        parts=(Export,),
+        parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
         from_run=True,
     ),
     "serve": Phase(
         "serve a run over HTTP: a page in the browser, and POST /translate",
         inference_phases.serve_phase,
-        parts=(Service,),
+        parts=(Service, Shipped),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout"),
         from_run=True,
     ),

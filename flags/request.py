@@ -16,6 +16,7 @@ from common.run.folder import has_begun, load_run
 from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
+from common.weights import pretrained
 from flags import fields
 from flags.program import command_name, model_name
 
@@ -90,9 +91,16 @@ class Request(NamedTuple):
         return f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
 
     def trained_run_dir(self) -> str:
-        """The folder of the trained run that is to be used."""
+        """The folder of the trained run, or of the pretrained network, that is to be used."""
         if self.values.run_dir and "dataset" in self.given:
             raise UserError("--run_dir and --dataset both say which run. Give one of them.")
+        if self.values.pretrained:
+            if useless := sorted({"run_dir", "dataset"} & self.given):
+                raise UserError(
+                    f"--pretrained {self.values.pretrained} is in place of a run, and --{useless[0]} names one. Give"
+                    " one of them."
+                )
+            return pretrained(self.values.pretrained, self.model)
         return str(self.values.run_dir or self.default_run_dir())
 
     def translator(

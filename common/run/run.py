@@ -28,7 +28,8 @@ class Run:
     )
     init_from: str = setting(
         "",
-        "Run folder whose newest checkpoint this run begins with, or a checkpoint in one, checkpoints/model-00012000:"
+        "Run folder whose newest checkpoint this run begins with, a checkpoint in one, checkpoints/model-00012000, or"
+        " pretrained:NAME, a network that comes with the program:"
         " weights of generators, averages if it keeps any, and of critics; optimizers, pools and steps begin anew."
         " Settings of the model that are not given are those of that run. Going on does not need it.",
     )

@@ -13,16 +13,18 @@ from common.ops.spectral_norm import KEPT
 from common.run import Run
 from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one
 from common.run.folder import load_run, load_trained
+from common.weights import pretrained
 
+PRETRAINED = "pretrained:"
 TOLD = 3  # differences that a sentence names
 
 
 def find(init_from: str) -> str:
-    """The checkpoint that --init_from names: a run folder's newest, or one in its checkpoints/.
+    """The checkpoint that --init_from names: a run folder's newest, one in its checkpoints/, or pretrained:NAME.
 
     Raises UserError if there is none, or it is damaged.
     """
-    path = pathlib.Path(init_from)
+    path = _path(init_from)
     if path.is_dir():
         load_trained(path)
         return selected_one(path, "latest")
@@ -34,9 +36,18 @@ def find(init_from: str) -> str:
     return str(path)
 
 
+def _path(init_from: str) -> pathlib.Path:
+    """The file or folder that --init_from names; that of a pretrained network is made."""
+    return pathlib.Path(pretrained(init_from.removeprefix(PRETRAINED)) if _is_pretrained(init_from) else init_from)
+
+
+def _is_pretrained(init_from: str) -> bool:
+    return init_from.startswith(PRETRAINED)
+
+
 def dual_like(init_from: str, model: type[Dual]) -> Dual | None:
     """The dual of the run that --init_from names, to be trained; None if it is not a `model`."""
-    path = pathlib.Path(init_from)
+    path = _path(init_from)
     dual = load_run(path if path.is_dir() else path.parent.parent).dual
     return dual.in_training() if isinstance(dual, model) else None
 
@@ -62,8 +73,12 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     values = {variables[here].initializer.inputs[1]: reader.get_tensor(there) for here, there in names_there.items()}
     session.run([variables[here].initializer for here in names_there], values)
-    anew = [*(name for name in names if name not in taken), "optimizers"]
-    return f"Begun with {' and '.join(taken)} of {path}; anew: {', '.join(anew)}."
+    others = (
+        name for name in names if name not in taken and tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{name}/")
+    )
+    anew = [*others, "optimizers"]
+    source = run.init_from if _is_pretrained(run.init_from) else path
+    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}."
 
 
 def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> dict[str, str]:

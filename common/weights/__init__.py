@@ -1,5 +1,6 @@
 """Weights in files of other tools and of this one: read as named arrays, and recognized as networks.
 
+shipped     pretrained networks, which come with the methods: run folders of them, and their files
 importing   Source, the files; import_weights, which makes a run folder of them
 recognized  a network found in a file, with the names of its variables in both programs
 pytorch     the networks of CycleGAN and pix2pix in PyTorch
@@ -10,5 +11,6 @@ npz         weights of this program as NumPy arrays
 """
 
 from common.weights.importing import Source, import_weights
+from common.weights.shipped import Shipped, pretrained, pretrained_names
 
-__all__ = ["Source", "import_weights"]
+__all__ = ["Shipped", "Source", "import_weights", "pretrained", "pretrained_names"]

@@ -18,6 +18,7 @@ from common.errors import UserError
 from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import Domain
+from common.ops import averages
 from common.run import Run, lock
 from common.run.checkpoints import Checkpoints
 from common.run.folder import domains_of, has_begun, record_run
@@ -99,8 +100,8 @@ def import_weights(
         foreign = [network for path in paths for network in _foreign(path, source)]
         recognized, saved = _with_directions(foreign, model, explicit), {}
         certain, assumed = _settings(recognized, model)
+        certain["ema_decay"] = 0.0  # these tools keep no averages
     networks = {f"{network.direction}/{network.role}": network for network in recognized}
-    certain["ema_decay"] = 0.0  # no averages are imported
     dual = _dual(model, networks, certain, {**assumed, **(preset or {})}, explicit)
     domains = domains_of(dual, saved.get("domains", {}))
     counts = _write(run, dual, images, domains, networks)
@@ -265,6 +266,10 @@ def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], 
         values = _values(variables, networks)
         sources = {name: _fingerprint(network.file) for name, network in networks.items()}
         by_name = {variable.op.name: variable for own in variables.values() for variable in own}
+        if dual.ema_decay:
+            kept = _averages(variables)
+            values |= {name: values[variable.op.name] for name, (variable, _) in kept.items()}
+            by_name |= {name: average for name, (_, average) in kept.items()}
         with lock.held(run.run_dir), open_session(run.threads) as session:
             checkpoints = Checkpoints(run.run_dir, variables=by_name)
             tf.get_default_graph().finalize()
@@ -273,6 +278,18 @@ def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], 
             record_run(run, dual, images, Files([], []), domains, imported=sources)
             checkpoints.save(session, 0)
         return {name: _count(own) for name, own in variables.items()}
+
+
+def _averages(variables: Variables) -> dict[str, tuple[tf.Variable, tf.Variable]]:
+    """{name: (weight of a generator, its average)}: what is imported is both."""
+    kept = {}
+    for name, own in variables.items():
+        for variable in own if name.endswith("/generator") else []:
+            if variable.trainable:
+                path = f"{variable.op.name}/{averages.NAME}"
+                average = tf.get_variable(path, initializer=tf.zeros(variable.shape), trainable=False)
+                kept[path] = (variable, average)
+    return kept
 
 
 def _fingerprint(file: str | os.PathLike[str]) -> dict[str, str]:

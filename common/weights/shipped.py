@@ -1,0 +1,148 @@
+"""Pretrained networks: weights in half precision that lie in the folder pretrained/ of a method, NAME.npz each."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import numpy as np
+
+from common import methods, settings
+from common import tensorflow as tf
+from common.dual import Dual
+from common.errors import UserError
+from common.images import Images
+from common.ops import averages
+from common.run import Run
+from common.run.checkpoint_files import selected_one
+from common.run.folder import load_trained
+from common.settings import FREE, setting
+from common.weights import npz
+from common.weights.importing import Source, import_weights
+
+FOLDER = "pretrained"
+MAX_BYTES = 2_000_000  # of a file: everybody who installs the package downloads it
+IMAGES = "unknown"  # name of the images of a run folder that is made of it
+
+
+@dataclasses.dataclass(frozen=True)
+class Shipped:
+    """A network that comes with the program."""
+
+    pretrained: str = setting(
+        "",
+        "Name of a pretrained network of this method, in place of a run folder. A training begins with one by"
+        " --init_from pretrained:NAME.",
+        resume=FREE,
+    )
+
+
+def pretrained(name: str, model: type[Dual] | None = None) -> str:
+    """The path of a run folder of a pretrained network, which lasts as long as this process.
+
+    `name` is one of `model`, or of any method, also written METHOD/NAME. The folder is used like that of a run that was
+    trained: Translator(pretrained("rain")). Raises UserError, which lists the names, if there is no such network.
+    """
+    file = _find(name, model)
+    return _run_folder(str(file), file.stat().st_mtime_ns)
+
+
+def pretrained_names(model: type[Dual] | None = None) -> list[str]:
+    """The names of the pretrained networks of `model`; of all methods, each as METHOD/NAME, unless it is given."""
+    if model is not None:
+        return sorted(file.stem for file in folder_of(model.__module__).glob("*.npz"))
+    files = [(package, file) for package in methods.PACKAGES for file in folder_of(package).glob("*.npz")]
+    return sorted(f"{package}/{file.stem}" for package, file in files)
+
+
+def folder_of(module: str) -> pathlib.Path:
+    """The folder of pretrained networks beside a module: of this program, or one that has been imported."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None and module in methods.PACKAGES:
+        spec = importlib.util.find_spec(module)
+        file = spec.origin if spec else None
+    if file is None:
+        raise UserError(f"There is no method {module}: pretrained networks are of {', '.join(methods.PACKAGES)}.")
+    return pathlib.Path(file).parent / FOLDER
+
+
+def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoint: str = "latest") -> int:
+    """Writes the generators of a trained run, their averages if it has any, in half precision; returns the bytes.
+
+    Only directions that are learned are written, and no path of the run. Raises UserError if a weight does not fit
+    half precision, or the file would be larger than MAX_BYTES.
+    """
+    saved = load_trained(run_dir)
+    reader = tf.train.load_checkpoint(selected_one(run_dir, checkpoint))
+    shapes = reader.get_variable_to_shape_map()
+    scopes = tuple(f"{direction}/generator/" for direction in saved.dual.learned_directions)
+    names = [name for name in sorted(shapes) if name.startswith(scopes) and name.rpartition("/")[0] not in shapes]
+    arrays = {}
+    for name in names:
+        average = f"{name}/{averages.NAME}"
+        with np.errstate(over="ignore"):  # refused below
+            arrays[name] = reader.get_tensor(average if average in shapes else name).astype(np.float16)
+        if not np.isfinite(arrays[name]).all():
+            raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the largest of half precision.")
+    size = sum(array.nbytes for array in arrays.values())
+    if size > MAX_BYTES:
+        raise UserError(
+            f"The generators of {run_dir} take {size:,} bytes in half precision, and a pretrained network may take"
+            f" {MAX_BYTES:,}. Train a smaller one: fewer --ngf, --blocks or --levels."
+        )
+    dual = {"class": settings.class_path(type(saved.dual)), **dataclasses.asdict(saved.dual)}
+    domains = {name: dataclasses.asdict(domain) for name, domain in saved.domains.items()}
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    npz.write(path, json.dumps({"dual": dual, "domains": domains}, indent=2), arrays)
+    return os.path.getsize(path)
+
+
+def _find(name: str, model: type[Dual] | None) -> pathlib.Path:
+    """The file of a pretrained network."""
+    package, _, stem = name.rpartition("/")
+    if package:
+        places = [folder_of(package)]
+    elif model is not None:
+        places = [folder_of(model.__module__)]
+    else:
+        places = [folder_of(method) for method in methods.PACKAGES]
+    files = [place / f"{stem}.npz" for place in places if stem in {file.stem for file in place.glob("*.npz")}]
+    if len(files) > 1:
+        raise UserError(f"Several methods have a pretrained network {name}. Use METHOD/{name}.")
+    if not files:
+        raise UserError(_missing(name, model))
+    return files[0]
+
+
+def _missing(name: str, model: type[Dual] | None) -> str:
+    """A sentence on a name that is none."""
+    owner = f" of {model.__name__}" if model else ""
+    own, others = pretrained_names(model), pretrained_names()
+    if own:
+        return f"There is no pretrained network {name!r}{owner}. Use one of: {', '.join(own)}."
+    if others:
+        return (
+            f"There is no pretrained network {name!r}{owner}: it has none. Other methods have {', '.join(others)}."
+            " Use --run_dir with a run of your own, or the program of another method."
+        )
+    return f"There is no pretrained network {name!r}{owner}: none is installed. Use --run_dir with a run of your own."
+
+
+@functools.cache
+def _run_folder(file: str, modified: int) -> str:
+    """A run folder made of a file; `modified`, its time, tells two files of one name apart."""
+    del modified
+    root = tempfile.mkdtemp(prefix=f"{FOLDER}-")
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    run_dir = str(pathlib.Path(root, pathlib.Path(file).stem))
+    anything: type = Dual  # whichever class the file names
+    import_weights(anything, Source(file), Run(run_dir), Images(IMAGES))
+    return run_dir
