@@ -51,22 +51,28 @@ KINDS = {
 def layer_to_lay(
     kind: Kind,
     seen: tf.Tensor,
-    own: Layer,
+    own: Layer | None,
     clear: tf.Tensor,
     key: tf.Tensor,
     *,
     prior_share: tf.TensorLike,
     drawn_share: float,
 ) -> Layer:
-    """The layer for each of `clear` [N, H, W, C]: of `seen`, by its prior or the generator's `own`, or drawn.
+    """The layer for each of `clear` [N, h, w, C]: of `seen` [N, H, W, C], by its prior or the generator's, or drawn.
 
-    `prior_share` and `drawn_share` say how often; the strength of the layers of `seen` is varied.
+    `own`: what the generator draws over `seen`; None: the prior's layers alone are used. `prior_share` and
+    `drawn_share` say how often; the strength of the layers of `seen` is varied.
     """
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
-    if not kind.is_veil:
+    own = prior if own is None else own
+    if kind.is_veil:
+        prior, own = _patches_of(prior, own, key, int(clear.shape[1]))
+    else:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
         draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS], seen.dtype)
-        prior, own = calm_cells(priors.texture_of_rain(seen), draws, prior, Layer(own.transmission, limited))
+        prior, own = calm_cells(
+            priors.texture_of_rain(seen), draws, clear.shape[1:3].as_list(), prior, Layer(own.transmission, limited)
+        )
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)
@@ -75,6 +81,29 @@ def layer_to_lay(
     if not drawn_share:
         return chosen
     return choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
+
+
+def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
+    """[N, `size`, `size`, C] of `images` [N, H, W, C], each from a place that its row of `key` draws."""
+    room = [int(side) - size for side in images.shape[1:3]]
+    if room == [0, 0]:
+        return images
+    draws = randomness.uniform(randomness.fold(key, "patch"), [2])
+    places = tf.cast(draws * (tf.constant(room, tf.float32) + 1.0), tf.int32)  # [N, 2]
+    cut = [tf.slice(image, [place[0], place[1], 0], [size, size, -1]) for image, place in _rows(images, places)]
+    return tf.stack(cut)
+
+
+def _patches_of(prior: Layer, own: Layer, key: tf.Tensor, size: int) -> tuple[Layer, Layer]:
+    """Both at the same place."""
+    parts = [*prior, *own]
+    cut = patches(tf.concat(parts, axis=-1), randomness.fold(key, "layer"), size)
+    first, second, third, fourth = tf.split(cut, [int(part.shape[-1]) for part in parts], axis=-1)
+    return Layer(first, second), Layer(third, fourth)
+
+
+def _rows(*values: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
+    return list(zip(*(tf.unstack(value) for value in values)))
 
 
 def _draw(key: tf.Tensor, name: str) -> tf.Tensor:

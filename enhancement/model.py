@@ -19,7 +19,7 @@ from common.errors import UserError
 from common.ops import precision, priors, randomness, synthesis
 from common.ops.degradation import Layer, cover, uncover, veil
 from common.settings import override, setting
-from enhancement.laying import KINDS, layer_to_lay
+from enhancement.laying import KINDS, layer_to_lay, patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +50,20 @@ class Enhancement(PublishedCritics):
     stride: int = setting(2, "Pixels, along a side, of one place of the generator's first level.", minimum=1)
     levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2)
     blocks: int = setting(1, "Residual blocks of a level, on the way there and on the way back.", minimum=1)
+    patch_size: int = setting(
+        128,
+        "Height and width of the patch of an image of --image_size that networks are trained on; streaks are looked for"
+        " in all of the image. 0: all of it.",
+        minimum=0,
+    )
     ngf: int = override(Dual, "ngf", 40)
-    image_size: int = override(Dual, "image_size", 128)
+    image_size: int = override(Dual, "image_size", 256)
     preprocess: str = override(Dual, "preprocess", "crop")
     flip: bool = override(Dual, "flip", True)
     ema_decay: float = override(Dual, "ema_decay", 0.998)
     lr_G: float = override(Dual, "lr_G", 5e-4)
     lr_policy: str = override(Dual, "lr_policy", "cosine")
+    beta1: float = override(PublishedCritics, "beta1", 0.9)
     norm_D: str = override(PublishedCritics, "norm_D", "none")
 
     begins_as_identity: ClassVar[bool] = True
@@ -74,11 +81,18 @@ class Enhancement(PublishedCritics):
                 f"An enhanced image has the channels of the image, and --channels_A {self.channels_A} are not"
                 f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
             )
-        if self.image_size % self.multiple:
-            near = max(self.multiple, round(self.image_size / self.multiple) * self.multiple)
+        for name in ("image_size", "patch_size"):
+            size = getattr(self, name)
+            if size % self.multiple:
+                near = max(self.multiple, round(size / self.multiple) * self.multiple)
+                raise UserError(
+                    f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}:"
+                    f" {self.multiple} must divide it. Use --{name} {near}."
+                )
+        if self.patch_size > self.image_size:
             raise UserError(
-                f"--image_size {self.image_size} does not fit --stride {self.stride} and --levels {self.levels}:"
-                f" {self.multiple} must divide it. Use --image_size {near}."
+                f"--patch_size {self.patch_size} is larger than --image_size {self.image_size}, from which patches are"
+                f" cut. Use at most --patch_size {self.image_size}."
             )
 
     @property
@@ -106,14 +120,15 @@ class Enhancement(PublishedCritics):
         A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
         critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)
-        layer_A = self.layer_over(A)
         epoch, drawn = schedules.training_epoch(), key("B2A/fake")
         if epoch is None or drawn is None:
             fake_A = B2A(B, drawn)
         else:
-            B = self._recolored(B, drawn)
-            fake_A = cover(B, self._layer_to_lay(A, layer_A, B, drawn, epoch))
-        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, uncover(A, layer_A), A, key("A2B/critic"))
+            own = self.layer_over(A) if self.prior_share < 1.0 else None
+            seen, A = A, self._patches(A, key("A2B/fake"))
+            B = self._recolored(self._patches(B, drawn), drawn)
+            fake_A = cover(B, self._layer_to_lay(seen, own, B, drawn, epoch))
+        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, A2B(A, None), A, key("A2B/critic"))
         to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
         back = A2B(tf.stop_gradient(fake_A), None)  # else A2B would learn to draw layers that are easy to find
         return [(to_B, None), (to_A, Cycle(to_A, back, None))]
@@ -177,10 +192,13 @@ class Enhancement(PublishedCritics):
         light = layer.light + tf.tanh(maps[..., 1:2]) if kind.has_streaks else layer.light
         return tf.concat([transmission, light], axis=-1)
 
-    def _layer_to_lay(self, A: tf.Tensor, own: Layer, B: tf.Tensor, key: tf.Tensor, epoch: tf.Tensor) -> Layer:
+    def _layer_to_lay(self, A: tf.Tensor, own: Layer | None, B: tf.Tensor, key: tf.Tensor, epoch: tf.Tensor) -> Layer:
         later = tf.clip_by_value((epoch - 1.0) / self.prior_epochs - 1.0, 0.0, 1.0)
         share = 1.0 - (1.0 - self.prior_share) * later
         return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
+
+    def _patches(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
+        return images if key is None else patches(images, key, self.patch_size or self.image_size)
 
     def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if not self.recolored_share:

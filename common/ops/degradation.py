@@ -48,8 +48,8 @@ def choose(first: tf.Tensor, one: Layer, other: Layer) -> Layer:
     return Layer(*(tf.compat.v2.where(first, x, y) for x, y in zip(one, other)))
 
 
-def calm_cells(texture: tf.Tensor, draws: tf.Tensor, *layers: Layer) -> list[Layer]:
-    """Layers filled with cells of theirs that have little `texture` [N, H, W, 1].
+def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *layers: Layer) -> list[Layer]:
+    """Layers of `sides` pixels, made of cells of `layers` that have little `texture` [N, H, W, 1].
 
     Rain falls evenly over an image, but is found best where there is no texture. Cells have about CELL pixels along a
     side, at most half of the image. `draws`, [N, D] in [0, 1), each choose a share TRIED of all cells, of which the
@@ -57,8 +57,7 @@ def calm_cells(texture: tf.Tensor, draws: tf.Tensor, *layers: Layer) -> list[Lay
     streaks.
     """
     maps = tf.concat([part for layer in layers for part in layer], axis=-1)
-    sides = [int(side) for side in maps.shape[1:3]]
-    cell = [side // max(2, round(side / CELL)) for side in sides]
+    cell = [min(side // max(1, round(side / CELL)), int(whole) // 2) for side, whole in zip(sides, maps.shape[1:3])]
     apart = [max(1, side // 4) for side in cell]
     means = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
     counts = [int(side) for side in means.shape[1:3]]

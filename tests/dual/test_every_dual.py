@@ -25,7 +25,15 @@ pytestmark = pytest.mark.usefixtures("few_patches")
 
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
-TINY_LAYERS = {"image_size": 32, "ngf": 2, "ndf": 2, "n_layers": 1, "prior_epochs": 1, "recolored_share": 0.5}
+TINY_LAYERS = {
+    "image_size": 32,
+    "patch_size": 16,
+    "ngf": 2,
+    "ndf": 2,
+    "n_layers": 1,
+    "prior_epochs": 1,
+    "recolored_share": 0.5,
+}
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),

@@ -17,7 +17,7 @@ from enhancement import Enhancement
 from enhancement.laying import KINDS, layer_to_lay
 from tests import small
 
-TINY = {"image_size": 32, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}
+TINY = {"image_size": 32, "patch_size": 0, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}
 
 
 def images(seed=0, side=32, count=2):

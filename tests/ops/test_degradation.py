@@ -40,7 +40,9 @@ def test_calm_cells_fill_the_layer(session):
     layers = [Layer(tf.constant(parts[0]), tf.constant(parts[1])), Layer(tf.constant(parts[2]), tf.constant(parts[3]))]
     numbers = np.array([3 * 5 + 2, 0 * 5 + 4])  # of the calmest cells
     draws = (0.1 - numbers * degradation.GOLDEN) % 1.0  # which choose them, among others
-    filled = session.run(degradation.calm_cells(tf.constant(texture), tf.constant(draws[:, None], tf.float32), *layers))
+    filled = session.run(
+        degradation.calm_cells(tf.constant(texture), tf.constant(draws[:, None], tf.float32), [16, 16], *layers)
+    )
     for layer, x in zip([*filled[0], *filled[1]], parts):
         for image, top, left in ((0, 6, 4), (1, 0, 8)):
             cell = x[image, top : top + 8, left : left + 8, 0]
@@ -52,15 +54,17 @@ def test_draws_choose_different_cells(session):
     x = np.random.default_rng(0).uniform(0, 1, [1, 256, 256, 1]).astype(np.float32)
     draws = tf.constant(np.linspace(0, 0.99, 40, dtype=np.float32)[:, None])
     texture, layer = tf.constant(np.tile(x, [40, 1, 1, 1])), Layer(*[tf.constant(np.tile(x, [40, 1, 1, 1]))] * 2)
-    light = session.run(degradation.calm_cells(texture, draws, layer)[0].light)
+    light = session.run(degradation.calm_cells(texture, draws, [128, 128], layer)[0].light)
     assert len(np.unique(light[:, 0, 0, 0])) > 4
 
 
 def test_cells_fill_images_that_they_do_not_divide(session):
     x = np.random.default_rng(0).uniform(0, 1, [1, 200, 136, 1]).astype(np.float32)
     draws = tf.constant([[0.1, 0.7, 0.3]])
-    (layer,) = session.run(degradation.calm_cells(tf.constant(x), draws, Layer(tf.constant(x), tf.constant(x))))
-    assert layer.light.shape == (1, 200, 136, 1)
+    layer = Layer(tf.constant(x), tf.constant(x))
+    for sides in ([200, 136], [64, 64], [100, 30]):
+        (cells,) = degradation.calm_cells(tf.constant(x), draws, sides, layer)
+        assert session.run(cells.light).shape == (1, *sides, 1)
 
 
 def test_texture_is_what_is_not_in_the_direction_of_streaks(session):
