@@ -33,14 +33,14 @@ class Enhancement(PublishedCritics):
         KINDS,
     )
     lambda_cycle: float = setting(
-        1.0, "Weight of mean sqrt((A2B(B2A(B)) - B)² + 0.0001), in which B2A lays a layer over B.", minimum=0.0
+        1.0, "Weight of mean sqrt((A2B(B2A(B)) - B)² + 0.0009), in which B2A lays a layer over B.", minimum=0.0
     )
-    lambda_identity: float = setting(0.1, "Weight of mean|A2B(B) - B|: clear images stay as they are.", minimum=0.0)
+    lambda_identity: float = setting(0.0, "Weight of mean|A2B(B) - B|: clear images stay as they are.", minimum=0.0)
     lambda_adversarial: float = setting(
-        0.01, "Weight of the critics' judgement in the generator's loss; 0: there are no critics.", minimum=0.0
+        0.0, "Weight of the critics' judgement in the generator's loss; 0: there are no critics.", minimum=0.0
     )
     prior_share: float = setting(
-        0.2, "Share of layers that are the classical prior's, in the end; all others are A2B's own.", minimum=0.0
+        1.0, "Share of layers that are the classical prior's, in the end; all others are A2B's own.", minimum=0.0
     )
     prior_epochs: int = setting(
         50, "Epochs in which all layers are the prior's; in as many more their share goes down.", minimum=1
@@ -51,7 +51,7 @@ class Enhancement(PublishedCritics):
     levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2)
     blocks: int = setting(1, "Residual blocks of a level, on the way there and on the way back.", minimum=1)
     patch_size: int = setting(
-        128,
+        64,
         "Height and width of the patch of an image of --image_size that networks are trained on; streaks are looked for"
         " in all of the image. 0: all of it.",
         minimum=0,
@@ -185,11 +185,11 @@ class Enhancement(PublishedCritics):
 
         maps = precision.in_bfloat16(draw, seen) if self.precision == "bf16" else draw(seen)
         if not kind.is_veil:
-            light = tf.tanh(maps)
+            light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
             return tf.concat([tf.ones_like(light), light], axis=-1)
         transmission, air = tf.sigmoid(maps[..., :1] + 2.0), tf.sigmoid(maps[..., -1:] + 2.0)
         layer = veil(transmission, air)
-        light = layer.light + tf.tanh(maps[..., 1:2]) if kind.has_streaks else layer.light
+        light = layer.light + tf.tanh(maps[..., 1:2] / 2.0) if kind.has_streaks else layer.light
         return tf.concat([transmission, light], axis=-1)
 
     def _layer_to_lay(self, A: tf.Tensor, own: Layer | None, B: tf.Tensor, key: tf.Tensor, epoch: tf.Tensor) -> Layer:

@@ -22,7 +22,7 @@ from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECIPES = ROOT / "examples" / "recipes"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *RECIPES.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *RECIPES.glob("*.md")])
 EXAMPLES = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
 
 

@@ -27,7 +27,7 @@ def l2(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
     return tf.reduce_mean(tf.square(x - y))
 
 
-def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.01) -> tf.Tensor:
+def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.03) -> tf.Tensor:
     """Mean sqrt(difference² + epsilon²): square up to epsilon, absolute beyond it (Charbonnier et al., 1994).
 
     doi.org/10.1109/ICIP.1994.413553.

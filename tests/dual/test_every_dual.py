@@ -33,6 +33,9 @@ TINY_LAYERS = {
     "n_layers": 1,
     "prior_epochs": 1,
     "recolored_share": 0.5,
+    "prior_share": 0.5,
+    "lambda_adversarial": 0.1,
+    "lambda_identity": 0.1,
 }
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
