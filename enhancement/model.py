@@ -53,7 +53,7 @@ class Enhancement(PublishedCritics):
     patch_size: int = setting(
         64,
         "Height and width of the patch of an image of --image_size that networks are trained on; streaks are looked for"
-        " in all of the image. 0: all of it.",
+        " in all of the image. 0, or more than that: all of it.",
         minimum=0,
     )
     ngf: int = override(Dual, "ngf", 40)
@@ -89,11 +89,6 @@ class Enhancement(PublishedCritics):
                     f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}:"
                     f" {self.multiple} must divide it. Use --{name} {near}."
                 )
-        if self.patch_size > self.image_size:
-            raise UserError(
-                f"--patch_size {self.patch_size} is larger than --image_size {self.image_size}, from which patches are"
-                f" cut. Use at most --patch_size {self.image_size}."
-            )
 
     @property
     def multiple(self) -> int:
@@ -198,7 +193,7 @@ class Enhancement(PublishedCritics):
         return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
 
     def _patches(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
-        return images if key is None else patches(images, key, self.patch_size or self.image_size)
+        return images if key is None else patches(images, key, min(self.patch_size or self.image_size, self.image_size))
 
     def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if not self.recolored_share:
