@@ -92,7 +92,9 @@ def checked(path):
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
     return [
         (int(line), code)
-        for line, code in re.findall(rf"^{re.escape(str(path))}:(\d+): error: .*\[([\w-]+)\]$", printed, re.MULTILINE)
+        for line, code in re.findall(
+            rf"^\S*{re.escape(path.name)}:(\d+): error: .*\[([\w-]+)\]$", printed, re.MULTILINE
+        )
     ], printed
 
 

@@ -72,8 +72,7 @@ class Loader:
             image = self.read(self.paths[number])
             self._refuse_another(number, image)
         except UserError as error:
-            if self.skip:
-                self._failures[number] = error
+            if self.skip and self._failures.setdefault(number, error) is error:  # the first of several threads
                 logging.warning(f"warning: {error} Another takes its place (--on_bad_image skip).")
             raise
         if self._room >= image.nbytes:
