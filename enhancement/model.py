@@ -2,9 +2,10 @@
 
 An image of A is seen = T clear + L: light L is added, and a share T of the scene comes through. A2B draws the layer
 (T, L), which has too few channels to hide a scene in, and takes it off. B2A has nothing to learn: it lays a layer over
-an image of B. In training that is the layer of an image of A, found by a classical prior at first and by A2B later, or
-one that is drawn at random, so that one clear image has many degraded ones. A2B then has to give the image of B back,
-which is supervised learning from pairs that cost nothing. Critics compare what both make with photographs.
+an image of B. In training that is the layer that a classical prior finds over an image of A, with --prior_share below 1
+also the one that A2B draws, or one that is drawn at random, so that one clear image has many degraded ones. A2B then
+has to give the image of B back, which is supervised learning from pairs that cost nothing. With --lambda_adversarial
+critics compare what both make with photographs.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Enhancement(PublishedCritics):
     )
     drawn_share: float = setting(0.1, "Share of layers that are drawn at random.", minimum=0.0)
     recolored_share: float = setting(0.0, "Share of the images of B whose colours are changed.", minimum=0.0)
-    stride: int = setting(2, "Pixels, along a side, of one place of the generator's first level.", minimum=1)
+    stride: int = setting(2, "Pixels, along a side, of one place of the generator's first level.", minimum=2)
     levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2)
     blocks: int = setting(1, "Residual blocks of a level, on the way there and on the way back.", minimum=1)
     patch_size: int = setting(
@@ -76,6 +77,9 @@ class Enhancement(PublishedCritics):
                 f"--d_warmup {self.d_warmup} is for critics, and with --lambda_adversarial 0 there are none."
                 " Leave out one of them."
             )
+        for name in ("prior_share", "drawn_share", "recolored_share"):
+            if getattr(self, name) > 1.0:
+                raise UserError(f"--{name} {getattr(self, name)} is a share: use a number from 0 to 1.")
         if self.channels_A != self.channels_B:
             raise UserError(
                 f"An enhanced image has the channels of the image, and --channels_A {self.channels_A} are not"

@@ -124,6 +124,8 @@ def test_without_the_critics_judgement_there_are_no_critics(session):
     ("wrong", "message"),
     [
         ({"channels_A": 1}, "cyclegan.main"),
+        ({"drawn_share": 5.0}, "--drawn_share 5.0 is a share"),
+        ({"stride": 1}, "--stride 1"),
         ({"image_size": 36}, "--image_size 32"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
     ],
