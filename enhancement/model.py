@@ -80,7 +80,7 @@ class Enhancement(PublishedCritics):
         for name in ("prior_share", "drawn_share", "recolored_share"):
             if getattr(self, name) > 1.0:
                 raise UserError(f"--{name} {getattr(self, name)} is a share: use a number from 0 to 1.")
-        if self.channels_A != self.channels_B:
+        if self.channels_A and self.channels_B and self.channels_A != self.channels_B:  # 0: not known yet
             raise UserError(
                 f"An enhanced image has the channels of the image, and --channels_A {self.channels_A} are not"
                 f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
@@ -108,6 +108,12 @@ class Enhancement(PublishedCritics):
     def has_critics(self) -> bool:
         """Whether their judgement counts."""
         return self.lambda_adversarial > 0.0
+
+    @property
+    def criticized(self) -> tuple[str, int]:
+        """Patches, where these are not all of an image."""
+        sizes = ("image_size", self.image_size), ("patch_size", self.patch_size or self.image_size)
+        return min(sizes, key=lambda size: size[1])
 
     @property
     def learned_directions(self) -> tuple[str, ...]:
@@ -197,7 +203,7 @@ class Enhancement(PublishedCritics):
         return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
 
     def _patches(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
-        return images if key is None else patches(images, key, min(self.patch_size or self.image_size, self.image_size))
+        return images if key is None else patches(images, key, self.criticized[1])
 
     def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if not self.recolored_share:

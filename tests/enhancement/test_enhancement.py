@@ -92,7 +92,7 @@ def test_own_streaks_have_no_more_light_than_may_be_rain(session):
     assert ((laid[0] > 1e-3).sum(axis=2) == 12).all()  # wider by a pixel on both sides
 
 
-def test_laidcome_from_the_prior_first_and_then_from_the_generator(session):
+def test_layers_come_from_the_prior_first_and_then_from_the_generator(session):
     dual = Enhancement(**TINY, prior_epochs=10, prior_share=0.25, drawn_share=0.0)
     A = streaks(64)
     key = randomness.key("test", 0, tf.range(64, dtype=tf.int64))
@@ -128,6 +128,7 @@ def test_without_the_critics_judgement_there_are_no_critics(session):
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 36}, "--image_size 32"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
+        ({"image_size": 256, "patch_size": 32, "n_layers": 5, "lambda_adversarial": 0.1}, "of --patch_size 32 until"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, message):
@@ -135,7 +136,19 @@ def test_what_cannot_be_is_refused(wrong, message):
         Enhancement(**{**TINY, **wrong})
 
 
-def test_b2a_lays_laidover_images_of_any_size(tmp_path):
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        {"channels_A": 0, "channels_B": 3},  # as the images of A have: not known before they are read
+        {"patch_size": 32, "n_layers": 9, "lambda_adversarial": 0.0},  # of critics that there are none of
+        {"image_size": 128, "patch_size": 64, "n_layers": 3, "lambda_adversarial": 0.1},
+    ],
+)
+def test_what_can_be_is_not_refused(allowed):
+    Enhancement(**{**TINY, **allowed})
+
+
+def test_b2a_lays_a_layer_over_images_of_any_size(tmp_path):
     run = small.untrained(tmp_path / "run", Enhancement(**TINY))
     image = np.full([50, 70, 3], 60, np.uint8)
     with Translator(run) as translator:
