@@ -5,7 +5,7 @@ An image of A is seen = T clear + L: light L is added, and a share T of the scen
 an image of B. In training that is the layer that a classical prior finds over an image of A, with --prior_share below 1
 also the one that A2B draws, or one that is drawn at random, so that one clear image has many degraded ones. A2B then
 has to give the image of B back, which is supervised learning from pairs that cost nothing. With --lambda_adversarial
-critics compare what both make with photographs.
+a critic compares enhanced images with those of B, and one compares images of A with those under A2B's own layers.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Enhancement(PublishedCritics):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.d_warmup and not self.has_critics:
+        if self.d_warmup and not self.criticized_directions:
             raise UserError(
                 f"--d_warmup {self.d_warmup} is for critics, and with --lambda_adversarial 0 there are none."
                 " Leave out one of them."
@@ -105,12 +105,14 @@ class Enhancement(PublishedCritics):
         return 2 * self.multiple
 
     @property
-    def has_critics(self) -> bool:
-        """Whether their judgement counts."""
-        return self.lambda_adversarial > 0.0
+    def criticized_directions(self) -> tuple[str, ...]:
+        """A2B, and B2A where it lays layers that A2B draws: all others have nothing to learn."""
+        if not self.lambda_adversarial:
+            return ()
+        return ("A2B",) if self.prior_share == 1.0 else self.directions
 
     @property
-    def criticized(self) -> tuple[str, int]:
+    def critic_size(self) -> tuple[str, int]:
         """Patches, where these are not all of an image."""
         sizes = ("image_size", self.image_size), ("patch_size", self.patch_size or self.image_size)
         return min(sizes, key=lambda size: size[1])
@@ -140,7 +142,7 @@ class Enhancement(PublishedCritics):
 
     def generator_losses(self, direction: Direction, cycle: Cycle | None) -> Losses:
         terms: Losses = {}
-        if self.has_critics:
+        if direction.name in self.criticized_directions:
             score = direction.critic(direction.fake, direction.real)
             terms["adversarial"] = (self.lambda_adversarial, losses.ADVERSARIAL[self.gan_loss].generator(score))
         if cycle is None:
@@ -203,7 +205,7 @@ class Enhancement(PublishedCritics):
         return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
 
     def _patches(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
-        return images if key is None else patches(images, key, self.criticized[1])
+        return images if key is None else patches(images, key, self.critic_size[1])
 
     def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if not self.recolored_share:

@@ -274,9 +274,9 @@ class Dual(abc.ABC):
         return self.multiple
 
     @property
-    def has_critics(self) -> bool:
-        """Whether critics are trained at all."""
-        return True
+    def criticized_directions(self) -> tuple[str, ...]:
+        """Those of them whose critics are trained."""
+        return self.directions
 
     @property
     def batches_in_step(self) -> int:

@@ -36,23 +36,23 @@ class PublishedCritics(Dual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.has_critics and not self._fits(self.n_layers):
+        if self.criticized_directions and not self._fits(self.n_layers):
             n_layers = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
-            name, size = self.criticized
+            name, size = self.critic_size
             raise UserError(
                 f"A critic of --n_layers {self.n_layers} halves images of --{name} {size} until nothing"
                 f" is left. Use --n_layers {n_layers}, or --netD pixel."
             )
 
     @property
-    def criticized(self) -> tuple[str, int]:
+    def critic_size(self) -> tuple[str, int]:
         """The setting that says how many pixels critics see along a side in training, and how many these are."""
         return "image_size", self.image_size
 
     def _fits(self, n_layers: int) -> bool:
         """Whether a critic of so many layers finds something to see in every map."""
         margin = {"pixel": 0, "patch": 1}.get(self.netD, 2)
-        *maps, scores = networks.patch_sides(self.criticized[1], n_layers, margin)
+        *maps, scores = networks.patch_sides(self.critic_size[1], n_layers, margin)
         mirrored = self.netD == "patch_tfgan"  # a map can be mirrored by less than its side
         return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
 

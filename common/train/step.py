@@ -67,7 +67,7 @@ def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> li
 def _roles_of_passes(dual: Dual) -> list[tuple[str, ...]]:
     """The roles of a dual's passes, of which it may have generators alone."""
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
-    if dual.has_critics:
+    if dual.criticized_directions:
         return schedule
     return [tuple(role for role in roles if role != "critic") for roles in schedule]
 
@@ -230,6 +230,8 @@ def _objective(dual: Dual, pairs: Pairs, role: str) -> Objective:
     variables: list[tf.Variable] = []
     remembers: list[tf.Operation] = []
     for direction, cycle in pairs:
+        if role == "critic" and direction.name not in dual.criticized_directions:
+            continue
         if role == "critic":
             recalled, remember = _recalled(dual, direction)
             weighted, remembers = dual.critic_losses(recalled), remembers + remember

@@ -120,6 +120,17 @@ def test_without_the_critics_judgement_there_are_no_critics(session):
     assert {v.op.name.split("/")[1] for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)} == {"generator"}
 
 
+def test_only_directions_that_learn_have_critics(session):
+    dual = Enhancement(**TINY, lambda_adversarial=0.1)
+    assert dual.criticized_directions == ("A2B",)
+    assert Enhancement(**TINY, lambda_adversarial=0.1, prior_share=0.5).criticized_directions == ("A2B", "B2A")
+    x = tf.constant(images())
+    built = step.build(dual, x, x, tf.constant([0, 1], tf.int64), images_in_epoch=4)
+    judged = {name.split("/")[0] for one in built.passes for name in one.losses if "critic" in name}
+    assert judged == {"A2B"}
+    assert not [v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES) if v.op.name.startswith("B2A/critic")]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
