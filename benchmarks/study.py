@@ -1,10 +1,10 @@
 """The study of docs/study.md: generator updates a critic update, and the game, for taking rain away without pairs.
 
-python -m benchmarks.study --source datasets/derain --output runs/study --seconds 100
+python -m benchmarks.study --source datasets/rain100 --output runs/study --methods 'enhancement-*' --seconds 1200
 
 Trains every method with every seed, or those that are named, two at a time, each on one thread, and resumes what was
 stopped. Each trains for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each
-measures that first.
+measures that first. --source has pairs, which are parted, by scene, to images without pairs.
 benchmarks.study_report makes the tables and the plots of the results.
 """
 
@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import fnmatch
 import hashlib
 import json
 import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import imageio.v3 as imageio
 
+from benchmarks import unpaired
 from common import atomic
 from common.dual import Dual
 from common.images import Images
@@ -31,11 +33,11 @@ from common.run.checkpoint_files import checkpoints_in, step_of
 from common.train import plan
 from cyclegan import CycleGAN
 from dualgan import DualGAN
+from enhancement import Enhancement
 
 CROP = 64  # pixels of the images that are trained on and scored
 TILES = ((32, 32), (160, 160))  # where those of a validation image begin, down and across
 SEEDS = (0, 1, 2)
-EVALUATED = 240  # generator updates between evaluations; every --n_gen here divides it
 ALIKE: dict[str, Any] = {
     "image_size": CROP,
     "preprocess": "crop",
@@ -47,6 +49,8 @@ ALIKE: dict[str, Any] = {
 }
 CYCLEGAN: dict[str, Any] = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
 DUALGAN: dict[str, Any] = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
+ENHANCEMENT: dict[str, Any] = {"drawn_share": 0.05, "lr_policy": "constant", "ndf": 32, "n_layers": 2}
+JUDGEMENT = 0.01  # weight of the critics' judgement in the enhancement
 
 
 class Method(NamedTuple):
@@ -62,8 +66,27 @@ class Method(NamedTuple):
         return f"{self.model}-{self.gan_loss}-{self.n_gen}"
 
     @property
+    def dataset(self) -> str:
+        """The set that it learns from, and is scored on."""
+        return "derain" if self.model == "enhancement" else "derain-halves"
+
+    @property
+    def evaluated(self) -> int:
+        """Generator updates between evaluations; every n_gen divides it."""
+        return 480 if self.model == "enhancement" else 240
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch."""
+        return 4 if self.model == "enhancement" else 1
+
+    @property
     def dual(self) -> Dual:
         """Its settings."""
+        if self.model == "enhancement" and self.gan_loss == "none":
+            return Enhancement(**ENHANCEMENT, n_gen=self.n_gen)
+        if self.model == "enhancement":
+            return Enhancement(**ENHANCEMENT, gan_loss=self.gan_loss, n_gen=self.n_gen, lambda_adversarial=JUDGEMENT)
         if self.model == "cyclegan":
             return CycleGAN(**ALIKE, **CYCLEGAN, gan_loss=self.gan_loss, n_gen=self.n_gen)
         return DualGAN(**ALIKE, **DUALGAN, gan_loss=self.gan_loss, n_gen=self.n_gen)
@@ -73,11 +96,13 @@ Job: TypeAlias = tuple[Method, int, int, pathlib.Path]  # method, seed, steps, f
 METHODS = [
     *(Method("cyclegan", game, n_gen) for game in ("lsgan", "wgan", "wgan-gp") for n_gen in (1, 2, 4)),
     *(Method("dualgan", "wgan-gp", n_gen) for n_gen in (1, 2, 4)),
+    Method("enhancement", "none", 1),
+    *(Method("enhancement", game, n_gen) for game in ("lsgan", "wgan-gp", "hinge") for n_gen in (1, 2, 4)),
 ]
 
 
 def halve(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes the dataset of the study: rain of one half of the scenes as A, the other half without it as B.
+    """Writes the set of CycleGAN and DualGAN: rain of one half of the scenes as A, the other half without it as B.
 
     Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
     are two tiles of each pair.
@@ -99,19 +124,23 @@ def halve(source: pathlib.Path, target: pathlib.Path) -> None:
                 imageio.imwrite(target / "val" / domain / f"{path.stem}_{top}_{left}.png", tile)
 
 
-def measure(methods: Sequence[Method], images: Images, rounds: int = 3, timed: int = 40) -> dict[str, float]:
+SETS: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {"derain": unpaired.write, "derain-halves": halve}
+
+
+def measure(methods: Sequence[Method], folder: pathlib.Path, rounds: int = 3, timed: int = 40) -> dict[str, float]:
     """Returns {method: seconds of a step on one thread}, the least of interleaved rounds: other load adds to it."""
     taken: dict[str, list[float]] = {method.name: [] for method in methods}
     for _ in range(rounds):
         for method in methods:
-            run = Run("unused", steps=1, threads=1)
+            run = Run("unused", steps=1, threads=1, batch_size=method.batch_size)
+            images = Images(method.dataset, data_root=str(folder))
             taken[method.name].append(plan.plan(method.dual, images, run, timed).seconds)
     return {name: min(seconds) for name, seconds in taken.items()}
 
 
 def steps_in(budget: float, method: Method, seconds: dict[str, float]) -> int:
     """Returns the steps of a method, a multiple of those between evaluations, nearest to a budget of seconds."""
-    every = EVALUATED // method.n_gen
+    every = method.evaluated // method.n_gen
     return every * max(1, round(budget / seconds[method.name] / every))
 
 
@@ -120,15 +149,16 @@ def command(method: Method, seed: int, steps: int, output: pathlib.Path) -> list
     changed = {name: value for name, value in vars(method.dual).items() if value != getattr(type(method.dual)(), name)}
     flags = {
         **changed,
-        "dataset": "derain-halves",
+        "dataset": method.dataset,
         "data_root": output,
         "run_dir": output / f"{method.name}-seed{seed}",
         "seed": seed,
         "steps": steps,
         "threads": 1,
-        "eval_every": EVALUATED // method.n_gen,
+        "batch_size": method.batch_size,
+        "eval_every": method.evaluated // method.n_gen,
         "select_by": "A2B/psnr",
-        "save_every": EVALUATED // method.n_gen,
+        "save_every": method.evaluated // method.n_gen,
         "log_every": 5,
         "sample_every": steps,
         "tensorboard": False,
@@ -148,6 +178,15 @@ def train(job: Job) -> str:
     return f"{folder.name}: " + ("done" if ended.returncode == 0 else f"ended with code {ended.returncode}")
 
 
+def write_once(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes one of SETS, unless it is there: whole, or not at all."""
+    if not target.exists():
+        unfinished = target.with_name(f"{target.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        SETS[target.name](source, unfinished)
+        unfinished.rename(target)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -156,22 +195,22 @@ def main() -> None:
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("runs/study"))
     parser.add_argument("--seconds", type=float, default=100.0, help="of training a method with a seed, on one thread")
     parser.add_argument("--workers", type=int, default=2, help="trainings at once")
-    named = {method.name: method for method in METHODS}
+    names = [method.name for method in METHODS]
     parser.add_argument(
-        "--methods", nargs="+", choices=named, default=list(named), metavar="METHOD", help=", ".join(named)
+        "--methods", nargs="+", default=["*"], metavar="METHOD", help=f"names or patterns of {', '.join(names)}"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     args = parser.parse_args()
-    methods = [named[name] for name in args.methods]
-    images = args.output / "derain-halves"
-    if not images.exists():  # it is there whole, or not at all
-        shutil.rmtree(f"{images}.new", ignore_errors=True)
-        halve(args.source, pathlib.Path(f"{images}.new"))
-        pathlib.Path(f"{images}.new").rename(images)
+    chosen = {name for pattern in args.methods for name in fnmatch.filter(names, pattern)}
+    if not chosen:
+        parser.error(f"--methods {' '.join(args.methods)} is none of {', '.join(names)}.")
+    methods = [method for method in METHODS if method.name in chosen]
+    for dataset in {method.dataset for method in methods}:
+        write_once(args.source, args.output / dataset)
     timed = args.output / "seconds.json"
     seconds = json.loads(timed.read_text()) if timed.exists() else {}
     if unknown := [method for method in methods if method.name not in seconds]:
-        seconds.update(measure(unknown, Images(images.name, data_root=str(args.output))))
+        seconds.update(measure(unknown, args.output))
         atomic.write_text(timed, json.dumps(seconds, indent=2) + "\n")
     jobs = [
         (method, seed, steps_in(args.seconds, method, seconds), args.output)

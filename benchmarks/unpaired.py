@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from common.errors import UserError
+
 THUMBNAIL = 16  # pixels along a side
 ALIKE = 4.0  # mean difference of the thumbnails of two images, of 255, up to which they show one scene
 
@@ -32,13 +34,20 @@ def main() -> None:
     parser.add_argument("--held_out", type=float, default=0.0, help="share of the training scenes that becomes val")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    source, output = pathlib.Path(options.input), pathlib.Path(options.output)
+    try:
+        write(pathlib.Path(options.input), pathlib.Path(options.output), options.held_out, options.seed)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def write(source: pathlib.Path, output: pathlib.Path, held_out: float = 0.0, seed: int = 0) -> None:
+    """Writes the set `output` of the pairs in `source`; raises UserError if there are none, or `output` has files."""
     if output.exists() and any(output.iterdir()):
-        parser.error(f"--output {output} is not empty. Use a new folder.")
+        raise UserError(f"--output {output} is not empty. Use a new folder.")
     names = {domain: {path.name for path in (source / "train" / domain).glob("*")} for domain in "AB"}
     if not (pairs := sorted(names["A"] & names["B"])):
-        parser.error(f"--input {source} has no images of one name in train/A and train/B.")
-    held, first, second = part(scenes(source / "train" / "B", pairs), options.held_out, options.seed)
+        raise UserError(f"--input {source} has no images of one name in train/A and train/B.")
+    held, first, second = part(scenes(source / "train" / "B", pairs), held_out, seed)
     _copy(source / "train", output / "train", A=first, B=second)
     if held:
         _copy(source / "train", output / "val", A=held, B=held)
