@@ -81,6 +81,12 @@ def _sentence(error: Exception) -> str | None:
             "Make room on its disk, and give the same command again." if full else "--debug shows what was being done."
         )
         return f"{error.filename or 'A file'}: {error.strerror or error}. {cure}"
+    if type(error).__name__ == "ResourceExhaustedError":
+        return (
+            f"There is not enough memory: {reason(error)}. Use a smaller --batch_size or --image_size, or"
+            " --precision bf16; to translate large images, --tile; or close what else uses the GPU. --phase plan says"
+            " how much a training takes."
+        )
     if type(error).__module__.startswith("tensorflow."):
         return f"TensorFlow says: {reason(error)}. (--debug shows where.)"
     return None

@@ -25,7 +25,7 @@ from common.metrics.metrics import BESIDE, OF_FEATURES
 from common.run.checkpoint_files import selected, selected_one, step_of
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained, refuse_contradictions
-from common.run.session import claim_threads, open_session
+from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
 
@@ -133,7 +133,7 @@ def opened(
     validation = images.validation_files(dual, saved.domains)
     threads = run.threads if threads is None else threads
     claim_threads(threads)
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), building_for(inference.device):
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
         names = [name for name in inference.directions(dual) if loaders[name[0]].paths]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -198,7 +200,7 @@ def training_batches(
 
     @tf.autograph.experimental.do_not_convert
     def stamped(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {**batch, "ready": tf.timestamp()}
+        return {**batch, "ready": _now()}
 
     names = ("pair/order", "pair/order") if dual.pairing == "all" else ("A/order", "B/order")
     orders = [_numbers(name, len(loader.paths), start) for name, loader in zip(names, loaders)]
@@ -208,11 +210,18 @@ def training_batches(
     dataset = dataset.map(_sampler(loaders, dual, partners), num_parallel_calls=THREADS, deterministic=True)
     dataset = dataset.batch(batch_size, drop_remainder=True).map(stamped).prefetch(AHEAD)
     iterator = tf.data.make_initializable_iterator(dataset)
-    requested = tf.timestamp()
+    requested = _now()
     with tf.control_dependencies([requested]):
         batch = iterator.get_next()
     waited = tf.maximum(batch.pop("ready") - requested, 0.0)
     return Batch(waited=waited, **batch), iterator.initializer
+
+
+def _now() -> tf.Tensor:
+    """Seconds since 1970, when this is computed; TensorFlow's own clock refuses TF_DETERMINISTIC_OPS."""
+    if os.environ.get("TF_DETERMINISTIC_OPS", "").lower() in ("1", "true"):
+        return tf.numpy_function(time.time, [], tf.float64)
+    return tf.timestamp()
 
 
 def _sampler(

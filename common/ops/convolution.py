@@ -60,8 +60,14 @@ def plain() -> AbstractContextManager[None]:
     return scopes.within("plain_convolutions", True)
 
 
+def formulated_for_gpu(is_gpu: bool) -> AbstractContextManager[None]:
+    """Returns a context in which convolutions are built for GPUs, or not; outside of it, for GPUs if there are any."""
+    return scopes.within("convolutions_for_gpu", is_gpu)
+
+
 def _library_chooses(x: tf.Tensor) -> bool:
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    said = tf.get_collection("convolutions_for_gpu")
+    on_gpu = said[-1] if said else bool(tf.config.list_physical_devices("GPU"))
     return bool(tf.get_collection("plain_convolutions")) or x.dtype == tf.bfloat16 or on_gpu
 
 

@@ -64,7 +64,9 @@ class Run:
     )
     threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
     device: str = setting(
-        "auto", "What computes: cpu; gpu:0, gpu:1 and so on; auto: the first GPU there is, else the CPU.", resume=WARN
+        "auto",
+        "What computes: cpu; gpu or gpu:0, gpu:1 and so on; auto: the first GPU there is, else the CPU.",
+        resume=WARN,
     )
     xla: bool = setting(False, "Whether XLA compiles what it can of the graph, when it first runs.", resume=WARN)
 

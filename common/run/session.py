@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
 from common import tensorflow as tf
 from common.errors import UserError
+from common.ops import convolution
+from common.run import gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
 
 
 def refuse_device(device: str) -> None:
-    """Raises UserError unless `device` is auto, cpu or gpu:N."""
-    if not re.fullmatch(r"auto|cpu|gpu:\d+", device):
-        raise UserError(f"--device {device} is none of: auto, cpu, gpu:0, gpu:1 and so on.")
+    """Raises UserError unless `device` is auto, cpu, gpu or gpu:N."""
+    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
+        raise UserError(f"--device {device} is none of: auto, cpu, gpu, gpu:0, gpu:1 and so on.")
+
+
+def is_gpu(device: str) -> bool:
+    """Whether a GPU computes, where a Run has `device`."""
+    return device != "cpu" and bool(tf.config.list_physical_devices("GPU"))
+
+
+def building_for(device: str) -> contextlib.AbstractContextManager[None]:
+    """Within it, graphs are built in the formulations that are fastest on a device."""
+    return convolution.formulated_for_gpu(is_gpu(device))
 
 
 def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:
@@ -47,14 +60,14 @@ def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.
     elif device != "auto":
         config.gpu_options.visible_device_list = _number_of_gpu(device)
     rewrites = config.graph_options.rewrite_options
-    if device == "cpu" or not tf.config.list_physical_devices("GPU"):
+    if not is_gpu(device):
         # to rewrite graphs takes seconds, and folds initial values into constants; no step is the faster for it
         rewrites.disable_meta_optimizer = True
     # for GPUs, where it chooses layouts, two of its parts are off: the remapper does not understand graphs with second
     # derivatives, says so at length, and gives up; the other makes sums whose rounding depends on timing: see gradients
     rewrites.remapping = rewrites.arithmetic_optimization = 2  # RewriterConfig.OFF
     if xla:
-        if not tf.config.list_physical_devices("GPU") and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
+        if not is_gpu(device) and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
             raise UserError(
                 f"XLA compiles for the CPU where TF_XLA_FLAGS has {XLA_ON_CPU} before TensorFlow is imported, as the"
                 " command line sees to. Set it, or leave out xla."
@@ -64,9 +77,15 @@ def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.
 
 
 def _number_of_gpu(device: str) -> str:
-    """The number of a GPU called "gpu:1"; raises UserError if it is not there."""
-    number, count = device.partition(":")[2], len(tf.config.list_physical_devices("GPU"))
+    """The number of a GPU called "gpu:1", or of the first, "gpu"; raises UserError if it is not there."""
+    number, count = device.partition(":")[2] or "0", len(tf.config.list_physical_devices("GPU"))
+    if not count:
+        raise UserError(
+            f"--device {device} is not there: TensorFlow finds no GPU. {gpu.missing()} Or say --device cpu."
+        )
     if int(number) >= count:
-        there = f"{count} GPU{'s' * (count > 1)}, from gpu:0" if count else "no GPU"
-        raise UserError(f"--device {device} is not there: TensorFlow finds {there}. Say another one, or auto.")
+        raise UserError(
+            f"--device {device} is not there: TensorFlow finds {count} GPU{'s' * (count > 1)}, from gpu:0. Say another"
+            " one, or auto."
+        )
     return number

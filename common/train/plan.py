@@ -19,7 +19,7 @@ from common.images import Images
 from common.ops import convolution, receptive_field
 from common.ops.flops import flops
 from common.run import Run
-from common.run.session import open_session
+from common.run.session import building_for, open_session
 from common.train import step
 
 WARM, TIMED = 2, 5  # steps that are run
@@ -57,7 +57,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     files = images.training_files(dual)
     dual, images_in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, images_in_epoch)
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), building_for(run.device):
         tf.set_random_seed(run.seed)
         A, B = (tf.placeholder(tf.float32, _shape(run, dual, count)) for count in (dual.channels_A, dual.channels_B))
         index = tf.placeholder(tf.int64, [run.batch_size])

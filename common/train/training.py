@@ -21,8 +21,8 @@ from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.images.pixels import EIGHT_BITS, Domain
-from common.run import Run, folder, lock
-from common.run.session import session_config
+from common.run import Run, folder, gpu, lock
+from common.run.session import building_for, session_config
 from common.train import graph, health, samples, warm_start
 from common.train.events import Events
 from common.train.loop import Training, catch_up, loop, write_report
@@ -62,6 +62,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
             stop.requests() as stopped,
             tf.Graph().as_default(),
             group.device(),
+            building_for(run.device),
         ):
             data = images.training_data(dual, files, domains)
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
@@ -175,6 +176,8 @@ def _introduction(training: Training, done: int, total: int) -> str:
     ]
     if dual.identity_weight and dual.channels_A != dual.channels_B:
         lines.append("The identity loss is off: A and B have different channels.")
+    if not gpus and run.device == "auto" and gpu.is_there():
+        lines.append(f"There is a GPU, and TensorFlow does not find it. {gpu.missing()}")
     if done:
         lines.append(f"Going on from step {done:,}.")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ from common.images.pixels import Domain, Image
 from common.run.checkpoint_files import selected_one
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
-from common.run.session import open_session
+from common.run.session import building_for, open_session
 from common.translate.inference import Inference, translated
 from common.translate.jobs import Job, Translation
 
@@ -72,7 +72,7 @@ class Translator:
         if test_dropout is not None:
             self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         self._directions = [name for name in self.dual.directions if inference.direction in ("both", name)]
-        with tf.Graph().as_default() as graph:
+        with tf.Graph().as_default() as graph, building_for(inference.device):
             tf.set_random_seed(saved.run.seed)
             self._build(inference)
             weights = inference.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))

@@ -161,3 +161,12 @@ def test_other_colours_keep_what_is_where(session):
     for before, after in zip(images, found):
         gray, gray_after = (image.max(axis=-1).ravel() for image in (before, after))
         assert np.corrcoef(gray, gray_after)[0, 1] > 0.7
+
+
+@pytest.mark.parametrize(("count", "side"), [(3, 32), (9, 50), (17, 16)])
+def test_cubic_interpolation_is_that_of_tensorflow(session, count, side):
+    grid = np.random.default_rng(count).normal(size=[count, count]).astype(np.float32)
+    expected = tf.compat.v2.image.resize(grid[None, ..., None], [side, side], "bicubic")[0, ..., 0]
+    cubic = synthesis._cubic(count, tf.constant(side))
+    interpolated = tf.matmul(tf.matmul(cubic, grid), cubic, transpose_b=True)
+    np.testing.assert_allclose(*session.run([interpolated, expected]), atol=5e-3)  # it reads weights from a table

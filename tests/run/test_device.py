@@ -8,40 +8,43 @@ from tensorflow.python.framework import kernels
 from common import tensorflow as tf
 from common.errors import UserError
 from common.run import Run
-from common.run.session import open_session
+from common.run.session import building_for, open_session
 from common.train import step
 from common.translate import Inference
 from cyclegan import CycleGAN
+from enhancement import Enhancement
+from enhancement.laying import KINDS
 from tests import small
 
 ELSEWHERE = "/cpu:1"  # a second processor, in place of a GPU
+TINY = {"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "pool_size": 2}
 
 
 def built(dual):
-    """The pass of a step on images that are there."""
-    A, B = (tf.zeros([1, 16, 16, 3]) for _ in "AB")
-    (made,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
-    return made
+    """The pass of a step on images in memory."""
+    A, B = (tf.zeros([1, dual.image_size, dual.image_size, 3]) for _ in "AB")
+    (one_pass,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
+    return one_pass
 
 
 @pytest.fixture(scope="module")
 def cyclegan():
     """(graph, pass) of a step of CycleGAN that is told to run elsewhere."""
-    tiny = {"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "pool_size": 2}
     with tf.Graph().as_default() as graph, tf.device(ELSEWHERE):
-        made = built(CycleGAN(**tiny, netG="resnet_6blocks"))
+        one_pass = built(CycleGAN(**TINY, netG="resnet_6blocks"))
         graph.add_to_collection("initialize", tf.global_variables_initializer())
-    return graph, made
+    return graph, one_pass
 
 
 def needed(fetches):
-    found, waiting = set(), list(fetches)
+    """All ops that `fetches` depend on."""
+    ops, waiting = set(), list(fetches)
     while waiting:
         op = waiting.pop()
-        if op not in found:
-            found.add(op)
-            waiting += [each.op for each in op.inputs] + list(op.control_inputs)
-    return found
+        if op not in ops:
+            ops.add(op)
+            waiting += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+    return ops
 
 
 def has_kernel(op, device):
@@ -49,36 +52,47 @@ def has_kernel(op, device):
     return any(
         kernel.device_type in (device, "DEFAULT")
         and all(
-            _types(op, each.name) <= {*each.allowed_values.list.type}
-            for each in kernel.constraint
-            if each.allowed_values.list.type  # others allow words
+            _types(op, constraint.name) <= {*constraint.allowed_values.list.type}
+            for constraint in kernel.constraint
+            if constraint.allowed_values.list.type  # others allow words
         )
         for kernel in kernels.get_registered_kernels_for_op(op.type).kernel
     )
 
 
 def _types(op, name):
-    found = op.get_attr(name)
-    return {each.as_datatype_enum for each in (found if isinstance(found, list) else [found])}
+    types = op.get_attr(name)
+    return {dtype.as_datatype_enum for dtype in (types if isinstance(types, list) else [types])}
+
+
+LAYERS = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "recolored_share": 0.5}
+DUALS = {
+    "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks"),
+    "dualgan": small.dualgan(gan_loss="wgan-gp", dropout=0.3, image_size=16, ema_decay=0.9),
+    **{
+        f"enhancement of {layer}": Enhancement(**LAYERS, layer=layer, prior_share=0.5, lambda_adversarial=0.1)
+        for layer in KINDS
+    },
+}
 
 
 @pytest.mark.skipif("not __import__('tensorflow').test.is_built_with_cuda()", reason="knows of no kernels for GPUs")
-def test_every_op_of_a_step_has_a_kernel_for_gpus(session, cyclegan):
-    penalized = built(small.dualgan(gan_loss="wgan-gp", dropout=0.3, image_size=16, ema_decay=0.9))
-    for made in (cyclegan[1], penalized):
-        ops = needed([made.update])
-        assert {op.type for op in ops if not has_kernel(op, "CPU")} == set()
-        assert {op.type for op in ops if not has_kernel(op, "GPU")} == set()
+@pytest.mark.parametrize("name", DUALS)
+def test_every_op_of_a_step_has_a_kernel_for_gpus(session, name):
+    with building_for("gpu"):
+        ops = needed([built(DUALS[name]).update])
+    assert {op.type for op in ops if not has_kernel(op, "CPU")} == set()
+    assert {op.type for op in ops if not has_kernel(op, "GPU")} == set()
     assert not has_kernel(tf.io.decode_png(b"").op, "GPU")
 
 
 def test_a_step_is_placed_where_it_is_told(cyclegan):
-    graph, made = cyclegan
+    graph, one_pass = cyclegan
     (initialize,) = graph.get_collection("initialize")
     with tf.Session(graph=graph, config=tf.ConfigProto(device_count={"CPU": 2})) as session:
         session.run(initialize)
         about, options = tf.RunMetadata(), tf.RunOptions(output_partition_graphs=True)
-        session.run(made.update, options=options, run_metadata=about)
+        session.run(one_pass.update, options=options, run_metadata=about)
     places = collections.Counter(
         node.device.rpartition("/")[2]
         for partition in about.partition_graphs
@@ -90,14 +104,14 @@ def test_a_step_is_placed_where_it_is_told(cyclegan):
 
 
 def test_sessions_on_devices_that_are_not_there():
-    for part in (lambda: Run("unused", device="tpu"), lambda: Inference(device="gpu")):
-        with pytest.raises(UserError, match="none of: auto, cpu, gpu:0, gpu:1 and so on"):
+    for part in (lambda: Run("unused", device="tpu"), lambda: Inference(device="gpu0")):
+        with pytest.raises(UserError, match="none of: auto, cpu, gpu, gpu:0, gpu:1 and so on"):
             part()
     number = len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(UserError, match=f"--device gpu:{number} is not there: TensorFlow finds"):
         open_session(1, f"gpu:{number}")
     with open_session(1, "cpu") as session:
-        assert {each.device_type for each in session.list_devices()} <= {"CPU", "XLA_CPU"}
+        assert {device.device_type for device in session.list_devices()} <= {"CPU", "XLA_CPU"}
 
 
 def test_xla_has_to_be_let_in_before_tensorflow_is_imported(monkeypatch):

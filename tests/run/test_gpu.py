@@ -1,0 +1,96 @@
+"""Why there is no GPU, in a sentence each; and in which formulations graphs are built for the one there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.ops import convolution
+from common.ops.formulations import Library
+from common.run import gpu
+from common.run.session import building_for, open_session
+from flags import command
+
+BUILD = {"is_cuda_build": True, "cuda_version": "12.5.1", "cudnn_version": "9"}
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine whose GPU TensorFlow does not find; the test says why."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: BUILD)
+    monkeypatch.setattr(gpu, "driver_version", lambda: ((12, 5), ""))
+    monkeypatch.setattr(gpu, "is_there", lambda: True)
+    monkeypatch.setattr(gpu, "can_open", lambda name: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("device", ["gpu", "gpu:0", "gpu:3"])
+def test_a_device_that_is_not_there_is_refused_with_the_reason(machine, device):
+    machine.setattr(gpu, "missing", lambda: "The reason.")
+    with pytest.raises(UserError, match=f"--device {device} is not there: TensorFlow finds no GPU. The reason."):
+        open_session(1, device)
+
+
+def test_a_build_for_cpus_is_named(machine):
+    machine.setattr(tf.sysconfig, "get_build_info", lambda: {"is_cuda_build": False})
+    assert "install tensorflow[and-cuda]" in gpu.missing()
+
+
+@pytest.mark.parametrize("value", ["", "-1"])
+def test_hidden_gpus_are_named(machine, value):
+    machine.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert f"CUDA_VISIBLE_DEVICES='{value}' hides all GPUs" in gpu.missing()
+
+
+def test_no_driver_is_told_from_one_that_does_not_answer(machine):
+    machine.setattr(gpu, "driver_version", lambda: ((), "cuInit gives 999"))
+    assert "does not answer (cuInit gives 999)" in gpu.missing()
+    machine.setattr(gpu, "is_there", lambda: False)
+    assert "No NVIDIA driver answers" in gpu.missing()
+
+
+@pytest.mark.parametrize(("driver", "is_old"), [((11, 8), True), ((12, 0), False), ((12, 4), False), ((13, 0), False)])
+def test_a_driver_of_an_older_release_is_named(machine, driver, is_old):
+    """A driver for 12.0 runs what was built for 12.5: NVIDIA's minor version compatibility, from CUDA 11 on."""
+    machine.setattr(gpu, "driver_version", lambda: (driver, ""))
+    assert ("install a newer driver" in gpu.missing()) == is_old
+    if is_old:
+        assert "for CUDA 11.8, and TensorFlow was built for 12.5.1" in gpu.missing()
+
+
+def test_libraries_that_cannot_be_opened_are_named(machine):
+    machine.setattr(gpu, "can_open", lambda name: name not in ("libcublas.so.12", "libcudnn.so.9"))
+    assert "libcublas.so.12, libcudnn.so.9 cannot be opened: pip install" in gpu.missing()
+
+
+def test_where_nothing_is_wrong_tensorflow_is_asked(machine):
+    assert "TF_CPP_MIN_LOG_LEVEL=0" in gpu.missing()
+
+
+def test_a_library_that_is_there_can_be_opened():
+    assert gpu.can_open("libc.so.6")
+    assert not gpu.can_open("libnothing.so.0")
+
+
+def test_a_number_that_is_too_large_says_how_many_there_are(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one", "other"])
+    with pytest.raises(UserError, match="--device gpu:2 is not there: TensorFlow finds 2 GPUs, from gpu:0"):
+        open_session(1, "gpu:2")
+
+
+@pytest.mark.parametrize(("device", "by_library"), [("auto", True), ("gpu:0", True), ("cpu", False)])
+def test_formulations_are_those_of_the_device(session, monkeypatch, device, by_library):
+    """A kernel that a CPU multiplies as a matrix, with a stride of 2, is left to cuDNN on a GPU."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    with building_for(device):
+        formulation = convolution._fastest(tf.zeros([1, 64, 64, 64]), [3, 3, 64, 64], 2, "SAME")
+    assert isinstance(formulation, Library) == by_library
+
+
+def test_a_lack_of_memory_says_what_takes_less():
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,256,256,64]")
+    said = command._sentence(error)
+    assert "not enough memory: OOM when allocating tensor with shape[64,256,256,64]. Use a smaller --batch_size" in said
