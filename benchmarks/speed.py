@@ -19,9 +19,11 @@ from typing import Any, Literal, NamedTuple
 
 from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.ceiling import OPERATIONS
+from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS, Lever
 
 RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
+PLAIN = Form()
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 Measure = Literal["wall", "cpu"]
 
@@ -37,16 +39,20 @@ class Taken(NamedTuple):
 class Contender:
     """A process that takes steps on request."""
 
-    def __init__(self, name: str, case: str, threads: int, lever: str = "") -> None:
-        self.name = name
+    def __init__(
+        self, name: str, case: str, threads: int, lever: str = "", form: Form = PLAIN, device: str = "cpu"
+    ) -> None:
+        self.name = name if form == PLAIN else f"{name} {form.name}"
+        self.form = form
         self.rounds: list[Taken] = []
         changed = LEVERS[lever] if lever else Lever()
         self._command = [sys.executable, "-m", "benchmarks.contenders.process", name, case]
         self._command += ["--threads", str(changed.threads or threads)]
         self._command += ["--lever", lever] if lever else []
+        self._command += ["--form", form.name, "--device", device]
         self._process = subprocess.Popen(  # nosec B603: of a module of this project, without a shell
             self._command,
-            env={**os.environ, **changed.environment},
+            env={**os.environ, **changed.environment, **(form.environment if device != "cpu" else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

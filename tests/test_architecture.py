@@ -35,9 +35,10 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
-    " < guided_filter im2col randomness winograd < formulations priors spectral_norm synthesis < convolution < layers",
+    " < guided_filter im2col placement randomness winograd < formulations priors spectral_norm synthesis"
+    " < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
-    "run": "checkpoint_files lock session < checkpoints run < folder",
+    "run": "checkpoint_files gpu lock < session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "inference jobs video < translator < tiles",

@@ -22,11 +22,13 @@ class Case(NamedTuple):
     generator: str  # its netG, where it has several
     size: int  # pixels
     training: bool  # a step, else a translation
+    batch: int = 1  # images of a step or a translation
 
     @property
     def name(self) -> str:
         """Its name on the command line."""
-        return "-".join(part for part in (self.model, self.generator, str(self.size), self.use) if part)
+        batch = f"batch{self.batch}" if self.batch > 1 else ""
+        return "-".join(part for part in (self.model, self.generator, str(self.size), self.use, batch) if part)
 
     @property
     def use(self) -> str:
@@ -34,9 +36,9 @@ class Case(NamedTuple):
         return "step" if self.training else "translate"
 
     def images(self) -> list[npt.NDArray[np.float32]]:
-        """Returns two images of noise, A and B, [1, S, S, 3] in [-1, 1]."""
+        """Returns two batches of noise, A and B, [N, S, S, 3] in [-1, 1]."""
         noise = np.random.default_rng(0)
-        return [noise.uniform(-1.0, 1.0, [1, self.size, self.size, 3]).astype(np.float32) for _ in "AB"]
+        return [noise.uniform(-1.0, 1.0, [self.batch, self.size, self.size, 3]).astype(np.float32) for _ in "AB"]
 
     def folder(self) -> pathlib.Path:
         """Returns a new folder with JPEG files of noise, A/0.jpg to B/19.jpg, a little larger than the case."""
@@ -57,5 +59,8 @@ CASES = {
         Case("cyclegan", "resnet_9blocks", 256, False),
         Case("pix2pix", "unet_256", 256, True),
         Case("dualgan", "", 256, True),
+        Case("cyclegan", "resnet_9blocks", 256, True, 8),
+        Case("cyclegan", "resnet_9blocks", 256, False, 8),
+        Case("pix2pix", "unet_256", 256, True, 8),
     )
 }

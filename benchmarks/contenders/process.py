@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.contenders.cases import CASES, Case, Step
+from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS
 from flags import processor
 
@@ -30,32 +32,57 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lever", choices=LEVERS, help="of the toolkit; its environment is the caller's to set")
+    parser.add_argument("--form", type=Form.named, default=Form(), help="of the toolkit and PyTorch")
+    parser.add_argument("--device", default="cpu", help="cpu, or gpu:0; of the toolkit and PyTorch")
     args = parser.parse_args()
     case = CASES[args.case]
-    prepare = _prepare(args.contender)
+    prepare, finish, peak_MiB_of_gpu = _functions(args.contender, args.form, args.device)
     with LEVERS[args.lever].change() if args.lever else contextlib.nullcontext():
         step = prepare(case, args.threads)
     step()
+    finish()
     first = time.monotonic() - began
     for _ in range(WARM_UP - 1):
         step()
+    finish()
     _write({"seconds_to_first_step": first, "operations": _operations(args.contender, case)})
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(line)):
             step()
+        finish()
         seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        _write({**seconds, "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+        peak = peak_MiB_of_gpu() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        _write({**seconds, "peak_MiB": peak})
+
+
+class Functions(NamedTuple):
+    """Those of a contender's module."""
+
+    prepare: Callable[[Case, int], Step]  # a function that takes a step
+    finish: Callable[[], None]  # waits until all steps that were asked for are taken
+    peak_MiB_of_gpu: Callable[[], float]  # memory of a GPU, at most; 0 where the CPU computes
+
+
+def _functions(contender: str, form: Form, device: str) -> Functions:
+    """The Functions of a contender. No other contender is imported: one library is enough for a process."""
+    if contender == "pytorch":
+        from benchmarks.contenders import pytorch
+
+        prepare = functools.partial(pytorch.prepare, form=form, device=device)
+        return Functions(prepare, pytorch.finish, pytorch.peak_MiB_of_gpu)
+    if contender == "toolkit":
+        processor.decide()
+        from benchmarks.contenders import toolkit
+
+        prepare = functools.partial(toolkit.prepare, form=form, device=device)
+        return Functions(prepare, lambda: None, toolkit.peak_MiB_of_gpu)
+    return Functions(_prepare(contender), lambda: None, lambda: 0.0)
 
 
 def _prepare(contender: str) -> Callable[[Case, int], Step]:
-    """The function `prepare` of a contender. No other contender is imported: one library is enough for a process."""
-    if contender == "toolkit":
-        processor.decide()
-        from benchmarks.contenders.toolkit import prepare
-    elif contender == "pytorch":
-        from benchmarks.contenders.pytorch import prepare
-    elif contender == "tf1":
+    """The function `prepare` of the others."""
+    if contender == "tf1":
         from benchmarks.contenders.tf1 import prepare
     elif contender == "official":
         from benchmarks.contenders.official import prepare

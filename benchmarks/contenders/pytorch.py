@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from benchmarks.contenders.cases import Case, Step
+from benchmarks.contenders.forms import Form
 
+PLAIN = Form()
 BETAS, RATE = (0.5, 0.999), 2e-4
 
 
@@ -129,72 +133,119 @@ def trained(networks: Iterable[nn.Module], wanted: bool) -> None:
         network.requires_grad_(wanted)
 
 
-def cyclegan(case: Case) -> Step:
+class Place(NamedTuple):
+    """Where and how networks compute."""
+
+    device: str = "cpu"
+    form: Form = PLAIN
+
+    def network(self, network: nn.Module) -> nn.Module:
+        """Returns `network` there."""
+        network = network.to(self.device)
+        if self.form.channels_last:
+            network = network.to(memory_format=torch.channels_last)
+        return torch.compile(network) if self.form.compiled else network
+
+    def images(self, batches: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Returns batches there, as each step of a training has to bring them."""
+        order = torch.channels_last if self.form.channels_last else torch.contiguous_format
+        return [batch.to(self.device, memory_format=order, non_blocking=True) for batch in batches]
+
+    def lowered(self) -> AbstractContextManager[None]:
+        """Returns a context in which networks and losses compute in bf16, if that is asked for."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.form.precision == "bf16")
+
+
+def cyclegan(case: Case, place: Place) -> Step:
     """Returns a function that takes a step of CycleGAN."""
     blocks = {"resnet_6blocks": 6, "resnet_9blocks": 9}[case.generator]
-    to_B, to_A = resnet(blocks), resnet(blocks)
-    like_B, like_A = (patch_critic(3, nn.InstanceNorm2d) for _ in range(2))
+    to_B, to_A = (place.network(resnet(blocks)) for _ in range(2))
+    like_B, like_A = (place.network(patch_critic(3, nn.InstanceNorm2d)) for _ in range(2))
     generate = torch.optim.Adam(itertools.chain(to_B.parameters(), to_A.parameters()), RATE, BETAS)
     judge = torch.optim.Adam(itertools.chain(like_B.parameters(), like_A.parameters()), RATE, BETAS)
     game, l1, pools = nn.MSELoss(), nn.L1Loss(), (Pool(), Pool())
-    A, B = tensors(case)
+    batches = tensors(case)
 
     def step() -> None:
-        fake_B, fake_A = to_B(A), to_A(B)
-        back_A, back_B = to_A(fake_B), to_B(fake_A)
+        A, B = place.images(batches)
         trained((like_A, like_B), False)
         generate.zero_grad()
-        loss = 5.0 * (l1(to_B(B), B) + l1(to_A(A), A)) + 10.0 * (l1(back_A, A) + l1(back_B, B))
-        (loss + against(game, like_B(fake_B), True) + against(game, like_A(fake_A), True)).backward()
+        with place.lowered():
+            fake_B, fake_A = to_B(A), to_A(B)
+            back_A, back_B = to_A(fake_B), to_B(fake_A)
+            loss = 5.0 * (l1(to_B(B), B) + l1(to_A(A), A)) + 10.0 * (l1(back_A, A) + l1(back_B, B))
+            loss = loss + against(game, like_B(fake_B), True) + against(game, like_A(fake_A), True)
+        loss.backward()
         generate.step()
         trained((like_A, like_B), True)
         judge.zero_grad()
         for critic, real, fake, pool in ((like_B, B, fake_B, pools[0]), (like_A, A, fake_A, pools[1])):
             seen = pool(fake.detach())
-            (0.5 * (against(game, critic(real), True) + against(game, critic(seen), False))).backward()
+            with place.lowered():
+                loss = 0.5 * (against(game, critic(real), True) + against(game, critic(seen), False))
+            loss.backward()
         judge.step()
 
     return step
 
 
-def pix2pix(case: Case) -> Step:
+def pix2pix(case: Case, place: Place) -> Step:
     """Returns a function that takes a step of pix2pix."""
-    to_B, like_B = unet(), patch_critic(6, nn.BatchNorm2d)
+    to_B, like_B = place.network(unet()), place.network(patch_critic(6, nn.BatchNorm2d))
     generate = torch.optim.Adam(to_B.parameters(), RATE, BETAS)
     judge = torch.optim.Adam(like_B.parameters(), RATE, BETAS)
     game, l1 = nn.BCEWithLogitsLoss(), nn.L1Loss()
-    A, B = tensors(case)
+    batches = tensors(case)
 
     def step() -> None:
-        fake = to_B(A)
+        A, B = place.images(batches)
         trained((like_B,), True)
         judge.zero_grad()
-        seen = like_B(torch.cat([A, fake.detach()], 1)), like_B(torch.cat([A, B], 1))
-        (0.5 * (against(game, seen[0], False) + against(game, seen[1], True))).backward()
+        with place.lowered():
+            fake = to_B(A)
+            seen = like_B(torch.cat([A, fake.detach()], 1)), like_B(torch.cat([A, B], 1))
+            loss = 0.5 * (against(game, seen[0], False) + against(game, seen[1], True))
+        loss.backward()
         judge.step()
         trained((like_B,), False)
         generate.zero_grad()
-        (against(game, like_B(torch.cat([A, fake], 1)), True) + 100.0 * l1(fake, B)).backward()
+        with place.lowered():
+            loss = against(game, like_B(torch.cat([A, fake], 1)), True) + 100.0 * l1(fake, B)
+        loss.backward()
         generate.step()
 
     return step
 
 
 def tensors(case: Case) -> list[torch.Tensor]:
-    """Returns A and B, [1, 3, S, S]."""
+    """Returns A and B, [N, 3, S, S]."""
     return [torch.from_numpy(image.transpose(0, 3, 1, 2).copy()) for image in case.images()]
 
 
-def prepare(case: Case, threads: int) -> Step:
-    """Returns a function that takes one step, or translates one image."""
+def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -> Step:
+    """Returns a function that takes one step, or translates one batch; on a GPU it only asks for that."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = form.precision != "float32"
+    torch.backends.cudnn.benchmark = True  # as its documentation advises for images of one size
+    place = Place("cpu" if device == "cpu" else "cuda", form)
     if case.training:
-        return {"cyclegan": cyclegan, "pix2pix": pix2pix}[case.model](case)
-    network, (image, _) = resnet(9).eval(), tensors(case)
+        return {"cyclegan": cyclegan, "pix2pix": pix2pix}[case.model](case, place)
+    network, batches = place.network(resnet(9).eval()), tensors(case)[:1]
 
     def translate() -> None:
-        with torch.inference_mode():
-            network(image)
+        with torch.inference_mode(), place.lowered():
+            network(*place.images(batches)).cpu()
 
     return translate
+
+
+def finish() -> None:
+    """Waits until all that was asked of a GPU is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_MiB_of_gpu() -> float:
+    """Memory of a GPU that tensors took at most, in MiB; 0 without one."""
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders.cases import Case, Step
+from benchmarks.contenders.forms import Form
 from common import tensorflow as tf
 from common.dual import Dual
 from common.images import Images
 from common.ops import convolution
 from common.ops.flops import flops
 from common.run import Run
-from common.run.session import open_session
+from common.run.session import building_for, open_session
 from common.train import graph, step
 from common.translate import inference
 from cyclegan import CycleGAN
@@ -21,20 +22,29 @@ from dualgan import DualGAN
 from pix2pix import Pix2Pix
 
 SEED = 0
+PLAIN = Form()
 IMAGES_IN_EPOCH = 1000
 
 
-def dual_of(case: Case) -> Dual:
+def dual_of(case: Case, form: Form = PLAIN) -> Dual:
     """Returns the dual of a case, with everything as published."""
     classes: dict[str, type[Dual]] = {"cyclegan": CycleGAN, "dualgan": DualGAN, "pix2pix": Pix2Pix}
-    networks: dict[str, Any] = {"netG": case.generator} if case.generator else {}
-    return classes[case.model](image_size=case.size, load_size=0, **networks)
+    fields: dict[str, Any] = {"netG": case.generator} if case.generator else {}
+    fields |= {"precision": "bf16"} if form.precision == "bf16" else {}
+    return classes[case.model](image_size=case.size, load_size=0, **fields)
 
 
-def prepare(case: Case, threads: int) -> Step:
-    """Returns a function that takes one step, or translates one image."""
-    with tf.Graph().as_default():
-        return _built(case, threads)
+def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -> Step:
+    """Returns a function that takes one step, or translates one batch."""
+    with tf.Graph().as_default(), building_for(device):
+        return _built(case, form, threads, device)
+
+
+def peak_MiB_of_gpu() -> float:
+    """Memory of the first GPU that this process took at most, in MiB; 0 without one."""
+    if not tf.config.list_physical_devices("GPU"):
+        return 0.0
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
 
 
 def operations(case: Case) -> int:
@@ -44,24 +54,24 @@ def operations(case: Case) -> int:
         return flops(fetches)
 
 
-def _fetches(case: Case) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+def _fetches(case: Case, form: Form = PLAIN) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
     """The fetches of a step or a translation, and its placeholders: A, B and the images' numbers."""
-    shape = [1, case.size, case.size, 3]
-    A, B, index = tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, shape), tf.placeholder(tf.int64, [1])
-    dual = dual_of(case)
+    A, B = (tf.placeholder(tf.float32, [case.batch, case.size, case.size, 3]) for _ in "AB")
+    index = tf.placeholder(tf.int64, [case.batch])
+    dual = dual_of(case, form)
     if case.training:
         return [update.update for update in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes], A, B, index
     return [inference.connect(dual, "A2B", A, index)[0].fake], A, B, index
 
 
-def _built(case: Case, threads: int) -> Step:
+def _built(case: Case, form: Form, threads: int, device: str) -> Step:
     if case.model == "dualgan":
-        return _from_files(case, threads)
+        return _from_files(case, form, threads, device)
     tf.set_random_seed(SEED)
-    fetches, A, B, index = _fetches(case)
+    fetches, A, B, index = _fetches(case, form)
     initialize = tf.global_variables_initializer()
     tf.get_default_graph().finalize()
-    session = open_session(threads)
+    session = open_session(threads, device, form.compiled)
     session.run(initialize)
     image_A, image_B = case.images()
     number = 0
@@ -69,19 +79,20 @@ def _built(case: Case, threads: int) -> Step:
     def run() -> None:
         nonlocal number
         for fetch in fetches:
-            session.run(fetch, {A: image_A, B: image_B, index: np.array([number])})
-        number += 1
+            session.run(fetch, {A: image_A, B: image_B, index: np.arange(number, number + case.batch)})
+        number += case.batch
 
     return run
 
 
-def _from_files(case: Case, threads: int) -> Step:
-    folder, dual = case.folder(), dual_of(case)
-    images, run = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), Run(str(folder / "run"), threads=threads)
+def _from_files(case: Case, form: Form, threads: int, device: str) -> Step:
+    folder, dual = case.folder(), dual_of(case, form)
+    images = Images(dir_A=str(folder / "A"), dir_B=str(folder / "B"))
+    run = Run(str(folder / "run"), threads=threads, batch_size=case.batch)
     files = images.training_files(dual)
     data = images.training_data(dual, files, images.domains(dual, files))
     built = graph.build(dual, run, data, sample_loaders=data.loaders)
-    session = open_session(threads)
+    session = open_session(threads, device, form.compiled)
     session.run(built.initialize)
     session.run(built.begin, {built.start: 0})
 

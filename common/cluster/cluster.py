@@ -46,6 +46,13 @@ class Cluster:
     check_every: int = setting(
         1000, "Steps between checks that all processes have the same weights, bit for bit.", minimum=1, resume=FREE
     )
+    collective: str = setting(
+        "auto",
+        "How processes add up their gradients. nccl: between GPUs, one for each process; ring: by the network, also"
+        " where processes share a GPU; auto: nccl where GPUs compute.",
+        ("auto", "nccl", "ring"),
+        resume=FREE,
+    )
     restarts: int = setting(
         5, "Times in a row that --local_workers start again without a new checkpoint.", minimum=0, resume=FREE
     )
@@ -56,6 +63,12 @@ class Cluster:
             raise UserError("--local_workers and --workers both say which processes train. Give one of them.")
         if self.rank and not self.workers:
             raise UserError(f"--rank {self.rank} is one of --workers: say those, too.")
+
+    def on(self, is_gpu: bool) -> Cluster:
+        """Itself, with the collective of GPUs or of CPUs where that is auto."""
+        if self.collective != "auto":
+            return self
+        return dataclasses.replace(self, collective="nccl" if is_gpu else "ring")
 
     def place(self) -> tuple[list[str], int]:
         """([host:port, ...] of all processes, the rank of this one); ([], 0) for a process that trains alone.

@@ -211,7 +211,9 @@ class ProcessGroup(SingleProcess):
     def _reduce(self, tensor: tf.Tensor, operation: str, key: int) -> tf.Tensor:
         """The all-reduce of a tensor. Its instance key is the same in all processes, which build the same graph."""
         self._instances += 1
-        hint = "nccl" if key == MEANS and tf.config.list_physical_devices("GPU") else "ring"
+        collective = self._cluster.collective
+        if collective == "auto":
+            collective = "nccl" if tf.config.list_physical_devices("GPU") else "ring"
         return tf.raw_ops.CollectiveReduceV2(
             input=tensor,
             group_size=self.size,
@@ -220,7 +222,7 @@ class ProcessGroup(SingleProcess):
             ordering_token=[],
             merge_op=operation,
             final_op="Id",
-            communication_hint=hint,
+            communication_hint=collective if key == MEANS else "ring",  # numbers are on CPUs
         )
 
     def _wait_for_others(self) -> None:

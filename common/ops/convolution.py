@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, scopes
+from common.ops import gradients, placement, scopes
 from common.ops.constants import Size
 from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, AnyFormulation, Library, Strided, sides_of
 
@@ -60,15 +60,9 @@ def plain() -> AbstractContextManager[None]:
     return scopes.within("plain_convolutions", True)
 
 
-def formulated_for_gpu(is_gpu: bool) -> AbstractContextManager[None]:
-    """Returns a context in which convolutions are built for GPUs, or not; outside of it, for GPUs if there are any."""
-    return scopes.within("convolutions_for_gpu", is_gpu)
-
-
 def _library_chooses(x: tf.Tensor) -> bool:
-    said = tf.get_collection("convolutions_for_gpu")
-    on_gpu = said[-1] if said else bool(tf.config.list_physical_devices("GPU"))
-    return bool(tf.get_collection("plain_convolutions")) or x.dtype == tf.bfloat16 or on_gpu
+    is_plain = bool(tf.get_collection("plain_convolutions"))
+    return is_plain or x.dtype == tf.bfloat16 or placement.is_for_gpu()
 
 
 def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:

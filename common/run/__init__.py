@@ -6,6 +6,7 @@ checkpoints       Checkpoints: saves and restores the variables of a graph
 checkpoint_files  the files of checkpoints: which there are, whether they are whole
 lock              one training a folder
 session           TensorFlow sessions: threads and devices
+gpu               why there is no GPU
 """
 
 from common.run.run import Run

@@ -8,7 +8,7 @@ import re
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.ops import convolution
+from common.ops import placement
 from common.run import gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
@@ -27,7 +27,7 @@ def is_gpu(device: str) -> bool:
 
 def building_for(device: str) -> contextlib.AbstractContextManager[None]:
     """Within it, graphs are built in the formulations that are fastest on a device."""
-    return convolution.formulated_for_gpu(is_gpu(device))
+    return placement.building_for_gpu(is_gpu(device))
 
 
 def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:

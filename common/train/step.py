@@ -154,7 +154,7 @@ class _Updates:
             with tf.control_dependencies([change]):  # networks that are called here read what `change` made of them
                 repetition = roles[:number].count(role)
                 pairs = self._connect(repetition) if repetition else self.pairs
-                objective = _objective(self._dual, pairs, role)
+                objective = objective_of(self._dual, pairs, role)
             own_gradients = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
             mean_gradients, role_losses, stop = self._group.mean(
                 own_gradients, objective.losses, self.request, [change]
@@ -167,7 +167,7 @@ class _Updates:
 
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """Both roles: all gradients at the old weights, then all changes."""
-        objectives = {role: _objective(self._dual, self.pairs, role) for role in self._optimizers}
+        objectives = {role: objective_of(self._dual, self.pairs, role) for role in self._optimizers}
         own_gradients: list[tf.Tensor | None] = []
         own_losses: dict[str, tf.Tensor] = {}
         for objective in objectives.values():
@@ -220,7 +220,7 @@ def _evidence(mean_gradients: Gradients, losses: Mapping[str, tf.Tensor]) -> lis
     return [*losses.values(), *(gradient for gradient in mean_gradients if gradient is not None)]
 
 
-def _objective(dual: Dual, pairs: Pairs, role: str) -> Objective:
+def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
     """The weighted sum of a role's losses over all directions.
 
     A loss of weight 0 is left out; one of weight None is logged and has no part in the sum.

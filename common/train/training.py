@@ -22,7 +22,7 @@ from common.images.folders import Files
 from common.images.pipeline import Loader
 from common.images.pixels import EIGHT_BITS, Domain
 from common.run import Run, folder, gpu, lock
-from common.run.session import building_for, session_config
+from common.run.session import building_for, is_gpu, session_config
 from common.train import graph, health, samples, warm_start
 from common.train.events import Events
 from common.train.loop import Training, catch_up, loop, write_report
@@ -49,7 +49,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         UserError: the images or the run folder are not as they should be, or a loss is not finite.
         Restart: another process is gone.
     """
-    with distribute.joined(cluster or Cluster(), run.run_dir) as group:
+    with distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group:
         dual, files, domains = _prepared(dual, images, run, group.size)
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:

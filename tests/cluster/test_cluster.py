@@ -110,3 +110,11 @@ def test_a_port_of_this_machine_alone_is_bound_to_its_loopback_device(capsys):
         assert capsys.readouterr().err == ""
     listen_to_this_machine_alone(1)  # nothing listens there
     assert "port 1 is open to the network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_gpu", "chosen"),
+    [("auto", True, "nccl"), ("auto", False, "ring"), ("ring", True, "ring"), ("nccl", False, "nccl")],
+)
+def test_gradients_go_between_gpus_where_these_compute(asked, is_gpu, chosen):
+    assert Cluster(collective=asked).on(is_gpu).collective == chosen

@@ -1,0 +1,35 @@
+"""How a contender computes: precision, compiler, and order of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+PRECISIONS = ("float32", "tf32", "bf16")  # tf32: of GPUs, float32 multiplied with 10 bits of mantissa
+
+
+class Form(NamedTuple):
+    """One way to compute."""
+
+    precision: str = "float32"
+    compiled: bool = False  # by XLA, or by torch.compile
+    channels_last: bool = False  # of PyTorch; TensorFlow has them last, and its optimizer changes that for GPUs
+
+    @classmethod
+    def named(cls, name: str) -> Form:
+        """The form of a name such as bf16+compiled+channels_last; raises ValueError if there is none."""
+        precision, *options = name.split("+")
+        if precision not in PRECISIONS or not set(options) <= {"compiled", "channels_last"}:
+            raise ValueError(f"{name!r} is no form: it is one of {', '.join(PRECISIONS)}, +compiled, +channels_last")
+        return cls(precision, "compiled" in options, "channels_last" in options)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        options = ("compiled", "channels_last")
+        return "+".join([self.precision, *(option for option in options if getattr(self, option))])
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the environment of its process has to say: NVIDIA's libraries use TF32 unless they are told not to."""
+        return {"NVIDIA_TF32_OVERRIDE": "0"} if self.precision == "float32" else {}

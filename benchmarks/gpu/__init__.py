@@ -1,0 +1,1 @@
+"""What a GPU has to show: agreement with the CPU, exact resuming, checkpoints across devices, speed, memory."""

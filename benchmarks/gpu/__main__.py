@@ -1,0 +1,80 @@
+"""What this toolkit does on a GPU, part by part, each printed as soon as it is known.
+
+python -m benchmarks.gpu | tee gpu.txt
+
+Parts run one after the other, in processes of their own, and end at their time limits; the most important come first.
+Without a GPU they run on the CPU, as far as that shows anything, and say what they leave out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+
+class Part(NamedTuple):
+    """A module of this package."""
+
+    name: str
+    seconds: float  # after which it is stopped
+    title: str
+
+
+PARTS = (
+    Part("versions", 60, "Device, driver, versions"),
+    Part("agreement", 120, "A step on the GPU and on the CPU, from the same weights"),
+    Part("resume", 150, "Resuming after a kill, compared with a training that nothing disturbed"),
+    Part("checkpoints", 60, "Saved on one device, restored on the other"),
+    Part("speed", 240, "Time and memory of steps and translations, beside PyTorch"),
+    Part("waiting", 60, "Share of the time of a training that waits for data"),
+    Part("processes", 60, "Two processes on one device"),
+)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [part.name for part in PARTS]
+    parser.add_argument("--parts", default=",".join(names), help=f"of {', '.join(names)}; separated by commas")
+    parser.add_argument("--device", default="auto", help="auto: the first GPU, else the CPU; cpu; gpu:0")
+    options = parser.parse_args()
+    chosen = options.parts.split(",")
+    if unknown := set(chosen) - set(names):
+        parser.error(f"There is no part {', '.join(sorted(unknown))}: there are {', '.join(names)}.")
+    began, failed = time.monotonic(), []
+    for part in PARTS:
+        if part.name not in chosen:
+            continue
+        print(f"\n## {part.title}\n", flush=True)
+        since = time.monotonic()
+        ended = run(part, options.device)
+        print(f"\n({part.name}: {ended}, {time.monotonic() - since:.0f} s)", flush=True)
+        failed += [part.name] if ended != "done" else []
+    print(f"\nIn all {time.monotonic() - began:.0f} s" + (f"; not done: {', '.join(failed)}" if failed else ""))
+    sys.exit(1 if failed else 0)
+
+
+def run(part: Part, device: str) -> str:
+    """Runs a part in a group of processes of its own; returns done, or how it ended."""
+    command = [sys.executable, "-m", f"benchmarks.gpu.{part.name}", device]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1", **os.environ}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # nosec B603: of this project
+    try:
+        code = process.wait(part.seconds)
+    except subprocess.TimeoutExpired:
+        return f"stopped after its {part.seconds:.0f} s"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return "done" if code == 0 else f"ended with code {code}"
+
+
+if __name__ == "__main__":
+    main()

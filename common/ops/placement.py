@@ -1,0 +1,21 @@
+"""Whether a graph is built for a GPU: some computations have a form that is fastest there, and another for CPUs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from common import tensorflow as tf
+from common.ops import scopes
+
+COLLECTION = "for_gpu"
+
+
+def building_for_gpu(is_gpu: bool) -> AbstractContextManager[None]:
+    """Returns a context in which graphs are built for a GPU, or not."""
+    return scopes.within(COLLECTION, is_gpu)
+
+
+def is_for_gpu() -> bool:
+    """Whether what is built now is for a GPU: as the innermost context says, else if TensorFlow finds any."""
+    said = tf.get_collection(COLLECTION)
+    return said[-1] if said else bool(tf.config.list_physical_devices("GPU"))
