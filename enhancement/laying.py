@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.ops import priors, randomness, synthesis
-from common.ops.degradation import Layer, calm_cells, choose, stronger, uncover, veil
+from common.ops.degradation import Layer, calm_cells, cast, choose, stronger, uncover, veil
 
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
 CELLS = 4  # different ones, of which the layer of an image is made
@@ -61,15 +61,17 @@ def layer_to_lay(
     """The layer for each of `clear` [N, h, w, C]: of `seen` [N, H, W, C], by its prior or the generator's, or drawn.
 
     `own`: what the generator draws over `seen`; None: the prior's layers alone are used. `prior_share` and
-    `drawn_share` say how often; the strength of the layers of `seen` is varied.
+    `drawn_share` say how often; the strength of the layers of `seen` is varied. It is chosen in float32.
     """
+    dtype = clear.dtype
+    seen, clear = tf.cast(seen, tf.float32), tf.cast(clear, tf.float32)
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
-    own = prior if own is None else own
+    own = prior if own is None else cast(own, tf.float32)
     if kind.is_veil:
         prior, own = _patches_of(prior, own, key, int(clear.shape[1]))
     else:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
-        draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS], seen.dtype)
+        draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS])
         prior, own = calm_cells(
             priors.texture_of_rain(seen), draws, clear.shape[1:3].as_list(), prior, Layer(own.transmission, limited)
         )
@@ -78,9 +80,9 @@ def layer_to_lay(
     chosen = stronger(chosen, strength)
     if kind.is_veil and not kind.has_streaks:
         chosen = veil(chosen.transmission, DARKEST_AIR + (1.0 - DARKEST_AIR) * _draw(key, "air"))
-    if not drawn_share:
-        return chosen
-    return choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
+    if drawn_share:
+        chosen = choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
+    return cast(chosen, dtype)
 
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:

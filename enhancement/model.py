@@ -18,7 +18,7 @@ from common.dual import Cycle, Direction, Dual, Keys, Losses, Network, Published
 from common.dual.residual_unet import residual_unet
 from common.errors import UserError
 from common.ops import precision, priors, randomness, synthesis
-from common.ops.degradation import Layer, cover, uncover, veil
+from common.ops.degradation import Layer, cast, cover, uncover, veil
 from common.settings import override, setting
 from enhancement.laying import KINDS, layer_to_lay, patches
 
@@ -173,7 +173,7 @@ class Enhancement(PublishedCritics):
 
     def _covered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
         key = tf.zeros([tf.shape(images)[0], 2], tf.int64) if key is None else key
-        return cover(images, synthesis.SYNTHESES[self.layer](key, images))
+        return cover(images, cast(synthesis.SYNTHESES[self.layer](key, tf.cast(images, tf.float32)), images.dtype))
 
     def _maps(self, images: tf.Tensor) -> tf.Tensor:
         """T and L [N, H, W, 2]; the air of a veil comes from a map too coarse to show a scene."""
@@ -211,7 +211,8 @@ class Enhancement(PublishedCritics):
         if not self.recolored_share:
             return images
         is_chosen = randomness.uniform(randomness.fold(key, "is recolored"), [1, 1, 1]) < self.recolored_share
-        return tf.compat.v2.where(is_chosen, synthesis.recolored(key, images), images)
+        recolored = tf.cast(synthesis.recolored(key, tf.cast(images, tf.float32)), images.dtype)
+        return tf.compat.v2.where(is_chosen, recolored, images)
 
 
 def _split(maps: tf.Tensor) -> Layer:

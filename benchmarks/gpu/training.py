@@ -21,7 +21,7 @@ def started(
     """Starts a training of CycleGAN on the toy set, or resumes it."""
     command = [sys.executable, "-m", "cyclegan.main", "--phase", "train", "--dataset", "toy", "--preset", "demo"]
     command += ["--data_root", str(run.parent), "--run_dir", str(run), "--device", device, "--steps", str(steps)]
-    command += ["--save_every", str(SAVE_EVERY), "--sample_every", "0", "--tensorboard=false", *flags]
+    command += ["--save_every", str(SAVE_EVERY), "--sample_every", "100000", "--tensorboard=false", *flags]
     return subprocess.Popen(  # nosec B603: of this project
         command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

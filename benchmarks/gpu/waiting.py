@@ -26,7 +26,7 @@ def main(device: str) -> None:
     run_dir = pathlib.Path(tempfile.mkdtemp()) / "run"
     steps = STEPS_ON_CPU if on_cpu else STEPS
     dual = CycleGAN(netG=case.generator, image_size=case.size, load_size=case.size + 30)
-    run = Run(str(run_dir), steps=steps, device=device, log_every=EVERY, sample_every=0, tensorboard=False)
+    run = Run(str(run_dir), steps=steps, device=device, log_every=EVERY, sample_every=steps, tensorboard=False)
     train(dual, Images(dir_A=str(folder / "A"), dir_B=str(folder / "B")), run)
     with open(run_dir / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))[1:]

@@ -23,6 +23,11 @@ class Layer(NamedTuple):
     light: tf.Tensor  # [N, H, W, 1 or C], at least 0, of images in [0, 1]
 
 
+def cast(layer: Layer, dtype: tf.DType) -> Layer:
+    """The layer in another type of numbers."""
+    return Layer(*(tf.cast(part, dtype) for part in layer))
+
+
 def cover(clear: tf.Tensor, layer: Layer) -> tf.Tensor:
     """`clear` images [N, H, W, C] as they are seen through `layer`: no brighter than white."""
     return tf.minimum(layer.transmission * (clear + 1.0) + 2.0 * layer.light - 1.0, 1.0)

@@ -8,6 +8,8 @@ import pytest
 from common import tensorflow as tf
 from common.train import step
 from cyclegan import CycleGAN
+from enhancement import Enhancement
+from enhancement.laying import KINDS
 from tests import small
 
 FLOATS = {"float16", "bfloat16", "float32", "float64"}
@@ -50,6 +52,18 @@ def test_float64_from_the_images_to_the_losses(single):
     assert convolutions == {"float64"}
     assert {value.dtype.name for value in [*losses.values(), *weights.values()]} == {"float64"}
     for name, loss in single[0].items():
+        assert losses[name] == pytest.approx(loss, rel=1e-4, abs=1e-4), name
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_float64_of_an_enhancement(layer):
+    """Layers are chosen in float32, and laid and taken off in float64."""
+    tiny = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "recolored_share": 0.5}
+    dual = Enhancement(**tiny, layer=layer, lambda_adversarial=0.1, lambda_identity=0.1, prior_share=0.5)
+    losses, weights, *_ = built(dataclasses.replace(dual, precision="float64"))
+    assert {value.dtype.name for value in [*losses.values(), *weights.values()]} == {"float64"}
+    expected, *_ = built(dual)
+    for name, loss in expected.items():
         assert losses[name] == pytest.approx(loss, rel=1e-4, abs=1e-4), name
 
 
