@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from common import tensorflow as tf
-from common.ops import priors, randomness, synthesis
-from common.ops.degradation import Layer, calm_cells, cast, choose, stronger, uncover, veil
+from common.ops import priors, randomness
+from common.ops.degradation import Layer, calm_cells, cast, choose, stronger, veil
+from enhancement.kinds import Kind
 
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
 CELLS = 4  # different ones, of which the layer of an image is made
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
 DARKEST_AIR = 0.7
-
-
-class Kind(NamedTuple):
-    """A kind of layer."""
-
-    prior: Callable[[tf.Tensor], Layer]  # of images [N, H, W, C]
-    draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
-    restore: Callable[[tf.Tensor], tf.Tensor]  # what the prior alone makes of images
-    is_veil: bool  # haze and cloud: T < 1 and L = (1 - T) air
-    has_streaks: bool
-
-
-def _veil_and_streaks(images: tf.Tensor) -> Layer:
-    """The layer of haze, with the streaks that are seen on it."""
-    haze, rain = priors.haze(images), priors.rain_streaks(images)
-    return Layer(haze.transmission, haze.light + rain.light)
-
-
-def _uncovering(prior: Callable[[tf.Tensor], Layer]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function that takes off images the whole layer that `prior` estimates."""
-
-    def restore(images: tf.Tensor) -> tf.Tensor:
-        return uncover(images, prior(images))
-
-    return restore
-
-
-KINDS = {
-    "rain": Kind(priors.rain_streaks, synthesis.rain, priors.rain_restored, is_veil=False, has_streaks=True),
-    "haze": Kind(priors.haze, synthesis.haze, _uncovering(priors.haze), is_veil=True, has_streaks=False),
-    "cloud": Kind(priors.cloud, synthesis.cloud, _uncovering(priors.cloud), is_veil=True, has_streaks=False),
-    "any": Kind(_veil_and_streaks, synthesis.any_of, _uncovering(_veil_and_streaks), is_veil=True, has_streaks=True),
-}
 
 
 def layer_to_lay(

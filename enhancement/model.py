@@ -15,12 +15,13 @@ from typing import ClassVar
 
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, Network, PublishedCritics, losses, schedules
-from common.dual.residual_unet import residual_unet
 from common.errors import UserError
-from common.ops import precision, priors, randomness, synthesis
-from common.ops.degradation import Layer, cast, cover, uncover, veil
+from common.ops import randomness, synthesis
+from common.ops.degradation import Layer, cast, cover, uncover
 from common.settings import override, setting
-from enhancement.laying import KINDS, layer_to_lay, patches
+from enhancement.generator import draw
+from enhancement.kinds import KINDS
+from enhancement.laying import layer_to_lay, patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,39 +166,27 @@ class Enhancement(PublishedCritics):
 
     def layer_over(self, images: tf.Tensor) -> Layer:
         """The layer that A2B draws over `images` [N, H, W, C]."""
-        return _split(Network("A2B/generator", self._maps)(images))
+        with tf.variable_scope("A2B/generator", reuse=tf.AUTO_REUSE):
+            return self._drawn(images)
 
     def _uncovered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
         del key
-        return uncover(images, _split(self._maps(images)))
+        return uncover(images, self._drawn(images))
 
     def _covered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
         key = tf.zeros([tf.shape(images)[0], 2], tf.int64) if key is None else key
         return cover(images, cast(synthesis.SYNTHESES[self.layer](key, tf.cast(images, tf.float32)), images.dtype))
 
-    def _maps(self, images: tf.Tensor) -> tf.Tensor:
-        """T and L [N, H, W, 2]; the air of a veil comes from a map too coarse to show a scene."""
-        kind = KINDS[self.layer]
-        seen = tf.concat([images, priors.veil_evidence(images)], axis=-1) if kind.is_veil else images
-
-        def draw(seen: tf.Tensor) -> tf.Tensor:
-            fine, coarse = int(kind.is_veil) + int(kind.has_streaks), int(kind.is_veil)
-            maps = residual_unet(
-                seen, fine, self.ngf, stride=self.stride, levels=self.levels, blocks=self.blocks, coarse=coarse
-            )
-            if maps.coarse is None:
-                return maps.fine
-            coarse = tf.compat.v2.image.resize(maps.coarse, tf.shape(images)[1:3])
-            return tf.concat([maps.fine, tf.cast(coarse, maps.fine.dtype)], axis=-1)
-
-        maps = precision.in_bfloat16(draw, seen) if self.precision == "bf16" else draw(seen)
-        if not kind.is_veil:
-            light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
-            return tf.concat([tf.ones_like(light), light], axis=-1)
-        transmission, air = tf.sigmoid(maps[..., :1] + 2.0), tf.sigmoid(maps[..., -1:] + 2.0)
-        layer = veil(transmission, air)
-        light = layer.light + tf.tanh(maps[..., 1:2] / 2.0) if kind.has_streaks else layer.light
-        return tf.concat([transmission, light], axis=-1)
+    def _drawn(self, images: tf.Tensor) -> Layer:
+        return draw(
+            KINDS[self.layer],
+            images,
+            self.ngf,
+            stride=self.stride,
+            levels=self.levels,
+            blocks=self.blocks,
+            is_lower=self.precision == "bf16",
+        )
 
     def _layer_to_lay(self, A: tf.Tensor, own: Layer | None, B: tf.Tensor, key: tf.Tensor, epoch: tf.Tensor) -> Layer:
         later = tf.clip_by_value((epoch - 1.0) / self.prior_epochs - 1.0, 0.0, 1.0)
@@ -213,7 +202,3 @@ class Enhancement(PublishedCritics):
         is_chosen = randomness.uniform(randomness.fold(key, "is recolored"), [1, 1, 1]) < self.recolored_share
         recolored = tf.cast(synthesis.recolored(key, tf.cast(images, tf.float32)), images.dtype)
         return tf.compat.v2.where(is_chosen, recolored, images)
-
-
-def _split(maps: tf.Tensor) -> Layer:
-    return Layer(maps[..., :1], maps[..., 1:])

@@ -18,7 +18,7 @@ PATCH = 15  # pixels along a side, of which the darkest channel of the darkest p
 KEPT = 0.95  # share of a veil that is taken off, so that distance still shows
 BRIGHTEST = 1000  # one pixel in so many shows the air
 RADIUS, EPSILON = 20, 1e-3  # of the guided filter, for luminance in [0, 1]
-LEAST = 0.1  # transmission
+LEAST, MOST = 0.1, 0.98  # transmission
 CLEAR = 4  # one pixel in so many is taken to show ground without cloud
 
 
@@ -30,6 +30,11 @@ def rain_streaks(images: tf.Tensor, width: int = STREAK) -> Layer:
     """
     tophat = tf.reduce_min(white_tophat(_light(images), 1, width), axis=-1, keepdims=True)
     return Layer(tf.ones_like(tophat), tophat)
+
+
+def rain_evidence(images: tf.Tensor) -> tf.Tensor:
+    """What is narrow along rows in all channels, [N, H, W, 2]: up to RESTORED_STREAK pixels, and up to STREAK."""
+    return tf.concat([rain_streaks(images, width).light for width in (RESTORED_STREAK, STREAK)], axis=-1)
 
 
 def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
@@ -84,6 +89,11 @@ def veil_evidence(images: tf.Tensor) -> tf.Tensor:
     dark = dark_channel(light)
     guide = tf.reduce_mean(light, axis=-1, keepdims=True)
     return tf.concat([dark, guided_filter(guide, dark, RADIUS, EPSILON)], axis=-1)
+
+
+def transmission(evidence: tf.Tensor) -> tf.Tensor:
+    """That which `veil_evidence`, the last two channels of [N, H, W, E], gives a veil in white air, [N, H, W, 1]."""
+    return tf.clip_by_value(1.0 - KEPT * evidence[..., -1:], LEAST, MOST)
 
 
 def dark_channel(light: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,8 @@ from common.ops.receptive_field import receptive_field
 from common.train import step
 from common.translate import Inference, TiledTranslator, Translator
 from enhancement import Enhancement
-from enhancement.laying import KINDS, layer_to_lay
+from enhancement.kinds import KINDS
+from enhancement.laying import layer_to_lay
 from tests import small
 
 TINY = {"image_size": 32, "patch_size": 0, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}

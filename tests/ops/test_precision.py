@@ -9,7 +9,7 @@ from common import tensorflow as tf
 from common.train import step
 from cyclegan import CycleGAN
 from enhancement import Enhancement
-from enhancement.laying import KINDS
+from enhancement.kinds import KINDS
 from tests import small
 
 FLOATS = {"float16", "bfloat16", "float32", "float64"}

@@ -13,7 +13,7 @@ from common.train import step
 from common.translate import Inference
 from cyclegan import CycleGAN
 from enhancement import Enhancement
-from enhancement.laying import KINDS
+from enhancement.kinds import KINDS
 from tests import small
 
 ELSEWHERE = "/cpu:1"  # a second processor, in place of a GPU

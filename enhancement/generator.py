@@ -1,0 +1,43 @@
+"""The generator of A2B: a network that draws the layer over an image, from the image and what shows the layer."""
+
+from __future__ import annotations
+
+from common import tensorflow as tf
+from common.dual.residual_unet import residual_unet
+from common.ops import precision, priors
+from common.ops.degradation import Layer, veil
+from enhancement.kinds import Kind
+
+FIRST_AIR = 3.0  # the logit of 0.95, at which the brightness of air begins
+
+
+def draw(
+    kind: Kind, images: tf.Tensor, filters: int, *, stride: int, levels: int, blocks: int, is_lower: bool = False
+) -> Layer:
+    """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
+
+    Rain is light [N, H, W, 1] that begins at 0. Of a veil, the transmission begins at that of the dark channel, and the
+    air's brightness is too coarse a map to show a scene.
+    """
+    evidence = kind.evidence(images)
+    fine, coarse = int(kind.is_veil) + int(kind.has_streaks), int(kind.is_veil)
+
+    def maps_of(seen: tf.Tensor) -> tf.Tensor:
+        maps = residual_unet(seen, fine, filters, stride=stride, levels=levels, blocks=blocks, coarse=coarse)
+        if maps.coarse is None:
+            return maps.fine
+        resized = tf.compat.v2.image.resize(maps.coarse, tf.shape(images)[1:3])
+        return tf.concat([maps.fine, tf.cast(resized, maps.fine.dtype)], axis=-1)
+
+    seen = tf.concat([images, evidence], axis=-1)
+    maps = precision.in_bfloat16(maps_of, seen) if is_lower else maps_of(seen)
+    if not kind.is_veil:
+        light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
+        return Layer(tf.ones_like(light), light)
+    transmission = tf.sigmoid(maps[..., :1] + _logit(priors.transmission(evidence)))
+    layer = veil(transmission, tf.sigmoid(maps[..., -1:] + FIRST_AIR))
+    return Layer(transmission, layer.light + tf.tanh(maps[..., 1:2] / 2.0)) if kind.has_streaks else layer
+
+
+def _logit(share: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(share) - tf.math.log(1.0 - share)
