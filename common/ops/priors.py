@@ -11,6 +11,7 @@ from common.ops.guided_filter import guided_filter
 from common.ops.morphology import dilate, erode, open_along, white_tophat
 
 STREAK = 7  # pixels: what is narrower, along a row, may be rain
+EVIDENCE = (5, 7, 11)  # pixels: widths that are told apart for a network
 WIDE, LONG = 9, 7  # pixels: lines that are at most so wide and at least so long may be streaks
 ANGLES = tuple(math.radians(8 * number) for number in range(-5, 6))  # of them, from the vertical
 RESTORED_STREAK, RESTORED_SHARE = 5, 0.5  # of what is taken for rain where the scene counts; see rain_restored
@@ -33,8 +34,8 @@ def rain_streaks(images: tf.Tensor, width: int = STREAK) -> Layer:
 
 
 def rain_evidence(images: tf.Tensor) -> tf.Tensor:
-    """What is narrow along rows in all channels, [N, H, W, 2]: up to RESTORED_STREAK pixels, and up to STREAK."""
-    return tf.concat([rain_streaks(images, width).light for width in (RESTORED_STREAK, STREAK)], axis=-1)
+    """What is narrow along rows in all channels, [N, H, W, 3]: up to the widths of EVIDENCE."""
+    return tf.concat([rain_streaks(images, width).light for width in EVIDENCE], axis=-1)
 
 
 def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
