@@ -32,6 +32,16 @@ def test_rain_begins_with_nothing_taken_off(session):
     np.testing.assert_allclose(session.run(fake), images(), atol=1e-6)
 
 
+def test_haze_begins_with_the_classical_transmission_taken_off(session):
+    dual = Enhancement(**TINY, layer="haze")
+    fake = dual.network("A2B", "generator")(tf.constant(images()), None)
+    transmission = priors.transmission(priors.veil_evidence(tf.constant(images())))
+    air = 1.0 / (1.0 + np.exp(-3.0))
+    expected = uncover(tf.constant(images()), Layer(transmission, (1.0 - transmission) * air))
+    session.run(tf.global_variables_initializer())
+    np.testing.assert_allclose(*session.run([fake, expected]), atol=1e-4)
+
+
 @pytest.mark.parametrize("layer", KINDS)
 def test_a_layer_has_too_few_channels_to_hide_a_scene(session, layer):
     """Rain: one gray light. Veils: a gray transmission, and an air that is the same over many pixels."""

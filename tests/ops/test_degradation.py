@@ -170,3 +170,24 @@ def test_cubic_interpolation_is_that_of_tensorflow(session, count, side):
     cubic = synthesis._cubic(count, tf.constant(side))
     interpolated = tf.matmul(tf.matmul(cubic, grid), cubic, transpose_b=True)
     np.testing.assert_allclose(*session.run([interpolated, expected]), atol=5e-3)  # it reads weights from a table
+
+
+def test_evidence_of_a_veil_gives_the_transmission_of_haze_in_white_air(session):
+    """The guided filter of 1 - 0.95 d is 1 - 0.95 of that of d, and a white square makes the air 1."""
+    images = np.random.default_rng(0).uniform(-0.9, 0.2, [2, 48, 48, 3]).astype(np.float32)
+    images[:, :24, :24] = 1.0
+    expected, estimated = session.run(
+        [priors.haze(tf.constant(images)).transmission, priors.transmission(priors.veil_evidence(tf.constant(images)))]
+    )
+    np.testing.assert_allclose(estimated, np.minimum(expected, 0.98), atol=1e-5)
+
+
+def test_evidence_of_rain_tells_widths_apart(session):
+    """Stripes of 2, 6 and 10 pixels: openings along 5, 7 and 11 pixels leave what is as wide, or wider."""
+    images = np.full([1, 8, 96, 3], -1.0, np.float32)
+    for left, width in ((10, 2), (40, 6), (70, 10)):
+        images[:, :, left : left + width] = 0.0
+    light = session.run(priors.rain_evidence(tf.constant(images)))[0, 4]
+    assert light[11].tolist() == [0.5, 0.5, 0.5]
+    assert light[43].tolist() == [0.0, 0.5, 0.5]
+    assert light[75].tolist() == [0.0, 0.0, 0.5]
