@@ -16,8 +16,8 @@ def draw(
 ) -> Layer:
     """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
-    Rain is light [N, H, W, 1] that begins at 0. Of a veil, the transmission begins at that of the dark channel, and the
-    air's brightness is too coarse a map to show a scene.
+    Rain is light [N, H, W, 1] that begins at 0. Of a veil, the transmission begins at that of the dark channel in the
+    air that is drawn, whose brightness is too coarse a map to show a scene.
     """
     evidence = kind.evidence(images)
     fine, coarse = int(kind.is_veil) + int(kind.has_streaks), int(kind.is_veil)
@@ -34,8 +34,9 @@ def draw(
     if not kind.is_veil:
         light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
         return Layer(tf.ones_like(light), light)
-    transmission = tf.sigmoid(maps[..., :1] + _logit(priors.transmission(evidence)))
-    layer = veil(transmission, tf.sigmoid(maps[..., -1:] + FIRST_AIR))
+    air = tf.sigmoid(maps[..., -1:] + FIRST_AIR)
+    transmission = tf.sigmoid(maps[..., :1] + _logit(priors.transmission(evidence, air)))
+    layer = veil(transmission, air)
     return Layer(transmission, layer.light + tf.tanh(maps[..., 1:2] / 2.0)) if kind.has_streaks else layer
 
 

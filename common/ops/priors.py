@@ -92,9 +92,9 @@ def veil_evidence(images: tf.Tensor) -> tf.Tensor:
     return tf.concat([dark, guided_filter(guide, dark, RADIUS, EPSILON)], axis=-1)
 
 
-def transmission(evidence: tf.Tensor) -> tf.Tensor:
-    """That which `veil_evidence`, the last two channels of [N, H, W, E], gives a veil in white air, [N, H, W, 1]."""
-    return tf.clip_by_value(1.0 - KEPT * evidence[..., -1:], LEAST, MOST)
+def transmission(evidence: tf.Tensor, air: tf.Tensor) -> tf.Tensor:
+    """That of haze, [N, H, W, 1], by `veil_evidence` (or more channels, of which it is the last), in gray `air`."""
+    return tf.clip_by_value(1.0 - KEPT * evidence[..., -1:] / tf.maximum(air, LEAST), LEAST, MOST)
 
 
 def dark_channel(light: tf.Tensor) -> tf.Tensor:

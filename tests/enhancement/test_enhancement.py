@@ -35,8 +35,8 @@ def test_rain_begins_with_nothing_taken_off(session):
 def test_haze_begins_with_the_classical_transmission_taken_off(session):
     dual = Enhancement(**TINY, layer="haze")
     fake = dual.network("A2B", "generator")(tf.constant(images()), None)
-    transmission = priors.transmission(priors.veil_evidence(tf.constant(images())))
-    air = 1.0 / (1.0 + np.exp(-3.0))
+    air = float(1.0 / (1.0 + np.exp(-3.0)))
+    transmission = priors.transmission(priors.veil_evidence(tf.constant(images())), air)
     expected = uncover(tf.constant(images()), Layer(transmission, (1.0 - transmission) * air))
     session.run(tf.global_variables_initializer())
     np.testing.assert_allclose(*session.run([fake, expected]), atol=1e-4)

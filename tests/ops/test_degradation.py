@@ -172,12 +172,16 @@ def test_cubic_interpolation_is_that_of_tensorflow(session, count, side):
     np.testing.assert_allclose(*session.run([interpolated, expected]), atol=5e-3)  # it reads weights from a table
 
 
-def test_evidence_of_a_veil_gives_the_transmission_of_haze_in_white_air(session):
-    """The guided filter of 1 - 0.95 d is 1 - 0.95 of that of d, and a white square makes the air 1."""
+@pytest.mark.parametrize("air", [1.0, 0.8])
+def test_evidence_of_a_veil_gives_the_transmission_of_haze(session, air):
+    """The guided filter of 1 - 0.95 d is 1 - 0.95 of that of d, and a bright gray square makes the air what it is."""
     images = np.random.default_rng(0).uniform(-0.9, 0.2, [2, 48, 48, 3]).astype(np.float32)
-    images[:, :24, :24] = 1.0
+    images[:, :24, :24] = 2.0 * air - 1.0
     expected, estimated = session.run(
-        [priors.haze(tf.constant(images)).transmission, priors.transmission(priors.veil_evidence(tf.constant(images)))]
+        [
+            priors.haze(tf.constant(images)).transmission,
+            priors.transmission(priors.veil_evidence(tf.constant(images)), air),
+        ]
     )
     np.testing.assert_allclose(estimated, np.minimum(expected, 0.98), atol=1e-5)
 
