@@ -122,7 +122,7 @@ def _evaluation_graph(
 
 def _native(dual: Dual, domain: Domain, target: Domain) -> Native:
     image = tf.placeholder(domain.dtype, [None, None, domain.channels])
-    return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain), target, clip=False))
+    return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain, clip=False), target, clip=False))
 
 
 def _listed(tensor: tf.Tensor | None) -> list[tf.Tensor]:

@@ -33,6 +33,14 @@ class Domain:
     high: float = 255.0  # the value that is 1
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the range is all that its type can hold."""
+        if np.dtype(self.dtype).kind not in "iu":
+            return False
+        limits = np.iinfo(self.dtype)
+        return self.low <= limits.min and self.high >= limits.max
+
+    @property
     def span(self) -> float:
         """The distance from `low` to `high`."""
         return self.high - self.low

@@ -12,10 +12,14 @@ from common.images.image_settings import ImageSettings
 from common.images.pixels import EIGHT_BITS, LUMINANCE, Domain
 
 
-def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS) -> tf.Tensor:
-    """Converts images of a Domain, of its type, to float32, in which its range is [-1, 1]."""
+def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
+    """Converts images of a Domain, of its type, to float32, in which its range is [-1, 1].
+
+    Values beyond the range become its ends, or with `clip` false more than 1.
+    """
     x = tf.cast(images, _exact(domain))
-    return tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
+    scaled = tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
+    return tf.clip_by_value(scaled, -1.0, 1.0) if clip and not domain.is_whole else scaled
 
 
 def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
@@ -65,10 +69,27 @@ def _shares(length: int, parts: int) -> npt.NDArray[np.float64]:
     return np.maximum(0.0, overlap) * parts / length
 
 
-def resize(images: tf.TensorLike, size: tf.TensorLike, dual: ImageSettings) -> tf.Tensor:
-    """Resizes images [..., H, W, C] to `size`, (height, width), in the way that `dual` sets."""
-    # compat.v1's own resize samples half a pixel off
-    return tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias)
+def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: Domain = EIGHT_BITS) -> tf.Tensor:
+    """Resizes images [..., H, W, C] of a Domain, in [-1, 1], to `size`, (height, width), in the way that `dual` sets.
+
+    Bicubic filters overshoot at edges: results are clipped to the range, or to what images have beyond it. Smoothed
+    images of 8 bits are resized as Pillow does it, with which the published programs read: along rows, then along
+    columns, each rounded to grey levels.
+    """
+
+    def resized(images: tf.Tensor, size: tf.TensorLike) -> tf.Tensor:
+        # compat.v1's own resize samples half a pixel off
+        within = tf.minimum(tf.reduce_min(images), -1.0), tf.maximum(tf.reduce_max(images), 1.0)
+        return tf.clip_by_value(
+            tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias), *within
+        )
+
+    if not dual.antialias or np.dtype(domain.dtype) != np.uint8:
+        return resized(images, size)
+    height, width = tf.unstack(tf.cast(size, tf.int32))
+    for sides in ((tf.shape(images)[-3], width), (height, width)):
+        images = from_pixels(to_pixels(resized(images, tf.stack(sides)), domain), domain)
+    return images
 
 
 def pad_to_multiple(images: tf.Tensor, multiple: int, smallest: int = 1) -> tf.Tensor:
@@ -99,16 +120,20 @@ def in_own_size(images: tf.Tensor, dual: ImageSettings, network: Callable[[tf.Te
 
 
 def prepare(
-    image: tf.TensorLike, dual: ImageSettings, draw: tf.Tensor | None = None, domain: Domain = EIGHT_BITS
+    image: tf.TensorLike,
+    dual: ImageSettings,
+    draw: tf.Tensor | None = None,
+    domain: Domain = EIGHT_BITS,
+    clip: bool = True,
 ) -> tf.Tensor:
     """Converts an image [H, W, C] of a Domain to the input of `dual`: [S, S, C] in [-1, 1], S = `dual.image_size`.
 
     `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a training image. Without them
-    there is no margin to crop from, the crop is in the middle, and nothing is mirrored.
+    there is no margin to crop from, the crop is in the middle, and nothing is mirrored. `clip` as of from_pixels.
     """
     size = dual.image_size
     load = size if draw is None else dual.load_size or size
-    loaded = _resize(from_pixels(image, domain), load, dual)
+    loaded = _resize(from_pixels(image, domain, clip), load, dual, domain)
     margin = tf.cast(tf.shape(loaded)[:2] - size, tf.float32)
     place: Sequence[float] | tf.Tensor = [0.5, 0.5] if draw is None else draw[:2]
     top, left = tf.unstack(tf.cast(tf.floor(place * (margin + (0.0 if draw is None else 1.0))), tf.int32))
@@ -119,7 +144,7 @@ def prepare(
     return crop
 
 
-def _resize(image: tf.Tensor, load: int, dual: ImageSettings) -> tf.Tensor:
+def _resize(image: tf.Tensor, load: int, dual: ImageSettings, domain: Domain) -> tf.Tensor:
     """Resizes an image [H, W, C] to `load` pixels, as `dual.preprocess` sets."""
     if dual.preprocess == "crop":
         return image
@@ -129,4 +154,4 @@ def _resize(image: tf.Tensor, load: int, dual: ImageSettings) -> tf.Tensor:
     else:
         shorter = tf.cast(tf.reduce_min(shape), tf.float32)
         target = tf.maximum(load, tf.cast(tf.round(tf.cast(shape, tf.float32) * (load / shorter)), tf.int32))
-    return resize(image, target, dual)
+    return resize(image, target, dual, domain)

@@ -38,7 +38,7 @@ from common.run.checkpoint_files import checkpoints_in
 from common.run.run import Run
 from common.settings import FIXED
 
-ARITHMETIC = 1  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
+ARITHMETIC = 2  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
 

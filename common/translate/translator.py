@@ -178,11 +178,11 @@ def _direction_graph(
     images = tf.placeholder(source.dtype, [None, None, None, source.channels])
     size, indices = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
-    x = x if scale is None else tensors.resize(x, tf.constant(scale), dual)
+    x = x if scale is None else tensors.resize(x, tf.constant(scale), dual, source)
     y = tensors.in_own_size(x, dual, lambda padded: translated(dual, name, padded, indices))
     output_size = tf.where(size > 0, size, tf.shape(y)[1:3])
     same = tf.reduce_all(tf.equal(output_size, tf.shape(y)[1:3]))
-    resized = tf.cond(same, lambda: y, lambda: tensors.resize(y, output_size, dual))
+    resized = tf.cond(same, lambda: y, lambda: tensors.resize(y, output_size, dual, target))
     return DirectionGraph(images, size, indices, y, tensors.to_pixels(resized, target))
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from common import tensorflow as tf
 from common.images import tensors
+from common.images.pixels import Domain
 from tests import small
 
 IMAGE = np.random.default_rng(0).integers(0, 256, [50, 40, 3], np.uint8)
@@ -23,13 +24,50 @@ def test_bytes_are_rounded_and_clipped(session):
     assert session.run(tensors.to_pixels(images)).tolist() == [0, 0, 1, 255, 255]
 
 
-@pytest.mark.parametrize(("interpolation", "filter_"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)])
-def test_smoothed_resizing_is_that_of_pillow(session, interpolation, filter_):
+FILTERS = pytest.mark.parametrize(
+    ("interpolation", "filter_"), [("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)]
+)
+
+
+@FILTERS
+def test_smoothed_resizing_of_floating_point_is_that_of_pillow_clipped(session, interpolation, filter_):
     dual = small.dualgan(interpolation=interpolation, antialias=True)
-    planes = [Image.fromarray(np.float32(IMAGE[..., c]) / 127.5 - 1.0) for c in range(3)]  # bytes it rounds twice
+    domain = Domain(3, "float32")
+    planes = [Image.fromarray(np.float32(IMAGE[..., c]) / 127.5 - 1.0) for c in range(3)]
     expected = np.stack([np.asarray(plane.resize((32, 32), filter_)) for plane in planes], axis=-1)
-    prepared = session.run(tensors.prepare(tf.constant(IMAGE), dual))
-    np.testing.assert_allclose(prepared, expected, atol=1e-5)
+    prepared = session.run(tensors.prepare(tf.constant(np.float32(IMAGE)), dual, domain=domain))
+    np.testing.assert_allclose(prepared, np.clip(expected, -1.0, 1.0), atol=1e-5)
+
+
+def screenshot(height, width):
+    """Text and lines, of which bicubic filters make values beyond black and white."""
+    image = np.full([height, width, 3], 255, np.uint8)
+    image[:: max(1, height // 40)] = 0
+    image[:, :: max(1, width // 23)] = (0, 128, 255)
+    return image
+
+
+@FILTERS
+@pytest.mark.parametrize("size", [(200, 300), (813, 1458), (20, 31)])
+def test_smoothed_resizing_of_bytes_is_that_of_pillow(session, interpolation, filter_, size):
+    """Within a grey level: Pillow's weights have 22 bits. Of the first two it makes less, of the last more pixels."""
+    dual = small.dualgan(interpolation=interpolation, antialias=True, image_size=256, depth=8)
+    for image in (screenshot(*size), np.random.default_rng(0).integers(0, 256, [*size, 3], np.uint8)):
+        prepared = session.run(tensors.to_pixels(tensors.prepare(tf.constant(image), dual)))
+        expected = np.asarray(Image.fromarray(image).resize((256, 256), filter_))
+        assert np.abs(prepared.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "area", "nearest"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_no_resized_image_leaves_the_range(session, interpolation, antialias, dtype):
+    """A step from black to white, which bicubic filters overshoot by 5 % of it."""
+    dual = small.dualgan(interpolation=interpolation, antialias=antialias)
+    step = np.zeros([60, 60, 1], dtype)
+    step[:, 30:] = 255
+    prepared = session.run(tensors.prepare(tf.constant(step), dual, domain=Domain(1, dtype)))
+    assert (prepared.min(), prepared.max()) == (-1.0, 1.0)
 
 
 def test_plain_bilinear_resizing_by_its_formula(session):
@@ -101,3 +139,24 @@ def test_a_thumbnail_is_means_over_equal_areas(session):
     eight = np.random.default_rng(0).uniform(-1, 1, [3, 8, 16, 1])
     expected = eight.reshape(3, 4, 2, 4, 4).mean(axis=(2, 4))
     np.testing.assert_allclose(session.run(tensors.thumbnail(tf.constant(eight))), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "domain", [Domain(1, "float32", 50.0, 150.0), Domain(1, "int16", -160.0, 240.0), Domain(1, "uint16", 48.0, 4047.0)]
+)
+def test_values_beyond_a_declared_range_become_its_ends(session, domain):
+    """A sentinel, both ends, the middle, and far above: what a network sees of them."""
+    middle = (domain.low + domain.high) / 2
+    lowest = 0.0 if domain.dtype == "uint16" else -9999.0
+    image = np.array([lowest, domain.low, middle, domain.high, 9999.0]).astype(domain.dtype)[None, :, None]
+    crop = small.dualgan(preprocess="crop", image_size=32)
+    for prepared in (
+        tensors.from_pixels(image, domain),
+        tensors.prepare(tf.constant(np.repeat(np.repeat(image, 40, 0), 8, 1)), crop, domain=domain)[:1, ::8],
+    ):
+        values = session.run(prepared).ravel()
+        assert values.min() >= -1.0
+        assert values.max() <= 1.0
+    seen = session.run(tensors.from_pixels(image, domain)).ravel()
+    np.testing.assert_allclose(seen, [-1.0, -1.0, 0.0, 1.0, 1.0], atol=0.01)
+    assert session.run(tensors.from_pixels(image, domain, clip=False)).max() > 2.0

@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from common import tensorflow as tf
 from common.images import Images
 from common.run import Run
 from common.run.checkpoints import Checkpoints
+from common.translate import Inference, Translator
 from common.weights import Source, import_weights, state_dict
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
@@ -167,3 +169,20 @@ def test_other_types_and_forms(tmp_path):
             torch.save({name: value}, tmp_path / "x.pth", _use_new_zipfile_serialization=not legacy)
             found = state_dict.read(tmp_path / "x.pth")[name]
             np.testing.assert_array_equal(found, value.detach().float().numpy(), err_msg=name)
+
+
+@pytest.mark.parametrize("size", [(200, 300), (813, 1458)])
+def test_files_of_any_size_are_translated_as_by_the_published_program(tmp_path, size):
+    """It resizes bytes by Pillow's bicubic filter, and cuts off what it makes. The image is that of a screenshot."""
+    network = published.randomized(published.resnet(3, 3, 8, 6))
+    imported(tmp_path, CycleGAN, save(network, tmp_path / "latest_net_G.pth"))
+    image = np.full([*size, 3], 255, np.uint8)
+    image[:: size[0] // 40] = 0
+    image[:, :: size[1] // 23] = (0, 128, 255)
+    resized = np.asarray(Image.fromarray(image).resize((256, 256), Image.Resampling.BICUBIC))
+    (made,) = published.run(network, resized[None] / np.float32(127.5) - 1)
+    expected = ((made + 1) / 2 * 255).astype(np.uint8)
+    with Translator(tmp_path / "run", Inference(scale_to="model")) as translator:
+        translated = translator("A2B", image, "model")
+    assert expected.std() > 5
+    assert np.abs(translated.astype(int) - expected).max() <= 2
