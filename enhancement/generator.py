@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from common import tensorflow as tf
 from common.dual.residual_unet import residual_unet
-from common.ops import precision, priors
-from common.ops.degradation import Layer, veil
+from common.ops import precision
+from common.ops.degradation import Layer, Veil, veil
 from enhancement.kinds import Kind
 
-FIRST_AIR = 3.0  # the logit of 0.95, at which the brightness of air begins
+LEAST, MOST = 0.05, 0.98  # of the transmission and the air at which a network begins
 
 
 def draw(
@@ -16,11 +16,10 @@ def draw(
 ) -> Layer:
     """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
-    Rain is light [N, H, W, 1] that begins at 0. Of a veil, the transmission begins at that of the dark channel in the
-    air that is drawn, whose brightness is too coarse a map to show a scene.
+    Rain is light [N, H, W, 1] that begins at 0. A veil begins at that of the classical method; its air, gray, is
+    changed by too coarse a map to show a scene.
     """
-    evidence = kind.evidence(images)
-    fine, coarse = int(kind.is_veil) + int(kind.has_streaks), int(kind.is_veil)
+    fine, coarse = int(bool(kind.veil)) + int(kind.has_streaks), int(bool(kind.veil))
 
     def maps_of(seen: tf.Tensor) -> tf.Tensor:
         maps = residual_unet(seen, fine, filters, stride=stride, levels=levels, blocks=blocks, coarse=coarse)
@@ -29,16 +28,18 @@ def draw(
         resized = tf.compat.v2.image.resize(maps.coarse, tf.shape(images)[1:3])
         return tf.concat([maps.fine, tf.cast(resized, maps.fine.dtype)], axis=-1)
 
-    seen = tf.concat([images, evidence], axis=-1)
+    seen = tf.concat([images, kind.evidence(images)], axis=-1)
     maps = precision.in_bfloat16(maps_of, seen) if is_lower else maps_of(seen)
-    if not kind.is_veil:
+    if not kind.veil:
         light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
         return Layer(tf.ones_like(light), light)
-    air = tf.sigmoid(maps[..., -1:] + FIRST_AIR)
-    transmission = tf.sigmoid(maps[..., :1] + _logit(priors.transmission(evidence, air)))
+    first = Veil(*(tf.stop_gradient(part) for part in kind.veil(images)))
+    transmission = tf.sigmoid(maps[..., :1] + _logit(first.transmission))
+    air = tf.sigmoid(maps[..., -1:] + _logit(tf.reduce_mean(first.air, axis=-1, keepdims=True)))
     layer = veil(transmission, air)
     return Layer(transmission, layer.light + tf.tanh(maps[..., 1:2] / 2.0)) if kind.has_streaks else layer
 
 
 def _logit(share: tf.Tensor) -> tf.Tensor:
-    return tf.math.log(share) - tf.math.log(1.0 - share)
+    within = tf.clip_by_value(share, LEAST, MOST)
+    return tf.math.log(within) - tf.math.log(1.0 - within)

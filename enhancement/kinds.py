@@ -7,65 +7,37 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.ops import priors, synthesis
-from common.ops.degradation import Layer, uncover
+from common.ops.degradation import Layer, Veil, uncover, veil
 
 
 class Kind(NamedTuple):
-    """A kind of layer."""
+    """A kind of layer: a veil, streaks, or both. Images are [N, H, W, C] in [-1, 1]."""
 
-    prior: Callable[[tf.Tensor], Layer]  # of images [N, H, W, C]
     draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
-    restore: Callable[[tf.Tensor], tf.Tensor]  # what the prior alone makes of images
-    evidence: Callable[[tf.Tensor], tf.Tensor]  # what the generator is shown beside images, [N, H, W, E]
-    is_veil: bool  # haze and cloud: T < 1 and L = (1 - T) air
+    veil: Callable[[tf.Tensor], Veil] | None  # that over images, by a classical method
     has_streaks: bool
 
+    def prior(self, images: tf.Tensor) -> Layer:
+        """The layer over `images` by classical methods."""
+        if not self.veil:
+            return priors.rain_streaks(images)
+        haze = veil(*self.veil(images))
+        return Layer(haze.transmission, haze.light + priors.rain_streaks(images).light) if self.has_streaks else haze
 
-def _veil_and_streaks(images: tf.Tensor) -> Layer:
-    """The layer of haze, with the streaks that are seen on it."""
-    haze, rain = priors.haze(images), priors.rain_streaks(images)
-    return Layer(haze.transmission, haze.light + rain.light)
+    def restore(self, images: tf.Tensor) -> tf.Tensor:
+        """`images` without it, as classical methods restore them."""
+        return uncover(images, self.prior(images)) if self.veil else priors.rain_restored(images)
 
-
-def _veil_and_streaks_evidence(images: tf.Tensor) -> tf.Tensor:
-    return tf.concat([priors.rain_evidence(images), priors.veil_evidence(images)], axis=-1)
-
-
-def _uncovering(prior: Callable[[tf.Tensor], Layer]) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function that takes off images the whole layer that `prior` estimates."""
-
-    def restore(images: tf.Tensor) -> tf.Tensor:
-        return uncover(images, prior(images))
-
-    return restore
+    def evidence(self, images: tf.Tensor) -> tf.Tensor:
+        """What a network is shown beside `images`, [N, H, W, E]."""
+        maps = [priors.veil_evidence(images)] if self.veil else []
+        maps += [priors.rain_evidence(images)] if self.has_streaks else []
+        return tf.concat(maps, axis=-1)
 
 
 KINDS = {
-    "rain": Kind(
-        priors.rain_streaks, synthesis.rain, priors.rain_restored, priors.rain_evidence, is_veil=False, has_streaks=True
-    ),
-    "haze": Kind(
-        priors.haze,
-        synthesis.haze,
-        _uncovering(priors.haze),
-        priors.veil_evidence,
-        is_veil=True,
-        has_streaks=False,
-    ),
-    "cloud": Kind(
-        priors.cloud,
-        synthesis.cloud,
-        _uncovering(priors.cloud),
-        priors.veil_evidence,
-        is_veil=True,
-        has_streaks=False,
-    ),
-    "any": Kind(
-        _veil_and_streaks,
-        synthesis.any_of,
-        _uncovering(_veil_and_streaks),
-        _veil_and_streaks_evidence,
-        is_veil=True,
-        has_streaks=True,
-    ),
+    "rain": Kind(synthesis.rain, veil=None, has_streaks=True),
+    "haze": Kind(synthesis.haze, veil=priors.haze, has_streaks=False),
+    "cloud": Kind(synthesis.cloud, veil=priors.cloud, has_streaks=False),
+    "any": Kind(synthesis.any_of, veil=priors.haze, has_streaks=True),
 }

@@ -10,7 +10,7 @@ from enhancement.kinds import Kind
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
 CELLS = 4  # different ones, of which the layer of an image is made
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
-DARKEST_AIR = 0.7
+DARKEST_AIR, AIR_VARIES = 0.5, 0.03  # of the air of a veil, as the prior sees it
 
 
 def layer_to_lay(
@@ -32,7 +32,7 @@ def layer_to_lay(
     seen, clear = tf.cast(seen, tf.float32), tf.cast(clear, tf.float32)
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     own = prior if own is None else cast(own, tf.float32)
-    if kind.is_veil:
+    if kind.veil:
         prior, own = _patches_of(prior, own, key, int(clear.shape[1]))
     else:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
@@ -43,10 +43,12 @@ def layer_to_lay(
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)
-    if kind.is_veil and not kind.has_streaks:
-        chosen = veil(chosen.transmission, DARKEST_AIR + (1.0 - DARKEST_AIR) * _draw(key, "air"))
     if drawn_share:
         chosen = choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
+    if kind.veil and not kind.has_streaks:
+        air = tf.reduce_mean(kind.veil(seen).air, axis=-1, keepdims=True)
+        varied = tf.stop_gradient(air) + AIR_VARIES * (2.0 * _draw(key, "air") - 1.0)
+        chosen = veil(chosen.transmission, tf.clip_by_value(varied, DARKEST_AIR, 1.0))
     return cast(chosen, dtype)
 
 

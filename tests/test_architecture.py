@@ -35,7 +35,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < facts folders measure pipeline toy < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
-    " < guided_filter im2col placement randomness winograd < formulations priors spectral_norm synthesis"
+    " < guided_filter im2col placement randomness statistics winograd < formulations priors spectral_norm synthesis"
     " < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files gpu lock < session < checkpoints run < folder",

@@ -6,6 +6,7 @@ precision     float32, bfloat16, float64
 constants     constants of a graph, each made once
 scopes        settings that hold within a scope of a graph
 placement     whether a graph is built for a GPU
+statistics    of whole images, which tiles take from the whole
 layers        convolutions, norms, dropout, padding
 spectral_norm, averages       kernels divided by their norm; moving averages of weights
 degradation   layers over a scene: seen = T clear + L

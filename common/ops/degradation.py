@@ -23,6 +23,13 @@ class Layer(NamedTuple):
     light: tf.Tensor  # [N, H, W, 1 or C], at least 0, of images in [0, 1]
 
 
+class Veil(NamedTuple):
+    """Haze or cloud: a share T of the scene comes through, and (1 - T) of the air's light is added."""
+
+    transmission: tf.Tensor  # [N, H, W, 1] in (0, 1]
+    air: tf.Tensor  # its brightness, [N, 1, 1, 1 or C] in [0, 1]
+
+
 def cast(layer: Layer, dtype: tf.DType) -> Layer:
     """The layer in another type of numbers."""
     return Layer(*(tf.cast(part, dtype) for part in layer))

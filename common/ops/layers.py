@@ -9,12 +9,11 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.ops import constants, convolution, formulations, gradients, precision, randomness, scopes
+from common.ops import constants, convolution, formulations, gradients, precision, randomness, statistics
 from common.ops.constants import constant
 from common.ops.convolution import Before
 from common.ops.randomness import Initializer, InitializerByName
@@ -22,8 +21,6 @@ from common.ops.randomness import Initializer, InitializerByName
 # kinds of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist, as in published weights, and do nothing
 TRAINED, INERT, ABSENT = "trained", "inert", "absent"
-
-Statistics: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]"  # (mean, variance) -> the same
 
 
 def zeros(name: str) -> Initializer:
@@ -143,11 +140,6 @@ def dropout(x: tf.Tensor, rate: float, key: tf.Tensor) -> tf.Tensor:
     return tf.where(drawn < rate, tf.zeros_like(x), x / (1.0 - rate))
 
 
-def statistics(handle: Statistics) -> AbstractContextManager[None]:
-    """Returns a context in which norms use what `handle` returns for their mean and variance."""
-    return scopes.within("statistics_of_norms", handle)
-
-
 def tanh(x: tf.Tensor) -> tf.Tensor:
     """Returns tanh, in float32 at least."""
     return tf.tanh(precision.at_least_float32(x))
@@ -164,9 +156,9 @@ def _norm(x: tf.Tensor, axes: Sequence[int], epsilon: float, affine: bool) -> tf
 
 def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
     """Returns `x` [N, H, W, C] with zero mean and unit variance, plus epsilon, along `axes`."""
-    if handles := tf.get_collection("statistics_of_norms"):
+    if statistics.is_handled():
         mean = _mean(x, axes)  # [N, 1, 1, C], or of layers [N, 1, 1, 1]
-        mean, variance = handles[-1](mean, _mean(tf.square(x - mean), axes))
+        mean, variance = statistics.whole(mean, _mean(tf.square(x - mean), axes))
         return (x - mean) * tf.rsqrt(variance + epsilon)
 
     centred = x - _mean(x, axes)  # [N, H, W, C]

@@ -6,7 +6,8 @@ import functools
 import math
 
 from common import tensorflow as tf
-from common.ops.degradation import Layer, uncover, veil
+from common.ops import statistics
+from common.ops.degradation import Layer, Veil, uncover
 from common.ops.guided_filter import guided_filter
 from common.ops.morphology import dilate, erode, open_along, white_tophat
 
@@ -19,7 +20,7 @@ PATCH = 15  # pixels along a side, of which the darkest channel of the darkest p
 KEPT = 0.95  # share of a veil that is taken off, so that distance still shows
 BRIGHTEST = 1000  # one pixel in so many shows the air
 RADIUS, EPSILON = 20, 1e-3  # of the guided filter, for luminance in [0, 1]
-LEAST, MOST = 0.1, 0.98  # transmission
+LEAST = 0.1  # transmission
 CLEAR = 4  # one pixel in so many is taken to show ground without cloud
 
 
@@ -62,26 +63,27 @@ def rain_restored(images: tf.Tensor) -> tf.Tensor:
     return uncover(images, Layer(layer.transmission, RESTORED_SHARE * layer.light))
 
 
-def haze(images: tf.Tensor) -> Layer:
+def haze(images: tf.Tensor) -> Veil:
     """Haze by the dark channel prior: a clear patch has some dark value (He, Sun and Tang, 2011).
 
     doi.org/10.1109/TPAMI.2010.168, with the guided filter. The air [N, 1, 1, C] is the
     mean of the pixels whose dark channel is brightest.
     """
     light = _light(images)
-    air = _brightest(light, dark_channel(light))
+    air, _ = statistics.whole(_brightest(light, dark_channel(light)))
     transmission = 1.0 - KEPT * dark_channel(light / tf.maximum(air, LEAST))
-    return veil(_refined(light, transmission), air)
+    return Veil(_refined(light, transmission), air)
 
 
-def cloud(images: tf.Tensor) -> Layer:
+def cloud(images: tf.Tensor) -> Veil:
     """Cloud as white that lies over the darkest of each patch, beyond what the clearer part of the image has."""
     light = _light(images)
     dark = dark_channel(light)
     sorted_dark = tf.sort(tf.reshape(dark, [tf.shape(dark)[0], -1]), axis=1)
     clear = sorted_dark[:, tf.shape(sorted_dark)[1] // CLEAR][:, None, None, None]  # [N, 1, 1, 1]
+    clear, _ = statistics.whole(clear)
     transmission = 1.0 - KEPT * tf.maximum(dark - clear, 0.0) / (1.0 - tf.minimum(clear, 1.0 - LEAST))
-    return veil(_refined(light, transmission), tf.ones_like(clear))
+    return Veil(_refined(light, transmission), tf.ones_like(clear))
 
 
 def veil_evidence(images: tf.Tensor) -> tf.Tensor:
@@ -90,11 +92,6 @@ def veil_evidence(images: tf.Tensor) -> tf.Tensor:
     dark = dark_channel(light)
     guide = tf.reduce_mean(light, axis=-1, keepdims=True)
     return tf.concat([dark, guided_filter(guide, dark, RADIUS, EPSILON)], axis=-1)
-
-
-def transmission(evidence: tf.Tensor, air: tf.Tensor) -> tf.Tensor:
-    """That of haze, [N, H, W, 1], by `veil_evidence` (or more channels, of which it is the last), in gray `air`."""
-    return tf.clip_by_value(1.0 - KEPT * evidence[..., -1:] / tf.maximum(air, LEAST), LEAST, MOST)
 
 
 def dark_channel(light: tf.Tensor) -> tf.Tensor:

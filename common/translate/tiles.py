@@ -16,7 +16,7 @@ from common.dual import Dual
 from common.errors import UserError
 from common.images import tensors
 from common.images.pixels import Domain
-from common.ops import convolution, layers
+from common.ops import convolution, statistics
 from common.ops.receptive_field import receptive_field
 from common.translate.inference import Inference
 from common.translate.translator import Array, OutputSize, Translator
@@ -32,7 +32,7 @@ BLEND = 16  # pixels in which a tile blends into the next
 class TiledTranslator(Translator):
     """A Translator that runs its networks on tiles of `tile` x `tile` pixels.
 
-    Norms take the statistics of the whole image, so that tiles do not differ in brightness; of
+    Norms, and the air of haze, take the statistics of the whole image, so that tiles do not differ in brightness; of
     images of more than WHOLE pixels those of a smaller copy. Tiles overlap by `overlap` pixels on
     each side, by default as far as one pixel sees: then the result is that of the whole image. Raises
     UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.
@@ -120,7 +120,7 @@ class TiledTranslator(Translator):
         if not self._copies_announced:
             self._copies_announced = True
             logging.warning(
-                f"Norms take their statistics from smaller copies: the images have more than {WHOLE:,} pixels."
+                f"Statistics of whole images are taken from smaller copies: the images have more than {WHOLE:,} pixels."
             )
         whole = image[: height * shrinks[0], : width * shrinks[1]]  # all but an edge
         means = whole.reshape(height, shrinks[0], width, shrinks[1], -1).mean(axis=(1, 3))
@@ -144,11 +144,11 @@ def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: 
     """Makes the graph of one direction; raises UserError if its tiles would be too small."""
     images = tf.placeholder(source.dtype, [1, None, None, source.channels])
     x = tensors.from_pixels(images, source)
-    statistics: list[tf.Tensor] = []
+    measured: list[tf.Tensor] = []
     placeholders: list[tf.Tensor] = []
 
     def measure(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        statistics.extend([mean, variance])
+        measured.extend([mean, variance])
         return mean, variance
 
     def replace(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -157,9 +157,9 @@ def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: 
         return whole
 
     generator = dual.in_use().network(name, "generator")
-    with layers.statistics(measure):
+    with statistics.handled_by(measure):
         generator(x, None)
-    with layers.statistics(replace):
+    with statistics.handled_by(replace):
         translated = generator(x, None)
     with convolution.plain():
         field = receptive_field(generator(x, None), x)
@@ -167,7 +167,7 @@ def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: 
     padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
     floats = tf.placeholder(tf.float32, [None, None, target.channels])
     pixels = tensors.to_pixels(floats, target)
-    return TileGraph(images, padded, statistics, placeholders, translated, floats, pixels, overlap)
+    return TileGraph(images, padded, measured, placeholders, translated, floats, pixels, overlap)
 
 
 def _overlap(dual: Dual, tile: int, overlap: int | None, field: float) -> int:

@@ -1,0 +1,30 @@
+"""Statistics of whole images, which a tile of one takes from the whole instead of from itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+from common import tensorflow as tf
+from common.ops import scopes
+
+COLLECTION = "statistics"
+Statistics: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]"  # of a mean and a variance
+
+
+def handled_by(handle: Statistics) -> AbstractContextManager[None]:
+    """Returns a context in which `whole` gives what `handle` returns."""
+    return scopes.within(COLLECTION, handle)
+
+
+def is_handled() -> bool:
+    """Whether the innermost context has a handle."""
+    return bool(tf.get_collection(COLLECTION))
+
+
+def whole(mean: tf.Tensor, variance: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+    """A mean [N, 1, 1, C] and its variance (0 unless given), or what takes their place."""
+    variance = tf.zeros_like(mean) if variance is None else variance
+    handles = tf.get_collection(COLLECTION)
+    return handles[-1](mean, variance) if handles else (mean, variance)
