@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from common import literal
 from common import tensorflow as tf
 from common.export.model import Model
 from common.export.ported import FULL, Array, Ported, Translate
@@ -36,7 +37,8 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 def reopen(model: Model, folder: pathlib.Path) -> list[Ported]:
     """The signatures, as TensorFlow 2 loads them."""
-    loaded = tf.compat.v2.saved_model.load(str(folder))
+    with literal.folder(folder) as path:
+        loaded = tf.compat.v2.saved_model.load(path)
 
     def caller(signature: Signature) -> Translate:
         dtype, output = signature.image.dtype, signature.gives

@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from common import literal
 from common import tensorflow as tf
 from common.errors import UserError, reason
 
@@ -95,7 +96,8 @@ class Features:
 def _load(path: pathlib.Path, session: tf.Session) -> list[str] | None:
     """Loads a network into the session's graph; returns the names of its input and output, where its file has them."""
     if path.is_dir():
-        meta = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], str(path))
+        with literal.folder(path) as folder:
+            meta = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
         signatures = [signature for name, signature in meta.signature_def.items() if not name.startswith("__")]
         for signature in signatures:
             if len(signature.inputs) == len(signature.outputs) == 1:

@@ -7,16 +7,17 @@ each but the first are in a part of the checkpoint: .rank-1-of-4.index and .rank
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import logging
 
-from common import atomic
+from common import atomic, literal
 from common import tensorflow as tf
 from common.errors import UserError, reason
 
@@ -27,6 +28,13 @@ PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+
 UNFINISHED = re.compile(  # names of files that are being written; .new: by earlier versions
     rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+|{atomic.PARTIAL.pattern}"
 )
+
+
+@contextlib.contextmanager
+def reading(checkpoint: str) -> Iterator[tf.train.CheckpointReader]:
+    """A reader of the values of a checkpoint, within the context; what TensorFlow raises passes."""
+    with literal.prefix(checkpoint) as path:
+        yield tf.train.load_checkpoint(path)
 
 
 def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
@@ -209,9 +217,9 @@ def _sha256(path: pathlib.Path) -> str:
 def _read_error(checkpoint: str) -> str:
     """Reads every value of a checkpoint; returns why one cannot be read, "" if all can."""
     try:
-        reader = tf.train.load_checkpoint(checkpoint)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
+        with reading(checkpoint) as reader:
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, IndexError) as error:  # the last: a file that ends too soon
         return reason(error)
     return ""

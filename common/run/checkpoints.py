@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import overload
 
+from common import literal
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.errors import NotFinite, UserError, reason
@@ -146,11 +147,13 @@ class Checkpoints:
         if checkpoint is None:
             return None
         _refuse_misfits(checkpoint, self._variables)
-        self._saver.restore(session, checkpoint)
+        with literal.prefix(checkpoint) as path:
+            self._saver.restore(session, path)
         if self._part_saver:
             part = self._part(checkpoint, self._group.rank)
             _refuse_misfits(part, self._in_part)
-            self._part_saver.restore(session, part)
+            with literal.prefix(part) as path:
+                self._part_saver.restore(session, path)
         return step_of(checkpoint)
 
     def _newest(self, session: tf.Session) -> str | None:
@@ -208,10 +211,10 @@ def _by_name(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
 def _refuse_misfits(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
     """Raises UserError, naming the first three differences, unless a checkpoint has all of `variables`, by name."""
     try:
-        reader = tf.train.load_checkpoint(checkpoint)
+        with checkpoint_files.reading(checkpoint) as reader:
+            shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     except (tf.errors.OpError, ValueError, IndexError) as error:
         raise UserError(f"The checkpoint {checkpoint} does not read ({reason(error)}).") from error
-    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     misfits: list[str] = []
     for name, variable in variables.items():
         shape, kind = variable.shape.as_list(), variable.dtype.base_dtype

@@ -10,7 +10,7 @@ from common.dual import Dual
 from common.errors import UserError
 from common.ops import averages
 from common.ops.spectral_norm import KEPT
-from common.run import Run
+from common.run import Run, checkpoint_files
 from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one
 from common.run.folder import load_run, load_trained
 from common.weights import pretrained
@@ -59,8 +59,26 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     nothing of them, begin anew. Raises UserError, with the first differences, if one is another there.
     """
     path = find(run.init_from)
-    reader = tf.train.load_checkpoint(path)
-    shapes = reader.get_variable_to_shape_map()
+    with checkpoint_files.reading(path) as reader:
+        names_there, taken = _sources(reader.get_variable_to_shape_map(), run, names, path)
+        values = {name: reader.get_tensor(source) for name, source in names_there.items()}
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
+    session.run(
+        [variables[name].initializer for name in values],
+        {variables[name].initializer.inputs[1]: value for name, value in values.items()},
+    )
+    others = (
+        name for name in names if name not in taken and tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{name}/")
+    )
+    anew = [*others, "optimizers"]
+    source = run.init_from if _is_pretrained(run.init_from) else path
+    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}."
+
+
+def _sources(
+    shapes: Mapping[str, Sequence[int]], run: Run, names: Sequence[str], path: str
+) -> tuple[dict[str, str], list[str]]:
+    """({name here: name in the checkpoint}, the networks that are taken) of those of `names` that it has."""
     names_there: dict[str, str] = {}
     taken: list[str] = []
     for name in names:
@@ -70,15 +88,7 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
             taken.append(name)
     if not taken:
         raise UserError(f"{path} has none of {', '.join(names)}: there is nothing to begin with.")
-    variables = {variable.op.name: variable for variable in tf.global_variables()}
-    values = {variables[here].initializer.inputs[1]: reader.get_tensor(there) for here, there in names_there.items()}
-    session.run([variables[here].initializer for here in names_there], values)
-    others = (
-        name for name in names if name not in taken and tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{name}/")
-    )
-    anew = [*others, "optimizers"]
-    source = run.init_from if _is_pretrained(run.init_from) else path
-    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}."
+    return names_there, taken
 
 
 def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import numpy as np
+import numpy.typing as npt
 
 from common import methods, settings
 from common import tensorflow as tf
@@ -21,7 +22,7 @@ from common.dual import Dual
 from common.errors import UserError
 from common.images import Images
 from common.ops import averages
-from common.run import Run
+from common.run import Run, checkpoint_files
 from common.run.checkpoint_files import selected_one
 from common.run.folder import load_trained
 from common.settings import FREE, setting
@@ -81,17 +82,9 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
     half precision, or the file would be larger than MAX_BYTES.
     """
     saved = load_trained(run_dir)
-    reader = tf.train.load_checkpoint(selected_one(run_dir, checkpoint))
-    shapes = reader.get_variable_to_shape_map()
     scopes = tuple(f"{direction}/generator/" for direction in saved.dual.learned_directions)
-    names = [name for name in sorted(shapes) if name.startswith(scopes) and name.rpartition("/")[0] not in shapes]
-    arrays = {}
-    for name in names:
-        average = f"{name}/{averages.NAME}"
-        with np.errstate(over="ignore"):  # refused below
-            arrays[name] = reader.get_tensor(average if average in shapes else name).astype(np.float16)
-        if not np.isfinite(arrays[name]).all():
-            raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the largest of half precision.")
+    with checkpoint_files.reading(selected_one(run_dir, checkpoint)) as reader:
+        arrays = _halves(reader, scopes, run_dir)
     size = sum(array.nbytes for array in arrays.values())
     if size > MAX_BYTES:
         raise UserError(
@@ -103,6 +96,23 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     npz.write(path, json.dumps({"dual": dual, "domains": domains}, indent=2), arrays)
     return os.path.getsize(path)
+
+
+def _halves(
+    reader: tf.train.CheckpointReader, scopes: tuple[str, ...], run_dir: str | os.PathLike[str]
+) -> dict[str, npt.NDArray[np.float16]]:
+    """The weights below `scopes` in half precision, their averages where there are any."""
+    shapes = reader.get_variable_to_shape_map()
+    arrays = {}
+    for name in sorted(shapes):
+        if not name.startswith(scopes) or name.rpartition("/")[0] in shapes:
+            continue
+        average = f"{name}/{averages.NAME}"
+        with np.errstate(over="ignore"):  # refused below
+            arrays[name] = reader.get_tensor(average if average in shapes else name).astype(np.float16)
+        if not np.isfinite(arrays[name]).all():
+            raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the largest of half precision.")
+    return arrays
 
 
 def _find(name: str, model: type[Dual] | None) -> pathlib.Path:

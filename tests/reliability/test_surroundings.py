@@ -33,11 +33,11 @@ def place(tmp_path):
     return folder
 
 
-def start(place, closed="", phase="train", flags=FLAGS, **kwargs):
-    """A process of the command line in `place`, with a bare environment; `closed`: streams, as a shell has it."""
+def start(place, closed="", phase="train", flags=FLAGS, more=None, **kwargs):
+    """A process of the command line in `place`, in a bare environment with `more`; `closed`: streams, for a shell."""
     command = f'exec "{sys.executable}" -m dualgan.main --phase {phase} {flags} {closed}'
     surroundings = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "LANG": "C", "LC_ALL": "C"}
-    surroundings |= {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    surroundings |= {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", **(more or {})}
     return subprocess.Popen(["sh", "-c", command], cwd=place, env=surroundings, **kwargs)
 
 
@@ -104,3 +104,12 @@ def test_test_and_translate_there_too(place):
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
     assert {path.name for path in (place / "aus gabe").iterdir()} == {"eins.png", "zwei é.png"}
+
+
+def test_it_trains_with_deterministic_kernels(place):
+    """Which refuse operations, such as TensorFlow's clock."""
+    flags = FLAGS.replace("--steps 100000", "--steps 4")
+    process = start(place, flags=flags, more={"TF_DETERMINISTIC_OPS": "1"}, stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said
+    assert newest(place) == 4
