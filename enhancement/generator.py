@@ -5,10 +5,11 @@ from __future__ import annotations
 from common import tensorflow as tf
 from common.dual.residual_unet import residual_unet
 from common.ops import precision
-from common.ops.degradation import Layer, Veil, veil
+from common.ops.degradation import Layer, veil
 from enhancement.kinds import Kind
 
-LEAST, MOST = 0.05, 0.98  # of the transmission and the air at which a network begins
+LEAST, MOST = 0.05, 0.98  # of the transmission at which a network begins
+FIRST_AIR = 3.0  # the logit of 0.95, the brightness of air at which it begins: darker than the classical method's
 
 
 def draw(
@@ -16,8 +17,8 @@ def draw(
 ) -> Layer:
     """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
-    Rain is light [N, H, W, 1] that begins at 0. A veil begins at that of the classical method; its air, gray, is
-    changed by too coarse a map to show a scene.
+    Rain is light [N, H, W, 1] that begins at 0. A veil begins at the transmission of the classical method; the
+    brightness of its air is too coarse a map to show a scene.
     """
     fine, coarse = int(bool(kind.veil)) + int(kind.has_streaks), int(bool(kind.veil))
 
@@ -33,10 +34,9 @@ def draw(
     if not kind.veil:
         light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
         return Layer(tf.ones_like(light), light)
-    first = Veil(*(tf.stop_gradient(part) for part in kind.veil(images)))
-    transmission = tf.sigmoid(maps[..., :1] + _logit(first.transmission))
-    air = tf.sigmoid(maps[..., -1:] + _logit(tf.reduce_mean(first.air, axis=-1, keepdims=True)))
-    layer = veil(transmission, air)
+    first = tf.stop_gradient(kind.veil(images).transmission)
+    transmission = tf.sigmoid(maps[..., :1] + _logit(first))
+    layer = veil(transmission, tf.sigmoid(maps[..., -1:] + FIRST_AIR))
     return Layer(transmission, layer.light + tf.tanh(maps[..., 1:2] / 2.0)) if kind.has_streaks else layer
 
 
