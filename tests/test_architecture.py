@@ -41,7 +41,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "run": "checkpoint_files gpu lock < session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
-    "translate": "inference jobs video < translator < tiles",
+    "translate": "jobs mirrored video < inference < translator < tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing < shipped",
 }
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]

@@ -143,7 +143,13 @@ def opened(
                 " (or testA, testB) are missing or empty."
             )
         graphs = walk.evaluation_graphs(
-            dual, loaders, names, batch_size=batch_size, n_samples=inference.n_samples, shard=shard
+            dual,
+            loaders,
+            names,
+            batch_size=batch_size,
+            n_samples=inference.n_samples,
+            self_ensemble=inference.self_ensemble,
+            shard=shard,
         )
         weights = inference.restored(dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))
         checkpoints = Checkpoints(run_dir, variables=weights)

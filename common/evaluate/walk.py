@@ -67,11 +67,14 @@ def evaluation_graphs(
     *,
     batch_size: int = 1,
     n_samples: int = 1,
+    self_ensemble: int = 1,
     shard: Shard = shards.WHOLE,
 ) -> list[EvaluationGraph]:
     """Makes the graph of each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
     return [
-        _evaluation_graph(dual, name, loaders, batch_size=batch_size, n_samples=n_samples, shard=shard)
+        _evaluation_graph(
+            dual, name, loaders, batch_size=batch_size, n_samples=n_samples, self_ensemble=self_ensemble, shard=shard
+        )
         for name in names
     ]
 
@@ -100,17 +103,27 @@ def targets(session: tf.Session, graph: EvaluationGraph) -> Iterator[Array]:
 
 
 def _evaluation_graph(
-    dual: Dual, name: str, loaders: Mapping[str, Loader], *, batch_size: int, n_samples: int, shard: Shard
+    dual: Dual,
+    name: str,
+    loaders: Mapping[str, Loader],
+    *,
+    batch_size: int,
+    n_samples: int,
+    self_ensemble: int,
+    shard: Shard,
 ) -> EvaluationGraph:
     source, target = loaders[name[0]], loaders[name[-1]]
     (number, real), begin = pipeline.all_images(source, dual, batch_size, shard=shard)
     direction, cycle = inference.connect(dual, name, real, number)
-    images = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(direction.fake, target.domain)}
+    fake = direction.fake
+    if self_ensemble > 1:
+        fake = inference.translated(dual, name, real, number, self_ensemble)
+    images = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(fake, target.domain)}
     if cycle is not None:
         images[BACK[name]] = tensors.to_pixels(cycle.reconstructed, source.domain)
     for sample in range(1, n_samples):
-        another, _ = inference.connect(dual, name, real, number, sample)
-        images[f"{name}_{sample + 1}"] = tensors.to_pixels(another.fake, target.domain)
+        another = inference.translated(dual, name, real, number, self_ensemble, sample)
+        images[f"{name}_{sample + 1}"] = tensors.to_pixels(another, target.domain)
     as_target, as_source = (_native(dual, loader.domain, target.domain) for loader in (target, source))
     classical = dual.classical(name, real)
     return EvaluationGraph(

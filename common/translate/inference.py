@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from absl import logging
 
@@ -16,6 +16,7 @@ from common.ops import averages, precision, randomness
 from common.run import Run
 from common.run.session import refuse_device
 from common.settings import FREE, override, setting
+from common.translate import mirrored
 
 SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 
@@ -50,8 +51,18 @@ class Inference:
         resume=FREE,
     )
 
+    self_ensemble: int = setting(
+        1,
+        "Mirrored copies of an image whose translations are averaged, 1, 2 (left and right) or 4 (top and bottom, too):"
+        " so many times the work.",
+        minimum=1,
+        resume=FREE,
+    )
+
     def __post_init__(self) -> None:
         settings.check(self)
+        if self.self_ensemble not in mirrored.COPIES:
+            raise UserError(f"--self_ensemble {self.self_ensemble} is none of 1, 2 and 4.")
         refuse_device(self.device)
         if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
             raise UserError(f"--checkpoint {self.checkpoint} is none of: latest, best, all, or a step.")
@@ -133,10 +144,18 @@ def connect(
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
 
-def translated(dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+def generator(dual: Dual, name: str, self_ensemble: int = 1) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
+    """The generator of a direction, (images, key) -> images, of mirrored copies; what is drawn at random is not."""
+    network = dual.in_use().network(name, "generator")
+    return mirrored.averaged(network, self_ensemble if name in dual.learned_directions else 1)
+
+
+def translated(
+    dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, self_ensemble: int = 1, sample: int = 0
+) -> tf.Tensor:
     """Returns the fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
-    key = _key(f"{name}/fake", index) if dual.test_dropout else None
-    return dual.in_use().network(name, "generator")(precision.cast_images(dual.precision, images), key)
+    key = _key(f"{name}/fake", index, sample) if dual.test_dropout else None
+    return generator(dual, name, self_ensemble)(precision.cast_images(dual.precision, images), key)
 
 
 def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:

@@ -18,6 +18,7 @@ from common.images import tensors
 from common.images.pixels import Domain
 from common.ops import convolution, statistics
 from common.ops.receptive_field import receptive_field
+from common.translate import inference
 from common.translate.inference import Inference
 from common.translate.translator import Array, OutputSize, Translator
 
@@ -67,7 +68,13 @@ class TiledTranslator(Translator):
             )
         self._tile_graphs = {
             name: _tile_graph(
-                self.dual, name, self.source(name), self.target(name), tile=self._tile, overlap=self._overlap
+                self.dual,
+                name,
+                self.source(name),
+                self.target(name),
+                tile=self._tile,
+                overlap=self._overlap,
+                self_ensemble=inference.self_ensemble,
             )
             for name in self._directions
         }
@@ -140,7 +147,9 @@ class TileGraph(NamedTuple):
     overlap: int  # pixels on each side of a tile
 
 
-def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: int, overlap: int | None) -> TileGraph:
+def _tile_graph(
+    dual: Dual, name: str, source: Domain, target: Domain, *, tile: int, overlap: int | None, self_ensemble: int
+) -> TileGraph:
     """Makes the graph of one direction; raises UserError if its tiles would be too small."""
     images = tf.placeholder(source.dtype, [1, None, None, source.channels])
     x = tensors.from_pixels(images, source)
@@ -156,13 +165,13 @@ def _tile_graph(dual: Dual, name: str, source: Domain, target: Domain, *, tile: 
         placeholders.extend(whole)
         return whole
 
-    generator = dual.in_use().network(name, "generator")
+    generator = inference.generator(dual, name, self_ensemble)
     with statistics.handled_by(measure):
         generator(x, None)
     with statistics.handled_by(replace):
         translated = generator(x, None)
     with convolution.plain():
-        field = receptive_field(generator(x, None), x)
+        field = receptive_field(inference.generator(dual, name)(x, None), x)
     overlap = _overlap(dual, tile, overlap, field)
     padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
     floats = tf.placeholder(tf.float32, [None, None, target.channels])

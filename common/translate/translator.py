@@ -118,7 +118,14 @@ class Translator:
     def _build(self, inference: Inference) -> None:
         """Makes the graph of each direction."""
         self._graphs = {
-            name: _direction_graph(self.dual, name, inference.scale(self.dual), self.source(name), self.target(name))
+            name: _direction_graph(
+                self.dual,
+                name,
+                inference.scale(self.dual),
+                self.source(name),
+                self.target(name),
+                self_ensemble=inference.self_ensemble,
+            )
             for name in self._directions
         }
 
@@ -172,14 +179,14 @@ class DirectionGraph(NamedTuple):
 
 
 def _direction_graph(
-    dual: Dual, name: str, scale: tuple[int, int] | None, source: Domain, target: Domain
+    dual: Dual, name: str, scale: tuple[int, int] | None, source: Domain, target: Domain, *, self_ensemble: int
 ) -> DirectionGraph:
     """Makes the graph of one direction between two Domains; `scale` (height, width) to resize to first, or None."""
     images = tf.placeholder(source.dtype, [None, None, None, source.channels])
     size, indices = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
     x = x if scale is None else tensors.resize(x, tf.constant(scale), dual, source)
-    y = tensors.in_own_size(x, dual, lambda padded: translated(dual, name, padded, indices))
+    y = tensors.in_own_size(x, dual, lambda padded: translated(dual, name, padded, indices, self_ensemble))
     output_size = tf.where(size > 0, size, tf.shape(y)[1:3])
     same = tf.reduce_all(tf.equal(output_size, tf.shape(y)[1:3]))
     resized = tf.cond(same, lambda: y, lambda: tensors.resize(y, output_size, dual, target))

@@ -60,7 +60,7 @@ def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, caps
     assert 2_500 < copy.shape[0] * copy.shape[1] <= 10_000
     np.testing.assert_allclose(copy.mean(axis=(0, 1)), whole.mean(axis=(0, 1)), atol=2.0)
     assert translated.shape == whole.shape
-    assert capsys.readouterr().err.count("Norms take their statistics from smaller copies") == 1
+    assert capsys.readouterr().err.count("Statistics of whole images are taken from smaller copies") == 1
 
 
 def test_windows_cover_everything_from_multiples():
