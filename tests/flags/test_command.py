@@ -329,11 +329,11 @@ def test_a_run_without_its_settings_is_not_begun_anew(here):
 
 
 def test_what_tensorflow_says_is_a_sentence_too():
-    class ResourceExhaustedError(Exception):
+    class InternalError(Exception):
         __module__ = "tensorflow.python.framework.errors_impl"
 
-    said = command._sentence(ResourceExhaustedError("out of memory\n at node x"))
-    assert said == "TensorFlow says: out of memory. (--debug shows where.)"
+    said = command._sentence(InternalError("something is wrong\n at node x"))
+    assert said == "TensorFlow says: something is wrong. (--debug shows where.)"
     assert command._sentence(KeyError("a mistake in the program")) is None
 
 

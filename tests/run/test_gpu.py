@@ -20,9 +20,9 @@ def machine(monkeypatch):
     """A machine whose GPU TensorFlow does not find; the test says why."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: BUILD)
-    monkeypatch.setattr(gpu, "driver_version", lambda: ((12, 5), ""))
+    monkeypatch.setattr(gpu, "driver_branch", lambda: 535)
     monkeypatch.setattr(gpu, "is_there", lambda: True)
-    monkeypatch.setattr(gpu, "can_open", lambda name: True)
+    monkeypatch.setattr(gpu, "is_installed", lambda name: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return monkeypatch
 
@@ -45,34 +45,62 @@ def test_hidden_gpus_are_named(machine, value):
     assert f"CUDA_VISIBLE_DEVICES='{value}' hides all GPUs" in gpu.missing()
 
 
-def test_no_driver_is_told_from_one_that_does_not_answer(machine):
-    machine.setattr(gpu, "driver_version", lambda: ((), "cuInit gives 999"))
-    assert "does not answer (cuInit gives 999)" in gpu.missing()
+def test_no_driver_is_told_from_one_that_is_not_loaded(machine):
+    machine.setattr(gpu, "driver_branch", lambda: None)
+    assert "no NVIDIA driver is loaded" in gpu.missing()
     machine.setattr(gpu, "is_there", lambda: False)
     assert "No NVIDIA driver answers" in gpu.missing()
 
 
-@pytest.mark.parametrize(("driver", "is_old"), [((11, 8), True), ((12, 0), False), ((12, 4), False), ((13, 0), False)])
+@pytest.mark.parametrize(("driver", "is_old"), [(470, True), (525, False), (580, False), (0, False)])
 def test_a_driver_of_an_older_release_is_named(machine, driver, is_old):
-    """A driver for 12.0 runs what was built for 12.5: NVIDIA's minor version compatibility, from CUDA 11 on."""
-    machine.setattr(gpu, "driver_version", lambda: (driver, ""))
+    """Drivers from branch 525 on run all of CUDA 12, by NVIDIA's table of minor version compatibility; 0: in WSL2."""
+    machine.setattr(gpu, "driver_branch", lambda: driver)
     assert ("install a newer driver" in gpu.missing()) == is_old
     if is_old:
-        assert "for CUDA 11.8, and TensorFlow was built for 12.5.1" in gpu.missing()
+        assert "of branch 470, and CUDA 12.5.1, for which TensorFlow was built, needs 525" in gpu.missing()
 
 
-def test_libraries_that_cannot_be_opened_are_named(machine):
-    machine.setattr(gpu, "can_open", lambda name: name not in ("libcublas.so.12", "libcudnn.so.9"))
-    assert "libcublas.so.12, libcudnn.so.9 cannot be opened: pip install" in gpu.missing()
+@pytest.mark.parametrize(
+    ("text", "branch"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n", 535),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\n", 580),
+        ("nothing known\n", 0),
+    ],
+)
+def test_the_branch_of_a_driver_is_read(monkeypatch, tmp_path, text, branch):
+    (tmp_path / "version").write_text(text)
+    monkeypatch.setattr(gpu, "VERSION", tmp_path / "version")
+    assert gpu.driver_branch() == branch
+    assert gpu.is_there()
+
+
+@pytest.mark.parametrize(("is_wsl", "branch"), [(True, 0), (False, None)])
+def test_without_a_driver_of_its_own_wsl_has_that_of_windows(monkeypatch, tmp_path, is_wsl, branch):
+    monkeypatch.setattr(gpu, "VERSION", tmp_path / "version")
+    monkeypatch.setattr(gpu, "DEVICES", (tmp_path / "nvidiactl", tmp_path / "dxg"))
+    if is_wsl:
+        (tmp_path / "dxg").touch()
+    assert gpu.driver_branch() == branch
+    assert gpu.is_there() == is_wsl
+
+
+def test_libraries_that_cannot_be_found_are_named(machine):
+    machine.setattr(gpu, "is_installed", lambda name: name not in ("libcublas.so.12", "libcudnn.so.9"))
+    assert "libcublas.so.12, libcudnn.so.9 cannot be found: pip install" in gpu.missing()
 
 
 def test_where_nothing_is_wrong_tensorflow_is_asked(machine):
     assert "TF_CPP_MIN_LOG_LEVEL=0" in gpu.missing()
 
 
-def test_a_library_that_is_there_can_be_opened():
-    assert gpu.can_open("libc.so.6")
-    assert not gpu.can_open("libnothing.so.0")
+def test_libraries_are_found_where_the_system_and_people_put_them(monkeypatch, tmp_path):
+    assert gpu.is_installed("libc.so.6")
+    assert not gpu.is_installed("libnothing.so.0")
+    (tmp_path / "libnothing.so.0").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"/nowhere:{tmp_path}")
+    assert gpu.is_installed("libnothing.so.0")
 
 
 def test_a_number_that_is_too_large_says_how_many_there_are(monkeypatch):
