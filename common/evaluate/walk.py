@@ -117,12 +117,12 @@ def _evaluation_graph(
     direction, cycle = inference.connect(dual, name, real, number)
     fake = direction.fake
     if self_ensemble > 1:
-        fake = inference.translated(dual, name, real, number, self_ensemble)
+        fake = inference.translated(dual, name, real, number, self_ensemble=self_ensemble)
     images = {name[0]: tensors.to_pixels(real, source.domain), name: tensors.to_pixels(fake, target.domain)}
     if cycle is not None:
         images[BACK[name]] = tensors.to_pixels(cycle.reconstructed, source.domain)
     for sample in range(1, n_samples):
-        another = inference.translated(dual, name, real, number, self_ensemble, sample)
+        another = inference.translated(dual, name, real, number, self_ensemble=self_ensemble, sample=sample)
         images[f"{name}_{sample + 1}"] = tensors.to_pixels(another, target.domain)
     as_target, as_source = (_native(dual, loader.domain, target.domain) for loader in (target, source))
     classical = dual.classical(name, real)

@@ -151,7 +151,7 @@ def generator(dual: Dual, name: str, self_ensemble: int = 1) -> Callable[[tf.Ten
 
 
 def translated(
-    dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, self_ensemble: int = 1, sample: int = 0
+    dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, *, self_ensemble: int = 1, sample: int = 0
 ) -> tf.Tensor:
     """Returns the fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
     key = _key(f"{name}/fake", index, sample) if dual.test_dropout else None

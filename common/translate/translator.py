@@ -186,7 +186,9 @@ def _direction_graph(
     size, indices = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
     x = x if scale is None else tensors.resize(x, tf.constant(scale), dual, source)
-    y = tensors.in_own_size(x, dual, lambda padded: translated(dual, name, padded, indices, self_ensemble))
+    y = tensors.in_own_size(
+        x, dual, lambda padded: translated(dual, name, padded, indices, self_ensemble=self_ensemble)
+    )
     output_size = tf.where(size > 0, size, tf.shape(y)[1:3])
     same = tf.reduce_all(tf.equal(output_size, tf.shape(y)[1:3]))
     resized = tf.cond(same, lambda: y, lambda: tensors.resize(y, output_size, dual, target))
