@@ -8,7 +8,6 @@ formulations of convolutions are compared with the plain ones, which a GPU gets.
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -44,8 +43,6 @@ def main(device: str) -> None:
     device = chosen(device)
     if device == "cpu":
         print("No GPU: the CPU's formulations beside plain convolutions, both on the CPU.\n")
-    else:
-        tf.config.experimental.enable_tensor_float_32_execution(os.environ.get("NVIDIA_TF32_OVERRIDE") != "0")
     print("| method | TF32 | losses differ by | gradients | the CPU's from float64 | as they should |")
     print("|---|---|---|---|---|---|", flush=True)
     for tf32 in (False,) if device == "cpu" else (False, True):

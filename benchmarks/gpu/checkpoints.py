@@ -1,4 +1,4 @@
-"""A checkpoint that one device saved, restored on the other: translations there, and training that goes on."""
+"""Checkpoints saved on one device and restored on the other: are translations equal, and does training resume?"""
 
 from __future__ import annotations
 

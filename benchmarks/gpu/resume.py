@@ -5,7 +5,6 @@ Once as TensorFlow is, and once with TF_DETERMINISTIC_OPS=1, under which its ker
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import signal
@@ -46,8 +45,9 @@ def killed(run: pathlib.Path, device: str, environment: dict[str, str]) -> None:
     process = started(run, device, STEPS, environment)
     while process.poll() is None and not checkpoint(run, KILLED_AFTER).with_suffix(".sha256").exists():
         time.sleep(EVERY)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    if process.wait() != -signal.SIGKILL:
+        sys.exit(f"A training that was to be killed ended by itself, with code {process.returncode}.")
 
 
 def compared(run: pathlib.Path, other: pathlib.Path) -> tuple[str, str]:

@@ -211,9 +211,7 @@ class ProcessGroup(SingleProcess):
     def _reduce(self, tensor: tf.Tensor, operation: str, key: int) -> tf.Tensor:
         """The all-reduce of a tensor. Its instance key is the same in all processes, which build the same graph."""
         self._instances += 1
-        collective = self._cluster.collective
-        if collective == "auto":
-            collective = "nccl" if tf.config.list_physical_devices("GPU") else "ring"
+        collective = self._cluster.on(bool(tf.config.list_physical_devices("GPU"))).collective
         return tf.raw_ops.CollectiveReduceV2(
             input=tensor,
             group_size=self.size,

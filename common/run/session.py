@@ -81,7 +81,7 @@ def _number_of_gpu(device: str) -> str:
     number, count = device.partition(":")[2] or "0", len(tf.config.list_physical_devices("GPU"))
     if not count:
         raise UserError(
-            f"--device {device} is not there: TensorFlow finds no GPU. {gpu.missing()} Or say --device cpu."
+            f"--device {device} is not there: TensorFlow finds no GPU. {gpu.missing()} Without a GPU, use --device cpu."
         )
     if int(number) >= count:
         raise UserError(

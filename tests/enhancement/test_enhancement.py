@@ -169,7 +169,8 @@ def test_what_cannot_be_is_refused(wrong, message):
     ],
 )
 def test_what_can_be_is_not_refused(allowed):
-    Enhancement(**{**TINY, **allowed})
+    dual = Enhancement(**{**TINY, **allowed})
+    assert {name: getattr(dual, name) for name in allowed} == allowed
 
 
 def test_b2a_lays_a_layer_over_images_of_any_size(tmp_path):

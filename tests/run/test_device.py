@@ -14,6 +14,7 @@ from common.translate import Inference
 from cyclegan import CycleGAN
 from enhancement import Enhancement
 from enhancement.kinds import KINDS
+from pix2pix import Pix2Pix
 from tests import small
 
 ELSEWHERE = "/cpu:1"  # a second processor, in place of a GPU
@@ -68,6 +69,7 @@ def _types(op, name):
 LAYERS = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "recolored_share": 0.5}
 DUALS = {
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks"),
+    "pix2pix": Pix2Pix(**{**TINY, "image_size": 64, "load_size": 64}, netG="unet_64"),
     "dualgan": small.dualgan(gan_loss="wgan-gp", dropout=0.3, image_size=16, ema_decay=0.9),
     **{
         f"enhancement of {layer}": Enhancement(**LAYERS, layer=layer, prior_share=0.5, lambda_adversarial=0.1)
