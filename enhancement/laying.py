@@ -11,6 +11,7 @@ MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not tak
 CELLS = 4  # different ones, of which the layer of an image is made
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
 DARKEST_AIR, AIR_VARIES = 0.5, 0.03  # of the air of a veil, as the prior sees it
+DARKEST_CLOUD = 0.85
 
 
 def layer_to_lay(
@@ -46,10 +47,17 @@ def layer_to_lay(
     if drawn_share:
         chosen = choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
     if kind.veil and not kind.has_streaks:
-        air = tf.reduce_mean(kind.veil(seen).air, axis=-1, keepdims=True)
-        varied = tf.stop_gradient(air) + AIR_VARIES * (2.0 * _draw(key, "air") - 1.0)
-        chosen = veil(chosen.transmission, tf.clip_by_value(varied, DARKEST_AIR, 1.0))
+        chosen = veil(chosen.transmission, _air(kind, seen, key))
     return cast(chosen, dtype)
+
+
+def _air(kind: Kind, seen: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Its brightness [N, 1, 1, 1]: nearly as the prior sees it over `seen`; drawn, if the prior takes it for white."""
+    draw = _draw(key, "air")
+    if not kind.veil_has_air:
+        return DARKEST_CLOUD + (1.0 - DARKEST_CLOUD) * draw
+    air = tf.reduce_mean(kind.veil(seen).air, axis=-1, keepdims=True)
+    return tf.clip_by_value(tf.stop_gradient(air) + AIR_VARIES * (2.0 * draw - 1.0), DARKEST_AIR, 1.0)
 
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:

@@ -105,6 +105,21 @@ def test_own_streaks_have_no_more_light_than_may_be_rain(session):
     assert ((laid[0] > 1e-3).sum(axis=2) == 12).all()  # wider by a pixel on both sides
 
 
+def test_a_drawn_cloud_is_not_white_and_the_air_of_drawn_haze_is_that_of_hazy_images(session):
+    """Of 16 images whose dark channel's brightest place has a light of 0.6."""
+    seen = tf.constant(np.full([16, 32, 32, 3], 0.2, np.float32))
+    key = randomness.key("a", 0, tf.range(16, dtype=tf.int64))
+    air = {}
+    for name in ("haze", "cloud"):
+        layer = session.run(layer_to_lay(KINDS[name], seen, None, seen, key, prior_share=1.0, drawn_share=1.0))
+        covered = layer.transmission < 0.9
+        air[name] = (layer.light / (1 - layer.transmission + 1e-9))[covered]
+    assert air["haze"].min() >= 0.57
+    assert air["haze"].max() <= 0.63
+    assert 0.85 <= air["cloud"].min() < 0.9
+    assert 0.95 < air["cloud"].max() <= 1.0
+
+
 def test_layers_come_from_the_prior_first_and_then_from_the_generator(session):
     dual = Enhancement(**TINY, prior_epochs=10, prior_share=0.25, drawn_share=0.0)
     A = streaks(64)
