@@ -16,7 +16,7 @@ from collections.abc import Callable
 from common.images import files
 from common.translate import Translator
 from common.translate.jobs import Translation
-from common.translate.translator import translate
+from common.translate.pipeline import translate
 
 
 def main() -> None:

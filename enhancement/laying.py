@@ -47,17 +47,16 @@ def layer_to_lay(
     if drawn_share:
         chosen = choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
     if kind.veil and not kind.has_streaks:
-        chosen = veil(chosen.transmission, _air(kind, seen, key))
+        draw = _draw(key, "air")
+        air = _varied(kind.veil(seen).air, draw) if kind.veil_has_air else DARKEST_CLOUD + (1.0 - DARKEST_CLOUD) * draw
+        chosen = veil(chosen.transmission, air)
     return cast(chosen, dtype)
 
 
-def _air(kind: Kind, seen: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Its brightness [N, 1, 1, 1]: nearly as the prior sees it over `seen`; drawn, if the prior takes it for white."""
-    draw = _draw(key, "air")
-    if not kind.veil_has_air:
-        return DARKEST_CLOUD + (1.0 - DARKEST_CLOUD) * draw
-    air = tf.reduce_mean(kind.veil(seen).air, axis=-1, keepdims=True)
-    return tf.clip_by_value(tf.stop_gradient(air) + AIR_VARIES * (2.0 * draw - 1.0), DARKEST_AIR, 1.0)
+def _varied(air: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+    """The brightness of `air` [N, 1, 1, C] as [N, 1, 1, 1], a little changed by numbers in [0, 1)."""
+    gray = tf.stop_gradient(tf.reduce_mean(air, axis=-1, keepdims=True))
+    return tf.clip_by_value(gray + AIR_VARIES * (2.0 * draw - 1.0), DARKEST_AIR, 1.0)
 
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:

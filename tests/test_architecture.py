@@ -31,8 +31,9 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",
-    "images": "archives catalogue deep_png image_settings labels pixels shards < tensors tiff < files"
-    " < facts folders measure pipeline toy < check data download < dataset findings",
+    "images": "archives catalogue deep_png image_settings labels pixels shards"
+    " < alignment notices profiles ranges tensors < tiff < files < facts folders measure pipeline toy"
+    " < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
     " < guided_filter im2col placement randomness statistics winograd < formulations priors spectral_norm synthesis"
@@ -41,7 +42,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "run": "checkpoint_files gpu lock < session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
-    "translate": "jobs mirrored video < inference < translator < tiles",
+    "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing < shipped",
 }
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]

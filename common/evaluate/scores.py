@@ -148,7 +148,7 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
     if reconstructed is not None:
         row["cycle_l1"] = metrics.l1(reconstructed, real, graph.source.domain.span)
     row["correlation"] = _correlation(_luminance(real), _luminance(fake))
-    if graph.photographic:
+    if graph.dual.photographic:
         row |= _without_target(fake, graph.target.domain)
         row |= _without_target(real, graph.source.domain, "input_")
         row |= {} if walked.prior is None else _without_target(walked.prior, graph.target.domain, "prior_")

@@ -11,9 +11,9 @@ import tqdm
 
 from common import tensorflow as tf
 from common.dual import Dual
-from common.images import pipeline, pixels, shards, tensors
+from common.images import alignment, pipeline, pixels, shards, tensors
 from common.images.pipeline import Loader
-from common.images.pixels import Domain
+from common.images.pixels import Domain, Note
 from common.translate import inference
 
 Array: TypeAlias = npt.NDArray[Any]  # an image [H, W, C], or several
@@ -43,7 +43,7 @@ class EvaluationGraph(NamedTuple):
     as_target: Native  # of images of the target
     as_source: Native  # of images of the source, as the target has them
     prior: tf.Tensor | None  # [N, H, W, C]: what a classical method makes of the input, if the dual has one
-    photographic: bool  # whether images are measured without a target, too
+    dual: Dual
 
     def domain(self, folder: str) -> Domain:
         """Returns the Domain of the images of a folder."""
@@ -129,7 +129,7 @@ def _evaluation_graph(
     return EvaluationGraph(
         *(name, source, target, shard, batch_size, begin, number, images, as_target, as_source),
         prior=None if classical is None else tensors.to_pixels(classical, target.domain),
-        photographic=dual.photographic,
+        dual=dual,
     )
 
 
@@ -148,8 +148,12 @@ def _pair(
     """The target of an input, and the input in its pixels; None without a target, or where channels differ."""
     if target_path is None:
         return None, None
-    target = _prepared(session, graph.as_target, graph.target, target_path)
-    untouched = _prepared(session, graph.as_source, graph.source, path)
+    paths, natives, loaders = (path, target_path), (graph.as_source, graph.as_target), (graph.source, graph.target)
+    images = [loader.read(path) for loader, path in zip(loaders, paths)]
+    if why := alignment.misfit((image.shape[:2] for image in images), graph.dual):
+        graph.source.notices.say(path, [Note("pair sizes", f"and {target_path} {why}: they are not compared")])
+        return None, None
+    untouched, target = (session.run(one.prepared, {one.image: image}) for one, image in zip(natives, images))
     return target, pixels.with_channels(untouched, target.shape[-1])
 
 

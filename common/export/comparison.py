@@ -123,8 +123,8 @@ def _decoded(png: bytes, path: str) -> Array:
     """[H, W, C] of a PNG; its alpha, if it has any, is the last channel."""
     with open(path, "wb") as file:
         file.write(png)
-    pixels, alpha = files.decode(path)
-    return pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
+    image = files.decode(path)
+    return image.pixels if image.alpha is None else np.concatenate([image.pixels, image.alpha], axis=-1)
 
 
 def _same_shape(output: Array, run: Array) -> tuple[Array, Array]:

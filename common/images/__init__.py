@@ -2,6 +2,10 @@
 
 files           image files of every format: decoding and encoding; tiff, deep_png for what Pillow cannot read
 pixels          Domain: channels, type and range of the values of a domain
+profiles        colour profiles: images of 8 bits become sRGB
+ranges          the range of values, and outliers that decide it
+notices         what of files is not read, or has another scale, said once for a folder
+alignment       whether crops of two images of a pair show the same part
 tensors         images as tensors: scaling, resizing, cropping, rounding
 folders         where the images of a dataset are, and which of them are pairs
 measure         what the images of a domain have in common: channels, type, range

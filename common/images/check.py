@@ -12,7 +12,7 @@ import numpy as np
 import tqdm
 
 from common.errors import UserError
-from common.images import facts, folders, measure
+from common.images import alignment, facts, folders, measure, ranges
 from common.images.facts import Facts
 from common.images.folders import Files
 from common.images.image_settings import ImageSettings
@@ -67,8 +67,11 @@ KINDS = (  # of findings, in the order of a report
     "both splits",
     "unmatched",
     "ambiguous",
+    "pair sizes",
     "duplicate",
     "constant",
+    "outliers",
+    "notes",
 )
 
 
@@ -79,6 +82,7 @@ class Part(NamedTuple):
     sizes: collections.Counter[tuple[int, int]]  # (height, width)
     channels: collections.Counter[int]
     types: collections.Counter[str]
+    values: tuple[float, float] | None  # the least and the greatest of all images
 
 
 class Report(NamedTuple):
@@ -112,10 +116,14 @@ def check(
         findings += _mixed(splits, channels)
         findings += _unfit(splits, channels, limits[domain])
         findings += _constant(splits, limits[domain])
+        findings += _outliers(splits["train"], f"range_{domain}", limits[domain])
     if dual.preprocess == "crop":
         findings += _small(read, dual.image_size)
     findings += _equal(read)
-    findings += [] if side_by_side else _names(sets, dual.pairing)
+    findings += _notes(read)
+    if not side_by_side:
+        findings += _names(sets, dual.pairing)
+        findings += _pair_sizes(sets, read, dual)
     pairs = {split: len(files.A if side_by_side else folders.pair(files)[0].A) for split, files in sets.items()}
     return Report(counts, pairs, sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
 
@@ -151,6 +159,7 @@ def _count(part: tuple[str, str], sources: Iterable[Source], read: Read) -> Part
         collections.Counter((image.height, image.width) for image in images),
         collections.Counter(image.channels for image in images),
         collections.Counter(image.dtype for image in images),
+        (min(image.low for image in images), max(image.high for image in images)) if images else None,
     )
 
 
@@ -237,6 +246,38 @@ def _ranges(splits: Mapping[str, Read], limit: Limits) -> dict[str, tuple[float,
         else:
             ranges[dtype] = min(image.low for image in alike), max(image.high for image in alike)
     return ranges
+
+
+def _outliers(train: Read, flag: str, limit: Limits) -> Iterator[Finding]:
+    """Training images of one domain, not of 8 bits, whose outliers decide the range that becomes [-1, 1]."""
+    deep = {source: image for source, image in train.items() if image.dtype != EIGHT_BITS.dtype}
+    if limit or not deep:
+        return
+    values = ranges.combined([image.values for image in deep.values()])
+    if values.is_ruled_by_outliers:
+        span = values.inner_high - values.inner_low
+        low, high = values.inner_low - span, values.inner_high + span
+        odd = tuple(source for source, image in deep.items() if image.low < low or image.high > high)
+        yield Finding("outliers", False, odd, ranges.advice(values, flag))
+
+
+def _notes(read: Read) -> Iterator[Finding]:
+    """What is to be known of how images are read."""
+    for source, image in read.items():
+        yield from (Finding("notes", False, (source,), f"{source.name} {note.text}") for note in image.notes)
+
+
+def _pair_sizes(sets: Mapping[str, Files], read: Read, dual: ImageSettings) -> Iterator[Finding]:
+    """Pairs of which training, or the scores of val, would not compare the same parts."""
+    for split, files in sets.items():
+        if split == "train" and dual.pairing == "none":
+            continue
+        for paths in zip(*folders.pair(files)[0]):
+            sources = tuple(Source(split, domain, path) for domain, path in zip("AB", paths))
+            if all(source in read for source in sources):
+                why = alignment.misfit((read[source].size for source in sources), dual)
+                if why:
+                    yield Finding("pair sizes", split == "train", sources, f"{paths[0]} and {paths[1]} {why}")
 
 
 def _all(splits: Mapping[str, Read]) -> Iterator[tuple[Source, Facts]]:

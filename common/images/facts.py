@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from common.errors import UserError
-from common.images import files
-from common.images.pixels import Array, Image, check_finite, full, opaque
+from common.images import files, ranges
+from common.images.pixels import Array, Image, Note, check_finite, full, opaque
+from common.images.ranges import Values
 
 BLOCK = 2**18  # pixels that are converted to floating point at a time
 
@@ -23,10 +24,25 @@ class Facts(NamedTuple):
     channels: int  # without alpha
     dtype: str
     alpha: bool  # whether it has transparency
-    low: float  # least value
-    high: float
+    values: Values
     spread: float  # largest standard deviation of the values of a channel
     digest: str  # equal for images with equal pixels
+    notes: tuple[Note, ...] = ()  # what is to be known of how it is read
+
+    @property
+    def low(self) -> float:
+        """The least value."""
+        return self.values.low
+
+    @property
+    def high(self) -> float:
+        """The greatest value."""
+        return self.values.high
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
 
 
 def read(path: str | os.PathLike[str], half: str | None = None) -> Facts:
@@ -37,12 +53,12 @@ def read(path: str | os.PathLike[str], half: str | None = None) -> Facts:
     image = files.decode(path, half)
     if not image.pixels.size:
         raise UserError(f"{path} is too narrow to hold two images. Replace or remove it.")
-    low, high = float(image.pixels.min()), float(image.pixels.max())
-    check_finite([low, high], path)
+    check_finite([image.pixels.min(), image.pixels.max()], path)
     pixels = np.ascontiguousarray(_as_seen(image))
     height, width, channels = image.pixels.shape
     dtype, alpha = image.pixels.dtype.name, image.alpha is not None
-    return Facts(height, width, channels, dtype, alpha, low, high, _spread(pixels), _digest(pixels))
+    values = ranges.measure(image.pixels)
+    return Facts(height, width, channels, dtype, alpha, values, _spread(pixels), _digest(pixels), image.notes)
 
 
 def _as_seen(image: Image) -> Array:

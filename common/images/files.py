@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import pathlib
@@ -18,8 +19,9 @@ import PIL.ImageOps
 
 from common import atomic
 from common.errors import UserError, naming, reason
-from common.images import deep_png, tiff
-from common.images.pixels import EIGHT_BITS, Array, Domain, Image
+from common.images import deep_png, profiles, tiff
+from common.images.notices import Notices, of_scale
+from common.images.pixels import EIGHT_BITS, Array, Domain, Image, Note, Place
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -32,6 +34,7 @@ UNSUSPICIOUS = 4 * MAX_PIXELS
 TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are converted to RGB
+FEW, MANY = 4, 16  # an array of at most FEW rows and more than MANY channels is taken to be [C, H, W]
 PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 HELD = {  # by format: the (channels, whether with alpha) of 8 bits that are written
     ".jpg": {(1, False), (3, False)},
@@ -72,12 +75,20 @@ def decode(path: Path, half: str | None = None) -> Image:
         return image
     middle = image.pixels.shape[1] // 2
     part = np.s_[:, :middle] if half == "A" else np.s_[:, -middle:]
-    return Image(image.pixels[part], None if image.alpha is None else image.alpha[part])
+    alpha = None if image.alpha is None else image.alpha[part]
+    return Image(image.pixels[part], alpha, notes=image.notes)
 
 
-def read(path: Path, domain: Domain = EIGHT_BITS, half: str | None = None) -> Array:
-    """Reads the image in a file as one of a Domain, by default RGB of 8 bits: [H, W, channels]; see Domain.of."""
-    return domain.of(decode(path, half), path)
+def read(path: Path, domain: Domain = EIGHT_BITS, half: str | None = None, notices: Notices | None = None) -> Array:
+    """Reads the image in a file as one of a Domain, by default RGB of 8 bits: [H, W, channels]; see Domain.of.
+
+    `notices` say what is to be known of how it was read.
+    """
+    image = decode(path, half)
+    pixels = domain.of(image, path)
+    if notices:
+        notices.say(path, [*image.notes, *of_scale(image.pixels, domain)])
+    return pixels
 
 
 def is_deep_png(path: Path) -> bool:
@@ -105,38 +116,43 @@ def suffix_for(domain: Domain, wanted: str = ".png") -> str:
     return next(fits, ".tif")
 
 
-def write(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95) -> None:
+def write(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95, place: Place | None = None) -> None:
     """Writes [H, W, C], and its transparency, in the format of the path's suffix, which must be able to hold it.
 
-    `quality`, from 1 to 100, is that of JPEG and WebP.
+    `quality`, from 1 to 100, is that of JPEG and WebP. TIFF alone holds all of a `place`; JPEG and PNG of 8 bits hold
+    its resolution.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with naming(path):
-        _write(path, pixels, alpha, quality)
+        _write(path, pixels, alpha, quality, place)
 
 
-def write_whole(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95) -> None:
+def write_whole(
+    path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95, place: Place | None = None
+) -> None:
     """Does the same atomically: `path` is written whole, or stays as it was."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
-        write(partial, pixels, alpha, quality)
+        write(partial, pixels, alpha, quality, place)
 
 
-def _write(path: pathlib.Path, pixels: Array, alpha: Array | None, quality: int) -> None:
+def _write(path: pathlib.Path, pixels: Array, alpha: Array | None, quality: int, place: Place | None) -> None:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         np.save(path, pixels)
     elif suffix in (".tif", ".tiff"):
-        tiff.write(path, pixels, alpha)
+        tiff.write(path, pixels, alpha, place)
     else:
         stacked = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
         if stacked.dtype == np.uint16:
             path.write_bytes(deep_png.encode(stacked))
         else:
-            lossy: dict[str, Any] = {"quality": quality} if suffix in (".jpg", ".jpeg", ".webp") else {}
-            imageio.imwrite(path, stacked[..., 0] if stacked.shape[-1] == 1 else stacked, plugin="pillow", **lossy)
+            options: dict[str, Any] = {"quality": quality} if suffix in (".jpg", ".jpeg", ".webp") else {}
+            if place and place.resolution and suffix in (".jpg", ".jpeg", ".png"):
+                options["dpi"] = place.resolution
+            imageio.imwrite(path, stacked[..., 0] if stacked.shape[-1] == 1 else stacked, plugin="pillow", **options)
 
 
 def _look(path: Path) -> tuple[str, Header]:
@@ -204,7 +220,16 @@ def _deep_png_header(path: Path) -> Header:
 
 
 def _deep_png(path: Path) -> Image:
-    return _split(deep_png.decode(pathlib.Path(path).read_bytes()))
+    content = pathlib.Path(path).read_bytes()
+    with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:  # reads what is before the pixels
+        profile, place = image.info.get("icc_profile"), _place(image)
+    notes = profiles.unused(profile) if profile else []
+    return _split(deep_png.decode(content))._replace(place=place, notes=tuple(notes))
+
+
+def _tiff(path: Path) -> Image:
+    place, notes = tiff.about(path)
+    return tiff.decode(path)._replace(place=place, notes=(*notes, *tiff.profile_notes(path)))
 
 
 def _pillow_header(path: Path) -> Header:
@@ -216,12 +241,35 @@ def _pillow_header(path: Path) -> Header:
 def _pillow(path: Path) -> Image:
     # opened as a file: by its path, Pillow reads a turned TIFF wrongly
     with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
+        place, notes = _about(path, image)
+        profile = image.info.get("icc_profile")
         image.load()  # which turns a TIFF
         PIL.ImageOps.exif_transpose(image, in_place=True)
         mode = _mode_to_read(image)
-        pixels = np.array(image.convert(mode) if mode else image)
+        converted = image.convert(mode) if mode and not (profile and image.mode == "CMYK") else image
+        if profile:
+            converted, unused = profiles.to_srgb(converted, profile)
+            notes = [*notes, *unused]
+        pixels = np.array(converted if converted.mode in DIRECT_MODES else converted.convert("RGB"))
     pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
-    return _split(pixels[..., None] if pixels.ndim == 2 else pixels)
+    return _split(pixels[..., None] if pixels.ndim == 2 else pixels)._replace(place=place, notes=tuple(notes))
+
+
+def _about(path: Path, image: PIL.Image.Image) -> tuple[Place, Sequence[Note]]:
+    """Where an image that Pillow has opened lies, and what is to be known of how it is read."""
+    if image.format == "TIFF":
+        return tiff.about(path)
+    several = getattr(image, "is_animated", False)
+    notes = [Note("frames", "has several frames, and the first alone is read")] if several else []
+    is_turned = image.getexif().get(tiff.ORIENTATION, 1) != 1
+    return Place() if is_turned else _place(image), notes
+
+
+def _place(image: PIL.Image.Image) -> Place:
+    """The resolution that Pillow reads."""
+    along_rows, along_columns = map(float, image.info.get("dpi", (0.0, 0.0)))
+    plausible = 0.0 < along_rows < math.inf and 0.0 < along_columns < math.inf
+    return Place(resolution=(along_rows, along_columns) if plausible else None)
 
 
 class _Decoder(NamedTuple):
@@ -234,7 +282,7 @@ class _Decoder(NamedTuple):
 # A new format: a decoder here, its suffix above, and for uploads MEDIA in common/serve/answers.py and serve.js.
 DECODERS = {
     "array": _Decoder(_array_header, _array),
-    "tiff": _Decoder(_tiff_header, tiff.decode),
+    "tiff": _Decoder(_tiff_header, _tiff),
     "deep png": _Decoder(_deep_png_header, _deep_png),
     "pillow": _Decoder(_pillow_header, _pillow),
 }
@@ -261,6 +309,11 @@ def _three(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(shape) not in (2, 3):
         raise ValueError(f"it holds an array of shape {list(shape)}, and an image is [H, W] or [H, W, C]")
     height, width, channels = (*shape, 1)[:3]
+    if height <= FEW and channels > MANY:
+        raise ValueError(
+            f"it holds an array of shape {list(shape)}, and an image is [H, W, C]: of [C, H, W], write"
+            " numpy.moveaxis(array, 0, -1)"
+        )
     return height, width, channels
 
 

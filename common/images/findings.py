@@ -28,8 +28,11 @@ LABELS = {  # by kind: in the table, and above the list of files
     "both splits": ("in train and in val", "the same pixels in train and in val: scores would be of what was learnt"),
     "unmatched": ("without a partner", "no partner: none of the other domain has its name, but for the suffix"),
     "ambiguous": ("of one name", "the same name, but for the suffix, in one folder: one of them alone is paired"),
+    "pair sizes": ("pairs of two sizes", "pairs of which crops do not show the same part"),
     "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
     "constant": ("near-constant", "hardly more than one colour"),
+    "outliers": ("with outliers", "values far from all others, which decide what becomes [-1, 1]"),
+    "notes": ("not read whole", "further pages or frames, colour profiles or marks of no data, which are not used"),
 }
 OF_FOLDERS = ("types", "channels", "sizes")  # kinds of which a finding is about all images of a folder
 COLUMNS = ("kind", "level", "group", "split", "domain", "file", "about")
@@ -67,6 +70,7 @@ def _table(report: Report) -> str:
         "height x width": [_common(part.sizes, lambda size: "x".join(map(str, size))) for part in parts.values()],
         "channels": [_common(part.channels) for part in parts.values()],
         "type": [_common(part.types) for part in parts.values()],
+        "values": [_range(part.values) for part in parts.values()],
     }
     for kind, (label, _) in LABELS.items():
         counts = [len(_sources(report.findings, kind, name)) for name in parts]
@@ -80,6 +84,10 @@ def _common(counts: collections.Counter[Value], show: Callable[[Value], str] = s
         return "-"
     others = f" +{len(counts) - 1:,}" if len(counts) > 1 else ""
     return show(counts.most_common(1)[0][0]) + others
+
+
+def _range(values: tuple[float, float] | None) -> str:
+    return "-" if values is None else " to ".join(f"{value:.5g}" for value in values)
 
 
 def _sources(findings: Iterable[Finding], kind: str, part: tuple[str, str] | None = None) -> list[Source]:

@@ -6,12 +6,13 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
 import tqdm
+from absl import logging
 
 from common.errors import UserError
-from common.images import files
+from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Domain, check_finite
+from common.images.ranges import Values
 
 Content = TypeVar("Content")
 
@@ -99,19 +100,18 @@ def _dtype(paths: Iterable[pathlib.Path], skip: bool) -> str:
 def _limits(paths: Sequence[pathlib.Path], half: str | None, skip: bool) -> tuple[float, float]:
     """The least and the greatest value of all images; raises UserError if they are equal or not finite."""
 
-    def read(path: pathlib.Path) -> tuple[float, float]:
+    def read(path: pathlib.Path) -> Values:
         pixels = files.decode(path, half).pixels
-        limits = float(pixels.min()), float(pixels.max())
-        check_finite(limits, path)
-        return limits
+        check_finite([pixels.min(), pixels.max()], path)
+        return ranges.measure(pixels)
 
-    low, high = np.inf, -np.inf
     shown = tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False)
-    for _, (least, greatest) in readable(read, shown, skip):
-        low, high = min(low, least), max(high, greatest)
-    if low == high:
+    values = ranges.combined([values for _, values in readable(read, shown, skip)])
+    if values.low == values.high:
         raise UserError(
-            f"All images of {paths[0].parent} hold the one value {low:g}: there is nothing to learn from them."
+            f"All images of {paths[0].parent} hold the one value {values.low:g}: there is nothing to learn from them."
             " If others will not, say --range_A or --range_B LOW,HIGH."
         )
-    return low, high
+    if values.is_ruled_by_outliers:
+        logging.warning(f"warning: of {paths[0].parent}, {ranges.advice(values, 'range_A (or --range_B)')}.")
+    return values.low, values.high

@@ -16,8 +16,9 @@ from absl import logging
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.images import files, shards, tensors
+from common.images import alignment, files, shards, tensors
 from common.images.image_settings import ImageSettings
+from common.images.notices import Notices
 from common.images.pixels import Array, Domain
 from common.ops import randomness
 
@@ -59,6 +60,7 @@ class Loader:
     ) -> None:
         self.paths, self.domain, self.smallest, self.half, self.skip = paths, domain, smallest, half, skip
         self.failure: UserError | None = None  # that ended a session
+        self.notices = Notices()
         self._room = room
         self._cache: dict[int, Array] = {}
         self._checksums: dict[int, int] = {}
@@ -107,7 +109,7 @@ class Loader:
 
     def read(self, path: pathlib.Path) -> Array:
         """Reads the image of a file; raises UserError if it cannot be read or is too small."""
-        image = files.read(path, self.domain, self.half)
+        image = files.read(path, self.domain, self.half, self.notices)
         height, width = image.shape[:2]
         if min(height, width) < self.smallest:
             raise UserError(
@@ -128,8 +130,8 @@ class Loader:
 class Pairs:
     """Reads an image of A and one of B: the partner of that of A, if it has one, else one of a number of its own."""
 
-    def __init__(self, loaders: Sequence[Loader], partners: npt.NDArray[np.int64]) -> None:
-        self._loaders, self._partners = loaders, partners
+    def __init__(self, loaders: Sequence[Loader], partners: npt.NDArray[np.int64], dual: ImageSettings) -> None:
+        self._loaders, self._partners, self._dual = loaders, partners, dual
 
     def __call__(self, number_A: np.int64, number_B: np.int64) -> tuple[Array, Array, np.int64, np.int64, np.bool_]:
         """Returns (A, B, number of A, number of B, whether they are partners)."""
@@ -158,7 +160,12 @@ class Pairs:
     def _with_partner(self, number: int) -> tuple[Array, Array | None]:
         A, B = self._loaders
         partner = int(self._partners[number])
-        return A(number), (B(partner) if partner >= 0 else None)
+        if partner < 0:
+            return A(number), None
+        images = A(number), B(partner)
+        if why := alignment.misfit((image.shape[:2] for image in images), self._dual):
+            raise UserError(alignment.sentence(A.paths[number], B.paths[partner], why))
+        return images
 
 
 def _noting(loaders: Sequence[Loader], read: Callable[..., Content]) -> Callable[..., Content]:
@@ -228,7 +235,7 @@ def _sampler(
     loaders: Sequence[Loader], dual: ImageSettings, partners: npt.NDArray[np.int64]
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
     """The function (index, number of A, number of B) -> {field of Batch: its tensor for one image}."""
-    read = Pairs(loaders, partners).tensors
+    read = Pairs(loaders, partners, dual).tensors
 
     def draw(name: str, index: tf.Tensor) -> tf.Tensor:
         return randomness.uniform(randomness.key(f"{name}/crop", 0, index[None]), [3])[0]

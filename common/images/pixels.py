@@ -16,11 +16,27 @@ Array: TypeAlias = npt.NDArray[Any]
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601
 
 
+class Note(NamedTuple):
+    """What the person should know of how a file was read."""
+
+    kind: str  # pages, frames, profile, no data, scale
+    text: str  # what follows the name of the file in a sentence
+
+
+class Place(NamedTuple):
+    """Where an image lies, and how large its pixels are; it holds while the size of the image stays."""
+
+    tags: tuple[tuple[int, int, int, Any], ...] = ()  # (code, type, count, value) of TIFF, of the place on Earth
+    resolution: tuple[float, float] | None = None  # pixels in an inch, along rows and along columns
+
+
 class Image(NamedTuple):
     """An image as a file stores it."""
 
     pixels: Array  # [H, W, C], of any type of numbers
     alpha: Array | None = None  # [H, W, 1] of the same type: 0 is transparent
+    place: Place = Place()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

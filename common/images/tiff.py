@@ -10,14 +10,18 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tifffile
 
-from common.images.pixels import Array, Image, full
+from common.images import profiles
+from common.images.pixels import Array, Image, Note, Place, full
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is an error, or does no harm
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-ORIENTATION = 274  # tag
+ORIENTATION, PROFILE, NO_DATA = 274, 34675, 42113  # tags
+ON_EARTH = (33550, 33922, 34264, 34735, 34736, 34737)  # tags of GeoTIFF: scale, tie points, matrix, keys
+COPY = 1 | 4  # bits of the kind of a page: a smaller copy, a mask
+INCH = {2: 1.0, 3: 2.54}  # units of resolution: so many of them are in an inch
 PLAIN = {  # photometric interpretations, with the samples that Pillow reads of them in 8 bits
     "MINISWHITE": {1},
     "MINISBLACK": {1},
@@ -47,6 +51,27 @@ def layout(path: str | os.PathLike[str]) -> Layout:
         return _layout(file)
 
 
+def about(path: str | os.PathLike[str]) -> tuple[Place, tuple[Note, ...]]:
+    """Where the image of a file lies, and what is to be known of how it is read."""
+    with _opened(path) as file:
+        tags = file.pages.first.tags
+        notes = _left_out(file)
+        if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
+            notes.append(Note("no data", f"says that {no_data} is no data (GDAL_NODATA), and it is read as a value"))
+        if tags.valueof(ORIENTATION, 1) != 1:
+            return Place(), tuple(notes)
+        codes = [code for code in ON_EARTH if code in tags]
+        on_earth = tuple((code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in codes)
+        return Place(on_earth, _resolution(file.pages.first)), tuple(notes)
+
+
+def profile_notes(path: str | os.PathLike[str]) -> tuple[Note, ...]:
+    """A note if a file has a colour profile other than that of sRGB, for images that are not converted."""
+    with _opened(path) as file:
+        profile = file.pages.first.tags.valueof(PROFILE, None)
+    return tuple(profiles.unused(bytes(profile))) if profile else ()
+
+
 def decode(path: str | os.PathLike[str]) -> Image:
     """Decodes the Image in a file, in the type that is stored, turned upright."""
     with _opened(path) as file:
@@ -65,17 +90,21 @@ def decode(path: str | os.PathLike[str]) -> Image:
     return _independent(pixels[..., :-1], pixels[..., -1:]) if stored.alpha == ALPHA[0] else _split(pixels)
 
 
-def write(path: str | os.PathLike[str], pixels: Array, alpha: Array | None = None) -> None:
-    """Writes [H, W, C] of any type, and its transparency, if it has any."""
+def write(path: str | os.PathLike[str], pixels: Array, alpha: Array | None = None, place: Place | None = None) -> None:
+    """Writes [H, W, C] of any type, and its transparency and its place, if it has any."""
+    tags = [(*tag, True) for tag in place.tags] if place else []
+    placed: dict[str, Any] = {"extratags": tags, "metadata": None}
+    if place and place.resolution:
+        placed |= {"resolution": place.resolution, "resolutionunit": "INCH"}
     photometric, colours = ("rgb", 3) if pixels.shape[-1] == 3 else ("minisblack", 1)
     stacked = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
     if stacked.shape[-1] == 1:
-        tifffile.imwrite(path, stacked[..., 0], photometric=photometric, metadata=None)
+        tifffile.imwrite(path, stacked[..., 0], photometric=photometric, **placed)
         return
     extra = ["unspecified"] * (pixels.shape[-1] - colours)
     if alpha is not None:
         extra.append("unassalpha")
-    tifffile.imwrite(path, stacked, photometric=photometric, planarconfig="contig", extrasamples=extra, metadata=None)
+    tifffile.imwrite(path, stacked, photometric=photometric, planarconfig="contig", extrasamples=extra, **placed)
 
 
 def _opened(path: str | os.PathLike[str]) -> tifffile.TiffFile:
@@ -130,11 +159,37 @@ def _check_parts(page: Page) -> None:
 
 
 def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeries:
-    """The first page, or the series of all pages where the file says that they are bands."""
+    """The first page, or the series of all pages where the file says that they are bands.
+
+    Raises ValueError if it has several, and leaves open what they are.
+    """
     series = file.series[0]
-    several = len(series.pages) > 1
-    bands = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCQYX")
-    return file.pages.first if several and not bands else series
+    if len(series.pages) == 1:
+        return series
+    if series.kind == "shaped" and len(series.shape) == 3 and "Q" in series.axes:
+        raise ValueError(
+            f"it has {len(series.pages)} pages and does not say whether they are bands of one image: write bands as"
+            " [H, W, C], or with tifffile's metadata={'axes': 'CYX'}, and images as files of their own"
+        )
+    bands = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCYX")
+    return series if bands else file.pages.first
+
+
+def _left_out(file: tifffile.TiffFile) -> list[Note]:
+    """A note if there are further pages; smaller copies and masks are none."""
+    image = _image(file)
+    read = len(image.pages) if isinstance(image, tifffile.TiffPageSeries) else 1
+    pages = sum(not getattr(page, "subfiletype", 0) & COPY for page in file.pages)
+    return [Note("pages", f"has {pages:,} pages, and the first alone is read")] if pages > read else []
+
+
+def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
+    """Pixels in an inch along rows and along columns; None if the file does not say."""
+    unit = INCH.get(int(page.tags.valueof(296, 2)))
+    sides = [page.tags.valueof(code, None) for code in (282, 283)]
+    if unit is None or not all(side and side[0] and side[1] for side in sides):
+        return None
+    return tuple(side[0] / side[1] * unit for side in sides)
 
 
 def _band_axis(image: tifffile.TiffPage | tifffile.TiffPageSeries) -> int:

@@ -10,9 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from common.errors import UserError
 from common.images import files, tiff
-from common.images.pixels import Image
 from common.translate import Translator
-from common.translate.translator import of_domain, write_image
+from common.translate.pipeline import of_domain, write_image
 
 R = TypeVar("R")
 MEDIA = {  # types by suffix
@@ -59,11 +58,11 @@ def answer(translator: Translator, direction: str, content: bytes, max_pixels: i
         path.write_bytes(content)
         _refuse_large(_refusing(400, path, lambda: files.header(path)), max_pixels)
         image = _refusing(400, path, lambda: files.decode(path))
-        pixels, alpha = _refusing(422, path, lambda: of_domain(image, translator.source(direction), path))
-        output = translator(direction, pixels)
+        source = _refusing(422, path, lambda: of_domain(image, translator.source(direction), path))
+        output = translator(direction, source.pixels)
         suffix = files.suffix_for(translator.target(direction), kind(content))
         target = path.with_suffix(suffix)
-        write_image(target, Image(output, alpha), QUALITY)
+        write_image(target, source._replace(pixels=output), source.pixels.shape[:2], QUALITY)
         return Answer(target.read_bytes(), suffix)
 
 

@@ -1,53 +1,30 @@
-"""Translation: files or arrays of a person's own, of any size, through a trained run."""
+"""Translation: arrays of a person's own, of any size, through a trained run."""
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
 import dataclasses
-import itertools
 import os
-import pathlib
-from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 
-from common import ndimage
 from common import tensorflow as tf
 from common.dual import Dual
-from common.errors import UserError, reason
-from common.images import files, pixels, tensors
+from common.errors import UserError
+from common.images import tensors
 from common.images.pixels import Domain, Image
 from common.run.checkpoint_files import selected_one
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
 from common.run.session import building_for, open_session
 from common.translate.inference import Inference, translated
-from common.translate.jobs import Job, Translation
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # of typing since Python 3.11
 
 Array: TypeAlias = npt.NDArray[Any]
-Failures: TypeAlias = list[tuple[pathlib.Path, str]]  # (path, sentence)
 OutputSize: TypeAlias = str | tuple[int, int]  # "original", "model", or (height, width)
-
-THREADS = 4  # that decode, and as many that encode
-AHEAD = 8  # images read before they are needed, and images that may wait to be written
-ROOM = 2**28  # bytes of them, if they are more than one
-
-
-class Outcome(NamedTuple):
-    """What became of the files."""
-
-    written: int
-    skipped: int
-    failed: Failures
-    opaque: int = 0  # of those written: how many lost their transparency, which their format does not hold
-    changed: dict[str, int] | None = None  # {".jpg as .png": count} of those whose format does not hold the output
 
 
 class Translator:
@@ -195,131 +172,6 @@ def _direction_graph(
     return DirectionGraph(images, size, indices, y, tensors.to_pixels(resized, target))
 
 
-def translate(
-    translator: Translator, direction: str, jobs: Iterable[Job], options: Translation, batch_size: int = 1
-) -> Outcome:
-    """Translates the files of `jobs`, as `options` say; a bad file never stops the others.
-
-    Decoding and encoding run in threads, while the network computes.
-    """
-    jobs = list(jobs)
-    remaining = [job for job in jobs if not (options.skip_existing and job.target.is_file())]
-    written: list[Job] = []
-    failed: Failures = []
-    opaque = 0
-    waiting: collections.deque[tuple[Job, concurrent.futures.Future[bool]]] = collections.deque()
-
-    def finish(count: int) -> None:
-        """Waits until at most `count` images remain to be written."""
-        nonlocal opaque
-        while len(waiting) > count:
-            job, writing = waiting.popleft()
-            if error := writing.exception():
-                failed.append((job.source, _sentence(job.target, error)))
-            else:
-                written.append(job)
-                opaque += writing.result()
-            bar.update()
-
-    with (
-        concurrent.futures.ThreadPoolExecutor(THREADS) as readers,
-        concurrent.futures.ThreadPoolExecutor(THREADS) as writers,
-        tqdm.tqdm(total=len(remaining), desc=direction, unit="image", disable=None) as bar,
-    ):
-        reading = _read_ahead(readers, remaining, translator.source(direction), failed, bar)
-        for group in _groups(reading, batch_size):
-            try:
-                outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
-            except (tf.errors.OpError, MemoryError) as error:
-                failed += [(job.source, f"{job.source}: {_reason(error)}.") for job, _ in group]
-                bar.update(len(group))
-                continue
-            for (job, image), output in zip(group, outputs):
-                translation = Image(output, image.alpha if options.alpha == "keep" else None)
-                waiting.append((job, writers.submit(write_image, job.target, translation, options.quality)))
-            finish(_capacity(outputs[0].nbytes) - 1)
-        finish(0)
-    changed = collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in written if job.changed)
-    return Outcome(len(written), len(jobs) - len(remaining), failed, opaque, changed)
-
-
-def _read_ahead(
-    readers: concurrent.futures.Executor,
-    jobs: Iterable[Job],
-    domain: Domain,
-    failed: Failures,
-    bar: tqdm.tqdm[Any],
-) -> Iterator[tuple[Job, Image]]:
-    """Yields (job, Image) of every job whose file can be read, in order; the others are added to `failed`."""
-    jobs, largest = iter(jobs), ROOM
-    pending: collections.deque[tuple[Job, concurrent.futures.Future[Image]]] = collections.deque()
-    while True:
-        for job in itertools.islice(jobs, max(0, _capacity(largest) - len(pending))):
-            pending.append((job, readers.submit(read_image, job.source, domain)))
-        if not pending:
-            return
-        job, reading = pending.popleft()
-        if error := reading.exception():
-            failed.append((job.source, _sentence(job.source, error)))
-            bar.update()
-        else:
-            image = reading.result()
-            largest = max(image.pixels.nbytes, largest if largest < ROOM else 0)
-            yield job, image
-
-
-def read_image(path: str | os.PathLike[str], domain: Domain) -> Image:
-    """Reads a file as an Image of a Domain, with the transparency that is no channel of it."""
-    return of_domain(files.decode(path), domain, path)
-
-
-def of_domain(image: Image, domain: Domain, name: str | os.PathLike[str]) -> Image:
-    """Returns an Image as one of a Domain, with the transparency that is no channel; UserErrors call it `name`."""
-    is_channel = image.pixels.shape[-1] + 1 == domain.channels
-    return Image(domain.of(image, name), None if is_channel else image.alpha)
-
-
-def write_image(path: pathlib.Path, image: Image, quality: int) -> bool:
-    """Writes an Image in the format of `path`; returns whether that does not hold its transparency."""
-    colours, alpha = image
-    if alpha is not None and not files.holds(path.suffix.lower(), str(colours.dtype), colours.shape[-1], alpha=True):
-        files.write_whole(path, colours, None, quality)
-        return True
-    if alpha is not None:
-        factors = [after / before for after, before in zip(colours.shape[:2], alpha.shape[:2])]
-        if factors != [1.0, 1.0]:
-            alpha = ndimage.zoom(alpha, [*factors, 1], order=1, mode="nearest", grid_mode=True)
-        alpha = pixels.cast_alpha(alpha, colours.dtype)
-    files.write_whole(path, colours, alpha, quality)
-    return False
-
-
-def _capacity(nbytes: int) -> int:
-    """Returns how many images of `nbytes` bytes may wait."""
-    return max(1, min(AHEAD, ROOM // nbytes))
-
-
-def _groups(images: Iterable[tuple[Job, Image]], batch_size: int) -> Iterator[list[tuple[Job, Image]]]:
-    """Yields lists of at most `batch_size` neighbours of one shape, with consecutive numbers."""
-    group: list[tuple[Job, Image]] = []
-    for job, image in images:
-        if group:
-            previous, neighbour = group[-1]
-            fits = image.pixels.shape == neighbour.pixels.shape and job.number == previous.number + 1
-            if len(group) == batch_size or not fits:
-                yield group
-                group = []
-        group.append((job, image))
-    if group:
-        yield group
-
-
-def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:
-    """Returns the pixels of a group as [N, H, W, C]; one image, which may be large, is not copied."""
-    arrays = [image.pixels for _, image in group]
-    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
-
-
 def _size(output_size: OutputSize, original: tuple[int, ...]) -> tuple[int, ...]:
     """Returns (height, width) of the output, zeros for that of the model; raises UserError if it is no size."""
     if isinstance(output_size, str) and output_size in ("original", "model"):
@@ -334,17 +186,3 @@ def _with_channel_axis(image: Array) -> Array:
     """Returns an array [H, W] as [H, W, 1], any other as it is."""
     image = np.asarray(image)
     return image[..., None] if image.ndim == 2 else image
-
-
-def _reason(error: Exception) -> str:
-    """Returns why the networks could not take an image, in words."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for it"
-    return f"TensorFlow says: {reason(error)}"
-
-
-def _sentence(path: pathlib.Path, error: BaseException) -> str:
-    """Returns what is wrong with a file, naming it."""
-    if isinstance(error, UserError):
-        return str(error)
-    return f"{path}: {getattr(error, 'strerror', None) or error}."

@@ -18,7 +18,7 @@ from common.run import Run
 from common.train import train
 from common.translate import Translator
 from common.translate.jobs import Translation
-from common.translate.translator import translate
+from common.translate.pipeline import translate
 from tests import small
 
 RANDOM = np.random.default_rng(0)
@@ -164,7 +164,7 @@ def test_transparency_that_a_format_does_not_hold_is_counted(tmp_path, translato
     files.write(tmp_path / "in" / "y.png", drawn(20, 30, 3))
     images, outcome = to_files(translators["rgb"], "A2B", tmp_path, format="jpg")
     assert sorted(images) == ["x.jpg", "y.jpg"]
-    assert outcome[:4] == (2, 0, [], 1)
+    assert outcome[:4] == (2, 0, [], {"transparency": 1})
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import tempfile
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from common.errors import UserError
-from common.images import Images, check, facts, files, findings
+from common.images import Images, check, facts, files, findings, pipeline
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from examples.semi_supervised import SemiSupervised
@@ -398,6 +399,14 @@ def contents(folder):
     return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
 
 
+PARTS = ("train/A", "train/B", "val/A", "val/B")
+
+
+def noise_of(part):
+    """The values of all images of a part of the clean set."""
+    return np.stack([noise(seed) for seed, name in enumerate(CLEAN) if name.startswith(part)])
+
+
 @pytest.mark.parametrize("dual", [DualGAN, CycleGAN, Pix2Pix])
 def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     before = contents(here.parent)
@@ -407,8 +416,10 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert printed[0].split() == ["train", "A", "train", "B", "val", "A", "val", "B"]
     assert printed[1].split() == ["images", "2", "2", "1", "1"]
     assert printed[2].split() == ["height", "x", "width", *["8x8"] * 4]
-    assert all(set(line[20:].split()) == {"-"} for line in printed[5:17])
-    assert [line[:20].strip() for line in printed[5:17]] == [findings.LABELS[kind][0] for kind in check.KINDS]
+    extremes = (f"{image.min()} to {image.max()}" for image in (noise_of(part) for part in PARTS))
+    assert printed[5].split() == f"values {' '.join(extremes)}".split()
+    assert all(set(line[20:].split()) == {"-"} for line in printed[6:21])
+    assert [line[:20].strip() for line in printed[6:21]] == [findings.LABELS[kind][0] for kind in check.KINDS]
     assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
 
 
@@ -511,3 +522,74 @@ def test_no_tensorflow_unless_a_file_needs_it(here):
     done = loads()
     assert "uint16" in done.stdout and done.stdout.endswith("True\n")
     assert done.stderr == ""  # nor what TensorFlow says of itself
+
+
+def test_outliers_that_decide_the_range_are_told_with_what_to_say(tmp_path):
+    folder = make(tmp_path, names=["train/B/0.png"])
+    rng = np.random.default_rng(1)
+    for number in range(3):
+        values = rng.uniform(20.0, 150.0, [64, 64, 1]).astype(np.float32)
+        values[: 20 * number] = -9999.0  # none, a third and two thirds of the image
+        files.write(folder / f"train/A/{number}.tif", values)
+    (finding,) = (finding for finding in report(folder).findings if finding.kind == "outliers")
+    assert not finding.error
+    assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif"]
+    low, high = map(float, finding.about.rpartition("--range_A ")[2].split(","))
+    assert 20.0 <= low <= 21.0 and 149.0 <= high <= 150.0
+    assert "1.3% of what becomes [-1, 1]" in finding.about
+    kinds = [finding.kind for finding in report(folder, range_A="20,150").findings]
+    assert "outliers" not in kinds
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32])
+def test_a_long_tail_is_no_outlier(tmp_path, dtype):
+    folder = make(tmp_path, names=["train/B/0.png"])
+    values = np.random.default_rng(2).exponential(300.0, [64, 64, 1])
+    files.write(folder / "train/A/0.tif", values.astype(dtype))
+    assert "outliers" not in [finding.kind for finding in report(folder).findings]
+
+
+def test_what_is_not_read_whole_is_told(tmp_path):
+    folder = make(tmp_path, names=["train/B/0.png", "val/A/0.png"])
+    tags = [(42113, "s", 0, "-9999", True)]
+    (folder / "train/A").mkdir()
+    stack = noise(1, 5, 8, 8)  # [pages, H, W]
+    tifffile.imwrite(folder / "train/A/0.tif", stack, photometric="minisblack", metadata=None, extratags=tags)
+    told = [finding.about for finding in report(folder).findings if finding.kind == "notes"]
+    path = folder / "train/A/0.tif"
+    assert told == [
+        f"{path} has 5 pages, and the first alone is read",
+        f"{path} says that -9999 is no data (GDAL_NODATA), and it is read as a value",
+    ]
+
+
+PREPROCESS = {  # by method: whether crops of a 30x20 and a 20x20 image, of a 30x20 and a 60x40 one, correspond
+    "resize_and_crop": (True, True),
+    "scale_shortest_and_crop": (False, True),
+    "crop": (False, False),
+}
+
+
+@pytest.mark.parametrize("preprocess", PREPROCESS)
+@pytest.mark.parametrize("case", [0, 1])
+def test_pairs_of_which_crops_do_not_correspond_are_told_and_refused(tmp_path, preprocess, case):
+    folder, size = tmp_path / "set", ((20, 20), (60, 40))[case]
+    for split in ("train", "val"):
+        files.write(folder / split / "A/0.png", noise(1, 30, 20))
+        files.write(folder / split / "B/0.png", noise(2, *size))
+    dual = Pix2Pix(image_size=16, netG="resnet_6blocks", n_layers=1, load_size=0, preprocess=preprocess)
+    told = [
+        (finding.error, len(finding.sources)) for finding in report(folder, dual).findings if "pair" in finding.kind
+    ]
+    fits = PREPROCESS[preprocess][case]
+    assert told == ([] if fits else [(True, 2), (False, 2)])
+    images = Images("set", data_root=str(tmp_path))
+    paths = images.training_files(dual)
+    read = pipeline.Pairs(images.loaders(dual, paths, images.domains(dual, paths)), np.array([0]), dual)
+    if fits:
+        assert read(np.int64(0), np.int64(0))[4]
+    else:
+        with pytest.raises(
+            UserError, match=r"A/0\.png and .*B/0\.png are 30x20 and .*Bring the images of a pair to one"
+        ):
+            read(np.int64(0), np.int64(0))

@@ -122,7 +122,7 @@ def test_tiff_and_arrays_hold_every_type_and_every_number_of_bands(tmp_path, dty
     contig, planes = ({"planarconfig": planar if several else None, **about} for planar in ("contig", "separate"))
     tifffile.imwrite(tmp_path / "contig.tif", image if several else one, byteorder=">", **contig)
     tifffile.imwrite(tmp_path / "planes.tif", bands if several else one, **planes)
-    tifffile.imwrite(tmp_path / "pages.tif", bands, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "pages.tif", bands, photometric="minisblack", metadata={"axes": "CYX"})
     for name in ("ours.tif", "ours.npy", "theirs.npy", "contig.tif", "planes.tif", "pages.tif"):
         decoded = files.decode(tmp_path / name)
         assert decoded.alpha is None and decoded.pixels.dtype == dtype, name
@@ -158,7 +158,7 @@ def test_alpha_of_a_tiff_is_told_from_a_band(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "alpha.tif", image, photometric="rgb", extrasamples=["unassalpha"], **about)
     tifffile.imwrite(tmp_path / "bands.tif", image, photometric="rgb", extrasamples=["unspecified"], **about)
     with_alpha, bands = (files.decode(tmp_path / name) for name in ("alpha.tif", "bands.tif"))
-    np.testing.assert_array_equal(np.concatenate(with_alpha, axis=-1), image)
+    np.testing.assert_array_equal(np.concatenate(with_alpha[:2], axis=-1), image)
     np.testing.assert_array_equal(bands.pixels, image)
     assert bands.alpha is None
     multiplied = (image[..., :3] * (image[..., 3:] / full)).astype(dtype)

@@ -20,7 +20,7 @@ from common.images import Images, files, tensors
 from common.images.pixels import EIGHT_BITS
 from common.translate import Inference, Translator
 from common.translate.jobs import Translation
-from common.translate.translator import translate
+from common.translate.pipeline import translate
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -82,7 +82,7 @@ def inbox(tmp_path):
 
 def test_names_folders_formats_and_sizes_are_kept(inbox, translator):
     outcome = run(translator, Translation(input=str(inbox / "in"), output=str(inbox / "out"), recursive=True))
-    assert outcome[:4] == (6, 0, [], 0)
+    assert outcome[:4] == (6, 0, [], {})
     assert sizes(inbox / "out") == {  # gray is what B is; sizes are (width, height)
         "a.b.v2.jpg": ("L", 37, 24),
         "alpha.tif": ("LA", 50, 9),
@@ -169,7 +169,7 @@ def test_batches_are_of_one_size_and_change_nothing(tmp_path, translator):
         files.write(tmp_path / "in" / f"{number}.png", image(*size))
     for batch_size in (1, 2, 8):
         options = Translation(input=str(tmp_path / "in"), output=str(tmp_path / str(batch_size)))
-        assert run(translator, options, batch_size=batch_size)[:4] == (6, 0, [], 0)
+        assert run(translator, options, batch_size=batch_size)[:4] == (6, 0, [], {})
     for number in range(6):
         one, *others = (imageio.imread(tmp_path / folder / f"{number}.png").astype(int) for folder in ("1", "2", "8"))
         assert max(np.abs(one - other).max() for other in others) <= 1

@@ -1,0 +1,83 @@
+"""Colour profiles: images of 8 bits become sRGB, as those of cameras and screens may be in other colours."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING, Any
+
+import PIL.Image
+
+from common.images.pixels import Note
+
+if TYPE_CHECKING:
+    from PIL import ImageCms
+
+GRAY = ("L", "LA")  # Pillow's modes
+SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: that to convert from
+ONE_BIT = "1"
+
+
+def to_srgb(image: PIL.Image.Image, profile: bytes) -> tuple[PIL.Image.Image, list[Note]]:
+    """An image of 8 bits in the colours of sRGB, L, LA, RGB or RGBA, and a note if its `profile` cannot be used."""
+    if image.mode == ONE_BIT:
+        return image, []
+    read, notes = _read(profile)
+    if read is None or _is_srgb(read):
+        return image, notes
+    return _converted(image, read)
+
+
+def unused(profile: bytes) -> list[Note]:
+    """A note that a profile is not used, unless it is that of sRGB."""
+    read, notes = _read(profile)
+    return notes if read is None or _is_srgb(read) else [_note(_name(read))]
+
+
+def _note(which: str) -> Note:
+    return Note("profile", f"has a colour profile ({which}) that is not used: its colours may look different")
+
+
+def _read(profile: bytes) -> tuple[ImageCms.ImageCmsProfile | None, list[Note]]:
+    """The profile, or None and a note why not."""
+    try:
+        from PIL import ImageCms
+
+        read = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        _name(read)
+        return read, []
+    except (ImportError, OSError):
+        return None, [_note("it cannot be read")]
+
+
+def _name(profile: ImageCms.ImageCmsProfile) -> str:
+    return (profile.profile.profile_description or "without a name").strip()
+
+
+def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    return "srgb" in _name(profile).lower()
+
+
+def _converted(image: PIL.Image.Image, profile: ImageCms.ImageCmsProfile) -> tuple[PIL.Image.Image, list[Note]]:
+    """The image in sRGB, with the transparency that it has, or as it is, and a note."""
+    from PIL import ImageCms
+
+    mode = SOURCES[image.mode]
+    try:
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        transform: Any = ImageCms.buildTransform(profile, _srgb(), mode, "RGB", intent)
+    except ImageCms.PyCMSError:
+        return image, [_note(f"{_name(profile)}, which is for other images than {mode}")]
+    converted = transform.apply(image if image.mode == mode else image.convert(mode))
+    if image.mode in GRAY:
+        converted = converted.getchannel("G")  # neutral: R, G and B are equal but for rounding
+    if image.mode in ("LA", "RGBA"):
+        converted.putalpha(image.getchannel("A"))
+    return converted, []
+
+
+@functools.cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))

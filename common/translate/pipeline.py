@@ -1,0 +1,192 @@
+"""Files through a Translator: read ahead, translated, and written, all at the same time."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import itertools
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tqdm
+
+from common import ndimage
+from common import tensorflow as tf
+from common.errors import UserError, reason
+from common.images import files, pixels
+from common.images.notices import Notices, of_scale
+from common.images.pixels import Domain, Image, Place
+from common.translate.jobs import Job, Translation
+from common.translate.translator import Translator
+
+Array: TypeAlias = npt.NDArray[Any]
+Failures: TypeAlias = list[tuple[pathlib.Path, str]]  # (path, sentence)
+
+TRANSPARENCY, PLACE = "transparency", "place on Earth"  # what a written file may lack
+THREADS = 4  # that decode, and as many that encode
+AHEAD = 8  # images read before they are needed, and images that may wait to be written
+ROOM = 2**28  # bytes of them, if they are more than one
+
+
+class Outcome(NamedTuple):
+    """What became of the files."""
+
+    written: int
+    skipped: int
+    failed: Failures
+    lost: dict[str, int] | None = None  # {TRANSPARENCY: count} of those written whose format does not hold it
+    changed: dict[str, int] | None = None  # {".jpg as .png": count} of those whose format does not hold the output
+
+
+def translate(
+    translator: Translator, direction: str, jobs: Iterable[Job], options: Translation, batch_size: int = 1
+) -> Outcome:
+    """Translates the files of `jobs`, as `options` say; a bad file never stops the others.
+
+    Decoding and encoding run in threads, while the network computes.
+    """
+    jobs = list(jobs)
+    remaining = [job for job in jobs if not (options.skip_existing and job.target.is_file())]
+    written: list[Job] = []
+    failed: Failures = []
+    lost: collections.Counter[str] = collections.Counter()
+    waiting: collections.deque[tuple[Job, concurrent.futures.Future[list[str]]]] = collections.deque()
+
+    def finish(count: int) -> None:
+        """Waits until at most `count` images remain to be written."""
+        while len(waiting) > count:
+            job, writing = waiting.popleft()
+            if error := writing.exception():
+                failed.append((job.source, _sentence(job.target, error)))
+            else:
+                written.append(job)
+                lost.update(writing.result())
+            bar.update()
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(THREADS) as readers,
+        concurrent.futures.ThreadPoolExecutor(THREADS) as writers,
+        tqdm.tqdm(total=len(remaining), desc=direction, unit="image", disable=None) as bar,
+    ):
+        reading = _read_ahead(readers, remaining, translator.source(direction), failed, bar)
+        for group in _groups(reading, batch_size):
+            try:
+                outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
+            except (tf.errors.OpError, MemoryError) as error:
+                failed += [(job.source, f"{job.source}: {_reason(error)}.") for job, _ in group]
+                bar.update(len(group))
+                continue
+            for (job, image), output in zip(group, outputs):
+                translation = Image(output, image.alpha if options.alpha == "keep" else None, image.place)
+                size = image.pixels.shape[:2]
+                waiting.append((job, writers.submit(write_image, job.target, translation, size, options.quality)))
+            finish(_capacity(outputs[0].nbytes) - 1)
+        finish(0)
+    changed = collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in written if job.changed)
+    return Outcome(len(written), len(jobs) - len(remaining), failed, dict(lost), changed)
+
+
+def _read_ahead(
+    readers: concurrent.futures.Executor,
+    jobs: Iterable[Job],
+    domain: Domain,
+    failed: Failures,
+    bar: tqdm.tqdm[Any],
+) -> Iterator[tuple[Job, Image]]:
+    """Yields (job, Image) of every job whose file can be read, in order; the others are added to `failed`."""
+    jobs, largest, notices = iter(jobs), ROOM, Notices()
+    pending: collections.deque[tuple[Job, concurrent.futures.Future[Image]]] = collections.deque()
+    while True:
+        for job in itertools.islice(jobs, max(0, _capacity(largest) - len(pending))):
+            pending.append((job, readers.submit(read_image, job.source, domain, notices)))
+        if not pending:
+            return
+        job, reading = pending.popleft()
+        if error := reading.exception():
+            failed.append((job.source, _sentence(job.source, error)))
+            bar.update()
+        else:
+            image = reading.result()
+            largest = max(image.pixels.nbytes, largest if largest < ROOM else 0)
+            yield job, image
+
+
+def read_image(path: str | os.PathLike[str], domain: Domain, notices: Notices) -> Image:
+    """Reads a file as an Image of a Domain, with the transparency that is no channel of it."""
+    stored = files.decode(path)
+    image = of_domain(stored, domain, path)
+    notices.say(path, [*stored.notes, *of_scale(stored.pixels, domain)])
+    return image
+
+
+def of_domain(image: Image, domain: Domain, name: str | os.PathLike[str]) -> Image:
+    """Returns an Image as one of a Domain, with the transparency that is no channel; UserErrors call it `name`."""
+    is_channel = image.pixels.shape[-1] + 1 == domain.channels
+    return image._replace(pixels=domain.of(image, name), alpha=None if is_channel else image.alpha)
+
+
+def write_image(path: pathlib.Path, image: Image, size: tuple[int, ...], quality: int) -> list[str]:
+    """Writes a translation, with the transparency and the place of its source, which has the `size` (H, W).
+
+    Returns which of these, TRANSPARENCY or PLACE, are lost: the format of `path` does not hold them, or another size.
+    """
+    suffix, lost = path.suffix.lower(), []
+    output, alpha, place, _ = image
+    factors = [after / before for after, before in zip(output.shape[:2], size)]
+    if place.tags and (factors != [1.0, 1.0] or suffix not in (".tif", ".tiff")):
+        lost.append(PLACE)
+    if factors != [1.0, 1.0]:
+        place = Place()
+    if alpha is not None and not files.holds(suffix, str(output.dtype), output.shape[-1], alpha=True):
+        lost.append(TRANSPARENCY)
+        alpha = None
+    if alpha is not None:
+        if factors != [1.0, 1.0]:
+            alpha = ndimage.zoom(alpha, [*factors, 1], order=1, mode="nearest", grid_mode=True)
+        alpha = pixels.cast_alpha(alpha, output.dtype)
+    files.write_whole(path, output, alpha, quality, place)
+    return lost
+
+
+def _capacity(nbytes: int) -> int:
+    """Returns how many images of `nbytes` bytes may wait."""
+    return max(1, min(AHEAD, ROOM // nbytes))
+
+
+def _groups(images: Iterable[tuple[Job, Image]], batch_size: int) -> Iterator[list[tuple[Job, Image]]]:
+    """Yields lists of at most `batch_size` neighbours of one shape, with consecutive numbers."""
+    group: list[tuple[Job, Image]] = []
+    for job, image in images:
+        if group:
+            previous, neighbour = group[-1]
+            fits = image.pixels.shape == neighbour.pixels.shape and job.number == previous.number + 1
+            if len(group) == batch_size or not fits:
+                yield group
+                group = []
+        group.append((job, image))
+    if group:
+        yield group
+
+
+def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:
+    """Returns the pixels of a group as [N, H, W, C]; one image, which may be large, is not copied."""
+    arrays = [image.pixels for _, image in group]
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
+
+
+def _reason(error: Exception) -> str:
+    """Returns why the networks could not take an image, in words."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    return f"TensorFlow says: {reason(error)}"
+
+
+def _sentence(path: pathlib.Path, error: BaseException) -> str:
+    """Returns what is wrong with a file, naming it."""
+    if isinstance(error, UserError):
+        return str(error)
+    return f"{path}: {getattr(error, 'strerror', None) or error}."

@@ -1,0 +1,172 @@
+"""What is said of images that are not read whole, or have another scale, and what of them a translation keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from absl import logging
+from PIL import Image as Pillow
+
+from common.errors import UserError
+from common.images import files
+from common.images.notices import Notices, of_scale
+from common.images.pixels import Domain, Image, Note
+from common.translate.pipeline import PLACE, write_image
+
+RANDOM = np.random.default_rng(0)
+
+
+def kinds(path):
+    return [note.kind for note in files.decode(path).notes]
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """The warnings that are given."""
+    texts = []
+    monkeypatch.setattr(logging, "warning", texts.append)
+    return texts
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("about", [{"imagej": True, "metadata": {"axes": "ZYX"}}, {"metadata": None}])
+def test_further_pages_are_told(tmp_path, dtype, about):
+    pages = RANDOM.integers(0, 200, [5, 12, 12]).astype(dtype)
+    tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack", **about)
+    image = files.decode(tmp_path / "stack.tif")
+    np.testing.assert_array_equal(image.pixels[..., 0], pages[0])
+    assert image.notes == (Note("pages", "has 5 pages, and the first alone is read"),)
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "TYX", "ZYXS"])
+def test_stacks_of_several_dimensions_are_told(tmp_path, axes):
+    sides = {"Z": 3, "C": 2, "T": 4, "Y": 8, "X": 8, "S": 3}
+    pages = np.zeros([sides[axis] for axis in axes], np.uint8)
+    tifffile.imwrite(tmp_path / "stack.tif", pages, metadata={"axes": axes}, ome=True)
+    assert kinds(tmp_path / "stack.tif") == ["pages"]
+
+
+def test_pages_that_may_be_bands_are_refused_until_the_file_says_what_they_are(tmp_path):
+    pages = RANDOM.integers(0, 255, [3, 8, 8], np.uint8)
+    tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack")
+    with pytest.raises(UserError, match=r"it has 3 pages and does not say whether they are bands of one image"):
+        files.decode(tmp_path / "stack.tif")
+    tifffile.imwrite(tmp_path / "bands.tif", pages, photometric="minisblack", metadata={"axes": "CYX"})
+    image = files.decode(tmp_path / "bands.tif")
+    np.testing.assert_array_equal(image.pixels, np.moveaxis(pages, 0, -1))
+    assert image.notes == ()
+
+
+def test_smaller_copies_and_masks_are_no_pages(tmp_path):
+    image = RANDOM.integers(0, 255, [64, 64], np.uint8)
+    with tifffile.TiffWriter(tmp_path / "pyramid.tif") as writer:
+        writer.write(image, subifds=0, metadata=None)
+        writer.write(image[::2, ::2], subfiletype=1, metadata=None)
+        writer.write(image > 0, subfiletype=4, photometric="mask", metadata=None)
+    assert kinds(tmp_path / "pyramid.tif") == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".gif"])
+def test_further_frames_are_told(tmp_path, suffix):
+    frames = [Pillow.fromarray(RANDOM.integers(0, 255, [8, 8, 3], np.uint8)) for _ in range(3)]
+    frames[0].save(tmp_path / f"moving{suffix}", save_all=True, append_images=frames[1:])
+    assert kinds(tmp_path / f"moving{suffix}") == ["frames"]
+    frames[0].save(tmp_path / f"still{suffix}")
+    assert kinds(tmp_path / f"still{suffix}") == []
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 20, 30), (4, 8, 17)])
+def test_arrays_of_channels_first_are_refused(tmp_path, shape):
+    np.save(tmp_path / "image.npy", np.zeros(shape, np.float32))
+    with pytest.raises(UserError, match=r"of \[C, H, W\], write numpy\.moveaxis\(array, 0, -1\)"):
+        files.header(tmp_path / "image.npy")
+    np.save(tmp_path / "image.npy", np.moveaxis(np.zeros(shape, np.float32), 0, -1))
+    assert files.decode(tmp_path / "image.npy").pixels.shape == (*shape[1:], shape[0])
+
+
+def test_no_data_is_told(tmp_path):
+    tags = [(42113, "s", 0, "-9999", True)]
+    for name, dtype in (("deep.tif", np.int16), ("plain.tif", np.uint8)):
+        tifffile.imwrite(tmp_path / name, np.ones([8, 8], dtype), metadata=None, extratags=tags)
+        (note,) = files.decode(tmp_path / name).notes
+        assert note == ("no data", "says that -9999 is no data (GDAL_NODATA), and it is read as a value")
+
+
+@pytest.mark.parametrize(
+    ("stored", "domain", "words"),
+    [
+        (np.uint16([[0, 4095]]), Domain(), "0 to 4,095 (uint16), and the images of its domain are uint8: all that"),
+        (np.uint16([[0, 4095]]), Domain(), "so that these become 0 to 15.9"),
+        (np.uint16([[0, 65520]]), Domain(1, "uint16", 48, 4047), "uint16 from 48 to 4,047: what lies beyond is"),
+        (np.float32([[-9999, 100]]), Domain(1, "float32", 50, 150), "-9,999 to 100 (float32)"),
+        (np.uint16([[0, 255]]), Domain(1, "uint16", 0, 65535), "it is nearly flat to the networks"),
+    ],
+)
+def test_another_scale_is_told_with_both_ranges(stored, domain, words):
+    (note,) = of_scale(stored, domain)
+    assert note.kind == "scale"
+    assert words in note.text
+
+
+@pytest.mark.parametrize(
+    ("stored", "domain"),
+    [
+        (np.uint16([[0, 40000]]), Domain()),
+        (np.uint8([[0, 3]]), Domain()),
+        (np.float32([[0.0, 0.1]]), Domain()),  # of which [0, 1] is the only scale that is read
+        (np.uint16([[100, 4300]]), Domain(1, "uint16", 48, 4047)),
+        (np.int16([[-200, 10]]), Domain(1, "int16", -160, 240)),
+    ],
+)
+def test_of_the_same_scale_nothing_is_said(stored, domain):
+    assert of_scale(stored, domain) == []
+
+
+def test_each_kind_is_said_once_in_a_folder(said, tmp_path):
+    notices, notes = Notices(), [Note("scale", "is dark"), Note("pages", "has 2 pages")]
+    for folder in ("a", "b"):
+        for name in ("1.tif", "2.tif"):
+            notices.say(tmp_path / folder / name, notes)
+    assert [text.split(" ")[1:3] for text in said] == [
+        [str(tmp_path / folder / "1.tif"), verb] for folder in "ab" for verb in ("is", "has")
+    ]
+
+
+GEO = (
+    (33550, 12, 3, (10.0, 10.0, 0.0)),
+    (33922, 12, 6, (0.0, 0.0, 0.0, 399960.0, 5200020.0, 0.0)),
+    (34735, 3, 8, (1, 1, 0, 1, 1024, 0, 1, 1)),
+    (34737, 2, 8, "WGS 84|"),
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_place_on_earth_is_kept_in_tiff_of_the_same_size(tmp_path, dtype):
+    pixels = np.ones([8, 8, 1], dtype)
+    tags = [(code, kind, count, value, True) for code, kind, count, value in GEO]
+    tifffile.imwrite(
+        tmp_path / "in.tif", pixels[..., 0], extratags=tags, metadata=None, resolution=(300, 300), resolutionunit=2
+    )
+    image = files.decode(tmp_path / "in.tif")
+    assert write_image(tmp_path / "out.tif", image, (8, 8), 95) == []
+    with tifffile.TiffFile(tmp_path / "in.tif") as stored, tifffile.TiffFile(tmp_path / "out.tif") as written:
+        assert written.geotiff_metadata == stored.geotiff_metadata
+        for code in (33550, 33922, 34735, 34737):
+            assert written.pages.first.tags[code].value == stored.pages.first.tags[code].value
+        assert written.pages.first.get_resolution(2) == (300, 300)
+    larger = Image(np.ones([16, 16, 1], dtype), place=image.place)
+    assert write_image(tmp_path / "larger.tif", larger, (8, 8), 95) == [PLACE]
+    with tifffile.TiffFile(tmp_path / "larger.tif") as written:
+        assert not written.geotiff_metadata
+    if dtype != "float32":
+        assert write_image(tmp_path / "out.png", image, (8, 8), 95) == [PLACE]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_resolution_is_kept(tmp_path, suffix):
+    Pillow.fromarray(np.zeros([8, 8, 3], np.uint8)).save(tmp_path / f"in{suffix}", dpi=(300, 300))
+    image = files.decode(tmp_path / f"in{suffix}")
+    assert write_image(tmp_path / f"out{suffix}", image, (8, 8), 95) == []
+    with Pillow.open(tmp_path / f"out{suffix}") as written:
+        assert written.info["dpi"] == pytest.approx((300, 300), abs=0.1)

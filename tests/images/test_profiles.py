@@ -1,0 +1,122 @@
+"""Colour profiles: images of 8 bits become sRGB, and of others it is said that theirs is not used."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from common.images import deep_png, files
+
+# columns: R, G, B of Display P3 as XYZ of D50, which profiles use; of the ICC's own registry
+DISPLAY_P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
+SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+GAMMA = 2.2
+RANDOM = np.random.default_rng(0)
+
+
+def profile(matrix=DISPLAY_P3, kind=b"RGB "):
+    """A profile of ICC version 2, of a matrix and a power, written by hand."""
+    curve = b"curv" + struct.pack(">III", 0, 1, 0)[:8] + struct.pack(">H", round(GAMMA * 256)) + b"\0\0"
+    text = b"text\0\0\0\0none\0"
+    name = b"Display P3"
+    about = b"desc" + struct.pack(">II", 0, len(name) + 1) + name + b"\0" + bytes(8 + 3 + 67)
+
+    def xyz(values):
+        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    tags = {b"desc": about, b"cprt": text, b"wtpt": xyz([0.9642, 1.0, 0.8249])}
+    if kind == b"RGB ":
+        tags |= {letter + b"XYZ": xyz(column) for letter, column in zip((b"r", b"g", b"b"), matrix.T)}
+        tags |= {letter + b"TRC": curve for letter in (b"r", b"g", b"b")}
+    else:
+        tags[b"kTRC"] = curve
+    table, content, place = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for tag, value in tags.items():
+        padded = value + bytes(-len(value) % 4)
+        table += tag + struct.pack(">II", place + len(content), len(value))
+        content += padded
+    header = struct.pack(">I4sI4s4s4s", 0, b"\0\0\0\0", 0x02400000, b"mntr", kind, b"XYZ ") + bytes(12) + b"acsp"
+    header = header.ljust(68, b"\0") + b"".join(struct.pack(">i", round(v * 65536)) for v in (0.9642, 1.0, 0.8249))
+    whole = header.ljust(128, b"\0") + table + content
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+def encoded(linear):
+    """Of light in [0, 1] the values of sRGB, in [0, 255]: IEC 61966-2-1."""
+    linear = np.clip(linear, 0.0, 1.0)
+    return 255.0 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_images_of_8_bits_become_srgb(tmp_path, suffix, mode):
+    pixels = RANDOM.integers(60, 190, [16, 16, len(mode)], np.uint8)
+    options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    Image.fromarray(pixels).save(tmp_path / f"image{suffix}", icc_profile=profile(), **options)
+    linear = (pixels[..., :3] / 255.0) ** GAMMA @ DISPLAY_P3.T @ np.linalg.inv(SRGB).T
+    image = files.decode(tmp_path / f"image{suffix}")
+    assert np.abs(image.pixels - encoded(linear)).max() <= 1.5
+    assert np.abs(image.pixels.astype(float) - pixels[..., :3]).mean() > 2.0
+    assert image.notes == ()
+    if mode == "RGBA":
+        np.testing.assert_array_equal(image.alpha, pixels[..., 3:])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_gray_profiles_are_used(tmp_path, mode):
+    pixels = RANDOM.integers(0, 256, [16, 16, len(mode)], np.uint8)
+    Image.fromarray(pixels[..., 0] if mode == "L" else pixels).save(
+        tmp_path / "image.png", icc_profile=profile(kind=b"GRAY")
+    )
+    image = files.decode(tmp_path / "image.png")
+    assert image.pixels.shape == (16, 16, 1)
+    assert np.abs(image.pixels - encoded((pixels[..., :1] / 255.0) ** GAMMA)).max() <= 1.5
+
+
+def test_srgb_images_stay_as_they_are(tmp_path):
+    pixels = RANDOM.integers(0, 256, [16, 16, 3], np.uint8)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(pixels).save(tmp_path / "image.png", icc_profile=srgb)
+    image = files.decode(tmp_path / "image.png")
+    np.testing.assert_array_equal(image.pixels, pixels)
+    assert image.notes == ()
+
+
+def test_colours_of_ink_are_converted_by_their_profile_or_as_pillow_does(tmp_path):
+    pixels = RANDOM.integers(0, 256, [16, 16, 4], np.uint8)
+    for name, options in {"plain": {}, "wrong": {"icc_profile": profile()}}.items():
+        Image.fromarray(pixels, "CMYK").save(tmp_path / f"{name}.tif", **options)
+    plain, wrong = (files.decode(tmp_path / f"{name}.tif") for name in ("plain", "wrong"))
+    np.testing.assert_array_equal(plain.pixels, np.array(Image.fromarray(pixels, "CMYK").convert("RGB")))
+    np.testing.assert_array_equal(wrong.pixels, plain.pixels)
+    assert [note.kind for note in wrong.notes] == ["profile"]
+
+
+@pytest.mark.parametrize("broken", [b"nothing", profile()[:200], bytes(128)])
+def test_a_broken_profile_is_said_and_not_used(tmp_path, broken):
+    pixels = RANDOM.integers(0, 256, [16, 16, 3], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png", icc_profile=broken)
+    image = files.decode(tmp_path / "image.png")
+    np.testing.assert_array_equal(image.pixels, pixels)
+    (note,) = image.notes
+    assert note.kind == "profile"
+    assert "that is not used" in note.text
+
+
+def test_of_16_bits_it_is_said_that_the_profile_is_not_used(tmp_path):
+    pixels = RANDOM.integers(0, 65536, [8, 8, 3], np.uint16)
+    tifffile.imwrite(tmp_path / "image.tif", pixels, photometric="rgb", metadata=None, iccprofile=profile())
+    written = deep_png.encode(pixels)
+    about = io.BytesIO()
+    Image.new("RGB", [1, 1]).save(about, "PNG", icc_profile=profile())
+    chunk = about.getvalue()[33 : about.getvalue().index(b"IDAT") - 4]  # between the header and the pixels
+    (tmp_path / "image.png").write_bytes(written[:33] + chunk + written[33:])
+    for name in ("image.tif", "image.png"):
+        image = files.decode(tmp_path / name)
+        np.testing.assert_array_equal(image.pixels, pixels)
+        assert ["Display P3" in note.text for note in image.notes] == [True], name
