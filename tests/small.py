@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import pathlib
 from typing import Any, ClassVar
@@ -108,3 +109,9 @@ def untrained(
         session.run(tf.global_variables_initializer())
         checkpoints.save(session, 7)
     return str(run_dir)
+
+
+def graphs() -> int:
+    """How many graphs there are in this process, of those that something refers to."""
+    gc.collect()
+    return sum(isinstance(thing, tf.Graph) for thing in gc.get_objects())

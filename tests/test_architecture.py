@@ -35,11 +35,11 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < alignment notices profiles ranges tensors < tiff < files < facts folders measure pipeline toy"
     " < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",
-    "ops": "averages constants degradation flops gradients morphology precision receptive_field scopes"
-    " < guided_filter im2col placement randomness statistics winograd < formulations priors spectral_norm synthesis"
-    " < convolution < layers",
+    "ops": "averages constants degradation flops morphology precision receptive_field scopes"
+    " < gradients guided_filter placement randomness statistics < im2col winograd"
+    " < formulations priors spectral_norm synthesis < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
-    "run": "checkpoint_files gpu lock < session < checkpoints run < folder",
+    "run": "checkpoint_files forks gpu lock < session < checkpoints run < folder",
     "serve": "answers service worker < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",

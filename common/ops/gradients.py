@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
 from common import tensorflow as tf
+from common.ops import scopes
 
-NUMBERS = itertools.count()  # of gradients: TensorFlow registers each for the whole process, under a name of its own
+Gradient: TypeAlias = "Callable[[tf.Tensor], Sequence[tf.Tensor | None]]"  # of y -> those of all inputs
+
+DERIVED = "derived_gradients"
+OWN = "with_gradient"  # the name that TensorFlow knows for all of them, and of a graph's collection of its own
 
 
 def gradients(
@@ -24,22 +30,42 @@ def gradients(
     return tf.gradients(y, inputs, dy, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
-def with_gradient(
-    y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Callable[[tf.Tensor], Sequence[tf.Tensor | None]]
-) -> tf.Tensor:
+def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient) -> tf.Tensor:
     """Returns `y`, of which `gradient` computes the gradients of all its `inputs` from the gradient of `y`.
 
     As tf.custom_gradient, without its search of the graph for variables: that takes longer than the ops.
     """
-    name = f"with_gradient_{next(NUMBERS)}"
+    if tf.get_collection(DERIVED):
+        return y
+    _register()
+    with tf.get_default_graph().gradient_override_map({"IdentityN": OWN}):
+        passed = tf.identity_n([y, *inputs])[0]
+    _gradients_of(passed.graph)[passed.op.name] = gradient
+    return passed
+
+
+def _gradients_of(graph: tf.Graph) -> dict[str, Gradient]:
+    """{name of an operation: its gradient}, which ends with the graph, as what TensorFlow registers does not."""
+    collection = graph.get_collection_ref(OWN)
+    if not collection:
+        collection.append({})
+    return collection[0]
+
+
+@functools.cache
+def _register() -> None:
+    """Registers one gradient for the process, which asks the graph of an operation for that of the operation."""
 
     def of_identity_n(op: tf.Operation, dy: tf.Tensor, *others: tf.Tensor) -> list[tf.Tensor | None]:
-        del op, others
-        return [None, *gradient(dy)]
+        del others
+        return [None, *_gradients_of(op.graph)[op.name](dy)]
 
-    tf.RegisterGradient(name)(of_identity_n)
-    with tf.get_default_graph().gradient_override_map({"IdentityN": name}):
-        return tf.identity_n([y, *inputs])[0]
+    tf.RegisterGradient(OWN)(of_identity_n)
+
+
+def derived() -> AbstractContextManager[None]:
+    """Returns a context in which `with_gradient` leaves gradients to TensorFlow, which other programs have, too."""
+    return scopes.within(DERIVED, True)
 
 
 def add(terms: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -5,6 +5,7 @@ folder            what lies in a run folder; config.json; refusals to resume wit
 checkpoints       Checkpoints: saves and restores the variables of a graph
 checkpoint_files  the files of checkpoints: which there are, whether they are whole
 lock              one training a folder
+forks             forks of a process that has computed, in which TensorFlow would wait for ever
 session           TensorFlow sessions: threads and devices
 gpu               why there is no GPU
 """

@@ -9,7 +9,7 @@ import re
 from common import tensorflow as tf
 from common.errors import UserError
 from common.ops import placement
-from common.run import gpu
+from common.run import forks, gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
 
@@ -31,7 +31,11 @@ def building_for(device: str) -> contextlib.AbstractContextManager[None]:
 
 
 def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:
-    """A session with `threads` threads (0: one for each core) on a device, as Run has it; see session_config."""
+    """A session with `threads` threads (0: one for each core) on a device, as Run has it; see session_config.
+
+    Raises UserError in a fork of a process that has computed.
+    """
+    forks.note()
     return tf.Session(config=session_config(threads, device, xla))
 
 
@@ -41,6 +45,7 @@ def claim_threads(threads: int) -> None:
     A process keeps the threads of its first device and its first session; to read files makes a device, with a thread
     for each core.
     """
+    forks.note()
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
     config.device_count["GPU"] = 0
     tf.Session(config=config).close()

@@ -14,6 +14,7 @@ from common.dual import Dual
 from common.errors import UserError
 from common.images import tensors
 from common.images.pixels import Domain, Image
+from common.run import forks
 from common.run.checkpoint_files import selected_one
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
@@ -115,6 +116,7 @@ class Translator:
 
     def _as_source(self, direction: str, images: Array) -> Array:
         """Returns images [N, H, W, C] as the source's Domain has them."""
+        forks.refuse()
         if direction not in self._directions:
             raise UserError(f"This run has no direction {direction}: it has {' and '.join(self._directions)}.")
         batch = np.asarray(images)

@@ -78,6 +78,25 @@ def test_whole_weights_give_what_the_run_gives(exported, name):
     assert expected - {"fingerprint.pb"} <= names(folder) <= expected
 
 
+@pytest.mark.parametrize("name", ["savedmodel", "frozen"])
+def test_other_programs_can_take_its_gradient(exported, name):
+    """That of the sum of the output along a change of the input, as finite differences have it."""
+    folder, _ = exported(name)
+    image, change = (np.float32(RANDOM.uniform(-0.5, 0.5, [1, 32, 32, 3])) for _ in range(2))
+    with tf.Graph().as_default(), tf.Session() as session:
+        if name == "savedmodel":
+            tf.saved_model.load(session, [tf.saved_model.SERVING], str(folder))
+        else:
+            tf.import_graph_def(tf.GraphDef.FromString((folder / "model.pb").read_bytes()), name="")
+        x, y = (session.graph.get_tensor_by_name(f"A2B_float/{end}:0") for end in ("image", "translated"))
+        assert not [op for op in x.graph.get_operations() if "_gradient_op_type" in op.node_def.attr]
+        total = tf.reduce_sum(tf.cast(y, tf.float64))
+        slope = np.sum(session.run(tf.gradients(total, [x])[0], {x: image}) * change)
+        step = 1e-3
+        higher, lower = (session.run(total, {x: image + sign * step * change}) for sign in (1, -1))
+    np.testing.assert_allclose(slope, (higher - lower) / (2 * step), rtol=5e-2)
+
+
 def test_tflite_has_weights_of_three_sizes(exported):
     folder, result = exported("tflite")
     kept = {(difference.ported.file, difference.ported.name): difference for difference in result.kept}

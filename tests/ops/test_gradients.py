@@ -1,5 +1,8 @@
 """Gradients that a function gives itself."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -48,3 +51,24 @@ def test_what_is_not_reached_has_none():
     x, other = tf.constant(X), tf.constant(W)
     y = gradients.with_gradient(x * 1.0, [x], lambda dy: [dy])
     assert tf.gradients(y, [other]) == [None]
+
+
+def test_a_graph_with_such_gradients_is_freed():
+    def build():
+        with tf.Graph().as_default() as graph:
+            x = tf.constant(X)
+            gradients.gradients(tf.reduce_sum(product(x, tf.constant(W))), [x])
+        return weakref.ref(graph)
+
+    graph = build()
+    gc.collect()
+    assert graph() is None
+
+
+def test_gradients_may_be_left_to_tensorflow():
+    """Which does not believe what a function says of its own."""
+    with gradients.derived(), tf.Session() as session:
+        x = tf.constant(X)
+        y = gradients.with_gradient(x * x, [x], lambda dy: [7.0 * dy])
+        np.testing.assert_allclose(session.run(tf.gradients(y, [x])[0]), 2.0 * X)
+    assert not [op for op in x.graph.get_operations() if op.type == "IdentityN"]

@@ -368,3 +368,16 @@ def test_one_direction_alone_is_not_trained(setup, model):
         with pytest.raises(UserError, match=r"--only A2B is for weights that are imported .* has both directions"):
             begin(dual, images, run)
     assert not run.path().exists()
+
+
+def test_an_ended_training_leaves_no_graph(setup):
+    """Of a dual whose layers have gradients of their own."""
+
+    def once(number):
+        _, images, run = setup(f"run {number}", steps=1)
+        training.train(small.dualgan(), images, run)
+
+    once(0)
+    before = small.graphs()
+    once(1)
+    assert small.graphs() == before

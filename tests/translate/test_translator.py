@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import dataclasses
+import os
 import pathlib
+import signal
 import zlib
 
 import imageio.v3 as imageio
@@ -336,3 +338,35 @@ def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, mul
         mirrored, back = session.run([padded, tensors.crop_to(padded, height, width)])
     np.testing.assert_array_equal(mirrored, np.pad(x, margins, "reflect"))
     np.testing.assert_array_equal(back, x)
+
+
+def test_a_closed_translator_leaves_no_graph(trained):
+    def use():
+        with Translator(trained["pix2pix"]) as translator:
+            translator("A2B", np.zeros([32, 32, 3], np.uint8))
+
+    use()
+    before = small.graphs()
+    use()
+    assert small.graphs() == before
+
+
+def test_in_a_fork_it_is_told_instead_of_waiting_for_ever(trained):
+    with Translator(trained["pix2pix"]) as translator:
+
+        def use():
+            translator("A2B", np.zeros([32, 32, 3], np.uint8))
+
+        use()
+        for attempt in (use, lambda: Translator(trained["pix2pix"])):
+            child = os.fork()
+            if not child:
+                signal.alarm(60)
+                try:
+                    attempt()
+                except UserError as error:
+                    os._exit(7 if f"is a fork of process {os.getppid()}" in str(error) else 8)
+                finally:
+                    os._exit(9)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        use()
