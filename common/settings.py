@@ -10,12 +10,15 @@ import math
 import os
 import pathlib
 import sys
+import typing
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from absl import logging
 
-from common import atomic, methods
+from common import atomic, documents, methods
+from common.documents import Anything, Entries, Flag, Misfit, Number, Schema, Table, Text, Whole
+from common.documents.schema import LARGEST
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ FIXED = "fixed"  # a value other than the run's first one is an error
 FREE = "free"  # the new value is used
 WARN = "warn"  # the new value is used, and results may differ in their last bits
 PACKAGES = ("common", "examples", *methods.PACKAGES)  # that a settings file may import
+
+SAVED = Entries(Entries(Anything()))  # what `save` writes: tables of names and values
 
 Scalar: TypeAlias = bool | int | float | str
 Value = TypeVar("Value", bound=Scalar)
@@ -36,6 +41,7 @@ def setting(
     choices: Iterable[str] = (),
     *,
     minimum: float | None = None,
+    maximum: float | None = None,
     resume: str = FIXED,
     auto: bool = False,
     formerly: str = "",
@@ -49,6 +55,7 @@ def setting(
         "about": about,
         "choices": tuple(choices),
         "minimum": minimum,
+        "maximum": maximum,
         "resume": resume,
         "auto": auto,
         "formerly": formerly,
@@ -63,7 +70,7 @@ def override(parent: type, name: str, default: Value) -> Value:
 
 
 def check(part: DataclassInstance) -> None:
-    """Raises UserError if a field of `part` is not one of its choices, is not finite, or is below its minimum."""
+    """Raises UserError if a field of `part` is not one of its choices, is not finite, or is out of its range."""
     for field in dataclasses.fields(part):
         value, about = getattr(part, field.name), field.metadata
         if about["choices"] and value not in about["choices"]:
@@ -72,6 +79,8 @@ def check(part: DataclassInstance) -> None:
             raise UserError(f"--{field.name} {value} is not a number that can be used.")
         if about["minimum"] is not None and value < about["minimum"]:
             raise UserError(f"--{field.name} {value} is too small: it begins at {about['minimum']}.")
+        if about["maximum"] is not None and value > about["maximum"]:
+            raise UserError(f"--{field.name} {value} is too large: it ends at {about['maximum']}.")
 
 
 class Difference(NamedTuple):
@@ -110,11 +119,11 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises UserError if the file is missing or is not what `save` writes.
     """
     try:
-        return parse(pathlib.Path(path).read_text(), path)
+        return _built(documents.read(path, SAVED), path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
+    except Misfit as misfit:
+        raise unusable(path, misfit) from misfit
 
 
 def parse(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -123,10 +132,34 @@ def parse(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises UserError if the text is not what `save` writes.
     """
     try:
-        entries = json.loads(text).items()
-        return {name: _build(path, **entry) if "class" in entry else entry for name, entry in entries}
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
-        raise UserError(f"{path} does not read as the settings of a run: {error!r}.") from error
+        return _built(documents.parse(text, SAVED), path)
+    except Misfit as misfit:
+        raise unusable(path, misfit) from misfit
+
+
+def unusable(path: str | os.PathLike[str], misfit: Misfit) -> UserError:
+    """The error of a settings file that has something else than it should."""
+    return UserError(f"{path} cannot be read as the settings of a run: {misfit}. Correct it, or restore a copy of it.")
+
+
+def schema_of(part: type[DataclassInstance]) -> Table:
+    """What a settings file may hold of a class: its fields, of their types and in their limits, and its own name."""
+    hints = typing.get_type_hints(part)
+    fields = {field.name: _schema_of_field(field, hints[field.name]) for field in dataclasses.fields(part)}
+    return Table({"class": Text()}, fields)
+
+
+def _schema_of_field(field: dataclasses.Field[Any], kind: type) -> Schema:
+    minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
+    if kind is bool:
+        return Flag()
+    if kind is str:
+        return Text(tuple(field.metadata["choices"]))
+    lower = -math.inf if minimum is None else minimum
+    upper = math.inf if maximum is None else maximum
+    if kind is float:
+        return Number(lower, upper)
+    return Whole(-LARGEST if minimum is None else int(lower), LARGEST if maximum is None else int(upper))
 
 
 def _describe(part: DataclassInstance) -> dict[str, Any]:
@@ -150,16 +183,20 @@ def part_class(reference: str) -> type[DataclassInstance]:
     """The settings class that a file names as "module:name".
 
     Importing a module runs its code, and a file must not choose which code runs: raises UserError if the module
-    neither belongs to this project nor is imported already, and TypeError if the name is not a settings dataclass.
+    neither belongs to this project nor is imported already, and if the name is not that of a settings dataclass.
     """
     module, _, name = reference.partition(":")
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
         raise UserError(f"{reference} is none of this project's settings. If it is yours, import {module} before.")
-    part = getattr(importlib.import_module(module), name)
-    is_part = isinstance(part, type) and dataclasses.is_dataclass(part)
-    if not is_part or not all("about" in field.metadata for field in dataclasses.fields(part)):
-        raise TypeError(f"{reference} is not a part")
-    return part
+    try:
+        part: Any = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise UserError(f"There is no module {module} with the settings {reference}.") from error
+    is_dataclass = isinstance(part, type) and dataclasses.is_dataclass(part)
+    if not is_dataclass or not all("about" in field.metadata for field in dataclasses.fields(part)):
+        raise UserError(f"There are no settings called {reference}.")
+    settings_class: type[DataclassInstance] = part
+    return settings_class
 
 
 def former_names(cls: type[DataclassInstance]) -> dict[str, str]:
@@ -173,16 +210,25 @@ def _warn_of_former_name(path: str, former: str, name: str) -> None:
     logging.warning(f"{path} has {former}, which is called {name} now.")
 
 
-def _build(path: str | os.PathLike[str], **fields: Any) -> DataclassInstance:
+def _built(entries: dict[str, dict[str, Any]], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The entries of a settings file, with those that have a class as parts."""
+    return {name: _build(path, name, entry) if "class" in entry else entry for name, entry in entries.items()}
+
+
+def _build(path: str | os.PathLike[str], place: str, fields: dict[str, Any]) -> DataclassInstance:
+    """The part that the entry `place` of a settings file describes; raises UserError or Misfit if there is none."""
+    Table({"class": Text()}, open=True).check(fields, place)
     try:
-        part = part_class(fields.pop("class"))
+        part = part_class(fields["class"])
+        for name, former in former_names(part).items():
+            if former in fields and name not in fields:
+                _warn_of_former_name(str(path), former, name)
+                fields[name] = fields.pop(former)
+        unknown = fields.keys() - {field.name for field in dataclasses.fields(part)} - {"class"}
+        if unknown:
+            names = ", ".join(sorted(map(documents.shown, unknown)))
+            raise UserError(f"it has settings that {part.__name__} does not know: {names}.")
+        schema_of(part).check(fields, place)
+        return part(**{name: value for name, value in fields.items() if name != "class"})
     except UserError as error:
-        raise UserError(f"{path} does not read as the settings of a run: {error}") from error
-    for name, former in former_names(part).items():
-        if former in fields and name not in fields:
-            _warn_of_former_name(str(path), former, name)
-            fields[name] = fields.pop(former)
-    unknown = fields.keys() - {field.name for field in dataclasses.fields(part)}
-    if unknown:
-        raise UserError(f"{path} has settings that {part.__name__} does not know: {', '.join(sorted(unknown))}.")
-    return part(**fields)
+        raise UserError(f"{path} cannot be read as the settings of a run: {error}") from error

@@ -38,6 +38,7 @@ ABOUT = {
     "cluster": "several processes",
     "settings": "fields that are flags",
     "atomic": "files, whole or not at all",
+    "documents": "JSON, by a schema",
     "literal": "paths read as they are",
     "errors": "for people: UserError",
     "tensorflow": "imported on first use",

@@ -27,9 +27,15 @@ CRITICS = {  # name -> (network, strides); the last of a patch critic's is that 
 class DualGAN(CyclicDual):
     """U-Net generators that undo each other, and critics that play Wasserstein's game."""
 
-    depth: int = setting(8, "Times a generator halves its images; --image_size is a multiple of 2^depth.", minimum=2)
-    kernel: int = setting(3, "Kernel size of all convolutions but the first and the generator's last.", minimum=3)
-    kernel_outer: int = setting(5, "Kernel size of the first convolution and of the generator's last.", minimum=3)
+    depth: int = setting(
+        8, "Times a generator halves its images; --image_size is a multiple of 2^depth.", minimum=2, maximum=16
+    )
+    kernel: int = setting(
+        3, "Kernel size of all convolutions but the first and the generator's last.", minimum=3, maximum=255
+    )
+    kernel_outer: int = setting(
+        5, "Kernel size of the first convolution and of the generator's last.", minimum=3, maximum=255
+    )
     netD: str = setting(
         "global",
         "The critic: global: one score an image; patch: one a patch of 129 pixels; global_2017, patch_2017: with the"

@@ -49,14 +49,19 @@ class Enhancement(PublishedCritics):
     )
     drawn_share: float = setting(0.1, "Share of layers that are drawn at random.", minimum=0.0)
     recolored_share: float = setting(0.0, "Share of the images of B whose colours are changed.", minimum=0.0)
-    stride: int = setting(2, "Pixels, along a side, of one place of the generator's first level.", minimum=2)
-    levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2)
-    blocks: int = setting(1, "Residual blocks of a level, on the way there and on the way back.", minimum=1)
+    stride: int = setting(
+        2, "Pixels, along a side, of one place of the generator's first level.", minimum=2, maximum=2**10
+    )
+    levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2, maximum=16)
+    blocks: int = setting(
+        1, "Residual blocks of a level, on the way there and on the way back.", minimum=1, maximum=1000
+    )
     patch_size: int = setting(
         64,
         "Height and width of the patch of an image of --image_size that networks are trained on; streaks are looked for"
         " in all of the image. 0, or more than that: all of it.",
         minimum=0,
+        maximum=2**16,
     )
     ngf: int = override(Dual, "ngf", 40)
     image_size: int = override(Dual, "image_size", 256)

@@ -45,7 +45,7 @@ def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
             flags.DEFINE_flag(flag, flag_values=values)
             continue
         if types[field.name] in (int, float):
-            limits = {"lower_bound": field.metadata["minimum"]}
+            limits = {"lower_bound": field.metadata["minimum"], "upper_bound": field.metadata["maximum"]}
         if types[field.name] is str and field.metadata["choices"]:
             flags.DEFINE_enum(field.name, default, field.metadata["choices"], about, flag_values=values)
         else:

@@ -16,7 +16,7 @@ PACKAGES = tuple(sorted(("common", "examples", "flags", *methods.PACKAGES)))
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ORDER = (  # of the packages of common, lowest first: each imports only from levels below its own
     ("errors", "tensorflow", "ndimage", "methods"),
-    ("atomic", "literal"),
+    ("atomic", "documents", "literal"),
     ("settings",),
     ("metrics", "ops", "cluster"),
     ("images", "dual"),
@@ -27,6 +27,7 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
 )
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
     "cluster": "cluster sockets stop watchdog < distribute supervise",
+    "documents": "schema < reading",
     "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published",
     "evaluate": "walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"

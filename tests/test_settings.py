@@ -70,13 +70,13 @@ def test_what_does_not_read_is_named(tmp_path):
     with pytest.raises(UserError, match="is missing"):
         settings.load(path)
     path.write_text("{")
-    with pytest.raises(UserError, match="does not read as the settings of a run"):
+    with pytest.raises(UserError, match="cannot be read as the settings of a run"):
         settings.load(path)
     settings.save(path, {}, part=Part())
     text = json.loads(path.read_text())
     text["part"]["colour"] = "red"
     path.write_text(json.dumps(text))
-    with pytest.raises(UserError, match="settings that Part does not know: colour"):
+    with pytest.raises(UserError, match='settings that Part does not know: "colour"'):
         settings.load(path)
 
 
@@ -96,7 +96,7 @@ def trap(tmp_path, monkeypatch):
 def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, reference):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"dual": {"class": reference}}))
-    with pytest.raises(UserError, match=r"config\.json does not read as the settings of a run: .*import .* before\."):
+    with pytest.raises(UserError, match=r"config\.json cannot be read as the settings of a run: .*import .* before\."):
         settings.load(path)
     report.write(tmp_path)
     assert not trap.exists() and "antigravity" not in sys.modules
@@ -119,7 +119,7 @@ def test_a_file_does_not_choose_what_is_imported(tmp_path, trap, reference):
 def test_nothing_but_settings_is_made_from_a_file(tmp_path, reference):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"dual": {"class": reference, "args": ["touch", str(tmp_path / "sprung")]}}))
-    with pytest.raises(UserError, match="does not read as the settings of a run"):
+    with pytest.raises(UserError, match="cannot be read as the settings of a run"):
         settings.load(path)
     report.write(tmp_path)
     assert not (tmp_path / "sprung").exists()
@@ -130,7 +130,7 @@ def test_nothing_but_settings_is_made_from_a_file(tmp_path, reference):
 )
 def test_any_text_is_settings_or_an_error(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(UserError, match="does not read as the settings of a run"):
+    with pytest.raises(UserError, match="cannot be read as the settings of a run"):
         settings.load(tmp_path / "config.json")
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import os
+import re
 from collections.abc import Sequence
 
-from common import settings
+from common import documents, settings
+from common.documents import Either, Entries, Items, Misfit, Table, Text, Whole
 from common.errors import UserError
 from common.settings import FREE, setting
 
 LOOPBACK = ("localhost", "127.", "[::1]")
 ROLES = ("chief", "master", "worker")  # in TF_CONFIG, of the processes that train, in the order of their ranks
+ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")  # HOST:PORT
+INDEX = Either([Whole(0), Text(pattern="[0-9]{1,9}", meaning="its digits as a text")])  # some schedulers quote it
+TASK = Table({"type": Text(), "index": INDEX}, open=True)
+TF_CONFIG = Table({}, {"cluster": Entries(Items(Text())), "task": Table(open=True)}, open=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,15 +83,14 @@ class Cluster:
         Raises UserError if an address or the rank is not valid.
         """
         if self.workers:
-            addresses, rank = [address.strip() for address in self.workers.split(",")], self.rank
+            addresses, rank, source = [address.strip() for address in self.workers.split(",")], self.rank, "--workers"
         else:
-            addresses, rank = _from_environment()
+            (addresses, rank), source = _from_environment(), "TF_CONFIG"
+        processes: dict[str, str] = {}
         for address in addresses:
-            host, _, port = address.rpartition(":")
-            if not host or set(host) & set("/ @") or not port.isdecimal() or not 0 < int(port) < 2**16:
-                raise UserError(f"--workers: {address!r} is no HOST:PORT, like node1:2222.")
-        if len(set(addresses)) < len(addresses):
-            raise UserError(f"--workers {','.join(addresses)} names one process twice.")
+            if other := processes.get(process := _normalized(address, source)):
+                raise UserError(f"{source} names one process twice, as {other} and {address}. Name each once.")
+            processes[process] = address
         if addresses and rank >= len(addresses):
             raise UserError(f"--rank {rank} is none of {len(addresses)} --workers: they go from 0.")
         return (addresses, rank) if len(addresses) > 1 else ([], 0)
@@ -100,6 +106,21 @@ def config_of(addresses: Sequence[str], rank: int) -> str:
     return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}})
 
 
+def _normalized(address: str, source: str) -> str:
+    """The one spelling of an address HOST:PORT; raises UserError, naming its `source`, if it is none."""
+    match = ADDRESS.fullmatch(address)
+    if not match or not 0 < int(match[2]) < 2**16:
+        raise UserError(f"{source}: {documents.shown(address)} is not HOST:PORT, such as node1:2222.")
+    host = match[1].lower().rstrip(".")
+    if host.startswith("["):
+        try:
+            host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        except ValueError:
+            raise UserError(f"{source}: {documents.shown(address)} is not an address of IPv6 with its port.") from None
+    is_loopback = host == "localhost" or re.fullmatch(r"127(\.[0-9]+){3}|\[::1\]", host)
+    return f"{'localhost' if is_loopback else host}:{int(match[2])}"
+
+
 def _from_environment() -> tuple[list[str], int]:
     """([host:port, ...], rank) by TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}.
 
@@ -109,17 +130,21 @@ def _from_environment() -> tuple[list[str], int]:
     if not text:
         return [], 0
     try:
-        config = json.loads(text)
-        cluster, task = config.get("cluster", {}), config.get("task", {})
-        if not cluster:
+        config = documents.parse(text, TF_CONFIG)
+        if not (cluster := config.get("cluster")):
             return [], 0
+        task = config.get("task", {})
+        TASK.check(task, "task")
         kind, index = task["type"], int(task["index"])
         if kind not in ROLES:
             raise UserError(f"TF_CONFIG makes this process a {kind}: those that train are {', '.join(ROLES)}.")
-        lower = [address for role in ROLES[: ROLES.index(kind)] for address in cluster.get(role, [])]
-        return [address for role in ROLES for address in cluster.get(role, [])], len(lower) + index
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not cluster.get(kind):
+            raise Misfit(f"task.type is {kind}, and cluster has none")
+        Whole(0, len(cluster[kind]) - 1).check(index, "task.index")
+    except Misfit as misfit:
         raise UserError(
-            f"TF_CONFIG does not read ({error!r}): it is JSON like {config_of(['a:1', 'b:1'], 0)}. Set it so, or unset"
-            " it, or say --workers and --rank."
-        ) from error
+            f"TF_CONFIG cannot be used: {misfit}. Set it like {config_of(['a:1', 'b:1'], 0)}, or unset it, or use"
+            " --workers and --rank."
+        ) from misfit
+    lower = [address for role in ROLES[: ROLES.index(kind)] for address in cluster.get(role, [])]
+    return [address for role in ROLES for address in cluster.get(role, [])], len(lower) + index

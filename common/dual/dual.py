@@ -26,8 +26,12 @@ class Dual(abc.ABC):
     For a new method, subclass this, add fields and write the methods marked abstract.
     """
 
-    image_size: int = setting(256, "Height and width in pixels of the images that are trained on.", minimum=1)
-    load_size: int = setting(0, "Height and width in pixels to resize to before the crop; 0: --image_size.", minimum=0)
+    image_size: int = setting(
+        256, "Height and width in pixels of the images that are trained on.", minimum=1, maximum=2**16
+    )
+    load_size: int = setting(
+        0, "Height and width in pixels to resize to before the crop; 0: --image_size.", minimum=0, maximum=2**16
+    )
     preprocess: str = setting(
         "resize_and_crop",
         "How a file becomes an image: resized to --load_size, whatever its shape, and cropped to --image_size at"
@@ -42,11 +46,12 @@ class Dual(abc.ABC):
         3,
         "Channels of images of A: 1 (gray), 3 (RGB) or any number of bands; auto: as they have.",
         minimum=0,
+        maximum=2**16,
         auto=True,
     )
-    channels_B: int = setting(3, "Channels of images of B; auto: as they have.", minimum=0, auto=True)
-    ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1)
-    ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1)
+    channels_B: int = setting(3, "Channels of images of B; auto: as they have.", minimum=0, maximum=2**16, auto=True)
+    ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1, maximum=2**16)
+    ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1, maximum=2**16)
     gan_loss: str = setting(
         "lsgan",
         "The game: wgan-gp: critic mean C(fake) - mean C(real) + lambda_gp x penalty, generator -mean C(fake);"
@@ -59,8 +64,10 @@ class Dual(abc.ABC):
     lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)
     gp_epsilon: float = setting(1e-12, "wgan-gp: e in ||∇C|| = sqrt(e + sum ∇C²).", minimum=0.0)
     clip_value: float = setting(0.01, "wgan: largest absolute value of a critic's variables.", minimum=0.0)
-    n_critic: int = setting(1, "Critic updates in a step. A step reads max(n_critic, n_gen) batches.", minimum=1)
-    n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1)
+    n_critic: int = setting(
+        1, "Critic updates in a step. A step reads max(n_critic, n_gen) batches.", minimum=1, maximum=1000
+    )
+    n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1, maximum=1000)
     fresh_batches: bool = setting(
         True,
         "Whether every generator update sees a batch of its own; else a step reads n_critic batches, and all"
@@ -94,7 +101,9 @@ class Dual(abc.ABC):
         minimum=1,
     )
     n_epochs_decay: int = setting(0, "Epochs in which the rates go down.", minimum=0)
-    pool_size: int = setting(0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0)
+    pool_size: int = setting(
+        0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0, maximum=2**20
+    )
     precision: str = setting(
         "float32",
         "Type of what is computed. bf16: convolutions in bfloat16, of weights that are kept in float32, for processors"

@@ -22,7 +22,10 @@ class PublishedCritics(Dual):
         networks.CRITICS,
     )
     n_layers: int = setting(
-        3, "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.", minimum=1
+        3,
+        "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.",
+        minimum=1,
+        maximum=16,
     )
     norm_D: str = setting("instance", "Norm in the critics.", layers.NORMS)
     norm_bias: bool = setting(

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,28 +91,38 @@ class Selection:
             values = [float(row[name]) for name in self._names if _has_value(row.get(name))]
             if len(values) == len(self._names):
                 means[step] = sum(values) / len(values)
-        return {step: mean for step, mean in means.items() if not math.isnan(mean)}
+        return {step: mean for step, mean in means.items() if math.isfinite(mean)}
 
     def _read(self) -> list[dict[str, Any]]:
         """Returns the rows of evaluation.csv, whose steps and deciding metrics are numbers."""
         if not self._path.exists():
             return []
         try:
-            with open(self._path, newline="") as file:
+            with open(self._path, newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
-            for row in rows:
-                int(row["step"])  # raises if it is no number
-                for name in self._names:
-                    if _has_value(row.get(name)):
-                        float(row[name])
-                if None in row:
-                    raise ValueError(f"the row of step {row['step']} has more values than there are columns")
-        except (ValueError, KeyError, TypeError, csv.Error) as error:
-            raise UserError(
-                f"{self._path} does not read as evaluations ({error!r}). Bring back a copy, or remove it: the best is"
-                " then looked for anew."
-            ) from error
+        except UnicodeDecodeError as error:
+            raise self._unusable("it is not a text in UTF-8") from error
+        except csv.Error as error:
+            raise self._unusable("it is not a table of CSV") from error
+        for number, row in enumerate(rows, 2):
+            if problem := self._problem(row):
+                raise self._unusable(f"line {number} {problem}")
         return rows
+
+    def _problem(self, row: Mapping[str | None, Any]) -> str:
+        """What is wrong with a row of evaluation.csv, as a clause; "" if nothing is."""
+        if not re.fullmatch("[0-9]{1,15}", row.get("step") or ""):
+            return "has no step"
+        if None in row:
+            return "has more values than there are columns"
+        wrong = next((name for name in self._names if _has_value(row.get(name)) and not _is_number(row[name])), None)
+        return f"has no number as its {wrong}" if wrong else ""
+
+    def _unusable(self, problem: str) -> UserError:
+        return UserError(
+            f"{self._path} cannot be read as evaluations: {problem}. Restore a copy of it, or remove it, and the best"
+            " step is looked for anew."
+        )
 
     def _write(self) -> None:
         columns = dict.fromkeys(name for row in self._rows.values() for name in row)
@@ -196,6 +207,14 @@ def _select_by(graphs: Sequence[EvaluationGraph]) -> str:
 def _has_value(value: object) -> bool:
     """Whether a cell of evaluation.csv has a value."""
     return value not in (None, "")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _metric(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from common import documents
 from common.errors import UserError
 
 AnyPath = str | os.PathLike[str]
@@ -31,13 +32,11 @@ def config(run_dir: AnyPath) -> Config:
     """Returns what config.json holds. Raises UserError if it is missing or cannot be read."""
     path = pathlib.Path(run_dir, "config.json")
     try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        content: Config = documents.read(path, documents.Table(open=True))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {run_dir} is not the folder of a run.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} does not read as the settings of a run: {error}.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} does not read as the settings of a run: it is no table of names and values.")
+    except documents.Misfit as misfit:
+        raise UserError(f"{path} cannot be read as the settings of a run: {misfit}.") from misfit
     return content
 
 

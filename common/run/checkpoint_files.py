@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from absl import logging
 
-from common import atomic, literal
+from common import atomic, documents, literal
 from common import tensorflow as tf
-from common.errors import UserError, reason
+from common.documents import Misfit, Number, Table, Text, Whole
+from common.errors import UserError
 
 CHUNK = 2**22  # bytes read at once
 DAMAGED = "damaged"  # subfolder for damaged checkpoints
@@ -28,13 +31,48 @@ PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+
 UNFINISHED = re.compile(  # names of files that are being written; .new: by earlier versions
     rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+|{atomic.PARTIAL.pattern}"
 )
+DIGEST = re.compile(r"([0-9a-f]{64})  ([^/\0]+)")  # a line of .sha256: the digest and the name of a file
+BEST = Table({"step": Whole(0)}, {"metric": Text(), "value": Number()})  # what best.json is
+
+
+class Unreadable(UserError):
+    """The files of a checkpoint are not as they were written; `why` is a clause without a full stop."""
+
+    def __init__(self, checkpoint: str, why: str) -> None:
+        super().__init__(f"The checkpoint {checkpoint} cannot be read: {why}. Use another one, or restore a copy.")
+        self.why = why
+
+
+class Reader:
+    """The variables of a checkpoint. Raises Unreadable where its files are not as they were written."""
+
+    def __init__(self, checkpoint: str, path: str) -> None:
+        self._checkpoint = checkpoint
+        with self._naming_damage():
+            self._reader = tf.train.load_checkpoint(path)
+            self.shapes = self._reader.get_variable_to_shape_map()  # {name of a variable: shape}
+            self.types = self._reader.get_variable_to_dtype_map()
+
+    def value(self, name: str) -> npt.NDArray[Any]:
+        """The value of a variable."""
+        with self._naming_damage():
+            return np.asarray(self._reader.get_tensor(name))
+
+    @contextlib.contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
+            raise Unreadable(self._checkpoint, "a file of it is missing, or may not be read") from error
+        except Exception as error:  # on damaged files TensorFlow raises errors of any type
+            raise Unreadable(self._checkpoint, "its files are not as they were written") from error
 
 
 @contextlib.contextmanager
-def reading(checkpoint: str) -> Iterator[tf.train.CheckpointReader]:
-    """A reader of the values of a checkpoint, within the context; what TensorFlow raises passes."""
+def reading(checkpoint: str) -> Iterator[Reader]:
+    """The Reader of a checkpoint, within the context; raises Unreadable if its index cannot be read."""
     with literal.prefix(checkpoint) as path:
-        yield tf.train.load_checkpoint(path)
+        yield Reader(checkpoint, path)
 
 
 def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
@@ -67,30 +105,37 @@ def damage_of(checkpoint: str) -> str:
     if not pathlib.Path(f"{checkpoint}.index").exists():
         return "it is not there any more"
     try:
-        text = pathlib.Path(f"{checkpoint}.sha256").read_text()
+        digests = _digests(path)
     except FileNotFoundError:
         parts = sorted(str(index.with_suffix("")) for index in path.parent.glob(f"{path.name}.rank-*.index"))
         return next((error for part in (checkpoint, *parts) if (error := _read_error(part))), "")
-    except (OSError, UnicodeDecodeError) as error:
-        return f"its digest does not read: {error}"
-    lines = [line.split("  ", 1) for line in text.splitlines() if "  " in line]
-    digests = {name: digest for digest, name in lines}
-    if len(digests) < 2 or not text.endswith("\n"):
-        return "its digest is cut off"
+    except (OSError, ValueError):
+        return f"{path.name}.sha256 is not as it was written"
     for name, digest in digests.items():
         file = path.with_name(name)
         if not file.is_file():
             return f"{name} is missing"
-        if _sha256(file) != digest:
-            return f"{name} is not as it was written"
+        try:
+            if _sha256(file) != digest:
+                return f"{name} is not as it was written"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
     return ""
 
 
-def warn_of_damage(checkpoint: str, damage: str, more: str = "") -> None:
-    """Logs a warning that a checkpoint is damaged; `more` is a further sentence."""
-    logging.warning(
-        f"warning: the checkpoint {checkpoint} is damaged ({damage}), and the one before it is used. {more}".rstrip()
-    )
+def _digests(checkpoint: pathlib.Path) -> dict[str, str]:
+    """{name of a file: its digest} as `seal` wrote them; raises ValueError if they are anything else."""
+    *lines, end = checkpoint.with_name(f"{checkpoint.name}.sha256").read_bytes().decode().split("\n")
+    matches = [DIGEST.fullmatch(line) for line in lines]
+    digests = {match[2]: match[1] for match in matches if match and match[2].startswith(f"{checkpoint.name}.")}
+    if end or len(digests) < len(lines) or f"{checkpoint.name}.index" not in digests or len(digests) < 2:
+        raise ValueError("these are not the digests of a checkpoint")
+    return digests
+
+
+def warn_of_damage(checkpoint: str, damage: str, used: str, more: str = "") -> None:
+    """Logs a warning that a checkpoint is damaged, and `used` in its place; `more` is a further sentence."""
+    logging.warning(f"warning: {checkpoint} is damaged ({damage}), so {used} is used instead. {more}".rstrip())
 
 
 def newest(folder: str | os.PathLike[str], damage: Callable[[str], str] = damage_of) -> str | None:
@@ -98,13 +143,17 @@ def newest(folder: str | os.PathLike[str], damage: Callable[[str], str] = damage
 
     `damage` returns what is wrong with a checkpoint, as damage_of does. Raises UserError if all are damaged.
     """
-    checkpoints = checkpoints_in(folder)
-    for checkpoint in reversed(checkpoints):
-        if not (problem := damage(checkpoint)):
-            return checkpoint
-        warn_of_damage(checkpoint, problem)
-    if checkpoints:
-        raise UserError(f"No checkpoint in {folder} is whole. Bring back a copy of one, or train again.")
+    damaged: dict[str, str] = {}
+    for checkpoint in reversed(checkpoints_in(folder)):
+        if problem := damage(checkpoint):
+            damaged[checkpoint] = problem
+            continue
+        for other, problem in damaged.items():
+            warn_of_damage(other, problem, checkpoint)
+        return checkpoint
+    if damaged:
+        problems = "; ".join(f"{checkpoint}: {problem}" for checkpoint, problem in damaged.items())
+        raise UserError(f"No checkpoint in {folder} is whole ({problems}). Restore a copy of one, or train again.")
     return None
 
 
@@ -112,14 +161,14 @@ def best_step(run_dir: str | os.PathLike[str]) -> int | None:
     """Returns the best step by --select_by; None if none was selected. Raises UserError if best.json is damaged."""
     path = pathlib.Path(run_dir, "best.json")
     try:
-        return int(json.loads(path.read_text())["step"])
+        return int(documents.read(path, BEST)["step"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except Misfit as misfit:
         raise UserError(
-            f"{path} does not read ({error!r}). Training on with --eval_every writes it again, from evaluation.csv;"
-            " or remove it, and no checkpoint is the best."
-        ) from error
+            f"{path} does not name the best step: {misfit}. To have it written again, from evaluation.csv, resume the"
+            " training with --eval_every; or remove it, and no checkpoint is the best."
+        ) from misfit
 
 
 def selected(run_dir: str | os.PathLike[str], which: str) -> list[str]:
@@ -218,8 +267,8 @@ def _read_error(checkpoint: str) -> str:
     """Reads every value of a checkpoint; returns why one cannot be read, "" if all can."""
     try:
         with reading(checkpoint) as reader:
-            for name in reader.get_variable_to_shape_map():
-                reader.get_tensor(name)
-    except (tf.errors.OpError, ValueError, IndexError) as error:  # the last: a file that ends too soon
-        return reason(error)
+            for name in reader.shapes:
+                reader.value(name)
+    except Unreadable as error:
+        return error.why
     return ""

@@ -180,7 +180,7 @@ class Checkpoints:
             )
         for checkpoint, damage in damaged.items():
             checkpoint_files.move(checkpoint, aside)
-            checkpoint_files.warn_of_damage(checkpoint, damage, f"It is in {aside} now.")
+            checkpoint_files.warn_of_damage(checkpoint, damage, checkpoints[-1], f"It is in {aside} now.")
 
     def _write_failure(self, path: str, error: Exception) -> str:
         """Returns a sentence that says why a checkpoint, or a part of one, could not be written."""
@@ -210,11 +210,8 @@ def _by_name(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
 
 def _refuse_misfits(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
     """Raises UserError, naming the first three differences, unless a checkpoint has all of `variables`, by name."""
-    try:
-        with checkpoint_files.reading(checkpoint) as reader:
-            shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, ValueError, IndexError) as error:
-        raise UserError(f"The checkpoint {checkpoint} does not read ({reason(error)}).") from error
+    with checkpoint_files.reading(checkpoint) as reader:
+        shapes, types = reader.shapes, reader.types
     misfits: list[str] = []
     for name, variable in variables.items():
         shape, kind = variable.shape.as_list(), variable.dtype.base_dtype

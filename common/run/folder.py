@@ -28,9 +28,11 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from common import settings
 from common import tensorflow as tf
+from common.documents import Anything, Entries, Misfit, Number, Table, Text, Whole
 from common.dual import Dual
 from common.errors import UserError
 from common.images import Images
+from common.images.files import TYPES
 from common.images.folders import Files
 from common.images.pixels import Domain
 from common.run import session
@@ -39,6 +41,17 @@ from common.run.run import Run
 from common.settings import FIXED
 
 ARITHMETIC = 2  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
+DOMAIN = Table(
+    {"channels": Whole(1, 2**16)},
+    {"dtype": Text(TYPES, meaning="a type of pixels"), "low": Number(), "high": Number()},
+)
+FINGERPRINTS = Table({}, {name: Table({"count": Whole(0), "names": Text()}) for name in "AB"})
+FACTS = {  # the schema of what config.json has besides settings, by name
+    "domains": Table({}, {"A": DOMAIN, "B": DOMAIN}),
+    "files": FINGERPRINTS,
+    "environment": Table({}, {"processes": Whole(1), "arithmetic": Whole(1)}, open=True),
+    "imported": Entries(Anything()),
+}
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
 
@@ -70,24 +83,40 @@ def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     """What `record_run` wrote into a run folder; raises UserError if its config.json is missing or damaged."""
     path = config_path(run_dir)
     config = settings.load(path)
-    kinds = {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}
-    if not all(isinstance(config.get(name), kind) for name, kind in kinds.items()):
-        raise UserError(f"{path} does not say what was trained, and on what.")
+    try:
+        for name, kind in {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}.items():
+            if not isinstance(config.get(name), kind):
+                raise Misfit(f"{name} is {'of another kind' if name in config else 'missing'}")
+        for name, schema in FACTS.items():
+            schema.check(config.get(name, {}), name)
+        domains = domains_of(config["dual"], config.get("domains", {}))
+    except Misfit as misfit:
+        raise settings.unusable(path, misfit) from misfit
     return SavedRun(
         config["dual"],
         config["images"],
         config["run"],
-        domains=domains_of(config["dual"], config.get("domains", {})),
+        domains=domains,
         files=config["files"],
         environment=config["environment"],
         imported=config.get("imported"),
     )
 
 
-def domains_of(dual: Dual, described: Mapping[str, Mapping[str, Any]]) -> dict[str, Domain]:
-    """{"A": Domain, "B": Domain} of the images of `dual`, as config.json describes them; else of 8 bits."""
-    channels = {"A": dual.channels_A, "B": dual.channels_B}
-    return {name: Domain(**described.get(name, {"channels": channels[name]})) for name in channels}
+def domains_of(dual: Dual, described: Mapping[str, Any]) -> dict[str, Domain]:
+    """{"A": Domain, "B": Domain} of the images of `dual`, as config.json describes them; else of 8 bits.
+
+    Raises Misfit if they are described otherwise than `record_run` does it.
+    """
+    FACTS["domains"].check(described, "domains")
+    domains = {}
+    for name, channels in (("A", dual.channels_A), ("B", dual.channels_B)):
+        domain = domains[name] = Domain(**described.get(name, {"channels": channels}))
+        if channels not in (0, domain.channels):
+            raise Misfit(f"domains.{name}.channels is {domain.channels}, and dual.channels_{name} is {channels}")
+        if not domain.low < domain.high:
+            raise Misfit(f"domains.{name} goes from {domain.low:g} to {domain.high:g}, and a range goes up")
+    return domains
 
 
 def has_begun(run_dir: str | os.PathLike[str]) -> bool:

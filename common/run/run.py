@@ -24,7 +24,10 @@ class Run:
         0.0, "Epochs to train for, from the first; 0: --n_epochs and --n_epochs_decay.", minimum=0.0, resume=FREE
     )
     batch_size: int = setting(
-        1, "Images of each domain in a batch; of test and translate, so many (of one size) at once.", minimum=1
+        1,
+        "Images of each domain in a batch; of test and translate, so many (of one size) at once.",
+        minimum=1,
+        maximum=2**16,
     )
     init_from: str = setting(
         "",
@@ -62,7 +65,7 @@ class Run:
     tensorboard: bool = setting(
         True, "Whether log.csv and the sample strips are also written for TensorBoard.", resume=FREE
     )
-    threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, resume=WARN)
+    threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, maximum=4096, resume=WARN)
     device: str = setting(
         "auto",
         "What computes: cpu; gpu or gpu:0, gpu:1 and so on; auto: the first GPU there is, else the CPU.",

@@ -60,8 +60,8 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     """
     path = find(run.init_from)
     with checkpoint_files.reading(path) as reader:
-        names_there, taken = _sources(reader.get_variable_to_shape_map(), run, names, path)
-        values = {name: reader.get_tensor(source) for name, source in names_there.items()}
+        names_there, taken = _sources(reader.shapes, run, names, path)
+        values = {name: reader.value(source) for name, source in names_there.items()}
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     session.run(
         [variables[name].initializer for name in values],

@@ -13,8 +13,7 @@ import re
 
 import numpy as np
 
-from common import tensorflow as tf
-from common.errors import UserError, reason
+from common.errors import UserError
 from common.run import checkpoint_files
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
 
@@ -53,16 +52,13 @@ def recognize(prefix: str, order: str = "auto") -> list[Recognized]:
 
 def _read(prefix: str) -> Arrays:
     """The variables of DualGAN's networks in a checkpoint."""
-    try:
-        with checkpoint_files.reading(prefix) as reader:
-            shapes = {name: shape for name, shape in reader.get_variable_to_shape_map().items() if OWN.fullmatch(name)}
-            folder, name = pathlib.Path(prefix).parent, pathlib.Path(prefix).name
-            size = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(f"{name}."))
-            if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > size:
-                raise UserError(f"The checkpoint {prefix} says that it has more numbers than its files have bytes.")
-            return {name: reader.get_tensor(name) for name in sorted(shapes)}
-    except (tf.errors.OpError, ValueError, IndexError) as error:
-        raise UserError(f"The checkpoint {prefix} does not read ({reason(error)}).") from error
+    with checkpoint_files.reading(prefix) as reader:
+        shapes = {name: shape for name, shape in reader.shapes.items() if OWN.fullmatch(name)}
+        folder, name = pathlib.Path(prefix).parent, pathlib.Path(prefix).name
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(f"{name}."))
+        if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > size:
+            raise UserError(f"The checkpoint {prefix} says that it has more numbers than its files have bytes.")
+        return {name: reader.value(name) for name in sorted(shapes)}
 
 
 def _generator(file: str, own: str, arrays: Arrays, order: str) -> Recognized:

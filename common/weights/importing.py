@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from common import settings
 from common import tensorflow as tf
+from common.documents import Misfit
 from common.dual import Dual
 from common.errors import UserError
 from common.images import Images
@@ -103,7 +104,10 @@ def import_weights(
         certain["ema_decay"] = 0.0  # these tools keep no averages
     networks = {f"{network.direction}/{network.role}": network for network in recognized}
     dual = _dual(model, networks, certain, {**assumed, **(preset or {})}, explicit)
-    domains = domains_of(dual, saved.get("domains", {}))
+    try:
+        domains = domains_of(dual, saved.get("domains", {}))
+    except Misfit as misfit:
+        raise settings.unusable(paths[0], misfit) from misfit
     counts = _write(run, dual, images, domains, networks)
     shown = {name: (network.file, describe(network.fields), counts[name]) for name, network in networks.items()}
     known = {**certain, **explicit}

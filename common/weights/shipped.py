@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from common import methods, settings
-from common import tensorflow as tf
 from common.dual import Dual
 from common.errors import UserError
 from common.images import Images
@@ -99,17 +98,17 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
 
 
 def _halves(
-    reader: tf.train.CheckpointReader, scopes: tuple[str, ...], run_dir: str | os.PathLike[str]
+    reader: checkpoint_files.Reader, scopes: tuple[str, ...], run_dir: str | os.PathLike[str]
 ) -> dict[str, npt.NDArray[np.float16]]:
     """The weights below `scopes` in half precision, their averages where there are any."""
-    shapes = reader.get_variable_to_shape_map()
+    shapes = reader.shapes
     arrays = {}
     for name in sorted(shapes):
         if not name.startswith(scopes) or name.rpartition("/")[0] in shapes:
             continue
         average = f"{name}/{averages.NAME}"
         with np.errstate(over="ignore"):  # refused below
-            arrays[name] = reader.get_tensor(average if average in shapes else name).astype(np.float16)
+            arrays[name] = reader.value(average if average in shapes else name).astype(np.float16)
         if not np.isfinite(arrays[name]).all():
             raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the largest of half precision.")
     return arrays

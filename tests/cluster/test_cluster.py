@@ -5,12 +5,26 @@ import socket
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
 
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of, is_local
 from common.cluster.sockets import listen_to_this_machine_alone
 from common.cluster.supervise import _gpus
 from common.errors import Restart, UserError
+
+anything = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=5) | some.just("a:1"),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+addresses = some.lists(some.sampled_from(["a:1", "b:2", "[::1]:3", "localhost:4"]) | anything, max_size=3)
+clusters = some.dictionaries(some.sampled_from(["worker", "chief", "ps"]), addresses | anything, max_size=3)
+tasks = some.fixed_dictionaries(
+    {}, optional={"type": some.sampled_from(["worker", "chief"]) | anything, "index": some.integers(-1, 3) | anything}
+)
+documents = some.fixed_dictionaries({}, optional={"cluster": clusters | anything, "task": tasks | anything}) | anything
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +42,9 @@ def test_flags():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"workers": "a:1,b", "rank": 0}, "'b' is no HOST:PORT"),
-        ({"workers": "a:1,b:99999", "rank": 0}, "'b:99999' is no HOST:PORT"),
-        ({"workers": "a:1,http://b:2", "rank": 0}, "'http://b:2' is no HOST:PORT"),
+        ({"workers": "a:1,b", "rank": 0}, '"b" is not HOST:PORT'),
+        ({"workers": "a:1,b:99999", "rank": 0}, '"b:99999" is not HOST:PORT'),
+        ({"workers": "a:1,http://b:2", "rank": 0}, '"http://b:2" is not HOST:PORT'),
         ({"workers": "a:1,a:1", "rank": 0}, "names one process twice"),
         ({"workers": "a:1,b:2", "rank": 2}, "--rank 2 is none of 2 --workers"),
         ({"rank": 1}, "--rank 1 is one of --workers"),
@@ -66,13 +80,62 @@ def test_a_process_with_an_unknown_host_is_named_at_once_and_in_the_error(tmp_pa
     assert capfd.readouterr().err.count("Waiting for rank 1 at no-such-host.invalid:2222 (") == 1
 
 
+def tf_config(worker=("a:1", "b:2"), index=0, kind="worker", **more):
+    """The text of a TF_CONFIG."""
+    cluster = {"worker": list(worker) if isinstance(worker, tuple) else worker, **more}
+    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
+
+
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": {"worker": 1}, "task": 2}']
+    ("text", "message"),
+    [
+        ("{", "it is not JSON from line 1, column 2 on"),
+        ("[]", "it is a list, and a table of names and values is expected"),
+        ("null", "it is null, and a table"),
+        ("[" * 100_000, "it is nested without end"),
+        ('{"cluster": {"worker": ["a:1"]}}', "task.type is missing"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": 2}', "task is 2, and a table"),
+        ('{"cluster": {"worker": ["a:1"]}, "cluster": {}}', 'it has "cluster" twice'),
+        (tf_config([1, 2]), r"cluster.worker\[0\] is 1, and a text is expected"),
+        (tf_config("a:1,b:2"), 'cluster.worker is "a:1,b:2", and a list is expected'),
+        (tf_config({"0": "a:1", "1": "b:2"}), "cluster.worker is a table, and a list is expected"),
+        (tf_config(index=-1), "task.index is -1, and a whole number from 0 .* is expected"),
+        (tf_config(index=float("inf")), "it has Infinity, which is not a number of JSON"),
+        (tf_config(index=1.0), "task.index is 1.0, and"),
+        (tf_config(index=2), "task.index is 2, and a whole number from 0 to 1 is expected"),
+        (tf_config(index=1, kind="chief", chief=["c:1"]), "task.index is 1, and a whole number from 0 to 0"),
+        (tf_config(kind="chief"), "task.type is chief, and cluster has none"),
+        (tf_config(index=10**30), "it has a whole number of 31 digits"),
+    ],
 )
-def test_an_invalid_tf_config_is_refused(text, environment):
+def test_an_invalid_tf_config_is_refused(text, message, environment):
     environment.setenv("TF_CONFIG", text)
-    with pytest.raises(UserError, match="TF_CONFIG does not read"):
+    with pytest.raises(UserError, match=f"TF_CONFIG cannot be used: {message}.*Set it like .*, or unset it"):
         Cluster().place()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a:1", "A:1"), ("a:1", "a.:1"), ("a:1", "a:01"), ("127.0.0.1:1", "localhost:1"), ("[::1]:2", "[0:0::1]:2")],
+)
+def test_two_spellings_of_one_process_are_refused(one, other, environment):
+    environment.setenv("TF_CONFIG", tf_config([one, other]))
+    for cluster in (Cluster(), Cluster(workers=f"{one},{other}")):
+        with pytest.raises(UserError, match=r"names one process twice, as .* and .*Name each once"):
+            cluster.place()
+
+
+@given(documents)
+@example({"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": "1"}})
+def test_any_tf_config_is_a_place_or_a_sentence(document):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CONFIG", json.dumps(document))
+        try:
+            addresses, rank = Cluster().place()
+        except UserError:
+            return
+    assert 0 <= rank < max(1, len(addresses)) and len(addresses) != 1
+    assert all(isinstance(address, str) for address in addresses)
 
 
 def test_a_parameter_server_does_not_train(environment):

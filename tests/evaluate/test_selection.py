@@ -70,9 +70,9 @@ def test_what_cannot_select(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"step,A2B/psnr,B2A/psnr\nx,1,2\n", b"step,A2B/psnr,B2A/psnr\n1,a,2\n", b"\xff\xfe", b"a,b\n1,2\n"]
 )
-def test_evaluations_that_do_not_read_are_said_and_stay(tmp_path, content):
+def test_evaluations_that_cannot_be_read_are_named_and_stay(tmp_path, content):
     (tmp_path / "evaluation.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"evaluation.csv does not read as evaluations .* or remove it"):
+    with pytest.raises(UserError, match=r"evaluation.csv cannot be read as evaluations: .* or remove it"):
         select(tmp_path, done=9)
     assert (tmp_path / "evaluation.csv").read_bytes() == content
 

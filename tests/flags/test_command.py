@@ -323,9 +323,9 @@ def test_a_run_without_its_settings_is_not_begun_anew(here):
     (here / "runs/dualgan-toy/config.json").rename(here / "config.json")
     assert "config.json is missing" in refusal(f"--dataset toy {SMALL} --lambda_A 3")
     (here / "runs/dualgan-toy/config.json").write_text("[]")
-    assert "does not read as the settings of a run" in refusal("--phase test --dataset toy")
+    assert "cannot be read as the settings of a run" in refusal("--phase test --dataset toy")
     (here / "runs/dualgan-toy/config.json").write_text("{}")
-    assert "does not say what was trained" in refusal("--phase test --dataset toy")
+    assert "dual is missing" in refusal("--phase test --dataset toy")
 
 
 def test_what_tensorflow_says_is_a_sentence_too():

@@ -65,7 +65,8 @@ def test_the_one_before_is_used_saying_so(folder, capsys, suffix):
     assert selected_one(folder, "latest").endswith("model-00000001")  # to translate, nothing is moved
     assert resume(folder) == (1, 1.0)
     said = capsys.readouterr().err
-    assert "model-00000002 is damaged (" in said and "the one before it is used" in said
+    assert "model-00000002 is damaged (" in said
+    assert said.count(f"so {folder}/checkpoints/model-00000001 is used instead") == 2
     aside = {path.name for path in (folder / "checkpoints/damaged").iterdir()}
     assert aside == {f"model-00000002.{each}" for each in ("index", "data-00000-of-00001", "sha256")}
 
@@ -102,10 +103,15 @@ def test_copies_of_a_person_are_left_alone(folder):
     assert {path.name for path in there.iterdir()} == before
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"step": null}', '{"step": "x"}'])
-def test_a_best_step_that_does_not_read_is_said(folder, content):
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '{"step": null}', '{"step": "x"}', '{"step": Infinity}', '{"step": 1e400}', '{"step": -1}']
+    + ['{"step": true}', '{"step": 1.5}', '{"step": ' + "1" * 5000 + "}", "[" * 100_000, '{"step": 1, "step": 2}']
+    + ['{"step": 1, "value": NaN}', '{"step": 1, "next": 2}'],
+)
+def test_a_best_step_that_cannot_be_read_is_named(folder, content):
     (folder / "best.json").write_text(content)
-    with pytest.raises(UserError, match=r"best.json does not read \(.*Training on with --eval_every writes it again"):
+    with pytest.raises(UserError, match=r"best.json does not name the best step: .* resume the training with"):
         selected_one(folder, "best")
     assert selected_one(folder, "latest").endswith("model-00000002")
 

@@ -224,13 +224,13 @@ def test_a_run_without_anything_but_its_settings(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"dual": 3, "images": null, "domains": [], "environment": "x"}'])
-def test_settings_that_do_not_read(tmp_path, text):
+def test_settings_that_cannot_be_read(tmp_path, text):
     run = make(tmp_path / "run")
     (run / "config.json").write_text(text)
     if text.startswith('{"'):
         assert data(report.write(run))["title"] == "A run"
     else:
-        with pytest.raises(UserError, match="does not read"):
+        with pytest.raises(UserError, match="cannot be read as the settings"):
             report.write(run)
 
 

@@ -30,7 +30,7 @@ def test_a_run_is_found_again(tmp_path, name):
         np.testing.assert_array_equal(translator("A2B", IMAGE), expected("A2B", IMAGE))
     checkpoint = str(tmp_path / name / "checkpoints" / "model-00000007")
     with reading(checkpoint) as reader:
-        assert reader.get_variable_to_shape_map()
+        assert reader.shapes
     with literal.prefix(checkpoint) as path:
         assert pathlib.Path(f"{path}.index").read_bytes() == pathlib.Path(f"{checkpoint}.index").read_bytes()
     assert not pathlib.Path(path).parent.exists() or path == checkpoint

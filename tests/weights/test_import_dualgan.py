@@ -142,5 +142,5 @@ def test_what_is_no_such_checkpoint(tmp_path):
     with pytest.raises(UserError, match="no variable of DualGAN's"):
         import_weights(DualGAN, Source(f"{tmp_path}/model.index"), run, Images("unknown"))
     (tmp_path / "model.index").write_bytes(b"\0" * 100)
-    with pytest.raises(UserError, match="does not read"):
+    with pytest.raises(UserError, match="cannot be read: its files are not as they were written"):
         import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))

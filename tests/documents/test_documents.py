@@ -1,0 +1,95 @@
+"""JSON documents are read strictly: any bytes are values of the schema, or a sentence."""
+
+import json
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+
+from common import documents
+from common.documents import Anything, Either, Entries, Flag, Items, Misfit, Number, Table, Text, Whole
+
+SCHEMA = Table(
+    {"step": Whole(0, 9)},
+    {"rates": Items(Number(0.0)), "on": Flag(), "kind": Text(("round", "square")), "names": Entries(Text())},
+)
+values = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False, allow_infinity=False) | some.text(),
+    lambda inner: some.lists(inner) | some.dictionaries(some.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(values)
+def test_what_json_writes_is_read_again(value):
+    text = json.dumps(value)
+    try:
+        assert documents.parse(text, Anything()) == value
+    except Misfit as misfit:
+        assert "a whole number of" in str(misfit)
+
+
+@given(some.binary(max_size=40) | values.map(lambda value: json.dumps(value).encode()))
+@example(b"\xef\xbb\xbf{}")
+@example(b'{"step": NaN}')
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b"1" * 5000)
+@example(b"1e999")
+@example(b'"\\ud800"')
+def test_any_bytes_are_values_or_one_clause(content):
+    for schema in (Anything(), SCHEMA, Entries(Either([Flag(), Items(Text())]))):
+        try:
+            documents.parse(content, schema)
+        except Misfit as misfit:
+            assert str(misfit).isascii() and str(misfit).isprintable() and len(str(misfit)) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "it is 3, and a table of names and values is expected"),
+        ({}, "step is missing"),
+        ({"step": 10}, "step is 10, and a whole number from 0 to 9 is expected"),
+        ({"step": True}, "step is true, and a whole number"),
+        ({"step": 1.0}, "step is 1.0, and a whole number"),
+        ({"step": None}, "step is null, and a whole number"),
+        ({"step": 1, "rates": [0.5, "x"]}, 'rates[1] is "x", and a finite number from 0.0 is expected'),
+        ({"step": 1, "rates": [True]}, "rates[0] is true, and a finite number"),
+        ({"step": 1, "on": "yes"}, 'on is "yes", and true or false is expected'),
+        ({"step": 1, "kind": "oval"}, 'kind is "oval", and one of round, square is expected'),
+        ({"step": 1, "names": {"a\nb": 3}}, r'names."a\nb" is 3, and a text is expected'),
+        ({"step": 1, "names": {"a": "b\0"}}, r'names.a is "b\u0000", and a text is expected'),
+        ({"step": 1, "colour": 1}, 'it has "colour", and may have step, rates, on, kind, names'),
+    ],
+)
+def test_a_misfit_names_the_place_the_value_and_what_is_expected(value, message):
+    with pytest.raises(Misfit) as misfit:
+        documents.parse(json.dumps(value), SCHEMA)
+    assert str(misfit.value).startswith(message)
+
+
+def test_names_of_files_that_are_no_utf_8_are_texts():
+    assert documents.parse(json.dumps("a\udcff"), Text()) == "a\udcff"  # as os.fsdecode has it
+    with pytest.raises(Misfit, match="a text is expected"):
+        documents.parse(json.dumps("a\ud800"), Text())
+
+
+def test_files(tmp_path):
+    (tmp_path / "file").write_text('{"step": 1}')
+    assert documents.read(tmp_path / "file", SCHEMA) == {"step": 1}
+    with pytest.raises(FileNotFoundError):
+        documents.read(tmp_path / "none", SCHEMA)
+    with pytest.raises(Misfit, match="it is not a file"):
+        documents.read(tmp_path, SCHEMA)
+    (tmp_path / "large").write_bytes(b" " * (2**24 + 1))
+    with pytest.raises(Misfit, match="it is larger than 16,777,216 bytes"):
+        documents.read(tmp_path / "large", SCHEMA)
+
+
+def test_numbers_are_as_large_as_they_were_written():
+    assert documents.parse("[9223372036854775807, -9223372036854775807]", Items(Whole())) == [2**63 - 1, 1 - 2**63]
+    with pytest.raises(Misfit, match="is 9223372036854775808, and a whole number is expected"):
+        documents.parse("9223372036854775808", Whole())
+    assert documents.parse("1e308", Number()) == 1e308 and not math.isinf(documents.parse("-1e-400", Number()))
