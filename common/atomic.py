@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import pathlib
@@ -14,8 +15,11 @@ from collections.abc import Iterator
 
 from common.errors import naming
 
-PARTIAL = re.compile(r"\.(\d+)-\d+-\d+\.partial(\.[^.]*)?", re.DOTALL)  # names of what process (1) is writing
+PARTIAL = re.compile(  # names of what process (1) is writing in place of a file or folder of a name (2; see _mark)
+    r"\.([0-9]+)-[0-9]+-[0-9]+(?:-([0-9a-f]{8}))?\.partial(\.[^.]*)?", re.DOTALL
+)
 WRITES = itertools.count(1)  # of this process
+WRITING: set[str] = set()  # names of what this process is writing now
 LONGEST_SUFFIX = 16  # of names whose suffix is that of a format
 
 
@@ -27,17 +31,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     If the body raises, the temporary file or folder is removed and `path` stays as it was. An OSError names `path`.
     """
     target = pathlib.Path(path)
-    unique = f"{os.getpid()}-{threading.get_ident()}-{next(WRITES)}"  # without the name: it may be as long as can be
-    partial = target.with_name(f".{unique}.partial{target.suffix if len(target.suffix) <= LONGEST_SUFFIX else ''}")
+    partial = _partial(target)
+    WRITING.add(partial.name)
     try:
         with naming(target, partial):
             yield partial
             os.replace(partial, target)
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+        WRITING.discard(partial.name)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -52,12 +54,40 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
         partial.write_bytes(content)
 
 
-def sweep(folder: str | os.PathLike[str]) -> None:
-    """Removes the unfinished files that killed processes left in a folder. Subfolders are not touched."""
+def sweep(folder: str | os.PathLike[str], target: str = "") -> None:
+    """Removes the unfinished files that killed processes left in a folder. Subfolders are not touched.
+
+    With `target`, the name of a file or folder: what they left in place of it instead, unfinished folders too.
+    """
     for partial in pathlib.Path(folder).glob(".*"):
         match = PARTIAL.fullmatch(partial.name)
-        if match and partial.is_file() and not _is_writing(int(match[1])):
-            partial.unlink(missing_ok=True)
+        if not match or partial.name in WRITING or _is_writing(int(match[1])):
+            continue
+        if match[2] in (None, _mark(target)) if target else partial.is_file():
+            _remove(partial)
+
+
+def _partial(target: pathlib.Path) -> pathlib.Path:
+    """A path next to `target` at which there is nothing, not even of a killed process of the same number."""
+    suffix = target.suffix if len(target.suffix) <= LONGEST_SUFFIX else ""
+    while True:  # without the name of `target`: that may be as long as can be
+        unique = f"{os.getpid()}-{threading.get_ident()}-{next(WRITES)}-{_mark(target.name)}"
+        partial = target.with_name(f".{unique}.partial{suffix}")
+        if not os.path.lexists(partial):
+            return partial
+
+
+def _mark(name: str) -> str:
+    """What tells the name of a target apart in the names of its partial writes."""
+    return hashlib.blake2b(os.fsencode(name), digest_size=4).hexdigest()
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_writing(process: int) -> bool:

@@ -1,6 +1,7 @@
 """Atomic writes: a file or a folder is replaced whole or stays as it was, and leftovers are removed."""
 
 import errno
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -143,6 +144,36 @@ def test_sweep_keeps_folders_hidden_files_and_what_is_below(tmp_path):
     atomic.sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {*kept, "below", f".{DEAD}-5-6.partial"}
     assert (tmp_path / "below" / f".{DEAD}-2-3.partial").exists()
+
+
+def test_what_is_left_of_a_target_is_swept_folders_too(tmp_path):
+    """Of processes that are gone, and of this number, as in containers, where the next process has it again."""
+    (tmp_path / "kept").mkdir()
+    left = []
+    for target in ("model", "other"):
+        for process in (DEAD, os.getpid()):
+            partial = tmp_path / f".{process}-2-3-{atomic._mark(target)}.partial"
+            (partial / "variables").mkdir(parents=True)
+            left.append(partial.name)
+    earlier = tmp_path / f".{DEAD}-2-3.partial"  # of a version without marks
+    earlier.mkdir()
+    with atomic.replacing(tmp_path / "model") as writing:
+        writing.mkdir()
+        atomic.sweep(tmp_path, "model")
+        assert {path.name for path in tmp_path.iterdir()} == {"kept", writing.name, *left[2:]}
+    atomic.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", "model", *left[2:]}
+
+
+@pytest.mark.parametrize("create", [Path.touch, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_a_leftover_of_the_same_process_number_is_in_nobody_s_way(tmp_path, monkeypatch, create):
+    """A process that was killed had the same number, thread and count."""
+    monkeypatch.setattr(atomic, "WRITES", itertools.count(1))
+    create(atomic._partial(tmp_path / "model"))
+    monkeypatch.setattr(atomic, "WRITES", itertools.count(1))
+    with atomic.replacing(tmp_path / "model") as partial:
+        partial.mkdir()
+    assert (tmp_path / "model").is_dir()
 
 
 @pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 251 + ".csv", "n." + "s" * 253])

@@ -122,10 +122,14 @@ def export(
 
 @contextlib.contextmanager
 def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder to write to, which becomes `path` if nothing is raised; raises UserError if `path` exists already."""
+    """A folder to write to, which becomes `path` if nothing is raised; raises UserError if `path` exists already.
+
+    What an export to `path` left that was killed is removed.
+    """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"--output {path} is there already. Give another, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.sweep(path.parent, path.name)
     with atomic.replacing(path) as partial:
         partial.mkdir()
         yield partial

@@ -234,7 +234,8 @@ def remove_unfinished(folder: pathlib.Path) -> None:
     """Removes what a killed process left in a folder: unfinished files, and files of a checkpoint without its index."""
     for file in folder.glob("*"):
         part = PART.fullmatch(file.name)
-        if UNFINISHED.fullmatch(file.name) or (part and not file.with_name(f"{part[1]}.index").exists()):
+        is_unfinished = UNFINISHED.fullmatch(file.name) or (part and not file.with_name(f"{part[1]}.index").exists())
+        if is_unfinished and not file.is_dir():
             file.unlink(missing_ok=True)
 
 

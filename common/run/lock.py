@@ -6,6 +6,8 @@ import contextlib
 import os
 import pathlib
 import platform
+import re
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -17,46 +19,101 @@ from common.errors import UserError
 if sys.platform != "win32":
     import fcntl
 
+NAME = "lock"
+OWNER = re.compile(rb"(process \d+ on [^\n]*\n)?")  # what a lock file holds; another file is locked, and left as it is
+LARGEST = 1024  # bytes that are read of a lock file
+TRIES = 100  # to lock a file that other processes remove
+FLAGS = os.O_RDWR | os.O_CREAT
+FLAGS |= sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # where the system has them
+
 
 @contextlib.contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
     """Holds an exclusive lock on the file `lock` in a folder; creates both if they are missing.
 
     Yields a function that returns whether the lock file is now another one: the folder was removed and created again.
-    The system releases the lock however the process ends; the file stays. Raises UserError if another
-    process holds the lock, or the folder cannot be written to.
+    The system releases the lock however the process ends; the file stays, unless the body raises and the folder, which
+    is new, has nothing else. Raises UserError if another process holds the lock, if the folder cannot be written to, or
+    if `lock` is not a file.
     """
-    path = pathlib.Path(folder, "lock")
+    path = pathlib.Path(folder, NAME)
+    new = [parent for parent in path.parents if not parent.exists()]
+    with _locked(path) as file:
+        if OWNER.fullmatch(file.read(LARGEST)):
+            with contextlib.suppress(OSError):  # a full disk: the lock is held nevertheless
+                file.truncate(0)
+                file.seek(0)
+                file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
+        try:
+            yield lambda: os.path.lexists(path) and not _is_at(path, file)
+        except BaseException:
+            if new and _is_at(path, file):
+                _remove_unused(path, new)
+            raise
+
+
+def _locked(path: pathlib.Path) -> BinaryIO:
+    """The file at `path`, opened and locked, in a folder that is created if it is missing."""
+    for _ in range(TRIES):
+        file = _opened(path)
+        try:
+            _lock(file, path.parent)
+            if _is_at(path, file):  # else its owner has removed it in between
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+    raise UserError(f"{path} is removed again and again by another process. Choose a different --run_dir.")
+
+
+def _opened(path: pathlib.Path) -> BinaryIO:
+    """The file at `path`; a link is not followed, as its target is somebody's file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        if path.is_symlink():
+            raise UserError(f"{path} is a symbolic link, and a lock is a file of its own. Remove the link.")
+        descriptor = os.open(path, FLAGS, 0o666)
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, and a lock is a file. Rename or remove it.") from None
     except OSError as error:
-        raise UserError(f"{folder} cannot be written to ({error.strerror}). Give another --run_dir.") from error
-    with open(path, "r+b", buffering=0) as file:
-        _lock(file, folder)
-        with contextlib.suppress(OSError):  # a full disk: the lock is held nevertheless
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
-        yield lambda: _is_another(file, path)
+        raise UserError(
+            f"{path.parent} cannot be written to ({error.strerror}). Choose a different --run_dir."
+        ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UserError(f"{path} is not a file, as a lock is. Rename or remove it.")
+    return open(descriptor, "r+b", buffering=0)
 
 
-def _is_another(file: BinaryIO, path: pathlib.Path) -> bool:
+def _remove_unused(path: pathlib.Path, new: list[pathlib.Path]) -> None:
+    """Removes a lock file and the `new` folders around it, deepest first, if they hold nothing else."""
+    with contextlib.suppress(OSError):
+        if os.listdir(path.parent) == [path.name]:
+            path.unlink()
+            for folder in new:
+                folder.rmdir()
+
+
+def _is_at(path: pathlib.Path, file: BinaryIO) -> bool:
+    """Whether `path` is that of an open file, and not of another one, or of none."""
     try:
-        return not os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except OSError:  # no file there
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except OSError:
         return False
 
 
-def _lock(file: BinaryIO, folder: str | os.PathLike[str]) -> None:
+def _lock(file: BinaryIO, folder: pathlib.Path) -> None:
     """Locks a file without waiting. Warns where the file system has no locks; Windows has none of this kind."""
     if sys.platform == "win32":
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = file.read().decode(errors="replace").strip() or "another process"
+        content = file.read(LARGEST)
+        owner = content.decode(errors="replace").strip() if OWNER.fullmatch(content) else ""
         raise UserError(
-            f"{folder} is in use: {owner} is training it. Wait for it to end, or give another --run_dir."
+            f"{folder} is in use by {owner or 'another process'}. Wait for it to end, or choose a different --run_dir."
         ) from None
     except OSError as error:  # no locks on this file system
         logging.warning(f"{folder} cannot be locked ({error.strerror}): do not train it twice at once.")

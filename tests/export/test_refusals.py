@@ -1,9 +1,11 @@
 """Exports that differ from the run are refused and removed, as is what cannot be exported."""
 
+import itertools
 import sys
 
 import pytest
 
+from common import atomic
 from common import tensorflow as tf
 from common.errors import UserError
 from common.export import Export, comparison, export, frozen_graph, tflite
@@ -140,3 +142,19 @@ def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_
     monkeypatch.setattr(converter, "process_tf_graph", fails)
     match = r"tf2onnx does not take this model \(no such operation\)"
     refused(run, tmp_path, match, format="onnx", direction="A2B")
+
+
+def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path, monkeypatch):
+    """Also where the next process has its number, as in a container."""
+    run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
+    output = tmp_path / "out" / "model"
+    output.parent.mkdir()
+    monkeypatch.setattr(atomic, "WRITES", itertools.count(1))
+    left = [atomic._partial(output) for _ in range(2)]  # the names that this process would write to
+    for partial in left:
+        (partial / "variables").mkdir(parents=True)
+    other = atomic._partial(output.with_name("other"))
+    other.mkdir()
+    monkeypatch.setattr(atomic, "WRITES", itertools.count(1))
+    export(run, Export(output=str(output), format="npz"), load_run(run).images)
+    assert {path.name for path in output.parent.iterdir()} == {"model", other.name}
