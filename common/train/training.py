@@ -49,7 +49,10 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         UserError: the images or the run folder are not as they should be, or a loss is not finite.
         Restart: another process is gone.
     """
-    with distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group:
+    with (
+        distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group,
+        lock.held(run.run_dir) if group.is_chief else contextlib.nullcontext(lambda: False) as taken_over,
+    ):
         dual, files, domains = _prepared(dual, images, run, group.size)
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
@@ -57,19 +60,16 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
                 f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
                 " train longer with --steps or --epochs."
             )
-        with (
-            lock.held(run.run_dir) if group.is_chief else contextlib.nullcontext(lambda: False) as taken_over,
-            stop.requests() as stopped,
-            tf.Graph().as_default(),
-            group.device(),
-            building_for(run.device),
-        ):
+        with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device):
             data = images.training_data(dual, files, domains)
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 
 
 def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dual, Files, dict[str, Domain]]:
-    """The dual, fitted to its images, their files and domains; raises UserError if what has begun is another run."""
+    """The dual, fitted to its images, their files and domains; raises UserError if what has begun is another run.
+
+    The lock of the run folder is held: until the training ends, what is read of it here stays as it is.
+    """
     begun = folder.has_begun(run.run_dir)
     if begun:
         folder.refuse_imported(run.run_dir)

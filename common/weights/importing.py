@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from common import settings
+from common import atomic, settings
 from common import tensorflow as tf
 from common.documents import Misfit
 from common.dual import Dual
@@ -22,7 +23,7 @@ from common.images.pixels import Domain
 from common.ops import averages
 from common.run import Run, lock
 from common.run.checkpoints import Checkpoints
-from common.run.folder import domains_of, has_begun, record_run
+from common.run.folder import config_path, domains_of, has_begun, record_run
 from common.run.session import open_session
 from common.settings import FREE, setting
 from common.weights import dualgan, npz, pytorch, state_dict
@@ -89,8 +90,7 @@ def import_weights(
     UserError if the run folder has begun, or if the files cannot be read, are unknown, are not of `model`, do not fit
     together, or contradict `explicit`.
     """
-    if has_begun(run.run_dir):
-        raise UserError(f"{run.run_dir} holds a run already. Give another --run_dir.")
+    _refuse_begun(run)  # before large files are read
     paths = [_path(name) for name in source.files]
     if len(paths) == 1 and npz.is_weights(paths[0]):
         recognized, saved = _own(paths[0], model)
@@ -113,6 +113,11 @@ def import_weights(
     known = {**certain, **explicit}
     hidden = {name: value for name, value in vars(dual).items() if name in HIDDEN and name not in known}
     return Imported(dual, shown, hidden, [*dict.fromkeys(network.note for network in recognized if network.note)])
+
+
+def _refuse_begun(run: Run) -> None:
+    if has_begun(run.run_dir):
+        raise UserError(f"{run.run_dir} holds a run already. Choose a different --run_dir.")
 
 
 def _path(name: str) -> str:
@@ -261,9 +266,9 @@ def _values(variables: Variables, networks: Networks) -> Arrays:
 
 
 def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], networks: Networks) -> dict[str, int]:
-    """Writes config.json, and then a checkpoint of step 0, with which the run has begun.
+    """Writes config.json, and then a checkpoint of step 0, with which the run has begun: both, or nothing.
 
-    Returns the number of parameters of each network.
+    Returns the number of parameters of each network. Raises UserError if the run has begun meanwhile.
     """
     with tf.Graph().as_default():
         variables = _variables(dual, networks)
@@ -275,13 +280,29 @@ def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], 
             values |= {name: values[variable.op.name] for name, (variable, _) in kept.items()}
             by_name |= {name: average for name, (_, average) in kept.items()}
         with lock.held(run.run_dir), open_session(run.threads) as session:
+            _refuse_begun(run)
             checkpoints = Checkpoints(run.run_dir, variables=by_name)
+            checkpoints.sweep()
             tf.get_default_graph().finalize()
             fed = {variable.initializer.inputs[1]: values[name] for name, variable in by_name.items()}
             session.run([variable.initializer for variable in by_name.values()], fed)
-            record_run(run, dual, images, Files([], []), domains, imported=sources)
-            checkpoints.save(session, 0)
+            with _kept_on_failure(config_path(run.run_dir)):
+                record_run(run, dual, images, Files([], []), domains, imported=sources)
+                checkpoints.save(session, 0)
         return {name: _count(own) for name, own in variables.items()}
+
+
+@contextlib.contextmanager
+def _kept_on_failure(path: pathlib.Path) -> Iterator[None]:
+    """Where the body raises, the file at `path` becomes what it was before, or nothing."""
+    before = path.read_bytes() if path.exists() else None
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        if before is not None:
+            atomic.write_bytes(path, before)
+        raise
 
 
 def _averages(variables: Variables) -> dict[str, tuple[tf.Variable, tf.Variable]]:

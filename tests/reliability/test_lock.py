@@ -1,17 +1,22 @@
 """A second training of a run folder is refused, and a lock ends with the process that holds it."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from common.errors import UserError
 from common.images import Images
 from common.run import Run, lock
+from common.run.checkpoint_files import newest, reading
 from common.train import train
+from common.weights import Source, import_weights, npz
+from dualgan import DualGAN
 from tests import small
 
 HOLD = """
@@ -128,6 +133,17 @@ def test_its_owner_is_written_over_an_earlier_one(tmp_path):
     assert (tmp_path / "lock").read_text().count("\n") == 1
 
 
+def test_a_refused_training_leaves_no_folder(tmp_path, dataset):
+    dataset(train_A=2, train_B=2)
+    with pytest.raises(UserError, match="There is no folder"):
+        train(small.Gain(), Images("none", data_root=str(tmp_path)), Run(str(tmp_path / "runs/new"), steps=1))
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="There is no folder"):
+        train(small.Gain(), Images("none", data_root=str(tmp_path)), Run(str(tmp_path / "mine"), steps=1))
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["lock"]
+
+
 def test_one_that_waits_while_a_lock_is_removed_locks_the_new_one(tmp_path, monkeypatch):
     """Between opening the file and locking it, its owner removes it: the lock would be on a file of no name."""
     flock, removed = lock.fcntl.flock, []
@@ -142,3 +158,106 @@ def test_one_that_waits_while_a_lock_is_removed_locks_the_new_one(tmp_path, monk
         assert removed and (tmp_path / "lock").is_file()
         with pytest.raises(UserError, match="is in use"), lock.held(tmp_path):
             pass
+
+
+@pytest.fixture
+def overtaken(monkeypatch):
+    """A function that has something done by others just before the next lock is taken, as if stopped there."""
+
+    def overtake(others):
+        held = lock.held
+
+        def late(folder):
+            monkeypatch.setattr(lock, "held", held)
+            others()
+            return held(folder)
+
+        monkeypatch.setattr(lock, "held", late)
+
+    return overtake
+
+
+def everything(folder):
+    """{path: content} of all files but the lock."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
+@pytest.mark.parametrize(
+    ("dual", "run", "name"),
+    [({}, {"seed": 5}, "seed 0"), ({"rate": 0.25}, {}, "rate 0.5"), ({}, {"batch_size": 2}, "")],
+)
+def test_a_training_that_was_overtaken_does_not_go_on_with_weights_of_others(
+    tmp_path, dataset, overtaken, dual, run, name
+):
+    """Stopped before it takes the lock, it finds what another has trained meanwhile with other settings."""
+    images, run_dir = Images("set", data_root=str(dataset(size=2, train_A=2, train_B=2))), tmp_path / "run"
+    before = {}
+
+    def others():
+        train(small.Gain(), images, Run(str(run_dir), steps=1))
+        before.update(everything(run_dir))
+
+    overtaken(others)
+    with pytest.raises(UserError, match=f"was trained with --{name}"):
+        train(small.Gain(**dual), images, Run(str(run_dir), steps=2, **run))
+    assert before and everything(run_dir) == before
+
+
+def weights(path, seed):
+    """A file of weights of a small DualGAN, all of which are `seed`; returns its path."""
+    run = small.untrained(path.with_suffix(""), small.dualgan(ngf=2, ndf=2, lambda_A=float(seed)))
+    with reading(newest(f"{run}/checkpoints")) as reader:
+        arrays = {name: np.full(shape, seed, np.float32) for name, shape in reader.shapes.items()}
+    npz.write(path, (path.with_suffix("") / "config.json").read_text(), arrays)
+    return str(path)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Two files of weights of different settings."""
+    return [weights(tmp_path / f"{seed}.npz", seed) for seed in (1, 2)]
+
+
+def imported(source, run_dir):
+    return import_weights(DualGAN, Source(source), Run(str(run_dir)), Images("none"))
+
+
+def test_of_two_imports_into_one_folder_one_is_refused(tmp_path, sources, overtaken):
+    run_dir = tmp_path / "run"
+    overtaken(lambda: imported(sources[0], run_dir))
+    with pytest.raises(UserError, match=r"holds a run already\. Choose a different --run_dir"):
+        imported(sources[1], run_dir)
+    config = json.loads((run_dir / "config.json").read_text())
+    assert config["dual"]["lambda_A"] == 1.0 and config["imported"]["A2B/generator"]["file"] == "1.npz"
+    with reading(newest(run_dir / "checkpoints")) as reader:
+        assert all((reader.value(name) == 1).all() for name in reader.shapes)
+
+
+def test_an_import_that_a_training_overtakes_is_refused(tmp_path, dataset, sources, overtaken):
+    images, run_dir = Images("set", data_root=str(dataset(size=2, train_A=2, train_B=2))), tmp_path / "run"
+    overtaken(lambda: train(small.Gain(), images, Run(str(run_dir), steps=1)))
+    with pytest.raises(UserError, match="holds a run already"):
+        imported(sources[0], run_dir)
+    assert "imported" not in json.loads((run_dir / "config.json").read_text())
+
+
+def test_a_training_that_an_import_overtakes_is_refused(tmp_path, dataset, sources, overtaken):
+    images, run_dir = Images("set", data_root=str(dataset(size=32, train_A=2, train_B=2))), tmp_path / "run"
+    overtaken(lambda: imported(sources[0], run_dir))
+    with pytest.raises(UserError, match="were imported"):
+        train(small.dualgan(ngf=2, ndf=2, lambda_A=1.0), images, Run(str(run_dir), steps=1))
+
+
+@pytest.mark.parametrize("earlier", [None, "{}"])
+def test_an_import_that_fails_leaves_nothing(tmp_path, sources, earlier):
+    run_dir = tmp_path / "run"
+    in_the_way = run_dir / "checkpoints" / "model-00000000.data-00000-of-00001"  # a checkpoint cannot be written
+    in_the_way.mkdir(parents=True)
+    if earlier is not None:
+        (run_dir / "config.json").write_text(earlier)
+    before = everything(run_dir)
+    with pytest.raises(UserError, match="could not be written"):
+        imported(sources[0], run_dir)
+    assert everything(run_dir) == before
+    in_the_way.rmdir()
+    assert imported(sources[0], run_dir).networks
