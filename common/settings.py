@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FIXED = "fixed"  # a value other than the run's first one is an error
+PLACE = "place"  # the new value is used if the images there are the same, by their names and sizes
 FREE = "free"  # the new value is used
 WARN = "warn"  # the new value is used, and results may differ in their last bits
 PACKAGES = ("common", "examples", *methods.PACKAGES)  # that a settings file may import
@@ -48,8 +49,8 @@ def setting(
 ) -> Value:
     """A dataclass field: its default, its meaning, its valid values, and its effect on resume.
 
-    `resume` is FIXED, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its name
-    in earlier versions, which files and command lines may still have. Typed as its value, as dataclasses.field is.
+    `resume` is FIXED, PLACE, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its
+    name in earlier versions, which files and command lines may still have. Typed as its value, as dataclasses.field is.
     """
     metadata = {
         "about": about,
@@ -89,7 +90,7 @@ class Difference(NamedTuple):
     name: str
     saved: Scalar
     requested: Scalar
-    resume: str  # FIXED, FREE or WARN
+    resume: str  # FIXED, PLACE, FREE or WARN
 
 
 def differences(saved: DataclassInstance, requested: DataclassInstance) -> list[Difference]:

@@ -43,9 +43,10 @@ def flags_page() -> str:
 # Every flag
 
 Of `python -m {", `".join(programs)} and `{last}; `--help` of each prints the same. A run remembers its
-settings: a **fixed** one is as it was when the run began, a **free** one may change, and where one to **warn** of
-changes, the last bits of results may differ. Where methods differ in a flag, or only some of them have it, they are
-named. A phase refuses flags that it does not take. Written by `python -m docs.reference`.
+settings: a **fixed** one is as it was when the run began, a **place** may change if the images there have the same
+names and sizes, a **free** one may change, and where one to **warn** of changes, the last bits of results may differ.
+Where methods differ in a flag, or only some of them have it, they are named. A phase refuses flags that it does not
+take. Written by `python -m docs.reference`.
 
 ## The method
 

@@ -68,6 +68,7 @@ class Request(NamedTuple):
             )
         names = set(_with_length(self.given)) | {"run_dir"}
         names |= {"dir_A", "dir_B"} if "dataset" in self.given else set()  # a dataset takes the place of folders
+        names |= {"dataset"} if {"dir_A", "dir_B"} & self.given else set()  # and folders that of a dataset
         return Parts(
             fields.amend(saved.dual, values, names),
             fields.amend(saved.images, values, names),

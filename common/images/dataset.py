@@ -23,7 +23,7 @@ from common.images.folders import Files
 from common.images.image_settings import ImageSettings
 from common.images.pipeline import Loader
 from common.images.pixels import Domain
-from common.settings import FREE, setting
+from common.settings import FREE, PLACE, setting
 
 SEEN = 200  # label maps that are read to find the classes
 NAMED = 10  # most files without a partner that are named
@@ -35,10 +35,14 @@ Settings = TypeVar("Settings", bound=ImageSettings)
 class Images:
     """Where images are, and how many of them are used."""
 
-    dataset: str = setting("", "Set of images: the folder of this name below --data_root; toy is drawn by the program.")
+    dataset: str = setting(
+        "", "Set of images: the folder of this name below --data_root; toy is drawn by the program.", resume=PLACE
+    )
     data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
-    dir_A: str = setting("", "Folder of the training images of A, wherever it is, in place of a set's; with --dir_B.")
-    dir_B: str = setting("", "Folder of those of B; there are then no validation images.")
+    dir_A: str = setting(
+        "", "Folder of the training images of A, wherever it is, in place of a set's; with --dir_B.", resume=PLACE
+    )
+    dir_B: str = setting("", "Folder of those of B; there are then no validation images.", resume=PLACE)
     side_by_side: bool = setting(
         False, "Whether A and B are the left and the right half of each file of NAME/train and NAME/val."
     )

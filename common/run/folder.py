@@ -23,6 +23,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
@@ -139,12 +140,12 @@ def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -
         raise UserError(
             f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), and now"
             f" they would have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Make it the"
-            " same number, or give another --run_dir for a new run."
+            f" same number to resume. {_begin_with(run_dir)}"
         )
     if before != processes and dual.pool_size:
         raise UserError(
             f"{run_dir} was trained by {before} processes, each with image pools of its own, and now there are"
-            f" {processes}. Go on with as many, or give another --run_dir, or --pool_size 0 there."
+            f" {processes}. Resume with as many. {_begin_with(run_dir)}"
         )
 
 
@@ -153,29 +154,40 @@ def refuse_contradictions(
 ) -> None:
     """Raises UserError if a fixed setting is not that of the run in `run_dir`; None contradicts nothing.
 
-    With another number of processes, the batch size may be another: see refuse_other_processes.
+    With another number of processes, the batch size may be another: see refuse_other_processes. Images may be in
+    another place: see refuse_other_files.
     """
     saved = load_run(run_dir)
     free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
     for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
         for difference in settings.differences(before, now):
             if difference.resume == FIXED and difference.name not in free:
+                otherwise = f" {_begin_with(run_dir)}" if run else ""
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
-                    f" {difference.requested} is asked for. Leave it out to go on with that run, or give another"
-                    " --run_dir for a new one."
+                    f" {difference.requested} is asked for. Leave it out to keep that run's value.{otherwise}"
                 )
 
 
 def refuse_other_files(run_dir: str, files: Files) -> None:
-    """Raises UserError if the training files are not those that the run in `run_dir` began with."""
+    """Raises UserError if the training files are not those that the run in `run_dir` began with, wherever they are."""
     for domain, before in load_run(run_dir).files.items():
-        now = _fingerprint(getattr(files, domain))
+        paths = getattr(files, domain)
+        now = _fingerprint(paths)
         if now != before:
             raise UserError(
                 f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
-                f" {now['count']} now, or other names or sizes. Bring them back to go on, or give another --run_dir."
+                f" {now['count']} now, or other names or sizes, in {paths[0].parent}. Bring them back to resume."
+                f" {_begin_with(run_dir)}"
             )
+
+
+def _begin_with(run_dir: str) -> str:
+    """How to train on with settings that a run cannot be resumed with."""
+    return (
+        f"Or start a new run with its weights, where the networks are the same: --init_from {shlex.quote(run_dir)} and"
+        " a new --run_dir."
+    )
 
 
 def refuse_imported(run_dir: str) -> None:

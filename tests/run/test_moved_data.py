@@ -1,0 +1,103 @@
+"""Images may lie elsewhere when a run is resumed, if they are the same by their names and sizes."""
+
+import shutil
+
+import pytest
+
+from common import settings
+from common.errors import UserError
+from common.images import Images
+from common.run import Run
+from common.run.checkpoint_files import newest, reading
+from common.run.folder import load_run, refuse_contradictions
+from common.train import train
+from dualgan import DualGAN
+from flags.parsing import parse
+from tests import small
+
+
+def trained(root, images, run_dir, steps):
+    train(small.Gain(), images, Run(str(root / run_dir), steps=steps, save_every=1))
+
+
+def weights(run_dir):
+    with reading(newest(run_dir / "checkpoints")) as reader:
+        return {name: reader.value(name).tobytes() for name in reader.shapes}
+
+
+def places(root):
+    """The same images as a set in two folders, by an absolute name, and as two folders."""
+    a, b = root / "moved/set/train/A", root / "moved/set/train/B"
+    return {
+        "data_root": Images("set", data_root=str(root / "moved")),
+        "absolute": Images(str(root / "moved/set")),
+        "folders": Images(dir_A=str(a), dir_B=str(b)),
+    }
+
+
+@pytest.mark.parametrize("first", ["relative", "folders"])
+def test_a_run_is_resumed_wherever_its_images_are(tmp_path, dataset, first):
+    """It ends in the same bits as one whose images stay, and remembers where they are now."""
+    root = dataset(size=2, train_A=3, train_B=3)
+    here = {
+        "relative": Images("set", data_root=str(root)),
+        "folders": Images(dir_A=str(root / "set/train/A"), dir_B=str(root / "set/train/B")),
+    }[first]
+    trained(root, here, "whole", 4)
+    trained(root, here, "run", 1)
+    (root / "moved").mkdir()
+    shutil.move(root / "set", root / "moved/set")
+    for steps, images in enumerate(places(root).values(), 2):
+        trained(root, images, "run", steps)
+        assert load_run(root / "run").images == images
+    assert weights(root / "run") == weights(root / "whole")
+
+
+@pytest.mark.parametrize("change", ["renamed", "grown", "added"])
+def test_other_images_are_refused_and_the_cure_is_named(tmp_path, dataset, change):
+    root = dataset(size=2, train_A=3, train_B=3)
+    trained(root, Images("set", data_root=str(root)), "run", 1)
+    other = root / "moved/set/train/B"
+    shutil.copytree(root / "set", root / "moved/set")
+    if change == "renamed":
+        (other / "000.png").rename(other / "x.png")
+    elif change == "grown":
+        (other / "000.png").write_bytes((other / "000.png").read_bytes() + b"more")
+    else:
+        shutil.copy(other / "000.png", other / "x.png")
+    before = weights(root / "run")
+    for images in places(root).values():
+        with pytest.raises(UserError, match=rf"The images of B have changed .* --init_from {root}/run and a new"):
+            trained(root, images, "run", 2)
+    assert weights(root / "run") == before
+    train(
+        small.Gain(rate=0.1),
+        places(root)["folders"],
+        Run(str(root / "next"), steps=1, init_from=str(root / "run"), batch_size=2),
+    )
+
+
+def test_a_setting_that_is_fixed_names_the_cure(tmp_path):
+    run_dir = small.untrained(tmp_path / "a run", small.dualgan())
+    run = Run(run_dir)
+    for dual, changed in ((small.dualgan(lr_G=1.0), run), (small.dualgan(), Run(run_dir, batch_size=4))):
+        with pytest.raises(UserError, match=r"Leave it out .*--init_from '.*a run' and a new --run_dir"):
+            refuse_contradictions(run_dir, dual, run=changed)
+    with pytest.raises(UserError, match="Leave it out") as error:  # as test and evaluate do
+        refuse_contradictions(run_dir, small.dualgan(lr_G=1.0))
+    assert "--init_from" not in str(error.value)
+
+
+def parts(run_dir, *flags):
+    return parse(DualGAN, ["main", "--run_dir", str(run_dir), *flags]).parts()
+
+
+def test_flags_of_one_kind_of_place_take_the_place_of_the_other(tmp_path):
+    run_dir = small.untrained(tmp_path / "run", small.dualgan(), images=Images("set"))
+    assert parts(run_dir).images == Images("set")
+    assert parts(run_dir, "--dir_A", "x", "--dir_B", "y").images == Images(dir_A="x", dir_B="y")
+    assert parts(run_dir, "--dataset", "/x").images == Images("/x")
+    run_dir = small.untrained(tmp_path / "other", small.dualgan(), images=Images(dir_A="x", dir_B="y"))
+    assert parts(run_dir, "--dataset", "set").images == Images("set")
+    assert parts(run_dir, "--dir_A", "z").images == Images(dir_A="z", dir_B="y")
+    assert {difference.resume for difference in settings.differences(Images("a"), Images("b"))} == {settings.PLACE}
