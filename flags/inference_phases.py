@@ -30,32 +30,41 @@ def test_phase(request: Request) -> None:
     """Translates every validation image, and prints the scores."""
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
-    metrics = test(run.run_dir, dual, images, request.read(Inference), batch_size=batch_size, threads=run.threads)
-    written = sorted(folder.name for folder in run.path("test").iterdir() if folder.is_dir())
-    print(f"Step {metrics['step']:,}. Pictures are in {run.run_dir}/test: {', '.join(written)}.")
+    inference, output = request.read(Inference), request.values.output
+    metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
+    folder = pathlib.Path(output) if output else run.path("test")
+    written = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    print(f"Step {metrics['step']:,}. Pictures are in {folder}: {', '.join(written)}.")
     if not metrics["images"]:
         print("No image has a pair of the same name, so there is nothing to compare with.")
     print(_table({name: means for name, means in metrics.items() if isinstance(means, dict)}))
-    print(f"Each image: {run.run_dir}/test/metrics.csv. To look at: {run.run_dir}/report.html")
+    _tell_where(folder, run.run_dir if not output else "")
 
 
 def evaluate_phase(request: Request) -> None:
     """Prints the scores of checkpoints."""
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
-    inference = request.read(Inference)
-    scores = evaluate(run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads)
+    inference, output = request.read(Inference), request.values.output
+    scores = evaluate(
+        run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
+    )
     if not all(scores.values()):
-        count = evaluation.shard.partition("/")[2]
+        count, elsewhere = evaluation.shard.partition("/")[2], f" --output {output}" if output else ""
         print(
             f"Evaluated the part {evaluation.shard}. When all are: --phase evaluate --run_dir {run.run_dir} --merge"
-            f" {count}"
+            f" {count}{elsewhere}"
         )
         return
     for step, means in scores.items():
         print(f"Step {step:,}")
         print(_table(means))
-    print(f"Each image: {run.run_dir}/evaluation/metrics.csv. To look at: {run.run_dir}/report.html")
+    _tell_where(pathlib.Path(output) if output else run.path("evaluation"), run.run_dir if not output else "")
+
+
+def _tell_where(folder: pathlib.Path, run_dir: str) -> None:
+    """Prints where the scores of each image are, and the report, if `run_dir`, which has it, is given."""
+    print(f"Each image: {folder}/metrics.csv." + (f" To look at: {run_dir}/report.html" if run_dir else ""))
 
 
 def _parts_of_run(request: Request) -> Parts:

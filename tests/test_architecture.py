@@ -29,7 +29,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "cluster": "cluster sockets stop watchdog < distribute supervise",
     "documents": "schema < reading",
     "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published",
-    "evaluate": "walk < scores < partial selection < evaluation < testing",
+    "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",
     "images": "archives catalogue deep_png image_settings labels pixels shards"

@@ -4,6 +4,7 @@ evaluation  --phase evaluate: the scores of checkpoints
 testing     --phase test: validation images translated, written and scored
 walk        validation images through a run
 scores      what they score
+outputs     where it is written
 partial     shards of an evaluation, and merging them
 selection   evaluations while training, and the best checkpoint
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from common import atomic, report, settings
 from common import tensorflow as tf
 from common.dual import Dual
 from common.errors import UserError
-from common.evaluate import partial, scores, walk
+from common.evaluate import outputs, partial, scores, walk
 from common.evaluate.partial import Partial
 from common.evaluate.scores import Means, Row, Scored
 from common.evaluate.walk import Array, EvaluationGraph, Shard, Walked
@@ -28,6 +27,8 @@ from common.run.folder import load_trained, refuse_contradictions
 from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
+
+WRITTEN = ("metrics.csv", "metrics.json", partial.SHARDS)  # in the folder of an evaluation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,18 +168,21 @@ def evaluate(
     *,
     batch_size: int = 1,
     threads: int | None = None,
+    output: str = "",
 ) -> dict[int, dict[str, Means]]:
     """Returns the scores of the checkpoints that `inference` names: {step: {direction: {metric: value}}}.
 
     Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below `run_dir`. Of a
-    shard, writes its measurements below evaluation/shards/, and returns none of them: {step: {}}.
-    Raises UserError as `opened` does, or if shards that are to be merged are missing.
+    shard, writes its measurements below evaluation/shards/, and returns none of them: {step: {}}. With `output`, a
+    folder, writes there what otherwise lies in evaluation/, and nothing into `run_dir`.
+    Raises UserError as `opened` does, if shards that are to be merged are missing, or if there is no place to write.
     """
     evaluation, inference = evaluation or Evaluation(), inference or Inference()
     shard = shards.parse(evaluation.shard)
+    folder = outputs.folder_for(run_dir, "evaluation", output, WRITTEN)
     if evaluation.merge:
         steps = [step_of(path) for path in selected(run_dir, inference.checkpoint)]
-        parts = partial.merged(run_dir, steps, evaluation.merge)
+        parts = partial.merged(folder, steps, evaluation.merge)
     else:
         parts = _parts(run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=threads)
     means: dict[int, dict[str, Means]] = {}
@@ -186,7 +190,7 @@ def evaluate(
     for step, part in parts:
         of_step = means.setdefault(step, {})
         if shard != shards.WHOLE:
-            partial.write(run_dir, step, part, shard)
+            partial.write(folder, step, part, shard)
             continue
         of_step[part.direction] = scores.summary(part.scored, part.span, part.are_of_fid)
         rows += [{"step": step, **row} for row in part.scored.rows]
@@ -195,11 +199,11 @@ def evaluate(
         raise UserError(f"None of the checkpoints of {run_dir} could be used. Say another --checkpoint.")
     if shard != shards.WHOLE:
         return means
-    folder = pathlib.Path(run_dir, "evaluation")
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / "metrics.csv", scores.table(rows))
     atomic.write_text(folder / "metrics.json", json.dumps(means, indent=2) + "\n")
-    report.write(run_dir)
+    if not output:
+        report.write(run_dir)
     return {step: evaluation.shown(of_step) for step, of_step in means.items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from common.errors import UserError
 from common.evaluate.scores import Scored, together
 from common.evaluate.walk import Shard
 
+SHARDS = "shards"  # folder
 LISTS = ("fakes", "reals", "vectors", "expected")
 
 
@@ -29,9 +29,9 @@ class Partial(NamedTuple):
     scored: Scored
 
 
-def write(run_dir: str | os.PathLike[str], step: int, part: Partial, shard: Shard) -> None:
-    """Writes a Partial below `run_dir`: evaluation/shards/00012000-A2B-2-of-4.npz."""
-    path = _path(run_dir, step, part.direction, shard)
+def write(folder: pathlib.Path, step: int, part: Partial, shard: Shard) -> None:
+    """Writes a Partial below the `folder` of an evaluation: shards/00012000-A2B-2-of-4.npz."""
+    path = _path(folder, step, part.direction, shard)
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {**part._asdict(), "scored": None, "rows": part.scored.rows}
     arrays: dict[str, Any] = {name: np.array(getattr(part.scored, name)) for name in LISTS}
@@ -39,20 +39,20 @@ def write(run_dir: str | os.PathLike[str], step: int, part: Partial, shard: Shar
         np.savez(file, facts=np.array(json.dumps(facts)), table=part.scored.table, **arrays)
 
 
-def merged(run_dir: str | os.PathLike[str], steps: Iterable[int], count: int) -> Iterator[tuple[int, Partial]]:
+def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[tuple[int, Partial]]:
     """Yields (step, Partial) of the shards of each of `steps` together, of every direction that was evaluated.
 
     Raises UserError if one of the `count` shards is missing, cannot be read, or is of other images.
     """
     for step in steps:
-        names = {path.name.split("-")[1] for path in _folder(run_dir).glob(f"{step:08d}-*.npz")}
+        names = {path.name.split("-")[1] for path in (folder / SHARDS).glob(f"{step:08d}-*.npz")}
         if not names:
             raise UserError(
-                f"No shard of step {step} is in {run_dir}/evaluation/shards. Evaluate them first, each with --shard:"
+                f"No shard of step {step} is in {folder / SHARDS}. Evaluate them first, each with --shard:"
                 f" {', '.join(f'{number}/{count}' for number in range(1, count + 1))}."
             )
         for name in sorted(names):
-            parts = [_read(_path(run_dir, step, name, (number, count))) for number in range(1, count + 1)]
+            parts = [_read(_path(folder, step, name, (number, count))) for number in range(1, count + 1)]
             facts = {part[:-1] for part in parts}
             scored = together([part.scored for part in parts])
             if len(facts) > 1 or len(scored.rows) != parts[0].sources:
@@ -63,13 +63,9 @@ def merged(run_dir: str | os.PathLike[str], steps: Iterable[int], count: int) ->
             yield step, parts[0]._replace(scored=scored)
 
 
-def _folder(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    return pathlib.Path(run_dir, "evaluation", "shards")
-
-
-def _path(run_dir: str | os.PathLike[str], step: int, direction: str, shard: Shard) -> pathlib.Path:
+def _path(folder: pathlib.Path, step: int, direction: str, shard: Shard) -> pathlib.Path:
     number, count = shard
-    return _folder(run_dir) / f"{step:08d}-{direction}-{number}-of-{count}.npz"
+    return folder / SHARDS / f"{step:08d}-{direction}-{number}-of-{count}.npz"
 
 
 def _read(path: pathlib.Path) -> Partial:

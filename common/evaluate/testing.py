@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from common import atomic, report
 from common.dual import Dual
 from common.errors import UserError
-from common.evaluate import evaluation, scores, walk
+from common.evaluate import evaluation, outputs, scores, walk
 from common.evaluate.scores import Means, Row
 from common.evaluate.walk import EvaluationGraph, Walked
 from common.images import Images, files
@@ -29,16 +29,18 @@ def test(
     *,
     batch_size: int = 1,
     threads: int | None = None,
+    output: str = "",
 ) -> Metrics:
     """Translates every validation image of `images` with a checkpoint of a run.
 
     Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, and the inputs to test/A and test/B,
     in the size of the model or that of `inference`, each image as its stem and .png, or .tif where
     that does not hold it; and metrics.csv (an image a row) and metrics.json (means), with those of the input as
-    it is where images of A and B share their stem. Returns the content of metrics.json. Raises UserError if there
-    is nothing to test.
+    it is where images of A and B share their stem. With `output`, a new folder or an empty one, writes there what
+    otherwise lies in test/, and nothing into `run_dir`. Returns the content of metrics.json. Raises UserError if there
+    is nothing to test, or no place to write.
     """
-    inference = inference or Inference()
+    inference, folder = inference or Inference(), outputs.folder_for(run_dir, "test", output)
     with evaluation.opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads) as trained:
         for graph in trained.graphs:
             _refuse_equal_stems(graph.source.paths)
@@ -49,34 +51,35 @@ def test(
                 f" {trained.dual.dropout_rate:g})."
             )
         step = trained.restore(inference.checkpoint)
-        _remove_earlier(run_dir, trained.graphs)
+        _remove_earlier(folder, trained.graphs)
         rows: list[Row] = []
         means: dict[str, Means] = {}
         for graph in trained.graphs:
-            of_direction, means[graph.name] = trained.score(graph, keep=functools.partial(_write, run_dir, graph))
+            of_direction, means[graph.name] = trained.score(graph, keep=functools.partial(_write, folder, graph))
             rows += of_direction
-    return _report(run_dir, step, rows, means)
-
-
-def _write(run_dir: str, graph: EvaluationGraph, walked: Walked) -> None:
-    for folder, image in walked.images.items():
-        path = pathlib.Path(run_dir, "test", folder, f"{walked.path.stem}{files.suffix_for(graph.domain(folder))}")
-        files.write(path, image)
-
-
-def _report(run_dir: str, step: int, rows: Sequence[Row], means: Mapping[str, Means]) -> Metrics:
-    """Writes metrics.csv and metrics.json; returns the content of the latter."""
-    paired = sum(values["images"] or 0 for values in means.values())
-    content, folder = {"step": step, "images": paired, **means}, pathlib.Path(run_dir, "test")
-    atomic.write_text(folder / "metrics.csv", scores.table(rows))
-    atomic.write_text(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
-    report.write(run_dir)
+    content = _report(folder, step, rows, means)
+    if not output:
+        report.write(run_dir)
     return content
 
 
-def _remove_earlier(run_dir: str, graphs: Iterable[EvaluationGraph]) -> None:
+def _write(folder: pathlib.Path, graph: EvaluationGraph, walked: Walked) -> None:
+    for name, image in walked.images.items():
+        files.write(folder / name / f"{walked.path.stem}{files.suffix_for(graph.domain(name))}", image)
+
+
+def _report(folder: pathlib.Path, step: int, rows: Sequence[Row], means: Mapping[str, Means]) -> Metrics:
+    """Writes metrics.csv and metrics.json; returns the content of the latter."""
+    paired = sum(values["images"] or 0 for values in means.values())
+    content = {"step": step, "images": paired, **means}
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(folder / "metrics.csv", scores.table(rows))
+    atomic.write_text(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
+    return content
+
+
+def _remove_earlier(folder: pathlib.Path, graphs: Iterable[EvaluationGraph]) -> None:
     """Removes the images and the scores that an earlier test wrote of the same directions."""
-    folder = pathlib.Path(run_dir, "test")
     for graph in graphs:
         of_samples = (path.name for path in folder.glob(f"{graph.name}_*"))
         for written in (graph.name, graph.name[0], walk.BACK[graph.name], *of_samples):
