@@ -75,8 +75,8 @@ def _read(path: pathlib.Path) -> Partial:
             facts = json.loads(str(arrays["facts"]))
             lists = {name: list(arrays[name]) for name in LISTS}
             scored = Scored(rows=facts.pop("rows"), table=arrays["table"], **lists)
+            return Partial(**{**facts, "scored": scored})
     except FileNotFoundError:
         raise UserError(f"{path} is missing: evaluate that --shard first.") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} does not read ({error}). Evaluate that --shard again.") from error
-    return Partial(**{**facts, "scored": scored})
+    except Exception as error:  # on a damaged archive NumPy raises errors of any type
+        raise UserError(f"{path} is not as it was written. Evaluate that --shard again.") from error

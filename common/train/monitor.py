@@ -7,6 +7,7 @@ import csv
 import datetime
 import os
 import pathlib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from common.train.health import Row, Watcher
 SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
+STEP = re.compile("[0-9]{1,15}")  # a cell of the first column
 UTF8 = "utf-8"
 ESCAPE = "surrogateescape"  # names of files need not be text
 
@@ -200,7 +202,7 @@ def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[l
     with open(path, newline="", encoding=UTF8, errors=ESCAPE) as file:
         header, *rows = [row for line in file if (row := _row(line))] or [[]]
     header = header if header[:1] == ["step"] else []
-    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and row[0].isdecimal()]
+    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and STEP.fullmatch(row[0])]
     kept = [row for row in whole if int(row["step"]) <= done]
     columns = [*columns, *(name for name in header if name not in columns)]
     with atomic.replacing(path) as partial, open(partial, "w", newline="", encoding=UTF8, errors=ESCAPE) as file:

@@ -26,6 +26,7 @@ FLIPS = 500  # in `make test`
 RESUMED = ("best.json", "config.json", "log.csv") + tuple(  # files of which a bit is flipped before a training
     f"checkpoints/{name}" for name in ("checkpoint", "model-00000002.index", "model-00000002.sha256")
 )
+REPORTED = 8  # so many flips to a report, which takes longer than all else
 LARGE = 4096  # bytes; files that are larger, events and the report, are not read by the program
 OTHERS = r"\b[A-Z]\w+(Error|Exception)\b|Traceback|unexpected keyword|not subscriptable|codec can't"  # Python's words
 STEPS = (1, 2)  # of the checkpoints
@@ -142,11 +143,13 @@ def check(folder, path, restored, said):
 
 def flip_and_check(folder, contents, restored, capsys, count):
     failures = []
-    for path, bit in bits_of(contents, count):
+    for number, (path, bit) in enumerate(bits_of(contents, count)):
         path.write_bytes(flipped(contents[path], bit))
         capsys.readouterr()
         try:
             check(folder, path, restored, lambda: capsys.readouterr().err)
+            if number % REPORTED == 0:
+                assert succeeds(lambda: report.write(folder)) or path.name == "config.json"
         except Exception as error:
             failures.append((str(path.relative_to(folder)), bit, repr(error)[:300]))
         bring_back(folder, contents)
