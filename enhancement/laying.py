@@ -34,13 +34,13 @@ def layer_to_lay(
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     own = prior if own is None else cast(own, tf.float32)
     if kind.veil:
-        prior, own = _patches_of(prior, own, key, int(clear.shape[1]))
+        prior, own = _patches_of(prior, own, key, clear.shape.as_list()[1])
     else:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
         draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS])
-        prior, own = calm_cells(
-            priors.texture_of_rain(seen), draws, clear.shape[1:3].as_list(), prior, Layer(own.transmission, limited)
-        )
+        sides = clear.shape.as_list()[1:3]
+        texture = priors.texture_of_rain(seen)
+        prior, own = calm_cells(texture, draws, sides, prior, Layer(own.transmission, limited))
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)
@@ -61,7 +61,7 @@ def _varied(air: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
     """[N, `size`, `size`, C] of `images` [N, H, W, C], each from a place that its row of `key` draws."""
-    room = [int(side) - size for side in images.shape[1:3]]
+    room = [int(side) - size for side in images.shape.as_list()[1:3]]
     if room == [0, 0]:
         return images
     draws = randomness.uniform(randomness.fold(key, "patch"), [2])
@@ -74,7 +74,7 @@ def _patches_of(prior: Layer, own: Layer, key: tf.Tensor, size: int) -> tuple[La
     """Both at the same place."""
     parts = [*prior, *own]
     cut = patches(tf.concat(parts, axis=-1), randomness.fold(key, "layer"), size)
-    first, second, third, fourth = tf.split(cut, [int(part.shape[-1]) for part in parts], axis=-1)
+    first, second, third, fourth = tf.split(cut, [part.shape.as_list()[-1] for part in parts], axis=-1)
     return Layer(first, second), Layer(third, fourth)
 
 

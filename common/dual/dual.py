@@ -299,7 +299,7 @@ class Dual(abc.ABC):
                 return direction.critic(images, direction.real)
 
             return losses.gradient_penalty(score, direction.target, direction.fake, direction.key, self.gp_epsilon)
-        channels = [direction.target.shape[-1], direction.real.shape[-1]]
+        channels = [direction.target.shape.as_list()[-1], direction.real.shape.as_list()[-1]]
         real = tf.concat([direction.target, direction.real], axis=-1)
         fake = tf.concat([direction.fake, direction.given], axis=-1)
 

@@ -225,7 +225,7 @@ def _dualgan_convolutions(
     weights = randomness.truncated_normal_initializer(0.02)
     for level, stride in enumerate(strides):
         with tf.variable_scope(f"down_{level}"):
-            erased = norm.name.startswith("instance") and max(x.shape[1:3]) <= stride
+            erased = norm.name.startswith("instance") and max(x.shape.as_list()[1:3]) <= stride
             normed = level > 0 and norm.name != "none" and not erased
             x = conv(
                 x,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import time
 import zlib
@@ -225,10 +224,8 @@ def training_batches(
 
 
 def _now() -> tf.Tensor:
-    """Seconds since 1970, when this is computed; TensorFlow's own clock refuses TF_DETERMINISTIC_OPS."""
-    if os.environ.get("TF_DETERMINISTIC_OPS", "").lower() in ("1", "true"):
-        return tf.numpy_function(time.time, [], tf.float64)
-    return tf.timestamp()
+    """Seconds since 1970, when this is computed; TensorFlow's own clock is refused where all must be deterministic."""
+    return tf.numpy_function(time.time, [], tf.float64)
 
 
 def _sampler(

@@ -69,20 +69,21 @@ def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *laye
     streaks.
     """
     maps = tf.concat([part for layer in layers for part in layer], axis=-1)
-    cell = [min(side // max(1, round(side / CELL)), int(whole) // 2) for side, whole in zip(sides, maps.shape[1:3])]
+    whole = maps.shape.as_list()[1:3]
+    cell = [min(side // max(1, round(side / CELL)), of_all // 2) for side, of_all in zip(sides, whole)]
     apart = [max(1, side // 4) for side in cell]
     means = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
-    counts = [int(side) for side in means.shape[1:3]]
+    counts = [int(side) for side in means.shape.as_list()[1:3]]
     numbers = tf.cast(tf.range(counts[0] * counts[1]), draws.dtype)
     of_a_draw = tf.floormod(draws[..., None] + numbers * GOLDEN, 1.0)  # [N, D, h w]: even, and another for each draw
-    means = tf.reshape(means, [int(maps.shape[0]), 1, -1]) + tf.cast(of_a_draw >= TRIED, texture.dtype) * 1e3
+    means = tf.reshape(means, [maps.shape.as_list()[0], 1, -1]) + tf.cast(of_a_draw >= TRIED, texture.dtype) * 1e3
     calmest = tf.cast(tf.argmin(means, axis=2), tf.int32)  # [N, D]
     cells = []
     for image, chosen in zip(tf.unstack(maps), tf.unstack(calmest)):
         places = [(one // counts[1] * apart[0], one % counts[1] * apart[1]) for one in tf.unstack(chosen)]
         cells.append(tf.stack([tf.slice(image, [top, left, 0], [*cell, -1]) for top, left in places]))
     filled = _tiled(tf.stack(cells, axis=1), sides)
-    sizes = [int(part.shape[-1]) for layer in layers for part in layer]
+    sizes = [part.shape.as_list()[-1] for layer in layers for part in layer]
     parts = tf.split(filled, sizes, axis=-1)
     return [Layer(*pair) for pair in zip(parts[::2], parts[1::2])]
 
@@ -91,7 +92,7 @@ def _tiled(cells: tf.Tensor, sides: Sequence[int]) -> tf.Tensor:
     """`cells` [D, N, h, w, C] side by side, every second one turned by 180 degrees, as images of `sides`."""
     turned = tf.unstack(tf.reverse(cells, axis=[2, 3]))
     upright = tf.unstack(cells)
-    rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape[2:4]))
+    rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape.as_list()[2:4]))
     lines = []
     for row in range(rows):
         line = [(upright, turned)[(row + column) % 2][(2 * row + column) % len(upright)] for column in range(columns)]

@@ -35,16 +35,16 @@ def _operations(op: tf.Operation) -> int:
     larger map.
     """
     if op.type == "Conv2D":
-        return 2 * _count(op.outputs[0]) * _count(op.inputs[1]) // int(op.inputs[1].shape[3])
+        return 2 * _count(op.outputs[0]) * _count(op.inputs[1]) // int(op.inputs[1].shape.as_list()[3])
     if op.type == "Conv2DBackpropInput":
-        return 2 * _count(op.inputs[2]) * _count(op.inputs[1]) // int(op.inputs[1].shape[3])
+        return 2 * _count(op.inputs[2]) * _count(op.inputs[1]) // int(op.inputs[1].shape.as_list()[3])
     if op.type == "Conv2DBackpropFilter":
-        return 2 * _count(op.inputs[2]) * _count(op.outputs[0]) // int(op.outputs[0].shape[3])
+        return 2 * _count(op.inputs[2]) * _count(op.outputs[0]) // int(op.outputs[0].shape.as_list()[3])
     if op.type == "MatMul":
-        inner = op.inputs[0].shape[0 if op.get_attr("transpose_a") else 1]
+        inner = op.inputs[0].shape.as_list()[0 if op.get_attr("transpose_a") else 1]
         return 2 * _count(op.outputs[0]) * int(inner)
     if op.type == "BatchMatMulV2":
-        inner = op.inputs[0].shape[-2 if op.get_attr("adj_x") else -1]
+        inner = op.inputs[0].shape.as_list()[-2 if op.get_attr("adj_x") else -1]
         return 2 * _count(op.outputs[0]) * int(inner)
     return 0
 

@@ -34,13 +34,13 @@ class Library(NamedTuple):
         return tf.nn.conv2d(x, weights, self.stride, self.padding)
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor | tf.Variable, sides: Sequence[Size]) -> tf.Tensor:
-        shape_of_x = shape([_batch_of(y), *sides, weights.shape[2]])
+        shape_of_x = shape([_batch_of(y), *sides, weights.shape.as_list()[2]])
         x = tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
-        x.set_shape([y.shape[0], *_known_sizes(sides), weights.shape[2]])
+        x.set_shape([y.shape.as_list()[0], *_known_sizes(sides), weights.shape.as_list()[2]])
         return x
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-        shape_of_kernel = shape([size, size, x.shape[-1], dy.shape[-1]])
+        shape_of_kernel = shape([size, size, x.shape.as_list()[-1], dy.shape.as_list()[-1]])
         return tf.nn.conv2d_backprop_filter(x, shape_of_kernel, dy, [1, self.stride, self.stride, 1], self.padding)
 
 
@@ -51,7 +51,8 @@ class Strided(NamedTuple):
     padding: str
 
     def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        if _is_static(x) and x.shape[-1] >= CHANNELS and self._places(x, int(weights.shape[0])) <= PLACES:
+        size, _, inputs, _ = weights.shape.as_list()
+        if _is_static(x) and inputs >= CHANNELS and self._places(x, size) <= PLACES:
             return im2col.conv(x, weights, self.stride, self.padding)
         return Library(*self).conv(x, weights)
 
@@ -84,7 +85,7 @@ class _Columns(NamedTuple):
         convolved = tf.split(tf.nn.conv2d(x, columns, 1, "VALID"), int(size), axis=constant(-1, tf.int32))
         width = sides_of(x)[1] - size + 1
         y = gradients.add([part(maps, [0, 0, n, 0], [-1, -1, width, -1]) for n, maps in enumerate(convolved)])
-        y.set_shape([x.shape[0], *_valid_sides(x, size), filters])
+        y.set_shape([x.shape.as_list()[0], *_valid_sides(x, size), filters])
         return y
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
@@ -105,18 +106,18 @@ class _Taps(NamedTuple):
         y = _by_pixel(x, matrix)
         for axis, width in ((1, size * filters), (2, filters)):  # down, then across
             y = gradients.add([_part(y, axis, n, sides_of(y)[axis - 1] - size + 1, width) for n in range(size)])
-        y.set_shape([x.shape[0], *_valid_sides(x, size), filters])
+        y.set_shape([x.shape.as_list()[0], *_valid_sides(x, size), filters])
         return y
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
         size, _, inputs, filters = weights.shape.as_list()
         matrix = reshape(tf.transpose(weights, [0, 1, 3, 2]), [size * size * filters, inputs])
         x = _by_pixel(self._shifted(y, size), matrix)
-        x.set_shape([y.shape[0], *_known_sizes(sides), inputs])
+        x.set_shape([y.shape.as_list()[0], *_known_sizes(sides), inputs])
         return x
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-        inputs, filters = x.shape[-1], dy.shape[-1]
+        inputs, filters = x.shape.as_list()[-1], dy.shape.as_list()[-1]
         values = reshape(self._shifted(dy, size), [-1, size * size * filters])
         product = tf.matmul(reshape(x, [-1, inputs]), values, transpose_a=True)  # [C, size x size x F]
         return tf.transpose(reshape(product, [inputs, size, size, filters]), [1, 2, 0, 3])
@@ -135,8 +136,8 @@ class _Taps(NamedTuple):
 
 def _by_pixel(x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """Returns the product [N, H, W, F] of each pixel's channels with a matrix [C, F]."""
-    count = int(matrix.shape[1])
-    y = tf.matmul(reshape(x, [-1, x.shape[-1]]), matrix)  # [N x H x W, F]
+    count = matrix.shape.as_list()[1]
+    y = tf.matmul(reshape(x, [-1, x.shape.as_list()[-1]]), matrix)  # [N x H x W, F]
     return reshape(y, [_batch_of(x), *sides_of(x), count])
 
 
@@ -155,16 +156,18 @@ AnyFormulation: TypeAlias = Formulation | Library | Strided | _Columns | _Taps
 
 def sides_of(x: tf.Tensor) -> list[Size]:
     """Returns height and width: numbers where they are known, else tensors."""
-    return [tf.shape(x)[n] if x.shape[n] is None else int(x.shape[n]) for n in (1, 2)]
+    known = x.shape.as_list()  # of numbers, however a host program has TensorFlow show shapes
+    return [tf.shape(x)[n] if known[n] is None else known[n] for n in (1, 2)]
 
 
 def _batch_of(x: tf.Tensor) -> Size:
-    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+    batch = x.shape.as_list()[0]
+    return tf.shape(x)[0] if batch is None else batch
 
 
 def _valid_sides(x: tf.Tensor, size: int) -> list[int | None]:
     """Returns height and width after a VALID convolution with a kernel of `size`; None where they are unknown."""
-    return [None if side is None else side - size + 1 for side in x.shape[1:3]]
+    return [None if side is None else side - size + 1 for side in x.shape.as_list()[1:3]]
 
 
 def _known_sizes(sizes: Sequence[Size]) -> list[int | None]:

@@ -38,10 +38,11 @@ def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient)
     if tf.get_collection(DERIVED):
         return y
     _register()
-    with tf.get_default_graph().gradient_override_map({"IdentityN": OWN}):
-        passed = tf.identity_n([y, *inputs])[0]
-    _gradients_of(passed.graph)[passed.op.name] = gradient
-    return passed
+    graph = tf.get_default_graph()
+    # not by the output, of which a host program's callbacks may have made another operation's
+    _gradients_of(graph)[graph.unique_name("IdentityN", mark_as_used=False)] = gradient
+    with graph.gradient_override_map({"IdentityN": OWN}):
+        return tf.identity_n([y, *inputs])[0]
 
 
 def _gradients_of(graph: tf.Graph) -> dict[str, Gradient]:

@@ -22,10 +22,10 @@ Indices: TypeAlias = npt.NDArray[np.integer]
 
 def conv(x: tf.Tensor, weights: tf.Tensor, stride: int, padding: str) -> tf.Tensor:
     """Returns the convolution of `x` [N, H, W, C] with a kernel [r, r, C, F]; `padding` is SAME or VALID."""
-    size, filters = int(weights.shape[0]), weights.shape[-1]
+    size, filters = weights.shape.as_list()[0], weights.shape.as_list()[-1]
     matrix = reshape(weights, [-1, filters])
     sides = [places(side, size, stride, padding)[0] for side in x.shape.as_list()[1:3]]
-    return reshape(tf.matmul(columns(x, size, stride, padding), matrix), [x.shape[0], *sides, filters])
+    return reshape(tf.matmul(columns(x, size, stride, padding), matrix), [x.shape.as_list()[0], *sides, filters])
 
 
 def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[int], stride: int, padding: str) -> tf.Tensor:
@@ -39,7 +39,7 @@ def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[int], stride: in
 
 def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
     """Returns the gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
-    inputs, filters = x.shape[-1], dy.shape[-1]
+    inputs, filters = x.shape.as_list()[-1], dy.shape.as_list()[-1]
     flat = reshape(dy, [-1, filters])
     product = tf.matmul(columns(x, size, stride, padding), flat, transpose_a=True)  # [size x size x C, F]
     return reshape(product, [size, size, inputs, filters])

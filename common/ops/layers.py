@@ -55,7 +55,7 @@ def conv(
     with one row less before than after; VALID does not pad. PyTorch's padding of p is
     `pad(x, p)` and VALID.
     """
-    weights = _variable("kernel", [size, size, x.shape[-1], filters], x.dtype, kernel)
+    weights = _variable("kernel", [size, size, x.shape.as_list()[-1], filters], x.dtype, kernel)
     y = convolution.conv(x, weights, stride, padding, before)  # [N, H', W', filters]
     return _with_bias(y, bias)
 
@@ -76,7 +76,7 @@ def deconv(
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
     which keeps the last row and column of the full result where SAME keeps the first.
     """
-    weights = _variable("kernel", [size, size, filters, x.shape[-1]], x.dtype, kernel)
+    weights = _variable("kernel", [size, size, filters, x.shape.as_list()[-1]], x.dtype, kernel)
     more = size - 2 if from_first else 0
 
     sides = [2 * side + more for side in formulations.sides_of(x)]
@@ -149,8 +149,8 @@ def _norm(x: tf.Tensor, axes: Sequence[int], epsilon: float, affine: bool) -> tf
     y = tf.cast(_standardized(precision.at_least_float32(x), axes, epsilon), x.dtype)
     if not affine:
         return y
-    scale = _variable("scale", [x.shape[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
-    shift = _variable("shift", [x.shape[-1]], x.dtype, zeros)
+    scale = _variable("scale", [x.shape.as_list()[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
+    shift = _variable("shift", [x.shape.as_list()[-1]], x.dtype, zeros)
     return y * scale + shift
 
 
@@ -183,7 +183,7 @@ def _mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
 def _with_bias(x: tf.Tensor, bias: str) -> tf.Tensor:
     if bias == ABSENT:
         return x
-    values = _variable("bias", [x.shape[-1]], x.dtype, zeros, trainable=bias == TRAINED)
+    values = _variable("bias", [x.shape.as_list()[-1]], x.dtype, zeros, trainable=bias == TRAINED)
     return x if bias == INERT else x + values
 
 

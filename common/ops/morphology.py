@@ -42,7 +42,7 @@ def open_along(images: tf.Tensor, length: int, angle: float) -> tf.Tensor:
 def _greatest(images: tf.Tensor, places: Sequence[tuple[int, int]]) -> tf.Tensor:
     """The greatest of the values at `places`, (down, right) of each pixel; they are symmetric."""
     reach = max(abs(step) for place in places for step in place)
-    height, width = (int(side) for side in images.shape[1:3])
+    height, width = (int(side) for side in images.shape.as_list()[1:3])
     margins = [[0, 0], [reach, reach], [reach, reach], [0, 0]]
     padded = tf.pad(images, margins, constant_values=-math.inf)
     shifted = [padded[:, reach + y : reach + y + height, reach + x : reach + x + width] for y, x in places]

@@ -109,7 +109,7 @@ def _brightest(light: tf.Tensor, dark: tf.Tensor) -> tf.Tensor:
     pixels = tf.shape(dark)[1] * tf.shape(dark)[2]
     values, places = tf.nn.top_k(tf.reshape(dark, [-1, pixels]), tf.maximum(1, pixels // BRIGHTEST))
     del values
-    chosen = tf.gather(tf.reshape(light, [-1, pixels, light.shape[-1]]), places, batch_dims=1)
+    chosen = tf.gather(tf.reshape(light, [-1, pixels, light.shape.as_list()[-1]]), places, batch_dims=1)
     return tf.reduce_mean(chosen, axis=1)[:, None, None, :]
 
 

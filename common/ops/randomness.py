@@ -37,7 +37,7 @@ def uniform(key: tf.Tensor, sizes: Sequence[int] | tf.Tensor, dtype: tf.DType | 
     def draw(row: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.random.stateless_uniform(sizes, row), dtype)
 
-    if key.shape[0] is None:
+    if key.shape.as_list()[0] is None:
         return tf.map_fn(draw, key, fn_output_signature=dtype)
     return tf.stack([draw(row) for row in tf.unstack(key)])
 

@@ -21,7 +21,7 @@ def normalized(getter: Callable[..., tf.Variable], name: str, **options: Any) ->
     if not _is_kernel(name):
         return variable
     initializer = randomness.normal_initializer(0.0, 1.0)(f"{name}/{KEPT}")
-    kept = {"shape": [variable.shape[-1], 1], "initializer": initializer, "trainable": False}
+    kept = {"shape": [variable.shape.as_list()[-1], 1], "initializer": initializer, "trainable": False}
     direction = getter(f"{name}/{KEPT}", **{**options, **kept, "collections": [tf.GraphKeys.GLOBAL_VARIABLES]})
     matrix = _matrix(variable)  # [r x r x C, F]
     outputs = tf.stop_gradient(tf.linalg.l2_normalize(direction))  # [F, 1]
@@ -47,4 +47,4 @@ def _is_kernel(name: str) -> bool:
 
 
 def _matrix(kernel: tf.Tensor | tf.Variable) -> tf.Tensor:
-    return tf.reshape(kernel, [-1, kernel.shape[-1]])
+    return tf.reshape(kernel, [-1, kernel.shape.as_list()[-1]])

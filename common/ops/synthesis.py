@@ -87,7 +87,7 @@ SYNTHESES: dict[str, Callable[[tf.Tensor, tf.Tensor], Layer]] = {
 def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """`images` in [-1, 1] in other colours, half of them with channels that changed places: of few scenes, many."""
     light = tf.clip_by_value((images + 1.0) / 2.0, 1e-4, 1.0)
-    channels = int(images.shape[-1])
+    channels = images.shape.as_list()[-1]
     order = tf.argsort(randomness.uniform(randomness.fold(key, "order"), [channels]), axis=-1)  # [N, C]
     moved = tf.gather(light, order, axis=-1, batch_dims=1)
     draw = randomness.uniform(randomness.fold(key, "swap"), [1, 1, 1])
@@ -100,7 +100,7 @@ def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 def _function_of_colours(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """A random smooth function [N, H, W, 1] of the colours of images, of which texture is smoothed away."""
     light = (images + 1.0) / 2.0
-    channels = int(images.shape[-1])
+    channels = images.shape.as_list()[-1]
     smooth = tf.concat([guided_filter(x, x, SMOOTH, TEXTURE) for x in tf.split(light, channels, axis=-1)], axis=-1)
     total = tf.zeros_like(smooth[..., :1])
     for number in range(3):

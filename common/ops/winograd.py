@@ -35,7 +35,7 @@ def conv(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
     """Returns the transpose [N, H, W, C] of `conv`, of `y` [N, H', W', F]; `sides` follow from those of `y`."""
     del sides
-    margin = int(weights.shape[0]) - 1
+    margin = weights.shape.as_list()[0] - 1
     margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
     return _filtered(pad(y, margins), weights, turned=True)
 
@@ -45,10 +45,10 @@ def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
     back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     outer = _matmul(back.T, reshape(_blocks(dy, TILE - size + 1), [len(back), -1]))
     tiles = _tiles(x, size)  # [TILE², N x tiles, C]
-    outer = reshape(outer, [TILE**2, -1, dy.shape[-1]])  # [TILE², N x tiles, F]
+    outer = reshape(outer, [TILE**2, -1, dy.shape.as_list()[-1]])  # [TILE², N x tiles, F]
     products = tf.matmul(tiles, outer, transpose_a=True)  # [TILE², C, F]
     gradient = _matmul(kernels.T, reshape(products, [TILE**2, -1]))  # [size², C x F]
-    return reshape(gradient, [size, size, x.shape[-1], dy.shape[-1]])
+    return reshape(gradient, [size, size, x.shape.as_list()[-1], dy.shape.as_list()[-1]])
 
 
 def _filtered(x: tf.Tensor, weights: tf.Tensor, turned: bool = False) -> tf.Tensor:
@@ -103,7 +103,7 @@ def _matmul(matrix: Matrix, values: tf.Tensor) -> tf.Tensor:
 def _tiles(x: tf.Tensor, size: int) -> tf.Tensor:
     """Returns the tiles of `x` in the new basis, [TILE², N x tiles, C]."""
     _, _, matrix = basis(size)
-    counts, step, channels = _counts(x), TILE - size + 1, int(x.shape[-1])
+    counts, step, channels = _counts(x), TILE - size + 1, x.shape.as_list()[-1]
     rows = gather(reshape(x, [-1, channels]), _places_of_tiles(counts, step, size))
     transformed = _matmul(np.kron(matrix, matrix), reshape(rows, [TILE**2, -1]))  # [TILE², N x tiles x C]
     return reshape(transformed, [TILE**2, -1, channels])
@@ -115,7 +115,7 @@ def _blocks(y: tf.Tensor, step: int) -> tf.Tensor:
     down, across = -(-height // step), -(-width // step)
     margins: list[list[Size]] = [[0, 0], [0, down * step - height], [0, across * step - width], [0, 0]]
     y = y if margins == [[0, 0], [0, 0], [0, 0], [0, 0]] else pad(y, margins)
-    return tf.transpose(reshape(y, [batch, down, step, across, step, y.shape[-1]]), [2, 4, 0, 1, 3, 5])
+    return tf.transpose(reshape(y, [batch, down, step, across, step, y.shape.as_list()[-1]]), [2, 4, 0, 1, 3, 5])
 
 
 def _places_of_tiles(counts: Sequence[Size], step: int, size: int) -> tf.Tensor:

@@ -19,6 +19,7 @@ from common.cluster import distribute
 from common.errors import NotFinite, UserError, reason
 from common.run import checkpoint_files
 from common.run.checkpoint_files import best_step, checkpoints_in, damage_of, newest, step_of
+from common.run.session import refuse_checked_numerics
 
 SEEN_WITHIN = 10.0  # seconds within which files that other processes have written must be visible here
 SHOWN = 3  # variables that do not fit that an error message names
@@ -41,6 +42,7 @@ class Checkpoints:
         keep_every: int = 0,
         group: distribute.SingleProcess | None = None,
     ) -> None:
+        refuse_checked_numerics()
         self.folder = pathlib.Path(run_dir, "checkpoints")
         self._keep, self._keep_every, self._group = keep, keep_every, group or distribute.SingleProcess()
         of_processes = _by_name(tf.get_collection(distribute.PER_PROCESS)) if self._group.size > 1 else {}

@@ -39,6 +39,17 @@ def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Se
     return tf.Session(config=session_config(threads, device, xla))
 
 
+def refuse_checked_numerics() -> None:
+    """Raises UserError where tf.debugging.enable_check_numerics is on, under which TensorFlow's Saver is not built."""
+    with tf.Graph().as_default() as graph:
+        tf.identity(tf.placeholder(tf.float32, []))
+    if any(operation.type.startswith(("CheckNumerics", "DebugNumeric")) for operation in graph.get_operations()):
+        raise UserError(
+            "tf.debugging.enable_check_numerics() is on in this thread, and TensorFlow makes no checkpoints under it."
+            " Call tf.debugging.disable_check_numerics() first, or use another thread."
+        )
+
+
 def claim_threads(threads: int) -> None:
     """Makes this process compute with `threads` threads (0: one for each core), unless it has computed before.
 

@@ -21,7 +21,7 @@ def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tu
     if key is None:
         raise ValueError("an image pool draws numbers, which needs a key")
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
-        kept = _variable("kept", [size, *images.shape[1:]], images.dtype)
+        kept = _variable("kept", [size, *images.shape.as_list()[1:]], images.dtype)
         count = _variable("count", [], tf.int64)
     images = tf.stop_gradient(images)
     coins = randomness.uniform(randomness.fold(key, "pool"), [2])

@@ -100,7 +100,7 @@ def build(
             pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
         return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
 
-    images_read = tf.identity(batches_read.read_value()) * int(A.shape[0]) * group.size
+    images_read = tf.identity(batches_read.read_value()) * A.shape.as_list()[0] * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
     updating = _Updates(dual, connect, rates, group)
@@ -257,7 +257,7 @@ def _measures(direction: Direction) -> Losses:
     real, fake = direction.real, direction.fake
     correlation = tensors.correlation(tensors.luminance(real), tensors.luminance(fake))
     measures: Losses = {"luminance_correlation": (None, correlation)}
-    if real.shape[-1] == fake.shape[-1]:
+    if real.shape.as_list()[-1] == fake.shape.as_list()[-1]:
         measures["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))
     return measures
 
@@ -276,7 +276,7 @@ def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Oper
         return direction._replace(fake=fake), []
     seen = tf.concat([fake, direction.real], axis=-1)  # [N, S, S, 2C]: a fake comes back with its input
     recalled, remember = image_pool.recall(f"{direction.name}/pool", seen, dual.pool_size, direction.key)
-    fake, given = tf.split(recalled, [fake.shape[-1], direction.real.shape[-1]], axis=-1)
+    fake, given = tf.split(recalled, [fake.shape.as_list()[-1], direction.real.shape.as_list()[-1]], axis=-1)
     return direction._replace(fake=fake, given=given), [remember]
 
 

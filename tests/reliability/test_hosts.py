@@ -1,0 +1,94 @@
+"""Beside other TensorFlow code, whatever it has switched in its process: the same images, or a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.errors import UserError
+from common.images import files
+from common.translate import Translator
+from tests import small
+
+HOSTS = {  # what a host program says before it uses a run
+    "nothing": "pass",
+    "determinism": "tf.config.experimental.enable_op_determinism()",
+    "TensorFlow 1": "tf.compat.v1.disable_v2_behavior()",
+    "no eager execution": "tf.compat.v1.disable_eager_execution()",
+    "shapes of TensorFlow 1": "tf.compat.v1.disable_v2_tensorshape()",
+    "control flow of TensorFlow 1": "tf.compat.v1.disable_control_flow_v2()",
+    "variables of TensorFlow 1": "tf.compat.v1.disable_resource_variables()",
+    "equality of TensorFlow 1": "tf.compat.v1.disable_tensor_equality()",
+    "eager functions": "tf.config.run_functions_eagerly(True)",
+    "eager data": "tf.data.experimental.enable_debug_mode()",
+    "a seed": "tf.random.set_seed(3)",
+    "NumPy's rules": "tf.experimental.numpy.experimental_enable_numpy_behavior()",
+    "strict devices": "tf.config.set_soft_device_placement(False)",
+    "a graph": "tf.Graph().as_default().__enter__()",
+    "a device": "tf.device('/CPU:0').__enter__()",
+    "a strategy": "tf.distribute.MirroredStrategy(['/cpu:0']).scope().__enter__()",
+}
+QUICK = ("nothing", "determinism", "TensorFlow 1")
+PROGRAM = """
+import hashlib, os, sys
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import numpy as np
+import tensorflow as tf
+{host}
+from common.images import Images
+from common.run import Run
+from common.train import train
+from common.translate import Translator
+from tests import small
+train(small.dualgan(), Images("set", data_root=sys.argv[1]), Run(sys.argv[2], steps=2, threads=1))
+with Translator(sys.argv[2]) as translator:
+    image = translator("A2B", np.full([32, 32, 3], 99, np.uint8))
+print("digest", hashlib.blake2b(image.tobytes()).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory):
+    """A function from the name of a host to the digest of an image that a run trained within it makes."""
+    root, known = tmp_path_factory.mktemp("hosts"), {}
+    random = np.random.default_rng(0)
+    for part in ("train/A", "train/B"):
+        for number in range(2):
+            files.write(root / "set" / part / f"{number}.png", random.integers(0, 256, [32, 32, 3], np.uint8))
+
+    def of(host):
+        if host not in known:
+            line = [sys.executable, "-c", PROGRAM.format(host=HOSTS[host]), str(root), str(root / host)]
+            ended = subprocess.run(line, capture_output=True, text=True, check=False, timeout=280)
+            assert ended.returncode == 0, ended.stderr[-2000:]
+            (known[host],) = (text.split()[1] for text in ended.stdout.splitlines() if text.startswith("digest"))
+        return known[host]
+
+    return of
+
+
+@pytest.mark.parametrize("host", QUICK[1:])
+def test_a_host_changes_nothing(digest, host):
+    assert digest(host) == digest("nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", [host for host in HOSTS if host not in QUICK])
+def test_no_host_changes_anything(digest, host):
+    assert digest(host) == digest("nothing")
+
+
+def test_checked_numerics_are_refused_with_a_sentence(tmp_path):
+    run_dir = small.untrained(tmp_path / "run", small.Pointwise())
+    tf.compat.v2.debugging.enable_check_numerics()
+    try:
+        with pytest.raises(UserError, match=r"enable_check_numerics\(\) is on in this thread"):
+            Translator(run_dir)
+    finally:
+        tf.compat.v2.debugging.disable_check_numerics()
+    with Translator(run_dir) as translator:
+        assert translator("A2B", np.zeros([8, 8, 3], np.uint8)).shape == (8, 8, 3)
