@@ -2,6 +2,7 @@
 
 files           image files of every format: decoding and encoding; tiff, deep_png for what Pillow cannot read
 pixels          Domain: channels, type and range of the values of a domain
+bounds          what reading a file may cost: bounds that hold before work is done
 profiles        colour profiles: images of 8 bits become sRGB
 ranges          the range of values, and outliers that decide it
 notices         what of files is not read, or has another scale, said once for a folder

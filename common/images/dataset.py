@@ -150,8 +150,18 @@ class Images:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         smallest = dual.image_size if dual.preprocess == "crop" else 0
+        scaled = dual.preprocess == "scale_shortest_and_crop"
+        shorter = (dual.load_size or dual.image_size) if scaled else 0
         return [
-            Loader(paths, domains[name], room, smallest=smallest, half=self._half(name), skip=self._skip)
+            Loader(
+                paths,
+                domains[name],
+                room,
+                smallest=smallest,
+                shorter=shorter,
+                half=self._half(name),
+                skip=self._skip,
+            )
             for name, paths in zip("AB", files)
         ]
 

@@ -19,7 +19,7 @@ import PIL.ImageOps
 
 from common import atomic
 from common.errors import UserError, naming, reason
-from common.images import deep_png, profiles, tiff
+from common.images import bounds, deep_png, profiles, tiff
 from common.images.notices import Notices, of_scale
 from common.images.pixels import EIGHT_BITS, Array, Domain, Image, Note, Place
 
@@ -68,8 +68,8 @@ def decode(path: Path, half: str | None = None) -> Image:
     first, or all if they are bands. Raises UserError, naming the file, if it is not an image, or has more than
     MAX_PIXELS by its header.
     """
-    kind = _look(path)[0]
-    with _naming(path):
+    kind, header = _look(path)
+    with _naming(path), bounds.turn(header.height * header.width):
         image = DECODERS[kind].image(path)
     if half is None:
         return image
@@ -158,6 +158,7 @@ def _write(path: pathlib.Path, pixels: Array, alpha: Array | None, quality: int,
 def _look(path: Path) -> tuple[str, Header]:
     """Returns the name of the decoder of a file, and its Header."""
     with _naming(path):
+        bounds.check(path)
         kind = _kind(path)
         header = DECODERS[kind].header(path)
         shape = [header.height, header.width, header.channels]
@@ -202,7 +203,7 @@ def _array_header(path: Path) -> Header:
 def _array(path: Path) -> Image:
     array = np.load(path)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    array = array.astype(np.uint8) * 255 if array.dtype == bool else array
+    array = array.view(np.uint8) * np.uint8(255) if array.dtype == bool else array
     return Image(array.reshape(_three(array.shape)))
 
 
@@ -241,17 +242,18 @@ def _pillow_header(path: Path) -> Header:
 def _pillow(path: Path) -> Image:
     # opened as a file: by its path, Pillow reads a turned TIFF wrongly
     with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
-        place, notes = _about(path, image)
         profile = image.info.get("icc_profile")
         image.load()  # which turns a TIFF
+        bounds.check_exif(image.info)
+        place, notes = _about(path, image)
         PIL.ImageOps.exif_transpose(image, in_place=True)
         mode = _mode_to_read(image)
-        converted = image.convert(mode) if mode and not (profile and image.mode == "CMYK") else image
+        converted = image
         if profile:
-            converted, unused = profiles.to_srgb(converted, profile)
-            notes = [*notes, *unused]
-        pixels = np.array(converted if converted.mode in DIRECT_MODES else converted.convert("RGB"))
-    pixels = pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels
+            has_colours = image.mode == "CMYK" or not mode  # of the kind that the profile is for
+            converted, unused = profiles.to_srgb(image if has_colours else image.convert(mode), profile)
+            mode, notes = _mode_to_read(converted), [*notes, *unused]
+        pixels = bounds.pixels_of(converted, mode)
     return _split(pixels[..., None] if pixels.ndim == 2 else pixels)._replace(place=place, notes=tuple(notes))
 
 

@@ -15,7 +15,7 @@ from absl import logging
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.images import alignment, files, shards, tensors
+from common.images import alignment, bounds, files, shards, tensors
 from common.images.image_settings import ImageSettings
 from common.images.notices import Notices
 from common.images.pixels import Array, Domain
@@ -42,7 +42,8 @@ class Batch(NamedTuple):
 class Loader:
     """Reads the images of one domain by number, and caches them while there is room.
 
-    `room`: bytes of the cache. `smallest`: minimum height and width. `half`: the part of each file that is the image,
+    `room`: bytes of the cache. `smallest`: minimum height and width. `shorter`: pixels that the shorter side will be
+    scaled to, and the longer one in proportion; 0: it is not. `half`: the part of each file that is the image,
     A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is possible.
     Raises UserError, when it is called, if an image cannot be read, or differs from what was read before.
     """
@@ -54,10 +55,12 @@ class Loader:
         room: int,
         *,
         smallest: int = 0,
+        shorter: int = 0,
         half: str | None = None,
         skip: bool = False,
     ) -> None:
-        self.paths, self.domain, self.smallest, self.half, self.skip = paths, domain, smallest, half, skip
+        self.paths, self.domain, self.half, self.skip = paths, domain, half, skip
+        self.smallest, self.shorter = smallest, shorter
         self.failure: UserError | None = None  # that ended a session
         self.notices = Notices()
         self._room = room
@@ -107,9 +110,12 @@ class Loader:
         return image
 
     def read(self, path: pathlib.Path) -> Array:
-        """Reads the image of a file; raises UserError if it cannot be read or is too small."""
+        """Reads the image of a file; raises UserError if it cannot be read or is too small, or too narrow."""
         image = files.read(path, self.domain, self.half, self.notices)
         height, width = image.shape[:2]
+        if self.shorter:
+            scaled = [side * self.shorter // min(height, width) for side in (height, width)]
+            bounds.check_growth(path, (height, width), scaled, self.shorter)
         if min(height, width) < self.smallest:
             raise UserError(
                 f"{path} is {height}x{width}, smaller than the crop of {self.smallest}x{self.smallest} that"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import UserError
+from common.images import bounds
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -90,7 +91,11 @@ class Domain:
         if np.dtype(self.dtype).kind == "f":
             return pixels.astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        return np.clip(np.rint(pixels.astype(np.float64)), limits.min, limits.max).astype(self.dtype)
+
+        def whole(part: Array) -> Array:
+            return np.clip(np.rint(part.astype(np.float64)), limits.min, limits.max).astype(self.dtype)
+
+        return bounds.in_parts(whole, pixels)
 
 
 EIGHT_BITS = Domain()
@@ -112,13 +117,20 @@ def opaque(image: Image, white: float | None = None) -> Array:
     if image.alpha is None:
         return image.pixels
     dtype = image.pixels.dtype
-    share, white = image.alpha / full(dtype), full(dtype) if white is None else white
-    return _rounded(image.pixels * share + white * (1.0 - share), dtype)
+    background = full(dtype) if white is None else white
+
+    def blended(pixels: Array, alpha: Array) -> Array:
+        share = alpha / full(dtype)
+        return _rounded(pixels * share + background * (1.0 - share), dtype)
+
+    return bounds.in_parts(blended, image.pixels, image.alpha)
 
 
 def cast_alpha(alpha: Array, dtype: npt.DTypeLike) -> Array:
     """Converts transparency [H, W, 1] to that of images of another type."""
-    return alpha if alpha.dtype == dtype else _rounded(alpha / full(alpha.dtype) * full(dtype), np.dtype(dtype))
+    if alpha.dtype == dtype:
+        return alpha
+    return bounds.in_parts(lambda part: _rounded(part / full(alpha.dtype) * full(dtype), np.dtype(dtype)), alpha)
 
 
 def with_channels(pixels: Array, channels: int) -> Array | None:
@@ -132,7 +144,7 @@ def with_channels(pixels: Array, channels: int) -> Array | None:
     if (count, channels) == (1, 3):
         return np.repeat(pixels, 3, axis=-1)
     if (count, channels) == (3, 1):
-        return _rounded(pixels @ LUMINANCE, pixels.dtype)[..., None]
+        return bounds.in_parts(lambda part: _rounded(part @ LUMINANCE, pixels.dtype)[..., None], pixels)
     return None
 
 
@@ -164,7 +176,7 @@ def _to_8_bits(pixels: Array, name: str | os.PathLike[str]) -> Array:
             )
     elif pixels.dtype.kind != "u":
         raise UserError(f"{name} has {pixels.dtype} values, and the images of its domain have 8 bits. Convert it.")
-    return _rounded(pixels / full(pixels.dtype) * 255.0, np.dtype(np.uint8))
+    return bounds.in_parts(lambda part: _rounded(part / full(part.dtype) * 255.0, np.dtype(np.uint8)), pixels)
 
 
 def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:

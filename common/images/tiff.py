@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tifffile
 
-from common.images import profiles
+from common.images import bounds, profiles
 from common.images.pixels import Array, Image, Note, Place, full
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
@@ -114,8 +114,8 @@ def _opened(path: str | os.PathLike[str]) -> tifffile.TiffFile:
 def _layout(file: tifffile.TiffFile) -> Layout:
     if not file.pages:
         raise ValueError("it ends too early")
-    _check_pages(file)
     page, image = file.pages.first, _image(file)
+    _refuse_large_parts(page)
     shape, samples, colours = list(image.shape), page.samplesperpixel, getattr(page.photometric, "name", "")
     if len(shape) == 3:
         shape.append(shape.pop(_band_axis(image)))
@@ -134,28 +134,34 @@ def _layout(file: tifffile.TiffFile) -> Layout:
     return Layout((height, width, channels), page.dtype, alpha, bool(plain))
 
 
-def _check_pages(file: tifffile.TiffFile) -> None:
-    """Raises ValueError if the chain of pages returns to an earlier one: the list of pages would have millions."""
-    offsets: set[int] = set()
-    for page in file.pages:
-        if page.offset in offsets:
-            raise ValueError("its pages come in a circle")
-        offsets.add(page.offset)
+def _refuse_large_parts(page: Page) -> None:
+    """Raises ValueError if a page has strips or tiles that are far larger than the image, or many more than it needs.
 
-
-def _check_parts(page: Page) -> None:
-    """Raises ValueError if a page lacks strips or tiles, or has some that are far larger than the image.
-
-    tifffile reads missing parts as zeros, thousands of times, and allocates memory for large ones.
+    Decoders allocate memory for large ones, and decode all that there are.
     """
     keyframe = page.keyframe
     if keyframe is None:
         raise ValueError("it has a page without a header")
-    count, wanted, size = len(page.dataoffsets), math.prod(keyframe.chunked), math.prod(keyframe.chunks)
-    if count < wanted:
-        raise ValueError(f"it has {count} of the {wanted} parts of its image")
+    count, wanted, size = _count_of_parts(page), math.prod(keyframe.chunked), math.prod(keyframe.chunks)
+    if count > 2 * wanted:
+        raise ValueError(f"it has {count:,} parts, and its image {wanted:,}")
     if size > max(LARGEST_PART, keyframe.size):
         raise ValueError(f"its parts have {size} values each, and its image {keyframe.size}")
+
+
+def _count_of_parts(page: Page) -> int:
+    """How many strips or tiles a page says that it has; tifffile keeps those alone that its image needs."""
+    tags = getattr(page, "tags", {})
+    listed = [tags[name].count for name in ("StripOffsets", "TileOffsets") if name in tags]
+    return max([len(page.dataoffsets), *listed])
+
+
+def _check_parts(page: Page) -> None:
+    """Raises ValueError if a page lacks strips or tiles, which tifffile reads as zeros, thousands of times."""
+    _refuse_large_parts(page)
+    count, wanted = len(page.dataoffsets), math.prod(page.keyframe.chunked if page.keyframe else ())
+    if count < wanted:
+        raise ValueError(f"it has {count} of the {wanted} parts of its image")
 
 
 def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeries:
@@ -215,6 +221,10 @@ def _split(pixels: Array) -> Image:
 
 def _independent(pixels: Array, alpha: Array) -> Image:
     """The Image of pixels that are stored multiplied by their alpha."""
-    share = np.where(alpha > 0, alpha / full(alpha.dtype), 1.0)
-    whole = np.clip(pixels / share, 0, full(pixels.dtype))
-    return Image((whole if pixels.dtype.kind == "f" else np.rint(whole)).astype(pixels.dtype), alpha)
+
+    def divided(pixels: Array, alpha: Array) -> Array:
+        share = np.where(alpha > 0, alpha / full(alpha.dtype), 1.0)
+        whole = np.clip(pixels / share, 0, full(pixels.dtype))
+        return (whole if pixels.dtype.kind == "f" else np.rint(whole)).astype(pixels.dtype)
+
+    return Image(bounds.in_parts(divided, pixels, alpha), alpha)

@@ -76,8 +76,8 @@ def translate(
         for group in _groups(reading, batch_size):
             try:
                 outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
-            except (tf.errors.OpError, MemoryError) as error:
-                failed += [(job.source, f"{job.source}: {_reason(error)}.") for job, _ in group]
+            except (tf.errors.OpError, MemoryError, UserError) as error:
+                failed += [(job.source, _sentence(job.source, error)) for job, _ in group]
                 bar.update(len(group))
                 continue
             for (job, image), output in zip(group, outputs):
@@ -178,15 +178,11 @@ def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:
     return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
 
 
-def _reason(error: Exception) -> str:
-    """Returns why the networks could not take an image, in words."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for it"
-    return f"TensorFlow says: {reason(error)}"
-
-
 def _sentence(path: pathlib.Path, error: BaseException) -> str:
     """Returns what is wrong with a file, naming it."""
     if isinstance(error, UserError):
-        return str(error)
-    return f"{path}: {getattr(error, 'strerror', None) or error}."
+        return str(error) if str(path) in str(error) else f"{path}: {error}"
+    if isinstance(error, tf.errors.OpError):
+        return f"{path}: TensorFlow says: {reason(error)}."
+    of_memory = "there is not enough memory for it" if isinstance(error, MemoryError) else None
+    return f"{path}: {of_memory or getattr(error, 'strerror', None) or error}."

@@ -27,6 +27,7 @@ Window: TypeAlias = tuple[slice, slice]  # rows and columns of a tile
 
 WHOLE = 1024 * 1024  # pixels up to which statistics are those of the image itself
 ROWS = 64  # of an image that are rounded at once
+PADDED = 2**26  # pixels that a narrow image may become by padding
 BLEND = 16  # pixels in which a tile blends into the next
 
 
@@ -66,6 +67,7 @@ class TiledTranslator(Translator):
             raise UserError(
                 f"{drawn[0]} draws at random, and a tile would not draw what the whole does: leave out --tile."
             )
+        self._room = PADDED
         self._tile_graphs = {
             name: _tile_graph(
                 self.dual,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from common import tensorflow as tf
 from common.dual import Dual
 from common.errors import UserError
-from common.images import tensors
+from common.images import bounds, tensors
 from common.images.pixels import Domain, Image
 from common.run import forks
 from common.run.checkpoint_files import selected_one
@@ -95,11 +95,13 @@ class Translator:
 
     def _build(self, inference: Inference) -> None:
         """Makes the graph of each direction."""
+        scale = inference.scale(self.dual)
+        self._room = 0 if scale else bounds.PADDED
         self._graphs = {
             name: _direction_graph(
                 self.dual,
                 name,
-                inference.scale(self.dual),
+                scale,
                 self.source(name),
                 self.target(name),
                 self_ensemble=inference.self_ensemble,
@@ -126,6 +128,8 @@ class Translator:
                 f" {batch.dtype} {list(batch.shape)}."
             )
         batch = batch * np.uint8(255) if batch.dtype == bool else batch
+        if self._room:
+            bounds.check_padding(batch.shape[1:3], self.dual.multiple, self.dual.smallest, self._room)
         return self.source(direction).of(Image(batch), "The array")
 
     def source(self, direction: str) -> Domain:

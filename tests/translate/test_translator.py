@@ -141,6 +141,19 @@ def test_a_picture_too_large_to_be_one_is_refused_by_its_header(tmp_path, transl
     assert "bomb.png has more than 178,956,970 pixels" in sentence
 
 
+def test_a_narrow_image_that_padding_would_make_far_larger_is_refused(tmp_path, translator):
+    """A line scan of ordinary length is translated, and the refused one stops no other."""
+    files.write(tmp_path / "in" / "line.png", image(1, 3000))
+    Image.new("RGB", (4_194_304, 1)).save(tmp_path / "in" / "thin.png")
+    options = Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
+    outcome = run(translator, options)
+    ((path, sentence),) = outcome.failed
+    assert outcome.written == 1 and path.name == "thin.png"
+    assert sentence.startswith(f"{path}: The image has 1x4194304 pixels, and would become 8x4194304 for these networks")
+    with pytest.raises(UserError, match="would become 8x4194304"):
+        translator("A2B", np.zeros([1, 4_194_304, 3], np.uint8))
+
+
 def test_what_cannot_be_written_is_counted(inbox, translator):
     (inbox / "out").mkdir()
     (inbox / "out" / "trip.2024").write_text("in the way")

@@ -1,0 +1,273 @@
+"""What reading a file may cost: bounds that hold before work is done, and pixels worked on in parts."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import re
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from common.errors import UserError
+
+Array: TypeAlias = npt.NDArray[Any]
+Bytes: TypeAlias = bytes | mmap.mmap
+
+PAGES = 1024  # directories of a TIFF
+ENTRIES = 2**17  # in all of them
+SHARED = 4  # times the bytes of a file that the values in its directories may have: entries can share them
+SMALL_EXIF = 2**16  # bytes, which a segment of a JPEG has at most: up to here what they list is not worth a look
+SCANS = 100  # of a JPEG, as many as libtiff takes
+SCANNED = 2**30  # pixels in all scans, up to which there may be more of them
+SEGMENTS = 10_000  # of a JPEG, before its first scan
+PADDING = 2**16  # bytes between its segments, which say nothing
+CHUNKS = 10_000  # of a PNG, and one more for each CHUNK bytes
+CHUNK = 1024
+RUNS = 2**23  # bytes of a BMP that is packed as runs, which Pillow unpacks in Python
+PART = 2**18  # pixels that are converted at a time
+LARGE = 2**26  # pixels: of images with more, one is decoded at a time
+PADDED = 2**22  # pixels that a narrow image may become by padding or scaling
+GROWTH = 2  # times that an image of more may become larger
+
+TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # order of bytes
+SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF's types; else 1
+MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG, and that a segment or the end follows
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames whose scans are all read before the image is
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+SCAN, END = 0xDA, 0xD9
+
+_turn = threading.Lock()
+
+
+class Directories(NamedTuple):
+    """The layout of numbers in the directories of a TIFF."""
+
+    order: str  # of bytes: < or >
+    number: struct.Struct  # of entries
+    entry: struct.Struct  # tag, type, how many values, value or offset
+    offset: struct.Struct
+    inline: int  # bytes of values that stand in the entry
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raises ValueError, with the reason, if a file asks for more work than its size and its pixels account for.
+
+    It looks at the structure of files, and not at the images.
+    """
+    with open(path, "rb") as file:
+        start = file.read(4)
+        for beginning, check_structure in STRUCTURES.items():
+            if start.startswith(beginning):
+                with contextlib.closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+                    check_structure(data)
+
+
+def check_exif(about: Mapping[Any, Any]) -> None:
+    """Raises ValueError if the Exif data among what Pillow knows `about` an image list far more than they hold."""
+    exif = about.get("exif") or b""
+    if len(about.get("Raw profile type exif") or "") > 2 * SMALL_EXIF:
+        raise ValueError("its Exif data are too large")
+    if isinstance(exif, bytes) and len(exif) > SMALL_EXIF:
+        _check_directories(exif.removeprefix(b"Exif\0\0"))
+
+
+def check_padding(sides: tuple[int, ...], multiple: int, smallest: int, room: int = PADDED) -> None:
+    """Raises UserError if `tensors.pad_to_multiple` would make an image of `sides` far larger; see check_growth."""
+    padded = [max(-(-side // multiple) * multiple, smallest) for side in sides]
+    check_growth("The image", sides, padded, max(multiple, smallest), room)
+
+
+def check_growth(
+    name: str | os.PathLike[str], sides: Sequence[int], larger: Sequence[int], unit: int, room: int = PADDED
+) -> None:
+    """Raises UserError, naming `name`, if an image of `sides` becomes far larger by padding or scaling.
+
+    `larger`: its sides then. At most `room` pixels, 16 squares of `unit` and GROWTH times its own are always taken.
+    """
+    (height, width), (tall, wide) = sides, larger
+    limit = max(room, 16 * unit * unit, GROWTH * height * width)
+    if tall * wide > limit:
+        raise UserError(
+            f"{name} has {height}x{width} pixels, and would become {tall}x{wide} for these networks: {tall * wide:,}"
+            f" pixels, where at most {limit:,} are taken. Cut it into less narrow parts."
+        )
+
+
+@contextlib.contextmanager
+def turn(pixels: int) -> Iterator[None]:
+    """Within it an image of so many pixels is decoded: of those with more than LARGE, one at a time."""
+    with _turn if pixels > LARGE else contextlib.nullcontext():
+        yield
+
+
+def in_parts(function: Callable[..., Array], *arrays: Array) -> Array:
+    """Returns what a function of each pixel makes of [H, W, ...] arrays, applied to some of their pixels at a time.
+
+    So what it needs on the way, such as floats of eight bytes, takes little memory.
+    """
+    output: Array | None = None
+    height, width = arrays[0].shape[:2]
+    if height * width <= PART:
+        return function(*arrays)
+    for part in _parts(height, width):
+        result = function(*(array[part] for array in arrays))
+        if output is None:
+            output = np.empty([height, width, *result.shape[2:]], result.dtype)
+        output[part] = result
+    assert output is not None
+    return output
+
+
+def pixels_of(image: PIL.Image.Image, mode: str | None) -> Array:
+    """Returns the pixels of a loaded image, [H, W] or [H, W, C], uint8, converted to `mode` unless that is None.
+
+    The image is converted in parts: as a whole it would be in memory twice more.
+    """
+    image.load()
+    bands = PIL.Image.getmodebands(mode or image.mode)
+    output = np.empty([image.height, image.width, bands][: 2 + (bands > 1)], np.uint8)
+    for rows, columns in _parts(image.height, image.width):
+        part = image.crop((columns.start, rows.start, columns.stop, rows.stop))
+        values = np.asarray(part.convert(mode) if mode else part)
+        output[rows, columns] = values * np.uint8(255) if values.dtype == bool else values
+    return output
+
+
+def _parts(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Yields (rows, columns) of parts of at most PART pixels that make up an image of any shape."""
+    across = min(width, PART)
+    down = max(1, PART // max(across, 1))
+    for top in range(0, height, down):
+        for left in range(0, width, across):
+            yield slice(top, min(top + down, height)), slice(left, min(left + across, width))
+
+
+def _check_directories(data: Bytes) -> None:
+    """Raises ValueError if a TIFF has too many directories, or they come in a circle or list too many values."""
+    if bytes(data[:4]) not in TIFF:
+        return
+    layout = _layout(data)
+    (at,) = _read(layout.offset, data, 8 if layout.inline == 8 else 4) or (0,)
+    offsets: set[int] = set()
+    entries = values = 0
+    while at:
+        if at in offsets:
+            raise ValueError("its pages come in a circle")
+        offsets.add(at)
+        if len(offsets) > PAGES:
+            raise ValueError(f"it has more than {PAGES:,} pages: split it")
+        (count,) = _read(layout.number, data, at) or (0,)
+        begin = at + layout.number.size
+        end = min(begin + count * layout.entry.size, len(data))
+        entries += count
+        if entries > ENTRIES:
+            raise ValueError(f"its pages have more than {ENTRIES:,} entries")
+        values += _values(data, layout, begin, end)
+        if values > SHARED * len(data):
+            raise ValueError(f"its entries list {values:,} bytes of values, and it has {len(data):,}")
+        (at,) = _read(layout.offset, data, end) or (0,)
+
+
+def _layout(data: Bytes) -> Directories:
+    order = TIFF[bytes(data[:4])]
+    big = b"+" in data[2:4]
+    count, entry, offset = (struct.Struct(order + code) for code in (("Q", "HHQQ", "Q") if big else ("H", "HHII", "I")))
+    return Directories(order, count, entry, offset, 8 if big else 4)
+
+
+def _values(data: Bytes, layout: Directories, begin: int, end: int) -> int:
+    """Bytes of the values of a directory that stand elsewhere in the file, as far as it has them."""
+    total = 0
+    for _, kind, count, offset in layout.entry.iter_unpack(data[begin : end - (end - begin) % layout.entry.size]):
+        size = SIZES.get(kind, 1) * count
+        if size > layout.inline:
+            total += min(size, max(0, len(data) - offset))
+    return total
+
+
+def _read(layout: struct.Struct, data: Bytes, at: int) -> tuple[int, ...] | None:
+    """The numbers at a place; None if the file ends before."""
+    return layout.unpack_from(data, at) if 0 <= at <= len(data) - layout.size else None
+
+
+def _check_scans(data: Bytes) -> None:
+    """Raises ValueError if a JPEG has too many scans for its pixels, too many segments, or hostile Exif data."""
+    at, pixels, frame, components, padding = 2, 0, 0, 0, 0
+    exif: list[bytes] = []
+    for _ in range(SEGMENTS):
+        before = at
+        marker, at = _segment(data, at)
+        padding += at - before - 2
+        if padding > PADDING:
+            raise ValueError(f"it has more than {PADDING:,} bytes between its segments")
+        content = data[at + 2 : at + _length(data, at)]
+        if marker == SCAN:
+            break
+        if marker in FRAMES and len(content) >= 6:
+            frame, components = marker, content[5]
+            pixels = int.from_bytes(content[1:3], "big") * int.from_bytes(content[3:5], "big")
+        if marker == 0xE1 and content.startswith(b"Exif\0\0"):
+            exif.append(content[6:])
+        if marker in (0, END):
+            return  # decoders say what is missing
+        at += _length(data, at)
+    else:
+        raise ValueError(f"it has more than {SEGMENTS:,} segments before its image")
+    if sum(map(len, exif)) > SMALL_EXIF:
+        _check_directories(b"".join(exif))
+    if frame not in PROGRESSIVE and content[:1] == bytes([components]):
+        return  # all of the image is in this scan, and others are not read
+    allowed = max(SCANS, SCANNED // max(pixels, 1))
+    if sum(1 for _ in zip(range(allowed + 1), _scans(data, at))) > allowed:
+        raise ValueError(f"it has more than {allowed:,} scans: save it anew")
+
+
+def _segment(data: Bytes, at: int) -> tuple[int, int]:
+    """(the next marker of a segment, the place after it); (0, the end) if there is none."""
+    match = MARKER.search(data, at)
+    return (match[1][0], match.end()) if match else (0, len(data))
+
+
+def _length(data: Bytes, at: int) -> int:
+    """The length of a segment, its own two bytes included."""
+    return max(2, int.from_bytes(data[at : at + 2], "big"))
+
+
+def _scans(data: Bytes, at: int) -> Iterator[int]:
+    """Yields the places of the scans of a JPEG, that whose marker ends at `at` first."""
+    marker = SCAN
+    while marker not in (0, END):
+        if marker == SCAN:
+            yield at
+        marker, at = _segment(data, at + _length(data, at))
+
+
+def _check_chunks(data: Bytes) -> None:
+    """Raises ValueError if a PNG has too many chunks for its bytes."""
+    at, allowed = 8, CHUNKS + len(data) // CHUNK
+    for _ in range(allowed):
+        if at >= len(data):
+            return
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    raise ValueError(f"it has more than {allowed:,} chunks: save it anew")
+
+
+def _check_runs(data: Bytes) -> None:
+    """Raises ValueError if a BMP is packed as runs, and large."""
+    if int.from_bytes(data[30:34], "little") in (1, 2) and len(data) > RUNS:
+        raise ValueError(f"it is packed as runs, and has more than {RUNS:,} bytes: save it as PNG")
+
+
+STRUCTURES: dict[bytes, Callable[[Bytes], None]] = {
+    **dict.fromkeys(TIFF, _check_directories),
+    b"\xff\xd8": _check_scans,
+    b"\x89PNG": _check_chunks,
+    b"BM": _check_runs,
+}

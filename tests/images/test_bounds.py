@@ -1,0 +1,303 @@
+"""What a small file may cost: each family of hostile files, and legitimate files that look like them."""
+
+import functools
+import io
+import struct
+import sys
+import time
+import zlib
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from common.errors import UserError
+from common.images import bounds, files, pixels
+from common.images.pipeline import Loader
+from common.images.pixels import Domain, Image
+from tests.reliability import image_fuzz
+
+SECONDS = 2.0  # for what is refused before work is done
+few = hypothesis.settings(max_examples=60, deadline=None)
+
+
+def refused(tmp_path, name, content, reason):
+    """Asserts that a file is refused, soon, with a sentence that names it and the reason."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    for read in (files.header, files.decode):
+        began = time.monotonic()
+        with pytest.raises(UserError, match=reason) as error:
+            read(path)
+        assert time.monotonic() - began < SECONDS and str(path) in str(error.value)
+
+
+def saved(image, kind, **options):
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+# TIFF
+
+
+def tag(number, kind, count, value):
+    return struct.pack("<HHII", number, kind, count, value)
+
+
+def tiff(entries, rest=b"", after=0):
+    """A TIFF of one page of 10 x 1 gray pixels, with more entries; `rest` comes behind, its place replaces None."""
+    begin = 8 + 2 + 12 * (9 + len(entries)) + 4
+    page = [tag(256, 3, 1, 10), tag(257, 3, 1, 1), tag(258, 3, 1, 8), tag(259, 3, 1, 1), tag(262, 3, 1, 1)]
+    page += [tag(273, 4, 1, 8), tag(277, 3, 1, 1), tag(278, 3, 1, 1), tag(279, 4, 1, 10)]
+    page += [tag(*(begin if value is None else value for value in entry)) for entry in entries]
+    return struct.pack("<2sHIH", b"II", 42, 8, len(page)) + b"".join(page) + struct.pack("<I", after or 0) + rest
+
+
+def chained(count, back_to=0):
+    """A TIFF of a page and `count` directories of one entry after it."""
+    content = tiff([])
+    at = len(content)
+    content = content[:-4] + struct.pack("<I", at)
+    for i in range(count):
+        following = at + 18 * (i + 1) if i < count - 1 else back_to
+        content += struct.pack("<H", 1) + tag(256, 3, 1, 1) + struct.pack("<I", following)
+    return content
+
+
+@few
+@hypothesis.given(count=st.integers(1, 3000))
+def test_directories_are_counted(count, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tiff") / "pages.tif"
+    path.write_bytes(chained(count))
+    began = time.monotonic()
+    if count < bounds.PAGES:
+        assert files.decode(path).pixels.shape == (1, 10, 1)
+    else:
+        with pytest.raises(UserError, match="more than 1,024 pages: split it"):
+            files.decode(path)
+    assert time.monotonic() - began < SECONDS
+
+
+def test_structures_of_tiff_that_cost_more_than_they_say(tmp_path):
+    refused(tmp_path, "many.tif", chained(100_000), "more than 1,024 pages")
+    refused(tmp_path, "circle.tif", chained(5, back_to=8), "in a circle")
+    shared = [(40_000 + number, 7, 1_000_000, None) for number in range(2000)]
+    refused(tmp_path, "shared.tif", tiff(shared, bytes(1_000_000)), "entries list")
+    offsets = struct.pack("<100000I", *[8] * 100_000)
+    strips = tiff([(324, 4, 100_000, None), (322, 3, 1, 16), (323, 3, 1, 16)], offsets)
+    refused(tmp_path, "parts.tif", strips, "it has 100,000 parts, and its image")
+
+
+def test_stacks_of_pages_are_read(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as stack:
+        for number in range(600):
+            stack.write(np.full([8, 8], number, np.uint16), metadata=None)
+    with tifffile.TiffWriter(tmp_path / "big.tif", bigtiff=True) as stack:
+        for number in range(600):
+            stack.write(np.full([8, 8], number % 255, np.uint8), metadata=None)
+    for name in ("stack.tif", "big.tif"):
+        began = time.monotonic()
+        assert files.decode(tmp_path / name).pixels.shape == (8, 8, 1)
+        assert time.monotonic() - began < SECONDS
+
+
+# JPEG
+
+
+def segment(marker, content):
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def scans(image, count):
+    """A progressive JPEG of an image whose last scan comes `count` times more."""
+    content = saved(image, "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * count + b"\xff\xd9"
+
+
+GRAY = PIL.Image.fromarray(np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8))
+
+
+@functools.cache
+def flat(side):
+    return PIL.Image.new("L", (side, side), 128)
+
+
+@few
+@hypothesis.given(side=st.sampled_from([512, 4096, 13_000]), count=st.integers(1, 400))
+def test_scans_are_counted(side, count, tmp_path_factory):
+    path = tmp_path_factory.mktemp("jpeg") / "scans.jpg"
+    content = scans(flat(512), count)
+    frame = content.index(b"\xff\xc2")
+    path.write_bytes(content[: frame + 5] + struct.pack(">HH", side, side) + content[frame + 9 :])
+    total = content.count(b"\xff\xda")
+    if total > max(100, 2**30 // side**2):
+        with pytest.raises(UserError, match="scans: save it anew"):
+            files.header(path)
+    else:
+        assert files.header(path)[:2] == (side, side)
+
+
+def test_structures_of_jpeg_that_cost_more_than_they_say(tmp_path):
+    content = saved(GRAY.convert("RGB"), "JPEG")
+    for name, reason, middle in (
+        ("exif.jpg", "10,000 segments", segment(0xE1, b"Exif\0\0ab") * 20_000),
+        ("comments.jpg", "10,000 segments", segment(0xFE, b"") * 20_000),
+        ("fill.jpg", "bytes between its segments", b"\xff" * 1_000_000),
+        ("zeros.jpg", "bytes between its segments", bytes(1_000_000)),
+    ):
+        refused(tmp_path, name, content[:2] + middle + content[2:], reason)
+    exif = tiff([(40_000 + number, 7, 500_000, None) for number in range(2000)], bytes(500_000))
+    parts = [b"Exif\0\0" + exif[i : i + 60_000] for i in range(0, len(exif), 60_000)]
+    refused(tmp_path, "exif.jpg", content[:2] + b"".join(segment(0xE1, part) for part in parts) + content[2:], "list")
+
+
+@few
+@hypothesis.given(
+    progressive=st.booleans(),
+    subsampling=st.sampled_from([0, 1, 2]),
+    quality=st.integers(1, 100),
+    restart=st.integers(0, 5),
+    mode=st.sampled_from(["L", "RGB", "CMYK"]),
+)
+def test_ordinary_jpegs_are_not_refused(progressive, subsampling, quality, restart, mode, tmp_path_factory):
+    path = tmp_path_factory.mktemp("jpeg") / "image.jpg"
+    exif = image_fuzz._exif(3)
+    options = {"progressive": progressive, "quality": quality, "restart_marker_blocks": restart, "exif": exif}
+    path.write_bytes(saved(GRAY.convert(mode), "JPEG", subsampling=subsampling, comment=b"\xff\xda" * 300, **options))
+    assert files.decode(path).pixels.shape[:2] == (64, 64)
+
+
+# PNG and BMP
+
+
+def chunk(name, content):
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def test_structures_of_png_and_bmp_that_cost_more_than_they_say(tmp_path):
+    content = saved(GRAY, "PNG")
+    head, rest = content[:33], content[33:]
+    refused(tmp_path, "chunks.png", head + chunk(b"prVt", b"") * 50_000 + rest, "chunks: save it anew")
+    runs = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 1078) + struct.pack("<IiiHHIIiiII", 40, 3000, 2000, 1, 8, 1, *[0] * 5)
+    refused(tmp_path, "runs.bmp", runs + bytes(1024) + b"\1\5" * 6_000_000, "packed as runs")
+    exif = tiff([(40_000 + number, 7, 500_000, None) for number in range(2000)], bytes(500_000))
+    (tmp_path / "exif.png").write_bytes(head + chunk(b"eXIf", exif) + rest)
+    with pytest.raises(UserError, match=r"exif.png .*entries list"):
+        files.decode(tmp_path / "exif.png")
+
+
+# Memory
+
+
+def transparent(side):
+    palette = PIL.Image.new("P", (side, side))
+    palette.putpalette([*range(256)] * 3)
+    return palette
+
+
+LARGE = {
+    "palette.png": lambda side: saved(transparent(side), "PNG", transparency=0),
+    "palette.gif": lambda side: saved(transparent(side), "GIF", transparency=0),
+    "gray.png": lambda side: saved(PIL.Image.new("L", (side, side)), "PNG", transparency=0),
+    "bits.png": lambda side: saved(PIL.Image.new("1", (side, side)), "PNG"),
+    "rgb.png": lambda side: saved(PIL.Image.new("RGB", (side, side)), "PNG", transparency=(0, 0, 0)),
+    "rgba.png": lambda side: saved(PIL.Image.new("RGBA", (side, side)), "PNG", exif=image_fuzz._exif(6)),
+    "cmyk.jpg": lambda side: saved(PIL.Image.new("CMYK", (side, side)), "JPEG", exif=image_fuzz._exif(6)),
+    "progressive.jpg": lambda side: saved(PIL.Image.new("RGB", (side, side)), "JPEG", progressive=True),
+    "palette.bmp": lambda side: saved(transparent(side), "BMP"),
+    "cmyk.tif": lambda side: saved(PIL.Image.new("CMYK", (side, side)), "TIFF", compression="tiff_lzw"),
+    "lossless.webp": lambda side: saved(PIL.Image.new("L", (side, side)), "WEBP", lossless=True),
+    "alpha.webp": lambda side: saved(PIL.Image.new("RGBA", (side, side)), "WEBP", lossless=True),
+    "associated.tif": lambda side: image_fuzz._by_tifffile(
+        np.zeros([side, side, 4], np.uint16), photometric="rgb", extrasamples=["assocalpha"], compression="zlib"
+    ),
+    "white.tif": lambda side: image_fuzz._by_tifffile(
+        np.zeros([side, side], np.uint16), photometric="miniswhite", compression="zlib"
+    ),
+    "mask.npy": lambda side: image_fuzz._array(np.zeros([side, side], bool)),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
+@pytest.mark.parametrize("name", LARGE)
+def test_a_decode_takes_at_most_four_times_the_pixels(name, tmp_path):
+    """Four bytes a pixel of 8 bits, as decoders hold them, or more where the image has more; also when converted."""
+    side = 3000
+    path = tmp_path / name
+    path.write_bytes(LARGE[name](side))
+    files.decode(path)  # what libraries allocate once
+    before = image_fuzz._rss()
+    image = files.decode(path)
+    held = max(4 * side * side, sum(part.nbytes for part in image if part is not None))
+    assert image_fuzz._status("VmHWM") - before < 4 * held + 2**24
+    del image
+    before = image_fuzz._rss()
+    files.read(path)
+    assert image_fuzz._status("VmHWM") - before < 4 * held + 2**24
+
+
+@few
+@hypothesis.given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    part=st.integers(1, 50),
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"]),
+    transparent=st.booleans(),
+)
+def test_parts_make_up_the_whole(height, width, part, mode, transparent):
+    values = np.random.default_rng(height * width).integers(0, 256, [height, width, 3], np.uint8)
+    image = PIL.Image.fromarray(values).convert(mode)
+    if transparent and mode in ("L", "P", "RGB"):
+        image.info["transparency"] = (1, 2, 3) if mode == "RGB" else 3
+    wanted = files._mode_to_read(image)
+    whole = np.array(image.convert(wanted) if wanted else image)
+    whole = whole.astype(np.uint8) * 255 if whole.dtype == bool else whole
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounds, "PART", part)
+        np.testing.assert_array_equal(bounds.pixels_of(image, wanted), whole)
+        alpha = values[..., :1]
+        blended = pixels.opaque(Image(values, alpha))
+    np.testing.assert_array_equal(blended, pixels.opaque(Image(values, alpha)))
+
+
+# Shapes
+
+
+@few
+@hypothesis.given(length=st.integers(1, 20_000), across=st.booleans(), suffix=st.sampled_from([".png", ".tif", ".npy"]))
+def test_line_scans_are_read(length, across, suffix, tmp_path_factory):
+    path = tmp_path_factory.mktemp("line") / f"line{suffix}"
+    line = np.arange(length).astype(np.uint8)
+    files.write(path, (line[None] if across else line[:, None])[..., None])
+    np.testing.assert_array_equal(files.decode(path).pixels.ravel(), line)
+
+
+@few
+@hypothesis.given(
+    height=st.integers(1, 5_000_000),
+    width=st.integers(1, 5_000_000),
+    multiple=st.sampled_from([1, 4, 256, 4096]),
+    smallest=st.integers(1, 300),
+)
+def test_padding_is_bounded(height, width, multiple, smallest):
+    hypothesis.assume(height * width <= files.MAX_PIXELS)
+    padded = [max((side + multiple - 1) // multiple * multiple, smallest) for side in (height, width)]
+    limit = max(2**22, 2 * height * width, 16 * max(multiple, smallest) ** 2)
+    if padded[0] * padded[1] > limit:
+        with pytest.raises(UserError, match=rf"The image has {height}x{width} pixels, and would become {padded[0]}x"):
+            bounds.check_padding((height, width), multiple, smallest)
+    else:
+        bounds.check_padding((height, width), multiple, smallest)
+
+
+def test_narrow_images_are_not_scaled_beyond_bounds(tmp_path):
+    path = tmp_path / "thin.png"
+    PIL.Image.new("L", (100_000, 1)).save(path)
+    assert Loader([path], Domain(1), 0).read(path).shape == (1, 100_000, 1)
+    with pytest.raises(UserError, match=r"thin.png has 1x100000 pixels, and would become 286x28600000 .*less narrow"):
+        Loader([path], Domain(1), 0, shorter=286).read(path)
