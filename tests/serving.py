@@ -1,4 +1,6 @@
-"""A server that stands in for a run: python -m tests.serving [--FIELD VALUE ...] of a Service, and `seconds` an image.
+"""A server that stands in for a run: python -m tests.serving [--FIELD VALUE ...] of a Service.
+
+`seconds` an image takes, and `grace` in which it ends, are arguments, too.
 
 It inverts what A2B takes, and leaves what B2A takes as it is.
 """
@@ -7,6 +9,7 @@ import sys
 import time
 import types
 
+import common.serve
 from common.images.pixels import EIGHT_BITS, Domain
 from common.serve import Service, serve
 from flags import messages
@@ -44,5 +47,6 @@ class Inverting:
 if __name__ == "__main__":
     messages.show()
     given = {name.removeprefix("--"): value for name, value in zip(sys.argv[1::2], sys.argv[2::2])}
+    common.serve.GRACE = int(given.pop("grace", common.serve.GRACE))
     stand_in = Inverting(float(given.pop("seconds", 0.0)))
     serve(stand_in, Service(**{name: value if name == "host" else int(value) for name, value in given.items()}))

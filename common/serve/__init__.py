@@ -2,7 +2,8 @@
 
 service  the settings
 worker   one thread that translates, and the queue before it
-answers  from the bytes of an image to those of its translation
+decoding a process that decodes, with limits of time and memory; decoder is its program
+answers  from the bytes of an image to those of its translation; refused, why there is none
 app      the answers to requests: routes, limits, headers, errors
 browser/ the page, with the slider of the report
 """
@@ -15,6 +16,7 @@ import signal
 import socket
 import types
 from collections.abc import Iterator
+from typing import Any
 
 from absl import logging
 
@@ -24,18 +26,19 @@ from common.translate import Translator
 
 __all__ = ["Service", "serve"]
 
-GRACE = 30  # seconds in which requests in hand are answered before it ends
+GRACE = 20  # seconds in which requests in hand are answered before it ends
 CONNECTIONS = 256  # at once
 
 
 def serve(translator: Translator, service: Service) -> None:
     """Answers requests with a Translator until SIGINT or SIGTERM.
 
-    Pending requests are answered before it ends. Raises UserError if the address or the port is not available, or
+    Pending requests are answered before it ends, those that take longer than half a minute are not: then SIGTERM ends
+    the process, as a translation cannot be stopped. Raises UserError if the address or the port is not available, or
     the libraries are missing.
     """
     uvicorn, app = _library("uvicorn"), _library("common.serve.app")
-    with _listening(service) as listening, app.Application(translator, service) as application, _signals_pass():
+    with _listening(service) as listening, _application(app, translator, service) as application, _signals_pass():
         config = uvicorn.Config(
             application.asgi,
             http="h11",
@@ -56,6 +59,19 @@ def serve(translator: Translator, service: Service) -> None:
         logging.info("Ctrl-C ends it, after the requests in hand.")
         uvicorn.Server(config).run(sockets=[listening])
     logging.info("Ended.")
+
+
+@contextlib.contextmanager
+def _application(app: types.ModuleType, translator: Translator, service: Service) -> Iterator[Any]:
+    """An Application; ends the process where a translation in hand takes too long."""
+    application = app.Application(translator, service)
+    try:
+        yield application
+    finally:
+        if not application.close():
+            logging.warning("warning: a translation takes too long, and is given up.")
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _listening(service: Service) -> socket.socket:

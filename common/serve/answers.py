@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from common.errors import UserError
 from common.images import files, tiff
+from common.serve.decoding import Decoder
+from common.serve.refused import NAME, Refused
 from common.translate import Translator
 from common.translate.pipeline import of_domain, write_image
 
@@ -25,15 +27,6 @@ MEDIA = {  # types by suffix
 STARTS = {b"\xff\xd8\xff": ".jpg", files.PNG: ".png", b"BM": ".bmp", files.NPY: ".npy"}
 STARTS.update(dict.fromkeys(tiff.MAGIC, ".tif"))
 QUALITY = 95  # of JPEG and WebP
-NAME = "The image"  # in place of its path, in errors
-
-
-class Refused(Exception):
-    """An image that is not translated: the HTTP status, and a sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.sentence = status, sentence
 
 
 class Answer(NamedTuple):
@@ -48,18 +41,18 @@ class Answer(NamedTuple):
         return MEDIA[self.suffix]
 
 
-def answer(translator: Translator, direction: str, content: bytes, max_pixels: int) -> Answer:
+def answer(translator: Translator, direction: str, content: bytes, decoder: Decoder) -> Answer:
     """Returns the Answer to the bytes of an image: in its format if that holds the output, else PNG, else TIFF.
 
-    Raises Refused if it is no image, has too many pixels, or cannot be converted to the source's Domain.
+    Raises Refused if it is no image, has too many pixels, costs too much, or cannot be converted to the source's
+    Domain.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "image")
         path.write_bytes(content)
-        _refuse_large(_refusing(400, path, lambda: files.header(path)), max_pixels)
-        image = _refusing(400, path, lambda: files.decode(path))
+        image = decoder.decode(path)
         source = _refusing(422, path, lambda: of_domain(image, translator.source(direction), path))
-        output = translator(direction, source.pixels)
+        output = _refusing(413, path, lambda: translator(direction, source.pixels))
         suffix = files.suffix_for(translator.target(direction), kind(content))
         target = path.with_suffix(suffix)
         write_image(target, source._replace(pixels=output), source.pixels.shape[:2], QUALITY)
@@ -71,12 +64,6 @@ def kind(content: bytes) -> str:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
     return next((suffix for start, suffix in STARTS.items() if content.startswith(start)), ".png")
-
-
-def _refuse_large(header: files.Header, max_pixels: int) -> None:
-    pixels = header.height * header.width
-    if pixels > max_pixels:
-        raise Refused(413, f"{NAME} has {pixels:,} pixels, and {max_pixels:,} are taken. Send a smaller one.")
 
 
 def _refusing(status: int, path: os.PathLike[str], read: Callable[[], R]) -> R:

@@ -19,11 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.report import page
 from common.serve import answers
+from common.serve.decoding import Decoder
+from common.serve.refused import Refused
 from common.serve.service import Service
 from common.serve.worker import Full, Worker
 from common.translate import Translator
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
+CLOSING = 5.0  # seconds that a translation in hand is waited for at the end
 SECONDS = 60  # in which a body must arrive
 DROPPED = 2  # times the limit that is read and dropped, as clients do not see an answer while they send
 LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names by which this machine calls itself
@@ -54,6 +57,7 @@ class Application:
 
     def __init__(self, translator: Translator, service: Service) -> None:
         self._translator, self._service, self._worker = translator, service, Worker(service.queue)
+        self._decoder = Decoder(service.max_pixels, service.max_mb * 2**20)
         self._files = _page(translator, service)
         routes = [Route(path, self._file, methods=["GET"]) for path in self._files]
         routes += [
@@ -62,7 +66,7 @@ class Application:
         ]
         handlers: dict[type[Exception], Callable[[Request, Any], Response]] = {
             HTTPException: _of_http,
-            answers.Refused: _refused,
+            Refused: _refused,
             Full: _full,
             Exception: _failed,
         }
@@ -82,8 +86,7 @@ class Application:
         _refuse_type(request.headers.get("content-type", ""))
         with self._worker.place() as place:
             body = await _body(request, self._service.max_mb * 2**20)
-            max_pixels = self._service.max_pixels
-            answer = await place.run(lambda: answers.answer(self._translator, direction, body, max_pixels))
+            answer = await place.run(lambda: answers.answer(self._translator, direction, body, self._decoder))
         headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"'}
         return Response(answer.content, media_type=answer.media, headers=headers)
 
@@ -93,12 +96,13 @@ class Application:
         if name is None and len(directions) == 1:
             return directions[0]
         if name is None or name not in directions:
-            raise answers.Refused(422, f"Which way? Say ?direction={' or ?direction='.join(directions)}.")
+            raise Refused(422, f"Which way? Say ?direction={' or ?direction='.join(directions)}.")
         return name
 
-    def close(self) -> None:
-        """Ends the worker, after its current request."""
-        self._worker.close()
+    def close(self, seconds: float = CLOSING) -> bool:
+        """Ends the decoder now and the worker after its current request; returns whether that took no more time."""
+        self._decoder.close()
+        return self._worker.close(seconds)
 
     def __enter__(self) -> Application:
         return self
@@ -135,7 +139,7 @@ class _Guard:
 
 async def _body(request: Request, limit: int) -> bytes:
     """The bytes of the body; raises Refused if they are more than `limit`, none, or do not arrive in time."""
-    too_many = answers.Refused(413, f"The image has more than {limit / 2**20:,.0f} MB. Send a smaller one.")
+    too_many = Refused(413, f"The image has more than {limit / 2**20:,.0f} MB. Send a smaller one.")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > DROPPED * limit:
         raise too_many
@@ -149,19 +153,19 @@ async def _body(request: Request, limit: int) -> bytes:
                 elif count > DROPPED * limit:
                     break
     except TimeoutError:
-        raise answers.Refused(408, f"The image did not come within {SECONDS} seconds.") from None
+        raise Refused(408, f"The image did not come within {SECONDS} seconds.") from None
     except ClientDisconnect:
-        raise answers.Refused(400, "The image did not come whole.") from None
+        raise Refused(400, "The image did not come whole.") from None
     if count > limit:
         raise too_many
     if not count:
-        raise answers.Refused(400, "There is no image: send the bytes of one as the body.")
+        raise Refused(400, "There is no image: send the bytes of one as the body.")
     return bytes(body)
 
 
 def _refuse_type(media: str) -> None:
     if not media.lower().startswith(TYPES):
-        raise answers.Refused(
+        raise Refused(
             415, f"Content-Type {media or 'is missing'}: an image is sent as it is, as image/jpeg, image/png and so on."
         )
 
@@ -174,7 +178,7 @@ def _of_http(request: Request, error: HTTPException) -> Response:
     return _sentence(error.status_code, SENTENCES.get(error.status_code, f"{error.detail}."), error.headers)
 
 
-def _refused(request: Request, error: answers.Refused) -> Response:
+def _refused(request: Request, error: Refused) -> Response:
     return _sentence(error.status, error.sentence, CLOSES if error.status in (408, 413) else None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -46,6 +47,8 @@ class Worker:
     def __init__(self, places: int) -> None:
         self.places, self.taken, self.seconds = places, 0, 0.0  # seconds: that the last work took
         self.thread = concurrent.futures.ThreadPoolExecutor(1, "translate")
+        self._idle = threading.Event()
+        self._idle.set()
 
     def place(self) -> Place:
         """Returns a Place; entering it raises Full if all are taken."""
@@ -54,11 +57,14 @@ class Worker:
     def timed(self, work: Callable[[], R]) -> R:
         """Returns what `work` does, and remembers how long it took."""
         began = time.monotonic()
+        self._idle.clear()
         try:
             return work()
         finally:
             self.seconds = time.monotonic() - began
+            self._idle.set()
 
-    def close(self) -> None:
-        """Ends the thread, after its current work."""
-        self.thread.shutdown(cancel_futures=True)
+    def close(self, seconds: float) -> bool:
+        """Ends the thread after its current work; returns whether that was done within `seconds`."""
+        self.thread.shutdown(wait=False, cancel_futures=True)
+        return self._idle.wait(seconds)

@@ -15,11 +15,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import common.serve
 from common.errors import UserError
 from common.images import files
-from common.serve import Service, answers, serve
+from common.serve import Service, answers, app, serve
+from common.serve.decoding import Decoder
 from common.translate import Inference, Translator
 from tests import small
+from tests.images import test_bounds
 from tests.serving import Inverting
 
 httpx = pytest.importorskip("httpx")
@@ -164,9 +167,10 @@ def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
 
 def test_an_image_of_another_domain_is_refused():
     deep = Inverting(deep=True)
-    with pytest.raises(answers.Refused, match=r"The image has 8 bits a channel, and .* are uint16"):
-        answers.answer(deep, "B2A", encoded(image()), 10_000)
-    answer = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), 10_000)
+    with contextlib.closing(Decoder(10_000)) as decoder:
+        with pytest.raises(answers.Refused, match=r"The image has 8 bits a channel, and .* are uint16"):
+            answers.answer(deep, "B2A", encoded(image()), decoder)
+        answer = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), decoder)
     assert answer.media == "image/png"  # JPEG does not hold 16 bits
 
 
@@ -217,6 +221,33 @@ def test_it_ends_after_the_requests_in_hand(starting, number):
     output, errors = server.process.communicate(timeout=30)
     assert (server.process.returncode, errors) == (0, "")
     assert output.endswith("Ended.\n")
+
+
+def test_a_translation_that_takes_too_long_is_given_up_at_the_end(starting):
+    server = starting("-m", "tests.serving", "--port", "0", "--seconds", "60", "--grace", "1")
+    with concurrent.futures.ThreadPoolExecutor(1) as client:
+        waiting = client.submit(server.send, encoded(image()))
+        while not httpx.get(f"{server.address}/healthz").json()["waiting"]:
+            time.sleep(0.02)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        _, errors = server.process.communicate(timeout=30)
+        assert time.monotonic() - began < 1 + app.CLOSING + 2 and common.serve.GRACE + app.CLOSING < 28
+        assert waiting.exception() or waiting.result().status_code >= 500
+    assert server.process.returncode == -signal.SIGTERM
+    assert "a translation takes too long, and is given up" in errors
+
+
+@pytest.mark.parametrize("hostile", ["directories", "thin"])
+def test_small_hostile_images_are_refused_soon(stand_in, hostile):
+    content = {
+        "directories": lambda: test_bounds.chained(20_000),
+        "thin": lambda: encoded(np.zeros([1, 200_000, 3], np.uint8)),
+    }[hostile]()
+    began = time.monotonic()
+    status, _ = refusal(stand_in.send(content))
+    assert status in (400, 413) and time.monotonic() - began < 2.0
+    assert stand_in.send(encoded(image())).status_code == 200
 
 
 def test_a_port_that_is_taken_is_a_sentence():

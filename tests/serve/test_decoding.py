@@ -1,0 +1,125 @@
+"""The process that decodes for the server: what it reads, its limits, and that it is replaced."""
+
+import contextlib
+import io
+import os
+import struct
+import threading
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from common.errors import UserError
+from common.images import files
+from common.serve.decoding import Decoder
+from common.serve.refused import Refused
+from tests.reliability import image_fuzz
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    with contextlib.closing(Decoder(4_194_304, 2**25)) as decoder:
+        yield decoder
+
+
+def test_it_decodes_as_this_process_does(decoder, tmp_path):
+    for name, content in image_fuzz.originals().items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        image, expected = decoder.decode(path), files.decode(path)
+        np.testing.assert_array_equal(image.pixels, expected.pixels, name)
+        assert image.pixels.dtype == expected.pixels.dtype and (image.alpha is None) == (expected.alpha is None)
+        if image.alpha is not None:
+            np.testing.assert_array_equal(image.alpha, expected.alpha, name)
+
+
+def test_what_cannot_be_read_is_refused_without_its_path(decoder, tmp_path):
+    for number in range(60):
+        path = tmp_path / str(number)
+        path.write_bytes(image_fuzz.mutated(5, number)[1])
+        try:
+            image = decoder.decode(path)
+        except Refused as refused:
+            assert str(tmp_path) not in refused.sentence and refused.status in (400, 413, 507)
+            if refused.status == 400:
+                with pytest.raises(UserError):
+                    files.decode(path)
+        else:
+            np.testing.assert_array_equal(image.pixels, files.decode(path).pixels)
+
+
+def test_too_many_pixels_are_refused(decoder, tmp_path):
+    PIL.Image.new("L", (4097, 1024)).save(tmp_path / "large.png")
+    with pytest.raises(Refused, match="The image has 4,195,328 pixels, and 4,194,304 are taken") as error:
+        decoder.decode(tmp_path / "large.png")
+    assert error.value.status == 413
+
+
+def slow(path):
+    """An image that takes longer to decode than a tenth of a second."""
+    noise = np.random.default_rng(0).integers(0, 256, [2000, 2000, 3], np.uint8)
+    PIL.Image.fromarray(noise).save(path, "WEBP", lossless=True, method=0)
+
+
+def test_a_decode_that_takes_too_long_is_ended_and_the_next_is_done(tmp_path):
+    slow(tmp_path / "slow")
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "fast", "PNG")
+    with contextlib.closing(Decoder(4_194_304, seconds=0.05)) as decoder:
+        assert decoder.decode(tmp_path / "fast").pixels.shape == (8, 8, 1)
+        first = decoder._process.pid
+        began = time.monotonic()
+        with pytest.raises(Refused, match=r"The image takes longer to decode than 0.05 seconds") as error:
+            decoder.decode(tmp_path / "slow")
+        assert time.monotonic() - began < 1.0 and error.value.status == 400
+        assert not os.path.exists(f"/proc/{first}")
+        assert decoder.decode(tmp_path / "fast").pixels.shape == (8, 8, 1)
+
+
+def test_a_process_that_is_gone_is_replaced(decoder, tmp_path):
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "image.png")
+    decoder.decode(tmp_path / "image.png")
+    decoder._process.kill()
+    decoder._process.wait()
+    assert decoder.decode(tmp_path / "image.png").pixels.shape == (8, 8, 1)
+
+
+def test_memory_is_bounded(decoder, tmp_path):
+    """An array whose header does not say how much a decode takes: 4 megapixels of 600 channels."""
+    array = tmp_path / "array"
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2048, 2048, 600), }"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    with open(array, "wb") as file:
+        file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode())
+        file.truncate(10 + len(header) + 2048 * 2048 * 600)  # sparse
+    with pytest.raises(Refused, match="too much memory"):
+        decoder.decode(array)
+    content = io.BytesIO()
+    PIL.Image.new("RGB", (2000, 2000)).save(content, "PNG")
+    (tmp_path / "image").write_bytes(content.getvalue())
+    assert decoder.decode(tmp_path / "image").pixels.shape == (2000, 2000, 3)
+
+
+def test_closing_ends_a_decode_in_hand(tmp_path):
+    slow(tmp_path / "slow")
+    decoder = Decoder(4_194_304)
+    errors = []
+
+    def decode():
+        try:
+            while True:
+                decoder.decode(tmp_path / "slow")
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=decode)
+    thread.start()
+    time.sleep(2.0)
+    began = time.monotonic()
+    decoder.close()
+    thread.join()
+    assert time.monotonic() - began < 1.0
+    assert [(error.status, str(error)) for error in errors] == [
+        (503, "The server is ending. Send the image again later.")
+    ]
