@@ -1,6 +1,6 @@
 """A server that stands in for a run: python -m tests.serving [--FIELD VALUE ...] of a Service.
 
-`seconds` an image takes, and `grace` in which it ends, are arguments, too.
+Arguments, too, are `seconds`, which an image takes, `grace`, in which it ends, and `patience` with connections.
 
 It inverts what A2B takes, and leaves what B2A takes as it is.
 """
@@ -11,7 +11,7 @@ import types
 
 import common.serve
 from common.images.pixels import EIGHT_BITS, Domain
-from common.serve import Service, serve
+from common.serve import Service, app, connections, serve
 from flags import messages
 
 DEEP = Domain(3, "uint16", 0.0, 65535.0)
@@ -48,5 +48,7 @@ if __name__ == "__main__":
     messages.show()
     given = {name.removeprefix("--"): value for name, value in zip(sys.argv[1::2], sys.argv[2::2])}
     common.serve.GRACE = int(given.pop("grace", common.serve.GRACE))
+    if patience := float(given.pop("patience", 0.0)):
+        connections.IDLE = connections.STALLED = app.PATIENCE = patience
     stand_in = Inverting(float(given.pop("seconds", 0.0)))
     serve(stand_in, Service(**{name: value if name == "host" else int(value) for name, value in given.items()}))

@@ -41,7 +41,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < formulations priors spectral_norm synthesis < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock < session < checkpoints run < folder",
-    "serve": "decoder refused service worker < decoding < answers < app",
+    "serve": "connections decoder refused service worker < decoding < answers < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing < shipped",

@@ -4,6 +4,7 @@ service  the settings
 worker   one thread that translates, and the queue before it
 decoding a process that decodes, with limits of time and memory; decoder is its program
 answers  from the bytes of an image to those of its translation; refused, why there is none
+connections limits on connections: their number, and how long a client may take
 app      the answers to requests: routes, limits, headers, errors
 browser/ the page, with the slider of the report
 """
@@ -27,7 +28,7 @@ from common.translate import Translator
 __all__ = ["Service", "serve"]
 
 GRACE = 20  # seconds in which requests in hand are answered before it ends
-CONNECTIONS = 256  # at once
+BACKLOG = 64  # connections that wait to be accepted, and that are at once
 
 
 def serve(translator: Translator, service: Service) -> None:
@@ -37,18 +38,18 @@ def serve(translator: Translator, service: Service) -> None:
     the process, as a translation cannot be stopped. Raises UserError if the address or the port is not available, or
     the libraries are missing.
     """
-    uvicorn, app = _library("uvicorn"), _library("common.serve.app")
+    uvicorn, app, connections = map(_library, ("uvicorn", "common.serve.app", "common.serve.connections"))
     with _listening(service) as listening, _application(app, translator, service) as application, _signals_pass():
         config = uvicorn.Config(
             application.asgi,
-            http="h11",
+            http=connections.Connection,
             ws="none",
             lifespan="off",
-            log_level="warning",
+            log_level="error",  # a line for each request that is none would fill the log
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=CONNECTIONS,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE,
         )
         host, port = listening.getsockname()[:2]

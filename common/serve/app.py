@@ -28,6 +28,7 @@ from common.translate import Translator
 BROWSER = pathlib.Path(__file__).parent / "browser"
 CLOSING = 5.0  # seconds that a translation in hand is waited for at the end
 SECONDS = 60  # in which a body must arrive
+PATIENCE, SLOWEST = 10.0, 2**14  # a body has so many seconds, and one more for each so many bytes that arrive
 DROPPED = 2  # times the limit that is read and dropped, as clients do not see an answer while they send
 LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names by which this machine calls itself
 TYPES = ("image/", "application/octet-stream")  # of bodies: pages of others can send none of them without being asked
@@ -129,8 +130,12 @@ class _Guard:
 
         if scope["type"] != "http":
             return
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-        if self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            refusal = "The request says twice how long it is: by Content-Length and by Transfer-Encoding."
+            await _sentence(400, refusal, CLOSES)(scope, receive, with_headers)
+        elif self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
             refusal = f"This machine is called otherwise: use {' or '.join(sorted(self._names))}."
             await _sentence(421, refusal)(scope, receive, with_headers)
         else:
@@ -145,15 +150,18 @@ async def _body(request: Request, limit: int) -> bytes:
         raise too_many
     body, count = bytearray(), 0
     try:
-        with anyio.fail_after(SECONDS):
+        with anyio.fail_after(PATIENCE) as scope:
+            began = anyio.current_time()
             async for part in request.stream():
                 count += len(part)
+                scope.deadline = began + min(SECONDS, PATIENCE + count / SLOWEST)
                 if count <= limit:
                     body += part
                 elif count > DROPPED * limit:
                     break
     except TimeoutError:
-        raise Refused(408, f"The image did not come within {SECONDS} seconds.") from None
+        slowly = f"The image came too slowly: send {SLOWEST // 2**10} KiB a second or more, within {SECONDS} seconds."
+        raise Refused(408, slowly) from None
     except ClientDisconnect:
         raise Refused(400, "The image did not come whole.") from None
     if count > limit:
