@@ -1,14 +1,16 @@
-"""Atomic writes: a file or a folder is replaced whole, or stays as it was."""
+"""Atomic writes: a file or a folder is replaced whole, or stays as it was. Reads of files that are no pipes."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import os
 import pathlib
 import re
 import shutil
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -40,6 +42,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     finally:
         _remove(partial)
         WRITING.discard(partial.name)
+
+
+def regular(path: str | os.PathLike[str], flags: int) -> int:
+    """Opens a file for `open(path, opener=regular)`; raises OSError if it is a pipe or a device.
+
+    These may never begin, or never end.
+    """
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is a pipe, a device or a folder, and not a file", os.fspath(path))
+
+
+def read_text(path: str | os.PathLike[str], encoding: str | None = None, errors: str | None = None) -> str:
+    """Reads a text file; raises OSError if it is a pipe or a device."""
+    with open(path, encoding=encoding, errors=errors, opener=regular) as file:
+        return file.read()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -1,10 +1,13 @@
-"""UserError, which is shown without a traceback, and the reason that an error of another library gives."""
+"""UserError, which is shown without a traceback, the reason that an error of another library gives, and safe texts."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
+
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class UserError(Exception):
@@ -44,3 +47,13 @@ def reason(error: BaseException) -> str:
         _, _, text = text.partition("\nNode: ")[2].partition("\n")
     lines = (line.strip().rstrip(".") for line in text.splitlines())
     return next((line for line in lines if line and line != "Graph execution error:"), type(error).__name__)
+
+
+def visible(text: str) -> str:
+    """Returns a text with escapes in place of the characters that a terminal obeys, but line feeds and tabs."""
+    return OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def in_one_line(text: str) -> str:
+    """Does the same with line feeds: a name cannot look like a message of its own."""
+    return visible(text).replace("\n", "\\n")

@@ -10,7 +10,7 @@ from absl import flags
 
 from common.cluster.watchdog import RESTART
 from common.dual import Dual
-from common.errors import Restart, UserError, reason
+from common.errors import Restart, UserError, in_one_line, reason
 from common.images import Images, catalogue
 from common.images.download import download
 from flags import fields, messages, processor, quiet, streams, version
@@ -46,8 +46,8 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
             if not (sentence := _sentence(error)):
                 raise
             if not isinstance(error, Restart):
-                sys.exit(f"error: {sentence}")
-            print(f"error: {sentence}", file=sys.stderr)
+                sys.exit(f"error: {in_one_line(sentence)}")
+            print(f"error: {in_one_line(sentence)}", file=sys.stderr)
             sys.exit(RESTART)
 
 

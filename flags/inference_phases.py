@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
+import shlex
 import sys
 from collections.abc import Mapping
 
 from common import report
 from common.dual import Dual
-from common.errors import UserError
+from common.errors import UserError, in_one_line
 from common.evaluate import Evaluation, evaluate, test
 from common.evaluate.scores import Means
 from common.export import Export, export
@@ -50,9 +51,10 @@ def evaluate_phase(request: Request) -> None:
         run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
     )
     if not all(scores.values()):
-        count, elsewhere = evaluation.shard.partition("/")[2], f" --output {output}" if output else ""
+        count, place = evaluation.shard.partition("/")[2], shlex.quote(run.run_dir)
+        elsewhere = f" --output {shlex.quote(output)}" if output else ""
         print(
-            f"Evaluated the part {evaluation.shard}. When all are: --phase evaluate --run_dir {run.run_dir} --merge"
+            f"Evaluated the part {evaluation.shard}. When all are: --phase evaluate --run_dir {place} --merge"
             f" {count}{elsewhere}"
         )
         return
@@ -114,7 +116,7 @@ def translate_phase(request: Request) -> None:
 
 def _tell(outcome: Outcome, output: str) -> None:
     for _, sentence in outcome.failed:
-        print(f"failed: {sentence}", file=sys.stderr)
+        print(f"failed: {in_one_line(sentence)}", file=sys.stderr)
     if outcome.changed:
         counts = ", ".join(f"{count:,} {change}" for change, count in outcome.changed.items())
         print(f"Written in another format, as theirs does not hold what is made: {counts}.")
@@ -124,7 +126,7 @@ def _tell(outcome: Outcome, output: str) -> None:
     if len(outcome.failed) > NAMED:
         names += ", ..."
     counts = f"{outcome.written:,} written to {output}, {outcome.skipped:,} skipped, {len(outcome.failed):,} failed"
-    print(f"{counts}: {names}." if names else f"{counts}.")
+    print(in_one_line(f"{counts}: {names}." if names else f"{counts}."))
 
 
 def _translate_video(request: Request, options: Translation, run_dir: str, direction: str) -> None:

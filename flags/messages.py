@@ -10,6 +10,7 @@ from typing import ClassVar
 from absl import logging as absl_logging
 
 from common import methods
+from common.errors import in_one_line, visible
 
 PACKAGES = ("common", "flags", "examples", *methods.PACKAGES)  # whose messages are shown
 
@@ -21,11 +22,13 @@ class Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a message; the streams are looked up each time, as they may have been replaced."""
-        if not (_is_ours(record) or record.pathname in self.files):
+        own = record.pathname in self.files
+        if not (own or _is_ours(record)):
             return
         try:
             stream = sys.stdout if record.levelno < logging.WARNING else sys.stderr
-            print(record.getMessage(), file=stream, flush=True)
+            message = record.getMessage()
+            print(visible(message) if own else in_one_line(message), file=stream, flush=True)
         except Exception:
             self.handleError(record)  # as every handler does: what fails to log must not end a training
 

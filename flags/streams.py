@@ -1,13 +1,21 @@
-"""Standard output and error that may go away: a closed terminal or pipe ends no training."""
+"""Standard output and error: a closed terminal or pipe ends no training, and no text commands a terminal.
+
+Names of files come from others. Characters that a terminal obeys, or that turn the order of others, are shown escaped.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO, TypeVar
 
+from common.errors import visible
+
 Result = TypeVar("Result")
+
+MOVES = re.compile("\n*(\x1b\\[A)*")  # down and up, of progress bars
 
 
 class Lasting:
@@ -17,7 +25,10 @@ class Lasting:
         self._stream = stream
 
     def write(self, text: str) -> int | None:
-        """Writes, or drops, `text`."""
+        """Writes, or drops, `text`, in which the terminal obeys nothing but the start of a progress bar."""
+        if not MOVES.fullmatch(text):
+            begin = "\r" if text.startswith("\r") else ""  # as progress bars do
+            text = begin + visible(text.removeprefix(begin))
         return self._or_drop(self._stream.write, text)
 
     def flush(self) -> None:
@@ -44,6 +55,7 @@ class Lasting:
 def outlive_readers() -> None:
     """Makes both streams of this process last, and able to say any file name, which need not be text."""
     _fill_up()
+    os.environ.setdefault("PYTHON_COLORS", "0")  # tracebacks of Python 3.13 and later would show their escapes
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # it was closed when the process began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shlex
 import sys
 
 from common.cluster import Cluster
@@ -43,10 +44,10 @@ def train_phase(request: Request) -> None:
         print(f"Nothing to do: {run.run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
     elif progress.done < progress.total:
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
-        print(f"  {request.program} --phase train --run_dir {run.run_dir}")
+        print(f"  {request.program} --phase train --run_dir {shlex.quote(run.run_dir)}")
     else:
         print(f"Trained {progress.total:,} steps. The report: {run.run_dir}/report.html. Test with:")
-        print(f"  {request.program} --phase test --run_dir {run.run_dir}")
+        print(f"  {request.program} --phase test --run_dir {shlex.quote(run.run_dir)}")
 
 
 def plan_phase(request: Request) -> None:
@@ -98,6 +99,6 @@ def import_weights_phase(request: Request) -> None:
     print("\n".join([*imported.notes, f"Imported into {run.run_dir}. Translate, or train on, with:"]))
     directions = imported.dual.directions
     direction = f" --direction {directions[0]}" if len(directions) > 1 else ""
-    program = request.program
-    print(f"  {program} --phase translate --run_dir {run.run_dir}{direction} --input FOLDER --output FOLDER")
-    print(f"  {program} --phase train --init_from {run.run_dir} --dataset NAME --run_dir FOLDER")
+    program, place = request.program, shlex.quote(run.run_dir)
+    print(f"  {program} --phase translate --run_dir {place}{direction} --input FOLDER --output FOLDER")
+    print(f"  {program} --phase train --init_from {place} --dataset NAME --run_dir FOLDER")

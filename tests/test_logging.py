@@ -147,11 +147,15 @@ def test_packages_are_known_behind_a_link(logger, capsys, tmp_path, monkeypatch)
     assert capsys.readouterr().out == "behind a link\n"
 
 
-def test_percent_signs_and_lines_are_left_alone(logger, capsys):
+def test_percent_signs_are_left_alone_and_lines_only_of_a_method_of_ones_own(logger, capsys, monkeypatch):
+    """Messages of this project are a line each: another can only come from a name."""
     for message in ("100% of %s, %d and %(name)s", "two\nlines"):
         logger.handle(record(message))
     logger.handle(record("%d %%", args=(50,)))
-    assert capsys.readouterr().out == "100% of %s, %d and %(name)s\ntwo\nlines\n50 %\n"
+    assert capsys.readouterr().out == "100% of %s, %d and %(name)s\ntwo\\nlines\n50 %\n"
+    monkeypatch.setattr(messages.Terminal, "files", {"/home/own.py"})
+    logger.handle(record("two\nlines", path="/home/own.py"))
+    assert capsys.readouterr().out == "two\nlines\n"
 
 
 def test_what_is_shown_is_shown_once(logger, capsys, monkeypatch):

@@ -327,6 +327,6 @@ def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
 def _text(path: pathlib.Path) -> str:
     """The text of a file, "" if it cannot be read."""
     try:
-        return path.read_text(errors="surrogateescape")
+        return atomic.read_text(path, errors="surrogateescape")
     except OSError:
         return ""

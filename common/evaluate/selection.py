@@ -98,7 +98,7 @@ class Selection:
         if not self._path.exists():
             return []
         try:
-            with open(self._path, newline="", encoding="utf-8") as file:
+            with open(self._path, newline="", encoding="utf-8", opener=atomic.regular) as file:
                 rows = list(csv.DictReader(file))
         except UnicodeDecodeError as error:
             raise self._unusable("it is not a text in UTF-8") from error

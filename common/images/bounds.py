@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
+from common import atomic
 from common.errors import UserError
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -61,7 +62,7 @@ def check(path: str | os.PathLike[str]) -> None:
 
     It looks at the structure of files, and not at the images.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=atomic.regular) as file:
         start = file.read(4)
         for beginning, check_structure in STRUCTURES.items():
             if start.startswith(beginning):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import urllib.error
 import urllib.parse
@@ -60,7 +61,8 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
         raise UserError(f"{name} cannot be downloaded. {catalogue.by_hand(entry, folder)}")
     if address:
         _check_web(address)
-    logging.info(f"{catalogue.about(name)}\nFetching {url} into {folder}")
+    for line in (*catalogue.about(name).splitlines(), f"Fetching {url} into {folder}"):
+        logging.info(line)
     part = folder.with_name(f".{name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -83,15 +85,16 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
 def _ready(folder: pathlib.Path) -> str:
     """A line that says what was downloaded, and how to train on it."""
     count = len(folders.images_in(folder, recursive=True))
-    flags = f"--dataset {folder.name}"
+    flags = f"--dataset {shlex.quote(folder.name)}"
     if str(folder.parent) != "datasets":
-        flags += f" --data_root {folder.parent}"
+        flags += f" --data_root {shlex.quote(str(folder.parent))}"
     if all(folders.find(folder, "train")):
         use = f"Train on them with {flags}."
     elif folders.images_in(folder / "train"):
         use = f"Train on them with {flags} --side_by_side."
     else:
-        use = f"There are none to train on in it; --phase translate --input {folder} --recursive translates them."
+        translated = f"--phase translate --input {shlex.quote(str(folder))} --recursive"
+        use = f"There are none to train on in it; {translated} translates them."
     return f"{count:,} images are in {folder}. {use}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from common import atomic
+from common.errors import in_one_line
 from common.images.check import Finding, Part, Report, Source
 from common.images.image_settings import ImageSettings
 
@@ -135,7 +136,8 @@ def _equal(sources: Sequence[Source]) -> str:
 
 
 def _at_most(lines: list[str], indent: str = "  ") -> list[str]:
-    """The first NAMED lines, and a line that counts the rest."""
+    """The first NAMED lines, and a line that counts the rest; what names hold cannot make more lines."""
+    lines = [in_one_line(line) for line in lines]
     if len(lines) <= NAMED:
         return lines
     return [*lines[:NAMED], f"{indent}and {len(lines) - NAMED:,} more"]

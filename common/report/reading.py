@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from common import documents
+from common import atomic, documents
 from common.errors import UserError
 
 AnyPath = str | os.PathLike[str]
@@ -53,7 +53,7 @@ def part(content: dict[str, Any], *names: str) -> dict[str, Any]:
 def facts(path: AnyPath) -> dict[str, Any]:
     """Returns the dictionary in a JSON file; an empty one if there is none."""
     try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8", errors="replace"))
+        content = json.loads(atomic.read_text(path, "utf-8", "replace"))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -107,7 +107,7 @@ def _is_step(text: str) -> bool:
 def _table(path: AnyPath) -> tuple[list[str], list[list[str]]]:
     """(the first row of a CSV file, the other rows of its length)."""
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        with open(path, newline="", encoding="utf-8", errors="replace", opener=atomic.regular) as file:
             lines = _readable(csv.reader(line.replace("\0", "") for line in file))
             header = next(lines, [])
             return header, [line for line in lines if line and len(line) == len(header)]

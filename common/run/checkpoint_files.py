@@ -125,7 +125,8 @@ def damage_of(checkpoint: str) -> str:
 
 def _digests(checkpoint: pathlib.Path) -> dict[str, str]:
     """{name of a file: its digest} as `seal` wrote them; raises ValueError if they are anything else."""
-    *lines, end = checkpoint.with_name(f"{checkpoint.name}.sha256").read_bytes().decode().split("\n")
+    with open(f"{checkpoint}.sha256", "rb", opener=atomic.regular) as file:
+        *lines, end = file.read().decode().split("\n")
     matches = [DIGEST.fullmatch(line) for line in lines]
     digests = {match[2]: match[1] for match in matches if match and match[2].startswith(f"{checkpoint.name}.")}
     if end or len(digests) < len(lines) or f"{checkpoint.name}.index" not in digests or len(digests) < 2:

@@ -195,7 +195,7 @@ def refuse_imported(run_dir: str) -> None:
     if load_run(run_dir).imported is not None:
         raise UserError(
             f"The weights in {run_dir} were imported, without what a training has beside them. Begin a run with them:"
-            f" --init_from {run_dir}, and another --run_dir."
+            f" --init_from {shlex.quote(str(run_dir))}, and another --run_dir."
         )
 
 

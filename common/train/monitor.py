@@ -199,7 +199,7 @@ def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[l
     """
     if not path.exists():
         return list(columns), []
-    with open(path, newline="", encoding=UTF8, errors=ESCAPE) as file:
+    with open(path, newline="", encoding=UTF8, errors=ESCAPE, opener=atomic.regular) as file:
         header, *rows = [row for line in file if (row := _row(line))] or [[]]
     header = header if header[:1] == ["step"] else []
     whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and STEP.fullmatch(row[0])]

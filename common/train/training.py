@@ -123,7 +123,8 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
     if group.is_chief:
         _warn(training.record())
         if done < total:
-            logging.info(_introduction(training, done, total))
+            for line in _introduction(training, done, total):
+                logging.info(line)
             _describe(training.data.domains)
     first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
     if first_strips:  # so that an image of the strips that cannot be read is told at once
@@ -164,7 +165,7 @@ def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) 
     return dict(zip("AB", images.loaders(dual, files, domains)))
 
 
-def _introduction(training: Training, done: int, total: int) -> str:
+def _introduction(training: Training, done: int, total: int) -> list[str]:
     """What is about to happen, in a line or two."""
     dual, run, data, size = training.dual, training.run, training.data, training.group.size
     gpus = sum(device.device_type == "GPU" for device in training.session.list_devices())
@@ -180,7 +181,7 @@ def _introduction(training: Training, done: int, total: int) -> str:
         lines.append(f"There is a GPU, and TensorFlow does not find it. {gpu.missing()}")
     if done:
         lines.append(f"Going on from step {done:,}.")
-    return "\n".join(lines)
+    return lines
 
 
 def _describe(domains: dict[str, Domain]) -> None:

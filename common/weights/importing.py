@@ -9,6 +9,7 @@ import math
 import os
 import pathlib
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -125,7 +126,9 @@ def _path(name: str) -> str:
     if prefix := dualgan.prefix_of(name):
         return prefix
     if has_begun(name):
-        raise UserError(f"{name} is a run folder: use it as it is, or begin a training with --init_from {name}.")
+        raise UserError(
+            f"{name} is a run folder: use it as it is, or begin a training with --init_from {shlex.quote(str(name))}."
+        )
     if not pathlib.Path(name).is_file():
         raise UserError(f"There is no file {name}, and no checkpoint of that name. --source names files of weights.")
     return name
