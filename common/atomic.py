@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import hashlib
@@ -60,6 +61,14 @@ def read_text(path: str | os.PathLike[str], encoding: str | None = None, errors:
     """Reads a text file; raises OSError if it is a pipe or a device."""
     with open(path, encoding=encoding, errors=errors, opener=regular) as file:
         return file.read()
+
+
+def read_written(path: str | os.PathLike[str]) -> str:
+    """Reads a text that a person wrote: UTF-8, or what a byte order mark says."""
+    content = pathlib.Path(path).read_bytes()
+    marks = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
+    marks[codecs.BOM_UTF16_BE] = "utf-16"
+    return content.decode(next((name for mark, name in marks.items() if content.startswith(mark)), "utf-8-sig"))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

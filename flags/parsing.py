@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.settings import former_names
-from flags import fields, presets
+from flags import fields, presets, written
 from flags.fields import names_of
 from flags.phases import PHASES, Command, all_classes
 from flags.program import model_name
@@ -30,6 +31,7 @@ def parse(model: type[Dual], argv: list[str]) -> Request:
 
     Raises UserError if a flag or a preset is not known, a value is not one of a flag's, or the phase has no use for it.
     """
+    argv = written.expanded(argv)
     own, stray, used = parse_flags(model, argv)
     for former, name in _former_names(model, own.phase).items():
         if former in used:
@@ -70,12 +72,21 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{_translated(error)} (--help lists all flags.)") from error
+    for name in written.PATHS:
+        text = values[name].value if name in values else None
+        if isinstance(text, str):
+            values[name].value = written.path(text)
     if stray and not PHASES[values.phase].names_runs:
+        if all(map(os.path.exists, stray)):
+            raise UserError(
+                f"{stray[0]!r} stands alone, as where a shell makes names of a pattern: put it in quotes, as in"
+                " --input 'photos/*.png'."
+            )
         raise UserError(f"{stray[0]!r} stands alone: flags are --NAME VALUE. (--help lists all flags.)")
     used = [alias for alias in aliases if values[alias].present]  # what they stand for is present, too
     for alias in aliases:
         delattr(values, alias)
-    return Parsed(values, stray, used)
+    return Parsed(values, [written.path(argument) for argument in stray], used)
 
 
 def phase_of(argv: list[str], default: str | None = "train") -> str | None:

@@ -19,6 +19,7 @@ from common.errors import UserError
 from common.evaluate import scores
 from common.evaluate.scores import Means
 from common.evaluate.walk import Array, EvaluationGraph, Walked
+from common.images import folders
 from common.metrics.metrics import BETTER, OF_FEATURES, OF_LABELS
 from common.run import Run
 
@@ -199,7 +200,7 @@ class Evaluations:
 def _select_by(graphs: Sequence[EvaluationGraph]) -> str:
     """Returns the metric that selects by default: psnr where every direction has pairs, else swd."""
     paired = all(
-        {path.stem for path in graph.source.paths} & {path.stem for path in graph.target.paths} for graph in graphs
+        set(map(folders.stem, graph.source.paths)) & set(map(folders.stem, graph.target.paths)) for graph in graphs
     )
     return "psnr" if paired else "swd"
 

@@ -11,7 +11,7 @@ import tqdm
 
 from common import tensorflow as tf
 from common.dual import Dual
-from common.images import alignment, pipeline, pixels, shards, tensors
+from common.images import alignment, folders, pipeline, pixels, shards, tensors
 from common.images.pipeline import Loader
 from common.images.pixels import Domain, Note
 from common.translate import inference
@@ -82,7 +82,7 @@ def evaluation_graphs(
 def walk(session: tf.Session, graph: EvaluationGraph) -> Iterator[Walked]:
     """Yields a Walked for every image of the source, in the order of the files."""
     session.run(graph.begin)
-    targets = {path.stem: path for path in graph.target.paths}
+    targets = {folders.stem(path): path for path in graph.target.paths}
     count = len(shards.of(graph.source.paths, graph.shard))
     with tqdm.tqdm(total=count, desc=graph.name, unit="image", disable=None, leave=False) as bar:
         for _ in range(-(-count // graph.batch_size)):
@@ -91,7 +91,7 @@ def walk(session: tf.Session, graph: EvaluationGraph) -> Iterator[Walked]:
             for i, number in enumerate(numbers):
                 path, images = graph.source.paths[number], {folder: batch[i] for folder, batch in batches.items()}
                 prior = priors[0][i] if priors else None
-                target, untouched = _pair(session, graph, path, targets.get(path.stem))
+                target, untouched = _pair(session, graph, path, targets.get(folders.stem(path)))
                 yield Walked(path, images, target, untouched, prior)
                 bar.update()
 

@@ -177,8 +177,8 @@ class Images:
         """The position in B of the partner of each image of A, int64 [|A|]; -1: it has none."""
         if dual.pairing == "all" or (dual.pairing == "some" and self.side_by_side):
             return np.arange(len(files.A))  # files are in the order of the pairs
-        numbers = {path.stem: number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
-        partners = np.array([numbers.get(path.stem, -1) for path in files.A], np.int64)
+        numbers = {folders.stem(path): number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
+        partners = np.array([numbers.get(folders.stem(path), -1) for path in files.A], np.int64)
         if dual.pairing == "some":
             if (partners < 0).all():
                 raise UserError(

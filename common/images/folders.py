@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, NoReturn
 
@@ -74,10 +75,15 @@ def find_side_by_side(root: str | os.PathLike[str], split: str) -> Files:
 
 def pair(files: Files) -> tuple[Files, list[pathlib.Path]]:
     """Returns the files of A and B that share a stem, in the same order, and the files without a partner."""
-    A, B = ({path.stem: path for path in paths} for paths in files)
+    A, B = ({stem(path): path for path in paths} for paths in files)
     stems = sorted(A.keys() & B.keys())
-    alone = [path for paths, other in ((files.A, B), (files.B, A)) for path in paths if path.stem not in other]
+    alone = [path for paths, other in ((files.A, B), (files.B, A)) for path in paths if stem(path) not in other]
     return Files([A[stem] for stem in stems], [B[stem] for stem in stems]), alone
+
+
+def stem(path: pathlib.PurePath) -> str:
+    """The name of a file without its suffix, with accents in the one form of several that systems write."""
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def images_in(folder: pathlib.Path, recursive: bool = False) -> list[pathlib.Path]:

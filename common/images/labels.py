@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from common import ndimage
+from common import atomic, ndimage
 from common.errors import UserError
 
 FLAT = 12  # greatest difference in levels between neighbouring pixels of a class, away from its edges
@@ -20,11 +20,14 @@ SHARE = 0.0005  # least share of the flat pixels of a class that is found
 def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Reads the colours in a text file: uint8 [K, 3].
 
-    A line is R G B, and anything after it, of one class. Raises UserError if the file is not a palette.
+    A line is R G B, by spaces or commas, and anything after it, of one class. Raises UserError if the file is no
+    palette.
     """
     try:
-        lines = [line.split() for line in pathlib.Path(path).read_text().splitlines()]
-        colours = np.array([[int(value) for value in line[:3]] for line in lines if line and line[0][0] != "#"])
+        lines = [re.split(r"[\s,;]+", line.strip()) for line in atomic.read_written(path).splitlines()]
+        colours = np.array(
+            [[int(value) for value in line[:3]] for line in lines if line != [""] and line[0][:1] != "#"]
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"{path} does not read as a palette ({error}): it has a line R G B for each class.") from error
     if colours.ndim != 2 or colours.shape[1] != 3 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
