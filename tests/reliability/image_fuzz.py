@@ -129,7 +129,7 @@ def _tiff(rgb):
         "tiled deflated.tif": (np.moveaxis(bands, 0, -1), {**plain, **tiled, **deflated, "planarconfig": "contig"}),
         "big.tif": (bands, {**plain, "planarconfig": "separate", "bigtiff": True}),
         "white.tif": (bands[0], {"photometric": "miniswhite", "extratags": [(274, "H", 1, 6, True)]}),
-        "shaped.tif": (bands, {"photometric": "minisblack"}),
+        "shaped.tif": (bands, {"photometric": "minisblack", "metadata": {"axes": "CYX"}}),
         "imagej.tif": (bands, {"imagej": True, "metadata": {"axes": "CYX"}}),
         "ome.tif": (bands, {"ome": True, "metadata": {"axes": "CYX"}, "photometric": "minisblack"}),
         "associated.tif": (
