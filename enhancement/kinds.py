@@ -16,7 +16,7 @@ class Kind(NamedTuple):
     draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
     veil: Callable[[tf.Tensor], Veil] | None  # that over images, by a classical method
     has_streaks: bool
-    veil_has_air: bool = True  # the classical method says how bright the air is; else it takes it for white
+    darkest_air: float = 1.0  # in which veils are laid: what images show of it misleads, where walls are pale
 
     def prior(self, images: tf.Tensor) -> Layer:
         """The layer over `images` by classical methods."""
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "rain": Kind(synthesis.rain, veil=None, has_streaks=True),
-    "haze": Kind(synthesis.haze, veil=priors.haze, has_streaks=False),
-    "cloud": Kind(synthesis.cloud, veil=priors.cloud, has_streaks=False, veil_has_air=False),
+    "haze": Kind(synthesis.haze, veil=priors.haze, has_streaks=False, darkest_air=0.7),
+    "cloud": Kind(synthesis.cloud, veil=priors.cloud, has_streaks=False, darkest_air=0.85),
     "any": Kind(synthesis.any_of, veil=priors.haze, has_streaks=True),
 }

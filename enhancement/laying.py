@@ -10,8 +10,6 @@ from enhancement.kinds import Kind
 MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
 CELLS = 4  # different ones, of which the layer of an image is made
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
-DARKEST_AIR, AIR_VARIES = 0.5, 0.03  # of the air of a veil, as the prior sees it
-DARKEST_CLOUD = 0.85
 
 
 def layer_to_lay(
@@ -44,19 +42,12 @@ def layer_to_lay(
     chosen = choose(_draw(key, "prior") < prior_share, prior, own)
     strength = LEAST_STRENGTH * (MOST_STRENGTH / LEAST_STRENGTH) ** _draw(key, "strength")
     chosen = stronger(chosen, strength)
+    if kind.veil and not kind.has_streaks:
+        air = kind.darkest_air + (1.0 - kind.darkest_air) * _draw(key, "air")
+        chosen = veil(chosen.transmission, air)
     if drawn_share:
         chosen = choose(_draw(key, "drawn") < drawn_share, kind.draw(key, clear), chosen)
-    if kind.veil and not kind.has_streaks:
-        draw = _draw(key, "air")
-        air = _varied(kind.veil(seen).air, draw) if kind.veil_has_air else DARKEST_CLOUD + (1.0 - DARKEST_CLOUD) * draw
-        chosen = veil(chosen.transmission, air)
     return cast(chosen, dtype)
-
-
-def _varied(air: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-    """The brightness of `air` [N, 1, 1, C] as [N, 1, 1, 1], a little changed by numbers in [0, 1)."""
-    gray = tf.stop_gradient(tf.reduce_mean(air, axis=-1, keepdims=True))
-    return tf.clip_by_value(gray + AIR_VARIES * (2.0 * draw - 1.0), DARKEST_AIR, 1.0)
 
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
