@@ -55,7 +55,7 @@ def _perform(model: type[Dual], argv: list[str]) -> None:
     request = parse(model, argv)
     if request.values.download or request.values.download_from:
         _download(request.values)
-    processor.decide()
+    processor.decide(request.values.precise)
     phase = PHASES[request.values.phase]
     if not request.values.debug and phase.tensorflow(request):
         quiet.import_tensorflow()

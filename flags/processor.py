@@ -12,17 +12,18 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it was measured; see docs/performance.md
 
 
-def decide() -> None:
+def decide(precise: bool = False) -> None:
     """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU.
 
-    And that TensorFlow does not load the framework of layers that comes with it, of which nothing is used here: that
-    is a fifth of the time of its import.
+    If it has to be `precise`, oneDNN's are not: they round twice as much as TensorFlow's own. And TensorFlow does not
+    load the framework of layers that comes with it, of which nothing is used here: that is a fifth of the time of its
+    import.
 
     Once TensorFlow is imported it is too late: then nothing is set, for config.json says what is.
     """
     if "tensorflow" in sys.modules:
         return
-    chosen = onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
+    chosen = "0" if precise else onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
     if chosen is not None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # the one before it, which is loaded only if it is installed

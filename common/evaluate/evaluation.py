@@ -134,7 +134,7 @@ def opened(
     validation = images.validation_files(dual, saved.domains)
     threads = run.threads if threads is None else threads
     claim_threads(threads)
-    with tf.Graph().as_default(), building_for(inference.device):
+    with tf.Graph().as_default(), building_for(inference.device, inference.precise):
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
         names = [name for name in inference.directions(dual) if loaders[name[0]].paths]

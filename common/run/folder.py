@@ -241,6 +241,7 @@ def environment(run: Run, processes: int = 1) -> Environment:
         "processes": processes,
         "device": run.device,
         "xla": run.xla,
+        "precise": run.precise,
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "").replace(session.XLA_ON_CPU, "").strip() or "default",
     }

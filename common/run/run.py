@@ -72,6 +72,12 @@ class Run:
         resume=WARN,
     )
     xla: bool = setting(False, "Whether XLA compiles what it can of the graph, when it first runs.", resume=WARN)
+    precise: bool = setting(
+        False,
+        "Whether convolutions are computed in the way that rounds least, and not in the fastest. In the environment"
+        " variable TF_ENABLE_ONEDNN_OPTS, 0 belongs to it: the command line sees to that.",
+        resume=WARN,
+    )
 
     def __post_init__(self) -> None:
         settings.check(self)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.ops import placement
+from common.ops import convolution, placement
 from common.run import forks, gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
@@ -25,9 +26,12 @@ def is_gpu(device: str) -> bool:
     return device != "cpu" and bool(tf.config.list_physical_devices("GPU"))
 
 
-def building_for(device: str) -> contextlib.AbstractContextManager[None]:
-    """Within it, graphs are built in the formulations that are fastest on a device."""
-    return placement.building_for_gpu(is_gpu(device))
+@contextlib.contextmanager
+def building_for(device: str, precise: bool = False) -> Iterator[None]:
+    """Within it, graphs are built in the formulations that are fastest on a device, or in those that round least."""
+    least_rounded = convolution.plain() if precise else contextlib.nullcontext()
+    with placement.building_for_gpu(is_gpu(device)), least_rounded:
+        yield
 
 
 def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:

@@ -57,7 +57,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     files = images.training_files(dual)
     dual, images_in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, images_in_epoch)
-    with tf.Graph().as_default(), building_for(run.device):
+    with tf.Graph().as_default(), building_for(run.device, run.precise):
         tf.set_random_seed(run.seed)
         A, B = (tf.placeholder(tf.float32, _shape(run, dual, count)) for count in (dual.channels_A, dual.channels_B))
         index = tf.placeholder(tf.int64, [run.batch_size])

@@ -60,7 +60,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
                 f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
                 " train longer with --steps or --epochs."
             )
-        with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device):
+        with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device, run.precise):
             data = images.training_data(dual, files, domains)
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 

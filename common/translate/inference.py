@@ -44,6 +44,7 @@ class Inference:
     )
     device: str = override(Run, "device", "auto")
     xla: bool = override(Run, "xla", False)
+    precise: bool = override(Run, "precise", False)
     n_samples: int = setting(
         1,
         "Translations of each image, each with noise of its own; those after the first go to A2B_2, A2B_3 and so on.",

@@ -50,7 +50,7 @@ class Translator:
         if test_dropout is not None:
             self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         self._directions = [name for name in self.dual.directions if inference.direction in ("both", name)]
-        with tf.Graph().as_default() as graph, building_for(inference.device):
+        with tf.Graph().as_default() as graph, building_for(inference.device, inference.precise):
             tf.set_random_seed(saved.run.seed)
             self._build(inference)
             weights = inference.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))

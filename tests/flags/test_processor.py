@@ -38,6 +38,13 @@ def test_onednn_goes_by_the_processor(environment, tmp_path, cpuinfo, expected):
     assert decided(environment, tmp_path, cpuinfo) == expected
 
 
+def test_what_has_to_be_precise_is_computed_without_onednn(environment, tmp_path):
+    environment.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(AVX2)
+    processor.decide(precise=True)
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
 def test_what_a_person_has_set_holds(environment, tmp_path):
     environment.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     environment.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
