@@ -14,6 +14,14 @@ class UserError(Exception):
     """Something the user can fix: its text is a sentence that says how. It is shown without a traceback."""
 
 
+class ImageError(UserError):
+    """A file is not an image that can be used: `problem` is the sentence that says so, `cure` what to do about it."""
+
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(f"{problem} {cure}")
+        self.problem, self.cure = problem, cure
+
+
 class Restart(UserError):
     """Another process of the training is gone: this one must end, and resumes when all are started again."""
 

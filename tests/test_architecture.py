@@ -33,14 +33,14 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",
     "images": "bounds < archives catalogue deep_png image_settings labels pixels shards"
-    " < alignment notices profiles ranges tensors < tiff < files < facts folders measure pipeline toy"
+    " < alignment notices profiles ranges tensors < tiff < files < facts folders measure toy < pipeline"
     " < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness statistics < im2col winograd"
     " < formulations priors spectral_norm synthesis < convolution < layers",
     "report": "page reading < curves pictures < tested < overview < comparison",
-    "run": "checkpoint_files forks gpu lock < session < checkpoints run < folder",
+    "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",

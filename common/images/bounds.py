@@ -16,7 +16,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from common import atomic
-from common.errors import UserError
+from common.errors import ImageError
 
 Array: TypeAlias = npt.NDArray[Any]
 Bytes: TypeAlias = bytes | mmap.mmap
@@ -80,7 +80,7 @@ def check_exif(about: Mapping[Any, Any]) -> None:
 
 
 def check_padding(sides: tuple[int, ...], multiple: int, smallest: int, room: int = PADDED) -> None:
-    """Raises UserError if `tensors.pad_to_multiple` would make an image of `sides` far larger; see check_growth."""
+    """Raises ImageError if `tensors.pad_to_multiple` would make an image of `sides` far larger; see check_growth."""
     padded = [max(-(-side // multiple) * multiple, smallest) for side in sides]
     check_growth("The image", sides, padded, max(multiple, smallest), room)
 
@@ -88,16 +88,17 @@ def check_padding(sides: tuple[int, ...], multiple: int, smallest: int, room: in
 def check_growth(
     name: str | os.PathLike[str], sides: Sequence[int], larger: Sequence[int], unit: int, room: int = PADDED
 ) -> None:
-    """Raises UserError, naming `name`, if an image of `sides` becomes far larger by padding or scaling.
+    """Raises ImageError, naming `name`, if an image of `sides` becomes far larger by padding or scaling.
 
     `larger`: its sides then. At most `room` pixels, 16 squares of `unit` and GROWTH times its own are always taken.
     """
     (height, width), (tall, wide) = sides, larger
     limit = max(room, 16 * unit * unit, GROWTH * height * width)
     if tall * wide > limit:
-        raise UserError(
+        raise ImageError(
             f"{name} has {height}x{width} pixels, and would become {tall}x{wide} for these networks: {tall * wide:,}"
-            f" pixels, where at most {limit:,} are taken. Cut it into less narrow parts."
+            f" pixels, where at most {limit:,} are taken.",
+            "Cut it into less narrow parts.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.errors import UserError
+from common.errors import ImageError
 from common.images import files, ranges
 from common.images.pixels import Array, Image, Note, check_finite, full, opaque
 from common.images.ranges import Values
@@ -48,11 +48,11 @@ class Facts(NamedTuple):
 def read(path: str | os.PathLike[str], half: str | None = None) -> Facts:
     """Returns the Facts of the image in a file, upright.
 
-    Raises UserError if the file cannot be read or holds values that are not finite.
+    Raises ImageError if the file cannot be read or holds values that are not finite.
     """
     image = files.decode(path, half)
     if not image.pixels.size:
-        raise UserError(f"{path} is too narrow to hold two images. Replace or remove it.")
+        raise ImageError(f"{path} is too narrow to hold two images.", "Replace or remove it.")
     check_finite([image.pixels.min(), image.pixels.max()], path)
     pixels = np.ascontiguousarray(_as_seen(image))
     height, width, channels = image.pixels.shape

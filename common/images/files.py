@@ -18,7 +18,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from common import atomic
-from common.errors import UserError, naming, reason
+from common.errors import ImageError, UserError, naming, reason
 from common.images import bounds, deep_png, profiles, tiff
 from common.images.notices import Notices, of_scale
 from common.images.pixels import EIGHT_BITS, Array, Domain, Image, Note, Place
@@ -173,10 +173,12 @@ def _look(path: Path) -> tuple[str, Header]:
 def _check_bytes(path: Path, claimed: int) -> None:
     """Raises UserError if an image is too large for memory, or far larger than its file can hold."""
     if claimed > MAX_BYTES:
-        raise UserError(f"{path} has {claimed:,} bytes of values, and {MAX_BYTES:,} are read. Cut it into parts.")
+        raise ImageError(f"{path} has {claimed:,} bytes of values, and {MAX_BYTES:,} are read.", "Cut it into parts.")
     stored = os.path.getsize(path)
     if claimed > max(UNSUSPICIOUS, PACKED * stored):
-        raise UserError(f"{path} says that it has {claimed:,} bytes of values, in {stored:,}. Replace or remove it.")
+        raise ImageError(
+            f"{path} says that it has {claimed:,} bytes of values, in {stored:,}.", "Replace or remove it."
+        )
 
 
 def _kind(path: Path) -> str:
@@ -334,8 +336,8 @@ def _naming(path: Path) -> Iterator[None]:
         if any(unknown in message for unknown in UNKNOWN):
             message = "its content is none of the formats that are read"
         cure = "Say pip install imagecodecs." if "imagecodecs" in message else "Replace or remove it."
-        raise UserError(f"{path} does not read as an image ({message}). {cure}") from error
+        raise ImageError(f"{path} does not read as an image ({message}).", cure) from error
 
 
-def _too_large(path: Path) -> UserError:
-    return UserError(f"{path} has more than {MAX_PIXELS:,} pixels, too many to be decoded. Cut it into parts.")
+def _too_large(path: Path) -> ImageError:
+    return ImageError(f"{path} has more than {MAX_PIXELS:,} pixels, too many to be decoded.", "Cut it into parts.")

@@ -14,6 +14,8 @@ from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Domain, check_finite
 from common.images.ranges import Values
 
+INSTEAD = "To pass over such images, use --on_bad_image skip."
+
 Content = TypeVar("Content")
 
 
@@ -75,7 +77,7 @@ def readable(
             content = read(path)
         except UserError as error:
             if not skip:
-                raise
+                raise UserError(f"{error} {INSTEAD}") from error
             failure = error
         else:
             count += 1

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from absl import logging
 
 from common import tensorflow as tf
-from common.errors import UserError
+from common.errors import ImageError, UserError
 from common.images import alignment, bounds, files, shards, tensors
 from common.images.image_settings import ImageSettings
+from common.images.measure import INSTEAD
 from common.images.notices import Notices
 from common.images.pixels import Array, Domain
 from common.ops import randomness
@@ -37,6 +38,18 @@ class Batch(NamedTuple):
     file_A: tf.Tensor  # int64 [N], positions in the list of files
     file_B: tf.Tensor
     waited: tf.Tensor  # seconds from the request until the batch was ready; 0 if it was ready before
+
+
+class BrokenImage(ImageError):
+    """An image of a Loader that cannot be used.
+
+    `was_read`: whether it could be used before. `index`: the global sample index at which it was asked for, if known.
+    """
+
+    def __init__(self, error: UserError, path: pathlib.Path, *, was_read: bool, skip: bool) -> None:
+        problem, cure = (error.problem, error.cure) if isinstance(error, ImageError) else (str(error), "")
+        super().__init__(problem, cure if skip else f"{cure} {INSTEAD}".strip())
+        self.path, self.was_read, self.index = path, was_read, -1
 
 
 class Loader:
@@ -61,7 +74,7 @@ class Loader:
     ) -> None:
         self.paths, self.domain, self.half, self.skip = paths, domain, half, skip
         self.smallest, self.shorter = smallest, shorter
-        self.failure: UserError | None = None  # that ended a session
+        self.failures: list[UserError] = []  # that ended a session; batches are read ahead, so there may be several
         self.notices = Notices()
         self._room = room
         self._cache: dict[int, Array] = {}
@@ -78,9 +91,10 @@ class Loader:
             image = self.read(self.paths[number])
             self._refuse_another(number, image)
         except UserError as error:
-            if self.skip and self._failures.setdefault(number, error) is error:  # the first of several threads
-                logging.warning(f"warning: {error} Another takes its place (--on_bad_image skip).")
-            raise
+            broken = BrokenImage(error, self.paths[number], was_read=number in self._checksums, skip=self.skip)
+            if self.skip and self._failures.setdefault(number, broken) is broken:  # the first of several threads
+                logging.warning(f"warning: {broken.problem} Another takes its place (--on_bad_image skip).")
+            raise broken from error
         if self._room >= image.nbytes:
             self._room -= image.nbytes
             self._cache[number] = image
@@ -117,18 +131,20 @@ class Loader:
             scaled = [side * self.shorter // min(height, width) for side in (height, width)]
             bounds.check_growth(path, (height, width), scaled, self.shorter)
         if min(height, width) < self.smallest:
-            raise UserError(
+            raise ImageError(
                 f"{path} is {height}x{width}, smaller than the crop of {self.smallest}x{self.smallest} that"
-                " --preprocess crop takes. Remove it, make --image_size smaller, or use --preprocess resize_and_crop."
+                " --preprocess crop takes.",
+                "Remove it, make --image_size smaller, or use --preprocess resize_and_crop.",
             )
         return image
 
     def _refuse_another(self, number: int, image: Array) -> None:
         checksum = zlib.crc32(np.ascontiguousarray(image).data)
         if self._checksums.setdefault(number, checksum) != checksum:
-            raise UserError(
+            raise ImageError(
                 f"{self.paths[number]} shows something else than when it was read before: an image must not change"
-                " during a training. Bring it back to go on, or begin again in another --run_dir."
+                " during a training.",
+                "Bring it back to go on, or begin again in another --run_dir.",
             )
 
 
@@ -148,13 +164,24 @@ class Pairs:
         return image_A, image_B, np.int64(read_A), np.int64(read_B), np.bool_(False)
 
     def tensors(
-        self, number_A: tf.Tensor, number_B: tf.Tensor
+        self, index: tf.Tensor, number_A: tf.Tensor, number_B: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Does the same with tensors: images [H, W, C] of the types of their domains, int64 [] and bool []."""
+        """Does the same with tensors: images [H, W, C] of the types of their domains, int64 [] and bool [].
+
+        `index` is the global sample index, which the failure is told to come from.
+        """
+
+        def read(index: np.int64, *numbers: np.int64) -> tuple[Array, Array, np.int64, np.int64, np.bool_]:
+            try:
+                return self(*numbers)
+            except BrokenImage as error:
+                error.index = int(index)
+                raise
+
         dtypes = [loader.domain.dtype for loader in self._loaders]
         types = [*dtypes, tf.int64, tf.int64, tf.bool]
         image_A, image_B, number_A, number_B, matched = tf.numpy_function(
-            _noting(self._loaders, self), [number_A, number_B], types
+            _noting(self._loaders, read), [index, number_A, number_B], types
         )
         for image, loader in zip((image_A, image_B), self._loaders):
             image.set_shape([None, None, loader.domain.channels])
@@ -180,7 +207,7 @@ def _noting(loaders: Sequence[Loader], read: Callable[..., Content]) -> Callable
         try:
             return read(*numbers)
         except UserError as error:
-            loaders[0].failure = error
+            loaders[0].failures.append(error)
             raise
 
     return noted
@@ -245,7 +272,7 @@ def _sampler(
 
     @tf.autograph.experimental.do_not_convert
     def sample(index: tf.Tensor, number_A: tf.Tensor, number_B: tf.Tensor) -> dict[str, tf.Tensor]:
-        image_A, image_B, number_A, number_B, matched = read(number_A, number_B)
+        image_A, image_B, number_A, number_B, matched = read(index, number_A, number_B)
         pair_draw = draw("pair", index)
         images = {}
         for domain, loader, image in zip("AB", loaders, (image_A, image_B)):
@@ -284,7 +311,12 @@ def naming_failures(loaders: Sequence[Loader]) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        raise next((loader.failure for loader in loaders if loader.failure), error) from None
+        failures = [failure for loader in loaders for failure in loader.failures]
+        raise min(failures, key=_index, default=error) from None
+
+
+def _index(failure: UserError) -> int:
+    return failure.index if isinstance(failure, BrokenImage) else -1
 
 
 def _numbers(name: str, count: int, start: tf.Tensor) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.errors import ImageError
 from common.images import bounds
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -68,7 +68,7 @@ class Domain:
         Transparency becomes white (`high`, in domains that are not of 8 bits), unless it makes up the channels. Gray
         becomes RGB by repetition, RGB becomes gray by luminance. For a domain of 8 bits, other types are scaled:
         unsigned integers by their maximum, floating point from [0, 1]. For another domain, other types except 8 bits
-        hold the same quantity and are cast. Raises UserError, naming `name`, if the image cannot be converted.
+        hold the same quantity and are cast. Raises ImageError, naming `name`, if the image cannot be converted.
         """
         white = None if self.dtype == "uint8" else self.high
         return self._typed(_combined(image, self.channels, name, white), name)
@@ -85,8 +85,8 @@ class Domain:
         if self.dtype == "uint8":
             return _to_8_bits(pixels, name)
         if pixels.dtype == np.uint8:
-            raise UserError(
-                f"{name} has 8 bits a channel, and the images of its domain are {self.describe()}. Convert it."
+            raise ImageError(
+                f"{name} has 8 bits a channel, and the images of its domain are {self.describe()}.", "Convert it."
             )
         if np.dtype(self.dtype).kind == "f":
             return pixels.astype(self.dtype)
@@ -102,9 +102,9 @@ EIGHT_BITS = Domain()
 
 
 def check_finite(values: npt.ArrayLike, name: str | os.PathLike[str]) -> None:
-    """Raises UserError, naming `name`, if a value is not a finite number."""
+    """Raises ImageError, naming `name`, if a value is not a finite number."""
     if not np.isfinite(values).all():
-        raise UserError(f"{name} has values that are no finite numbers. Replace them, or leave the image out.")
+        raise ImageError(f"{name} has values that are no finite numbers.", "Replace them, or leave the image out.")
 
 
 def full(dtype: npt.DTypeLike) -> float:
@@ -161,21 +161,23 @@ def _combined(image: Image, channels: int, name: str | os.PathLike[str], white: 
     pixels = with_channels(opaque(image, white), channels)
     if pixels is not None:
         return pixels
-    raise UserError(
-        f"{name} has {count} channels, and {channels} are asked for: gray and RGB become each other, nothing else does."
-        " Convert it; or train with other --channels_A or --channels_B (auto: as the images have)."
+    raise ImageError(
+        f"{name} has {count} channels, and {channels} are asked for: gray and RGB become each other, nothing else"
+        " does.",
+        "Convert it; or train with other --channels_A or --channels_B (auto: as the images have).",
     )
 
 
 def _to_8_bits(pixels: Array, name: str | os.PathLike[str]) -> Array:
     if pixels.dtype.kind == "f":
         if pixels.min() < 0.0 or pixels.max() > 1.0:
-            raise UserError(
+            raise ImageError(
                 f"{name} has values from {pixels.min():.6g} to {pixels.max():.6g}, and for networks of 8-bit images"
-                " floating point goes from 0 to 1. Scale it."
+                " floating point goes from 0 to 1.",
+                "Scale it.",
             )
     elif pixels.dtype.kind != "u":
-        raise UserError(f"{name} has {pixels.dtype} values, and the images of its domain have 8 bits. Convert it.")
+        raise ImageError(f"{name} has {pixels.dtype} values, and the images of its domain have 8 bits.", "Convert it.")
     return bounds.in_parts(lambda part: _rounded(part / full(part.dtype) * 255.0, np.dtype(np.uint8)), pixels)
 
 

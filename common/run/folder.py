@@ -2,6 +2,8 @@
 
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
                where weights were imported from
+training_files.json     names and sizes of the training images, and unreadable_files.json, of those
+                that could not be read
 lock           held by the process that trains it
 checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, checkpoints that cannot be read
                of several processes also model-00012000.rank-1-of-4.{index,data-*}: the image pools of all but the first
@@ -19,13 +21,12 @@ evaluation/    metrics.csv metrics.json
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from common import settings
 from common import tensorflow as tf
@@ -36,9 +37,10 @@ from common.images import Images
 from common.images.files import TYPES
 from common.images.folders import Files
 from common.images.pixels import Domain
-from common.run import session
+from common.run import session, training_files
 from common.run.checkpoint_files import checkpoints_in
 from common.run.run import Run
+from common.run.training_files import Fingerprint, fingerprint
 from common.settings import FIXED
 
 ARITHMETIC = 2  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
@@ -53,14 +55,8 @@ FACTS = {  # the schema of what config.json has besides settings, by name
     "environment": Table({}, {"processes": Whole(1), "arithmetic": Whole(1)}, open=True),
     "imported": Entries(Anything()),
 }
+UNNAMED = "which have other names or sizes is not known, as an earlier version kept no list of them"
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
-
-
-class Fingerprint(TypedDict):
-    """Of files."""
-
-    count: int
-    names: str  # a digest of their names and sizes
 
 
 class SavedRun(NamedTuple):
@@ -169,17 +165,30 @@ def refuse_contradictions(
                 )
 
 
-def refuse_other_files(run_dir: str, files: Files) -> None:
-    """Raises UserError if the training files are not those that the run in `run_dir` began with, wherever they are."""
+def refuse_other_files(run_dir: str, files: Files) -> list[str]:
+    """Raises UserError if the training files are not those that the run in `run_dir` began with, wherever they are.
+
+    Those that could not be read when they were first asked for may be others. Returns a sentence for each of these.
+    """
+    replaced = []
     for domain, before in load_run(run_dir).files.items():
         paths = getattr(files, domain)
-        now = _fingerprint(paths)
-        if now != before:
+        now = fingerprint(paths)
+        if now == before:
+            continue
+        changes = training_files.changes(run_dir, domain, paths)
+        if changes is None or changes.others:
             raise UserError(
                 f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
-                f" {now['count']} now, or other names or sizes, in {paths[0].parent}. Bring them back to resume."
-                f" {_begin_with(run_dir)}"
+                f" {now['count']} now, in {paths[0].parent}; {changes.others if changes else UNNAMED}. Bring them back"
+                f" to resume. {_begin_with(run_dir)}"
             )
+        replaced += [
+            f"{paths[0].parent / name} was replaced. It could not be read before, and was not trained on: the training"
+            " resumes with it."
+            for name in changes.replaced
+        ]
+    return replaced
 
 
 def _begin_with(run_dir: str) -> str:
@@ -221,11 +230,12 @@ def record_run(
         differing = [name for name in now if name in before and before[name] != now[name]]
         changes = [f"{name} was {before[name]} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
-    fingerprints = {domain: _fingerprint(paths) for domain, paths in files._asdict().items()}
+    fingerprints = {domain: fingerprint(paths) for domain, paths in files._asdict().items()}
     described = {name: dataclasses.asdict(domain) for name, domain in domains.items()}
     facts: dict[str, Any] = {"domains": described, "files": fingerprints, "environment": now}
     if imported is not None:
         facts["imported"] = imported
+    training_files.record(run.run_dir, files)
     settings.save(path, facts, dual=dual, images=images, run=run)
     return changes
 
@@ -244,12 +254,4 @@ def environment(run: Run, processes: int = 1) -> Environment:
         "precise": run.precise,
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "").replace(session.XLA_ON_CPU, "").strip() or "default",
-    }
-
-
-def _fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
-    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
-    return {
-        "count": len(paths),
-        "names": hashlib.blake2b(names.encode(errors="surrogateescape"), digest_size=8).hexdigest(),
     }

@@ -12,7 +12,7 @@ from common import report
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.dual import Dual
-from common.errors import NotFinite, UserError
+from common.errors import ImageError, NotFinite, UserError
 from common.evaluate.selection import Evaluations
 from common.images import Images, pipeline
 from common.images.data import TrainingData
@@ -191,7 +191,8 @@ def _write_samples(training: Training, monitor: Monitor | Silent, number: int) -
         training.graph.samples.write(training.session, path)
         monitor.picture(number, path)
     except (UserError, OSError) as error:
-        logging.warning(f"No sample strips at step {number:,} ({error}); training goes on.")
+        why = error.problem if isinstance(error, ImageError) else error
+        logging.warning(f"No sample strips at step {number:,} ({why}); training goes on.")
 
 
 def write_report(run: Run) -> None:

@@ -14,14 +14,15 @@ from common import atomic
 from common import tensorflow as tf
 from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
-from common.errors import UserError
+from common.errors import ImageError, UserError
 from common.evaluate.selection import Evaluations
 from common.images import Images, folders
 from common.images.data import TrainingData
 from common.images.folders import Files
-from common.images.pipeline import Loader
+from common.images.measure import INSTEAD
+from common.images.pipeline import BrokenImage, Loader
 from common.images.pixels import EIGHT_BITS, Domain
-from common.run import Run, folder, gpu, lock
+from common.run import Run, folder, gpu, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
 from common.train import graph, health, samples, warm_start
 from common.train.events import Events
@@ -53,7 +54,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group,
         lock.held(run.run_dir) if group.is_chief else contextlib.nullcontext(lambda: False) as taken_over,
     ):
-        dual, files, domains = _prepared(dual, images, run, group.size)
+        dual, files, domains = _prepared(dual, images, run, group)
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
             raise UserError(
@@ -65,7 +66,9 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 
 
-def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dual, Files, dict[str, Domain]]:
+def _prepared(
+    dual: Dual, images: Images, run: Run, group: distribute.SingleProcess
+) -> tuple[Dual, Files, dict[str, Domain]]:
     """The dual, fitted to its images, their files and domains; raises UserError if what has begun is another run.
 
     The lock of the run folder is held: until the training ends, what is read of it here stays as it is.
@@ -73,12 +76,14 @@ def _prepared(dual: Dual, images: Images, run: Run, processes: int) -> tuple[Dua
     begun = folder.has_begun(run.run_dir)
     if begun:
         folder.refuse_imported(run.run_dir)
-        folder.refuse_other_processes(run.run_dir, dual, run, processes)
-        folder.refuse_contradictions(run.run_dir, dual, images, run, processes=processes)
+        folder.refuse_other_processes(run.run_dir, dual, run, group.size)
+        folder.refuse_contradictions(run.run_dir, dual, images, run, processes=group.size)
     dual.refuse_training()
     files = images.training_files(dual)
     if begun:
-        folder.refuse_other_files(run.run_dir, files)
+        for sentence in folder.refuse_other_files(run.run_dir, files):
+            if group.is_chief:
+                logging.warning(sentence)
     dual = images.fitted(dual, files)
     return dual, files, folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
 
@@ -136,10 +141,31 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
             if not catch_up(training, done, total, stopped):
                 return done
             return loop(training, monitor, range(done + 1, total + 1), stopped)
-        except UserError:
+        except UserError as error:
             if group.is_chief:
                 write_report(run)
+            if isinstance(error, BrokenImage):
+                raise _with_cure(error, training) from error
             raise
+
+
+def _with_cure(error: BrokenImage, training: Training) -> ImageError:
+    """The error of a training image with what can be done about it; notes one that was never trained on.
+
+    A run cannot be resumed with one image less, which is another order of all others.
+    """
+    data, run_dir = training.data, training.run.run_dir
+    counts = [len(paths) for paths in data.files if error.path in paths]
+    if not counts or not folder.has_begun(run_dir):
+        return error
+    if error.was_read or not 0 <= error.index < min(counts) or training.dual.pairing == "some":
+        cure = "Bring back the file that was trained on, and give the same command again."
+        return ImageError(error.problem, f"{cure} {INSTEAD}")
+    training_files.note_unreadable(run_dir, error.path, data.files)
+    return ImageError(
+        error.problem,
+        f"Replace it by an image of the same name, and give the same command again: it was not trained on. {INSTEAD}",
+    )
 
 
 def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:

@@ -216,7 +216,9 @@ def test_other_images_are_refused_on_resume(setup):
     training.train(dual, images, run)
     folder = run.path("..", "set", "train", "A")
     (folder / "0.png").rename(folder / "9.png")
-    with pytest.raises(UserError, match=r"The images of A have changed since .*: 5 files then, 5 now, or other"):
+    with pytest.raises(
+        UserError, match=r"The images of A have changed since .*: 5 files then, 5 now, in .*; new: 9.png; gone: 0.png"
+    ):
         training.train(dual, images, dataclasses.replace(run, steps=2))
 
 
