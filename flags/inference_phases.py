@@ -110,6 +110,8 @@ def translate_phase(request: Request) -> None:
     with request.translator(run_dir, options) as translator:
         outcome = translate(translator, direction, jobs, options, request.values.batch_size)
     _tell(outcome, options.output)
+    if others := options.passed_over():
+        print(in_one_line(others))
     if outcome.failed:
         sys.exit(1)
 

@@ -8,7 +8,7 @@ import sys
 
 from common.cluster import Cluster
 from common.cluster.supervise import supervise
-from common.errors import UserError
+from common.errors import UserError, in_one_line
 from common.images import Images, files, findings
 from common.run import Run, checkpoint_files
 from common.run.folder import has_begun
@@ -71,6 +71,7 @@ def check_data_phase(request: Request) -> None:
         quiet.import_tensorflow()
     report = images.check(dual, splits)
     print(findings.text(report, dual))
+    print("".join(f"{in_one_line(sentence)}\n" for sentence in images.passed_over(dual)), end="")
     if output:
         findings.write(output, report)
         print(f"All of them: {output}")

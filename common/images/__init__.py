@@ -9,6 +9,7 @@ notices         what of files is not read, or has another scale, said once for a
 alignment       whether crops of two images of a pair show the same part
 tensors         images as tensors: scaling, resizing, cropping, rounding
 folders         where the images of a dataset are, and which of them are pairs
+passed_over     what folders hold besides images, by the reason for which it is not read
 measure         what the images of a domain have in common: channels, type, range
 dataset         Images: the settings of a dataset; image_settings, those of a method that it needs
 data            TrainingData: files, partners and epochs of a training

@@ -124,6 +124,19 @@ class Images:
             files = pairs if pairs.A else files
         return {"train": self._limited(files), "val": self._validation(dual)}
 
+    def passed_over(self, dual: ImageSettings) -> list[str]:
+        """A sentence for each folder of the dataset in which something is not read, which counts it by the reason."""
+        if self.dir_A:
+            return [
+                sentence for folder in (self.dir_A, self.dir_B) for sentence in folders.passed_over_in(folder, [""])
+            ]
+        layouts = [*folders.SIDE_BY_SIDE.values()]
+        if not self.side_by_side:
+            names = folders.LAYOUTS.values()
+            layouts = [tuple(layout.format(domain) for layout in split) for split in names for domain in "AB"]
+        root = self._root(dual)
+        return [sentence for split in layouts for sentence in folders.passed_over_in(root, split)]
+
     def check(self, dual: ImageSettings, sets: Mapping[str, Files]) -> Report:
         """The Report on `sets`, all_files or some of them, before `dual` is trained; writes nothing."""
         limits = {name: self._limits(name) for name in "AB"}

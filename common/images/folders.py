@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, NoReturn
 
 from common.errors import UserError
+from common.images import passed_over
 from common.images.catalogue import SETS
 from common.images.files import SUFFIXES
 
 LAYOUTS = {"train": ("train/{}", "train{}"), "val": ("val/{}", "val{}", "test/{}", "test{}")}
+SIDE_BY_SIDE = {"train": ("train",), "val": ("val", "test")}
 
 
 class Files(NamedTuple):
@@ -67,7 +69,7 @@ def find_side_by_side(root: str | os.PathLike[str], split: str) -> Files:
     They are in NAME/{train,val,test}/*. Raises UserError if `root` is not a folder, or has none to train on.
     """
     find(root, split)  # raises if the folder is missing
-    paths = _first([pathlib.Path(root, name) for name in {"train": ["train"], "val": ["val", "test"]}[split]])
+    paths = _first([pathlib.Path(root, name) for name in SIDE_BY_SIDE[split]])
     if not paths and split == "train":
         raise UserError(f"No images to train on: {_what_is_in(pathlib.Path(root, 'train'))}, and --side_by_side is on.")
     return Files(paths, paths)
@@ -124,6 +126,25 @@ def _first(folders: Iterable[pathlib.Path]) -> list[pathlib.Path]:
 
 
 def _what_is_in(folder: pathlib.Path) -> str:
+    """Says of a folder without images what is there instead."""
     if not folder.is_dir():
-        return f"{folder} is missing"
-    return f"{folder} has no images among its {len(list(folder.iterdir()))} files"
+        return f"{folder} is {'a link that leads nowhere' if folder.is_symlink() else 'missing'}"
+    contents = passed_over.in_folder(folder)
+    return f"{folder} has no images, but {contents}" if contents else f"{folder} is empty"
+
+
+def passed_over_in(root: str | os.PathLike[str], layouts: Iterable[str]) -> list[str]:
+    """A sentence for each of the folders `layouts` below `root`, of which one is read, in which something is not.
+
+    The first folder that has images is read, and of others that have some it is said that they are not.
+    """
+    candidates = [folder for layout in layouts if (folder := pathlib.Path(root, layout)).is_dir()]
+    read = next((folder for folder in candidates if images_in(folder)), None)
+    sentences = []
+    for folder in candidates:
+        if read in (None, folder):
+            sentences += [f"Passed over in {folder}: {text}." for text in [passed_over.in_folder(folder)] if text]
+        elif images := images_in(folder):
+            count = f"{len(images):,} {'image' if len(images) == 1 else 'images'}"
+            sentences.append(f"Passed over: {folder}, with {count}, as {read} has some.")
+    return sentences

@@ -14,7 +14,7 @@ from imageio.config.extensions import known_extensions
 
 from common import settings
 from common.errors import UserError
-from common.images import files, folders, shards
+from common.images import files, folders, passed_over, shards
 from common.images.pixels import EIGHT_BITS, Domain
 from common.settings import FREE, setting
 
@@ -128,16 +128,33 @@ class Translation:
         elif path.is_file():
             paths, root = [path], path.parent
         else:
-            matches = map(pathlib.Path, glob.glob(self.input, recursive=True))
-            below = output.resolve()  # what is written there is no input
-            paths = [match for match in matches if match.is_file() and not match.resolve().is_relative_to(below)]
-            root = _fixed_part(path)
+            paths, root = [match for match in self._matches() if match.is_file()], _fixed_part(path)
         if not paths:
+            others = self.passed_over()
             raise UserError(
                 f"No images in --input {self.input}: it is no file, no folder with images ({' '.join(files.SUFFIXES)};"
-                " --recursive looks below), and no pattern that fits any file."
+                f" --recursive looks below), and no pattern that fits any file.{others and f' {others}'}"
             )
         return sorted(paths, key=natural), root
+
+    def passed_over(self) -> str:
+        """A sentence that counts what of `input` is not translated, by the reason; "" if there is nothing."""
+        path, cure = pathlib.Path(self.input), "--recursive looks into them"
+        if path.is_file():
+            return ""
+        if path.is_dir():
+            text = passed_over.in_folder(path, self.recursive, cure, without=pathlib.Path(self.output))
+        else:
+            below = "**" in self.input  # then the folders that it fits are looked into
+            others = (match for match in self._matches() if not (match.is_file() or (below and match.is_dir())))
+            text = passed_over.counted(others)
+        return f"Passed over in {self.input}: {text}." if text else ""
+
+    def _matches(self) -> list[pathlib.Path]:
+        """The paths that `input`, a pattern, fits, without what is written to `output`."""
+        matches = map(pathlib.Path, glob.glob(self.input, recursive=True))
+        below = pathlib.Path(self.output).resolve()
+        return [match for match in matches if not match.resolve().is_relative_to(below)]
 
     def _refuse_output(self, domain: Domain) -> None:
         """Raises UserError if `output` cannot be the file or the folder that the settings need."""
