@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import struct
 from collections.abc import Iterator
 
+UNLIKE = "it is not as it should be"
+MEANINGS: dict[type[BaseException], str] = {  # of Python's errors, whose own words are about programs
+    MemoryError: "there is not enough memory for it",
+    RecursionError: "it is nested without end",
+    EOFError: "it ends too early",
+    UnicodeError: "it is not a text in the encoding that it should have",
+    json.JSONDecodeError: "it is not JSON",
+    **dict.fromkeys((AttributeError, LookupError, TypeError, NameError, AssertionError, ArithmeticError), UNLIKE),
+    struct.error: "it ends too early, or is not as it should be",
+}
+PYTHONS = re.compile(  # words of ValueError and others that are about programs, too
+    "invalid literal for|could not convert|not supported between|has no attribute|to unpack|cannot reshape"
+    "|object is not|not enough values|unhashable|array element|codec can't|positional argument"
+)
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -49,12 +65,23 @@ def naming(path: str | os.PathLike[str], partial: str | os.PathLike[str] | None 
 
 
 def reason(error: BaseException) -> str:
-    """The first informative line of an error: TensorFlow's often begin with the place in the graph."""
+    """The first informative line of an error, a clause without a full stop.
+
+    TensorFlow's often begin with the place in the graph; Python's own words, which are about programs, are not shown.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    own = type(error).__module__ in ("builtins", "json.decoder", "struct")
+    for kind, meaning in MEANINGS.items():
+        if own and isinstance(error, kind):
+            return meaning
     text = str(error)
+    if PYTHONS.search(text):
+        return UNLIKE
     if text.startswith("Graph execution error:") and "\nNode: " in text:
         _, _, text = text.partition("\nNode: ")[2].partition("\n")
     lines = (line.strip().rstrip(".") for line in text.splitlines())
-    return next((line for line in lines if line and line != "Graph execution error:"), type(error).__name__)
+    return next((line for line in lines if line and line != "Graph execution error:"), UNLIKE)
 
 
 def visible(text: str) -> str:

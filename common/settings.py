@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import importlib.util
 import json
 import math
 import os
@@ -180,6 +181,19 @@ def class_path(cls: type) -> str:
     return f"{next(public, cls.__module__)}:{cls.__qualname__}"
 
 
+def why_passing(cls: type) -> str:
+    """Why a settings class cannot be found again by its name in a file, as a clause; "" if it can."""
+    if cls.__module__ == "__main__":
+        return "it is defined in a notebook, or in the program that is run"
+    if "<locals>" in cls.__qualname__:
+        return "it is defined in a function"
+    try:
+        is_there = importlib.util.find_spec(cls.__module__) is not None
+    except (ImportError, ValueError, AttributeError):
+        is_there = False
+    return "" if is_there else f"there is no module {cls.__module__} to import it from"
+
+
 def part_class(reference: str) -> type[DataclassInstance]:
     """The settings class that a file names as "module:name".
 
@@ -187,6 +201,12 @@ def part_class(reference: str) -> type[DataclassInstance]:
     neither belongs to this project nor is imported already, and if the name is not that of a settings dataclass.
     """
     module, _, name = reference.partition(":")
+    if module == "__main__" and not hasattr(sys.modules[module], name):
+        raise UserError(
+            f"{reference} was defined in a notebook, or in a program that was run, and not in a module. Define {name}"
+            f" before the run is used, as it was; or put it into a module, my_methods.py, and name it my_methods:{name}"
+            " in this file."
+        )
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
         raise UserError(f"{reference} is none of this project's settings. If it is yours, import {module} before.")
     try:

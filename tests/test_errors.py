@@ -1,7 +1,12 @@
 """The reason of an error, in one line."""
 
 import errno
+import json
+import os
+import re
+import struct
 
+import numpy as np
 import pytest
 
 from common import tensorflow as tf
@@ -10,7 +15,40 @@ from common.errors import naming, reason
 
 def test_the_first_informative_line():
     assert reason(ValueError("first.\nsecond")) == "first"
-    assert reason(ValueError()) == "ValueError"
+    assert reason(ValueError()) == "it is not as it should be"
+
+
+FAULTS = {  # what damaged content makes programs do
+    "attribute": lambda: None.anything,
+    "key": lambda: {}["x"],
+    "index": lambda: [][3],
+    "order": lambda: sorted([1, None]),
+    "json": lambda: json.loads("{"),
+    "nesting": lambda: json.loads("[" * 100_000),
+    "number": lambda: int("x"),
+    "real": lambda: float("x"),
+    "array": lambda: np.arange(3).reshape(2, 2),
+    "unpacking": lambda: (lambda a, b: a)(*[1]),
+    "values": lambda: exec("a, b = [1]"),
+    "bytes": lambda: b"\xff".decode(),
+    "struct": lambda: struct.unpack("<I", b"x"),
+    "division": lambda: 1 // 0,
+    "hash": lambda: {[]},
+    "none": lambda: len(None),
+    "file": lambda: os.stat("/nowhere/at/all"),
+}
+PYTHONS = re.compile(
+    r"Error|Errno|<|attribute|NoneType|\bdict\b|\bstr\b|\bint\b|object|argument|unpack|literal|codec|buffer|'x'|Expecting"
+)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_words_of_python_are_no_reason(name):
+    try:
+        FAULTS[name]()
+    except Exception as error:
+        assert not PYTHONS.search(reason(error)), reason(error)
+        assert reason(error)[0].islower() or name == "file"
 
 
 def test_an_error_in_a_graph_gives_the_message_of_its_node(session):

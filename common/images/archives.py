@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from common import atomic
-from common.errors import UserError
+from common.errors import UserError, reason
 
 CHUNK = 2**20  # bytes that are read at once
 MEMBERS = 1_000_000  # most members of an archive
@@ -60,7 +60,7 @@ def unpack(archive: pathlib.Path, folder: pathlib.Path, record: Mapping[str, Any
         atomic.write_text(root / "download.json", json.dumps(record, indent=2) + "\n")
         root.rename(folder)
     except DAMAGE as error:
-        raise UserError(f"The archive is damaged: {str(error) or type(error).__name__}.") from error
+        raise UserError(f"The archive is damaged: {reason(error)}.") from error
     except OSError as error:
         if not folder.is_dir():  # else another process was faster
             raise UserError(f"The archive cannot be unpacked to {beside}: {error.strerror or error}.") from error

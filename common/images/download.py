@@ -19,7 +19,8 @@ from typing import IO, Any, BinaryIO, TypedDict
 import tqdm
 from absl import logging
 
-from common import atomic
+from common import atomic, documents
+from common.documents import Entries, Misfit, Text
 from common.errors import UserError
 from common.images import archives, catalogue, folders
 
@@ -111,13 +112,11 @@ def _records(data_root: pathlib.Path) -> dict[str, str]:
     """The SHA-256 of every archive that was downloaded, by the name of its dataset."""
     path = data_root / "downloads.json"
     try:
-        records = json.loads(path.read_text())
+        records: dict[str, str] = documents.read(path, Entries(Text()))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise UserError(f"{path} does not read as the digests of downloads: {error}. Repair or remove it.") from error
-    if not isinstance(records, dict):
-        raise UserError(f"{path} does not read as the digests of downloads. Repair or remove it.")
+    except Misfit as misfit:
+        raise UserError(f"{path} does not read as the digests of downloads: {misfit}. Repair or remove it.") from misfit
     return records
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import atomic, ndimage
-from common.errors import UserError
+from common.errors import UserError, reason
 
 FLAT = 12  # greatest difference in levels between neighbouring pixels of a class, away from its edges
 APART = 48.0  # least distance of the colours of two classes that are found in images
@@ -29,7 +29,9 @@ def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
             [[int(value) for value in line[:3]] for line in lines if line != [""] and line[0][:1] != "#"]
         )
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} does not read as a palette ({error}): it has a line R G B for each class.") from error
+        raise UserError(
+            f"{path} does not read as a palette ({reason(error)}): it has a line R G B for each class."
+        ) from error
     if colours.ndim != 2 or colours.shape[1] != 3 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
         raise UserError(f"{path} is no palette: it has a line R G B, each from 0 to 255, for two classes or more.")
     return colours.astype(np.uint8)

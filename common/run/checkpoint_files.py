@@ -84,6 +84,16 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
     return [str(path) for path in paths if OWN.fullmatch(path.name)]
 
 
+def incomplete_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Returns the names of the files that checkpoints of a folder lack, by the files that are there."""
+    parts: dict[str, set[str]] = {}
+    for path in pathlib.Path(folder).glob("model-*"):
+        if match := PART.fullmatch(path.name):
+            parts.setdefault(match[1] + (match[2] or ""), set()).add(match[3].partition("-")[0])
+    lacking = ((name, kind) for name, kinds in sorted(parts.items()) for kind in ("index", "data") if kind not in kinds)
+    return [f"{name}.{'index' if kind == 'index' else 'data-00000-of-00001'}" for name, kind in lacking]
+
+
 def step_of(checkpoint: str) -> int:
     """Returns the step of a checkpoint, by its name."""
     return int(checkpoint.rsplit("-", 1)[1])
@@ -108,7 +118,8 @@ def damage_of(checkpoint: str) -> str:
         digests = _digests(path)
     except FileNotFoundError:
         parts = sorted(str(index.with_suffix("")) for index in path.parent.glob(f"{path.name}.rank-*.index"))
-        return next((error for part in (checkpoint, *parts) if (error := _read_error(part))), "")
+        error = next((error for part in (checkpoint, *parts) if (error := _read_error(part))), "")
+        return f"{error}, and {path.name}.sha256 is missing" if error else ""
     except (OSError, ValueError):
         return f"{path.name}.sha256 is not as it was written"
     for name, digest in digests.items():

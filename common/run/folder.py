@@ -38,7 +38,7 @@ from common.images.files import TYPES
 from common.images.folders import Files
 from common.images.pixels import Domain
 from common.run import session, training_files
-from common.run.checkpoint_files import checkpoints_in
+from common.run.checkpoint_files import checkpoints_in, incomplete_in
 from common.run.run import Run
 from common.run.training_files import Fingerprint, fingerprint
 from common.settings import FIXED
@@ -55,6 +55,8 @@ FACTS = {  # the schema of what config.json has besides settings, by name
     "environment": Table({}, {"processes": Whole(1), "arithmetic": Whole(1)}, open=True),
     "imported": Entries(Anything()),
 }
+HALF_COPIED = "the folder may be half copied. Copy"
+NAMED = 3  # missing files that are named
 UNNAMED = "which have other names or sizes is not known, as an earlier version kept no list of them"
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
@@ -79,6 +81,8 @@ def config_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
 def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     """What `record_run` wrote into a run folder; raises UserError if its config.json is missing or damaged."""
     path = config_path(run_dir)
+    if not path.exists() and has_begun(run_dir):
+        raise UserError(f"{path} is missing, and there are checkpoints: {HALF_COPIED} config.json, too.")
     config = settings.load(path)
     try:
         for name, kind in {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}.items():
@@ -124,8 +128,20 @@ def has_begun(run_dir: str | os.PathLike[str]) -> bool:
 def load_trained(run_dir: str | os.PathLike[str]) -> SavedRun:
     """The SavedRun of a run that can be used; raises UserError if there is none."""
     if not has_begun(run_dir):
-        raise UserError(f"There is no trained run in {run_dir}. Train one first with --phase train, or say --run_dir.")
+        raise UserError(f"There is no trained run in {run_dir}{_what_is_missing(pathlib.Path(run_dir))}")
     return load_run(run_dir)
+
+
+def _what_is_missing(run_dir: pathlib.Path) -> str:
+    """The end of the sentence that there is no trained run in a folder: what it lacks, and what to do."""
+    checkpoints = run_dir / "checkpoints"
+    if lacking := incomplete_in(checkpoints):
+        missing = f"{', '.join(lacking[:NAMED])}{' and others are' if len(lacking) > NAMED else ' is'} missing"
+        return f": of its checkpoints, {missing}. {HALF_COPIED} all of checkpoints/."
+    if config_path(run_dir).exists():
+        lack = "the folder checkpoints is missing" if not checkpoints.is_dir() else "its folder checkpoints is empty"
+        return f": there is config.json, and {lack}. Nothing was saved yet, or {HALF_COPIED} all of checkpoints/."
+    return ". Train one first with --phase train, or say --run_dir."
 
 
 def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:

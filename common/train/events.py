@@ -19,6 +19,7 @@ from typing import Any
 from absl import logging
 
 from common import tensorflow as tf
+from common.errors import reason
 
 
 class Events:
@@ -67,7 +68,7 @@ class Events:
             yield
         except (OSError, tf.errors.OpError) as error:
             self._writer = None
-            logging.warning(f"Nothing more is written for TensorBoard ({error}); training goes on.")
+            logging.warning(f"Nothing more is written for TensorBoard ({reason(error)}); training goes on.")
 
 
 def _text(tag: str, path: pathlib.Path) -> Any:

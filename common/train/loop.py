@@ -12,7 +12,7 @@ from common import report
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.dual import Dual
-from common.errors import ImageError, NotFinite, UserError
+from common.errors import ImageError, NotFinite, UserError, reason
 from common.evaluate.selection import Evaluations
 from common.images import Images, pipeline
 from common.images.data import TrainingData
@@ -191,7 +191,7 @@ def _write_samples(training: Training, monitor: Monitor | Silent, number: int) -
         training.graph.samples.write(training.session, path)
         monitor.picture(number, path)
     except (UserError, OSError) as error:
-        why = error.problem if isinstance(error, ImageError) else error
+        why = error.problem if isinstance(error, ImageError) else reason(error)
         logging.warning(f"No sample strips at step {number:,} ({why}); training goes on.")
 
 
@@ -200,4 +200,4 @@ def write_report(run: Run) -> None:
     try:
         report.write(run.run_dir)
     except (UserError, OSError) as error:
-        logging.warning(f"No report ({error}); training goes on.")
+        logging.warning(f"No report ({reason(error)}); training goes on.")

@@ -18,6 +18,7 @@ import tqdm
 from absl import logging
 
 from common import atomic
+from common.errors import reason
 from common.train.events import Events
 from common.train.health import Row, Watcher
 
@@ -154,7 +155,7 @@ class Monitor:
         except OSError as error:
             if target not in self._failed:
                 self._failed.add(target)
-                logging.warning(f"{target} is not being written ({error}); training goes on.")
+                logging.warning(f"{target} is not being written ({reason(error)}); training goes on.")
 
 
 class Silent:

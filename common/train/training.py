@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from absl import logging
 
-from common import atomic
+from common import atomic, settings
 from common import tensorflow as tf
 from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
@@ -54,6 +54,8 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group,
         lock.held(run.run_dir) if group.is_chief else contextlib.nullcontext(lambda: False) as taken_over,
     ):
+        if group.is_chief:
+            _warn_of_passing(type(dual))
         dual, files, domains = _prepared(dual, images, run, group)
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
@@ -244,6 +246,16 @@ def _sample_loaders(dual: Dual, images: Images, data: TrainingData) -> list[Load
         validation, _ = folders.pair(validation)
     shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, data.files)))
     return images.loaders(dual, shown, data.domains)
+
+
+def _warn_of_passing(model: type[Dual]) -> None:
+    """Warns of a method that the run folder cannot name so that another program finds it."""
+    if why := settings.why_passing(model):
+        logging.warning(
+            f"warning: {model.__name__} is a method that other programs cannot use: {why}. What is trained can be"
+            f" tested and used, and resumed, only where {model.__name__} is defined again as it is now. Put it into a"
+            f" module, such as my_methods.py, and train it from there: from my_methods import {model.__name__}."
+        )
 
 
 def _warn(changes: Sequence[str]) -> None:

@@ -184,5 +184,4 @@ def _sentence(path: pathlib.Path, error: BaseException) -> str:
         return str(error) if str(path) in str(error) else f"{path}: {error}"
     if isinstance(error, tf.errors.OpError):
         return f"{path}: TensorFlow says: {reason(error)}."
-    of_memory = "there is not enough memory for it" if isinstance(error, MemoryError) else None
-    return f"{path}: {of_memory or getattr(error, 'strerror', None) or error}."
+    return f"{path}: {reason(error)}."

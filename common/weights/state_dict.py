@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from common.errors import UserError
+from common.errors import UserError, reason
 from common.weights import opcodes
 from common.weights.opcodes import Refused, Storage, Tensor
 
@@ -52,7 +52,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
             f"{path} is not read: {error}. Weights are read from what torch.save(network.state_dict(), FILE) writes."
         ) from error
     except (*BROKEN, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged, or no file of weights ({str(error) or type(error).__name__}).") from error
+        raise UserError(f"{path} is damaged, or no file of weights ({reason(error)}).") from error
 
 
 def _names(path: str | os.PathLike[str]) -> list[str]:
