@@ -46,6 +46,12 @@ class DualGAN(CyclicDual):
     norm_bottleneck: bool = setting(
         True, "Whether the innermost map has a norm; if it is 1x1, that leaves nothing of the image there."
     )
+    halve_odd: bool = setting(
+        False,
+        "Whether maps of odd sides are halved, too, from 2n - 1 pixels to n, as in the authors' code: --image_size is"
+        " then a multiple of 2^(depth-1), and at 128 pixels and depth 8 the innermost two maps have one pixel. Imported"
+        " weights have it on.",
+    )
     dropout: float = setting(
         0.0, "Share of values that dropout zeroes in a generator's first three decoders.", minimum=0.0
     )
@@ -65,7 +71,7 @@ class DualGAN(CyclicDual):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.image_size % self.multiple:
-            raise UserError(_misfit(self.image_size, self.depth))
+            raise UserError(_misfit(self.image_size, self.depth, self.multiple))
 
     @property
     def dropout_rate(self) -> float:
@@ -74,8 +80,9 @@ class DualGAN(CyclicDual):
 
     @property
     def multiple(self) -> int:
-        """Each halving asks for a factor of two."""
-        return 2**self.depth
+        """Each halving asks for a factor of two, the last does not where it may be of an odd side."""
+        whole = 2**self.depth
+        return whole // 2 if self.halve_odd and self.image_size % whole else whole
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return networks.dualgan_unet(
@@ -86,6 +93,7 @@ class DualGAN(CyclicDual):
             outer=self.kernel_outer,
             inner=self.kernel,
             norm_bottleneck=self.norm_bottleneck,
+            halve_odd=self.halve_odd,
             dropout=self.dropout,
             key=key,
         )
@@ -107,8 +115,8 @@ class DualGAN(CyclicDual):
         return optimizers.rmsprop(learning_rate, self.rmsprop_decay)
 
 
-def _misfit(size: int, depth: int) -> str:
-    multiple, fits = 2**depth, max(d for d in range(size.bit_length()) if size % 2**d == 0)
+def _misfit(size: int, depth: int, multiple: int) -> str:
+    fits = max(d for d in range(size.bit_length()) if size % 2**d == 0)
     cures = [f"--image_size {max(multiple, round(size / multiple) * multiple)}"] if depth <= 12 else []
     cures += [f"--depth {fits}"] if fits >= 2 else []
     return (

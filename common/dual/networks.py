@@ -155,6 +155,7 @@ def dualgan_unet(
     outer: int = 5,
     inner: int = 3,
     norm_bottleneck: bool = True,
+    halve_odd: bool = False,
     dropout: float = 0.0,
     key: tf.Tensor | None = None,
 ) -> tf.Tensor:
@@ -168,6 +169,7 @@ def dualgan_unet(
         inner: kernel size of all others.
         norm_bottleneck: whether the innermost map has a norm. On a map of 1x1, as at 256
             pixels and depth 8, the norm leaves nothing of the image but its shift.
+        halve_odd: whether sides may be odd, and then halve to the next larger number: 1 to 1.
     """
     down, up = randomness.truncated_normal_initializer(0.02), randomness.normal_initializer(0.0, 0.02)
     norm, x, skips = DUALGAN_NORM, images, []
@@ -178,14 +180,15 @@ def dualgan_unet(
             x = conv(x, _width(filters, level), size, 2, down, bias=norm.bias if normed else TRAINED, before=before)
             x = norm(x) if normed else x
             skips.append(x)
+    likes = [images, *skips] if halve_odd else [None] * depth
     for level in reversed(range(depth - 1)):
         with tf.variable_scope(f"up_{level}"):
-            x = norm(deconv(x, _width(filters, level), inner, up, norm.bias, before=tf.nn.relu))
+            x = norm(deconv(x, _width(filters, level), inner, up, norm.bias, like=likes[level + 1], before=tf.nn.relu))
             if dropout and key is not None and level >= depth - 1 - DUALGAN_DROPOUTS:
                 x = layers.dropout(x, dropout, key)
             x = tf.concat([x, skips[level]], axis=-1)  # twice the channels
     with tf.variable_scope("out"):
-        return layers.tanh(deconv(x, channels, outer, up, before=tf.nn.relu))
+        return layers.tanh(deconv(x, channels, outer, up, like=likes[0], before=tf.nn.relu))
 
 
 def dualgan_global_critic(

@@ -84,7 +84,8 @@ class PublishedNetworks(PublishedCritics):
     norm: str = setting(
         "instance",
         "Norm in the generators. instance: no scale, no shift; instance_affine: with them; batch: the same, without"
-        " biases before it, statistics of the single image; layer: all channels together; none.",
+        " biases before it, statistics of the single image; layer: all channels together; none; bare: none, and no"
+        " biases in its place, as the authors' code has it for --norm none.",
         layers.NORMS,
     )
     norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)

@@ -68,6 +68,7 @@ def deconv(
     bias: str = TRAINED,
     *,
     from_first: bool = False,
+    like: tf.Tensor | None = None,
     before: Before = None,
 ) -> tf.Tensor:
     """A transposed convolution [N, 2H, 2W, filters] of `x` [N, H, W, C]; `before` as of conv, but it keeps the sides.
@@ -75,11 +76,12 @@ def deconv(
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
     which keeps the last row and column of the full result where SAME keeps the first.
+    `like`, of a SAME one: a map whose sides the result has, each 2H or 2H - 1.
     """
     weights = _variable("kernel", [size, size, filters, x.shape.as_list()[-1]], x.dtype, kernel)
     more = size - 2 if from_first else 0
 
-    sides = [2 * side + more for side in formulations.sides_of(x)]
+    sides = [2 * side + more for side in formulations.sides_of(x)] if like is None else formulations.sides_of(like)
     padding = "VALID" if from_first else "SAME"
     y = convolution.transpose(x, weights, sides, 2, padding, before=before)  # [N, 2H + more, 2W + more, filters]
     if more:  # the gradient of a slice by tf.slice is faster than by y[...]
@@ -101,7 +103,8 @@ class Norm(NamedTuple):
     instance: each channel of each image to zero mean and unit (biased) variance, plus epsilon
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
     batch: the same, for no operation mixes the images of a batch: published pix2pix, at batch 1;
-    layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450).
+    layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450);
+    none, bare: the identity.
     """
 
     name: str
@@ -117,8 +120,8 @@ class Norm(NamedTuple):
 
 
 def published_norm(name: str) -> Norm:
-    """Returns a norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias in front of batch norm."""
-    return Norm(name, bias={"batch": ABSENT, "none": TRAINED}.get(name, INERT))
+    """Returns a norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias before batch norm or bare."""
+    return Norm(name, bias={"batch": ABSENT, "bare": ABSENT, "none": TRAINED}.get(name, INERT))
 
 
 NORMS: dict[str, tuple[list[int], bool] | None] = {  # name -> (axes of mean and variance, whether it scales and shifts)
@@ -127,6 +130,7 @@ NORMS: dict[str, tuple[list[int], bool] | None] = {  # name -> (axes of mean and
     "batch": ([1, 2], True),
     "layer": ([1, 2, 3], True),
     "none": None,
+    "bare": None,
 }
 
 

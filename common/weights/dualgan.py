@@ -73,7 +73,7 @@ def _generator(file: str, own: str, arrays: Arrays, order: str) -> Recognized:
         variables |= _layer(scope, f"{own}d{level + 1}", f"{own}bn_d{level + 1}")
     fields: Fields = {"depth": depth, "ngf": filters, "kernel": inner, "kernel_outer": outer}
     fields["norm_bottleneck"] = f"{own}bn_e{depth}/scale" in arrays
-    assumed = {"dropout": 0.5 if inner == OF_2017 else 0.0}
+    assumed: Fields = {"dropout": 0.5 if inner == OF_2017 else 0.0, "halve_odd": True}
     bgr = _is_bgr(order, inner)
     if bgr:
         arrays = _with_reversed_channels(arrays, f"{own}e1_conv/w", 2)

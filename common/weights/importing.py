@@ -33,6 +33,7 @@ from common.weights.recognized import Arrays, Fields, Foreign, Recognized, descr
 NAMED = re.compile(r"(?:^|[_-])[GD]_([AB])$")  # files of PyTorch's CycleGAN end with G_A, D_A, G_B, D_B
 DIRECTIONS = {"A": "A2B", "B": "B2A"}  # of G_A, and of D_A, its critic
 HIDDEN = ("image_size", "dropout")  # settings that weights do not show, or not always
+ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values with which weights have the same names
 
 Networks: TypeAlias = dict[str, Recognized]  # {"A2B/generator": ...}
 Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network
@@ -229,11 +230,16 @@ def _dual(
     """The dual of the networks; raises UserError if `explicit` contradicts them, or a critic has no generator."""
     free = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] == FREE}
     for name, value in explicit.items():
-        if name not in free and certain.get(name, value) != value:
-            raise UserError(
-                f"--{name} {value} is asked for, and the weights have {name} {certain[name]}. Leave it out."
-            )
-    dual = model(**{**otherwise, **certain, **explicit})
+        before = certain.get(name, value)
+        if name not in free and before != value and not {before, value} <= ALIKE.get(name, set()):
+            raise UserError(f"--{name} {value} is asked for, and the weights have {name} {before}. Leave it out.")
+    try:
+        dual = model(**{**otherwise, **certain, **explicit})
+    except UserError as error:  # its advice may be to change what cannot be changed here
+        shown = [f"--{name} {value}" for name, value in certain.items() if f"--{name} " in str(error)]
+        raise UserError(
+            f"{error} The weights show {', '.join(shown)}, which stays." if shown else str(error)
+        ) from error
     directions = [direction for direction in dual.directions if f"{direction}/generator" in networks]
     dual = dual.with_directions(directions)
     for name, network in networks.items():

@@ -14,12 +14,19 @@ from common.errors import UserError
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images, not used here
-PARALLEL = "module."  # prefix of all names after training on several GPUs
+WRAPPERS = {  # parts of names that modules around a network add: for several GPUs, for torch.compile, for averages
+    "module",
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+}
+COUNTER = "n_averaged"  # of PyTorch's averages of weights
 DROPOUT = 0.5  # published rate
 NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
     (False, True): "instance",
     (True, False): "batch",
     (True, True): "instance_affine",
+    (False, False): "bare",
 }
 KERNEL, VECTOR = (2, 3, 1, 0), (0,)
 
@@ -34,9 +41,9 @@ class Layer(NamedTuple):
 
 def recognize(file: str, arrays: Arrays) -> Recognized:
     """The network of a state_dict; raises UserError, naming `file`, if it is not a known one."""
-    if all(name.startswith(PARALLEL) for name in arrays):
-        arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
+    arrays = _unwrapped(file, arrays)
     arrays = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
+    _refuse_others(file, arrays)
     if any(".conv_block." in name for name in arrays):
         return _resnet(file, arrays)
     if any(name.startswith("model.model.") for name in arrays):
@@ -44,6 +51,34 @@ def recognize(file: str, arrays: Arrays) -> Recognized:
     if any(name.startswith("net.") for name in arrays):
         return _pixel_critic(file, arrays)
     return _patch_critic(file, arrays)
+
+
+def _unwrapped(file: str, arrays: Arrays) -> Arrays:
+    """The arrays by the names that the network itself gives them; raises UserError if two have one name."""
+    names = {name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in arrays}
+    by_own_name: dict[str, str] = {}
+    for name, own in names.items():
+        if (other := by_own_name.setdefault(own, name)) != name:
+            raise UserError(
+                f"{file} has {other} and {name}, which are both {own} of a network. Save the state_dict of one network."
+            )
+    return {own: arrays[name] for own, name in by_own_name.items() if own != COUNTER}
+
+
+def _refuse_others(file: str, arrays: Arrays) -> None:
+    """Raises UserError if a network is one of CUT's (Park et al., 2020), which there is no method for."""
+    if any(re.match(r"mlp_\d+\.", name) for name in arrays):
+        raise UserError(
+            f"{file} is network F of CUT or FastCUT: it compares patches in training, and translates nothing. No method"
+            " here has one. Leave it out of --source."
+        )
+    if smoothed := next((name for name in arrays if name.endswith(".filt")), None):
+        role = "generator" if any(".conv_block." in name for name in arrays) else "critic"
+        raise UserError(
+            f"{file} is a {role} of CUT or FastCUT, whose layers smooth where they change the size ({smoothed}). No"
+            " method here has such layers, and it cannot be imported. Translate with the authors' program, or import a"
+            f" {role} of CycleGAN or pix2pix, or one of CUT that was trained with --no_antialias and --no_antialias_up."
+        )
 
 
 def _resnet(file: str, arrays: Arrays) -> Recognized:
@@ -62,7 +97,7 @@ def _resnet(file: str, arrays: Arrays) -> Recognized:
     layers.append(Layer("out", f"model.{up + 7}"))
     filters, inputs = shape_of(file, arrays, "model.1.weight", 4)[:2]
     outputs = shape_of(file, arrays, f"model.{up + 7}.weight", 4)[0]
-    fields: Fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(file, arrays, layers[0])}
+    fields: Fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(arrays, layers[0])}
     assumed = {}
     if dropout:
         assumed["dropout"] = DROPOUT
@@ -85,7 +120,7 @@ def _unet(file: str, arrays: Arrays) -> Recognized:
         raise unknown(file, arrays, f"it is a U-Net that halves {depth} times, and 6, 7 and 8 are known")
     filters, inputs = shape_of(file, arrays, "model.model.0.weight", 4)[:2]
     outputs = shape_of(file, arrays, "model.model.3.weight", 4)[1]
-    fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(file, arrays, layers[1])}
+    fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(arrays, layers[1])}
     assumed = {"image_size": 2**depth, "load_size": 2**depth * 286 // 256}
     return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), _variables(layers), arrays)
 
@@ -99,26 +134,20 @@ def _patch_critic(file: str, arrays: Arrays) -> Recognized:
     layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
     layers.append(Layer("out", f"model.{3 * n_layers + 2}"))
     filters, inputs = shape_of(file, arrays, "model.0.weight", 4)[:2]
-    fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(file, arrays, layers[1])}
+    fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(arrays, layers[1])}
     return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
 
 
 def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
     layers = [Layer("first", "net.0"), Layer("second", "net.2", "net.3"), Layer("out", "net.5")]
     filters, inputs = shape_of(file, arrays, "net.0.weight", 4)[:2]
-    fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(file, arrays, layers[1])}
+    fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(arrays, layers[1])}
     return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
 
 
-def _norm(file: str, arrays: Arrays, layer: Layer) -> str:
+def _norm(arrays: Arrays, layer: Layer) -> str:
     """The name of a layer's norm."""
-    shown = f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays
-    if shown not in NORMS:
-        raise UserError(
-            f"{file} has neither {layer.norm}.weight nor {layer.convolution}.bias, so that it does not show which norm"
-            " it has. Networks of instance norm have the one, of batch norm the other."
-        )
-    return NORMS[shown]
+    return NORMS[f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays]
 
 
 def _variables(layers: Iterable[Layer]) -> dict[str, Foreign]:

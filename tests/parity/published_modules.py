@@ -3,8 +3,12 @@
 import torch
 from torch import nn
 
+UNBIASED = ("batch", "none")  # norms with no biases in front
+
 
 def norm(kind, channels):
+    if kind == "none":
+        return nn.Identity()
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     return nn.InstanceNorm2d(channels, affine=kind == "instance_affine", track_running_stats=kind == "instance")
@@ -34,7 +38,7 @@ class ResnetBlock(nn.Module):
 
 
 def resnet(inputs, outputs, filters, blocks, kind="instance", dropout=False):
-    bias = kind != "batch"
+    bias = kind not in UNBIASED
     layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, filters, 7, bias=bias), norm(kind, filters), nn.ReLU()]
     for n in (filters, 2 * filters):
         layers += [nn.Conv2d(n, 2 * n, 3, 2, 1, bias=bias), norm(kind, 2 * n), nn.ReLU()]
@@ -50,7 +54,7 @@ class UnetBlock(nn.Module):
 
     def __init__(self, outer, inner, kind, inside=None, inputs=None):
         super().__init__()
-        self.outermost, bias = inputs is not None, kind != "batch"
+        self.outermost, bias = inputs is not None, kind not in UNBIASED
         down = nn.Conv2d(inputs or outer, inner, 4, 2, 1, bias=bias)
         up = nn.ConvTranspose2d(inner * (1 if inside is None else 2), outer, 4, 2, 1, bias=bias or self.outermost)
         if self.outermost:
@@ -79,7 +83,7 @@ class Unet(nn.Module):
 
 
 def patch_critic(inputs, filters, n_layers=3, kind="instance"):
-    widths, bias = [filters * min(2**level, 8) for level in range(n_layers + 1)], kind != "batch"
+    widths, bias = [filters * min(2**level, 8) for level in range(n_layers + 1)], kind not in UNBIASED
     layers = [nn.Conv2d(inputs, filters, 4, 2, 1), nn.LeakyReLU(0.2)]
     for level in range(1, n_layers + 1):
         stride = 2 if level < n_layers else 1
@@ -89,7 +93,7 @@ def patch_critic(inputs, filters, n_layers=3, kind="instance"):
 
 
 def pixel_critic(inputs, filters, kind="instance"):
-    bias = kind != "batch"
+    bias = kind not in UNBIASED
     first = [nn.Conv2d(inputs, filters, 1), nn.LeakyReLU(0.2)]
     second = [nn.Conv2d(filters, 2 * filters, 1, bias=bias), norm(kind, 2 * filters), nn.LeakyReLU(0.2)]
     return Net(*first, *second, nn.Conv2d(2 * filters, 1, 1, bias=bias), name="net")

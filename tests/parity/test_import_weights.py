@@ -72,9 +72,10 @@ def slow_but(soon, *values):
     return [pytest.param(*each, marks=marks[each in soon]) for each in itertools.product(*values)]
 
 
-RESNETS = slow_but({(6, "batch", True), (9, "instance", False)}, (6, 9), ("instance", "batch"), (False, True))
-UNETS = slow_but({(128, "instance"), (256, "batch")}, (64, 128, 256), ("instance", "batch"))
-CRITICS = slow_but({("patch", "batch"), ("pixel", "instance")}, ("patch", "pixel"), ("instance", "batch"))
+NORMS = {"instance": "instance", "batch": "batch", "none": "bare"}  # name there -> name here
+RESNETS = slow_but({(6, "batch", True), (9, "instance", False), (6, "none", False)}, (6, 9), NORMS, (False, True))
+UNETS = slow_but({(128, "instance"), (256, "batch"), (64, "none")}, (64, 128, 256), NORMS)
+CRITICS = slow_but({("patch", "batch"), ("pixel", "instance"), ("pixel", "none")}, ("patch", "pixel"), NORMS)
 
 
 @pytest.mark.parametrize(("blocks", "norm", "dropout"), RESNETS)
@@ -82,7 +83,7 @@ def test_resnet(tmp_path, blocks, norm, dropout):
     network = published.randomized(published.resnet(3, 1, 4, blocks, norm, dropout))
     file = save_both(network, tmp_path / "latest_net_G.pth", legacy=dropout != (norm == "batch"))
     dual = imported(tmp_path, CycleGAN, file)
-    assert (dual.netG, dual.ngf, dual.norm) == (f"resnet_{blocks}blocks", 4, norm)
+    assert (dual.netG, dual.ngf, dual.norm) == (f"resnet_{blocks}blocks", 4, NORMS[norm])
     assert (dual.dropout, dual.channels_A, dual.channels_B, dual.only) == (0.5 * dropout, 3, 1, "A2B")
     compare(tmp_path, "A2B/generator", network, random_images((20, 24), 3))
 
@@ -92,7 +93,7 @@ def test_unet(tmp_path, size, norm):
     network = published.randomized(published.Unet(1, 3, 2, size.bit_length() - 1, norm))
     file = save_both(network, tmp_path / "latest_net_G.pth", legacy=norm == "batch")
     dual = imported(tmp_path, Pix2Pix, file, train_direction="B2A")
-    assert (dual.netG, dual.ngf, dual.norm, dual.image_size) == (f"unet_{size}", 2, norm, size)
+    assert (dual.netG, dual.ngf, dual.norm, dual.image_size) == (f"unet_{size}", 2, NORMS[norm], size)
     assert (dual.dropout, dual.channels_A, dual.channels_B) == (0.5, 3, 1)
     compare(tmp_path, "B2A/generator", network, random_images((size, size), 1))
 
@@ -105,9 +106,11 @@ def test_critics(tmp_path, kind, norm):
     }
     generator = published.randomized(published.resnet(3, 3, 2, 6))
     critic = published.randomized(critic[kind](), 1)
+    for values in critic.parameters():  # scores of these small weights would be near 0 without a norm
+        values.data *= 5 if norm == "none" else 1
     files = [save(generator, tmp_path / "latest_net_G_B.pth"), save(critic, tmp_path / "latest_net_D_B.pth")]
     dual = imported(tmp_path, CycleGAN, *files)
-    assert (dual.netD, dual.ndf, dual.norm_D, dual.only) == (kind, 2, norm, "B2A")
+    assert (dual.netD, dual.ndf, dual.norm_D, dual.only) == (kind, 2, NORMS[norm], "B2A")
     compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
 
 
@@ -133,6 +136,45 @@ def test_both_ways_and_several_gpus(tmp_path):
     assert (dual.channels_A, dual.channels_B, dual.directions) == (3, 1, ("A2B", "B2A"))
     compare(tmp_path, "A2B/generator", there, random_images((16, 16), 3))
     compare(tmp_path, "B2A/generator", back, random_images((16, 16), 1))
+
+
+def compiled_inside(network):
+    network.model = torch.compile(network.model)
+    return network
+
+
+WRAPPED = {
+    "compiled": torch.compile,
+    "compiled, then on several GPUs": lambda network: torch.nn.DataParallel(torch.compile(network)),
+    "on several GPUs, then compiled": lambda network: torch.compile(torch.nn.DataParallel(network)),
+    "averaged": lambda network: torch.optim.swa_utils.AveragedModel(torch.compile(network)),
+    "a part compiled": compiled_inside,
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+def test_wrappers_leave_no_trace(tmp_path, wrapped):
+    network = published.randomized(published.resnet(3, 3, 2, 6, "batch"))
+    plain = save(network, tmp_path / "plain.pth")
+    file = save(wrapped(network), tmp_path / "wrapped.pth")
+    assert state_dict.read(file).keys().isdisjoint(state_dict.read(plain))
+    imported(tmp_path / "plain", CycleGAN, plain)
+    imported(tmp_path / "wrapped", CycleGAN, file)
+    images = random_images((16, 16), 3)
+    made, expected = (made_by(tmp_path / name, "A2B/generator", images) for name in ("wrapped", "plain"))
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_no_norm_with_biases_is_said_by_the_person(tmp_path):
+    """Such files have the names of instance norm, and a fork may have saved them."""
+    network = published.randomized(published.resnet(3, 3, 2, 6, "instance"))
+    for module in network.modules():
+        for name, layer in module.named_children():
+            if isinstance(layer, torch.nn.InstanceNorm2d):
+                setattr(module, name, torch.nn.Identity())
+    file = save(network, tmp_path / "latest_net_G.pth")
+    assert imported(tmp_path, CycleGAN, file, norm="none").norm == "none"
+    compare(tmp_path, "A2B/generator", network, random_images((16, 16), 3))
 
 
 def test_the_machine_that_wrote_it_is_of_no_account(tmp_path):

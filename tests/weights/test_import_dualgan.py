@@ -12,7 +12,7 @@ from common.run.folder import load_trained
 from common.weights import Source, import_weights
 from dualgan import DualGAN
 
-SIZE, FILTERS = 256, 2
+FILTERS = 2
 RANDOM = np.random.default_rng(0)
 
 
@@ -26,11 +26,11 @@ def conv(x, filters, name, kernel, stride=2):
         return tf.nn.conv2d(x, w, stride, "SAME") + variable("biases", [filters])
 
 
-def deconv(x, filters, name, kernel):
+def deconv(x, filters, name, kernel, side):
     with tf.variable_scope(name):
-        n, height, width, channels = x.shape.as_list()
+        n, _, _, channels = x.shape.as_list()
         w = variable("w", [kernel, kernel, filters, channels])
-        shape = [n, 2 * height, 2 * width, filters]
+        shape = [n, side, side, filters]
         return tf.nn.conv2d_transpose(x, w, shape, 2, "SAME") + variable("biases", [filters])
 
 
@@ -47,16 +47,21 @@ def lrelu(x):
 
 
 def generator(x, outputs, own, inner):
-    """The table of eight halvings: decoder before skip, the skip with its norm and without its activation."""
+    """The table of eight halvings: decoder before skip, the skip with its norm and without its activation.
+
+    A decoder has the side of its skip, `image_size / 2^n`: at 128 pixels the innermost two maps have one pixel.
+    """
+    size = x.shape.as_list()[1]
     widths = [FILTERS * n for n in (1, 2, 4, 8, 8, 8, 8, 8)]
     encoded = [conv(x, widths[0], f"{own}e1_conv", 5)]
     for n in range(1, 8):
         encoded.append(norm(conv(lrelu(encoded[-1]), widths[n], f"{own}e{n + 1}_conv", inner), f"{own}bn_e{n + 1}"))
     x = encoded[-1]
     for n in range(1, 8):
-        x = norm(deconv(tf.nn.relu(x), widths[7 - n], f"{own}d{n}", inner), f"{own}bn_d{n}")
+        x = deconv(tf.nn.relu(x), widths[7 - n], f"{own}d{n}", inner, size // 2 ** (8 - n))
+        x = norm(x, f"{own}bn_d{n}")
         x = tf.concat([x, encoded[7 - n]], 3)
-    return tf.tanh(deconv(tf.nn.relu(x), outputs, f"{own}d8", 5))
+    return tf.tanh(deconv(tf.nn.relu(x), outputs, f"{own}d8", 5, size))
 
 
 def critic(x, own, inner, late, linear):
@@ -104,22 +109,25 @@ def outputs_here(run_dir, images, names):
 
 
 @pytest.mark.parametrize(
-    ("inner", "late", "linear", "netD"),
+    ("inner", "late", "linear", "netD", "size"),
     [
-        pytest.param(3, True, "d_h3_lin", "global", id="2020"),
-        pytest.param(3, True, "", "patch", id="2020-patches", marks=pytest.mark.slow),
-        pytest.param(5, False, "", "patch_2017", id="2017-later"),
-        pytest.param(5, False, "h3_lin", "global_2017", id="2017", marks=pytest.mark.slow),
+        pytest.param(3, True, "d_h3_lin", "global", 256, id="2020"),
+        pytest.param(3, True, "", "patch", 256, id="2020-patches", marks=pytest.mark.slow),
+        pytest.param(5, False, "", "patch_2017", 256, id="2017-later"),
+        pytest.param(5, False, "h3_lin", "global_2017", 256, id="2017", marks=pytest.mark.slow),
+        pytest.param(3, True, "d_h3_lin", "global", 128, id="2020-small"),
+        pytest.param(5, False, "", "patch_2017", 128, id="2017-small"),
     ],
 )
-def test_networks_of_every_year(tmp_path, inner, late, linear, netD):
-    images = {name: RANDOM.uniform(-1, 1, [1, SIZE, SIZE, 3 if name == "A" else 1]).astype(np.float32) for name in "AB"}
+def test_networks_of_every_year(tmp_path, inner, late, linear, netD, size):
+    images = {name: RANDOM.uniform(-1, 1, [1, size, size, 3 if name == "A" else 1]).astype(np.float32) for name in "AB"}
     names = [f"{way}/{role}" for way in ("A2B", "B2A")[: 1 + (netD == "global")] for role in ("generator", "critic")]
     expected = saved(tmp_path / "theirs" / "DualNet.model", inner, late, linear, images, names)
     source = Source(str(tmp_path / "theirs"))
-    dual = import_weights(DualGAN, source, Run(str(tmp_path / "run")), Images("unknown")).dual
+    explicit = {} if linear or size == 256 else {"image_size": size}  # a critic of whole images shows it
+    dual = import_weights(DualGAN, source, Run(str(tmp_path / "run")), Images("unknown"), **explicit).dual
     assert (dual.depth, dual.ngf, dual.kernel, dual.kernel_outer) == (8, FILTERS, inner, 5)
-    assert (dual.netD, dual.channels_A, dual.channels_B, dual.image_size) == (netD, 3, 1, SIZE)
+    assert (dual.netD, dual.channels_A, dual.channels_B, dual.image_size) == (netD, 3, 1, size)
     assert dual.dropout == (0.5 if inner == 5 else 0.0)
     rgb = {name: image[..., ::-1] if inner == 3 else image for name, image in images.items()}
     outputs = outputs_here(tmp_path / "run", rgb, names)

@@ -103,6 +103,43 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     assert "channels_B 1" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
 
 
+def cut(role):
+    """{name: array} of a network of CUT: where it halves or doubles, a layer smooths, by a kernel that it saves."""
+    smooth, kernel = np.ones([2, 1, 3, 3], np.float32), np.ones([2, 2, 3, 3], np.float32)
+    return {
+        "G": {"model.4.weight": kernel, "model.7.filt": smooth, "model.12.conv_block.1.weight": kernel},
+        "D": {"model.0.weight": kernel, "model.2.filt": smooth, "model.3.weight": kernel, "model.7.weight": kernel},
+        "F": {"mlp_0.0.weight": smooth, "mlp_0.0.bias": smooth},
+    }[role]
+
+
+def test_networks_of_cut_are_named(pair, tmp_path):
+    line = "--phase import_weights --run_dir run --source"
+    for role, name in (("G", "generator"), ("D", "critic")):
+        file = save(tmp_path / f"latest_net_{role}.pth", cut(role))
+        message = refusal(CycleGAN, f"{line} {file}")
+        assert f"latest_net_{role}.pth is a {name} of CUT or FastCUT" in message and "cannot be imported" in message
+    file = save(tmp_path / "latest_net_F.pth", {f"module.{name}": array for name, array in cut("F").items()})
+    message = refusal(CycleGAN, f"{line} latest_net_G_A.pth,{file}")
+    assert "network F of CUT" in message and "Leave it out of --source" in message
+    run(CycleGAN, f"{line} latest_net_G_A.pth --image_size 32 --load_size 32")
+
+
+def test_advice_names_what_can_be_changed(pair, tmp_path):
+    line = f"--phase import_weights --run_dir run --source {save(tmp_path / 'net.pth', unet(3, 3, 1))}"
+    message = refusal(Pix2Pix, f"{line} --image_size 100 --load_size 100")
+    assert "Use --image_size 128" in message and message.endswith("The weights show --netG unet_64, which stays.")
+    assert not has_begun("run")
+    run(Pix2Pix, f"{line} --image_size 128 --load_size 128")
+
+
+def test_two_networks_in_a_file(pair, tmp_path):
+    arrays = resnet(3, 3, 2)
+    both = {**arrays, **{f"module.{name}": array for name, array in arrays.items()}}
+    message = refusal(CycleGAN, f"--phase import_weights --run_dir run --source {save(tmp_path / 'net.pth', both)}")
+    assert "model.1.weight and module.model.1.weight, which are both model.1.weight of a network" in message
+
+
 def test_flags_that_have_no_use(pair):
     assert "--steps has no use" in refusal(CycleGAN, f"{pair} --run_dir run --steps 3")
     assert "--run_dir" in refusal(CycleGAN, pair)
