@@ -69,7 +69,7 @@ class CyclicDual(Dual):
         """This dual without the identity loss, which takes both domains through a generator as one batch."""
         return dataclasses.replace(self, lambda_identity=0.0)
 
-    def in_training(self) -> CyclicDual:
+    def in_training(self) -> Dual:
         """This dual with both directions."""
         return dataclasses.replace(self, only="both")
 

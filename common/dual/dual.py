@@ -222,7 +222,7 @@ class Dual(abc.ABC):
         return self
 
     def in_training(self) -> Dual:
-        """This dual with all its directions, which imported weights may lack."""
+        """This dual as it is trained: with all its directions, say, which imported weights may lack."""
         return self
 
     def with_directions(self, names: Sequence[str]) -> Dual:

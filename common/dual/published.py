@@ -89,6 +89,11 @@ class PublishedNetworks(PublishedCritics):
         layers.NORMS,
     )
     norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
+    running_statistics: bool = setting(
+        False,
+        "Whether batch norms of the generators use the running mean and variance that were imported, as PyTorch's"
+        " program does with test.py --eval. For imported weights; in training norms use those of the image itself.",
+    )
     dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
 
     def __post_init__(self) -> None:
@@ -100,6 +105,25 @@ class PublishedNetworks(PublishedCritics):
             raise UserError(
                 f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
+            )
+        if self.running_statistics and self.norm != "batch":
+            raise UserError(
+                f"--running_statistics is for --norm batch, and these generators have --norm {self.norm}: PyTorch's"
+                " program uses no running statistics there either. Leave it out."
+            )
+
+    def in_training(self) -> Dual:
+        """This dual with statistics of the image itself."""
+        dual = dataclasses.replace(self, running_statistics=False)
+        return super(PublishedNetworks, dual).in_training()
+
+    def refuse_training(self) -> None:
+        """Raises UserError if norms use running statistics, which no training here computes."""
+        super().refuse_training()
+        if self.running_statistics:
+            raise UserError(
+                "--running_statistics is for weights that are imported and used: training uses the statistics of each"
+                " image, and keeps none. Leave it out. --init_from RUN begins with the weights of such a run, without."
             )
 
     @property
@@ -124,5 +148,5 @@ class PublishedNetworks(PublishedCritics):
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         network, norm = networks.GENERATORS[self.netG].network, self._norm(self.norm)
-        norm = norm._replace(epsilon=self.norm_epsilon)
+        norm = norm._replace(epsilon=self.norm_epsilon, running=self.running_statistics)
         return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)

@@ -29,6 +29,15 @@ def zeros(name: str) -> Initializer:
     return tf.zeros_initializer()
 
 
+def ones(name: str) -> Initializer:
+    """Initial values of one."""
+    del name
+    return tf.ones_initializer()
+
+
+RUNNING = {"running_mean": zeros, "running_variance": ones}  # variables of norms with running statistics
+
+
 def pad(x: tf.Tensor, margin: int, mode: str = "CONSTANT") -> tf.Tensor:
     """Adds `margin` pixels on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
     margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
@@ -104,19 +113,23 @@ class Norm(NamedTuple):
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
     batch: the same, for no operation mixes the images of a batch: published pix2pix, at batch 1;
     layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450);
-    none, bare: the identity.
+    none, bare: the identity. `running`: with the mean and variance of many images, RUNNING, instead of the image's own.
     """
 
     name: str
     epsilon: float = 1e-5
     bias: str = INERT
+    running: bool = False
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         axes_and_affine = NORMS[self.name]
         if axes_and_affine is None:
             return x
         axes, affine = axes_and_affine
-        return _norm(x, axes, self.epsilon, affine)
+        wide = precision.at_least_float32(x)
+        y = _by_running_statistics(wide, self.epsilon) if self.running else _standardized(wide, axes, self.epsilon)
+        y = tf.cast(y, x.dtype)
+        return _scaled_and_shifted(y) if affine else y
 
 
 def published_norm(name: str) -> Norm:
@@ -149,13 +162,17 @@ def tanh(x: tf.Tensor) -> tf.Tensor:
     return tf.tanh(precision.at_least_float32(x))
 
 
-def _norm(x: tf.Tensor, axes: Sequence[int], epsilon: float, affine: bool) -> tf.Tensor:
-    y = tf.cast(_standardized(precision.at_least_float32(x), axes, epsilon), x.dtype)
-    if not affine:
-        return y
+def _scaled_and_shifted(x: tf.Tensor) -> tf.Tensor:
     scale = _variable("scale", [x.shape.as_list()[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
     shift = _variable("shift", [x.shape.as_list()[-1]], x.dtype, zeros)
-    return y * scale + shift
+    return x * scale + shift
+
+
+def _by_running_statistics(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Returns `x` [N, H, W, C] normalized by a mean and a variance for each channel that do not depend on it."""
+    channels = x.shape.as_list()[-1]
+    mean, variance = (_variable(name, [channels], x.dtype, first, trainable=False) for name, first in RUNNING.items())
+    return (x - mean) * tf.rsqrt(variance + constant(epsilon, x.dtype))
 
 
 def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from common import tensorflow as tf
 from common.dual import Dual
 from common.errors import UserError
-from common.ops import averages
+from common.ops import averages, layers
 from common.ops.spectral_norm import KEPT
 from common.run import Run, checkpoint_files
 from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one
@@ -61,6 +61,7 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     path = find(run.init_from)
     with checkpoint_files.reading(path) as reader:
         names_there, taken = _sources(reader.shapes, run, names, path)
+        left_out = " Without its running statistics." if any(map(_is_running, reader.shapes)) else ""
         values = {name: reader.value(source) for name, source in names_there.items()}
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     session.run(
@@ -72,7 +73,7 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     )
     anew = [*others, "optimizers"]
     source = run.init_from if _is_pretrained(run.init_from) else path
-    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}."
+    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}.{left_out}"
 
 
 def _sources(
@@ -91,12 +92,18 @@ def _sources(
     return names_there, taken
 
 
+def _is_running(variable: str) -> bool:
+    """Whether a variable is a running statistic of imported weights, which training does without."""
+    return variable.rpartition("/")[2] in layers.RUNNING
+
+
 def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> dict[str, str]:
     """{name here: name in the checkpoint} of a network's variables, and of their averages, if there are any."""
     weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{name}/")
     here = {variable.op.name: variable.shape.as_list() for variable in weights}
     own = [variable for variable in shapes if variable.startswith(f"{name}/")]
     there = {variable: shapes[variable] for variable in own if variable.rpartition("/")[0] not in shapes}  # no slots
+    there = {variable: shape for variable, shape in there.items() if not _is_running(variable)}
     misfits = [
         f"{variable} is {here.get(variable, 'missing')} here and {there.get(variable, 'missing')} there"
         for variable in sorted(here.keys() | there.keys())

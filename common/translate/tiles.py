@@ -103,8 +103,10 @@ class TiledTranslator(Translator):
         (image,), graph = self._as_source(direction, image[None]), self._tile_graphs[direction]
         height, width = image.shape[:2]
         (padded,) = self._session.run(graph.padded, {graph.images: image[None]})
-        statistics = self._session.run(graph.statistics, {graph.images: self._to_measure(padded)[None]})
-        fed = dict(zip(graph.placeholders, statistics))
+        fed = {}
+        if graph.statistics:
+            statistics = self._session.run(graph.statistics, {graph.images: self._to_measure(padded)[None]})
+            fed = dict(zip(graph.placeholders, statistics))
         sides = padded.shape[:2]
         total = np.zeros([*sides, self.target(direction).channels], np.float32)
         shares = np.zeros([*sides, 1], np.float32)

@@ -21,7 +21,7 @@ from common.errors import UserError
 from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import Domain
-from common.ops import averages
+from common.ops import averages, layers
 from common.run import Run, lock
 from common.run.checkpoints import Checkpoints
 from common.run.folder import config_path, domains_of, has_begun, record_run
@@ -97,13 +97,16 @@ def import_weights(
     if len(paths) == 1 and npz.is_weights(paths[0]):
         recognized, saved = _own(paths[0], model)
         model, preset = type(saved["dual"]), None
-        certain: Fields = dataclasses.asdict(saved["dual"].in_training())
+        certain: Fields = dataclasses.asdict(saved["dual"])
         assumed: Fields = {}
     else:
-        foreign = [network for path in paths for network in _foreign(path, source)]
+        running_statistics = bool({**(preset or {}), **explicit}.get("running_statistics"))
+        foreign = [network for path in paths for network in _foreign(path, source, running_statistics)]
         recognized, saved = _with_directions(foreign, model, explicit), {}
         certain, assumed = _settings(recognized, model)
         certain["ema_decay"] = 0.0  # these tools keep no averages
+        if running_statistics:
+            certain["test_dropout"] = False  # --eval switches both
     networks = {f"{network.direction}/{network.role}": network for network in recognized}
     dual = _dual(model, networks, certain, {**assumed, **(preset or {})}, explicit)
     try:
@@ -152,7 +155,7 @@ def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]
     return [*networks.values()], saved
 
 
-def _foreign(path: str, source: Source) -> list[Recognized]:
+def _foreign(path: str, source: Source, running_statistics: bool) -> list[Recognized]:
     """The networks in a file of another tool."""
     if dualgan.prefix_of(path):
         return dualgan.recognize(path, source.channel_order)
@@ -160,7 +163,7 @@ def _foreign(path: str, source: Source) -> list[Recognized]:
         raise UserError(
             f"{path} is neither a file of torch.save, nor a checkpoint of TensorFlow, nor an .npz of this program."
         )
-    return [pytorch.recognize(path, state_dict.read(path))]
+    return [pytorch.recognize(path, state_dict.read(path), running_statistics)]
 
 
 def _with_directions(
@@ -334,5 +337,6 @@ def _fingerprint(file: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _count(variables: Iterable[tf.Variable]) -> int:
-    """The number of parameters."""
-    return sum(math.prod(variable.shape.as_list()) for variable in variables)
+    """The number of parameters, which running statistics are not."""
+    sizes = {variable.op.name: math.prod(variable.shape.as_list()) for variable in variables}
+    return sum(size for name, size in sizes.items() if name.rpartition("/")[2] not in layers.RUNNING)

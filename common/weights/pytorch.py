@@ -13,7 +13,8 @@ from typing import NamedTuple
 from common.errors import UserError
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
 
-STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images, not used here
+STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images
+TRACKED = (".running_mean", ".running_var")
 WRAPPERS = {  # parts of names that modules around a network add: for several GPUs, for torch.compile, for averages
     "module",
     "_orig_mod",
@@ -39,11 +40,31 @@ class Layer(NamedTuple):
     norm: str = ""
 
 
-def recognize(file: str, arrays: Arrays) -> Recognized:
-    """The network of a state_dict; raises UserError, naming `file`, if it is not a known one."""
+def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Recognized:
+    """The network of a state_dict, a generator with its running statistics if they are asked for.
+
+    Raises UserError, naming `file`, if it is not a known one, or lacks them.
+    """
     arrays = _unwrapped(file, arrays)
-    arrays = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
-    _refuse_others(file, arrays)
+    weights = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
+    _refuse_others(file, weights)
+    network = _network(file, weights)
+    if network.role != "generator" or not running_statistics:
+        return network
+    tracked = {name: array for name, array in arrays.items() if name.endswith(TRACKED)}
+    if not tracked:
+        raise UserError(
+            f"{file} has no running statistics, which are saved with batch norm. Leave out --running_statistics."
+        )
+    if negative := [name for name, array in tracked.items() if name.endswith("_var") and (array < 0).any()]:
+        raise UserError(f"{file} has numbers in {negative[0]} that are below 0, which no variance is.")
+    note = (
+        "Its norms use their running statistics, as with test.py --eval; dropout is off unless --test_dropout is given."
+    )
+    return network._replace(arrays={**weights, **tracked}, note=note)
+
+
+def _network(file: str, arrays: Arrays) -> Recognized:
     if any(".conv_block." in name for name in arrays):
         return _resnet(file, arrays)
     if any(name.startswith("model.model.") for name in arrays):
@@ -159,4 +180,6 @@ def _variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
         if norm:
             variables[f"{scope}/scale"] = Foreign(f"{norm}.weight", VECTOR)
             variables[f"{scope}/shift"] = Foreign(f"{norm}.bias", VECTOR)
+            variables[f"{scope}/running_mean"] = Foreign(f"{norm}.running_mean", VECTOR)
+            variables[f"{scope}/running_variance"] = Foreign(f"{norm}.running_var", VECTOR)
     return variables

@@ -1,0 +1,88 @@
+"""Batch norm by running statistics: imported networks of PyTorch make what they make there in eval()."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.export import Export, export
+from common.images import Images, files
+from common.run import Run
+from common.run.checkpoints import Checkpoints
+from common.run.folder import load_trained
+from common.translate import Inference, TiledTranslator, Translator
+from common.weights import Source, import_weights, shipped
+from cyclegan import CycleGAN
+from pix2pix import Pix2Pix
+
+torch = pytest.importorskip("torch")
+from tests.parity import published_modules as published  # noqa: E402
+
+NEAR = 1e-5  # on images in [-1, 1]
+
+
+def resnet():
+    return published.tracked(published.randomized(published.resnet(3, 3, 4, 6, "batch", dropout=True)))
+
+
+def unet():
+    return published.tracked(published.randomized(published.Unet(3, 3, 4, 6, "batch")))
+
+
+def imported(run_dir, model, network, **explicit):
+    torch.save(network.state_dict(), run_dir.with_suffix(".pth"))
+    run, source = Run(str(run_dir)), Source(str(run_dir.with_suffix(".pth")))
+    return import_weights(model, source, run, Images("unknown"), running_statistics=True, **explicit)
+
+
+def output_of(run_dir, images):
+    dual = load_trained(run_dir).dual
+    with tf.Graph().as_default(), tf.Session() as session:
+        network = dual.network("A2B", "generator")
+        output = network(tf.constant(images), None)
+        Checkpoints(run_dir, variables=network.variables).restore(session)
+        return session.run(output)
+
+
+def random_images(count, height, width):
+    return np.random.default_rng(0).uniform(-1, 1, [count, height, width, 3]).astype(np.float32)
+
+
+@pytest.mark.parametrize(("model", "network", "sides"), [(CycleGAN, resnet, (36, 44)), (Pix2Pix, unet, (64, 128))])
+def test_outputs_are_those_of_eval(tmp_path, model, network, sides):
+    images, expected = random_images(2, *sides), network()
+    dual = imported(tmp_path / "run", model, expected).dual
+    assert dual.running_statistics and dual.norm == "batch" and not dual.test_dropout
+    evaluated, own = published.evaluate(expected, images), np.stack(published.run(network(), images))
+    outputs = output_of(tmp_path / "run", images)
+    assert evaluated.std() > 0.05 and np.abs(evaluated - own).max() > 100 * NEAR  # the image's own statistics differ
+    np.testing.assert_allclose(outputs, evaluated, rtol=0, atol=NEAR)
+    np.testing.assert_allclose(output_of(tmp_path / "run", images[:1]), evaluated[:1], rtol=0, atol=NEAR)
+
+
+def test_files_and_tiles(tmp_path):
+    """An image of bytes, whole and by tiles, which need no statistics of the whole; without seams."""
+    network = resnet()
+    imported(tmp_path / "run", CycleGAN, network)
+    image = np.random.default_rng(1).integers(0, 256, [200, 232, 3], np.uint8)
+    (evaluated,) = published.evaluate(network, image[None] / np.float32(127.5) - 1)
+    expected = np.rint((evaluated + 1) * 127.5).astype(int)
+    with Translator(tmp_path / "run", Inference()) as translator:
+        assert np.abs(translator("A2B", image).astype(int) - expected).max() <= 1
+    with TiledTranslator(tmp_path / "run", 184) as translator:
+        np.testing.assert_allclose(translator.in_floats("A2B", image), evaluated, rtol=0, atol=NEAR)
+
+
+def test_exports_and_shipped_networks(tmp_path):
+    network, images = unet(), random_images(1, 64, 64)
+    imported(tmp_path / "run", Pix2Pix, network)
+    evaluated = published.evaluate(network, images)
+    files.write(tmp_path / "in" / "x.png", np.random.default_rng(1).integers(0, 256, [64, 64, 3], np.uint8))
+    for form in ("savedmodel", "tflite", "npz"):  # each is compared with the run
+        options = Export(format=form, output=str(tmp_path / form), input=str(tmp_path / "in"))
+        export(tmp_path / "run", options, Images("unknown"))
+    import_weights(Pix2Pix, Source(str(tmp_path / "npz" / "weights.npz")), Run(str(tmp_path / "again")), Images("x"))
+    np.testing.assert_allclose(output_of(tmp_path / "again", images), evaluated, rtol=0, atol=NEAR)
+    shipped.ship(tmp_path / "run", tmp_path / "small.npz")
+    import_weights(Pix2Pix, Source(str(tmp_path / "small.npz")), Run(str(tmp_path / "small")), Images("x"))
+    halves = output_of(tmp_path / "small", images)
+    np.testing.assert_allclose(halves, evaluated, rtol=0, atol=2e-3)  # numbers of 11 bits
