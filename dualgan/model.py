@@ -84,6 +84,11 @@ class DualGAN(CyclicDual):
         whole = 2**self.depth
         return whole // 2 if self.halve_odd and self.image_size % whole else whole
 
+    @property
+    def aligned(self) -> bool:
+        """Not where the last halving is of an odd side."""
+        return self.multiple == 2**self.depth
+
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return networks.dualgan_unet(
             images,

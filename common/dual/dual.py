@@ -278,6 +278,11 @@ class Dual(abc.ABC):
         return 1
 
     @property
+    def aligned(self) -> bool:
+        """Whether a part of an image that begins at a multiple of `multiple` falls into the maps as in the whole."""
+        return True
+
+    @property
     def smallest(self) -> int:
         """The least height and width of a generator's images."""
         return self.multiple

@@ -59,6 +59,11 @@ class TiledTranslator(Translator):
                 "--tile needs a run without noise, as a tile would not draw what the whole image draws: say"
                 " --notest_dropout."
             )
+        if not self.dual.aligned:
+            raise UserError(
+                "--tile needs tiles that fall into the maps of a network as the whole image does, and these generators"
+                " halve odd sides (--halve_odd). Leave out --tile."
+            )
         if inference.scale_to not in ("auto", "keep"):
             raise UserError(f"--tile takes images in their own size: leave out --scale_to {inference.scale_to}.")
         drawn = [name for name in self._directions if name not in self.dual.learned_directions]

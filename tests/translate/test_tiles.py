@@ -25,6 +25,7 @@ def runs(tmp_path_factory):
     duals = {
         "resnet": CycleGAN(**shape, netG="resnet_6blocks", lambda_identity=0.0),
         "unet": small.dualgan(),
+        "odd": small.dualgan(image_size=34, halve_odd=True),
         "noisy": Pix2Pix(**shape, netG="resnet_6blocks", dropout=0.5),
     }
     return {name: small.untrained(root / name, dual) for name, dual in duals.items()}
@@ -78,6 +79,8 @@ def test_what_tiles_cannot_do_is_refused(runs):
         TiledTranslator(runs["unet"], 8)
     with pytest.raises(UserError, match=r"--tile 64 is less than the 121 pixels"):
         TiledTranslator(runs["resnet"], 64)
+    with pytest.raises(UserError, match=r"halve odd sides \(--halve_odd\)"):
+        TiledTranslator(runs["odd"], 256, test_dropout=False)
     with pytest.raises(UserError, match="needs a run without noise"):
         TiledTranslator(runs["noisy"], 256)
     with pytest.raises(UserError, match="leave out --scale_to 512"):
