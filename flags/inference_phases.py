@@ -109,9 +109,9 @@ def translate_phase(request: Request) -> None:
     jobs = options.jobs(request.values.limit, saved.domains[direction[-1]])
     with request.translator(run_dir, options) as translator:
         outcome = translate(translator, direction, jobs, options, request.values.batch_size)
-    _tell(outcome, options.output)
     if others := options.passed_over():
         print(in_one_line(others))
+    _tell(outcome, options.output)
     if outcome.failed:
         sys.exit(1)
 

@@ -341,7 +341,7 @@ def attempt(path):
 
 def _compared(found):
     """What is wrong with an image that was read; "" if nothing is."""
-    header, (pixels, alpha) = found.get("header"), found["decode"]
+    header, (pixels, alpha) = found.get("header"), found["decode"][:2]
     if header is None:
         return "decode: read what header refuses"
     if pixels.ndim != 3 or 0 in pixels.shape or sorted(pixels.shape[:2]) != sorted(header[:2]):
