@@ -8,8 +8,7 @@ from common.ops import precision
 from common.ops.degradation import Layer, veil
 from enhancement.kinds import Kind
 
-LEAST, MOST = 0.05, 0.98  # of the transmission at which a network begins
-FIRST_AIR = 3.0  # the logit of 0.95, the brightness of air at which it begins: darker than the classical method's
+FIRST = 2.0  # the logit of 0.88, at which the transmission of a veil and the brightness of its air begin
 
 
 def draw(
@@ -17,8 +16,8 @@ def draw(
 ) -> Layer:
     """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
-    Rain is light [N, H, W, 1] that begins at 0. A veil begins at the transmission of the classical method; the
-    brightness of its air is too coarse a map to show a scene.
+    Rain is light [N, H, W, 1] that begins at 0. A veil begins thin; the brightness of its air is too coarse a map to
+    show a scene.
     """
     fine, coarse = int(bool(kind.veil)) + int(kind.has_streaks), int(bool(kind.veil))
 
@@ -34,12 +33,6 @@ def draw(
     if not kind.veil:
         light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
         return Layer(tf.ones_like(light), light)
-    first = tf.stop_gradient(kind.veil(images).transmission)
-    transmission = tf.sigmoid(maps[..., :1] + _logit(first))
-    layer = veil(transmission, tf.sigmoid(maps[..., -1:] + FIRST_AIR))
+    transmission = tf.sigmoid(maps[..., :1] + FIRST)
+    layer = veil(transmission, tf.sigmoid(maps[..., -1:] + FIRST))
     return Layer(transmission, layer.light + tf.tanh(maps[..., 1:2] / 2.0)) if kind.has_streaks else layer
-
-
-def _logit(share: tf.Tensor) -> tf.Tensor:
-    within = tf.clip_by_value(share, LEAST, MOST)
-    return tf.math.log(within) - tf.math.log(1.0 - within)
