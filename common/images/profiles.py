@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 GRAY = ("L", "LA")  # Pillow's modes
 SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: that to convert from
 ONE_BIT = "1"
+ROUNDING = 2  # levels by which two profiles of sRGB may differ
 
 
 def to_srgb(image: PIL.Image.Image, profile: bytes) -> tuple[PIL.Image.Image, list[Note]]:
@@ -55,7 +57,23 @@ def _name(profile: ImageCms.ImageCmsProfile) -> str:
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    return "srgb" in _name(profile).lower()
+    """Whether colours stay as they are in sRGB, within ROUNDING: names say little."""
+    from PIL import ImageCms
+
+    levels = [51 * step for step in range(6)]
+    colours = bytes(level for color in itertools.product(levels, repeat=3) for level in color)
+    samples = PIL.Image.frombytes("RGB", (216, 1), colours)
+    try:
+        converted = _transform(profile, "RGB").apply(samples)
+    except ImageCms.PyCMSError:
+        return False
+    return all(abs(one - other) <= ROUNDING for one, other in zip(converted.tobytes(), colours))
+
+
+def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> Any:
+    from PIL import ImageCms
+
+    return ImageCms.buildTransform(profile, _srgb(), mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
 
 
 def _converted(image: PIL.Image.Image, profile: ImageCms.ImageCmsProfile) -> tuple[PIL.Image.Image, list[Note]]:
@@ -64,8 +82,7 @@ def _converted(image: PIL.Image.Image, profile: ImageCms.ImageCmsProfile) -> tup
 
     mode = SOURCES[image.mode]
     try:
-        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-        transform: Any = ImageCms.buildTransform(profile, _srgb(), mode, "RGB", intent)
+        transform = _transform(profile, mode)
     except ImageCms.PyCMSError:
         return image, [_note(f"{_name(profile)}, which is for other images than {mode}")]
     converted = transform.apply(image if image.mode == mode else image.convert(mode))

@@ -45,8 +45,10 @@ def measure(pixels: Array) -> Values:
 
 def combined(images: Sequence[Values]) -> Values:
     """The Values of several images."""
-    low, high, inner_low, inner_high = zip(*images)
-    return Values(min(low), max(high), min(inner_low), max(inner_high))
+    low, high, _, _ = zip(*images)
+    several = [image for image in images if image.low < image.high] or images  # one value may be all "no data"
+    inner_low, inner_high = min(image.inner_low for image in several), max(image.inner_high for image in several)
+    return Values(min(low), max(high), inner_low, inner_high)
 
 
 def advice(values: Values, flag: str) -> str:

@@ -531,9 +531,10 @@ def test_outliers_that_decide_the_range_are_told_with_what_to_say(tmp_path):
         values = rng.uniform(20.0, 150.0, [64, 64, 1]).astype(np.float32)
         values[: 20 * number] = -9999.0  # none, a third and two thirds of the image
         files.write(folder / f"train/A/{number}.tif", values)
+    files.write(folder / "train/A/3.tif", np.full([64, 64, 1], -9999.0, np.float32))
     (finding,) = (finding for finding in report(folder).findings if finding.kind == "outliers")
     assert not finding.error
-    assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif"]
+    assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif", "3.tif"]
     low, high = map(float, finding.about.rpartition("--range_A ")[2].split(","))
     assert 20.0 <= low <= 21.0 and 149.0 <= high <= 150.0
     assert "1.3% of what becomes [-1, 1]" in finding.about

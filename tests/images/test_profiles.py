@@ -19,11 +19,10 @@ GAMMA = 2.2
 RANDOM = np.random.default_rng(0)
 
 
-def profile(matrix=DISPLAY_P3, kind=b"RGB "):
+def profile(matrix=DISPLAY_P3, kind=b"RGB ", name=b"Display P3", gamma=GAMMA):
     """A profile of ICC version 2, of a matrix and a power, written by hand."""
-    curve = b"curv" + struct.pack(">III", 0, 1, 0)[:8] + struct.pack(">H", round(GAMMA * 256)) + b"\0\0"
+    curve = b"curv" + struct.pack(">III", 0, 1, 0)[:8] + struct.pack(">H", round(gamma * 256)) + b"\0\0"
     text = b"text\0\0\0\0none\0"
-    name = b"Display P3"
     about = b"desc" + struct.pack(">II", 0, len(name) + 1) + name + b"\0" + bytes(8 + 3 + 67)
 
     def xyz(values):
@@ -85,6 +84,14 @@ def test_srgb_images_stay_as_they_are(tmp_path):
     image = files.decode(tmp_path / "image.png")
     np.testing.assert_array_equal(image.pixels, pixels)
     assert image.notes == ()
+
+
+def test_profiles_go_by_what_they_do_and_not_by_their_names(tmp_path):
+    """A linear one with the primaries, and the name, of sRGB."""
+    pixels = RANDOM.integers(0, 256, [16, 16, 3], np.uint8)
+    linear = profile(SRGB, name=b"sRGB-linear", gamma=1.0)
+    Image.fromarray(pixels).save(tmp_path / "image.png", icc_profile=linear)
+    assert np.abs(files.decode(tmp_path / "image.png").pixels - encoded(pixels / 255.0)).max() <= 1.5
 
 
 def test_colours_of_ink_are_converted_by_their_profile_or_as_pillow_does(tmp_path):
