@@ -19,7 +19,7 @@ from common.images import alignment, bounds, files, shards, tensors
 from common.images.image_settings import ImageSettings
 from common.images.measure import INSTEAD
 from common.images.notices import Notices
-from common.images.pixels import Array, Domain
+from common.images.pixels import Array, Domain, Note
 from common.ops import randomness
 
 THREADS = 4  # that decode
@@ -196,6 +196,8 @@ class Pairs:
             return A(number), None
         images = A(number), B(partner)
         if why := alignment.misfit((image.shape[:2] for image in images), self._dual):
+            if A.skip:
+                A.notices.say(A.paths[number], [Note("pair sizes", f"and {B.paths[partner]} {why}: they are left out")])
             raise UserError(alignment.sentence(A.paths[number], B.paths[partner], why))
         return images
 

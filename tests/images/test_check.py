@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
+from absl import logging
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -594,3 +595,17 @@ def test_pairs_of_which_crops_do_not_correspond_are_told_and_refused(tmp_path, p
             UserError, match=r"A/0\.png and .*B/0\.png are 30x20 and .*Bring the images of a pair to one"
         ):
             read(np.int64(0), np.int64(0))
+
+
+def test_pairs_that_are_skipped_as_they_do_not_correspond_are_told(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(logging, "warning", said.append)
+    for domain, size in (("A", 16), ("B", 20)):
+        files.write(tmp_path / "set/train" / domain / "0.png", noise(1, size, size))
+        files.write(tmp_path / "set/train" / domain / "1.png", noise(2, 16, 16))
+    dual = Pix2Pix(image_size=16, netG="resnet_6blocks", n_layers=1, load_size=0, preprocess="crop")
+    images = Images("set", data_root=str(tmp_path), on_bad_image="skip")
+    paths = images.training_files(dual)
+    read = pipeline.Pairs(images.loaders(dual, paths, images.domains(dual, paths)), np.arange(2), dual)
+    assert [int(number) for number in read(np.int64(0), np.int64(0))[2:4]] == [1, 1]
+    assert ["A/0.png and" in text and "16x16 and 20x20" in text and "left out" in text for text in said] == [True]

@@ -76,7 +76,7 @@ def test_further_frames_are_told(tmp_path, suffix):
     assert kinds(tmp_path / f"still{suffix}") == []
 
 
-@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 20, 30), (4, 8, 17)])
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 20, 30), (4, 8, 17), (13, 48, 48)])
 def test_arrays_of_channels_first_are_refused(tmp_path, shape):
     np.save(tmp_path / "image.npy", np.zeros(shape, np.float32))
     with pytest.raises(UserError, match=r"of \[C, H, W\], write numpy\.moveaxis\(array, 0, -1\)"):
