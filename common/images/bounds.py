@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
 import re
@@ -28,6 +29,8 @@ SMALL_EXIF = 2**16  # bytes, which a segment of a JPEG has at most: up to here w
 SCANS = 100  # of a JPEG, as many as libtiff takes
 SCANNED = 2**30  # pixels in all scans, up to which there may be more of them
 SEGMENTS = 10_000  # of a JPEG, before its first scan
+EXIF_SEGMENTS = 256  # of a JPEG: Pillow joins them one by one
+PLANES = 2**14  # of an OME-TIFF, by its description: tifffile lists them all
 PADDING = 2**16  # bytes between its segments, which say nothing
 CHUNKS = 10_000  # of a PNG, and one more for each CHUNK bytes
 CHUNK = 1024
@@ -39,6 +42,7 @@ GROWTH = 2  # times that an image of more may become larger
 
 TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # order of bytes
 SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF's types; else 1
+COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")  # of an OME description
 MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG, and that a segment or the end follows
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames whose scans are all read before the image is
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -217,6 +221,8 @@ def _check_scans(data: Bytes) -> None:
             pixels = int.from_bytes(content[1:3], "big") * int.from_bytes(content[3:5], "big")
         if marker == 0xE1 and content.startswith(b"Exif\0\0"):
             exif.append(content[6:])
+            if len(exif) > EXIF_SEGMENTS:
+                raise ValueError(f"it has more than {EXIF_SEGMENTS} segments of Exif data")
         if marker in (0, END):
             return  # decoders say what is missing
         at += _length(data, at)
@@ -229,6 +235,18 @@ def _check_scans(data: Bytes) -> None:
     allowed = max(SCANS, SCANNED // max(pixels, 1))
     if sum(1 for _ in zip(range(allowed + 1), _scans(data, at))) > allowed:
         raise ValueError(f"it has more than {allowed:,} scans: save it anew")
+
+
+def check_description(text: str) -> None:
+    """Raises ValueError if the description of an OME-TIFF says that it has more planes than are read."""
+    planes: dict[str, int] = {}
+    for match in COUNTS.finditer(text):
+        name, digits = match[1], match[2]
+        count = int(digits) if len(digits) < 10 else PLANES + 1
+        planes[name] = planes.get(name, 0) + count if name == "PlaneCount" else max(planes.get(name, 1), count)
+    in_sizes = math.prod(count for name, count in planes.items() if name != "PlaneCount")
+    if max(in_sizes, planes.get("PlaneCount", 0)) > PLANES:
+        raise ValueError(f"its description says that it has more than {PLANES:,} planes")
 
 
 def _segment(data: Bytes, at: int) -> tuple[int, int]:

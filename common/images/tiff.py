@@ -169,6 +169,7 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
 
     Raises ValueError if it has several, and leaves open what they are.
     """
+    bounds.check_description(file.pages.first.description)  # before tifffile lists what it says
     series = file.series[0]
     if len(series.pages) == 1:
         return series

@@ -145,7 +145,7 @@ def test_scans_are_counted(side, count, tmp_path_factory):
 def test_structures_of_jpeg_that_cost_more_than_they_say(tmp_path):
     content = saved(GRAY.convert("RGB"), "JPEG")
     for name, reason, middle in (
-        ("exif.jpg", "10,000 segments", segment(0xE1, b"Exif\0\0ab") * 20_000),
+        ("exif.jpg", "256 segments of Exif", segment(0xE1, b"Exif\0\0ab") * 20_000),
         ("comments.jpg", "10,000 segments", segment(0xFE, b"") * 20_000),
         ("fill.jpg", "bytes between its segments", b"\xff" * 1_000_000),
         ("zeros.jpg", "bytes between its segments", bytes(1_000_000)),
@@ -301,3 +301,39 @@ def test_narrow_images_are_not_scaled_beyond_bounds(tmp_path):
     assert Loader([path], Domain(1), 0).read(path).shape == (1, 100_000, 1)
     with pytest.raises(UserError, match=r"thin.png has 1x100000 pixels, and would become 286x28600000 .*less narrow"):
         Loader([path], Domain(1), 0, shorter=286).read(path)
+
+
+OME = (
+    '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image'
+    ' ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZTC" Type="uint16" SizeX="8" SizeY="8" SizeZ="1"'
+    ' SizeT="{}" SizeC="1">{}</Pixels></Image></OME>'
+)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("count", "planes"),
+    [
+        (50_000_000, "<TiffData/>"),
+        (1, '<TiffData IFD="0" PlaneCount="1000000000"/>' * 20),
+        ("9" * 50, "<TiffData/>"),
+        (1, '<TiffData IFD="0" PlaneCount="16000"/>' * 2),
+    ],
+)
+def test_planes_that_a_description_invents_are_refused_before_they_are_listed(tmp_path, count, planes):
+    text = OME.format(count, planes)
+    tifffile.imwrite(tmp_path / "ome.tif", np.zeros([8, 8], np.uint16), description=text, metadata=None)
+    for read in (files.header, files.decode):
+        with pytest.raises(UserError, match="its description says that it has more than 16,384 planes"):
+            read(tmp_path / "ome.tif")
+
+
+@pytest.mark.timeout(60)
+def test_exif_data_in_thousands_of_segments_are_refused(tmp_path):
+    content = io.BytesIO()
+    PIL.Image.new("RGB", (16, 16)).save(content, "JPEG")
+    whole, data = content.getvalue(), b"Exif\0\0" + b"a" * 2000
+    segment = b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+    (tmp_path / "exif.jpg").write_bytes(whole[:2] + segment * 9000 + whole[2:])
+    with pytest.raises(UserError, match="more than 256 segments of Exif data"):
+        files.header(tmp_path / "exif.jpg")
