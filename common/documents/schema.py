@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 LARGEST = 2**63 - 1  # TensorFlow and NumPy count with 64 bits
 SHOWN = 60  # characters of a value that a sentence shows
@@ -33,6 +34,11 @@ class Schema(abc.ABC):
         """Raises Misfit unless `value`, which stands at `name`, and all inside it is as it has to be."""
         if not self.fits(value):
             raise Misfit(f"{name or 'it'} is {shown(value)}, and {self.expected} is expected")
+        self.check_inside(value, name)
+
+    def check_inside(self, value: Any, name: str) -> None:
+        """Does the same for what lies inside a value that fits; most have nothing inside."""
+        del value, name
 
 
 class Anything(Schema):
@@ -116,11 +122,9 @@ class Items(Schema):
     def fits(self, value: object) -> bool:
         return isinstance(value, list)
 
-    def check(self, value: object, name: str = "") -> None:
-        super().check(value, name)
-        if isinstance(value, list):
-            for number, item in enumerate(value):
-                self.item.check(item, f"{name}[{number}]")
+    def check_inside(self, value: Any, name: str) -> None:
+        for number, item in enumerate(value):
+            self.item.check(item, f"{name}[{number}]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,11 +138,9 @@ class Entries(Schema):
     def fits(self, value: object) -> bool:
         return isinstance(value, dict)
 
-    def check(self, value: object, name: str = "") -> None:
-        super().check(value, name)
-        if isinstance(value, dict):
-            for key, entry in value.items():
-                self.value.check(entry, _below(name, key))
+    def check_inside(self, value: Any, name: str) -> None:
+        for key, entry in value.items():
+            self.value.check(entry, _below(name, key))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,10 +156,7 @@ class Table(Schema):
     def fits(self, value: object) -> bool:
         return isinstance(value, dict)
 
-    def check(self, value: object, name: str = "") -> None:
-        super().check(value, name)
-        if not isinstance(value, dict):
-            return
+    def check_inside(self, value: Any, name: str) -> None:
         for key in self.required:
             if key not in value:
                 raise Misfit(f"{_below(name, key)} is missing")
@@ -182,8 +181,7 @@ class Either(Schema):
     def fits(self, value: object) -> bool:
         return any(schema.fits(value) for schema in self.schemas)
 
-    def check(self, value: object, name: str = "") -> None:
-        super().check(value, name)
+    def check_inside(self, value: Any, name: str) -> None:
         next(schema for schema in self.schemas if schema.fits(value)).check(value, name)
 
 

@@ -102,7 +102,10 @@ class Dual(abc.ABC):
     )
     n_epochs_decay: int = setting(0, "Epochs in which the rates go down.", minimum=0)
     pool_size: int = setting(
-        0, "Fakes of before that a critic is reminded of, half of the time; 0: none.", minimum=0, maximum=2**20
+        0,
+        "Earlier fakes that are kept, from which the critic is shown one half of the time; 0: none.",
+        minimum=0,
+        maximum=2**20,
     )
     precision: str = setting(
         "float32",

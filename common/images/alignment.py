@@ -29,4 +29,6 @@ def misfit(sizes: Iterable[tuple[int, ...]], dual: ImageSettings) -> str:
 
 def sentence(path: os.PathLike[str], partner: os.PathLike[str], why: str) -> str:
     """What is wrong with a pair, and what helps."""
-    return f"{path} and {partner} {why}. Bring the images of a pair to one size, or say --preprocess resize_and_crop."
+    return (
+        f"{path} and {partner} {why}. Resize the images of each pair to one size, or use --preprocess resize_and_crop."
+    )

@@ -116,7 +116,9 @@ def _records(data_root: pathlib.Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except Misfit as misfit:
-        raise UserError(f"{path} does not read as the digests of downloads: {misfit}. Repair or remove it.") from misfit
+        raise UserError(
+            f"{path} cannot be read as the digests of downloads: {misfit}. Repair or remove it."
+        ) from misfit
     return records
 
 

@@ -230,11 +230,6 @@ def _deep_png(path: Path) -> Image:
     return _split(deep_png.decode(content))._replace(place=place, notes=tuple(notes))
 
 
-def _tiff(path: Path) -> Image:
-    place, notes = tiff.about(path)
-    return tiff.decode(path)._replace(place=place, notes=(*notes, *tiff.profile_notes(path)))
-
-
 def _pillow_header(path: Path) -> Header:
     with PIL.Image.open(path, formats=FORMATS) as image:
         channels = 1 if image.mode in GRAY_MODES else 3
@@ -286,7 +281,7 @@ class _Decoder(NamedTuple):
 # A new format: a decoder here, its suffix above, and for uploads MEDIA in common/serve/answers.py and serve.js.
 DECODERS = {
     "array": _Decoder(_array_header, _array),
-    "tiff": _Decoder(_tiff_header, _tiff),
+    "tiff": _Decoder(_tiff_header, tiff.decode),
     "deep png": _Decoder(_deep_png_header, _deep_png),
     "pillow": _Decoder(_pillow_header, _pillow),
 }
@@ -336,7 +331,7 @@ def _naming(path: Path) -> Iterator[None]:
         if any(unknown in message for unknown in UNKNOWN):
             message = "its content is none of the formats that are read"
         cure = "Say pip install imagecodecs." if "imagecodecs" in message else "Replace or remove it."
-        raise ImageError(f"{path} does not read as an image ({message}).", cure) from error
+        raise ImageError(f"{path} cannot be read as an image ({message}).", cure) from error
 
 
 def _too_large(path: Path) -> ImageError:

@@ -28,9 +28,11 @@ def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
         colours = np.array(
             [[int(value) for value in line[:3]] for line in lines if line != [""] and line[0][:1] != "#"]
         )
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as a palette: {reason(error)}.") from error
+    except ValueError as error:
         raise UserError(
-            f"{path} does not read as a palette ({reason(error)}): it has a line R G B for each class."
+            f"{path} cannot be read as a palette: it needs one line, R G B, three whole numbers, for each class."
         ) from error
     if colours.ndim != 2 or colours.shape[1] != 3 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
         raise UserError(f"{path} is no palette: it has a line R G B, each from 0 to 255, for two classes or more.")

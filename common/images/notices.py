@@ -32,7 +32,7 @@ class Notices:
                 is_new = (folder, note.kind) not in self._said
                 self._said.add((folder, note.kind))
             if is_new:
-                logging.warning(f"warning: {path} {note.text}. Of others in {folder} that is not said again.")
+                logging.warning(f"warning: {path} {note.text}. (Said once for {folder}.)")
 
 
 def of_scale(pixels: Array, domain: Domain) -> list[Note]:

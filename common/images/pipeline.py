@@ -144,7 +144,7 @@ class Loader:
             raise ImageError(
                 f"{self.paths[number]} shows something else than when it was read before: an image must not change"
                 " during a training.",
-                "Bring it back to go on, or begin again in another --run_dir.",
+                "Restore it to resume, or start a new run in another --run_dir.",
             )
 
 
@@ -260,7 +260,12 @@ def training_batches(
 
 def _now() -> tf.Tensor:
     """Seconds since 1970, when this is computed; TensorFlow's own clock is refused where all must be deterministic."""
-    return tf.numpy_function(time.time, [], tf.float64)
+    return tf.numpy_function(_clock, [], tf.float64)
+
+
+def _clock() -> np.float64:
+    """NumPy's own type, as eager data of a host program would make float32 of Python's."""
+    return np.float64(time.time())
 
 
 def _sampler(

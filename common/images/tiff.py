@@ -52,30 +52,18 @@ def layout(path: str | os.PathLike[str]) -> Layout:
 
 
 def about(path: str | os.PathLike[str]) -> tuple[Place, tuple[Note, ...]]:
-    """Where the image of a file lies, and what is to be known of how it is read."""
+    """Where the image of a file lies, and what to know about how it is read, apart from its colour profile."""
     with _opened(path) as file:
-        tags = file.pages.first.tags
-        notes = _left_out(file)
-        if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
-            notes.append(Note("no data", f"says that {no_data} is no data (GDAL_NODATA), and it is read as a value"))
-        if tags.valueof(ORIENTATION, 1) != 1:
-            return Place(), tuple(notes)
-        codes = [code for code in ON_EARTH if code in tags]
-        on_earth = tuple((code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in codes)
-        return Place(on_earth, _resolution(file.pages.first)), tuple(notes)
-
-
-def profile_notes(path: str | os.PathLike[str]) -> tuple[Note, ...]:
-    """A note if a file has a colour profile other than that of sRGB, for images that are not converted."""
-    with _opened(path) as file:
-        profile = file.pages.first.tags.valueof(PROFILE, None)
-    return tuple(profiles.unused(bytes(profile))) if profile else ()
+        return _about(file)
 
 
 def decode(path: str | os.PathLike[str]) -> Image:
     """Decodes the Image in a file, in the type that is stored, turned upright."""
     with _opened(path) as file:
         stored, page, image = _layout(file), file.pages.first, _image(file)
+        place, notes = _about(file)
+        if profile := page.tags.valueof(PROFILE, None):
+            notes = (*notes, *profiles.unused(bytes(profile)))
         for part in image.pages if isinstance(image, tifffile.TiffPageSeries) else [image]:
             if part is not None:
                 _check_parts(part)
@@ -86,8 +74,9 @@ def decode(path: str | os.PathLike[str]) -> Image:
         pixels = np.iinfo(pixels.dtype).max - pixels
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if not stored.alpha:
-        return Image(pixels)
-    return _independent(pixels[..., :-1], pixels[..., -1:]) if stored.alpha == ALPHA[0] else _split(pixels)
+        return Image(pixels, place=place, notes=notes)
+    split = _independent(pixels[..., :-1], pixels[..., -1:]) if stored.alpha == ALPHA[0] else _split(pixels)
+    return split._replace(place=place, notes=notes)
 
 
 def write(path: str | os.PathLike[str], pixels: Array, alpha: Array | None = None, place: Place | None = None) -> None:
@@ -162,6 +151,18 @@ def _check_parts(page: Page) -> None:
     count, wanted = len(page.dataoffsets), math.prod(page.keyframe.chunked if page.keyframe else ())
     if count < wanted:
         raise ValueError(f"it has {count} of the {wanted} parts of its image")
+
+
+def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
+    tags = file.pages.first.tags
+    notes = _left_out(file)
+    if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
+        notes.append(Note("no data", f"says that {no_data} is no data (GDAL_NODATA), and it is read as a value"))
+    if tags.valueof(ORIENTATION, 1) != 1:
+        return Place(), tuple(notes)
+    codes = [code for code in ON_EARTH if code in tags]
+    on_earth = tuple((code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in codes)
+    return Place(on_earth, _resolution(file.pages.first)), tuple(notes)
 
 
 def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeries:

@@ -6,7 +6,6 @@ import functools
 import math
 
 from common import tensorflow as tf
-from common.ops import statistics
 from common.ops.degradation import Layer, Veil, uncover
 from common.ops.guided_filter import guided_filter
 from common.ops.morphology import dilate, erode, open_along, white_tophat
@@ -70,7 +69,7 @@ def haze(images: tf.Tensor) -> Veil:
     mean of the pixels whose dark channel is brightest.
     """
     light = _light(images)
-    air, _ = statistics.whole(_brightest(light, dark_channel(light)))
+    air = _brightest(light, dark_channel(light))
     transmission = 1.0 - KEPT * dark_channel(light / tf.maximum(air, LEAST))
     return Veil(_refined(light, transmission), air)
 
@@ -81,7 +80,6 @@ def cloud(images: tf.Tensor) -> Veil:
     dark = dark_channel(light)
     sorted_dark = tf.sort(tf.reshape(dark, [tf.shape(dark)[0], -1]), axis=1)
     clear = sorted_dark[:, tf.shape(sorted_dark)[1] // CLEAR][:, None, None, None]  # [N, 1, 1, 1]
-    clear, _ = statistics.whole(clear)
     transmission = 1.0 - KEPT * tf.maximum(dark - clear, 0.0) / (1.0 - tf.minimum(clear, 1.0 - LEAST))
     return Veil(_refined(light, transmission), tf.ones_like(clear))
 

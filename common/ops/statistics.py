@@ -23,8 +23,7 @@ def is_handled() -> bool:
     return bool(tf.get_collection(COLLECTION))
 
 
-def whole(mean: tf.Tensor, variance: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-    """A mean [N, 1, 1, C] and its variance (0 unless given), or what takes their place."""
-    variance = tf.zeros_like(mean) if variance is None else variance
+def whole(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A mean [N, 1, 1, C] and its variance, or what takes their place."""
     handles = tf.get_collection(COLLECTION)
     return handles[-1](mean, variance) if handles else (mean, variance)

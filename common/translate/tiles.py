@@ -34,7 +34,7 @@ BLEND = 16  # pixels in which a tile blends into the next
 class TiledTranslator(Translator):
     """A Translator that runs its networks on tiles of `tile` x `tile` pixels.
 
-    Norms, and the air of haze, take the statistics of the whole image, so that tiles do not differ in brightness; of
+    Norms take the statistics of the whole image, so that tiles do not differ in brightness; of
     images of more than WHOLE pixels those of a smaller copy. Tiles overlap by `overlap` pixels on
     each side, by default as far as one pixel sees: then the result is that of the whole image. Raises
     UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.

@@ -275,14 +275,14 @@ def test_images_that_are_not_right(here):
     line = f"--dataset set --data_root . {SMALL}"
     assert "set/train/A/a.png is 24x24, smaller than the crop" in refusal(f"{line} --preprocess crop")
     (here / "set/train/A/a.png").write_bytes(b"")
-    assert "set/train/A/a.png does not read as an image" in refusal(line)
+    assert "set/train/A/a.png cannot be read as an image" in refusal(line)
     (here / "set/train/A/a.png").unlink()
     assert "No images of A to train on" in refusal(line)
     assert not (here / "runs/dualgan-set/checkpoints").exists()
     files.write(here / "set/train/A/a.png", random.integers(0, 256, [24, 24, 3], np.uint8))
     files.write(here / "set/val/A/v.png", random.integers(0, 256, [24, 24, 3], np.uint8))
     (here / "set/val/A/v.png").write_bytes(b"")
-    assert "set/val/A/v.png does not read as an image" in refusal(line)
+    assert "set/val/A/v.png cannot be read as an image" in refusal(line)
 
 
 def test_a_checkpoint_of_another_shape(here):

@@ -119,6 +119,7 @@ def test_a_pipe_in_a_run_folder_is_waited_for_by_nobody(run_folder, name, tmp_pa
     os.mkfifo(path)
     report.write(run_folder)
     report.compare([run_folder, run_folder], tmp_path / "compared.html")
+    assert (run_folder / "report.html").stat().st_size and (tmp_path / "compared.html").stat().st_size
 
 
 @pytest.mark.timeout(60)

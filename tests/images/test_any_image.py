@@ -195,7 +195,7 @@ def test_each_bad_file_is_a_sentence_and_the_others_are_translated(bad, translat
     for name, sentence in messages.items():
         assert name in sentence and sentence.endswith(".") and "\n" not in sentence
     assert "has 7 channels, and 3 are asked for" in messages["bands.tif"]
-    assert "does not read as an image" in messages["cut.png"] and "does not read as an image" in messages["empty.png"]
+    assert "cannot be read as an image" in messages["cut.png"] and "cannot be read as an image" in messages["empty.png"]
     assert "its content is none of the formats that are read" in messages["text.png"]
     assert "has int16 values" in messages["depth.npy"] and "no finite numbers" in messages["hole.npy"]
 
@@ -224,7 +224,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     if before == 0:
         os.seteuid(65534)  # for the superuser there is no such file
     try:
-        with pytest.raises(UserError, match=r"secret\.png does not read as an image \(Permission denied\)"):
+        with pytest.raises(UserError, match=r"secret\.png cannot be read as an image \(Permission denied\)"):
             files.decode(tmp_path / "secret.png")
     finally:
         os.seteuid(before)

@@ -472,7 +472,7 @@ def test_a_record_that_does_not_read(server, tmp_path, text):
     serve(server, WHOLE)
     (tmp_path / "sets").mkdir()
     (tmp_path / "sets" / "downloads.json").write_text(text)
-    refused(server, tmp_path, "downloads.json does not read as the digests of downloads", "Repair or remove it.")
+    refused(server, tmp_path, "downloads.json cannot be read as the digests of downloads", "Repair or remove it.")
 
 
 def test_another_archive_than_published(server, tmp_path, monkeypatch, capsys):

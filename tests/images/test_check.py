@@ -85,7 +85,7 @@ def test_files_that_do_not_read(folder):
     assert summary(folder) == [("corrupt", True, [name]) for name in names]
     seen = report(folder)
     for name, finding in zip(names, seen.findings):
-        assert finding.about.startswith(f"{folder / name} does not read as an image")
+        assert finding.about.startswith(f"{folder / name} cannot be read as an image")
     assert seen.parts["train", "A"].images == 2 and seen.parts["train", "A"].sizes == {(8, 8): 1}
 
 
@@ -496,7 +496,7 @@ def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_writte
     assert run(here, "--output", "all.csv") == 1
     printed = capsys.readouterr().out
     assert "error, 13 files: not readable as an image" in printed
-    assert printed.count("does not read as an image") == 10
+    assert printed.count("cannot be read as an image") == 10
     assert "  and 3 more\n" in printed and printed.endswith("All of them: all.csv\n")
     rows = list(csv.DictReader(pathlib.Path("all.csv").read_text().splitlines()))
     assert [(row["kind"], row["level"], row["split"], row["domain"]) for row in rows] == [
@@ -592,7 +592,7 @@ def test_pairs_of_which_crops_do_not_correspond_are_told_and_refused(tmp_path, p
         assert read(np.int64(0), np.int64(0))[4]
     else:
         with pytest.raises(
-            UserError, match=r"A/0\.png and .*B/0\.png are 30x20 and .*Bring the images of a pair to one"
+            UserError, match=r"A/0\.png and .*B/0\.png are 30x20 and .*Resize the images of each pair to one"
         ):
             read(np.int64(0), np.int64(0))
 

@@ -201,7 +201,7 @@ def test_truth_values_are_black_and_white(tmp_path):
 )
 def test_arrays_that_are_no_images_are_named(tmp_path, array):
     np.save(tmp_path / "array.npy", array)
-    with pytest.raises(UserError, match=r"array\.npy does not read as an image"):
+    with pytest.raises(UserError, match=r"array\.npy cannot be read as an image"):
         files.decode(tmp_path / "array.npy")
 
 
@@ -221,7 +221,7 @@ def test_objects_are_not_unpacked(tmp_path, suffix, look):
     trap = str(tmp_path / "sprung")
     np.save(tmp_path / "objects.npy", np.array([[Trap(trap)]]), allow_pickle=True)
     path = (tmp_path / "objects.npy").rename(tmp_path / f"objects{suffix}")
-    with pytest.raises(UserError, match=rf"objects\{suffix} does not read as an image"):
+    with pytest.raises(UserError, match=rf"objects\{suffix} cannot be read as an image"):
         look(path)
     assert not (tmp_path / "sprung").exists()
     with open(path, "rb") as file:
@@ -290,14 +290,14 @@ def test_an_image_of_many_pixels_is_refused_by_its_header(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_what_is_not_an_image_is_named(tmp_path, content):
     (tmp_path / "broken.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"broken\.png does not read as an image .*Replace or remove it"):
+    with pytest.raises(UserError, match=r"broken\.png cannot be read as an image .*Replace or remove it"):
         files.read(tmp_path / "broken.png")
 
 
 def test_a_truncated_image_is_named(tmp_path):
     Image.fromarray(RANDOM.integers(0, 256, [64, 64, 3], np.uint8)).save(tmp_path / "whole.jpg")
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:1500])
-    with pytest.raises(UserError, match=r"half\.jpg does not read as an image"):
+    with pytest.raises(UserError, match=r"half\.jpg cannot be read as an image"):
         files.read(tmp_path / "half.jpg")
 
 
@@ -312,7 +312,9 @@ def test_a_gray_image_with_a_transparent_value_stays_gray(tmp_path):
 @pytest.mark.parametrize("kind", ["EPS", "PPM", "TGA", "PCX", "ICNS", "JPEG2000"])
 def test_formats_that_are_not_named_are_not_read_under_another_name(tmp_path, kind):
     Image.fromarray(RGB).resize((16, 16)).save(tmp_path / "image.jpg", kind)
-    with pytest.raises(UserError, match=r"image\.jpg does not read .*its content is none of the formats that are read"):
+    with pytest.raises(
+        UserError, match=r"image\.jpg cannot be read .*its content is none of the formats that are read"
+    ):
         files.decode(tmp_path / "image.jpg")
 
 

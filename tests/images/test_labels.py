@@ -74,5 +74,5 @@ def test_a_palette_from_a_file(tmp_path):
     assert labels.read_palette(tmp_path / "palette.txt").tolist() == [[0, 0, 255], [255, 0, 0], [90, 90, 90]]
     for content in ("", "0 0 255\n", "0 0\n1 1\n", "red green blue\n0 0 1\n", "0 0 256\n1 1 1\n"):
         (tmp_path / "bad.txt").write_text(content)
-        with pytest.raises(UserError, match=r"bad\.txt (is no|does not read as a) palette"):
+        with pytest.raises(UserError, match=r"bad\.txt (is no|cannot be read as a) palette"):
             labels.read_palette(tmp_path / "bad.txt")

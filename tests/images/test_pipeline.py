@@ -158,7 +158,7 @@ def test_an_image_smaller_than_the_crop_is_named(dataset):
 def test_an_image_that_does_not_read_is_named(dataset):
     root = dataset(train_A=1, train_B=1)
     (root / "set" / "train" / "B" / "000.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"train/B/000.png does not read as an image"):
+    with pytest.raises(UserError, match=r"train/B/000.png cannot be read as an image"):
         read(root, 1)
 
 

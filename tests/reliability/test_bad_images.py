@@ -53,7 +53,7 @@ def test_the_next_that_reads_takes_the_place(dataset, capsys):
         assert colours(now.A) == now.file_A.tolist() == [expected]
         assert now.file_B.tolist() == before.file_B.tolist()
     said = capsys.readouterr().err
-    assert said.count("002.png does not read as an image") == 1  # though it is met three times
+    assert said.count("002.png cannot be read as an image") == 1  # though it is met three times
     later = batches(root, 8, start=10, on_bad_image="skip")
     assert [b.file_A.tolist() for b in later] == [b.file_A.tolist() for b in found[10:]]
 
@@ -70,7 +70,7 @@ def test_of_pairs_both_are_passed_over(dataset):
 def test_it_stops_unless_asked_to_go_on_and_names_the_file(dataset):
     root = dataset(train_A=3, train_B=3)
     cut(root / "set/train/A/001.png")
-    with pytest.raises(UserError, match=r"set/train/A/001.png does not read as an image"):
+    with pytest.raises(UserError, match=r"set/train/A/001.png cannot be read as an image"):
         batches(root, 3)
 
 
@@ -78,7 +78,7 @@ def test_where_none_reads_there_is_nothing_to_go_on_with(dataset):
     root = dataset(train_A=2, train_B=2)
     for path in (root / "set/train/B").iterdir():
         cut(path)
-    with pytest.raises(UserError, match=r"set/train/B/00\d.png does not read"):
+    with pytest.raises(UserError, match=r"set/train/B/00\d.png cannot be read"):
         batches(root, 1, on_bad_image="skip")
 
 
@@ -154,7 +154,7 @@ def run(dataset, tmp_path, monkeypatch):
 
 
 def test_files_that_vanish_end_it_saved(run):
-    with pytest.raises(UserError, match=r"set/train/A/00\d.png does not read as an image \(No such file"):
+    with pytest.raises(UserError, match=r"set/train/A/00\d.png cannot be read as an image \(No such file"):
         run(2, shutil.rmtree)
     assert run.saved == [f"model-{run.logged[-1]:08d}"]
     assert 2 <= run.logged[-1] < STEPS

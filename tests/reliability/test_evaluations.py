@@ -89,7 +89,7 @@ def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
         return asked
 
     monkeypatch.setattr(loop, "_take_step", take_step)
-    with pytest.raises(UserError, match=r"val/A/001.png does not read as an image \(No such file"):
+    with pytest.raises(UserError, match=r"val/A/001.png cannot be read as an image \(No such file"):
         training.train(dual, images, run)
     assert saved(run) == [3]
     gone.with_suffix(".gone").rename(gone)

@@ -184,7 +184,7 @@ def test_what_one_cannot_do_ends_all_with_its_sentence_and_no_restart(root):
     (root / "set/train/A/3.png").write_bytes(b"broken")
     assert supervisor.wait(60) == 1
     said = log.read_text()
-    assert "3.png does not read as an image" in said and "all start again" not in said
+    assert "3.png cannot be read as an image" in said and "all start again" not in said
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_it_resumes_with_another_image_as_if_that_had_been_there(broken):
     with pytest.raises(UserError) as error:
         trained(root)
     said = str(error.value)
-    assert said.startswith(f"{path} does not read as an image")
+    assert said.startswith(f"{path} cannot be read as an image")
     assert "Replace it by an image of the same name, and give the same command again" in said
     assert "--on_bad_image skip" in said and "emove it" not in said
     path.write_bytes(content)

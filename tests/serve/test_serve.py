@@ -126,7 +126,7 @@ def refusal(answer):
 def test_errors_are_sentences_with_their_codes(stand_in):
     good = encoded(image())
     status, text = refusal(stand_in.send(b"no image"))
-    assert (status, text[:39]) == (400, "The image does not read as an image (it")
+    assert (status, text[:40]) == (400, "The image cannot be read as an image (it")
     assert refusal(stand_in.send(good[:200]))[0] == 400
     assert refusal(stand_in.send(b"")) == (400, "There is no image: send the bytes of one as the body.")
     assert refusal(stand_in.client.get("/nothing"))[0] == 404
