@@ -58,7 +58,7 @@ def test_float64_from_the_images_to_the_losses(single):
 @pytest.mark.parametrize("layer", KINDS)
 def test_float64_of_an_enhancement(layer):
     """Layers are chosen in float32, and laid and taken off in float64."""
-    tiny = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "recolored_share": 0.5}
+    tiny = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "levels": 2, "recolored_share": 0.5}
     dual = Enhancement(**tiny, layer=layer, lambda_adversarial=0.1, lambda_identity=0.1, prior_share=0.5)
     losses, weights, *_ = built(dataclasses.replace(dual, precision="float64"))
     assert {value.dtype.name for value in [*losses.values(), *weights.values()]} == {"float64"}
