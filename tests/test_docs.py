@@ -45,7 +45,7 @@ def test_every_state_of_health_has_its_section():
 
 
 def test_every_metric_is_explained():
-    rows = "\n".join(re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "measuring.md").read_text(), flags=re.MULTILINE))
+    rows = "\n".join(re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "evaluating.md").read_text(), flags=re.MULTILINE))
     others = {
         "frechet_distance",
         "kernel_distance",
