@@ -1,5 +1,8 @@
 """Learning rates go as the published table has it: n_epochs 100, n_epochs_decay 100."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 
@@ -20,6 +23,20 @@ PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
 def test_the_published_table(session, name):
     factors = [session.run(SCHEDULES[name](tf.constant(float(epoch)), 100, 100)) for epoch in (100, 101, 102, 200)]
     np.testing.assert_allclose(factors, PUBLISHED[name], atol=5e-5)
+
+
+def test_the_table_of_the_page_about_training_has_the_factors_that_are_used(session):
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    head, _, *rows = text.partition("| `--lr_policy` |")[2].partition("\n\n")[0].splitlines()
+    epochs = [float(number) for number in re.findall(r"\d+", head)]
+    shown = {
+        cells[1].strip(" `"): [float(x) for x in cells[2 : 2 + len(epochs)]]
+        for cells in (row.split("|") for row in rows)
+    }
+    assert len(epochs) == 7 and shown.keys() == SCHEDULES.keys()
+    for name, factors in shown.items():
+        used = [session.run(SCHEDULES[name](tf.constant(epoch), 100, 100)) for epoch in epochs]
+        np.testing.assert_allclose(np.maximum(used, 0.0), factors, atol=6e-5)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
