@@ -68,10 +68,27 @@ def presets_page() -> str:
     return f"""\
 # Presets
 
-`--preset NAME` begins with the settings of a published version; a flag of your own wins over them. Each is a file in
-`flags/presets/`, whose comments these are. Written by `python -m docs.reference`.
+`--preset NAME` starts from the settings of a published version. Flags on the command line take precedence. Each preset
+is a file in `flags/presets/`; its comments are the text below. Written by `python -m docs.reference`.
+
+{_overview()}
 
 {sections}"""
+
+
+def _overview() -> str:
+    """A row for each preset, with the first line of its comment."""
+    rows = [
+        f"| {method.name} | [`{name}`](#{_anchor(method, name)}) | {_escaped(presets.summary(method.package, name))} |"
+        for method in METHODS
+        for name in presets.names(method.package)
+    ]
+    return "\n".join(["| method | `--preset` | summary |", "|---|---|---|", *rows, ""])
+
+
+def _anchor(method: Method, name: str) -> str:
+    """The id of a preset's heading: two methods may have a preset of one name."""
+    return f"{method.package}-{name}"
 
 
 def _methods() -> str:
@@ -186,8 +203,8 @@ def _preset(method: Method, name: str) -> str:
     about = re.sub(r"\n(?=- )", "\n\n", "\n".join(line[1:].removeprefix(" ") for line in head), count=1)
     about = re.sub(r"^((?:- |  ).*)\n(?=[^\s-])", r"\1\n\n", about, flags=re.MULTILINE)
     shown = _not_default(lines[len(head) :], dual_class(method))
-    own = "\n".join(["What is not the default of its flag:", "", *(f"    {line}" for line in shown)])
-    return f"### {name}\n\n{about}\n\n{own if shown else 'All flags are as by default.'}\n"
+    own = "\n".join(["Settings that differ from the defaults:", "", *(f"    {line}" for line in shown)])
+    return f"### {method.name}: {name}\n\n{about}\n\n{own if shown else 'All settings are defaults.'}\n"
 
 
 def _not_default(lines: Iterable[str], dual: type[Dual]) -> list[str]:
