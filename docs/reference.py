@@ -69,7 +69,9 @@ def presets_page() -> str:
 # Presets
 
 `--preset NAME` starts from the settings of a published version. Flags on the command line take precedence. Each preset
-is a file in `flags/presets/`; its comments are the text below. Written by `python -m docs.reference`.
+is a file in `flags/presets/`; its comments are the text below. The pages about the methods say when to use which:
+[DualGAN](methods/dualgan.md), [CycleGAN](methods/cyclegan.md), [pix2pix](methods/pix2pix.md),
+[enhancement](methods/enhancement.md). Written by `python -m docs.reference`.
 
 {_overview()}
 

@@ -12,7 +12,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = pathlib.Path(__file__).parent.parent
-ELSEWHERE = {"building.md": "BUILD.md", "security.md": "SECURITY.md", "contributing.md": "CONTRIBUTING.md"}
+ELSEWHERE = {
+    "building.md": "BUILD.md",
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+}
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
 
 

@@ -9,15 +9,17 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from common.dual import Dual
 from common.evaluate import scores
 from common.methods import METHODS, PACKAGES
+from common.run import Run
 from common.settings import former_names
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
-from flags import parsing
+from flags import parsing, presets
 from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -203,6 +205,48 @@ def test_files_and_modules_that_pages_name_are_there(page):
         assert path.is_dir() or path.with_suffix(".py").exists(), name
 
 
+def rows_of(text):
+    """{flag: default} of a table whose first cells name flags, and the second ones the default of all of them."""
+    rows = re.findall(r"^\| (`--.*?`) \| `(.*?)` \|", text, flags=re.MULTILINE)
+    return {name: default for names, default in rows for name in re.findall(r"`--(\w+)`", names)}
+
+
+def bullets(text):
+    """The items of all lists, each in one line."""
+    return [" ".join(item.split()) for item in re.findall(r"^- (.*(?:\n  .*)*)", text, flags=re.MULTILINE)]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
+def test_the_page_of_a_method_has_the_defaults_that_are_used(method):
+    text = (ROOT / "docs" / "methods" / f"{method.package}.md").read_text()
+    shown = rows_of(text.partition("## Defaults")[2].partition("\n## ")[0])
+    fields = {field.name: field for part in (reference.dual_class(method), Run) for field in dataclasses.fields(part)}
+    used = {name: str(fields[name].default) for name in shown}
+    assert len(shown) > 10
+    assert shown == {name: value.lower() if value in ("True", "False") else value for name, value in used.items()}
+
+
+@pytest.mark.parametrize(
+    ("method", "preset"), [("dualgan", "upstream"), ("cyclegan", "pytorch"), ("pix2pix", "pytorch")]
+)
+def test_the_page_of_a_method_has_the_deviations_that_its_preset_lists(method, preset):
+    text = (ROOT / "docs" / "methods" / f"{method}.md").read_text()
+    head = re.sub(r"^# ?", "", presets.path(method, preset).read_text(), flags=re.MULTILINE)
+    assert bullets(text.partition("## Deviations")[2].partition("\n## ")[0]) == bullets(head) != []
+
+
+def test_every_page_is_in_the_navigation():
+    def pages(entry):
+        if isinstance(entry, str):
+            return [entry]
+        return [page for child in (entry.values() if isinstance(entry, dict) else entry) for page in pages(child)]
+
+    shown = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    docs = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert len(shown) == len(set(shown)) and docs <= set(shown)
+    assert {f"recipes/{path.name}" for path in RECIPES.glob("*.md")} <= set(shown)
+
+
 def test_pages_of_flags_and_presets_are_as_they_would_be_written_now():
     assert (ROOT / "docs" / "flags.md").read_text() == reference.flags_page()
     assert (ROOT / "docs" / "presets.md").read_text() == reference.presets_page()
@@ -213,7 +257,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     pages = {path.stem for path in (tmp_path / "site").rglob("*.html")}
-    assert {path.stem for path in (ROOT / "docs").glob("*.md")} | {
+    assert {path.stem for path in (ROOT / "docs").rglob("*.md")} | {
         path.stem for path in RECIPES.glob("*.flags")
     } <= pages
     loaded = [
