@@ -25,6 +25,8 @@ from flags.phases import PHASES, all_classes
 ROOT = pathlib.Path(__file__).parent.parent
 RECIPES = ROOT / "examples" / "recipes"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *RECIPES.glob("*.md")])
+NAMES = ("index", "concepts", "data", "presets", "training", "health", "evaluating")
+GUIDES = [*(ROOT / "docs" / "methods").glob("*.md"), *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 EXAMPLES = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -233,6 +235,15 @@ def test_the_page_of_a_method_has_the_deviations_that_its_preset_lists(method, p
     text = (ROOT / "docs" / "methods" / f"{method}.md").read_text()
     head = re.sub(r"^# ?", "", presets.path(method, preset).read_text(), flags=re.MULTILINE)
     assert bullets(text.partition("## Deviations")[2].partition("\n## ")[0]) == bullets(head) != []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_flags_that_guides_name_are_there(page):
+    classes = [cls for method in METHODS for cls in all_classes(reference.dual_class(method))]
+    flags = {field.name for cls in classes for field in dataclasses.fields(cls)}
+    named = set(re.findall(r"(?<![\w-])--([a-zA-Z_]\w*)", page.read_text()))
+    others = {"help", "logdir", "dropout_rate"}  # of absl, TensorBoard, and DualGAN's published code
+    assert named - others <= flags | {f"no{name}" for name in flags}
 
 
 def test_every_page_is_in_the_navigation():
