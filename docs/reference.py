@@ -9,7 +9,7 @@ import itertools
 import pathlib
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from common import atomic
@@ -35,24 +35,37 @@ def dual_class(method: Method) -> type[Dual]:
 
 
 def flags_page() -> str:
-    """Returns a table of the flags of each part, and one of those of the methods."""
+    """Returns the flags that all methods share, those of each method, the phases, and the flags of each part."""
     model = dual_class(METHODS[0])
     parts = "\n".join(_part(part, model) for part in all_classes(model) if part is not model)
+    shared = _shared_flags()
+    own = "\n".join(_own_flags(method, shared) for method in METHODS)
     *programs, last = (f"{method.package}.main`" for method in METHODS)
     return f"""\
 # Every flag
 
-Of `python -m {", `".join(programs)} and `{last}; `--help` of each prints the same. A run remembers its
-settings: a **fixed** one is as it was when the run began, a **place** may change if the images there have the same
-names and sizes, a **free** one may change, and where one to **warn** of changes, the last bits of results may differ.
-Where methods differ in a flag, or only some of them have it, they are named. A phase refuses flags that it does not
-take. Written by `python -m docs.reference`.
+The flags of `python -m {", `".join(programs)} and `{last}. `--help` of each program prints the same texts;
+`--phase PHASE --help` prints the flags of one phase. A phase refuses flags that it does not take.
 
-## The method
+The run folder stores all settings. The word in italics says what happens if you pass another value when you resume:
 
-{_taken_by(model, model)}
+- *Fixed*: an error. The value is the one that the run began with.
+- *Place*: allowed if the images there have the same names and sizes.
+- *Free*: the new value is used.
+- *Warn*: the new value is used, with a warning that the last bits of results may differ.
 
-{_methods()}
+The flags of a method are in two sections: [those of all methods](#all-methods), and those of the method itself
+({", ".join(f"[{method.name}](#{method.name.lower()})" for method in METHODS)}).
+`python -m docs.reference` writes this page.
+
+## All methods
+
+The meaning is the same in every method. Where defaults differ, the methods are named.
+
+{_taken_by(dual_class(METHODS[0]), model, shared)}
+
+{_shared_table(shared)}
+{own}
 ## Phases
 
 {_phases()}
@@ -78,53 +91,51 @@ is a file in `flags/presets/`; its comments are the text below. The pages about 
 {sections}"""
 
 
-def _overview() -> str:
-    """A row for each preset, with the first line of its comment."""
-    rows = [
-        f"| {method.name} | [`{name}`](#{_anchor(method, name)}) | {_escaped(presets.summary(method.package, name))} |"
-        for method in METHODS
-        for name in presets.names(method.package)
+def _fields(method: Method) -> dict[str, Field]:
+    return {field.name: field for field in dataclasses.fields(dual_class(method))}
+
+
+def _shared_flags() -> list[str]:
+    """The names of the flags that every method has with one type, meaning and list of choices."""
+    fields = {method: _fields(method) for method in METHODS}
+    kinds = {method: typing.get_type_hints(dual_class(method)) for method in METHODS}
+    names = [name for name in fields[METHODS[0]] if all(name in fields[method] for method in METHODS)]
+    return [
+        name
+        for name in names
+        if len({(kinds[method][name], _about(fields[method][name], kinds[method][name])) for method in METHODS}) == 1
     ]
-    return "\n".join(["| method | `--preset` | summary |", "|---|---|---|", *rows, ""])
 
 
-def _anchor(method: Method, name: str) -> str:
-    """The id of a preset's heading: two methods may have a preset of one name."""
-    return f"{method.package}-{name}"
-
-
-def _methods() -> str:
-    """One row for a flag of any method: all defaults, meanings and choices that methods have, with their names."""
-    duals = {method.name: dual_class(method) for method in METHODS}
-    fields = {method: {field.name: field for field in dataclasses.fields(dual)} for method, dual in duals.items()}
-    kinds = {method: typing.get_type_hints(dual) for method, dual in duals.items()}
+def _shared_table(shared: Iterable[str]) -> str:
+    """One row for each shared flag, with the default of every method."""
+    fields = {method.name: _fields(method) for method in METHODS}
+    kinds = typing.get_type_hints(dual_class(METHODS[0]))
     rows = []
-    for name in dict.fromkeys(itertools.chain(*fields.values())):
-        with_flag = [method for method in duals if name in fields[method]]
-        first = with_flag[0]
-        defaults = {method: _default(fields[method][name], kinds[method][name]) for method in with_flag}
-        meanings = {method: _about(fields[method][name], kinds[method][name]) for method in with_flag}
-        is_everywhere = len(with_flag) == len(duals)
-        cells = (
-            _name(fields[first][name], kinds[first][name]),
-            _by_method(defaults, " ", names=not is_everywhere),
-            _by_method(meanings, ": "),
-        )
-        rows.append(f"| {' | '.join(cells)} |")
+    for name in shared:
+        field, kind = fields[METHODS[0].name][name], kinds[name]
+        defaults = {method: _default(own[name], kind) for method, own in fields.items()}
+        rows.append(f"| {_name(field, kind)} | {_by_method(defaults)} | {_about(field, kind)} |")
     return "\n".join([HEAD, *rows, ""])
 
 
-def _by_method(texts: Mapping[str, str], separator: str, names: bool = False) -> str:
-    """{method: text} as one cell: a line for each text, with the methods that have it.
+def _own_flags(method: Method, shared: Iterable[str]) -> str:
+    """A section with the flags that only this method has, or that mean something else in it."""
+    model = dual_class(method)
+    names = [name for name in _fields(method) if name not in set(shared)]
+    summary = (inspect.getdoc(model) or "").partition("\n")[0]
+    taken = _taken_by(model, model, names)
+    return "\n".join([f"## {method.name}", "", summary, "", taken, "", _table(model, names)])
 
-    A text that all share stands alone, unless `names` asks for names all the same.
-    """
+
+def _by_method(texts: Mapping[str, str]) -> str:
+    """{method: text} as one cell: a line for each text after the methods that have it; one that all share, alone."""
     methods: dict[str, list[str]] = {}
     for method, text in texts.items():
         methods.setdefault(text, []).append(method)
-    if len(methods) == 1 and not names:
+    if len(methods) == 1:
         return next(iter(methods))
-    return "<br>".join(f"{', '.join(sharing)}{separator}{text}" for text, sharing in methods.items())
+    return "<br>".join(f"{', '.join(sharing)} {text}" for text, sharing in methods.items())
 
 
 def _phases() -> str:
@@ -133,23 +144,22 @@ def _phases() -> str:
     return "\n".join(["| `--phase` | does |", "|---|---|", *rows, ""])
 
 
-def _taken_by(part: type[DataclassInstance], model: type[Dual]) -> str:
-    """The phases that take all flags of a part, and those that take some, with these or the missing flags."""
-    everything = names_of(part)
+def _taken_by(part: type[DataclassInstance], model: type[Dual], names: Sequence[str]) -> str:
+    """The phases that take all flags `names` of a part, and those that take some, with these or the missing flags."""
     whole: list[str] = []
     phases: dict[str, list[str]] = {}  # flags, as text -> the phases that take just these
-    for name in PHASES:
-        taken = _taken(name, part, model)
-        if taken == everything:
-            whole.append(name)
+    for phase in PHASES:
+        taken = _taken(phase, part, model) & set(names)
+        if taken == set(names):
+            whole.append(phase)
         elif taken:
-            is_most = 2 * len(taken) > len(everything)
-            shown = [flag.name for flag in dataclasses.fields(part) if (flag.name in taken) != is_most]
+            is_most = 2 * len(taken) > len(names)
+            shown = [name for name in names if (name in taken) != is_most]
             flags = ("all but " if is_most else "") + ", ".join(f"`--{flag}`" for flag in shown)
-            phases.setdefault(flags, []).append(f"`{name}`")
+            phases.setdefault(flags, []).append(f"`{phase}`")
     if len(whole) == len(PHASES):
         return "Taken by every phase."
-    some = "; ".join(f"{', '.join(names)} ({flags})" for flags, names in phases.items())
+    some = "; ".join(f"{', '.join(partial)} ({flags})" for flags, partial in phases.items())
     return f"Taken by `--phase {'`, `'.join(whole)}`." + (f" In part by {some}." if some else "")
 
 
@@ -165,13 +175,21 @@ def _taken(name: str, part: type[DataclassInstance], model: type[Dual]) -> set[s
 
 def _part(part: type[DataclassInstance], model: type[Dual]) -> str:
     """A section with the flags of a part that all methods have."""
-    kinds = typing.get_type_hints(part)
-    rows = []
-    for field in dataclasses.fields(part):
-        kind = kinds[field.name]
-        rows.append(f"| {_name(field, kind)} | {_default(field, kind)} | {_about(field, kind)} |")
+    names = [field.name for field in dataclasses.fields(part)]
     summary = (inspect.getdoc(part) or "").partition("\n")[0]
-    return "\n".join([f"## {part.__name__}", "", summary, "", _taken_by(part, model), "", HEAD, *rows, ""])
+    return "\n".join([f"## {part.__name__}", "", summary, "", _taken_by(part, model, names), "", _table(part, names)])
+
+
+def _table(part: type[DataclassInstance], names: Iterable[str]) -> str:
+    """One row for each of the flags `names` of a part."""
+    kinds = typing.get_type_hints(part)
+    fields = {field.name: field for field in dataclasses.fields(part)}
+    rows = [
+        f"| {_name(fields[name], kinds[name])} | {_default(fields[name], kinds[name])} |"
+        f" {_about(fields[name], kinds[name])} |"
+        for name in names
+    ]
+    return "\n".join([HEAD, *rows, ""])
 
 
 def _name(field: Field, kind: type) -> str:

@@ -19,7 +19,7 @@ from common.settings import former_names
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
-from flags import parsing, presets
+from flags import help, parsing
 from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -113,29 +113,52 @@ def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
         )
 
 
+def sections_of_flags():
+    """{heading: text} of the page of flags."""
+    return {text.partition("\n")[0]: text for text in reference.flags_page().split("\n## ")[1:]}
+
+
+def rows_of_flags(section, method):
+    """{flag: (default, choices, resume, meaning)} of a section of the page of flags, with the default of a method."""
+    rows = {}
+    for name, default, about in re.findall(r"^\| `--(\S+)` \| (.*?) \| (.*) \|$", section, flags=re.MULTILINE):
+        (value,) = [line for line in default.split("<br>") if method in line] or [default]
+        meaning, choices, resume = re.fullmatch(r"(.*?)(?: One of (`.*`)\.)? \*(\w+)\..*", about).groups()
+        plain = re.sub(r"\\(.)", r"\1", meaning)
+        rows[name] = (value.rpartition(" ")[2].strip("`"), re.findall(r"`(\w[\w-]*)`", choices or ""), resume, plain)
+    return rows
+
+
+def rows_of_help(model):
+    """The same of what --help prints about the settings of a method."""
+    (group,) = re.findall(rf"^{model.__name__}: .*\n((?:  .*\n)*)", help.text(model), flags=re.MULTILINE)
+    rows = {}
+    for head, about in re.findall(r"^  (--.*)\n((?:        .*\n)+)", group, flags=re.MULTILINE):
+        name, values, default, resume = re.fullmatch(r"--(\S+) ?(.*?)   \[(?:(.*), )?(\w+)\]", head).groups()
+        choices = [] if values.startswith(("WHOLE", "NUMBER", "TEXT")) or not values else values.split("|")
+        rows[name] = (default or "", choices, resume.capitalize(), " ".join(about.split()))
+    return rows
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
-def test_the_page_of_flags_has_the_meaning_and_the_choices_of_every_method(method):
-    section = reference.flags_page().partition("## The method")[2].partition("\n## ")[0]
-    rows = dict(re.findall(r"^\| `--(?:\[no\])?(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
-    for field in dataclasses.fields(reference.dual_class(method)):
-        default, _, meaning = rows[field.name].partition(" | ")
-        defaults = [line for line in default.split("<br>") if method.name in line] or [default]
-        meanings = [line for line in meaning.split("<br>") if method.name in line.partition(":")[0]] or [meaning]
-        value = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
-        assert [value] == re.findall(r"`(.*)`", defaults[0]) and len(defaults) == len(meanings) == 1
-        assert field.metadata["about"] in re.sub(r"\\(.)", r"\1", meanings[0])
-        choices = re.search(r" One of (.*)\. \*", meanings[0])
-        assert [f"`{choice}`" for choice in field.metadata["choices"]] == (choices[1].split(", ") if choices else [])
+def test_the_page_of_flags_says_of_a_method_what_its_help_says(method):
+    sections, model = sections_of_flags(), reference.dual_class(method)
+    shared, own = (rows_of_flags(sections[heading], method.name) for heading in ("All methods", method.name))
+    assert len(shared) > 20 and own and not set(shared) & set(own)
+    assert {**shared, **own} == rows_of_help(model)
+    assert len(rows_of_help(model)) == len(dataclasses.fields(model))
 
 
-def test_flags_that_methods_differ_in_name_each_of_them():
-    page = reference.flags_page()
-    assert "<br>CycleGAN, Pix2Pix: Share of values that dropout zeroes in a generator. *Fixed.* |" in page
-    assert (
-        "DualGAN: Norm in the critics. One of `instance`, `layer`, `none`. *Fixed.*<br>CycleGAN, Pix2Pix, Enhancement: "
-        in page
-    )
-    assert "`patch`, `patch_lua`, `patch_tfgan`, `pixel`. *Fixed.* |" in page
+def test_flags_that_methods_differ_in_are_in_the_section_of_each():
+    sections = sections_of_flags()
+    rows = {name: rows_of_flags(sections[name], name) for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")}
+    assert rows["DualGAN"]["dropout"][3] == "Share of values that dropout zeroes in a generator's first three decoders."
+    assert rows["Pix2Pix"]["dropout"][::3] == ("0.5", "Share of values that dropout zeroes in a generator.")
+    assert "dropout" not in rows["Enhancement"]
+    assert rows["DualGAN"]["netD"][1] == ["global", "patch", "global_2017", "patch_2017"]
+    assert rows["CycleGAN"]["netD"][1] == ["patch", "patch_lua", "patch_tfgan", "pixel"]
+    assert rows["DualGAN"]["norm_D"][1] == ["instance", "layer", "none"]
+    assert "batch" in rows["Pix2Pix"]["norm_D"][1]
 
 
 def flags_taken(section, phase):
@@ -157,15 +180,16 @@ def flags_taken(section, phase):
 @pytest.mark.parametrize("name", PHASES)
 def test_the_page_of_flags_says_which_phases_take_what(method, name):
     model = reference.dual_class(method)
-    sections = {text.partition("\n")[0]: text for text in reference.flags_page().split("\n## ")[1:]}
-    del sections["Phases"]
+    others = {"Phases", *(other.name for other in METHODS if other is not method)}
+    sections = {heading: text for heading, text in sections_of_flags().items() if heading not in others}
     taken = {heading: flags_taken(section, name) for heading, section in sections.items()}
-    taken["The method"] &= {field.name for field in dataclasses.fields(model)}  # the table has those of all methods
     assert set().union(*taken.values()) == PHASES[name].takes(model)
     assert sum(map(len, taken.values())) == len(PHASES[name].takes(model))  # none is listed in two sections
     for part in PHASES[name].classes(model):
-        heading = "The method" if part is model else part.__name__
-        assert taken[heading] == {field.name for field in dataclasses.fields(part)} - set(PHASES[name].without)
+        headings = ("All methods", method.name) if part is model else (part.__name__,)
+        assert set().union(*(taken[heading] for heading in headings)) == {
+            field.name for field in dataclasses.fields(part)
+        } - set(PHASES[name].without)
 
 
 def test_the_page_of_flags_has_former_names():
