@@ -2,7 +2,7 @@
 
 A convolution, its transpose and the gradient of its kernel are each linear in both of their inputs, and the gradients
 of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on shapes; the
-figures are in docs/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own operations.
+figures are in docs/lab/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own operations.
 """
 
 from __future__ import annotations
