@@ -42,7 +42,7 @@ def flags_page() -> str:
     own = "\n".join(_own_flags(method, shared) for method in METHODS)
     *programs, last = (f"{method.package}.main`" for method in METHODS)
     return f"""\
-# Every flag
+# All flags
 
 The flags of `python -m {", `".join(programs)} and `{last}. `--help` of each program prints the same texts;
 `--phase PHASE --help` prints the flags of one phase. A phase refuses flags that it does not take.
