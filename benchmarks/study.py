@@ -1,4 +1,4 @@
-"""The study of docs/study.md: generator updates a critic update, and the game, for taking rain away without pairs.
+"""The study of docs/lab/study.md: generator updates a critic update, and the game, for taking rain away without pairs.
 
 python -m benchmarks.study --source datasets/rain100 --output runs/study --methods 'enhancement-*' --seconds 1200
 

@@ -1,6 +1,6 @@
-"""Tables and plots of docs/study.md, from the logs of its runs.
+"""Tables and plots of docs/lab/study.md, from the logs of its runs.
 
-python -m benchmarks.study_report --study runs/study --output docs/study
+python -m benchmarks.study_report --study runs/study --output docs/lab/study
 
 Prints the tables as Markdown, and writes psnr.svg (over generator updates and over seconds) and margin.svg.
 """
@@ -73,7 +73,7 @@ def _save(figure: Any, path: pathlib.Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=pathlib.Path, default=pathlib.Path("runs/study"))
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("docs/study"))
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("docs/lab/study"))
     args = parser.parse_args()
     seconds = json.loads((args.study / "seconds.json").read_text())
     results = read_study(args.study)

@@ -1,4 +1,4 @@
-"""The trainings of the study of docs/study.md, read from their logs, as tables."""
+"""The trainings of the study of docs/lab/study.md, read from their logs, as tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
 
     @property
     def collapsed(self) -> bool:
-        """As docs/study.md defined it before the first run."""
+        """As docs/lab/study.md defined it before the first run."""
         last = self.evaluations[-1]
         fallen = float(last["A2B/psnr"]) < max(float(row["A2B/psnr"]) for row in self.evaluations) - FALLEN
         return not self.finished or float(last["A2B/diversity"]) < DIVERSE or fallen
