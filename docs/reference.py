@@ -129,13 +129,13 @@ def _own_flags(method: Method, shared: Iterable[str]) -> str:
 
 
 def _by_method(texts: Mapping[str, str]) -> str:
-    """{method: text} as one cell: a line for each text after the methods that have it; one that all share, alone."""
+    """{method: text} as one cell: a line for each text, and the methods that have it; one that all share, alone."""
     methods: dict[str, list[str]] = {}
     for method, text in texts.items():
         methods.setdefault(text, []).append(method)
     if len(methods) == 1:
         return next(iter(methods))
-    return "<br>".join(f"{', '.join(sharing)} {text}" for text, sharing in methods.items())
+    return "<br>".join(f"{text} {', '.join(sharing)}" for text, sharing in methods.items())
 
 
 def _phases() -> str:
@@ -212,8 +212,8 @@ def _about(field: Field, kind: type) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text as Markdown shows it in a table."""
-    return re.sub(r"([|<>*])", r"\\\1", text)
+    """A text as Markdown shows it in a table, with flags as code."""
+    return re.sub(r"(?<![\w-])--[a-z]\w*", r"`\g<0>`", re.sub(r"([|<>*])", r"\\\1", text))
 
 
 def _preset(method: Method, name: str) -> str:

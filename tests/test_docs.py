@@ -124,8 +124,8 @@ def rows_of_flags(section, method):
     for name, default, about in re.findall(r"^\| `--(\S+)` \| (.*?) \| (.*) \|$", section, flags=re.MULTILINE):
         (value,) = [line for line in default.split("<br>") if method in line] or [default]
         meaning, choices, resume = re.fullmatch(r"(.*?)(?: One of (`.*`)\.)? \*(\w+)\..*", about).groups()
-        plain = re.sub(r"\\(.)", r"\1", meaning)
-        rows[name] = (value.rpartition(" ")[2].strip("`"), re.findall(r"`(\w[\w-]*)`", choices or ""), resume, plain)
+        plain = re.sub(r"\\(.)", r"\1", meaning).replace("`", "")
+        rows[name] = (value.partition(" ")[0].strip("`"), re.findall(r"`(\w[\w-]*)`", choices or ""), resume, plain)
     return rows
 
 
