@@ -14,7 +14,7 @@ from common.settings import override
 
 @dataclasses.dataclass(frozen=True)
 class CycleGAN(PublishedNetworks, CyclicDual):
-    """ResNet generators that undo each other, and critics of patches with a memory."""
+    """ResNet generators that invert each other, and patch critics with an image pool."""
 
     load_size: int = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")

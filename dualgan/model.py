@@ -25,37 +25,39 @@ CRITICS = {  # name -> (network, strides); the last of a patch critic's is that 
 
 @dataclasses.dataclass(frozen=True)
 class DualGAN(CyclicDual):
-    """U-Net generators that undo each other, and critics that play Wasserstein's game."""
+    """U-Net generators that invert each other, and critics with a Wasserstein loss."""
 
     depth: int = setting(
-        8, "Times a generator halves its images; --image_size is a multiple of 2^depth.", minimum=2, maximum=16
+        8, "How often a generator halves its images; --image_size must be a multiple of 2^depth.", minimum=2, maximum=16
     )
     kernel: int = setting(
-        3, "Kernel size of all convolutions but the first and the generator's last.", minimum=3, maximum=255
+        3, "Kernel size of all convolutions except the first and the generator's last.", minimum=3, maximum=255
     )
     kernel_outer: int = setting(
         5, "Kernel size of the first convolution and of the generator's last.", minimum=3, maximum=255
     )
     netD: str = setting(
         "global",
-        "The critic: global: one score an image; patch: one a patch of 129 pixels; global_2017, patch_2017: with the"
-        " strides of that year, patches of 93 pixels with kernels of 5, of 70 with kernels of 4.",
+        "Critic. global: one score for an image; patch: one for each patch of 129 pixels; global_2017,"
+        " patch_2017: with the strides of 2017, whose patches have 93 pixels with kernels of 5, and 70 with"
+        " kernels of 4.",
         CRITICS,
     )
     norm_D: str = setting("instance", "Norm in the critics.", NORMS)
     norm_bottleneck: bool = setting(
-        True, "Whether the innermost map has a norm; if it is 1x1, that leaves nothing of the image there."
+        True,
+        "Whether the innermost map has a norm. On a map of 1x1 pixel, a norm removes all information about the image.",
     )
     halve_odd: bool = setting(
         False,
-        "Whether maps of odd sides are halved, too, from 2n - 1 pixels to n, as in the authors' code: --image_size is"
-        " then a multiple of 2^(depth-1), and at 128 pixels and depth 8 the innermost two maps have one pixel. Imported"
-        " weights have it on.",
+        "Whether maps of odd sides are halved, too, from 2n - 1 pixels to n, as in the authors' code."
+        " --image_size must then be a multiple of 2^(depth-1); at 128 pixels and depth 8 the two innermost maps"
+        " have one pixel. On for imported weights.",
     )
-    dropout: float = setting(
-        0.0, "Share of values that dropout zeroes in a generator's first three decoders.", minimum=0.0
+    dropout: float = setting(0.0, "Dropout rate of a generator's first three decoders.", minimum=0.0)
+    reconstruction_loss: str = setting(
+        "l1", "Reconstruction loss: mean absolute (l1) or mean squared (l2) difference.", losses.RECONSTRUCTION
     )
-    reconstruction_loss: str = setting("l1", "Mean absolute or mean square difference.", losses.RECONSTRUCTION)
     rmsprop_decay: float = setting(0.9, "RMSProp: d in mean square = d x itself + (1 - d) x gradient².", minimum=0.0)
     gan_loss: str = override(Dual, "gan_loss", "wgan-gp")
     gp_epsilon: float = override(Dual, "gp_epsilon", 1e-8)

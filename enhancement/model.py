@@ -26,40 +26,44 @@ from enhancement.laying import layer_to_lay, patches
 
 @dataclasses.dataclass(frozen=True)
 class Enhancement(PublishedCritics):
-    """A2B takes off the layer that lies over an image; B2A lays one over it."""
+    """A2B removes the layer that lies over an image; B2A adds one."""
 
     layer: str = setting(
         "rain",
-        "What lies over the images of A. rain: streaks of light; haze: a veil that thickens with distance; cloud: white"
-        " patches; any: a veil and streaks.",
+        "Layer over the images of A. rain: streaks of light; haze: a veil that thickens with distance; cloud:"
+        " white patches; any: a veil and streaks.",
         KINDS,
     )
     lambda_cycle: float = setting(
         1.0, "Weight of mean sqrt((A2B(B2A(B)) - B)² + 0.0009), in which B2A lays a layer over B.", minimum=0.0
     )
-    lambda_identity: float = setting(0.0, "Weight of mean|A2B(B) - B|: clear images stay as they are.", minimum=0.0)
+    lambda_identity: float = setting(
+        0.0, "Weight of mean|A2B(B) - B|, which keeps clear images unchanged.", minimum=0.0
+    )
     lambda_adversarial: float = setting(
-        0.0, "Weight of the critics' judgement in the generator's loss; 0: there are no critics.", minimum=0.0
+        0.0, "Weight of the critics in the generator's loss; 0: no critics.", minimum=0.0
     )
     prior_share: float = setting(
-        1.0, "Share of layers that are the classical prior's, in the end; all others are A2B's own.", minimum=0.0
+        1.0, "Final share of layers that come from the classical prior; the others are A2B's own.", minimum=0.0
     )
     prior_epochs: int = setting(
-        50, "Epochs in which all layers are the prior's; in as many more their share goes down.", minimum=1
+        50,
+        "Epochs in which all layers come from the prior; over as many more epochs their share falls to --prior_share.",
+        minimum=1,
     )
-    drawn_share: float = setting(0.1, "Share of layers that are drawn at random.", minimum=0.0)
-    recolored_share: float = setting(0.0, "Share of the images of B whose colours are changed.", minimum=0.0)
+    drawn_share: float = setting(0.1, "Share of randomly drawn layers.", minimum=0.0)
+    recolored_share: float = setting(0.0, "Share of images of B with changed colours.", minimum=0.0)
     stride: int = setting(
-        2, "Pixels, along a side, of one place of the generator's first level.", minimum=2, maximum=2**10
+        2, "Downsampling factor, along a side, of the generator's first level.", minimum=2, maximum=2**10
     )
-    levels: int = setting(3, "Levels of the generator, each of half the size of the one before.", minimum=2, maximum=16)
+    levels: int = setting(3, "Levels of the generator, each half as large as the one before.", minimum=2, maximum=16)
     blocks: int = setting(
-        1, "Residual blocks of a level, on the way there and on the way back.", minimum=1, maximum=1000
+        1, "Residual blocks of a level, in the encoder and again in the decoder.", minimum=1, maximum=1000
     )
     patch_size: int = setting(
         64,
-        "Height and width of the patch of an image of --image_size that networks are trained on; streaks are looked for"
-        " in all of the image. 0, or more than that: all of it.",
+        "Height and width of the patch of an image on which networks are trained; streaks are detected in the"
+        " whole image. 0, or more than --image_size: the whole image.",
         minimum=0,
         maximum=2**16,
     )

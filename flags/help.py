@@ -50,9 +50,10 @@ usage: {command} --phase PHASE [--FLAG VALUE ...]
   {command} --phase test --dataset toy
   {command} --phase translate --help
 
-A run folder remembers its settings: to go on with a training, or to use it, name the folder
-(or the set of images it is named after) and nothing else. In brackets: the default, and whether
-a run's setting is fixed, free to change, or may change with a warning that last bits differ.
+The run folder stores all settings: to resume a training or to use it, name only the folder (or
+the dataset it is named after). In brackets: the default, and whether you can change the setting
+of a run: fixed (no), free (yes), warn (yes, but last bits may differ), or place (yes, if the
+images there have the same names and sizes).
 
 Phases; --phase PHASE --help shows what one of them takes:
 {phases}
@@ -78,7 +79,7 @@ def _of_phase(model: type[Dual], name: str, command: str) -> str:
         for field in dataclasses.fields(cls):
             if field.name in phase.also and field.name not in shown:
                 others.setdefault(field.name, _flag(field, kinds[field.name]))
-    also = f"\nOther settings that it takes:\n{''.join(others[name] for name in phase.also if name in others)}"
+    also = f"\nFurther settings:\n{''.join(others[name] for name in phase.also if name in others)}"
     runs = " RUN_DIR RUN_DIR ..." if phase.names_runs else ""
     note = "\nAll other settings come from the run folder.\n" if phase.from_run else ""
     groups_text = "\n".join(groups)

@@ -89,7 +89,7 @@ PHASES = {
         from_run=True,
     ),
     "compare": Phase(
-        "write one page about several runs: --phase compare RUN_DIR RUN_DIR --output compare.html",
+        "compare runs on one page: --phase compare RUN_DIR RUN_DIR --output compare.html",
         inference_phases.compare_phase,
         also=("output",),
         without=("download", "download_from"),
@@ -97,12 +97,12 @@ PHASES = {
         tensorflow=_never,
     ),
     "plan": Phase(
-        "measure what a training would take on this machine: parameters, memory, time",
+        "measure parameters, memory and time of a training on this machine",
         training_phases.plan_phase,
         parts=(Dual, Images, Run),
     ),
     "check_data": Phase(
-        "find what is wrong with the images: unreadable files, duplicates, validation images among the training images;"
+        "find problems in a dataset: unreadable files, duplicates, validation images among the training images;"
         " --output FILE.csv lists all",
         training_phases.check_data_phase,
         parts=(Dual, Images, Run),
@@ -110,13 +110,13 @@ PHASES = {
         tensorflow=_never,
     ),
     "import_weights": Phase(
-        "make a run folder from weights that other tools trained: --source FILE,FILE --run_dir NEW",
+        "make a run folder from weights of other programs: --source FILE,FILE --run_dir NEW",
         training_phases.import_weights_phase,
         parts=(Source, Dual),
         also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
     ),
     "export": Phase(
-        "write a run for other programs: --format FORMAT --output FOLDER",
+        "export a run for other programs: --format FORMAT --output FOLDER",
         inference_phases.export_phase,
         parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
@@ -134,21 +134,17 @@ PHASES = {
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """What is to be done."""
+    """The phase, downloads and debugging."""
 
-    phase: str = setting(
-        "train", "Which of the phases; --phase PHASE --help shows what one of them takes.", PHASES, resume=FREE
-    )
+    phase: str = setting("train", "What to do; --phase PHASE --help shows the flags of one phase.", PHASES, resume=FREE)
     download: bool = setting(
         False,
-        "Whether to fetch the set of images that --dataset names, a published one, if it is not there; source and"
-        " terms are printed first. Without --dataset: what there is.",
+        "Whether to download the published dataset that --dataset names, if it is missing; source and terms are"
+        " printed first. Without --dataset: list the known datasets.",
         resume=FREE,
     )
-    download_from: str = setting(
-        "", "Address to fetch it from, of a zip or tar archive, in place of its own.", resume=FREE
-    )
-    debug: bool = setting(False, "Whether to show where in the program an error came from.", resume=FREE)
+    download_from: str = setting("", "URL of a zip or tar archive to download instead of the known one.", resume=FREE)
+    debug: bool = setting(False, "Whether to show the traceback of an error.", resume=FREE)
 
 
 def all_classes(model: type[Dual]) -> list[type[DataclassInstance]]:

@@ -15,11 +15,9 @@ from common.settings import override, setting
 
 @dataclasses.dataclass(frozen=True)
 class Pix2Pix(PublishedNetworks):
-    """One U-Net, and a critic that sees the input beside the output."""
+    """One U-Net, and a critic that sees the input next to the output."""
 
-    train_direction: str = setting(
-        "A2B", "The direction that is trained: A2B or B2A.", ("A2B", "B2A"), formerly="direction"
-    )
+    train_direction: str = setting("A2B", "Direction to train.", ("A2B", "B2A"), formerly="direction")
     lambda_L1: float = setting(100.0, "Weight of mean|fake - target|.", minimum=0.0)
     load_size: int = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")

@@ -152,8 +152,8 @@ def test_the_page_of_flags_says_of_a_method_what_its_help_says(method):
 def test_flags_that_methods_differ_in_are_in_the_section_of_each():
     sections = sections_of_flags()
     rows = {name: rows_of_flags(sections[name], name) for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")}
-    assert rows["DualGAN"]["dropout"][3] == "Share of values that dropout zeroes in a generator's first three decoders."
-    assert rows["Pix2Pix"]["dropout"][::3] == ("0.5", "Share of values that dropout zeroes in a generator.")
+    assert rows["DualGAN"]["dropout"][3] == "Dropout rate of a generator's first three decoders."
+    assert rows["Pix2Pix"]["dropout"][::3] == ("0.5", "Dropout rate of a generator.")
     assert "dropout" not in rows["Enhancement"]
     assert rows["DualGAN"]["netD"][1] == ["global", "patch", "global_2017", "patch_2017"]
     assert rows["CycleGAN"]["netD"][1] == ["patch", "patch_lua", "patch_tfgan", "pixel"]

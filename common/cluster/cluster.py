@@ -28,40 +28,43 @@ class Cluster:
 
     local_workers: int = setting(
         0,
-        "Processes that train together on this machine, one for each GPU where there are any; they are started again"
-        " from the last checkpoint when one dies. 0: this process alone.",
+        "Processes that train together on this machine, one for each GPU if there are any; if one dies, all"
+        " restart from the last checkpoint. 0: a single process.",
         minimum=0,
         resume=FREE,
     )
     workers: str = setting(
         "",
-        "HOST:PORT,HOST:PORT,...: the processes that train together, each started with the same command but for"
-        " --rank. Unless given, as the environment's TF_CONFIG says.",
+        "HOST:PORT,HOST:PORT,...: the processes that train together. Start each with the same command except for"
+        " --rank. Default: the environment variable TF_CONFIG.",
         resume=FREE,
     )
-    rank: int = setting(0, "Which of --workers this process is, from 0.", minimum=0, resume=FREE)
+    rank: int = setting(0, "Index of this process in --workers, from 0.", minimum=0, resume=FREE)
     start_within: float = setting(
-        600.0, "Seconds in which all processes have to come to their first step.", minimum=1.0, resume=FREE
+        600.0, "Seconds within which all processes must reach their first step.", minimum=1.0, resume=FREE
     )
     hung_after: float = setting(
         300.0,
-        "Seconds without a step after which a process ends, as another one hangs; ten times that while a step is saved"
-        " or pictured.",
+        "Seconds without a step after which a process exits because another one hangs; ten times that during a"
+        " checkpoint or samples.",
         minimum=1.0,
         resume=FREE,
     )
     check_every: int = setting(
-        1000, "Steps between checks that all processes have the same weights, bit for bit.", minimum=1, resume=FREE
+        1000, "Steps between checks that all processes have bit-identical weights.", minimum=1, resume=FREE
     )
     collective: str = setting(
         "auto",
-        "How processes add up their gradients. nccl: between GPUs, one for each process; ring: by the network, also"
-        " where processes share a GPU; auto: nccl where GPUs compute.",
+        "How processes add their gradients. nccl: between GPUs, one for each process; ring: over the network,"
+        " also if processes share a GPU; auto: nccl on GPUs, otherwise ring.",
         ("auto", "nccl", "ring"),
         resume=FREE,
     )
     restarts: int = setting(
-        5, "Times in a row that --local_workers start again without a new checkpoint.", minimum=0, resume=FREE
+        5,
+        "Restarts of --local_workers in a row without a new checkpoint after which training fails.",
+        minimum=0,
+        resume=FREE,
     )
 
     def __post_init__(self) -> None:

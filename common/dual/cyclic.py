@@ -28,7 +28,7 @@ class CyclicDual(Dual):
 
     only: str = setting(
         "both",
-        "Directions that there are: both; or of imported weights, which may be of one alone, A2B or B2A.",
+        "Directions of the model: both; A2B or B2A only for imported weights of one direction.",
         ("both", "A2B", "B2A"),
     )
 

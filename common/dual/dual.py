@@ -26,39 +26,40 @@ class Dual(abc.ABC):
     For a new method, subclass this, add fields and write the methods marked abstract.
     """
 
-    image_size: int = setting(
-        256, "Height and width in pixels of the images that are trained on.", minimum=1, maximum=2**16
-    )
+    image_size: int = setting(256, "Height and width in pixels of training images.", minimum=1, maximum=2**16)
     load_size: int = setting(
-        0, "Height and width in pixels to resize to before the crop; 0: --image_size.", minimum=0, maximum=2**16
+        0,
+        "Height and width in pixels to resize to before cropping to --image_size; 0: the same as --image_size.",
+        minimum=0,
+        maximum=2**16,
     )
     preprocess: str = setting(
         "resize_and_crop",
-        "How a file becomes an image: resized to --load_size, whatever its shape, and cropped to --image_size at"
-        " random; its shorter side resized so, and cropped; or cropped as it is. Outside training the crop is in"
-        " the middle.",
+        "resize_and_crop: resize to a square of --load_size, then crop to --image_size; scale_shortest_and_crop:"
+        " resize the shorter side to --load_size, then crop; crop: crop only. Crops are random in training and"
+        " central otherwise.",
         ("resize_and_crop", "scale_shortest_and_crop", "crop"),
     )
-    interpolation: str = setting("bilinear", "How images are resized.", ("bilinear", "bicubic", "area", "nearest"))
-    antialias: bool = setting(False, "Whether to smooth when resizing to fewer pixels.")
-    flip: bool = setting(False, "Whether to mirror training images left to right, at random, half of the time.")
+    interpolation: str = setting("bilinear", "Interpolation for resizing.", ("bilinear", "bicubic", "area", "nearest"))
+    antialias: bool = setting(False, "Whether to antialias when resizing to fewer pixels.")
+    flip: bool = setting(False, "Whether to mirror training images left to right with probability 1/2.")
     channels_A: int = setting(
         3,
-        "Channels of images of A: 1 (gray), 3 (RGB) or any number of bands; auto: as they have.",
+        "Channels of images of A: 1 (gray), 3 (RGB) or any number of bands; auto: as in the files.",
         minimum=0,
         maximum=2**16,
         auto=True,
     )
-    channels_B: int = setting(3, "Channels of images of B; auto: as they have.", minimum=0, maximum=2**16, auto=True)
-    ngf: int = setting(64, "Filters of the first convolution of a generator.", minimum=1, maximum=2**16)
-    ndf: int = setting(64, "Filters of the first convolution of a critic.", minimum=1, maximum=2**16)
+    channels_B: int = setting(3, "Channels of images of B; auto: as in the files.", minimum=0, maximum=2**16, auto=True)
+    ngf: int = setting(64, "Filters in the first convolution of a generator.", minimum=1, maximum=2**16)
+    ndf: int = setting(64, "Filters in the first convolution of a critic.", minimum=1, maximum=2**16)
     gan_loss: str = setting(
         "lsgan",
-        "The game: wgan-gp: critic mean C(fake) - mean C(real) + lambda_gp x penalty, generator -mean C(fake);"
-        " wgan: the same, weights clipped to ±clip_value instead of the penalty;"
-        " classic: sigmoid cross-entropy, real 1, fake 0; lsgan: mean (C(real) - 1)² + mean C(fake)²,"
-        " generator mean (C(fake) - 1)²; hinge: mean max(0, 1 - C(real)) + mean max(0, 1 + C(fake)), generator"
-        " -mean C(fake). CycleGAN and pix2pix halve the critic's loss for lsgan and classic.",
+        "GAN loss. wgan-gp: critic mean C(fake) - mean C(real) + lambda_gp x penalty, generator -mean C(fake);"
+        " wgan: the same, with weights clipped to ±clip_value instead of the penalty; classic: sigmoid"
+        " cross-entropy, real 1, fake 0; lsgan: critic mean (C(real) - 1)² + mean C(fake)², generator mean"
+        " (C(fake) - 1)²; hinge: critic mean max(0, 1 - C(real)) + mean max(0, 1 + C(fake)), generator -mean"
+        " C(fake). CycleGAN and pix2pix halve the critic's loss for lsgan and classic.",
         losses.ADVERSARIAL,
     )
     lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)
@@ -70,50 +71,52 @@ class Dual(abc.ABC):
     n_gen: int = setting(1, "Generator updates in a step, on the last n_gen of its batches.", minimum=1, maximum=1000)
     fresh_batches: bool = setting(
         True,
-        "Whether every generator update sees a batch of its own; else a step reads n_critic batches, and all"
-        " generator updates take the last.",
+        "Whether every generator update uses a batch of its own. Otherwise a step reads n_critic batches, and all"
+        " generator updates use the last one.",
     )
-    d_warmup: int = setting(0, "Steps at the beginning in which critics alone are updated.", minimum=0)
+    d_warmup: int = setting(0, "Steps at the start that only update the critics.", minimum=0)
     spectral_norm: bool = setting(
         False,
-        "Whether the kernels of critics are divided by their largest singular value, of which each critic update"
-        " makes one power iteration.",
+        "Whether to divide the kernels of critics by their largest singular value, estimated by one power"
+        " iteration for each critic update.",
     )
     ema_decay: float = setting(
         0.0,
-        "d in average = d x itself + (1 - d) x weight, after each generator update (after n of them at most (1 + n) /"
-        " (10 + n)); samples and use take the averages; 0: none are kept.",
+        "Decay d of the exponential moving averages of generator weights: average = d x average + (1 - d) x"
+        " weight after each generator update (after n updates d is at most (1 + n) / (10 + n)). Samples and"
+        " inference use the averages; 0: no averages.",
         minimum=0.0,
     )
     lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
     lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
     lr_policy: str = setting(
         "constant",
-        "How the learning rates go with the epoch e, from 1 (n: n_epochs, d: n_epochs_decay). linear:"
-        " 1 - max(0, e - n) / (d + 1); linear_early: one epoch earlier; linear_torch: 1 - max(0, e - 1 - n) / d;"
-        " step: a tenth after every 50; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). linear: 1 -"
+        " max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e - 1 - n) /"
+        " d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
         schedules.SCHEDULES,
     )
     n_epochs: int = setting(
         100,
-        "Epochs before the rates go down. An epoch reads max(|A|, |B|) images. A run lasts n_epochs +"
-        " n_epochs_decay, unless --steps or --epochs is given.",
+        "Epochs before the learning rates decay. An epoch reads max(|A|, |B|) images. A run lasts n_epochs +"
+        " n_epochs_decay epochs, unless --steps or --epochs is given.",
         minimum=1,
     )
-    n_epochs_decay: int = setting(0, "Epochs in which the rates go down.", minimum=0)
+    n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
     pool_size: int = setting(
         0,
-        "Earlier fakes that are kept, from which the critic is shown one half of the time; 0: none.",
+        "Size of the buffer of earlier fakes: with probability 1/2, the critic is shown one of them instead of a new"
+        " fake. 0: no buffer.",
         minimum=0,
         maximum=2**20,
     )
     precision: str = setting(
         "float32",
-        "Type of what is computed. bf16: convolutions in bfloat16, of weights that are kept in float32, for processors"
-        " that have it; float64: all of it, for tests of equality.",
+        "Type of computation. bf16: convolutions in bfloat16 with weights in float32, for processors that support"
+        " it; float64: everything, for tests of equality.",
         precision.PRECISIONS,
     )
-    test_dropout: bool = setting(False, "Whether dropout is on when a trained run is used.", resume=FREE)
+    test_dropout: bool = setting(False, "Whether dropout is on at inference.", resume=FREE)
 
     order: ClassVar[str] = "critic_first"  # or simultaneous, at one update of each: all gradients, then all changes
     pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some

@@ -18,23 +18,24 @@ class PublishedCritics(Dual):
 
     netD: str = setting(
         "patch",
-        "The critic: of patches (patch_lua: with margins of two pixels; patch_tfgan: reflected), or of pixels.",
+        "Critic. patch: one score for each patch (patch_lua: padded by two pixels; patch_tfgan: padded by"
+        " reflection); pixel: one score for each pixel.",
         networks.CRITICS,
     )
     n_layers: int = setting(
         3,
-        "Depth of a critic of patches: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.",
+        "Depth of a patch critic: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.",
         minimum=1,
         maximum=16,
     )
     norm_D: str = setting("instance", "Norm in the critics.", layers.NORMS)
     norm_bias: bool = setting(
         True,
-        "Whether there are biases in front of an instance or layer norm, where they have no effect and are not"
-        " trained: published weights have them.",
+        "Whether convolutions have a bias before an instance or layer norm, as published weights do. It has no"
+        " effect there and is not trained.",
     )
     beta1: float = setting(
-        0.5, "Adam: b in mean = b x itself + (1 - b) x gradient; the squares' is 0.999.", minimum=0.0
+        0.5, "Adam: beta1 in mean = beta1 x mean + (1 - beta1) x gradient; beta2 is 0.999.", minimum=0.0
     )
 
     def __post_init__(self) -> None:
@@ -77,24 +78,24 @@ class PublishedNetworks(PublishedCritics):
 
     netG: str = setting(
         "resnet_9blocks",
-        "The generator: a ResNet (--image_size is a multiple of 4; resnet_tfgan: of 6 blocks, as TF-GAN has it), or a"
-        " U-Net (of 256, 128, 64).",
+        "Generator: a ResNet (--image_size must be a multiple of 4; resnet_tfgan: 6 blocks as in TF-GAN) or a"
+        " U-Net for 256, 128 or 64 pixels.",
         networks.GENERATORS,
     )
     norm: str = setting(
         "instance",
-        "Norm in the generators. instance: no scale, no shift; instance_affine: with them; batch: the same, without"
-        " biases before it, statistics of the single image; layer: all channels together; none; bare: none, and no"
-        " biases in its place, as the authors' code has it for --norm none.",
+        "Norm in the generators. instance: without scale and shift; instance_affine: with them; batch: with them"
+        " and without biases before it, statistics of the single image; layer: over all channels; none; bare:"
+        " none, and no biases in its place, as with --norm none in the authors' code.",
         layers.NORMS,
     )
     norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
     running_statistics: bool = setting(
         False,
-        "Whether batch norms of the generators use the running mean and variance that were imported, as PyTorch's"
-        " program does with test.py --eval. For imported weights; in training norms use those of the image itself.",
+        "Whether batch norms of the generators use the imported running mean and variance, as PyTorch's test.py"
+        " --eval does. For imported weights; training uses the statistics of each image.",
     )
-    dropout: float = setting(0.0, "Share of values that dropout zeroes in a generator.", minimum=0.0)
+    dropout: float = setting(0.0, "Dropout rate of a generator.", minimum=0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

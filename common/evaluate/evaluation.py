@@ -33,24 +33,27 @@ WRITTEN = ("metrics.csv", "metrics.json", partial.SHARDS)  # in the folder of an
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What is measured beside what images and pairs allow."""
+    """Metrics, feature networks and shards."""
 
     metrics: str = setting(
-        "all", "Which metrics are shown, separated by commas, such as psnr,swd; all: whatever can be had.", resume=FREE
+        "all", "Metrics to show, separated by commas, such as psnr,swd; all: all that are available.", resume=FREE
     )
     features: str = setting(
         "",
-        "Network whose features FID and KID are taken of: a frozen graph (.pb), such as Inception's, or the folder of a"
-        " SavedModel. Of others than Inception's pool_3 they are called Fréchet and kernel distance.",
+        "Feature network for FID and KID: a frozen graph (.pb), such as Inception's, or the folder of a"
+        " SavedModel. For networks other than Inception's pool_3 the scores are called Fréchet and kernel"
+        " distance.",
         resume=FREE,
     )
-    features_ends: str = setting("", "IN:0,OUT:0: its input and its output, where it has several.", resume=FREE)
+    features_ends: str = setting(
+        "", "IN:0,OUT:0: input and output of the feature network, if it has several.", resume=FREE
+    )
 
     shard: str = shards.shard_setting()
     merge: int = setting(
         0,
-        "Of so many shards, each evaluated before by a job of its own with --shard 1/N, 2/N and so on: what they come"
-        " to together. 0: none.",
+        "Merge the scores of this many shards, which earlier jobs evaluated with --shard 1/N, 2/N and so on; 0:"
+        " do not merge.",
         minimum=0,
         resume=FREE,
     )

@@ -35,22 +35,22 @@ NOISELESS = ("tflite", "onnx", "npz")  # formats that cannot draw random numbers
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """What to export, and where to."""
+    """What to export, and where."""
 
     format: str = setting(
         "savedmodel",
-        "savedmodel: for TensorFlow and TensorFlow Serving; frozen: one graph, .pb; tflite: TensorFlow Lite, weights of"
-        " 32, 16 and 8 bits; onnx: for onnxruntime and others; npz: weights alone, for NumPy and --phase"
+        "savedmodel: for TensorFlow and TensorFlow Serving; frozen: one graph, .pb; tflite: TensorFlow Lite,"
+        " weights of 32, 16 and 8 bits; onnx: for onnxruntime and others; npz: weights only, for NumPy and --phase"
         " import_weights.",
         tuple(FORMATS),
         resume=FREE,
     )
-    direction: str = setting("both", "Which way; both: all that there are.", ("both", "A2B", "B2A"), resume=FREE)
-    output: str = setting("", "Folder to write to, a new one.", resume=FREE)
+    direction: str = setting("both", "Directions to export; both: all of the run.", ("both", "A2B", "B2A"), resume=FREE)
+    output: str = setting("", "Folder to write to; it must not exist.", resume=FREE)
     input: str = setting(
         "",
-        "Image, or folder of images, on which the export is compared with the run; unless given: validation images of"
-        " the run, if they are there, else drawn ones.",
+        "Image or folder of images to verify the export with. Default: validation images of the run if they"
+        " exist, otherwise generated ones.",
         resume=FREE,
     )
 

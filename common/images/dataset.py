@@ -33,49 +33,48 @@ Settings = TypeVar("Settings", bound=ImageSettings)
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Where images are, and how many of them are used."""
+    """Datasets, and how many of their images are used."""
 
-    dataset: str = setting(
-        "", "Set of images: the folder of this name below --data_root; toy is drawn by the program.", resume=PLACE
+    dataset: str = setting("", "Dataset: the folder of this name below --data_root; toy is generated.", resume=PLACE)
+    data_root: str = setting("datasets", "Folder of the datasets.", resume=FREE)
+    dir_A: str = setting("", "Folder of the training images of A, instead of --dataset; with --dir_B.", resume=PLACE)
+    dir_B: str = setting(
+        "", "Folder of the training images of B, with --dir_A; there are then no validation images.", resume=PLACE
     )
-    data_root: str = setting("datasets", "Folder of the sets of images.", resume=FREE)
-    dir_A: str = setting(
-        "", "Folder of the training images of A, wherever it is, in place of a set's; with --dir_B.", resume=PLACE
-    )
-    dir_B: str = setting("", "Folder of those of B; there are then no validation images.", resume=PLACE)
     side_by_side: bool = setting(
-        False, "Whether A and B are the left and the right half of each file of NAME/train and NAME/val."
+        False, "Whether each file of NAME/train and NAME/val holds A in its left half and B in its right half."
     )
     limit: int = setting(
         0,
-        "Use the first so many images (of each domain); 0: all. Of test and translate, an input of their own.",
+        "Use only the first images of each domain, this many; 0: all. For test and translate independent of the"
+        " run's value.",
         minimum=0,
     )
     epoch_size: str = setting(
-        "max", "Images in an epoch: as many as the larger domain has, or the smaller.", ("max", "min")
+        "max", "Images in an epoch: as many as the larger (max) or the smaller (min) domain has.", ("max", "min")
     )
     range_A: str = setting(
         "",
-        "LOW,HIGH: values of A that become -1 and 1. Unless given: of 8 bits 0,255, of other types the least and the"
-        " greatest of the training images.",
+        "LOW,HIGH: values of A that become -1 and 1. Default: 0,255 for 8 bits, otherwise the smallest and"
+        " largest value of the training images.",
     )
-    range_B: str = setting("", "LOW,HIGH of B.")
+    range_B: str = setting("", "LOW,HIGH: the same for B.")
     labels_A: str = setting(
         "",
-        "If images of A are label maps: their palette, a file with a line R G B for each class, or auto: the colours of"
-        " the training images. Evaluation then measures how well classes are met.",
+        "If images of A are label maps: a palette file with one line R G B for each class, or auto: the colours"
+        " of the training images. Evaluation then reports accuracy and IoU of the classes.",
         resume=FREE,
     )
-    labels_B: str = setting("", "Of B.", resume=FREE)
+    labels_B: str = setting("", "The same for B.", resume=FREE)
     on_bad_image: str = setting(
         "stop",
-        "What to do with an image that does not read: stop, naming it, with what was learnt saved; or skip: say so, and"
-        " train on the next that reads in its place, or leave it out of a test.",
+        "What to do if an image cannot be read. stop: save the training and name the file; skip: log a warning"
+        " and train on the next image instead, or leave the image out of a test.",
         ("stop", "skip"),
         resume=FREE,
     )
     cache_gb: float = setting(
-        4.0, "Memory for decoded images, in GiB; those beyond are decoded again.", minimum=0.0, resume=FREE
+        4.0, "Memory for decoded images, in GiB; images that do not fit are decoded again.", minimum=0.0, resume=FREE
     )
 
     def __post_init__(self) -> None:

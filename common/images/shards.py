@@ -17,7 +17,7 @@ WHOLE: Shard = (1, 1)
 
 def shard_setting() -> Any:
     """The dataclass field that says which shard of the files to take."""
-    about = "Which part of the files, of how many: 2/4 is the second of four, every fourth from the second on."
+    about = "K/N: take the K-th of N shards of the files. 2/4 takes every fourth file from the second on."
     return setting("1/1", about, resume=FREE)
 
 

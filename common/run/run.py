@@ -15,47 +15,55 @@ from common.settings import FREE, WARN, setting
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """How long, how much at once, and what is kept of it."""
+    """Length, batch size, checkpoints and device of a run."""
 
-    run_dir: str = setting("", "Folder of the run; runs/MODEL-DATASET unless given.", resume=FREE)
-    preset: str = setting("", "Settings to begin with, by name; a flag of your own wins over them.")
-    steps: int = setting(0, "Steps to train for, from the first; 0: as --epochs says.", minimum=0, resume=FREE)
+    run_dir: str = setting("", "Run folder; default: runs/METHOD-DATASET.", resume=FREE)
+    preset: str = setting("", "Name of a preset to start from; flags of your own take precedence.")
+    steps: int = setting(
+        0, "Total training steps, counted from the start of the run; 0: use --epochs.", minimum=0, resume=FREE
+    )
     epochs: float = setting(
-        0.0, "Epochs to train for, from the first; 0: --n_epochs and --n_epochs_decay.", minimum=0.0, resume=FREE
+        0.0,
+        "Total training epochs, counted from the start of the run; 0: n_epochs + n_epochs_decay.",
+        minimum=0.0,
+        resume=FREE,
     )
     batch_size: int = setting(
         1,
-        "Images of each domain in a batch; of test and translate, so many (of one size) at once.",
+        "Images of each domain in a batch; for test and translate, images of one size to translate at once.",
         minimum=1,
         maximum=2**16,
     )
     init_from: str = setting(
         "",
-        "Run folder whose newest checkpoint this run begins with, a checkpoint in one, checkpoints/model-00012000, or"
-        " pretrained:NAME, a network that comes with the program:"
-        " weights of generators, averages if it keeps any, and of critics; optimizers, pools and steps begin anew."
-        " Settings of the model that are not given are those of that run. Going on does not need it.",
+        "Start from the weights of this run folder (newest checkpoint), of a checkpoint in one"
+        " (checkpoints/model-00012000), or of a pretrained network (pretrained:NAME): generators (their averages,"
+        " if there are any) and critics. Optimizers, pools and steps start anew. Model settings that are not given"
+        " are those of that run. Not needed to resume.",
     )
-    init_critics: bool = setting(True, "Whether critics, too, begin with the weights of --init_from, if it has any.")
-    seed: int = setting(0, "Seed of everything that is drawn: weights, order, crops, noise.")
+    init_critics: bool = setting(True, "Whether --init_from also takes the weights of critics, if there are any.")
+    seed: int = setting(0, "Seed of all random draws: weights, order, crops, noise.")
     save_every: int = setting(1000, "Steps between checkpoints.", minimum=1, resume=FREE)
-    keep: int = setting(2, "Checkpoints that are kept, the newest.", minimum=1, resume=FREE)
+    keep: int = setting(2, "Number of newest checkpoints to keep.", minimum=1, resume=FREE)
     keep_every: int = setting(
-        0, "Steps between checkpoints that are kept for good, of those that are saved; 0: none.", minimum=0, resume=FREE
+        0,
+        "Steps between checkpoints that are never deleted (among those of --save_every); 0: none.",
+        minimum=0,
+        resume=FREE,
     )
     eval_every: int = setting(0, "Steps between evaluations on the validation images; 0: none.", minimum=0, resume=FREE)
     select_by: str = setting(
         "",
-        "Metric by which the best checkpoint is selected, and kept for good: psnr, say, of all directions, or"
-        " A2B/psnr. Unless given: psnr where there are pairs, else swd.",
+        "Metric that selects the best checkpoint, which is never deleted: psnr, for the mean of all directions,"
+        " or A2B/psnr. Default: psnr if there are pairs, otherwise swd.",
         resume=FREE,
     )
     patience: int = setting(
-        0, "Evaluations without a better one after which the training ends; 0: it does not.", minimum=0, resume=FREE
+        0, "Evaluations without improvement after which training stops; 0: never.", minimum=0, resume=FREE
     )
     on_nan: str = setting(
         "stop",
-        "What to do where a loss or a weight is not finite; the batch is kept in nan_dump/ either way. rollback: go on"
+        "What to do if a loss or a weight is not finite; the batch is saved to nan_dump/. rollback: continue"
         " after that batch with the weights of the newest checkpoint.",
         ("stop", "rollback"),
         resume=FREE,
@@ -63,19 +71,19 @@ class Run:
     log_every: int = setting(10, "Steps between rows of log.csv.", minimum=1, resume=FREE)
     sample_every: int = setting(500, "Steps between sample strips.", minimum=1, resume=FREE)
     tensorboard: bool = setting(
-        True, "Whether log.csv and the sample strips are also written for TensorBoard.", resume=FREE
+        True, "Whether to write log.csv and the sample strips for TensorBoard, too.", resume=FREE
     )
-    threads: int = setting(0, "Threads of TensorFlow; 0: one for each core.", minimum=0, maximum=4096, resume=WARN)
+    threads: int = setting(0, "TensorFlow threads; 0: one for each core.", minimum=0, maximum=4096, resume=WARN)
     device: str = setting(
         "auto",
-        "What computes: cpu; gpu or gpu:0, gpu:1 and so on; auto: the first GPU there is, else the CPU.",
+        "Device: cpu; gpu, gpu:0, gpu:1 and so on; auto: the first GPU if there is one, otherwise the CPU.",
         resume=WARN,
     )
-    xla: bool = setting(False, "Whether XLA compiles what it can of the graph, when it first runs.", resume=WARN)
+    xla: bool = setting(False, "Whether XLA compiles what it can of the graph at the first step.", resume=WARN)
     precise: bool = setting(
         False,
-        "Whether convolutions are computed in the way that rounds least, and not in the fastest. In the environment"
-        " variable TF_ENABLE_ONEDNN_OPTS, 0 belongs to it: the command line sees to that.",
+        "Whether to compute convolutions with the least rounding instead of the fastest way. The command line"
+        " then also sets TF_ENABLE_ONEDNN_OPTS=0; from Python, set it yourself.",
         resume=WARN,
     )
 

@@ -16,18 +16,17 @@ class Service:
 
     host: str = setting(
         "127.0.0.1",
-        "Address to listen at; by default this machine alone reaches it. There is no password and no encryption.",
+        "Address to listen on; the default is reachable from this machine only. There is no password and no"
+        " encryption.",
         resume=FREE,
     )
-    port: int = setting(8000, "Port to listen at; 0: any that is free.", minimum=0, resume=FREE)
+    port: int = setting(8000, "Port to listen on; 0: any free port.", minimum=0, resume=FREE)
     queue: int = setting(
-        16, "Requests in hand or waiting at once; those beyond are told to come again (503).", minimum=1, resume=FREE
+        16, "Requests being processed or waiting at once; further ones get status 503.", minimum=1, resume=FREE
     )
-    max_mb: int = setting(
-        32, "Size of an image file in MB (2**20 bytes) above which it is refused.", minimum=1, resume=FREE
-    )
+    max_mb: int = setting(32, "Largest image file in MiB; larger ones are refused.", minimum=1, resume=FREE)
     max_pixels: int = setting(
-        4_194_304, "Pixels of an image, height x width, above which it is refused.", minimum=1, resume=FREE
+        4_194_304, "Largest image in pixels, height x width; larger ones are refused.", minimum=1, resume=FREE
     )
 
     def __post_init__(self) -> None:

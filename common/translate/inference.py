@@ -25,21 +25,22 @@ SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 class Inference:
     """How a trained run is used."""
 
-    direction: str = setting("both", "The directions to walk.", ("both", "A2B", "B2A"), resume=FREE)
+    direction: str = setting("both", "Directions to translate.", ("both", "A2B", "B2A"), resume=FREE)
     weights: str = setting(
         "average",
-        "Weights of the generators: their averages, if --ema_decay has kept any, or raw, as of the last update.",
+        "Generator weights: average: the moving averages, if the run keeps them (--ema_decay); raw: the weights"
+        " of the last update.",
         ("average", "raw"),
         resume=FREE,
     )
     checkpoint: str = setting(
-        "latest", "Which checkpoint: latest, best (by --select_by), a step; of evaluate also all.", resume=FREE
+        "latest", "Checkpoint: latest, best (by --select_by) or a step; for evaluate also all.", resume=FREE
     )
     scale_to: str = setting(
         "auto",
-        "Size to translate at: keep: as it is, with mirrored edges if the networks ask for more; model: --image_size,"
-        " that of training; or HEIGHTxWIDTH in pixels, or one number for both. auto: test: model; translate: keep, or"
-        " model where networks have seen one size alone.",
+        "Size to translate at. keep: the image's own, with mirrored edges where the network needs them; model:"
+        " --image_size; or HEIGHTxWIDTH in pixels, or one number for both. auto: model for test; for translate"
+        " keep, or model if the networks only work at their training size.",
         resume=FREE,
     )
     device: str = override(Run, "device", "auto")
@@ -47,15 +48,16 @@ class Inference:
     precise: bool = override(Run, "precise", False)
     n_samples: int = setting(
         1,
-        "Translations of each image, each with noise of its own; those after the first go to A2B_2, A2B_3 and so on.",
+        "Translations of each image, each with its own noise; those after the first are written to A2B_2, A2B_3"
+        " and so on.",
         minimum=1,
         resume=FREE,
     )
 
     self_ensemble: int = setting(
         1,
-        "Mirrored copies of an image whose translations are averaged, 1, 2 (left and right) or 4 (top and bottom, too):"
-        " so many times the work.",
+        "Number of mirrored copies of an image whose translations are averaged: 1, 2 (left-right) or 4 (also"
+        " top-bottom). Takes as many times as long.",
         minimum=1,
         resume=FREE,
     )

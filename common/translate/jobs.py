@@ -23,42 +23,41 @@ FORMATS = ("keep", *dict.fromkeys(suffix[1:] for suffix in files.SUFFIXES))
 
 @dataclasses.dataclass(frozen=True)
 class Translation:
-    """Which files are translated, and where to."""
+    """Which files are translated, and where the output goes."""
 
-    input: str = setting("", "A file, a folder, or a pattern such as 'photos/*.jpg'; or a video.", resume=FREE)
-    output: str = setting("", "Folder to write to; for one file, also the file to write.", resume=FREE)
-    recursive: bool = setting(False, "Whether to go through the folders below, too.", resume=FREE)
+    input: str = setting("", "File, folder or quoted pattern such as 'photos/*.jpg'; or a video.", resume=FREE)
+    output: str = setting("", "Folder to write to; for a single file, also a file name.", resume=FREE)
+    recursive: bool = setting(False, "Whether to include subfolders.", resume=FREE)
     format: str = setting(
         "keep",
-        "Format of what is written; keep: that of the input where it holds the type and the channels of the images,"
-        " else png, else tif.",
+        "Format of the output; keep: that of the input if it can store the output, otherwise png, otherwise tif.",
         FORMATS,
         resume=FREE,
     )
     alpha: str = setting(
         "keep",
-        "Transparency of an input, of which networks see the image on white: keep: what is written has it, too, where"
-        " its format can; drop: what is written is opaque.",
+        "Transparency of the input, which networks see on white. keep: copy it to the output, if its format can"
+        " store it; drop: write an opaque image.",
         ("keep", "drop"),
         resume=FREE,
     )
-    quality: int = setting(95, "Of JPEG and WebP, from 1 to 100.", minimum=1, resume=FREE)
-    suffix: str = setting("", "What comes between the name and the format, like _fake.", resume=FREE)
+    quality: int = setting(95, "Quality of JPEG and WebP, from 1 to 100.", minimum=1, resume=FREE)
+    suffix: str = setting("", "Text between name and extension, such as _fake.", resume=FREE)
     output_size: str = setting(
         "original",
-        "Size of what is written: original, as the input; model, as the networks give it; or HEIGHTxWIDTH.",
+        "Size of the output: original: that of the input; model: that of the network's output; or HEIGHTxWIDTH.",
         resume=FREE,
     )
     tile: int = setting(
         0,
-        "Pixels of the sides of tiles that images too large for memory are taken apart into; 0: none. For ResNets.",
+        "Side in pixels of the tiles for images that do not fit in memory; 0: no tiles. Not for U-Nets.",
         minimum=0,
         resume=FREE,
     )
     tile_overlap: str = setting(
-        "auto", "Pixels by which tiles overlap on each side; auto: as far as one pixel sees.", resume=FREE
+        "auto", "Overlap of tiles in pixels on each side; auto: from the receptive field.", resume=FREE
     )
-    skip_existing: bool = setting(False, "Whether files that are there already are left as they are.", resume=FREE)
+    skip_existing: bool = setting(False, "Whether to skip files whose output exists.", resume=FREE)
     shard: str = shards.shard_setting()
 
     of_images: ClassVar[tuple[str, ...]] = (  # settings that a video has no use for

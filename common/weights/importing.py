@@ -45,15 +45,15 @@ class Source:
 
     source: str = setting(
         "",
-        "FILE[,FILE]: what PyTorch's CycleGAN or pix2pix saved (latest_net_G_A.pth,latest_net_G_B.pth, with critics"
-        " latest_net_D_A.pth or without), a checkpoint of the authors' DualGAN (DualNet.model-1002), or an .npz of this"
-        " program. Which way a network translates is in the names of files, else in their order.",
+        "FILE[,FILE]: weights of PyTorch's CycleGAN or pix2pix (latest_net_G_A.pth,latest_net_G_B.pth, and"
+        " critics such as latest_net_D_A.pth), a checkpoint of the authors' DualGAN (DualNet.model-1002), or an"
+        " exported .npz. Directions follow from file names, otherwise from the order.",
         resume=FREE,
     )
     channel_order: str = setting(
         "auto",
-        "Order of the channels of the images that the authors' DualGAN was trained on; auto: bgr if its inner kernels"
-        " are of 3, as in 2020, else rgb. What is imported takes and makes rgb.",
+        "Channel order of the training images of the authors' DualGAN; auto: bgr if its inner kernels have size"
+        " 3, as in 2020, otherwise rgb. The imported network always uses rgb.",
         ("auto", "rgb", "bgr"),
         resume=FREE,
     )

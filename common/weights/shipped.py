@@ -35,12 +35,12 @@ IMAGES = "unknown"  # name of the images of a run folder that is made of it
 
 @dataclasses.dataclass(frozen=True)
 class Shipped:
-    """A network that comes with the program."""
+    """A pretrained network."""
 
     pretrained: str = setting(
         "",
-        "Name of a pretrained network of this method, in place of a run folder. A training begins with one by"
-        " --init_from pretrained:NAME.",
+        "Name of a pretrained network of this method, instead of a run folder. To train from one, use --init_from"
+        " pretrained:NAME.",
         resume=FREE,
     )
 
