@@ -91,6 +91,21 @@ is a file in `flags/presets/`; its comments are the text below. The pages about 
 {sections}"""
 
 
+def _overview() -> str:
+    """A row for each preset, with the first line of its comment."""
+    rows = [
+        f"| {method.name} | [`{name}`](#{_anchor(method, name)}) | {_escaped(presets.summary(method.package, name))} |"
+        for method in METHODS
+        for name in presets.names(method.package)
+    ]
+    return "\n".join(["| method | `--preset` | summary |", "|---|---|---|", *rows, ""])
+
+
+def _anchor(method: Method, name: str) -> str:
+    """The id of a preset's heading: two methods may have a preset of one name."""
+    return f"{method.package}-{name}"
+
+
 def _fields(method: Method) -> dict[str, Field]:
     return {field.name: field for field in dataclasses.fields(dual_class(method))}
 

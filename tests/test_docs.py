@@ -19,13 +19,13 @@ from common.settings import former_names
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
-from flags import help, parsing
+from flags import help, parsing, presets
 from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
 RECIPES = ROOT / "examples" / "recipes"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *RECIPES.glob("*.md")])
-NAMES = ("index", "concepts", "data", "presets", "training", "health", "evaluating")
+NAMES = ("index", "concepts", "data", "presets", "training", "health", "evaluating", "translating", "questions")
 GUIDES = [*(ROOT / "docs" / "methods").glob("*.md"), *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 EXAMPLES = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
 
