@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from common import atomic, settings
+from common import atomic, literal, settings
 from common.dual import Dual
 from common.errors import UserError
 from common.export import arrays, comparison, examples, frozen_graph, onnx_graph, readme, savedmodel, tflite
@@ -58,6 +58,7 @@ class Export:
         settings.check(self)
         if not self.output:
             raise UserError("Export where to? Say --output FOLDER.")
+        literal.refuse_undecodable("output", self.output)
 
 
 class Exported(NamedTuple):

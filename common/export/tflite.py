@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from common import literal
 from common import tensorflow as tf
 from common.errors import UserError, reason
 from common.export import savedmodel
@@ -23,9 +24,8 @@ FILES = {FULL: "{}.tflite", HALF: "{}_fp16.tflite", DYNAMIC: "{}_int8.tflite"}
 
 def write(model: Model, folder: pathlib.Path) -> None:
     """Writes three files for each signature."""
-    with tempfile.TemporaryDirectory() as temporary:
-        saved = pathlib.Path(temporary)
-        savedmodel.write(model, saved)
+    with tempfile.TemporaryDirectory() as temporary, literal.folder(temporary) as saved:
+        savedmodel.write(model, pathlib.Path(temporary))
         for signature in model.signatures:
             for weights, file in FILES.items():
                 content = _converted(saved, signature.name, weights)
@@ -41,10 +41,10 @@ def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
             yield Ported(path.name, signature.name, signature.direction, signature.kind, weights, call)
 
 
-def _converted(folder: pathlib.Path, name: str, weights: str) -> bytes:
+def _converted(folder: str, name: str, weights: str) -> bytes:
     """The file of a signature of the SavedModel in a folder."""
     lite = tf.compat.v2.lite
-    converter = lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[name])
+    converter = lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
     if weights != FULL:
         converter.optimizations = [lite.Optimize.DEFAULT]
     if weights == HALF:

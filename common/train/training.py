@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from absl import logging
 
-from common import atomic, settings
+from common import atomic, literal, settings
 from common import tensorflow as tf
 from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
@@ -50,6 +50,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         UserError: the images or the run folder are not as they should be, or a loss is not finite.
         Restart: another process is gone.
     """
+    literal.refuse_undecodable("run_dir", run.run_dir)
     with (
         distribute.joined((cluster or Cluster()).on(is_gpu(run.device)), run.run_dir) as group,
         lock.held(run.run_dir) if group.is_chief else contextlib.nullcontext(lambda: False) as taken_over,

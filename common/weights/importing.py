@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from common import atomic, settings
+from common import atomic, literal, settings
 from common import tensorflow as tf
 from common.documents import Misfit
 from common.dual import Dual
@@ -92,6 +92,7 @@ def import_weights(
     UserError if the run folder has begun, or if the files cannot be read, are unknown, are not of `model`, do not fit
     together, or contradict `explicit`.
     """
+    literal.refuse_undecodable("run_dir", run.run_dir)
     _refuse_begun(run)  # before large files are read
     paths = [_path(name) for name in source.files]
     if len(paths) == 1 and npz.is_weights(paths[0]):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
 
 from common import literal
+from common.errors import UserError
 from common.export import Export, export
 from common.images import Images, files
 from common.run import Run
@@ -15,16 +19,20 @@ from common.run.checkpoint_files import reading
 from common.run.folder import load_trained
 from common.train import train
 from common.translate import Translator
+from common.weights import Source, import_weights
+from dualgan import DualGAN
+from flags.command import main
 from tests import small
 
-NAMES = ("a[1]", "a[", "x*y", "why?", "back\\slash", "{a,b}", "[!a]", "Übung [雨]")
+UNDECODABLE = os.fsdecode(b"l\xe4ufe")  # not UTF-8
+NAMES = ("a[1]", "a[", "x*y", "why?", "back\\slash", "{a,b}", "[!a]", "Übung [雨]", UNDECODABLE)
 IMAGE = np.full([32, 32, 3], 90, np.uint8)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_is_found_again(tmp_path, name):
-    run = small.untrained(tmp_path / name, small.dualgan())
     plain = small.untrained(tmp_path / "plain", small.dualgan())
+    run = shutil.copytree(plain, tmp_path / name)
     with Translator(run) as translator, Translator(plain) as expected:
         assert translator.step == 7
         np.testing.assert_array_equal(translator("A2B", IMAGE), expected("A2B", IMAGE))
@@ -54,3 +62,32 @@ def test_training_goes_on_and_everything_can_be_used(tmp_path):
     for kind in ("savedmodel", "frozen", "npz"):
         export(run_dir, Export(format=kind, output=str(root / f"{kind}[3]")), images)
     assert load_trained(run_dir).run.steps == 4
+
+
+@pytest.mark.parametrize("name", ["t[1]", "back\\slash"])
+def test_a_folder_for_temporary_files_with_such_a_name(tmp_path, monkeypatch, name):
+    """Links in it would not be found either, and are made elsewhere."""
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert tempfile.gettempdir() == str(tmp_path / name)
+    checkpoint = f"{small.untrained(tmp_path / 'a[1]', small.dualgan())}/checkpoints/model-00000007"
+    with reading(checkpoint) as reader:
+        assert reader.shapes
+    monkeypatch.setattr(literal, "TEMPORARY", ())
+    with pytest.raises(UserError, match=r"a\[1\].*Set TMPDIR to a folder that can be written to"), reading(checkpoint):
+        pass
+
+
+def test_tensorflow_writes_to_no_path_that_is_not_utf8(tmp_path, capsys):
+    """Said before anything is read or written, with the flag; `--phase train` ends with 1."""
+    run_dir = str(tmp_path / UNDECODABLE)
+    arguments = ["--dataset", "toy", "--data_root", str(tmp_path / "data"), "--run_dir", run_dir]
+    with pytest.raises(SystemExit) as stopped:
+        main(DualGAN, ["dualgan", *arguments])
+    assert f"--run_dir {run_dir} is not UTF-8, and TensorFlow writes to no other" in str(stopped.value)
+    with pytest.raises(UserError, match=r"--run_dir .* is not UTF-8"):
+        import_weights(DualGAN, Source("none.pth"), Run(run_dir), Images("toy"))
+    with pytest.raises(UserError, match=r"--output .* is not UTF-8"):
+        Export(format="savedmodel", output=run_dir)
+    assert not any(tmp_path.iterdir())
