@@ -16,6 +16,7 @@ from common.settings import FREE, setting
 
 LOOPBACK = ("localhost", "127.", "[::1]")
 ROLES = ("chief", "master", "worker")  # in TF_CONFIG, of the processes that train, in the order of their ranks
+NUMBERS = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+))*")  # spellings of IPv4 that systems know
 ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")  # HOST:PORT
 INDEX = Either([Whole(0), Text(pattern="[0-9]{1,9}", meaning="its digits as a text")])  # some schedulers quote it
 TASK = Table({"type": Text(), "index": INDEX}, open=True)
@@ -115,13 +116,32 @@ def _normalized(address: str, source: str) -> str:
     if not match or not 0 < int(match[2]) < 2**16:
         raise UserError(f"{source}: {documents.shown(address)} is not HOST:PORT, such as node1:2222.")
     host = match[1].lower().rstrip(".")
+    if ip := _ip(host, f"{source}: {documents.shown(address)}"):
+        host = f"[{ip}]" if ip.version == 6 else str(ip)
+    is_loopback = host == "localhost" or (ip and ip.is_loopback)
+    return f"{'localhost' if is_loopback else host}:{int(match[2])}"
+
+
+def _ip(host: str, named: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address of a host that is given by numbers, that of IPv4 where one of IPv6 stands for it; None for a name.
+
+    Raises UserError, which begins with `named`, if it is no address, or in a spelling that systems read differently.
+    """
     if host.startswith("["):
         try:
-            host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+            ip = ipaddress.IPv6Address(host[1:-1])
         except ValueError:
-            raise UserError(f"{source}: {documents.shown(address)} is not an address of IPv6 with its port.") from None
-    is_loopback = host == "localhost" or re.fullmatch(r"127(\.[0-9]+){3}|\[::1\]", host)
-    return f"{'localhost' if is_loopback else host}:{int(match[2])}"
+            raise UserError(f"{named} is not an address of IPv6 with its port.") from None
+        return ip.ipv4_mapped or ip
+    if not NUMBERS.fullmatch(host):
+        return None
+    try:
+        return ipaddress.IPv4Address(host)
+    except ValueError:
+        raise UserError(
+            f"{named} is not an address of IPv4: that has four numbers from 0 to 255, without leading zeros, which some"
+            " systems read as octal. Write it like 10.0.0.1:2222."
+        ) from None
 
 
 def _from_environment() -> tuple[list[str], int]:

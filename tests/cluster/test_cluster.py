@@ -116,13 +116,34 @@ def test_an_invalid_tf_config_is_refused(text, message, environment):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("a:1", "A:1"), ("a:1", "a.:1"), ("a:1", "a:01"), ("127.0.0.1:1", "localhost:1"), ("[::1]:2", "[0:0::1]:2")],
+    [
+        ("a:1", "A:1"),
+        ("a:1", "a.:1"),
+        ("a:1", "a:01"),
+        ("127.0.0.1:1", "localhost:1"),
+        ("127.0.0.1:1", "[::ffff:127.0.0.2]:1"),
+        ("[::1]:2", "[0:0::1]:2"),
+        ("10.0.0.1:1", "[::ffff:10.0.0.1]:1"),
+        ("10.0.0.1:1", "[::FFFF:a00:1]:1"),
+    ],
 )
 def test_two_spellings_of_one_process_are_refused(one, other, environment):
     environment.setenv("TF_CONFIG", tf_config([one, other]))
     for cluster in (Cluster(), Cluster(workers=f"{one},{other}")):
         with pytest.raises(UserError, match=r"names one process twice, as .* and .*Name each once"):
             cluster.place()
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.01", "010.0.0.1", "10.0.0.256", "10.1", "167772161", "0xa.0.0.1", "1.2.3.4.5"]
+)
+def test_ambiguous_spellings_of_an_address_are_refused(host, environment):
+    """Systems take the first five, some of them as octal numbers, or for an address of fewer parts."""
+    environment.setenv("TF_CONFIG", tf_config([f"{host}:1", "10.0.0.1:1"]))
+    for cluster in (Cluster(), Cluster(workers=f"10.0.0.1:1,{host}:1")):
+        with pytest.raises(UserError, match=rf'"{host}:1" is not an address of IPv4.* without leading zeros'):
+            cluster.place()
+    assert Cluster(workers="worker.1:1,1a:1,0x:1").place()[0] == ["worker.1:1", "1a:1", "0x:1"]  # names
 
 
 @given(documents)
