@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import hashlib
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -64,11 +64,16 @@ def read_text(path: str | os.PathLike[str], encoding: str | None = None, errors:
 
 
 def read_written(path: str | os.PathLike[str]) -> str:
-    """Reads a text that a person wrote: UTF-8, or what a byte order mark says."""
+    """Reads a text that a person wrote, of the encoding that its first bytes show: UTF-8, UTF-16 or UTF-32.
+
+    Raises UnicodeDecodeError if it is no text.
+    """
     content = pathlib.Path(path).read_bytes()
-    marks = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
-    marks[codecs.BOM_UTF16_BE] = "utf-16"
-    return content.decode(next((name for mark, name in marks.items() if content.startswith(mark)), "utf-8-sig"))
+    encoding = json.detect_encoding(content)
+    text = content.decode(encoding)
+    if "\0" in text:
+        raise UnicodeDecodeError(encoding, content, 0, len(content), "it has a NUL")
+    return text
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -58,7 +58,7 @@ images there have the same names and sizes).
 Phases; --phase PHASE --help shows what one of them takes:
 {phases}
 {groups_text}
-{named}--flagfile FILE reads flags from a file, a line each. --version prints the version.
+{named}--flagfile FILE reads flags from a file, with # before comments. --version prints the version.
 """
 
 

@@ -21,6 +21,7 @@ from flags.request import ALIASES, Request, present
 
 PYTHONS = {  # of absl's messages: what Python says in them, and what it means
     r"invalid literal for int\(\) with base 10: (.*)": r"\1 is no whole number.",
+    r"\('Non-boolean argument to boolean flag', (.*)\)": r"\1 is neither true nor false.",
     r"could not convert string to float: (.*)": r"\1 is no number.",
     r"ERROR:: Unable to open flagfile: \[Errno \d+\] (.*): (.*)": r"--flagfile \2: \1.",
 }
@@ -72,10 +73,10 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
         raise UserError(f"{_translated(error)} (--help lists all flags.)") from error
-    for name in written.PATHS:
-        text = values[name].value if name in values else None
+    for name in values:
+        text = values[name].value
         if isinstance(text, str):
-            values[name].value = written.path(text)
+            values[name].value = written.value(name, text)
     if stray and not PHASES[values.phase].names_runs:
         if all(map(os.path.exists, stray)):
             raise UserError(

@@ -1,15 +1,39 @@
-"""What people write on a command line and in flag files, as flags take it: paths, and lines of two words."""
+"""What people write on a command line and in flag files, as flags take it: paths, and lines of flags."""
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import shlex
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from common import atomic
 from common.errors import UserError
 
-PATHS = ("run_dir", "init_from", "dataset", "data_root", "dir_A", "dir_B", "input", "output", "features", "source")
+PATHS = (
+    *("run_dir", "init_from", "dataset", "data_root", "dir_A", "dir_B", "labels_A", "labels_B"),
+    *("input", "output", "features"),
+)
+LISTS_OF_PATHS = ("source",)  # with commas between them
+FLAG = re.compile(r"--?[A-Za-z_].*|--", re.DOTALL)  # others that begin with a hyphen are numbers
 DEEP = 20  # flag files that name each other
+
+
+class Word(NamedTuple):
+    """A word of a flag file."""
+
+    text: str  # without quotes
+    begins_quoted: bool
+    has_quotes: bool
+
+
+def value(name: str, text: str) -> str:
+    """Returns the value of the flag `name` with its paths as `path` has them; others are as they are."""
+    if name in LISTS_OF_PATHS:
+        return ",".join(map(path, text.split(",")))
+    return path(text) if name in PATHS else text
 
 
 def path(text: str) -> str:
@@ -22,7 +46,8 @@ def path(text: str) -> str:
 def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:
     """Returns arguments with those of flag files in place of --flagfile; raises UserError if one cannot be read.
 
-    A line is a flag: --name=value, or --name value; # and // begin comments.
+    A line is a flag or several, --name=value or --name value, with quotes as in a shell; # begins a comment, and // a
+    line of one.
     """
     arguments: list[str] = []
     remaining = iter(argv)
@@ -47,9 +72,51 @@ def _lines(file: str) -> Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is no text"
         raise UserError(f"--flagfile {file!r}: {problem}. (--help lists all flags.)") from error
-    for line in map(str.strip, text.splitlines()):
-        name, *value = line.split(maxsplit=1)[:2] or [""]
-        if name.startswith("-") and "=" not in name and value and not value[0].startswith("="):
-            yield f"{name}={value[0]}"
-        elif line and not line.startswith(("#", "//")):
-            yield line
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            yield from _arguments([] if line.lstrip().startswith("//") else list(_words(line)))
+        except ValueError as error:
+            raise UserError(
+                f"--flagfile {file!r}, line {number}: {line.strip()!r} has a quote that is not closed, or quotes around"
+                " a part of a value. Put quotes around the whole value, double ones if it has a single one."
+            ) from error
+
+
+def _words(line: str) -> Iterator[Word]:
+    """Yields the words of a line as a shell would split it, but for backslashes, which are as in paths of Windows.
+
+    Raises ValueError if a quote is not closed.
+    """
+    rest = io.StringIO(line)
+    lexer = shlex.shlex(rest, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    while True:
+        remaining = line[rest.tell() :].lstrip()
+        if remaining.startswith("#") or (text := lexer.get_token()) is None:
+            return
+        yield Word(text, remaining[0] in lexer.quotes, text != remaining[: len(text)])
+
+
+def _arguments(words: Sequence[Word]) -> Iterator[str]:
+    """Yields the flags in the words of a line as --name=value, and other words as they are.
+
+    A value of several words needs no quotes. Raises ValueError if some of them have quotes, and others have not.
+    """
+    starts = [number for number, word in enumerate(words) if not word.begins_quoted and FLAG.fullmatch(word.text)]
+    if stray := words[: starts[0] if starts else None]:
+        yield _joined(stray)
+    for start, end in zip(starts, [*starts[1:], len(words)]):
+        name, equals, value = words[start].text.partition("=")
+        values = list(words[start + 1 : end])
+        if equals:
+            values.insert(0, words[start]._replace(text=value))
+        elif values and values[0].text.startswith("=") and not values[0].begins_quoted:  # --name = value
+            values[0] = values[0]._replace(text=values[0].text[1:])
+        yield f"{name}={_joined(values)}" if equals or values else name
+
+
+def _joined(words: Sequence[Word]) -> str:
+    words = [word for word in words if word.text or word.has_quotes]
+    if len(words) > 1 and any(word.has_quotes for word in words):
+        raise ValueError("quotes around a part of a value")
+    return " ".join(word.text for word in words)

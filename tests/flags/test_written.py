@@ -1,6 +1,5 @@
 """What people write, as they write it: home folders, slashes, flag files of any editor, patterns without quotes."""
 
-import codecs
 import os
 import pathlib
 import unicodedata
@@ -18,7 +17,8 @@ from flags import written
 from flags.parsing import parse
 
 few = hypothesis.settings(max_examples=100, deadline=None)
-ENCODINGS = {"utf-8": b"", "utf-8-sig": b"", "utf-16": b"", "utf-16-le": codecs.BOM_UTF16_LE, "utf-32": b""}
+MARKED = {"utf-8": b"", "utf-8-sig": b"", "utf-16": b"", "utf-32": b""}
+ENCODINGS = {**MARKED, **dict.fromkeys(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"], b"")}  # without a mark
 
 
 def parsed(*arguments):
@@ -59,11 +59,87 @@ def test_flag_files_of_any_editor(encoding, between, end, folder, tmp_path_facto
         assert (values.dataset, values.run_dir, values.batch_size, values.limit) == ("plain", folder, 3, 5)
 
 
+@pytest.mark.parametrize(
+    ("line", "arguments"),
+    [
+        ("--dataset toy --ngf 4", ["--dataset=toy", "--ngf=4"]),
+        ("--ngf=4 --noflip --xla", ["--ngf=4", "--noflip", "--xla"]),
+        ("--run_dir runs/x  # mine, isn't it?", ["--run_dir=runs/x"]),
+        ("--run_dir=runs/x#1", ["--run_dir=runs/x#1"]),
+        ("# --ngf 4", []),
+        ("  // it's --ngf 4", []),
+        ('--dataset "my set" --ngf 4', ["--dataset=my set", "--ngf=4"]),
+        ("--dataset='my \"set\"'", ['--dataset=my "set"']),
+        ("--dataset my set --ngf 4", ["--dataset=my set", "--ngf=4"]),
+        ("--dataset=my set", ["--dataset=my set"]),
+        ("--dataset '--ngf'", ["--dataset=--ngf"]),
+        *((f"--ngf{equals}4", ["--ngf=4"]) for equals in (" = ", "= ", " =", "=")),
+        ("--range_A -1,1", ["--range_A=-1,1"]),
+        ("--range_A=-1.5,.5 --ngf 4", ["--range_A=-1.5,.5", "--ngf=4"]),
+        ("--init_from=", ["--init_from="]),
+        ('--init_from ""', ["--init_from="]),
+        ("--run_dir C:\\runs\\new", ["--run_dir=C:\\runs\\new"]),
+        ('"runs/a b"', ["runs/a b"]),
+        ("runs/a b", ["runs/a b"]),
+    ],
+)
+def test_a_line_of_a_flag_file(line, arguments, tmp_path):
+    path = tmp_path / "my.flags"
+    path.write_text(f"{line}\n")
+    assert written.expanded(["dualgan", "--flagfile", str(path), "--last"]) == ["dualgan", *arguments, "--last"]
+
+
+@few
+@hypothesis.given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=20))
+def test_any_value_can_be_quoted_and_no_line_ends_in_a_traceback(text):
+    hypothesis.assume("\x85" not in text)
+    if "'" not in text:
+        assert [*written._arguments([*written._words(f"--dataset '{text}' --ngf 4")])] == [
+            f"--dataset={text}",
+            "--ngf=4",
+        ]
+    try:
+        assert all(isinstance(argument, str) for argument in written._arguments([*written._words(text)]))
+    except ValueError as error:
+        assert "quot" in str(error)
+
+
+@pytest.mark.parametrize("line", ["--dataset l'été", '--dataset "my set', '--dataset my "big set"'])
+def test_half_quotes_are_named_with_the_line(line, tmp_path):
+    path = tmp_path / "my.flags"
+    path.write_text(f"--ngf 4\n{line}\n")
+    with pytest.raises(UserError, match=r"my\.flags', line 2: .* Put quotes around the whole value"):
+        parsed("--flagfile", str(path))
+
+
+def test_what_is_neither_true_nor_false(tmp_path):
+    path = tmp_path / "my.flags"
+    path.write_text("--norm_bottleneck no\n")
+    for arguments in (["--flagfile", str(path)], ["--norm_bottleneck=no"]):
+        with pytest.raises(UserError, match=r"--norm_bottleneck=no: 'no' is neither true nor false\."):
+            parsed("--dataset", "toy", *arguments)
+
+
+def test_the_home_folder_in_palettes_and_in_each_of_several_files(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for name in ("labels_A", "labels_B"):
+        assert parsed("--dataset", "plain", f"--{name}=~/p.txt")[name].value == "/home/me/p.txt"
+        assert parsed("--dataset", "plain", f"--{name}=auto")[name].value == "auto"
+    values = parsed("--phase", "import_weights", "--source", "~/G_A.pth,~/G_B.pth,c/", "--run_dir", "x")
+    assert values.source == "/home/me/G_A.pth,/home/me/G_B.pth,c"
+
+
 def test_flag_files_that_cannot_be_read_are_sentences(tmp_path):
     loop, binary = tmp_path / "loop", tmp_path / "binary"
     loop.write_text(f"--flagfile={loop}\n")
     binary.write_bytes(b"\xff\xfa\x80")
-    for path, reason in ((loop, "names itself"), (binary, "it is no text"), (tmp_path / "none", "No such file")):
+    (nul := tmp_path / "nul").write_bytes(b"--ngf 4\n--dataset a\0b")
+    for path, reason in (
+        (nul, "it is no text"),
+        (loop, "names itself"),
+        (binary, "it is no text"),
+        (tmp_path / "none", "No such file"),
+    ):
         with pytest.raises(UserError, match=rf"--flagfile '{path}'.*{reason}"):
             parsed("--flagfile", str(path))
 
