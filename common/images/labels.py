@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import atomic, ndimage
-from common.errors import UserError, reason
+from common.errors import UserError, in_one_line, reason
 
 FLAT = 12  # greatest difference in levels between neighbouring pixels of a class, away from its edges
 APART = 48.0  # least distance of the colours of two classes that are found in images
@@ -20,23 +20,42 @@ SHARE = 0.0005  # least share of the flat pixels of a class that is found
 def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Reads the colours in a text file: uint8 [K, 3].
 
-    A line is R G B, by spaces or commas, and anything after it, of one class. Raises UserError if the file is no
-    palette.
+    A line is R G B, by spaces or commas, and a name after it, if any, of one class; # begins a comment. Raises
+    UserError, with the line, if the file is no palette.
     """
     try:
-        lines = [re.split(r"[\s,;]+", line.strip()) for line in atomic.read_written(path).splitlines()]
-        colours = np.array(
-            [[int(value) for value in line[:3]] for line in lines if line != [""] and line[0][:1] != "#"]
-        )
-    except OSError as error:
+        lines = atomic.read_written(path).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a palette: {reason(error)}.") from error
-    except ValueError as error:
+    colours = [
+        _colour(line, f"{path} cannot be read as a palette: in line {number}, {in_one_line(repr(line.strip()))}")
+        for number, line in enumerate(lines, 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if len(colours) < 2:
         raise UserError(
-            f"{path} cannot be read as a palette: it needs one line, R G B, three whole numbers, for each class."
-        ) from error
-    if colours.ndim != 2 or colours.shape[1] != 3 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
-        raise UserError(f"{path} is no palette: it has a line R G B, each from 0 to 255, for two classes or more.")
-    return colours.astype(np.uint8)
+            f"{path} is no palette: it has {len(colours)} of two or more lines R G B, one for each class. Lines that"
+            " begin with # are comments: write #ff0000 as 255 0 0."
+        )
+    return np.array(colours, np.uint8)
+
+
+def _colour(line: str, named: str) -> list[int]:
+    """R, G and B in a line of a palette; raises UserError, which begins with `named`, if it has anything else."""
+    words = re.split(r"[\s,;]+", line.strip())
+    is_number = [re.fullmatch(r"[+-]?[0-9][0-9.]*", word) is not None for word in words[:4]]
+    if is_number[:3] != [True] * 3 or any("." in word for word in words[:3]):
+        problem = "is not R G B, three whole numbers"
+    elif is_number[3:] == [True]:
+        problem = "has more than three numbers"
+    elif any(not 0 <= int(word) <= 255 for word in words[:3]):
+        problem = "has a number that is not from 0 to 255"
+    else:
+        return [int(word) for word in words[:3]]
+    raise UserError(
+        f"{named} {problem}. Write a line R G B for each class, such as 255 0 0 door: without an index or opacity, and"
+        " with the name, if any, at the end."
+    )
 
 
 def find_palette(images: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

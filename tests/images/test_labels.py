@@ -72,7 +72,28 @@ def test_images_of_one_colour_have_no_classes():
 def test_a_palette_from_a_file(tmp_path):
     (tmp_path / "palette.txt").write_text("# facades\n0 0 255 wall\n255 0 0 door\n\n90 90 90\n")
     assert labels.read_palette(tmp_path / "palette.txt").tolist() == [[0, 0, 255], [255, 0, 0], [90, 90, 90]]
-    for content in ("", "0 0 255\n", "0 0\n1 1\n", "red green blue\n0 0 1\n", "0 0 256\n1 1 1\n"):
+    for content in ("", "0 0 255\n", "#ff0000\n#00ff00\n"):
         (tmp_path / "bad.txt").write_text(content)
-        with pytest.raises(UserError, match=r"bad\.txt (is no|cannot be read as a) palette"):
+        with pytest.raises(UserError, match=r"bad\.txt is no palette: it has [01] of two .* write #ff0000 as 255 0 0"):
             labels.read_palette(tmp_path / "bad.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("0 255 0 0", "has more than three numbers"),  # an index before, or an opacity after
+        ("0,0,255,0,wall", "has more than three numbers"),
+        ("0 0 255 0.5", "has more than three numbers"),
+        ("wall 255 0 0", "is not R G B, three whole numbers"),
+        ("0 0", "is not R G B"),
+        ("ff0000", "is not R G B"),
+        ("ff 00 00", "is not R G B"),
+        ("0.5 0 1", "is not R G B"),
+        ("0 0 256", "has a number that is not from 0 to 255"),
+        ("0 0 -1", "has a number that is not from 0 to 255"),
+    ],
+)
+def test_a_line_of_a_palette_that_could_be_misread_is_refused(line, problem, tmp_path):
+    (tmp_path / "bad.txt").write_text(f"0 0 255 wall 7\n{line}\n")
+    with pytest.raises(UserError, match=rf"bad\.txt cannot .* in line 2, '{line}' {problem}.*such as 255 0 0 door"):
+        labels.read_palette(tmp_path / "bad.txt")
