@@ -28,7 +28,7 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
     "cluster": "cluster sockets stop watchdog < distribute supervise",
     "documents": "schema < reading",
-    "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published",
+    "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published variables",
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",

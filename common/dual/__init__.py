@@ -8,6 +8,7 @@ networks    generators and critics
 residual_unet  the small U-Net that draws layers over images
 losses      adversarial losses, L1, L2, gradient penalty
 optimizers  Adam and RMSProp as TensorFlow 1 has them
+variables   the variables of networks, and which differ between two duals
 schedules   learning rates by epoch
 """
 

@@ -32,6 +32,7 @@ from common import settings
 from common import tensorflow as tf
 from common.documents import Anything, Entries, Misfit, Number, Table, Text, Whole
 from common.dual import Dual
+from common.dual.variables import differing_roles
 from common.errors import UserError
 from common.images import Images
 from common.images.files import TYPES
@@ -174,7 +175,7 @@ def refuse_contradictions(
     for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
         for difference in settings.differences(before, now):
             if difference.resume == FIXED and difference.name not in free:
-                otherwise = f" {_begin_with(run_dir)}" if run else ""
+                otherwise = f" {_begin_with_networks(run_dir, saved.dual, dual)}" if run else ""
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
                     f" {difference.requested} is asked for. Leave it out to keep that run's value.{otherwise}"
@@ -207,12 +208,18 @@ def refuse_other_files(run_dir: str, files: Files) -> list[str]:
     return replaced
 
 
-def _begin_with(run_dir: str) -> str:
+def _begin_with_networks(run_dir: str, before: Dual, now: Dual) -> str:
+    """The same where settings of networks may be others, with which their weights may not fit."""
+    A, B = now.channels_A or before.channels_A, now.channels_B or before.channels_B  # auto: those of the images
+    differing = differing_roles(before, dataclasses.replace(now, channels_A=A, channels_B=B))
+    if "generator" in differing:
+        return "Or start a new run with a new --run_dir, without its weights, which do not fit these networks."
+    return _begin_with(run_dir, " and --noinit_critics" if differing else "")
+
+
+def _begin_with(run_dir: str, more: str = "") -> str:
     """How to train on with settings that a run cannot be resumed with."""
-    return (
-        f"Or start a new run with its weights, where the networks are the same: --init_from {shlex.quote(run_dir)} and"
-        " a new --run_dir."
-    )
+    return f"Or start a new run with its weights: --init_from {shlex.quote(run_dir)} and a new --run_dir{more}."
 
 
 def refuse_imported(run_dir: str) -> None:

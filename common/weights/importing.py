@@ -17,6 +17,7 @@ from common import atomic, literal, settings
 from common import tensorflow as tf
 from common.documents import Misfit
 from common.dual import Dual
+from common.dual.variables import Variables, networks_of
 from common.errors import UserError
 from common.images import Images
 from common.images.folders import Files
@@ -36,7 +37,6 @@ HIDDEN = ("image_size", "dropout")  # settings that weights do not show, or not 
 ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values with which weights have the same names
 
 Networks: TypeAlias = dict[str, Recognized]  # {"A2B/generator": ...}
-Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,23 +252,6 @@ def _dual(
     return dual
 
 
-def _variables(dual: Dual, names: Iterable[str]) -> Variables:
-    """The variables of the networks of `dual` called `names`, built in the default graph."""
-    channels = {"A": dual.channels_A, "B": dual.channels_B}
-    shape = [1, dual.image_size, dual.image_size]
-    images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
-    built = {}
-    for name in names:
-        direction, role = name.split("/")
-        real, target = images[direction[0]], images[direction[-1]]
-        built[name] = dual.network(direction, role)
-        if role == "generator":
-            built[name](real, None)
-        else:
-            built[name](target, real)
-    return {name: network.variables for name, network in built.items()}
-
-
 def _values(variables: Variables, networks: Networks) -> Arrays:
     """{name of a variable: array}; raises UserError if the arrays do not fit."""
     values: Arrays = {}
@@ -284,7 +267,7 @@ def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], 
     Returns the number of parameters of each network. Raises UserError if the run has begun meanwhile.
     """
     with tf.Graph().as_default():
-        variables = _variables(dual, networks)
+        variables = networks_of(dual, networks)
         values = _values(variables, networks)
         sources = {name: _fingerprint(network.file) for name, network in networks.items()}
         by_name = {variable.op.name: variable for own in variables.values() for variable in own}

@@ -83,6 +83,13 @@ def test_a_setting_that_is_fixed_names_the_cure(tmp_path):
     for dual, changed in ((small.dualgan(lr_G=1.0), run), (small.dualgan(), Run(run_dir, batch_size=4))):
         with pytest.raises(UserError, match=r"Leave it out .*--init_from '.*a run' and a new --run_dir"):
             refuse_contradictions(run_dir, dual, run=changed)
+    with pytest.raises(
+        UserError, match=r"--ngf 4, and now --ngf 8 .* a new --run_dir, without its weights, which"
+    ) as error:
+        refuse_contradictions(run_dir, small.dualgan(ngf=8), run=run)
+    assert "--init_from" not in str(error.value)
+    with pytest.raises(UserError, match=r"--init_from '.*a run' and a new --run_dir and --noinit_critics\."):
+        refuse_contradictions(run_dir, small.dualgan(ndf=8), run=run)
     with pytest.raises(UserError, match="Leave it out") as error:  # as test and evaluate do
         refuse_contradictions(run_dir, small.dualgan(lr_G=1.0))
     assert "--init_from" not in str(error.value)

@@ -1,0 +1,40 @@
+"""The variables of a method's networks, and which networks two settings of it have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from common import tensorflow as tf
+from common.dual.dual import Dual
+
+Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network, such as A2B/generator
+
+
+def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
+    """The variables of the networks of `dual` called `names`, built in the default graph."""
+    channels = {"A": dual.channels_A, "B": dual.channels_B}
+    shape = [1, dual.image_size, dual.image_size]
+    images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
+    built = {}
+    for name in names:
+        direction, role = name.split("/")
+        real, target = images[direction[0]], images[direction[-1]]
+        built[name] = dual.network(direction, role)
+        if role == "generator":
+            built[name](real, None)
+        else:
+            built[name](target, real)
+    return {name: network.variables for name, network in built.items()}
+
+
+def differing_roles(one: Dual, other: Dual) -> set[str]:
+    """Which of generator and critic have other variables, by names and shapes, in `one` than in `other`."""
+    shapes = []
+    for dual in (one, other):
+        names = [f"{direction}/generator" for direction in dual.directions]
+        names += [f"{direction}/critic" for direction in dual.criticized_directions]
+        with tf.Graph().as_default():
+            variables = networks_of(dual, names)
+            shapes.append({name: [(v.op.name, v.shape.as_list()) for v in own] for name, own in variables.items()})
+    return {name.split("/")[1] for name in shapes[0].keys() & shapes[1].keys() if shapes[0][name] != shapes[1][name]}
