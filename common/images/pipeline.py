@@ -76,6 +76,7 @@ class Loader:
         self.smallest, self.shorter = smallest, shorter
         self.failures: list[UserError] = []  # that ended a session; batches are read ahead, so there may be several
         self.notices = Notices()
+        self.on_skip: Callable[[pathlib.Path], None] | None = None  # called once for each image that is skipped
         self._room = room
         self._cache: dict[int, Array] = {}
         self._checksums: dict[int, int] = {}
@@ -88,12 +89,14 @@ class Loader:
             # without its traceback, to which each raise would add, with all that its frames hold
             raise self._failures[number].with_traceback(None)
         try:
-            image = self.read(self.paths[number])
+            image = self._read(self.paths[number])
             self._refuse_another(number, image)
         except UserError as error:
             broken = BrokenImage(error, self.paths[number], was_read=number in self._checksums, skip=self.skip)
             if self.skip and self._failures.setdefault(number, broken) is broken:  # the first of several threads
                 logging.warning(f"warning: {broken.problem} Another takes its place (--on_bad_image skip).")
+                if self.on_skip:
+                    self.on_skip(broken.path)
             raise broken from error
         if self._room >= image.nbytes:
             self._room -= image.nbytes
@@ -124,7 +127,13 @@ class Loader:
         return image
 
     def read(self, path: pathlib.Path) -> Array:
-        """Reads the image of a file; raises UserError if it cannot be read or is too small, or too narrow."""
+        """Reads the image of a file; raises BrokenImage if it cannot be read or is too small, or too narrow."""
+        try:
+            return self._read(path)
+        except UserError as error:
+            raise BrokenImage(error, path, was_read=False, skip=self.skip) from error
+
+    def _read(self, path: pathlib.Path) -> Array:
         image = files.read(path, self.domain, self.half, self.notices)
         height, width = image.shape[:2]
         if self.shorter:

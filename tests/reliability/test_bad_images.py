@@ -8,7 +8,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.evaluate import evaluation
+from common.evaluate import evaluation, testing
 from common.images import Images, files, pipeline
 from common.images.pixels import EIGHT_BITS
 from common.run import Run
@@ -96,6 +96,21 @@ def test_an_image_of_nan_is_no_image(tmp_path):
         found = batches(tmp_path, 6, on_bad_image="skip", **more)
         assert sorted(b.file_A[0] for b in found) == [0, 0, 2, 2, 2, 2]
         assert np.isfinite([b.A for b in found]).all()
+
+
+@pytest.mark.parametrize("domain", ["A", "B"])
+def test_a_broken_validation_image_names_the_flag_that_skips_it(dataset, tmp_path, domain):
+    """Of a pair, one is read as the input, and the other as its target."""
+    root = dataset(train_A=2, train_B=2, val_A=2, val_B=2)
+    dual, images = small.Gain(image_size=4), Images("set", data_root=str(root))
+    run = Run(run_dir=str(tmp_path / "run"), steps=1, tensorboard=False)
+    training.train(dual, images, run)
+    cut(root / f"set/val/{domain}/001.png")
+    for use in (evaluation.evaluate, testing.test):
+        with pytest.raises(
+            UserError, match=rf"{domain}/001.png .*Replace or remove it\. .* use --on_bad_image skip\.$"
+        ):
+            use(run.run_dir, dual, images)
 
 
 def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, capsys):
