@@ -10,7 +10,7 @@ from absl import flags
 
 from common.dual import Dual
 from common.errors import UserError
-from common.images import Images
+from common.images import Images, folders
 from common.run import Run
 from common.run.folder import has_begun, load_run
 from common.train import warm_start
@@ -89,7 +89,8 @@ class Request(NamedTuple):
             raise UserError(
                 "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists all flags.)"
             )
-        return f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
+        run_dir = f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
+        return run_dir if run_dir.isascii() else str(folders.on_disk(run_dir))
 
     def trained_run_dir(self) -> str:
         """The folder of the trained run, or of the pretrained network, that is to be used."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from common import atomic
 from common.errors import UserError
+from common.images import folders
 
 PATHS = (
     *("run_dir", "init_from", "dataset", "data_root", "dir_A", "dir_B", "labels_A", "labels_B"),
@@ -37,10 +38,14 @@ def value(name: str, text: str) -> str:
 
 
 def path(text: str) -> str:
-    """Returns a path without slashes at its end, and with the home folder in place of ~, unless that is there."""
+    """Returns a path without slashes at its end, with the home folder in place of ~, unless that is there.
+
+    Accents have the form that they have on disk.
+    """
     if text.startswith("~") and not os.path.lexists(text):
         text = os.path.expanduser(text)
-    return text.rstrip("/") or text[:1]
+    text = text.rstrip("/") or text[:1]
+    return text if text.isascii() else os.fspath(folders.on_disk(text))
 
 
 def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:

@@ -121,6 +121,7 @@ def check(
         findings += _small(read, dual.image_size)
     findings += _equal(read)
     findings += _notes(read)
+    findings += _alike(sources)
     if not side_by_side:
         findings += _names(sets, dual.pairing)
         findings += _pair_sizes(sets, read, dual)
@@ -315,6 +316,15 @@ def _equal(read: Read) -> Iterator[Finding]:
             same = tuple(source for source in equal if source.domain == domain)
             if len({source.split for source in same}) > 1:
                 yield Finding("both splits", True, same)
+
+
+def _alike(sources: Sequence[Source]) -> Iterator[Finding]:
+    """Files of one folder whose names differ only in how accents are written, of which training takes none."""
+    of_path = {source.path: source for source in reversed(sources)}  # of two halves of a file, the left one
+    folder_of = {part: [source.path for source in sources if source.part == part] for part in {s.part for s in sources}}
+    pairs = dict.fromkeys(pair for paths in folder_of.values() for pair in folders.alike(paths))
+    for one, other in pairs:
+        yield Finding("ambiguous", True, (of_path[one], of_path[other]), folders.sentence_on_alike(one, other))
 
 
 def _names(sets: Mapping[str, Files], pairing: str) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ class Images:
 
     def training_files(self, dual: ImageSettings) -> Files:
         """The files to train `dual` on; draws the toy dataset if needed. Raises UserError if there are none."""
-        files = self._all_training_files(dual)
+        files = folders.refuse_alike(self._all_training_files(dual))
         return self._limited(self._paired(files) if dual.pairing == "all" and not self.side_by_side else files)
 
     def validation_files(self, dual: ImageSettings, domains: Mapping[str, Domain] | None = None) -> Files:
@@ -109,7 +109,7 @@ class Images:
 
         Where bad images are skipped, those that cannot become images of `domains`, if given, are left out.
         """
-        files = self._validation(dual)
+        files = folders.refuse_alike(self._validation(dual))
         if not (self._skip and domains):
             return files
         A, B = map(_readable_paths, self.loaders(dual, files, domains))
@@ -233,7 +233,7 @@ class Images:
     def _all_training_files(self, dual: ImageSettings) -> Files:
         """All files to train on; raises UserError if a domain has none."""
         if self.dir_A:
-            return folders.find_anywhere(self.dir_A, self.dir_B)
+            return folders.find_anywhere(*map(folders.on_disk, (self.dir_A, self.dir_B)))
         find = folders.find_side_by_side if self.side_by_side else folders.find_all
         return find(self._root(dual), "train")
 
@@ -243,7 +243,7 @@ class Images:
     def _root(self, dual: ImageSettings) -> pathlib.Path:
         if self.dataset == "toy":
             return toy.draw_once(self.data_root, dual.load_size or dual.image_size)
-        return pathlib.Path(self.data_root, self.dataset)
+        return folders.on_disk(pathlib.Path(self.data_root, self.dataset))
 
     def _paired(self, files: Files) -> Files:
         """The files that have a partner; logs how many have not, and raises UserError if none has."""

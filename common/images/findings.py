@@ -28,7 +28,10 @@ LABELS = {  # by kind: in the table, and above the list of files
     "both domains": ("in A and in B", "the same pixels in A and in B"),
     "both splits": ("in train and in val", "the same pixels in train and in val: scores would be of what was learnt"),
     "unmatched": ("without a partner", "no partner: none of the other domain has its name, but for the suffix"),
-    "ambiguous": ("of one name", "the same name, but for the suffix, in one folder: one of them alone is paired"),
+    "ambiguous": (
+        "of one name",
+        "the same name, but for suffix or form of accents, in one folder: one alone is paired",
+    ),
     "pair sizes": ("pairs of two sizes", "pairs of which crops do not show the same part"),
     "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
     "constant": ("near-constant", "hardly more than one colour"),

@@ -84,8 +84,45 @@ def pair(files: Files) -> tuple[Files, list[pathlib.Path]]:
 
 
 def stem(path: pathlib.PurePath) -> str:
-    """The name of a file without its suffix, with accents in the one form of several that systems write."""
-    return unicodedata.normalize("NFC", path.stem)
+    """The name of a file without its suffix, normalized."""
+    return normalized(path.stem)
+
+
+def normalized(name: str) -> str:
+    """A name with accents in the one form, NFC, of several that systems write."""
+    return unicodedata.normalize("NFC", name)
+
+
+def on_disk(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path with accents in the form that its files and folders have; what is missing stays as it is."""
+    path = pathlib.Path(path)
+    if str(path).isascii() or os.path.lexists(path) or path == path.parent:
+        return path
+    parent = on_disk(path.parent)
+    entries = parent.iterdir() if parent.is_dir() else ()
+    alike = [entry for entry in entries if normalized(entry.name) == normalized(path.name)]
+    return alike[0] if len(alike) == 1 else parent / path.name
+
+
+def alike(paths: Iterable[pathlib.Path]) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
+    """Yields pairs of files of a folder whose names, without suffixes, differ only in how accents are written."""
+    first: dict[str, pathlib.Path] = {}
+    for path in paths:
+        if (other := first.setdefault(stem(path), path)).stem != path.stem:
+            yield other, path
+
+
+def refuse_alike(files: Files) -> Files:
+    """Returns `files`; raises UserError, with two names, if a folder has such a pair."""
+    for paths in files:
+        for one, other in alike(paths):
+            raise UserError(f"{sentence_on_alike(one, other)}. Rename or remove one of them.")
+    return files
+
+
+def sentence_on_alike(one: pathlib.Path, other: pathlib.Path) -> str:
+    """Says that two names differ in accents alone, without a full stop; both are shown in ASCII, as they look alike."""
+    return f"{one} and {other.name} have one name, in two ways to write accents: {one.name!a}, {other.name!a}"
 
 
 def images_in(folder: pathlib.Path, recursive: bool = False) -> list[pathlib.Path]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.images import folders
 from common.metrics.metrics import BESIDE
 from common.report import curves, overview, pictures, reading, tested
 from common.report.overview import Row
@@ -137,7 +138,7 @@ def _shared_images(
     for run_dir, run, config in zip(run_dirs, names, configs):
         for image in tested.images(run_dir, config):
             if "fake" in image.layers:
-                images.setdefault((image.direction, pathlib.PurePath(image.name).stem), {})[run] = image
+                images.setdefault((image.direction, folders.stem(pathlib.PurePath(image.name))), {})[run] = image
     return {key: by_run for key, by_run in images.items() if len(by_run) > 1}
 
 

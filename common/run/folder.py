@@ -2,8 +2,8 @@
 
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
                where weights were imported from
-training_files.json     names and sizes of the training images, and unreadable_files.json, of those
-                that could not be read
+training_files.json     names and sizes of the training images, and digests of a few; unreadable_files.json and
+                skipped_files.json, of those that could not be read
 lock           held by the process that trains it
 checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, checkpoints that cannot be read
                of several processes also model-00012000.rank-1-of-4.{index,data-*}: the image pools of all but the first
@@ -41,7 +41,7 @@ from common.images.pixels import Domain
 from common.run import session, training_files
 from common.run.checkpoint_files import checkpoints_in, incomplete_in
 from common.run.run import Run
-from common.run.training_files import Fingerprint, fingerprint
+from common.run.training_files import NO_CHANGES, Fingerprint, fingerprint
 from common.settings import FIXED
 
 ARITHMETIC = 2  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
@@ -187,18 +187,29 @@ def refuse_other_files(run_dir: str, files: Files) -> list[str]:
 
     Those that could not be read when they were first asked for may be others. Returns a sentence for each of these.
     """
+    if training_files.are_exchanged(run_dir, files):
+        raise UserError(
+            f"A and B are exchanged: the images of A, in {files.A[0].parent}, are those of B when {run_dir} began, and"
+            " the reverse. Exchange the folders, such as --dir_A and --dir_B, to resume."
+        )
     replaced = []
     for domain, before in load_run(run_dir).files.items():
         paths = getattr(files, domain)
         now = fingerprint(paths)
-        if now == before:
-            continue
-        changes = training_files.changes(run_dir, domain, paths)
+        changes = training_files.changes(run_dir, domain, paths) if now != before else NO_CHANGES
+        if changes and not changes.others and training_files.hold_others(run_dir, domain, paths):
+            changes = changes._replace(others="all that were compared hold something else, under the same names")
         if changes is None or changes.others:
             raise UserError(
                 f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
                 f" {now['count']} now, in {paths[0].parent}; {changes.others if changes else UNNAMED}. Bring them back"
                 f" to resume. {_begin_with(run_dir)}"
+            )
+        if changes.skipped:
+            raise UserError(
+                f"{paths[0].parent / changes.skipped[0]} could not be read before, and was skipped (--on_bad_image"
+                " skip). Now it is another file, with which the order of the images would be another. Put the"
+                f" unreadable file back to resume. {_begin_with(run_dir)}"
             )
         replaced += [
             f"{paths[0].parent / name} was replaced. It could not be read before, and was not trained on: the training"

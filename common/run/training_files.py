@@ -1,6 +1,7 @@
 """The files that a run is trained on, by name and size: which have changed, and which may.
 
-A run folder has two tables of them: of all files, and of those that could not be read when they were first asked for.
+A run folder has tables of them: of all files, with digests of a few; of those that could not be read when they were
+first asked for; and of those that were skipped. Accents count as one, whichever way a system writes them.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from common import atomic, documents
-from common.documents import Entries, Misfit, Table, Whole
+from common.documents import Entries, Misfit, Table, Text, Whole
 from common.errors import in_one_line
-from common.images.folders import Files
+from common.images.folders import Files, normalized
 
-ALL, UNREADABLE = "training_files.json", "unreadable_files.json"
+ALL, UNREADABLE, SKIPPED = "training_files.json", "unreadable_files.json", "skipped_files.json"
+DIGESTS = "digests"
 SIZES = Table({}, {name: Entries(Whole(0)) for name in "AB"})
+TABLE = Table({}, {**SIZES.optional, DIGESTS: Table({}, {name: Entries(Text()) for name in "AB"})})
 NAMED = 5  # most files of a kind that are named
+SAMPLED = 8  # files of a domain that have a digest
+HEAD = 2**16  # bytes of each, from its beginning
 
 Sizes: TypeAlias = dict[str, dict[str, int]]  # {domain: {name of a file: its bytes}}
+Digests: TypeAlias = dict[str, dict[str, str]]  # {domain: {name of a file: digest}}
 
 
 class Fingerprint(TypedDict):
@@ -35,7 +41,11 @@ class Changes(NamedTuple):
     """Of the files of a domain: names with sizes, in words."""
 
     replaced: list[str]  # they could not be read, and were never trained on
+    skipped: list[str]  # they could not be read, and others were trained on in their place
     others: str  # that a training cannot be resumed with; "" if there are none
+
+
+NO_CHANGES = Changes([], [], "")
 
 
 def fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
@@ -49,37 +59,91 @@ def fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
 
 def record(run_dir: str | os.PathLike[str], files: Files) -> None:
     """Writes the table of all files, unless it is there already."""
-    sizes = _sizes(files)
-    if any(files) and sizes != _table(run_dir, ALL):
-        atomic.write_text(pathlib.Path(run_dir, ALL), json.dumps(sizes, indent=1) + "\n")
+    sizes, before, digests = _sizes(files), _table(run_dir, ALL) or {}, _digests(run_dir)
+    if not any(files) or (sizes == before and digests):
+        return
+    for domain, paths in files._asdict().items():
+        kept = {
+            name: digest
+            for name, digest in digests.get(domain, {}).items()
+            if _is_as_before(name, domain, sizes, before)
+        }
+        digests[domain] = {**{normalized(path.name): _digest(path) for path in _sampled(paths)}, **kept}
+    atomic.write_text(pathlib.Path(run_dir, ALL), json.dumps({**sizes, DIGESTS: digests}, indent=1) + "\n")
 
 
 def note_unreadable(run_dir: str | os.PathLike[str], path: pathlib.Path, files: Files) -> None:
     """Notes that a file could not be read when it was first asked for, so that another may take its place."""
-    recorded, noted = _table(run_dir, ALL) or {}, _table(run_dir, UNREADABLE) or {}
+    _note(run_dir, UNREADABLE, path, files)
+
+
+def note_skipped(run_dir: str | os.PathLike[str], path: pathlib.Path, files: Files) -> None:
+    """Notes that a file could not be read, and another was taken in its place."""
+    _note(run_dir, SKIPPED, path, files)
+
+
+def in_recorded_order(run_dir: str | os.PathLike[str], files: Files) -> Files:
+    """The files in the order that they had when the run began: where accents are written otherwise, they sort so."""
+    ordered = []
     for domain, paths in files._asdict().items():
-        if path in paths and path.name in recorded.get(domain, {}):
-            noted.setdefault(domain, {})[path.name] = recorded[domain][path.name]
-    atomic.write_text(pathlib.Path(run_dir, UNREADABLE), json.dumps(noted, indent=1) + "\n")
+        places = {name: place for place, name in enumerate((_table(run_dir, ALL) or {}).get(domain, {}))}
+        is_known = places.keys() == {normalized(path.name) for path in paths}
+        ordered.append(sorted(paths, key=lambda path: places[normalized(path.name)]) if is_known else paths)
+    return Files(*ordered)
 
 
 def changes(run_dir: str | os.PathLike[str], domain: str, paths: Sequence[pathlib.Path]) -> Changes | None:
     """How the files of a domain differ from those of the table; None if there is none: earlier versions wrote none."""
-    table, noted = _table(run_dir, ALL), (_table(run_dir, UNREADABLE) or {}).get(domain, {})
+    table = _table(run_dir, ALL)
     if table is None or domain not in table:
         return None
-    before, now = table[domain], {path.name: path.stat().st_size for path in paths}
+    unreadable, skipped = ((_table(run_dir, name) or {}).get(domain, {}) for name in (UNREADABLE, SKIPPED))
+    before, now = table[domain], {normalized(path.name): path.stat().st_size for path in paths}
     differing = {name: size for name, size in now.items() if before.get(name, size) != size}
-    may = [name for name in differing if noted.get(name) == before[name]]
+    may = [name for name in differing if unreadable.get(name) == before[name]]
+    passed = [name for name in differing if name not in may and skipped.get(name) == before[name]]
     kinds = {
         "changed": [
-            f"{name} ({before[name]:,} bytes then, {differing[name]:,} now)" for name in differing if name not in may
+            f"{name} ({before[name]:,} bytes then, {differing[name]:,} now)"
+            for name in differing
+            if name not in may and name not in passed
         ],
         "new": [name for name in now if name not in before],
         "gone": [name for name in before if name not in now],
     }
     others = "; ".join(f"{kind}: {_some(names)}" for kind, names in kinds.items() if names)
-    return Changes([in_one_line(name) for name in may], others)
+    return Changes(list(map(in_one_line, may)), list(map(in_one_line, passed)), others)
+
+
+def are_exchanged(run_dir: str | os.PathLike[str], files: Files) -> bool:
+    """Whether A now has the files that B had when the run began, and B those of A, by names, sizes and digests."""
+    before, recorded = _table(run_dir, ALL) or {}, _digests(run_dir)
+    if before.keys() != {"A", "B"}:
+        return False
+    sizes = _sizes(files)
+    own, crossed = (
+        {domain: recorded.get(other, {}) for domain, other in pairs} for pairs in (("AA", "BB"), ("AB", "BA"))
+    )
+    return (
+        (sizes["A"], sizes["B"]) == (before["B"], before["A"])
+        and _share_alike(files, crossed) == 1.0
+        and (sizes != before or _share_alike(files, own) < 1.0)
+    )
+
+
+def hold_others(run_dir: str | os.PathLike[str], domain: str, paths: Sequence[pathlib.Path]) -> bool:
+    """Whether all files of a domain that have a digest hold something else than when the run began.
+
+    One that could not be read, or that has another size, is not compared.
+    """
+    recorded, sizes = _digests(run_dir).get(domain, {}), (_table(run_dir, ALL) or {}).get(domain, {})
+    noted = {name for table in (UNREADABLE, SKIPPED) for name in (_table(run_dir, table) or {}).get(domain, {})}
+    compared = [
+        path
+        for path in paths
+        if (name := normalized(path.name)) in recorded.keys() - noted and path.stat().st_size == sizes.get(name)
+    ]
+    return bool(compared) and not any(_digest(path) == recorded[normalized(path.name)] for path in compared)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -87,14 +151,77 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(map(in_one_line, names[:NAMED])) + more
 
 
+def _share_alike(files: Files, recorded: Digests) -> float:
+    """The share of the files with a digest whose content is that of the digest; 1.0 without any."""
+    alike = [
+        _digest(path) == recorded[domain][normalized(path.name)]
+        for domain, paths in files._asdict().items()
+        for path in paths
+        if normalized(path.name) in recorded[domain]
+    ]
+    return sum(alike) / len(alike) if alike else 1.0
+
+
+def _is_as_before(name: str, domain: str, sizes: Sizes, before: Sizes) -> bool:
+    size = sizes[domain].get(name)
+    return size is not None and size == before.get(domain, {}).get(name)
+
+
+def _sampled(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+    """The first, the last, and some between."""
+    last = len(paths) - 1
+    return (
+        [paths[number] for number in sorted({last * part // (SAMPLED - 1) for part in range(SAMPLED)})] if paths else []
+    )
+
+
+def _digest(path: pathlib.Path) -> str:
+    """A digest of the beginning of a file."""
+    with open(path, "rb", opener=atomic.regular) as file:
+        return hashlib.blake2b(file.read(HEAD), digest_size=8).hexdigest()
+
+
+def _note(run_dir: str | os.PathLike[str], table: str, path: pathlib.Path, files: Files) -> None:
+    """Adds a file, with the size that it has in the table of all, or else now, to another table."""
+    recorded, noted = _table(run_dir, ALL) or {}, _table(run_dir, table) or {}
+    name = normalized(path.name)
+    for domain, paths in files._asdict().items():
+        if path in paths and (size := recorded.get(domain, {}).get(name, _size(path))) is not None:
+            noted.setdefault(domain, {})[name] = size
+    atomic.write_text(pathlib.Path(run_dir, table), json.dumps(noted, indent=1) + "\n")
+
+
+def _size(path: pathlib.Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
 def _sizes(files: Files) -> Sizes:
-    return {domain: {path.name: path.stat().st_size for path in paths} for domain, paths in files._asdict().items()}
+    return {
+        domain: {normalized(path.name): path.stat().st_size for path in paths}
+        for domain, paths in files._asdict().items()
+    }
 
 
 def _table(run_dir: str | os.PathLike[str], name: str) -> Sizes | None:
     """A table of the run folder; None if there is none that can be read: then nothing can be said by it."""
+    content = _content(run_dir, name)
+    if content is None:
+        return None
+    return {
+        domain: {normalized(name): size for name, size in sizes.items()}
+        for domain, sizes in content.items()
+        if domain != DIGESTS
+    }
+
+
+def _digests(run_dir: str | os.PathLike[str]) -> Digests:
+    """The digests in the table of all files; {} if there are none, as in runs of earlier versions."""
+    return dict((_content(run_dir, ALL) or {}).get(DIGESTS, {}))
+
+
+def _content(run_dir: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
     try:
-        sizes: Sizes = documents.read(pathlib.Path(run_dir, name), SIZES)
+        content: dict[str, Any] = documents.read(pathlib.Path(run_dir, name), TABLE)
     except (FileNotFoundError, Misfit):
         return None
-    return sizes
+    return content

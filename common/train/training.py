@@ -66,6 +66,8 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
             )
         with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device, run.precise):
             data = images.training_data(dual, files, domains)
+            for loader in data.loaders:
+                loader.on_skip = lambda path: training_files.note_skipped(run.run_dir, path, files)
             return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
 
 
@@ -87,6 +89,7 @@ def _prepared(
         for sentence in folder.refuse_other_files(run.run_dir, files):
             if group.is_chief:
                 logging.warning(sentence)
+        files = training_files.in_recorded_order(run.run_dir, files)
     dual = images.fitted(dual, files)
     return dual, files, folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
 

@@ -83,6 +83,24 @@ def test_it_can_be_passed_over_instead(broken):
     assert trained(root, on_bad_image="skip").done == STEPS
 
 
+def test_what_was_skipped_is_refused_once_it_is_another(broken):
+    """With it the order would be another than before; with the broken file the run resumes as if never stopped."""
+    root, path, content = broken
+    trained(root, "whole", on_bad_image="skip")
+    trained(root, steps=10, on_bad_image="skip")
+    cut = path.read_bytes()
+    path.write_bytes(content)
+    for on_bad_image in ("skip", "stop"):
+        with pytest.raises(
+            UserError, match=rf"{path} could not be read before, and was skipped .*--init_from"
+        ) as error:
+            trained(root, on_bad_image=on_bad_image)
+        assert "Put the unreadable file back to resume" in str(error.value)
+    path.write_bytes(cut)
+    assert trained(root, on_bad_image="skip").done == STEPS
+    assert weights(root / "run") == weights(root / "whole")
+
+
 def test_what_was_replaced_and_trained_on_is_as_fixed_as_others(broken):
     root, path, content = broken
     with pytest.raises(UserError):
@@ -162,6 +180,7 @@ def test_damaged_tables_are_as_none(broken):
         trained(root)
     path.write_bytes(content)
     for name in ("training_files.json", "unreadable_files.json"):
+        assert (root / "run" / name).exists()
         kept = (root / "run" / name).read_bytes()
         for damaged in (b"", b"{", b"[]", b'{"A": {"000.png": "x"}}', b"\xff", b'{"A": NaN}'):
             (root / "run" / name).write_bytes(damaged)
