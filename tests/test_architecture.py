@@ -44,7 +44,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "serve": "connections decoder refused service worker < decoding < answers < app",
     "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
-    "weights": "npz opcodes recognized < dualgan pytorch state_dict < importing < shipped",
+    "weights": "npz opcodes recognized < dualgan pytorch state_dict < prefixed < importing < shipped",
 }
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]
 BANNED = {

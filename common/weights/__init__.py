@@ -2,6 +2,7 @@
 
 shipped     pretrained networks, which come with the methods: run folders of them, and their files
 importing   Source, the files; import_weights, which makes a run folder of them
+prefixed    networks in one file of PyTorch, by the prefixes of their names
 recognized  a network found in a file, with the names of its variables in both programs
 pytorch     the networks of CycleGAN and pix2pix in PyTorch
 dualgan     the networks of DualGAN in TensorFlow 1

@@ -8,7 +8,6 @@ import hashlib
 import math
 import os
 import pathlib
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -28,11 +27,10 @@ from common.run.checkpoints import Checkpoints
 from common.run.folder import config_path, domains_of, has_begun, record_run
 from common.run.session import open_session
 from common.settings import FREE, setting
-from common.weights import dualgan, npz, pytorch, state_dict
+from common.weights import dualgan, npz, prefixed, state_dict
+from common.weights.prefixed import DIRECTIONS, SEPARATOR
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, describe
 
-NAMED = re.compile(r"(?:^|[_-])[GD]_([AB])$")  # files of PyTorch's CycleGAN end with G_A, D_A, G_B, D_B
-DIRECTIONS = {"A": "A2B", "B": "B2A"}  # of G_A, and of D_A, its critic
 HIDDEN = ("image_size", "dropout")  # settings that weights do not show, or not always
 ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values with which weights have the same names
 
@@ -47,7 +45,8 @@ class Source:
         "",
         "FILE[,FILE]: weights of PyTorch's CycleGAN or pix2pix (latest_net_G_A.pth,latest_net_G_B.pth, and"
         " critics such as latest_net_D_A.pth), a checkpoint of the authors' DualGAN (DualNet.model-1002), or an"
-        " exported .npz. Directions follow from file names, otherwise from the order.",
+        " exported .npz. FILE::PREFIX selects a network of a file that has several, such as netG_A. Directions"
+        " follow from the names of files or networks, otherwise from the order.",
         resume=FREE,
     )
     channel_order: str = setting(
@@ -94,7 +93,8 @@ def import_weights(
     """
     literal.refuse_undecodable("run_dir", run.run_dir)
     _refuse_begun(run)  # before large files are read
-    paths = [_path(name) for name in source.files]
+    parted = [_parted(name) for name in source.files]
+    paths = [path for path, _ in parted]
     if len(paths) == 1 and npz.is_weights(paths[0]):
         recognized, saved = _own(paths[0], model)
         model, preset = type(saved["dual"]), None
@@ -102,7 +102,7 @@ def import_weights(
         assumed: Fields = {}
     else:
         running_statistics = bool({**(preset or {}), **explicit}.get("running_statistics"))
-        foreign = [network for path in paths for network in _foreign(path, source, running_statistics)]
+        foreign = [network for parts in parted for network in _foreign(*parts, source, running_statistics)]
         recognized, saved = _with_directions(foreign, model, explicit), {}
         certain, assumed = _settings(recognized, model)
         certain["ema_decay"] = 0.0  # these tools keep no averages
@@ -124,6 +124,12 @@ def import_weights(
 def _refuse_begun(run: Run) -> None:
     if has_begun(run.run_dir):
         raise UserError(f"{run.run_dir} holds a run already. Choose a different --run_dir.")
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """(the file, the prefix of a network in it) of FILE::PREFIX, or of FILE; raises UserError if it is not there."""
+    file, _, prefix = name.partition(SEPARATOR) if not os.path.exists(name) else (name, "", "")
+    return _path(file), prefix
 
 
 def _path(name: str) -> str:
@@ -156,15 +162,15 @@ def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]
     return [*networks.values()], saved
 
 
-def _foreign(path: str, source: Source, running_statistics: bool) -> list[Recognized]:
-    """The networks in a file of another tool."""
+def _foreign(path: str, prefix: str, source: Source, running_statistics: bool) -> list[Recognized]:
+    """The networks in a file of another tool, or the one of a prefix."""
     if dualgan.prefix_of(path):
         return dualgan.recognize(path, source.channel_order)
     if not state_dict.is_state_dict(path):
         raise UserError(
             f"{path} is neither a file of torch.save, nor a checkpoint of TensorFlow, nor an .npz of this program."
         )
-    return [pytorch.recognize(path, state_dict.read(path), running_statistics)]
+    return prefixed.recognize(path, state_dict.read(path), prefix, running_statistics)
 
 
 def _with_directions(
@@ -196,8 +202,7 @@ def _with_directions(
 
 def _named_direction(network: Recognized) -> str | None:
     """The direction in the name of a network's file."""
-    match = NAMED.search(pathlib.Path(network.file).stem)
-    return DIRECTIONS[match[1]] if match else None
+    return prefixed.direction_named(pathlib.Path(network.file).stem)
 
 
 def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields, Fields]:

@@ -41,11 +41,10 @@ class Layer(NamedTuple):
 
 
 def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Recognized:
-    """The network of a state_dict, a generator with its running statistics if they are asked for.
+    """The network of a state_dict, by its own names; a generator with its running statistics if they are asked for.
 
     Raises UserError, naming `file`, if it is not a known one, or lacks them.
     """
-    arrays = _unwrapped(file, arrays)
     weights = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
     _refuse_others(file, weights)
     network = _network(file, weights)
@@ -74,7 +73,7 @@ def _network(file: str, arrays: Arrays) -> Recognized:
     return _patch_critic(file, arrays)
 
 
-def _unwrapped(file: str, arrays: Arrays) -> Arrays:
+def unwrapped(file: str, arrays: Arrays) -> Arrays:
     """The arrays by the names that the network itself gives them; raises UserError if two have one name."""
     names = {name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in arrays}
     by_own_name: dict[str, str] = {}

@@ -165,6 +165,25 @@ def test_wrappers_leave_no_trace(tmp_path, wrapped):
     np.testing.assert_array_equal(made, expected)
 
 
+def test_a_checkpoint_as_lightning_writes_it(tmp_path):
+    """The weights of all networks below state_dict, next to optimizers, counts and settings."""
+    networks = {f"netG_{side}": published.randomized(published.resnet(3, 3, 2, 6, "batch")) for side in "AB"}
+    weights = torch.nn.ModuleDict(networks)
+    optimizer = torch.optim.Adam(weights.parameters())
+    sum(parameter.sum() for parameter in weights.parameters()).backward()
+    optimizer.step()
+    content = {
+        **{"epoch": 3, "global_step": 40, "pytorch-lightning_version": "2.4.0", "state_dict": weights.state_dict()},
+        "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 4}, "is_last": True}}},
+        "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.5), "dirpath": "x", "mode": None}},
+        **{"optimizer_states": [optimizer.state_dict()], "lr_schedulers": [], "hyper_parameters": {"lr": 2e-4}},
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    imported(tmp_path, CycleGAN, str(tmp_path / "last.ckpt"))
+    for direction, network in zip(("A2B", "B2A"), networks.values()):
+        compare(tmp_path, f"{direction}/generator", network, random_images((16, 16), 3))
+
+
 def test_no_norm_with_biases_is_said_by_the_person(tmp_path):
     """Such files have the names of instance norm, and a fork may have saved them."""
     network = published.randomized(published.resnet(3, 3, 2, 6, "instance"))

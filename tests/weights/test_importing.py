@@ -8,6 +8,8 @@ import pytest
 from common import tensorflow as tf
 from common.images import files
 from common.run.folder import has_begun, load_run, load_trained
+from common.weights import state_dict
+from common.weights.prefixed import recognize
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command
@@ -221,3 +223,54 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
     assert "model.0.weight is [2, 1, 4, 4], not [2, 4, 4, 4]" in alone
     run(Pix2Pix, f"{line} latest_net_G_A.pth,{save('p.pth', pixel_critic(4, 2, 'batch'))} --run_dir pair")
     assert (load_run("pair").dual.netD, load_run("pair").dual.norm_D) == ("pixel", "batch")
+
+
+def prefixed(**networks):
+    """{prefix.name: array} of networks in one state_dict."""
+    return {f"{prefix}.{name}": array for prefix, arrays in networks.items() for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("prefix", ["netG", "generator", "model", "net", "module.netG", "system.model.netG"])
+@pytest.mark.parametrize("network", [resnet(3, 3, 2), unet(3, 3, 2)], ids=["resnet", "unet"])
+def test_a_prefix_is_stripped(network, prefix, tmp_path):
+    file = save(tmp_path / "net.pth", prefixed(**{prefix: network}))
+    (recognized,) = recognize(str(file), state_dict.read(file))
+    (plain,) = recognize("plain", network)
+    assert recognized.fields == plain.fields and recognized.variables == plain.variables
+    assert recognized.file == str(file) and recognized.arrays.keys() == plain.arrays.keys()
+    for name, array in plain.arrays.items():
+        np.testing.assert_array_equal(recognized.arrays[name], array)
+
+
+def test_the_networks_of_one_file_have_their_directions(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    networks = {"netG_A": resnet(3, 1, 2), "netG_B": resnet(1, 3, 2, seed=1), "netD_A": patch_critic(1, 2)}
+    save("last.ckpt", {**prefixed(**networks), "criterion.vgg.features.0.bias": np.zeros(3, np.float32)})
+    run(CycleGAN, "--phase import_weights --source last.ckpt --run_dir run --image_size 32")
+    assert "Left out of last.ckpt, as no network that is known: criterion." in capsys.readouterr().out
+    saved = load_trained("run")
+    assert saved.imported.keys() == {"A2B/generator", "B2A/generator", "A2B/critic"}
+    assert (saved.dual.channels_A, saved.dual.channels_B) == (3, 1)
+    (recognized,) = recognize("last.ckpt", state_dict.read("last.ckpt"), "netG_B")
+    np.testing.assert_array_equal(recognized.arrays["model.1.weight"], networks["netG_B"]["model.1.weight"])
+    line = "--phase import_weights --source last.ckpt::netG_B --run_dir one --image_size 32"
+    run(CycleGAN, line)
+    assert load_trained("one").dual.directions == ("B2A",)
+
+
+def test_networks_that_nothing_tells_apart_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save("last.ckpt", prefixed(first=resnet(3, 1, 2), second=resnet(1, 3, 2, seed=1)))
+    line = "--phase import_weights --run_dir run --image_size 32 --source "
+    said = refusal(CycleGAN, f"{line}last.ckpt")
+    assert "several networks" in said and "first, second" in said
+    assert said.endswith("--source last.ckpt::first,last.ckpt::second")
+    assert "no network third. It has first, second" in refusal(CycleGAN, f"{line}last.ckpt::third")
+    run(CycleGAN, f"{line}last.ckpt::second,last.ckpt::first")
+    assert load_trained("run").dual.channels_A == 1  # the first named is A2B
+
+
+def test_a_generator_and_its_critic_need_no_direction(tmp_path):
+    networks = {"G": unet(3, 3, 2), "D": patch_critic(6, 2)}
+    recognized = recognize("last.ckpt", prefixed(**networks))
+    assert [network.role for network in recognized] == ["generator", "critic"]
