@@ -72,23 +72,25 @@ def _shares(length: int, parts: int) -> npt.NDArray[np.float64]:
 def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: Domain = EIGHT_BITS) -> tf.Tensor:
     """Resizes images [..., H, W, C] of a Domain, in [-1, 1], to `size`, (height, width), in the way that `dual` sets.
 
-    Bicubic filters overshoot at edges: results are clipped to the range, or to what images have beyond it. Smoothed
-    images of 8 bits are resized as Pillow does it, with which the published programs read: along rows, then along
-    columns, each rounded to grey levels.
+    Bicubic filters overshoot at edges: results are clipped to the range, or to what an image has beyond it. Smoothed
+    images of 8 bits are resized as Pillow did when the published programs read with it: along rows, then along columns,
+    each rounded to grey levels. Newer versions of Pillow resize portrait images along columns first.
     """
+    pixels = [-3, -2, -1]
+    lowest = tf.minimum(tf.reduce_min(images, pixels, keepdims=True), -1.0)
+    highest = tf.maximum(tf.reduce_max(images, pixels, keepdims=True), 1.0)
 
     def resized(images: tf.Tensor, size: tf.TensorLike) -> tf.Tensor:
         # compat.v1's own resize samples half a pixel off
-        within = tf.minimum(tf.reduce_min(images), -1.0), tf.maximum(tf.reduce_max(images), 1.0)
-        return tf.clip_by_value(
-            tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias), *within
-        )
+        sampled = tf.compat.v2.image.resize(images, size, dual.interpolation, antialias=dual.antialias)
+        return tf.clip_by_value(sampled, lowest, highest)
 
     if not dual.antialias or np.dtype(domain.dtype) != np.uint8:
         return resized(images, size)
     height, width = tf.unstack(tf.cast(size, tf.int32))
     for sides in ((tf.shape(images)[-3], width), (height, width)):
-        images = from_pixels(to_pixels(resized(images, tf.stack(sides)), domain), domain)
+        levels = to_pixels(resized(images, tf.stack(sides)), domain, clip=False)
+        images = tf.clip_by_value(from_pixels(levels, domain, clip=False), lowest, highest)
     return images
 
 
