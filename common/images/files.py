@@ -34,7 +34,7 @@ UNSUSPICIOUS = 4 * MAX_PIXELS
 TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are converted to RGB
-FEW = 16  # an array of no more rows, and of more channels, is taken to be [C, H, W]
+FEW = 16  # an array of no more rows or columns, and of more channels, is taken to be [C, H, W] or [H, C, W]
 PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 HELD = {  # by format: the (channels, whether with alpha) of 8 bits that are written
     ".jpg": {(1, False), (3, False)},
@@ -308,10 +308,11 @@ def _three(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(shape) not in (2, 3):
         raise ValueError(f"it holds an array of shape {list(shape)}, and an image is [H, W] or [H, W, C]")
     height, width, channels = (*shape, 1)[:3]
-    if height <= FEW < channels:
+    if min(height, width) <= FEW < channels:
+        axes, axis = ("[C, H, W]", 0) if height <= FEW else ("[H, C, W]", 1)
         raise ValueError(
-            f"it holds an array of shape {list(shape)}, and an image is [H, W, C]: of [C, H, W], write"
-            " numpy.moveaxis(array, 0, -1)"
+            f"it holds an array of shape {list(shape)}, and an image is [H, W, C]: of {axes}, write"
+            f" numpy.moveaxis(array, {axis}, -1)"
         )
     return height, width, channels
 

@@ -76,13 +76,16 @@ def test_further_frames_are_told(tmp_path, suffix):
     assert kinds(tmp_path / f"still{suffix}") == []
 
 
-@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 20, 30), (4, 8, 17), (13, 48, 48)])
-def test_arrays_of_channels_first_are_refused(tmp_path, shape):
-    np.save(tmp_path / "image.npy", np.zeros(shape, np.float32))
-    with pytest.raises(UserError, match=r"of \[C, H, W\], write numpy\.moveaxis\(array, 0, -1\)"):
+@pytest.mark.parametrize("sides", [(3, 64, 64), (1, 20, 30), (4, 18, 17), (13, 256, 256)])
+@pytest.mark.parametrize(("axis", "axes"), [(0, r"\[C, H, W\]"), (1, r"\[H, C, W\]")])
+def test_arrays_whose_channels_are_not_last_are_refused(tmp_path, sides, axis, axes):
+    channels, height, width = sides
+    image = np.zeros([height, width, channels], np.float32)
+    np.save(tmp_path / "image.npy", np.moveaxis(image, -1, axis))
+    with pytest.raises(UserError, match=rf"of {axes}, write numpy\.moveaxis\(array, {axis}, -1\)"):
         files.header(tmp_path / "image.npy")
-    np.save(tmp_path / "image.npy", np.moveaxis(np.zeros(shape, np.float32), 0, -1))
-    assert files.decode(tmp_path / "image.npy").pixels.shape == (*shape[1:], shape[0])
+    np.save(tmp_path / "image.npy", image)
+    assert files.decode(tmp_path / "image.npy").pixels.shape == (height, width, channels)
 
 
 def test_no_data_is_told(tmp_path):
