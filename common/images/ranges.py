@@ -11,6 +11,7 @@ from common.images.pixels import Array
 
 APART = 0.5  # of the range: a value so far from the next one says "no data", and is no measurement
 MOST_APART = 4  # such values that are looked for at each end
+SMEARED = 0.25  # times as many as "no data", and as the rest, may lie between: resampling smears the edge
 SAMPLED = 2**20  # values of an image that percentiles are taken of, at most
 TAIL = 0.1  # percent of values at each end that may be outliers
 LITTLE = 0.1  # share of a range: if the others have less of it, outliers decide
@@ -36,17 +37,20 @@ def measure(pixels: Array) -> Values:
     if pixels.dtype == np.uint8 or low == high:
         return Values(low, high, low, high)
     values = np.ravel(pixels)
-    values = values[:: -(-values.size // SAMPLED)]
+    values = np.sort(values[:: -(-values.size // SAMPLED)].astype(np.float64))
     for _ in range(MOST_APART):
-        values = _without_end(_without_end(values), highest=True)
-    inner_low, inner_high = np.percentile(values.astype(np.float64), [TAIL, 100.0 - TAIL])
+        values = -_without_lowest(-_without_lowest(values)[::-1])[::-1]
+    inner_low, inner_high = np.percentile(values, [TAIL, 100.0 - TAIL])
     return Values(low, high, float(inner_low), float(inner_high))
 
 
 def combined(images: Sequence[Values]) -> Values:
     """The Values of several images."""
     low, high, _, _ = zip(*images)
-    several = [image for image in images if image.low < image.high] or images  # one value may be all "no data"
+    apart = {image.low for image in images if _is_apart(image.low, image.inner_low, image)}
+    apart |= {image.high for image in images if _is_apart(image.high, image.inner_high, image)}
+    several = [image for image in images if image.low < image.high and not apart & {image.inner_low, image.inner_high}]
+    several = several or list(images)  # one value, or what is apart elsewhere, may be all "no data"
     inner_low, inner_high = min(image.inner_low for image in several), max(image.inner_high for image in several)
     return Values(min(low), max(high), inner_low, inner_high)
 
@@ -61,12 +65,17 @@ def advice(values: Values, flag: str) -> str:
     )
 
 
-def _without_end(values: Array, highest: bool = False) -> Array:
-    """`values` without the least one, or the highest, if it is far from the next."""
-    least, most = values.min(), values.max()
-    end = most if highest else least
-    others = values[values != end]
+def _is_apart(end: float, inner: float, image: Values) -> bool:
+    return abs(inner - end) > APART * (image.high - image.low)
+
+
+def _without_lowest(ordered: Array) -> Array:
+    """`ordered` values without the least one, if nearly all others are far from it, and without what lies between."""
+    least, highest = ordered[0], ordered[-1]
+    others = ordered[np.searchsorted(ordered, least, "right") :]
     if not others.size:
-        return values
-    gap = float(end) - float(others.max()) if highest else float(others.min()) - float(end)
-    return others if gap > APART * (float(most) - float(least)) else values
+        return ordered
+    begin = others[int(SMEARED * min(ordered.size - others.size, others.size))]
+    if begin - least <= APART * (highest - least):
+        return ordered
+    return others[others >= begin - (highest - begin)]

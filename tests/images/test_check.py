@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from common.errors import UserError
-from common.images import Images, check, facts, files, findings, pipeline
+from common.images import Images, check, facts, files, findings, pipeline, ranges
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from examples.semi_supervised import SemiSupervised
@@ -541,6 +541,38 @@ def test_outliers_that_decide_the_range_are_told_with_what_to_say(tmp_path):
     assert "1.3% of what becomes [-1, 1]" in finding.about
     kinds = [finding.kind for finding in report(folder, range_A="20,150").findings]
     assert "outliers" not in kinds
+
+
+@pytest.mark.parametrize(("no_data", "at_edge"), [(400, 0), (400, 20), (400, 60), (2000, 100), (3000, 20)])
+@pytest.mark.parametrize("sentinel", [-9999.0, 9999.0])
+def test_a_smeared_edge_of_no_data_hides_it_from_nobody(no_data, at_edge, sentinel):
+    rng = np.random.default_rng(3)
+    values = rng.uniform(20.0, 150.0, 4096)
+    values[:no_data] = sentinel
+    values[no_data : no_data + at_edge] = rng.uniform(0.01, 0.99, at_edge) * sentinel
+    image = ranges.measure(values.astype(np.float32).reshape(64, 64, 1))
+    assert image.is_ruled_by_outliers
+    assert -110.0 <= image.inner_low <= 21.0 and 149.0 <= image.inner_high <= 280.0  # 20 to 150, by their span wider
+
+
+def test_images_that_are_nearly_all_no_data_hide_it_from_nobody():
+    rng = np.random.default_rng(4)
+    values = rng.uniform(20.0, 150.0, [3, 4096])
+    values[1, :400] = values[2, :4070] = -9999.0
+    values[2, 4070:4090] = rng.uniform(-9900.0, 0.0, 20)
+    whole, half, little = (ranges.measure(image.reshape(64, 64, 1).astype(np.float32)) for image in values)
+    together = ranges.combined([whole, half, little])
+    assert together.is_ruled_by_outliers and 20.0 <= together.inner_low <= 21.0
+
+
+@pytest.mark.parametrize("background", [0.3, 0.6, 0.95])
+def test_a_dark_background_is_no_sentinel(background):
+    rng = np.random.default_rng(5)
+    values = np.where(rng.uniform(size=65536) < background, 0.0, rng.exponential(300.0, 65536))
+    values[:60] = 65535.0
+    image = ranges.measure(values.astype(np.uint16).reshape(256, 256, 1))
+    tail = 300.0 * np.log(1000.0 * (1.0 - background))  # beyond which is a thousandth of all
+    assert image.inner_low == 0.0 and image.inner_high == pytest.approx(tail, rel=0.15)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.float32])
