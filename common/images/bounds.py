@@ -34,6 +34,8 @@ PLANES = 2**14  # of an OME-TIFF, by its description: tifffile lists them all
 PADDING = 2**16  # bytes between its segments, which say nothing
 CHUNKS = 10_000  # of a PNG, and one more for each CHUNK bytes
 CHUNK = 1024
+BLOCKS = 10_000  # of a GIF, up to its second frame, and one more for each BLOCK bytes: Pillow reads them in Python
+BLOCK = 128
 RUNS = 2**23  # bytes of a BMP that is packed as runs, which Pillow unpacks in Python
 PART = 2**18  # pixels that are converted at a time
 LARGE = 2**26  # pixels: of images with more, one is decoded at a time
@@ -47,6 +49,7 @@ MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG, and that 
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames whose scans are all read before the image is
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 SCAN, END = 0xDA, 0xD9
+GIF_FRAME, GIF_EXTENSION, GIF_END = b",!;"
 
 _turn = threading.Lock()
 
@@ -279,6 +282,40 @@ def _check_chunks(data: Bytes) -> None:
     raise ValueError(f"it has more than {allowed:,} chunks: save it anew")
 
 
+def _check_blocks(data: Bytes) -> None:
+    """Raises ValueError if a GIF has too many blocks for its bytes."""
+    allowed = BLOCKS + len(data) // BLOCK
+    if sum(1 for _ in zip(range(allowed + 1), _blocks(data))) > allowed:
+        raise ValueError(f"it has more than {allowed:,} blocks: save it anew")
+
+
+def _blocks(data: Bytes) -> Iterator[int]:
+    """Yields the places of the blocks of a GIF, and of the parts of which they consist, up to its second frame."""
+    at, frames = 13 + _colours(data, 10), 0
+    while at < len(data) and data[at] != GIF_END:
+        yield at
+        if data[at] == GIF_FRAME:
+            frames += 1
+            if frames == 2:
+                return
+            at += 11 + _colours(data, at + 9)
+        elif data[at] == GIF_EXTENSION:
+            at += 2
+        else:  # which readers skip
+            at += 1
+            continue
+        while at < len(data) and data[at]:
+            yield at
+            at += data[at] + 1
+        at += 1
+
+
+def _colours(data: Bytes, at: int) -> int:
+    """The length in bytes of the table of colours of which a GIF tells at a place."""
+    flags = int.from_bytes(data[at : at + 1], "big")
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
 def _check_runs(data: Bytes) -> None:
     """Raises ValueError if a BMP is packed as runs, and large."""
     if int.from_bytes(data[30:34], "little") in (1, 2) and len(data) > RUNS:
@@ -289,5 +326,6 @@ STRUCTURES: dict[bytes, Callable[[Bytes], None]] = {
     **dict.fromkeys(TIFF, _check_directories),
     b"\xff\xd8": _check_scans,
     b"\x89PNG": _check_chunks,
+    b"GIF8": _check_blocks,
     b"BM": _check_runs,
 }

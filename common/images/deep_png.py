@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import functools
+import struct
+import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
+
+KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks that make the pixels; unpacking others can take long
+SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # of a pixel, by the type of colours
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
+DENSEST = 1032  # bytes that deflate may make of one
+SPARE = 2**20  # bytes that may follow those of the image
+PART = 2**16  # bytes that are unpacked at a time
 
 
 class _Coder(NamedTuple):
@@ -22,15 +32,50 @@ class _Coder(NamedTuple):
 
 
 def decode(content: bytes) -> npt.NDArray[np.uint16]:
-    """Decodes the bytes of a file: uint16 [H, W, 1 to 4]."""
+    """Decodes the bytes of a file: uint16 [H, W, 1 to 4].
+
+    Raises ValueError if they unpack to more than its image has.
+    """
+    chunks = [(name, chunk) for name, chunk in _chunks(content) if name in KEPT]
+    _check_unpacked(content, [chunk[8:-4] for name, chunk in chunks if name == b"IDAT"])
     coder = _coder()
-    return coder.session.run(coder.pixels, {coder.content: content})
+    return coder.session.run(coder.pixels, {coder.content: content[:8] + b"".join(chunk for _, chunk in chunks)})
 
 
 def encode(pixels: npt.NDArray[np.uint16]) -> bytes:
     """Encodes uint16 [H, W, 1 to 4] as the bytes of a file."""
     coder = _coder()
     return coder.session.run(coder.written, {coder.to_write: pixels})
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yields (name, bytes) of each chunk of a file."""
+    view, at = memoryview(content), 8
+    while at < len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        yield content[at + 4 : at + 8], view[at:end]
+        at = end
+
+
+def _check_unpacked(content: bytes, packed: list[memoryview]) -> None:
+    """Raises ValueError if the `packed` pixels of a file are far more than its image has."""
+    width, height, _, colours, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
+    passes = PASSES if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-(height - top) // down), -(-(width - left) // across)) for left, top, across, down in passes]
+    samples = SAMPLES.get(colours, 4)
+    allowed = SPARE + sum(rows * (1 + 2 * samples * columns) for rows, columns in sizes)
+    if DENSEST * sum(map(len, packed)) <= allowed:
+        return
+    unpacker, count = zlib.decompressobj(), 0
+    for part in (chunk[at : at + PART] for chunk in packed for at in range(0, len(chunk), PART)):
+        while part and not unpacker.eof:
+            try:
+                count += len(unpacker.decompress(part, SPARE))
+            except zlib.error:
+                return  # the decoder says what is wrong
+            if count > allowed:
+                raise ValueError(f"its pixels unpack to more than the {allowed - SPARE:,} bytes of its image")
+            part = memoryview(unpacker.unconsumed_tail)
 
 
 @functools.cache

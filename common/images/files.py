@@ -225,8 +225,8 @@ def _deep_png_header(path: Path) -> Header:
 def _deep_png(path: Path) -> Image:
     content = pathlib.Path(path).read_bytes()
     with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:  # reads what is before the pixels
-        profile, place = image.info.get("icc_profile"), _place(image)
-    notes = profiles.unused(profile) if profile else []
+        profile, place, notes = image.info.get("icc_profile"), _place(image), _frames(image)
+    notes += profiles.unused(profile) if profile else []
     return _split(deep_png.decode(content))._replace(place=place, notes=tuple(notes))
 
 
@@ -258,10 +258,14 @@ def _about(path: Path, image: PIL.Image.Image) -> tuple[Place, Sequence[Note]]:
     """Where an image that Pillow has opened lies, and what is to be known of how it is read."""
     if image.format == "TIFF":
         return tiff.about(path)
-    several = getattr(image, "is_animated", False)
-    notes = [Note("frames", "has several frames, and the first alone is read")] if several else []
     is_turned = image.getexif().get(tiff.ORIENTATION, 1) != 1
-    return Place() if is_turned else _place(image), notes
+    return Place() if is_turned else _place(image), _frames(image)
+
+
+def _frames(image: PIL.Image.Image) -> list[Note]:
+    """A note if an image that Pillow has opened is an animation."""
+    several = getattr(image, "is_animated", False)
+    return [Note("frames", "has several frames, and the first alone is read")] if several else []
 
 
 def _place(image: PIL.Image.Image) -> Place:

@@ -191,6 +191,83 @@ def test_structures_of_png_and_bmp_that_cost_more_than_they_say(tmp_path):
         files.decode(tmp_path / "exif.png")
 
 
+def deep(width, height, pixels, interlaced=0, rest=b""):
+    """A gray PNG of 16 bits with given packed pixels, and chunks after them."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, interlaced))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(pixels)) + rest + chunk(b"IEND", b"")
+
+
+def test_deep_png_is_unpacked_no_farther_than_its_image_needs(tmp_path):
+    (tmp_path / "zeros.png").write_bytes(deep(16, 16, bytes(200_000_000)))
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"zeros.png .*unpack to more than the 528 bytes of its image"):
+        files.decode(tmp_path / "zeros.png")
+    assert time.monotonic() - began < SECONDS
+    rows = np.insert(np.arange(32, dtype=np.uint8).reshape(4, 8), 0, 0, axis=1)  # 4 x 4 pixels behind the filters
+    expected = np.arange(32, dtype=np.uint8).view(">u2").reshape(4, 4, 1)
+    texts = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(7_900_000))) * 300
+    for name, content in {
+        "plain": deep(4, 4, rows.tobytes()),
+        "spare": deep(4, 4, rows.tobytes() + bytes(100)),
+        "texts": deep(4, 4, rows.tobytes(), rest=texts),
+    }.items():
+        (tmp_path / f"{name}.png").write_bytes(content)
+        began = time.monotonic()
+        np.testing.assert_array_equal(files.decode(tmp_path / f"{name}.png").pixels, expected)
+        assert time.monotonic() - began < SECONDS
+
+
+@few
+@hypothesis.given(
+    height=st.integers(1, 40), width=st.integers(1, 40), interlaced=st.booleans(), level=st.integers(0, 65535)
+)
+def test_flat_deep_png_of_any_size_are_read(height, width, interlaced, level, tmp_path_factory):
+    """All pixels alike, so that passes need no order: rows of a filter byte and 16 bits a pixel."""
+    path = tmp_path_factory.mktemp("deep") / "flat.png"
+    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [np.zeros([height, width])[top::down, left::across].shape for top, left, down, across in starts]
+    packed = b"".join(
+        (b"\0" + level.to_bytes(2, "big") * columns) * rows
+        for rows, columns in (parts if interlaced else [(height, width)])
+        if columns
+    )
+    path.write_bytes(deep(width, height, packed, interlaced))
+    np.testing.assert_array_equal(files.decode(path).pixels, np.full([height, width, 1], level, np.uint16))
+
+
+def gif(before=b"", after=b"", parts=b""):
+    """A GIF of 8 x 8 pixels with blocks before and after its image, and more parts of that."""
+    content = saved(PIL.Image.fromarray(np.zeros([8, 8], np.uint8)), "GIF")
+    at = 13 + 3 * 2 ** ((content[10] & 7) + 1)
+    return content[:at] + before + content[at:-2] + parts + b"\0" + after + b";"
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"before": b"!\xfe\1a\0" * 500_000},  # comments
+        {"before": b"!\xfe" + b"\1a" * 500_000 + b"\0"},
+        {"after": b"!\xff\1a\0" * 500_000},
+        {"before": bytes(500_000)},  # nothing, which readers skip byte by byte
+        {"parts": b"\1a" * 500_000},
+    ],
+    ids=["comments", "parts of a comment", "after the image", "nothing", "parts of the image"],
+)
+def test_blocks_of_gif_are_counted(tmp_path, blocks):
+    refused(tmp_path, "image.gif", gif(**blocks), "blocks: save it anew")
+
+
+def test_ordinary_gifs_are_not_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [PIL.Image.fromarray(rng.integers(0, 256, [400, 400], np.uint8)) for _ in range(12)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], comment=b"a" * 60_000)
+    assert [note.kind for note in files.decode(tmp_path / "moving.gif").notes] == ["frames"]
+    frames[0].save(tmp_path / "still.gif")
+    np.testing.assert_array_equal(files.decode(tmp_path / "still.gif").pixels[..., 0], np.asarray(frames[0]))
+    (tmp_path / "long.gif").write_bytes(gif(after=gif()[13 + 6 : -1] * 20_000))  # frames after the second are not read
+    assert files.decode(tmp_path / "long.gif").pixels.shape == (8, 8, 3)
+
+
 # Memory
 
 
