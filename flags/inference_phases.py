@@ -20,7 +20,7 @@ from common.run.folder import load_trained
 from common.serve import Service, serve
 from common.translate import Inference, video
 from common.translate.jobs import Translation
-from common.translate.pipeline import Outcome, translate
+from common.translate.pipeline import Outcome, loss, translate
 from flags import fields, quiet
 from flags.request import Parts, Request
 
@@ -123,7 +123,7 @@ def _tell(outcome: Outcome, output: str) -> None:
         counts = ", ".join(f"{count:,} {change}" for change, count in outcome.changed.items())
         print(f"Written in another format, as theirs does not hold what is made: {counts}.")
     for lost, count in (outcome.lost or {}).items():
-        print(f"Written without {lost}, which their format or their size does not hold: {count:,}.")
+        print(f"Written without {loss(lost)}: {count:,}.")
     names = ", ".join(path.name for path, _ in outcome.failed[:NAMED])
     if len(outcome.failed) > NAMED:
         names += ", ..."

@@ -1,6 +1,7 @@
 """Images: from files to batches in [-1, 1], and back.
 
-files           image files of every format: decoding and encoding; tiff, deep_png for what Pillow cannot read
+files           image files of every format: decoding and encoding
+tiff, deep_png, arrays   formats that Pillow cannot read, or not in full
 pixels          Domain: channels, type and range of the values of a domain
 bounds          what reading a file may cost: bounds that hold before work is done
 profiles        colour profiles: images of 8 bits become sRGB

@@ -17,6 +17,8 @@ KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks that make the pix
 SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # of a pixel, by the type of colours
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 DENSEST = 1032  # bytes that deflate may make of one
+HEAD = 33  # bytes of the signature and the first chunk
+INCH = 0.0254  # metres
 SPARE = 2**20  # bytes that may follow those of the image
 PART = 2**16  # bytes that are unpacked at a time
 
@@ -42,10 +44,15 @@ def decode(content: bytes) -> npt.NDArray[np.uint16]:
     return coder.session.run(coder.pixels, {coder.content: content[:8] + b"".join(chunk for _, chunk in chunks)})
 
 
-def encode(pixels: npt.NDArray[np.uint16]) -> bytes:
-    """Encodes uint16 [H, W, 1 to 4] as the bytes of a file."""
+def encode(pixels: npt.NDArray[np.uint16], resolution: tuple[float, float] | None = None) -> bytes:
+    """Encodes uint16 [H, W, 1 to 4] as the bytes of a file; `resolution` in pixels of an inch."""
     coder = _coder()
-    return coder.session.run(coder.written, {coder.to_write: pixels})
+    content = coder.session.run(coder.written, {coder.to_write: pixels})
+    if resolution is None:
+        return content
+    in_metres = [round(side / INCH) for side in resolution]
+    chunk = b"pHYs" + struct.pack(">IIB", *in_metres, 1)
+    return content[:HEAD] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[HEAD:]
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:

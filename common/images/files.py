@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import numbers
 import os
 import pathlib
 import struct
@@ -19,9 +20,9 @@ import PIL.ImageOps
 
 from common import atomic
 from common.errors import ImageError, UserError, naming, reason
-from common.images import bounds, deep_png, profiles, tiff
+from common.images import arrays, bounds, deep_png, profiles, tiff
 from common.images.notices import Notices, of_scale
-from common.images.pixels import EIGHT_BITS, Array, Domain, Image, Note, Place
+from common.images.pixels import EIGHT_BITS, Array, Domain, Image, Note, Place, plausible
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -34,7 +35,6 @@ UNSUSPICIOUS = 4 * MAX_PIXELS
 TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are converted to RGB
-FEW = 16  # an array of no more rows or columns, and of more channels, is taken to be [C, H, W] or [H, C, W]
 PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
 HELD = {  # by format: the (channels, whether with alpha) of 8 bits that are written
     ".jpg": {(1, False), (3, False)},
@@ -119,7 +119,7 @@ def suffix_for(domain: Domain, wanted: str = ".png") -> str:
 def write(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95, place: Place | None = None) -> None:
     """Writes [H, W, C], and its transparency, in the format of the path's suffix, which must be able to hold it.
 
-    `quality`, from 1 to 100, is that of JPEG and WebP. TIFF alone holds all of a `place`; JPEG and PNG of 8 bits hold
+    `quality`, from 1 to 100, is that of JPEG and WebP. TIFF alone holds all of a `place`; the others, except .npy, hold
     its resolution.
     """
     path = pathlib.Path(path)
@@ -147,12 +147,20 @@ def _write(path: pathlib.Path, pixels: Array, alpha: Array | None, quality: int,
     else:
         stacked = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
         if stacked.dtype == np.uint16:
-            path.write_bytes(deep_png.encode(stacked))
+            path.write_bytes(deep_png.encode(stacked, place.resolution if place else None))
         else:
             options: dict[str, Any] = {"quality": quality} if suffix in (".jpg", ".jpeg", ".webp") else {}
-            if place and place.resolution and suffix in (".jpg", ".jpeg", ".png"):
-                options["dpi"] = place.resolution
+            if place and place.resolution:
+                options |= {"exif": _exif(place.resolution)} if suffix == ".webp" else {"dpi": place.resolution}
             imageio.imwrite(path, stacked[..., 0] if stacked.shape[-1] == 1 else stacked, plugin="pillow", **options)
+
+
+def _exif(resolution: tuple[float, float]) -> bytes:
+    """Exif data that hold a resolution, for formats that have no other place for it."""
+    exif = PIL.Image.Exif()
+    exif[tiff.X_RESOLUTION], exif[tiff.Y_RESOLUTION] = resolution
+    exif[tiff.RESOLUTION_UNIT] = 2
+    return exif.tobytes()
 
 
 def _look(path: Path) -> tuple[str, Header]:
@@ -197,16 +205,7 @@ def _starts_deep_png(start: bytes) -> bool:
 
 
 def _array_header(path: Path) -> Header:
-    with np.errstate(over="ignore"):  # in the product of the sides that the file claims
-        array = np.load(path, mmap_mode="r")
-    return Header(*_three(array.shape), "uint8" if array.dtype == bool else array.dtype.name)
-
-
-def _array(path: Path) -> Image:
-    array = np.load(path)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    array = array.view(np.uint8) * np.uint8(255) if array.dtype == bool else array
-    return Image(array.reshape(_three(array.shape)))
+    return Header(*arrays.shape(path))
 
 
 def _tiff_header(path: Path) -> Header:
@@ -258,8 +257,12 @@ def _about(path: Path, image: PIL.Image.Image) -> tuple[Place, Sequence[Note]]:
     """Where an image that Pillow has opened lies, and what is to be known of how it is read."""
     if image.format == "TIFF":
         return tiff.about(path)
-    is_turned = image.getexif().get(tiff.ORIENTATION, 1) != 1
-    return Place() if is_turned else _place(image), _frames(image)
+    exif = image.getexif()
+    orientation, unit = exif.get(tiff.ORIENTATION, 1), tiff.INCH.get(exif.get(tiff.RESOLUTION_UNIT, 2), 0.0)
+    stored = (exif.get(code, 0.0) for code in (tiff.X_RESOLUTION, tiff.Y_RESOLUTION))
+    sides = [float(side) * unit if isinstance(side, numbers.Real) else 0.0 for side in stored]
+    place = _place(image, (sides[0], sides[1]))
+    return place._replace(resolution=tiff.turned(place.resolution, orientation)), _frames(image)
 
 
 def _frames(image: PIL.Image.Image) -> list[Note]:
@@ -268,11 +271,10 @@ def _frames(image: PIL.Image.Image) -> list[Note]:
     return [Note("frames", "has several frames, and the first alone is read")] if several else []
 
 
-def _place(image: PIL.Image.Image) -> Place:
-    """The resolution that Pillow reads."""
-    along_rows, along_columns = map(float, image.info.get("dpi", (0.0, 0.0)))
-    plausible = 0.0 < along_rows < math.inf and 0.0 < along_columns < math.inf
-    return Place(resolution=(along_rows, along_columns) if plausible else None)
+def _place(image: PIL.Image.Image, otherwise: tuple[float, float] = (0.0, 0.0)) -> Place:
+    """The resolution that Pillow reads; where it reads none, another."""
+    along_rows, along_columns = map(float, image.info.get("dpi", otherwise))
+    return Place(resolution=plausible(along_rows, along_columns))
 
 
 class _Decoder(NamedTuple):
@@ -284,7 +286,7 @@ class _Decoder(NamedTuple):
 
 # A new format: a decoder here, its suffix above, and for uploads MEDIA in common/serve/answers.py and serve.js.
 DECODERS = {
-    "array": _Decoder(_array_header, _array),
+    "array": _Decoder(_array_header, arrays.decode),
     "tiff": _Decoder(_tiff_header, tiff.decode),
     "deep png": _Decoder(_deep_png_header, _deep_png),
     "pillow": _Decoder(_pillow_header, _pillow),
@@ -305,20 +307,6 @@ def _mode_to_read(image: PIL.Image.Image) -> str | None:
 def _split(pixels: Array) -> Image:
     """The Image of [H, W, 1 to 4], where the last of two or four channels is alpha."""
     return Image(pixels[..., :-1], pixels[..., -1:]) if pixels.shape[-1] in (2, 4) else Image(pixels)
-
-
-def _three(shape: Sequence[int]) -> tuple[int, int, int]:
-    """(H, W, C) of the shape of an array, [H, W] or [H, W, C]."""
-    if len(shape) not in (2, 3):
-        raise ValueError(f"it holds an array of shape {list(shape)}, and an image is [H, W] or [H, W, C]")
-    height, width, channels = (*shape, 1)[:3]
-    if min(height, width) <= FEW < channels:
-        axes, axis = ("[C, H, W]", 0) if height <= FEW else ("[H, C, W]", 1)
-        raise ValueError(
-            f"it holds an array of shape {list(shape)}, and an image is [H, W, C]: of {axes}, write"
-            f" numpy.moveaxis(array, {axis}, -1)"
-        )
-    return height, width, channels
 
 
 @contextlib.contextmanager

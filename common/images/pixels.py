@@ -24,11 +24,15 @@ class Note(NamedTuple):
     text: str  # what follows the name of the file in a sentence
 
 
+ON_EARTH = "place on Earth"  # what a translation may be without
+
+
 class Place(NamedTuple):
     """Where an image lies, and how large its pixels are; it holds while the size of the image stays."""
 
     tags: tuple[tuple[int, int, int, Any], ...] = ()  # (code, type, count, value) of TIFF, of the place on Earth
     resolution: tuple[float, float] | None = None  # pixels in an inch, along rows and along columns
+    left: tuple[str, ...] = ()  # what the file has of it, or of its values, that is not carried over
 
 
 class Image(NamedTuple):
@@ -99,6 +103,11 @@ class Domain:
 
 
 EIGHT_BITS = Domain()
+
+
+def plausible(along_rows: float, along_columns: float) -> tuple[float, float] | None:
+    """A resolution in pixels of an inch, or None if it is none that every format can hold."""
+    return (along_rows, along_columns) if all(1 <= side < 2**16 for side in (along_rows, along_columns)) else None
 
 
 def check_finite(values: npt.ArrayLike, name: str | os.PathLike[str]) -> None:

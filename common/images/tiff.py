@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from common.images import bounds, profiles
-from common.images.pixels import Array, Image, Note, Place, full
+from common.images.pixels import ON_EARTH, Array, Image, Note, Place, full, plausible
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 
@@ -19,7 +19,9 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION, PROFILE, NO_DATA = 274, 34675, 42113  # tags
-ON_EARTH = (33550, 33922, 34264, 34735, 34736, 34737)  # tags of GeoTIFF: scale, tie points, matrix, keys
+GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)  # tags: scale, tie points, matrix, keys; coefficients (RPC)
+OF_VALUES = {42112: "GDAL_METADATA", NO_DATA: "GDAL_NODATA"}  # tags that describe the values
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 COPY = 1 | 4  # bits of the kind of a page: a smaller copy, a mask
 INCH = {2: 1.0, 3: 2.54}  # units of resolution: so many of them are in an inch
 PLAIN = {  # photometric interpretations, with the samples that Pillow reads of them in 8 bits
@@ -158,11 +160,22 @@ def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
     notes = _left_out(file)
     if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
         notes.append(Note("no data", f"says that {no_data} is no data (GDAL_NODATA), and it is read as a value"))
-    if tags.valueof(ORIENTATION, 1) != 1:
-        return Place(), tuple(notes)
-    codes = [code for code in ON_EARTH if code in tags]
-    on_earth = tuple((code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in codes)
-    return Place(on_earth, _resolution(file.pages.first)), tuple(notes)
+    orientation, left = tags.valueof(ORIENTATION, 1), [name for code, name in OF_VALUES.items() if code in tags]
+    geo = [(code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in GEO if code in tags]
+    if orientation != 1 or not all(_is_plain(value) for *_, value in geo):
+        left += [ON_EARTH] * bool(geo)
+        geo = []
+    return Place(tuple(geo), turned(_resolution(file.pages.first), orientation), tuple(left)), tuple(notes)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the value of a tag is text, a number or numbers."""
+    return isinstance(value, str) or all(isinstance(part, (int, float)) for part in np.atleast_1d(value).tolist())
+
+
+def turned(resolution: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
+    """The resolution of an image that was turned upright by its orientation tag."""
+    return resolution[::-1] if resolution and orientation in (5, 6, 7, 8) else resolution
 
 
 def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeries:
@@ -192,12 +205,13 @@ def _left_out(file: tifffile.TiffFile) -> list[Note]:
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
-    """Pixels in an inch along rows and along columns; None if the file does not say."""
-    unit = INCH.get(int(page.tags.valueof(296, 2)))
-    sides = [page.tags.valueof(code, None) for code in (282, 283)]
+    """Pixels in an inch along rows and along columns; None if the file does not say, or cannot mean it."""
+    unit = INCH.get(int(page.tags.valueof(RESOLUTION_UNIT, 2)))
+    sides = [page.tags.valueof(code, None) for code in (X_RESOLUTION, Y_RESOLUTION)]
     if unit is None or not all(side and side[0] and side[1] for side in sides):
         return None
-    return tuple(side[0] / side[1] * unit for side in sides)
+    along_rows, along_columns = (side[0] / side[1] * unit for side in sides)
+    return plausible(along_rows, along_columns)
 
 
 def _band_axis(image: tifffile.TiffPage | tifffile.TiffPageSeries) -> int:

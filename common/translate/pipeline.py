@@ -17,16 +17,16 @@ import tqdm
 from common import ndimage
 from common import tensorflow as tf
 from common.errors import UserError, reason
-from common.images import files, pixels
+from common.images import files, pixels, tiff
 from common.images.notices import Notices, of_scale
-from common.images.pixels import Domain, Image, Place
+from common.images.pixels import ON_EARTH, Domain, Image, Place
 from common.translate.jobs import Job, Translation
 from common.translate.translator import Translator
 
 Array: TypeAlias = npt.NDArray[Any]
 Failures: TypeAlias = list[tuple[pathlib.Path, str]]  # (path, sentence)
 
-TRANSPARENCY, PLACE = "transparency", "place on Earth"  # what a written file may lack
+TRANSPARENCY, RESOLUTION = "transparency", "resolution"  # what a written file may lack, and ON_EARTH, and tags
 THREADS = 4  # that decode, and as many that encode
 AHEAD = 8  # images read before they are needed, and images that may wait to be written
 ROOM = 2**28  # bytes of them, if they are more than one
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     written: int
     skipped: int
     failed: Failures
-    lost: dict[str, int] | None = None  # {TRANSPARENCY: count} of those written whose format does not hold it
+    lost: dict[str, int] | None = None  # {TRANSPARENCY: count} of those written without it, as write_image returns
     changed: dict[str, int] | None = None  # {".jpg as .png": count} of those whose format does not hold the output
 
 
@@ -132,13 +132,16 @@ def of_domain(image: Image, domain: Domain, name: str | os.PathLike[str]) -> Ima
 def write_image(path: pathlib.Path, image: Image, size: tuple[int, ...], quality: int) -> list[str]:
     """Writes a translation, with the transparency and the place of its source, which has the `size` (H, W).
 
-    Returns which of these, TRANSPARENCY or PLACE, are lost: the format of `path` does not hold them, or another size.
+    Returns what is lost: TRANSPARENCY, ON_EARTH or RESOLUTION, which the format of `path` or another size does not
+    hold, and what the place has left already.
     """
-    suffix, lost = path.suffix.lower(), []
     output, alpha, place, _ = image
+    suffix, lost = path.suffix.lower(), list(place.left)
     factors = [after / before for after, before in zip(output.shape[:2], size)]
     if place.tags and (factors != [1.0, 1.0] or suffix not in (".tif", ".tiff")):
-        lost.append(PLACE)
+        lost.append(ON_EARTH)
+    if place.resolution and (factors != [1.0, 1.0] or suffix == ".npy"):
+        lost.append(RESOLUTION)
     if factors != [1.0, 1.0]:
         place = Place()
     if alpha is not None and not files.holds(suffix, str(output.dtype), output.shape[-1], alpha=True):
@@ -150,6 +153,13 @@ def write_image(path: pathlib.Path, image: Image, size: tuple[int, ...], quality
         alpha = pixels.cast_alpha(alpha, output.dtype)
     files.write_whole(path, output, alpha, quality, place)
     return lost
+
+
+def loss(lost: str) -> str:
+    """What an output is without, and why, as `write_image` returns it."""
+    if lost in tiff.OF_VALUES.values():
+        return f"{lost}, which describes the values of the input"
+    return f"{lost}, which its format or its size cannot hold"
 
 
 def _capacity(nbytes: int) -> int:

@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 from common.errors import UserError
 from common.images import files
 from common.images.notices import Notices, of_scale
-from common.images.pixels import Domain, Image, Note
-from common.translate.pipeline import PLACE, write_image
+from common.images.pixels import ON_EARTH, Domain, Image, Note
+from common.translate.pipeline import RESOLUTION, TRANSPARENCY, loss, write_image
 
 RANDOM = np.random.default_rng(0)
 
@@ -141,6 +141,7 @@ GEO = (
     (33922, 12, 6, (0.0, 0.0, 0.0, 399960.0, 5200020.0, 0.0)),
     (34735, 3, 8, (1, 1, 0, 1, 1024, 0, 1, 1)),
     (34737, 2, 8, "WGS 84|"),
+    (50844, 12, 92, tuple(float(number) for number in range(92))),  # coefficients (RPC)
 )
 
 
@@ -155,21 +156,65 @@ def test_a_place_on_earth_is_kept_in_tiff_of_the_same_size(tmp_path, dtype):
     assert write_image(tmp_path / "out.tif", image, (8, 8), 95) == []
     with tifffile.TiffFile(tmp_path / "in.tif") as stored, tifffile.TiffFile(tmp_path / "out.tif") as written:
         assert written.geotiff_metadata == stored.geotiff_metadata
-        for code in (33550, 33922, 34735, 34737):
+        for code in (33550, 33922, 34735, 34737, 50844):
             assert written.pages.first.tags[code].value == stored.pages.first.tags[code].value
         assert written.pages.first.get_resolution(2) == (300, 300)
     larger = Image(np.ones([16, 16, 1], dtype), place=image.place)
-    assert write_image(tmp_path / "larger.tif", larger, (8, 8), 95) == [PLACE]
+    assert write_image(tmp_path / "larger.tif", larger, (8, 8), 95) == [ON_EARTH, RESOLUTION]
     with tifffile.TiffFile(tmp_path / "larger.tif") as written:
         assert not written.geotiff_metadata
     if dtype != "float32":
-        assert write_image(tmp_path / "out.png", image, (8, 8), 95) == [PLACE]
+        assert write_image(tmp_path / "out.png", image, (8, 8), 95) == [ON_EARTH]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_resolution_is_kept(tmp_path, suffix):
-    Pillow.fromarray(np.zeros([8, 8, 3], np.uint8)).save(tmp_path / f"in{suffix}", dpi=(300, 300))
-    image = files.decode(tmp_path / f"in{suffix}")
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_what_describes_the_values_of_the_input_is_dropped_and_told(tmp_path, dtype):
+    tags = [(42112, 2, 0, "<GDALMetadata></GDALMetadata>", True), (42113, 2, 0, "-9999", True)]
+    tifffile.imwrite(tmp_path / "in.tif", np.ones([8, 8], dtype), metadata=None, extratags=tags)
+    image = files.decode(tmp_path / "in.tif")
+    lost = write_image(tmp_path / "out.tif", image, (8, 8), 95)
+    assert lost == ["GDAL_METADATA", "GDAL_NODATA"]
+    assert loss(lost[1]) == "GDAL_NODATA, which describes the values of the input"
+    assert loss(TRANSPARENCY) == "transparency, which its format or its size cannot hold"
+    with tifffile.TiffFile(tmp_path / "out.tif") as written:
+        assert not {42112, 42113} & {tag.code for tag in written.pages.first.tags}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_the_place_of_a_turned_image_is_lost_and_its_resolution_turned(tmp_path, dtype):
+    tags = [(*tag, True) for tag in GEO] + [(274, 3, 1, 6, True)]
+    tifffile.imwrite(tmp_path / "in.tif", np.ones([8, 6], dtype), extratags=tags, metadata=None, resolution=(300, 150))
+    image = files.decode(tmp_path / "in.tif")
+    assert image.pixels.shape == (6, 8, 1) and image.place.resolution == (150.0, 300.0)
+    assert write_image(tmp_path / "out.tif", image, (6, 8), 95) == [ON_EARTH]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [
+        (".png", np.uint16),
+        (".tif", np.uint16),
+        *((suffix, np.uint8) for suffix in (".png", ".jpg", ".tif", ".bmp", ".webp")),
+    ],
+)
+def test_resolution_is_kept(tmp_path, suffix, dtype):
+    Pillow.fromarray(np.zeros([8, 8, 3], np.uint8)).save(tmp_path / "in.png", dpi=(300, 150))
+    place = files.decode(tmp_path / "in.png").place
+    image = Image(np.zeros([8, 8, 3], dtype), place=place)
     assert write_image(tmp_path / f"out{suffix}", image, (8, 8), 95) == []
+    assert files.decode(tmp_path / f"out{suffix}").place.resolution == pytest.approx((300, 150), abs=0.1)
     with Pillow.open(tmp_path / f"out{suffix}") as written:
-        assert written.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        stored = written.getexif() if suffix == ".webp" else written.info
+        sides = (stored[282], stored[283]) if suffix == ".webp" else stored["dpi"]
+        assert tuple(map(float, sides)) == pytest.approx((300, 150), abs=0.1)
+    assert write_image(tmp_path / f"large{suffix}", image, (4, 4), 95) == [RESOLUTION]
+    assert write_image(tmp_path / "out.npy", image, (8, 8), 95) == [RESOLUTION]
+
+
+@pytest.mark.parametrize("side", [0, 1e9])
+def test_an_implausible_resolution_is_none_and_stops_nothing(tmp_path, side):
+    pixels = np.zeros([8, 8, 3], np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="rgb", metadata=None, resolution=(side, side))
+    image = files.decode(tmp_path / "in.tif")
+    for suffix in (".png", ".jpg", ".tif", ".bmp", ".webp"):
+        assert write_image(tmp_path / f"out{suffix}", image, (8, 8), 95) == []
