@@ -108,14 +108,16 @@ class Request(NamedTuple):
     def translator(
         self, run_dir: str, options: Translation | None = None, *, test_dropout: bool | None = None
     ) -> Translator:
-        """The Translator of a run; `test_dropout` unless a flag says otherwise."""
+        """The Translator of a run; `test_dropout` unless a flag says otherwise. What is to be known is told by file."""
         threads = self.values.threads if "threads" in self.given else None
         test_dropout = self.values.test_dropout if "test_dropout" in self.given else test_dropout
         inference = self.read(Inference)
         if options is None or not options.tile:
-            return Translator(run_dir, inference, threads=threads, test_dropout=test_dropout)
+            return Translator(run_dir, inference, threads=threads, test_dropout=test_dropout, warns=False)
         overlap = None if options.tile_overlap == "auto" else int(options.tile_overlap)
-        return TiledTranslator(run_dir, options.tile, overlap, inference, threads=threads, test_dropout=test_dropout)
+        return TiledTranslator(
+            run_dir, options.tile, overlap, inference, threads=threads, test_dropout=test_dropout, warns=False
+        )
 
 
 def present(values: flags.FlagValues) -> set[str]:

@@ -110,7 +110,7 @@ def export(
             run_dir, inference, directions, written_as.kinds, test_dropout=test_dropout, threads=threads
         ) as model:
             written_as.write(model, folder)
-        with Translator(run_dir, inference, threads=threads, test_dropout=test_dropout) as translator:
+        with Translator(run_dir, inference, threads=threads, test_dropout=test_dropout, warns=False) as translator:
             expected = comparison.Expected(translator)
             differences = [
                 comparison.compare(ported, expected, compared[ported.direction[0]])

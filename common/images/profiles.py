@@ -53,7 +53,7 @@ def _read(profile: bytes) -> tuple[ImageCms.ImageCmsProfile | None, list[Note]]:
 
 
 def _name(profile: ImageCms.ImageCmsProfile) -> str:
-    return (profile.profile.profile_description or "without a name").strip()
+    return (profile.profile.profile_description or "without a name").strip()[:80]
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:

@@ -20,6 +20,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION, PROFILE, NO_DATA = 274, 34675, 42113  # tags
 GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)  # tags: scale, tie points, matrix, keys; coefficients (RPC)
+MOST_GEO = 2**16  # numbers in one of them
 OF_VALUES = {42112: "GDAL_METADATA", NO_DATA: "GDAL_NODATA"}  # tags that describe the values
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 COPY = 1 | 4  # bits of the kind of a page: a smaller copy, a mask
@@ -159,18 +160,24 @@ def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
     tags = file.pages.first.tags
     notes = _left_out(file)
     if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
-        notes.append(Note("no data", f"says that {no_data} is no data (GDAL_NODATA), and it is read as a value"))
+        notes.append(Note("no data", f"says that {no_data[:32]} is no data (GDAL_NODATA), and it is read as a value"))
     orientation, left = tags.valueof(ORIENTATION, 1), [name for code, name in OF_VALUES.items() if code in tags]
-    geo = [(code, int(tags[code].dtype), tags[code].count, tags[code].value) for code in GEO if code in tags]
-    if orientation != 1 or not all(_is_plain(value) for *_, value in geo):
-        left += [ON_EARTH] * bool(geo)
-        geo = []
+    codes = [code for code in GEO if code in tags]
+    geo: list[tuple[int, int, int, Any]] = []
+    if orientation == 1 and all(tags[code].count <= MOST_GEO for code in codes):
+        geo = [(code, int(tags[code].dtype), tags[code].count, _plain(tags[code].value)) for code in codes]
+    if codes and (not geo or any(value is None for *_, value in geo)):
+        geo, left = [], [*left, ON_EARTH]
     return Place(tuple(geo), turned(_resolution(file.pages.first), orientation), tuple(left)), tuple(notes)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether the value of a tag is text, a number or numbers."""
-    return isinstance(value, str) or all(isinstance(part, (int, float)) for part in np.atleast_1d(value).tolist())
+def _plain(value: Any) -> str | float | tuple[float, ...] | None:
+    """The value of a tag as text, a number or numbers; None if it is anything else."""
+    value = np.asarray(value).tolist()
+    parts = value if isinstance(value, list) else [value]
+    if not isinstance(value, str) and not all(isinstance(part, (int, float)) for part in parts):
+        return None
+    return tuple(parts) if isinstance(value, list) else value
 
 
 def turned(resolution: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:

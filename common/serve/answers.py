@@ -10,10 +10,12 @@ from typing import NamedTuple, TypeVar
 
 from common.errors import UserError
 from common.images import files, tiff
+from common.images.notices import of_scale
+from common.images.pixels import Note
 from common.serve.decoding import Decoder
 from common.serve.refused import NAME, Refused
 from common.translate import Translator
-from common.translate.pipeline import of_domain, write_image
+from common.translate.pipeline import loss, of_domain, write_image
 
 R = TypeVar("R")
 MEDIA = {  # types by suffix
@@ -34,6 +36,7 @@ class Answer(NamedTuple):
 
     content: bytes
     suffix: str  # of its kind
+    notes: tuple[Note, ...] = ()  # what is to be known of the image that was sent, and what the translation is without
 
     @property
     def media(self) -> str:
@@ -55,8 +58,10 @@ def answer(translator: Translator, direction: str, content: bytes, decoder: Deco
         output = _refusing(413, path, lambda: translator(direction, source.pixels))
         suffix = files.suffix_for(translator.target(direction), kind(content))
         target = path.with_suffix(suffix)
-        write_image(target, source._replace(pixels=output), source.pixels.shape[:2], QUALITY)
-        return Answer(target.read_bytes(), suffix)
+        lost = write_image(target, source._replace(pixels=output), source.pixels.shape[:2], QUALITY)
+        notes = [*image.notes, *of_scale(image.pixels, translator.source(direction))]
+        notes += [Note(part, f"is translated without {loss(part)}") for part in lost]
+        return Answer(target.read_bytes(), suffix, tuple(notes))
 
 
 def kind(content: bytes) -> str:

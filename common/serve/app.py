@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import pathlib
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -17,10 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.images.notices import Notices
 from common.report import page
 from common.serve import answers
 from common.serve.decoding import Decoder
-from common.serve.refused import Refused
+from common.serve.refused import NAME, Refused
 from common.serve.service import Service
 from common.serve.worker import Full, Worker
 from common.translate import Translator
@@ -45,6 +47,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+NOTES = "Translation-Notes"  # header: a JSON array of sentences
 EXHAUSTED = "ResourceExhaustedError"  # what TensorFlow calls a lack of memory
 CLOSES = {"Connection": "close"}  # as it does after what it did not read, or did not foresee
 SENTENCES = {
@@ -58,6 +61,7 @@ class Application:
 
     def __init__(self, translator: Translator, service: Service) -> None:
         self._translator, self._service, self._worker = translator, service, Worker(service.queue)
+        self._notices = Notices()
         self._decoder = Decoder(service.max_pixels, service.max_mb * 2**20)
         self._files = _page(translator, service)
         routes = [Route(path, self._file, methods=["GET"]) for path in self._files]
@@ -88,7 +92,10 @@ class Application:
         with self._worker.place() as place:
             body = await _body(request, self._service.max_mb * 2**20)
             answer = await place.run(lambda: answers.answer(self._translator, direction, body, self._decoder))
+        self._notices.say_once("An image that was sent", answer.notes)
         headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"'}
+        if answer.notes:  # escaped, as what files say can be any text
+            headers[NOTES] = json.dumps([f"{NAME} {note.text}." for note in answer.notes])
         return Response(answer.content, media_type=answer.media, headers=headers)
 
     def _direction(self, name: str | None) -> str:

@@ -2,8 +2,8 @@
 
     python -m common.serve.decoder MAX_PIXELS BYTES SECONDS
 
-It reads a path from each line of its standard input, as JSON, writes the pixels beside that file, and answers with a
-line of JSON: {"status": 200}, or the status and the sentence of an error.
+It reads a path from each line of its standard input, as JSON, writes the pixels and what is to be known of them beside
+that file, and answers with a line of JSON: {"status": 200}, or the status and the sentence of an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from common.errors import UserError
 from common.images import deep_png, files
 
-PIXELS, ALPHA = ".pixels.npy", ".alpha.npy"  # what is added to the path for what is written
+PIXELS, ALPHA, ABOUT = ".pixels.npy", ".alpha.npy", ".about.json"  # what is added to the path for what is written
 READY = {"status": 102}  # the first line: it has started
 
 
@@ -57,6 +57,7 @@ def _decode(path: pathlib.Path, max_pixels: int, room: int, seconds: int) -> dic
     for suffix, values in ((PIXELS, image.pixels), (ALPHA, image.alpha)):
         if values is not None:
             np.save(f"{path}{suffix}", values)
+    pathlib.Path(f"{path}{ABOUT}").write_text(json.dumps({"place": image.place, "notes": image.notes}))
     return {"status": 200}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from absl import logging
 
 import common
-from common.images.pixels import Image
+from common.images.pixels import Image, Note, Place
 from common.serve import decoder
 from common.serve.refused import NAME, Refused
 
@@ -51,8 +51,7 @@ class Decoder:
         if answer is None:
             raise self._replaced(process, "ends the process that decodes it")
         if answer["status"] == 200:
-            alpha = pathlib.Path(f"{path}{decoder.ALPHA}")
-            return Image(np.load(f"{path}{decoder.PIXELS}"), np.load(alpha) if alpha.exists() else None)
+            return _read(path)
         if answer["status"] == 413:
             sentence = (
                 f"{NAME} has {answer['pixels']:,} pixels, and {self._max_pixels:,} are taken. Send a smaller one."
@@ -113,6 +112,19 @@ class Decoder:
         logging.warning(f"warning: an image {problem}. Another process takes over.")
         self._start()
         return Refused(400, f"{NAME} {problem}. Save it anew, or smaller.")
+
+
+def _read(path: pathlib.Path) -> Image:
+    """The Image that a process has written beside a file."""
+    alpha = pathlib.Path(f"{path}{decoder.ALPHA}")
+    about = json.loads(pathlib.Path(f"{path}{decoder.ABOUT}").read_text())
+    tags, resolution, left = about["place"]
+    tags = tuple((*tag, tuple(value) if isinstance(value, list) else value) for *tag, value in tags)
+    place = Place(tags, tuple(resolution) if resolution else None, tuple(left))
+    pixels = np.load(f"{path}{decoder.PIXELS}")
+    return Image(
+        pixels, np.load(alpha) if alpha.exists() else None, place, tuple(Note(*note) for note in about["notes"])
+    )
 
 
 def _starts(process: subprocess.Popen[bytes]) -> bool:

@@ -49,9 +49,10 @@ class TiledTranslator(Translator):
         *,
         threads: int | None = None,
         test_dropout: bool | None = None,
+        warns: bool = True,
     ) -> None:
         self._tile, self._overlap, self._copies_announced = tile, overlap, False
-        super().__init__(run_dir, inference, threads=threads, test_dropout=test_dropout)
+        super().__init__(run_dir, inference, threads=threads, test_dropout=test_dropout, warns=warns)
 
     def _build(self, inference: Inference) -> None:
         if self.dual.noisy:

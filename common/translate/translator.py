@@ -13,6 +13,7 @@ from common import tensorflow as tf
 from common.dual import Dual
 from common.errors import UserError
 from common.images import bounds, tensors
+from common.images.notices import Notices, of_scale
 from common.images.pixels import Domain, Image
 from common.run import forks
 from common.run.checkpoint_files import selected_one
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 OutputSize: TypeAlias = str | tuple[int, int]  # "original", "model", or (height, width)
 
+ARRAY = "The array"  # in messages
+
 
 class Translator:
     """A trained run as a function of images: Translator(run_dir)("A2B", images).
@@ -34,7 +37,8 @@ class Translator:
     Holds one graph and one session of its own, may be used by several threads at once, and
     beside other TensorFlow code. Close it, or use it in a with statement. `inference` says which weights,
     directions and size; `test_dropout` takes the place of the run's own. Raises UserError if there is no trained
-    run, or its networks do not take the size asked for.
+    run, or its networks do not take the size asked for. Arrays of another scale than the training images' are warned
+    of, once, unless `warns` is false.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class Translator:
         *,
         threads: int | None = None,
         test_dropout: bool | None = None,
+        warns: bool = True,
     ) -> None:
+        self._notices = Notices() if warns else None
         saved, inference = load_trained(run_dir), inference or Inference()
         self.run_dir, self.dual, self._domains = run_dir, saved.dual, saved.domains
         if test_dropout is not None:
@@ -130,7 +136,11 @@ class Translator:
         batch = batch * np.uint8(255) if batch.dtype == bool else batch
         if self._room:
             bounds.check_padding(batch.shape[1:3], self.dual.multiple, self.dual.smallest, self._room)
-        return self.source(direction).of(Image(batch), "The array")
+        source = self.source(direction)
+        converted = source.of(Image(batch), ARRAY)
+        if self._notices:
+            self._notices.say_once(ARRAY, of_scale(batch, source))
+        return converted
 
     def source(self, direction: str) -> Domain:
         """The Domain of the images that a direction takes."""

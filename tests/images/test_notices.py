@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -124,6 +126,25 @@ def test_another_scale_is_told_with_both_ranges(stored, domain, words):
 )
 def test_of_the_same_scale_nothing_is_said(stored, domain):
     assert of_scale(stored, domain) == []
+
+
+def with_hot_pixel(pixels, value):
+    pixels = pixels.copy()
+    pixels[5, 7] = value
+    return pixels
+
+
+@pytest.mark.parametrize("side", [16, 64, 300])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_hot_pixel_does_not_hide_another_scale(side, channels):
+    dark = RANDOM.integers(0, 4096, [side, side, channels], np.uint16)
+    for domain, words in ((Domain(), "so that these become 0"), (Domain(channels, "uint16", 0, 65535), "nearly flat")):
+        pixels = dark // (1 if domain.dtype == "uint8" else 2)
+        (note,) = of_scale(with_hot_pixel(pixels, 65535), domain)
+        assert re.search(r"from \d+ to 65,535 \(uint16\), nearly all from [\d,]+ to [\d,]+, and", note.text)
+        assert words in note.text
+    bright = RANDOM.integers(0, 65536, [side, side, channels], np.uint16)
+    assert of_scale(with_hot_pixel(bright, 0), Domain()) == []
 
 
 def test_each_kind_is_said_once_in_a_folder(said, tmp_path):

@@ -33,6 +33,7 @@ def test_it_decodes_as_this_process_does(decoder, tmp_path):
         assert image.pixels.dtype == expected.pixels.dtype and (image.alpha is None) == (expected.alpha is None)
         if image.alpha is not None:
             np.testing.assert_array_equal(image.alpha, expected.alpha, name)
+        assert (image.place, image.notes) == (expected.place, expected.notes), name
 
 
 def test_what_cannot_be_read_is_refused_without_its_path(decoder, tmp_path):

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import time
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 
 import common.serve
 from common.errors import UserError
@@ -112,6 +114,57 @@ def test_transparency_is_kept(stand_in):
     pixels = image(10, 12, 4)
     output = decoded(stand_in.send(encoded(pixels)).content)
     np.testing.assert_array_equal(output[..., 3], pixels[..., 3])
+
+
+def stack(pages=3, **options):
+    """A TIFF of several pages of 12 bits in 16, with a place on Earth and a resolution."""
+    written = io.BytesIO()
+    with tifffile.TiffWriter(written) as writer:
+        for _ in range(pages):
+            pixels = RANDOM.integers(0, 4096, [20, 20, 3], np.uint16)
+            writer.write(pixels, photometric="rgb", metadata=None, resolution=(300, 300), resolutionunit=2, **options)
+    return written.getvalue()
+
+
+def test_what_is_to_be_known_of_an_image_comes_with_its_answer_and_is_logged_once(starting):
+    server = starting("-m", "tests.serving", "--port", "0")
+    assert "translation-notes" not in server.send(encoded(image())).headers
+    no_data = [(42113, 2, 0, "-9999\r\n\x1b[1m", True)]
+    expected = [
+        r"The image has 3 pages, and the first alone is read\.",
+        r"The image says that -9999\r\n\x1b\[1m is no data .*",
+        r"The image has values from \d+ to 4,\d+ \(uint16\).* so that these become .*",
+        r"The image is translated without GDAL_NODATA, which describes the values of the input\.",
+    ]
+    for _ in range(2):
+        answer = server.send(stack(extratags=no_data), headers={"Content-Type": "image/tiff"})
+        notes = json.loads(answer.headers["translation-notes"])
+        assert answer.status_code == 200 and len(notes) == len(expected)
+        for note, pattern in zip(notes, expected):
+            assert re.fullmatch(pattern, note)
+    _, output, errors = server.end()
+    logged = [line for line in (output + errors).splitlines() if "warning: An image that was sent" in line]
+    assert len(logged) == 4 and not any("\x1b" in line for line in logged)
+
+
+def test_place_and_resolution_are_kept_as_in_translated_files(stand_in):
+    written = io.BytesIO()
+    tags = [(33550, 12, 3, (10.0, 10.0, 0.0), True), (34737, 2, 8, "WGS 84|", True)]
+    tifffile.imwrite(
+        written,
+        image(20, 20),
+        photometric="rgb",
+        metadata=None,
+        extratags=tags,
+        resolution=(300, 150),
+        resolutionunit=2,
+    )
+    answer = stand_in.send(written.getvalue(), headers={"Content-Type": "image/tiff"})
+    assert "translation-notes" not in answer.headers
+    with tifffile.TiffFile(io.BytesIO(answer.content)) as translated:
+        page = translated.pages.first
+        assert page.tags[33550].value == (10.0, 10.0, 0.0) and page.tags[34737].value == "WGS 84|"
+        assert page.get_resolution(2) == (300, 150)
 
 
 def refusal(answer):
@@ -384,6 +437,18 @@ def test_an_image_is_dropped_on_the_page(opened, photo):
     shown.dispatch_event(".drop", "drop", {"dataTransfer": given})
     shown.get_by_role("link", name="Download").wait_for()
     assert shown.locator("a.button").get_attribute("download") == "dropped_A2B.png"
+
+
+def test_what_is_to_be_known_is_said_on_the_page(opened, photo, tmp_path):
+    shown = opened()
+    frames = [PIL.Image.fromarray(image(20, 20)) for _ in range(2)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    choose(shown, tmp_path / "moving.webp")
+    shown.get_by_text("The image has several frames, and the first alone is read.").wait_for()
+    assert shown.get_by_role("link", name="Download").is_visible() and not shown.locator(".said.wrong").count()
+    choose(shown, photo)
+    shown.get_by_role("link", name="Download").wait_for()
+    assert shown.locator(".said").text_content() == ""
 
 
 def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):

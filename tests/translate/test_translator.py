@@ -10,6 +10,7 @@ import zlib
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from absl import logging
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -308,6 +309,22 @@ def test_arrays_of_other_types_and_channels_become_those_of_the_run(translator):
         np.testing.assert_array_equal(translator("A2B", same), expected)
     flat = translator("A2B", deep[..., 0])  # [H, W], and the output is gray, too
     np.testing.assert_array_equal(flat, expected[..., 0])
+
+
+def test_arrays_of_another_scale_are_warned_of_once(trained, monkeypatch):
+    warned = []
+    monkeypatch.setattr(logging, "warning", warned.append)
+    twelve_bits = np.random.default_rng(0).integers(0, 4096, [24, 37, 3], np.uint16)
+    with Translator(trained["pix2pix"]) as translator:
+        translator("A2B", [image(), np.uint16(257) * image()])
+        assert warned == []
+        translator("A2B", [twelve_bits, twelve_bits])
+        translator("A2B", twelve_bits[None])
+    (text,) = warned
+    assert text.startswith("warning: The array has values from ") and text.endswith("scale it. (Said once.)")
+    with Translator(trained["pix2pix"], warns=False) as translator:
+        translator("A2B", twelve_bits)
+    assert len(warned) == 1
 
 
 def test_arrays_of_another_kind_are_refused(translator):

@@ -46,7 +46,7 @@ function translating() {
     }
     if (turn === state.turn) finish(made.get(direction), direction, file);
   }
-  function finish({ url, media }, direction, file) {
+  function finish({ url, media, notes }, direction, file) {
     const name = `${file.name.replace(/\.[^.]*$/, "")}_${direction}.${MEDIA[media] ?? "npy"}`;
     show(slider.under, url, name);
     slider.call(direction[0], direction);
@@ -54,7 +54,7 @@ function translating() {
     slider.stage.hidden = false;
     Object.assign(download, { href: url, download: name, hidden: false });
     waiting(false);
-    say("");
+    say(notes.join(" "));
   }
   function fail(sentence) {
     slider.stage.hidden = true; // it has nothing beside the image, if it is one
@@ -102,7 +102,7 @@ function dropping(take) {
   return place;
 }
 
-/* {url, media} of a translation, or {wrong}, a sentence. A server that is busy is asked again. */
+/* {url, media, notes} of a translation, or {wrong}, a sentence. A server that is busy is asked again. */
 async function ask(file, direction, busy) {
   if (file.size > report.max_mb * 2 ** 20) return { wrong: `The file has more than ${report.max_mb} MB.` };
   const sent = {
@@ -115,7 +115,8 @@ async function ask(file, direction, busy) {
       const answer = await fetch(`translate?direction=${direction}`, sent);
       if (answer.ok) {
         const made = await answer.blob();
-        return { url: URL.createObjectURL(made), media: made.type };
+        const notes = JSON.parse(answer.headers.get("Translation-Notes") ?? "[]");
+        return { url: URL.createObjectURL(made), media: made.type, notes };
       }
       if (answer.status !== 503 || wait === null) return { wrong: (await answer.json()).error };
     } catch {
