@@ -71,6 +71,7 @@ KINDS = (  # of findings, in the order of a report
     "duplicate",
     "constant",
     "outliers",
+    "scale",
     "notes",
 )
 
@@ -117,6 +118,7 @@ def check(
         findings += _unfit(splits, channels, limits[domain])
         findings += _constant(splits, limits[domain])
         findings += _outliers(splits["train"], f"range_{domain}", limits[domain])
+        findings += _scale(splits["train"], splits["val"])
     if dual.preprocess == "crop":
         findings += _small(read, dual.image_size)
     findings += _equal(read)
@@ -260,6 +262,15 @@ def _outliers(train: Read, flag: str, limit: Limits) -> Iterator[Finding]:
         low, high = values.inner_low - span, values.inner_high + span
         odd = tuple(source for source, image in deep.items() if image.low < low or image.high > high)
         yield Finding("outliers", False, odd, ranges.advice(values, flag))
+
+
+def _scale(train: Read, val: Read) -> Iterator[Finding]:
+    """Validation images of one domain that all together have another scale than its training images."""
+    types = {image.dtype for image in train.values()}
+    if len(types) == 1 and val:
+        seen = [[image.values_in(*types) for image in read.values()] for read in (val, train)]
+        if words := ranges.mismatch(*map(ranges.combined, seen)):
+            yield Finding("scale", False, tuple(val), f"val {next(iter(val)).domain}: {words}")
 
 
 def _notes(read: Read) -> Iterator[Finding]:

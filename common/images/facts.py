@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import ImageError
 from common.images import files, ranges
-from common.images.pixels import Array, Image, Note, check_finite, full, opaque
+from common.images.pixels import EIGHT_BITS, Array, Image, Note, check_finite, full, opaque
 from common.images.ranges import Values
 
 BLOCK = 2**18  # pixels that are converted to floating point at a time
@@ -38,6 +38,13 @@ class Facts(NamedTuple):
     def high(self) -> float:
         """The greatest value."""
         return self.values.high
+
+    def values_in(self, dtype: str) -> Values:
+        """Its Values in a domain of a type: for 8 bits, others are scaled by what their type holds."""
+        if dtype != EIGHT_BITS.dtype:
+            return self.values
+        white = full(dtype)
+        return Values(*(min(white / full(self.dtype) * value, white) for value in self.values))
 
     @property
     def size(self) -> tuple[int, int]:

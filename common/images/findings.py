@@ -36,6 +36,10 @@ LABELS = {  # by kind: in the table, and above the list of files
     "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
     "constant": ("near-constant", "hardly more than one colour"),
     "outliers": ("with outliers", "values far from all others, which decide what becomes [-1, 1]"),
+    "scale": (
+        "of another scale",
+        "another range of values than the training images: to networks they look dark or flat",
+    ),
     "notes": ("not read whole", "further pages or frames, colour profiles or marks of no data, which are not used"),
 }
 OF_FOLDERS = ("types", "channels", "sizes")  # kinds of which a finding is about all images of a folder

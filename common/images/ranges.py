@@ -14,6 +14,8 @@ MOST_APART = 4  # such values that are looked for at each end
 SMEARED = 0.25  # times as many as "no data", and as the rest, may lie between: resampling smears the edge
 SAMPLED = 2**20  # values of an image that percentiles are taken of, at most
 TAIL = 0.1  # percent of values at each end that may be outliers
+BEYOND = 0.25  # of the range of the training images: others that go farther beyond it have another scale
+WITHIN = 0.25  # of that range: others that have less of it, all together, have another scale
 LITTLE = 0.1  # share of a range: if the others have less of it, outliers decide
 
 
@@ -53,6 +55,20 @@ def combined(images: Sequence[Values]) -> Values:
     several = several or list(images)  # one value, or what is apart elsewhere, may be all "no data"
     inner_low, inner_high = min(image.inner_low for image in several), max(image.inner_high for image in several)
     return Values(min(low), max(high), inner_low, inner_high)
+
+
+def mismatch(values: Values, training: Values) -> str:
+    """How other images have another scale than the training images; "" if they do not, or either hold one value."""
+    span, own = training.inner_high - training.inner_low, values.inner_high - values.inner_low
+    if span <= 0.0 or own <= 0.0:
+        return ""
+    beyond = max(training.inner_low - values.inner_low, values.inner_high - training.inner_high)
+    if beyond <= BEYOND * span and own >= WITHIN * span:
+        return ""
+    return (
+        f"values go from {values.inner_low:.7g} to {values.inner_high:.7g}, and those of the training images from"
+        f" {training.inner_low:.7g} to {training.inner_high:.7g}"
+    )
 
 
 def advice(values: Values, flag: str) -> str:

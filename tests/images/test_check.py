@@ -224,8 +224,8 @@ def test_the_range_of_other_types_is_that_of_the_training_images(tmp_path):
     for name, low in (("train/A/0", 0), ("train/A/1", 1000), ("train/B/0", 1), ("val/A/0", 60000)):
         image = low + noise(low, channels=1).astype(np.uint16)
         files.write(folder / f"{name}.tif", image)
-    assert summary(folder) == []  # spreads by about 74 of some 1,250
-    assert {kind for kind, *_ in summary(folder, range_A="0,65535")} == {"constant"}
+    assert summary(folder) == [("scale", False, ["val/A/0.tif"])]  # spreads by about 74 of some 1,250
+    assert {kind for kind, *_ in summary(folder, range_A="0,65535")} == {"constant", "scale"}
 
 
 def test_a_domain_of_one_value_is_refused_by_training_unless_it_is_of_8_bits(tmp_path):
@@ -419,8 +419,8 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert printed[2].split() == ["height", "x", "width", *["8x8"] * 4]
     extremes = (f"{image.min()} to {image.max()}" for image in (noise_of(part) for part in PARTS))
     assert printed[5].split() == f"values {' '.join(extremes)}".split()
-    assert all(set(line[20:].split()) == {"-"} for line in printed[6:21])
-    assert [line[:20].strip() for line in printed[6:21]] == [findings.LABELS[kind][0] for kind in check.KINDS]
+    assert all(set(line[20:].split()) == {"-"} for line in printed[6:22])
+    assert [line[:20].strip() for line in printed[6:22]] == [findings.LABELS[kind][0] for kind in check.KINDS]
     assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
 
 
@@ -581,6 +581,33 @@ def test_a_long_tail_is_no_outlier(tmp_path, dtype):
     values = np.random.default_rng(2).exponential(300.0, [64, 64, 1])
     files.write(folder / "train/A/0.tif", values.astype(dtype))
     assert "outliers" not in [finding.kind for finding in report(folder).findings]
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "is_told"),
+    [
+        ((np.uint16, 65533), (np.uint16, 4094), True),
+        ((np.uint16, 4094), (np.uint16, 65533), True),
+        ((np.uint16, 4094), (np.uint16, 3500), False),
+        ((np.uint8, 255), (np.uint16, 4095), True),  # which becomes 0 to 16
+        ((np.uint8, 255), (np.uint16, 65535), False),
+        ((np.uint8, 1), (np.uint8, 255), True),  # masks
+        ((np.float32, 1), (np.float32, 255), True),
+    ],
+)
+def test_validation_images_of_another_scale_are_told(tmp_path, train, val, is_told):
+    folder = make(tmp_path, names=["train/B/0.png", "val/B/0.png"])
+    for split, (dtype, high) in {"train": train, "val": val}.items():
+        for number in range(2):
+            values = np.random.default_rng(number).uniform(0.0, high, [32, 32, 1])
+            values.flat[:2] = 0, high
+            values = np.rint(values) if np.dtype(dtype).kind == "u" else values
+            files.write(folder / split / f"A/{split}{number}.tif", values.astype(dtype))
+    told = [finding for finding in report(folder).findings if finding.kind == "scale"]
+    assert [finding.error for finding in told] == [False] * is_told
+    for finding in told:
+        assert [source.path.name for source in finding.sources] == ["val0.tif", "val1.tif"]
+        assert finding.about.startswith("val A: values go from ")
 
 
 def test_what_is_not_read_whole_is_told(tmp_path):
