@@ -18,7 +18,7 @@ pipeline        batches read while training runs, in the order of each pass
 labels          label maps: palettes of classes, confusion matrices
 shards          parts of a folder for several jobs
 check, facts    --phase check_data: what is wrong with a dataset; facts of an image, by which duplicates are found
-findings        how the findings of a check are printed and written
+check_report    what a check found; findings: how that is printed and written
 catalogue       published datasets; download and archives fetch and unpack them
 toy             the toy dataset, which is drawn
 """

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import tqdm
 
 from common.errors import UserError
 from common.images import alignment, facts, folders, measure, ranges
+from common.images.check_report import KINDS, Finding, Part, Read, Report, Source
 from common.images.facts import Facts
 from common.images.folders import Files
 from common.images.image_settings import ImageSettings
@@ -21,77 +21,7 @@ from common.images.pixels import EIGHT_BITS, Domain, Image, full
 THREADS = 4  # that decode, each one image at a time
 CONSTANT = 0.01  # share of the range of the domain: images whose values spread less are near-constant
 SHOWN = 5  # values of a mix that are listed one by one
-HALVES = {None: "", "A": " (left)", "B": " (right)"}
-
-
-class Source(NamedTuple):
-    """A file, and its part of the dataset."""
-
-    split: str  # "train" or "val"
-    domain: str  # "A" or "B"
-    path: pathlib.Path
-    half: str | None = None  # the part of it that is the image: "A" left, "B" right, None all
-
-    @property
-    def part(self) -> tuple[str, str]:
-        """The split and the domain."""
-        return self.split, self.domain
-
-    @property
-    def name(self) -> str:
-        """The name of the image for messages: the path, and which half of it."""
-        return f"{self.path}{HALVES[self.half]}"
-
-
-Read: TypeAlias = dict[Source, Facts]  # of the images that can be read
 Limits: TypeAlias = tuple[float, float] | None  # (low, high) that the settings ask for
-
-
-class Finding(NamedTuple):
-    """A problem of some files."""
-
-    kind: str  # one of KINDS
-    error: bool  # whether training or evaluation would fail on it, or its scores would be wrong
-    sources: tuple[Source, ...]
-    about: str = ""  # in words, where the kind and the files do not say it
-
-
-KINDS = (  # of findings, in the order of a report
-    "corrupt",
-    "types",
-    "channels",
-    "sizes",
-    "unfit",
-    "small",
-    "both domains",
-    "both splits",
-    "unmatched",
-    "ambiguous",
-    "pair sizes",
-    "duplicate",
-    "constant",
-    "outliers",
-    "scale",
-    "notes",
-)
-
-
-class Part(NamedTuple):
-    """The images of one domain and split; what cannot be read is in none of the counts."""
-
-    images: int  # files
-    sizes: collections.Counter[tuple[int, int]]  # (height, width)
-    channels: collections.Counter[int]
-    types: collections.Counter[str]
-    values: tuple[float, float] | None  # the least and the greatest of all images
-
-
-class Report(NamedTuple):
-    """Everything that a check tells."""
-
-    parts: dict[tuple[str, str], Part]  # by (split, domain)
-    pairs: dict[str, int]  # by split: how many images of A have one of B with their name
-    findings: list[Finding]  # in the order of KINDS
 
 
 def check(

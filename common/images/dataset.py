@@ -17,7 +17,7 @@ from absl import logging
 from common import settings
 from common.errors import UserError
 from common.images import check, files, folders, labels, measure, toy
-from common.images.check import Report
+from common.images.check_report import Report
 from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.image_settings import ImageSettings

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from common import atomic
 from common.errors import in_one_line
-from common.images.check import Finding, Part, Report, Source
+from common.images.check_report import Finding, Part, Report, Source
 from common.images.image_settings import ImageSettings
 
 Value = TypeVar("Value")

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from common.errors import UserError
-from common.images import Images, check, facts, files, findings, pipeline, ranges
+from common.images import Images, check_report, facts, files, findings, pipeline, ranges
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from examples.semi_supervised import SemiSupervised
@@ -420,7 +420,7 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     extremes = (f"{image.min()} to {image.max()}" for image in (noise_of(part) for part in PARTS))
     assert printed[5].split() == f"values {' '.join(extremes)}".split()
     assert all(set(line[20:].split()) == {"-"} for line in printed[6:22])
-    assert [line[:20].strip() for line in printed[6:22]] == [findings.LABELS[kind][0] for kind in check.KINDS]
+    assert [line[:20].strip() for line in printed[6:22]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
     assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
 
 
