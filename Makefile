@@ -1,5 +1,5 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
-# make test   ruff, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make test   ruff, codespell, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
@@ -21,6 +21,7 @@ demo: .venv/.core
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 

@@ -73,6 +73,7 @@ setuptools.setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "pyyaml>=6.0",
+            "codespell>=2.3",
             "ruff>=0.6",
             "scikit-image>=0.22",
             "scipy-stubs>=1.15",
