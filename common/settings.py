@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import inspect
 import json
 import math
 import os
@@ -214,7 +215,11 @@ def part_class(reference: str) -> type[DataclassInstance]:
     except ImportError as error:
         raise UserError(f"There is no module {module} with the settings {reference}.") from error
     is_dataclass = isinstance(part, type) and dataclasses.is_dataclass(part)
-    if not is_dataclass or not all("about" in field.metadata for field in dataclasses.fields(part)):
+    if (
+        not is_dataclass
+        or inspect.isabstract(part)
+        or not all("about" in field.metadata for field in dataclasses.fields(part))
+    ):
         raise UserError(f"There are no settings called {reference}.")
     settings_class: type[DataclassInstance] = part
     return settings_class

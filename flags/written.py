@@ -20,6 +20,7 @@ PATHS = (
 LISTS_OF_PATHS = ("source",)  # with commas between them
 FLAG = re.compile(r"--?[A-Za-z_].*|--", re.DOTALL)  # others that begin with a hyphen are numbers
 DEEP = 20  # flag files that name each other
+CONTINUED = "\\"  # at the end of a line, as pasted from a shell
 
 
 class Word(NamedTuple):
@@ -79,7 +80,10 @@ def _lines(file: str) -> Iterator[str]:
         raise UserError(f"--flagfile {file!r}: {problem}. (--help lists all flags.)") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            yield from _arguments([] if line.lstrip().startswith("//") else list(_words(line)))
+            words = [] if line.lstrip().startswith("//") else list(_words(line))
+            if words and words[-1].text == CONTINUED and not words[-1].has_quotes:
+                words.pop()
+            yield from _arguments(words)
         except ValueError as error:
             raise UserError(
                 f"--flagfile {file!r}, line {number}: {line.strip()!r} has a quote that is not closed, or quotes around"

@@ -8,6 +8,7 @@ each but the first are in a part of the checkpoint: .rank-1-of-4.index and .rank
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import pathlib
@@ -71,6 +72,8 @@ class Reader:
 @contextlib.contextmanager
 def reading(checkpoint: str) -> Iterator[Reader]:
     """The Reader of a checkpoint, within the context; raises Unreadable if its index cannot be read."""
+    if irregular := _irregular(checkpoint):  # TensorFlow would wait for a pipe
+        raise Unreadable(checkpoint, irregular)
     with literal.prefix(checkpoint) as path:
         yield Reader(checkpoint, path)
 
@@ -114,6 +117,8 @@ def damage_of(checkpoint: str) -> str:
     path = pathlib.Path(checkpoint)
     if not pathlib.Path(f"{checkpoint}.index").exists():
         return "it is not there any more"
+    if irregular := _irregular(path):
+        return irregular
     try:
         digests = _digests(path)
     except FileNotFoundError:
@@ -238,8 +243,8 @@ def remove(checkpoint: str | os.PathLike[str]) -> None:
 def move(checkpoint: str | os.PathLike[str], folder: pathlib.Path) -> None:
     """Moves a checkpoint to another folder, which is created if it is missing."""
     folder.mkdir(exist_ok=True)
-    for file in _files(checkpoint):
-        os.replace(file, folder / file.name)
+    for entry in _entries(checkpoint):
+        os.replace(entry, folder / entry.name)
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
@@ -253,9 +258,19 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 
 def _files(checkpoint: str | os.PathLike[str]) -> list[pathlib.Path]:
     """Returns the files of a checkpoint, its index first: once that is gone, the others are no checkpoint."""
+    return [entry for entry in _entries(checkpoint) if entry.is_file()]
+
+
+def _entries(checkpoint: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Returns what has the name of a checkpoint's files, folders and pipes included, the index first."""
     path = pathlib.Path(checkpoint)
-    files = (file for file in path.parent.glob(f"{path.name}.*") if file.is_file())
-    return sorted(files, key=lambda file: (file.name != f"{path.name}.index", file.name))
+    entries = path.parent.glob(f"{glob.escape(path.name)}.*")
+    return sorted(entries, key=lambda entry: (entry.name != f"{path.name}.index", entry.name))
+
+
+def _irregular(checkpoint: str | os.PathLike[str]) -> str:
+    """Returns which file of a checkpoint is a folder, a pipe or a device, as a clause; "" if none is."""
+    return next((f"{entry.name} is not a regular file" for entry in _entries(checkpoint) if not entry.is_file()), "")
 
 
 def _fsync(path: str | os.PathLike[str]) -> None:

@@ -7,6 +7,7 @@ import glob
 import itertools
 import pathlib
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -151,7 +152,9 @@ class Translation:
 
     def _matches(self) -> list[pathlib.Path]:
         """The paths that `input`, a pattern, fits, without what is written to `output`."""
-        matches = map(pathlib.Path, glob.glob(self.input, recursive=True))
+        accents = [self.input, *(unicodedata.normalize(form, self.input) for form in ("NFC", "NFD"))]
+        patterns = dict.fromkeys(accents)  # in the forms that names of files have on different systems
+        matches = [pathlib.Path(path) for pattern in patterns for path in glob.glob(pattern, recursive=True)]
         below = pathlib.Path(self.output).resolve()
         return [match for match in matches if not match.resolve().is_relative_to(below)]
 

@@ -27,8 +27,9 @@ OF_2017, OF_2020 = 5, 3  # inner kernels. Dropout: always half of three decoders
 def prefix_of(path: str | os.PathLike[str]) -> str | None:
     """TensorFlow's name of the checkpoint of a file, or of the newest in a folder; None if there is none."""
     place = pathlib.Path(path)
-    indices = [place.with_name(FILE.sub("", place.name) + ".index")]
-    if place.is_dir():
+    if not place.is_dir():
+        indices = [place.with_name(FILE.sub("", place.name) + ".index")]
+    else:
         indices = sorted(place.glob("*.index"), key=lambda index: [int(n) for n in re.findall(r"\d+", index.stem)[-1:]])
     return str(indices[-1].with_suffix("")) if indices and indices[-1].is_file() else None
 

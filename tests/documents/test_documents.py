@@ -88,6 +88,12 @@ def test_files(tmp_path):
         documents.read(tmp_path / "large", SCHEMA)
 
 
+def test_a_name_that_comes_twice_among_many():
+    names = ",".join(f'"{number}": 1' for number in range(100_000))  # counted one by one: a minute
+    with pytest.raises(Misfit, match='it has "99999" twice'):
+        documents.parse(f'{{{names}, "99999": 2}}', SCHEMA)
+
+
 def test_numbers_are_as_large_as_they_were_written():
     assert documents.parse("[9223372036854775807, -9223372036854775807]", Items(Whole())) == [2**63 - 1, 1 - 2**63]
     with pytest.raises(Misfit, match="is 9223372036854775808, and a whole number is expected"):

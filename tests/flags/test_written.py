@@ -81,6 +81,9 @@ def test_flag_files_of_any_editor(encoding, between, end, folder, tmp_path_facto
         ("--run_dir C:\\runs\\new", ["--run_dir=C:\\runs\\new"]),
         ('"runs/a b"', ["runs/a b"]),
         ("runs/a b", ["runs/a b"]),
+        ("--run_dir runs/a \\", ["--run_dir=runs/a"]),  # pasted from a shell
+        ("--run_dir C:\\runs\\", ["--run_dir=C:\\runs\\"]),
+        ("\\", []),
     ],
 )
 def test_a_line_of_a_flag_file(line, arguments, tmp_path):

@@ -1,6 +1,7 @@
 """A checkpoint that was cut off or changed is found, put aside, and the one before it is used."""
 
 import hashlib
+import os
 import pathlib
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_the_one_before_is_used_saying_so(folder, capsys, suffix):
     assert said.count(f"so {folder}/checkpoints/model-00000001 is used instead") == 2
     aside = {path.name for path in (folder / "checkpoints/damaged").iterdir()}
     assert aside == {f"model-00000002.{each}" for each in ("index", "data-00000-of-00001", "sha256")}
+
+
+@pytest.mark.parametrize("create", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001", "sha256"])
+def test_a_pipe_or_a_folder_in_place_of_a_file_is_put_aside(folder, suffix, create):
+    path = folder / f"checkpoints/model-00000002.{suffix}"
+    path.unlink()
+    create(path)
+    if suffix != "sha256":  # else digests would tell
+        path.with_suffix(".sha256").unlink()
+    assert damage_of(str(path.with_name("model-00000002"))) == f"{path.name} is not a regular file"
+    with pytest.raises(UserError, match="is not a regular file"), checkpoint_files.reading(path.with_suffix("")):
+        pass
+    assert resume(folder) == (1, 1)
+    assert [step_of(checkpoint) for checkpoint in checkpoints_in(folder / "checkpoints")] == [1]
 
 
 def test_where_none_is_whole_nothing_begins_anew(folder):

@@ -121,6 +121,7 @@ def test_any_value_anywhere_is_loaded_or_refused(run_dir, data):
         (("environment", "processes"), "2", 'environment.processes is "2", and a whole number from 1 is expected'),
         (("imported",), 3, "imported is 3, and a table of names and values is expected"),
         (("run", "class"), "common.run:Nothing", "There are no settings called common.run:Nothing"),
+        (("dual", "class"), "common.dual:Dual", "There are no settings called common.dual:Dual"),
     ],
 )
 def test_one_sentence_names_the_place_the_value_and_what_is_expected(run_dir, path, value, message):

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import signal
+import unicodedata
 import zlib
 
 import imageio.v3 as imageio
@@ -195,6 +196,15 @@ def test_a_pattern_does_not_take_up_what_was_written(inbox, translator):
     options = Translation(input=str(inbox / "in" / "**" / "*.png"), output=str(inbox / "in" / "out"))
     assert [run(translator, options).written for _ in range(2)] == [1, 1]
     assert sizes(inbox / "in" / "out") == {"gray.png": ("L", 20, 40)}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_pattern_fits_names_with_accents_in_either_form(tmp_path, translator, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    name = unicodedata.normalize(other, "café.png")
+    files.write(tmp_path / "in" / name, np.zeros([8, 8, 3], np.uint8))
+    pattern = tmp_path / "in" / unicodedata.normalize(form, "café*")
+    assert run(translator, Translation(input=str(pattern), output=str(tmp_path / "out"))).written == 1
 
 
 def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):

@@ -138,6 +138,13 @@ def test_networks_of_every_year(tmp_path, inner, late, linear, netD, size):
         np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("source", [".", "/", "::x", ".."])
+def test_a_source_without_a_name_is_a_sentence(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--source"):
+        import_weights(DualGAN, Source(source), Run(str(tmp_path / "run")), Images("unknown"))
+
+
 def test_what_is_no_such_checkpoint(tmp_path):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.get_variable("weights", initializer=1.0)
