@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 
 def hazy(count=5, side=16):
     """(images, scene): of a slope in air of different brightness."""
-    scene = RANDOM.uniform(0.1, 0.9, [side, side, 3])
+    scene = RANDOM.uniform(-0.05, 0.9, [side, side, 3]).clip(0.0)  # some of it is black
     depth = np.linspace(0.2, 1.5, side)[:, None, None] * np.ones([side, side, 1])
     images = []
     for density, air in zip(np.linspace(0.6, 1.8, count), RANDOM.uniform(0.7, 1.0, count)):
