@@ -76,6 +76,11 @@ def check(part: DataclassInstance) -> None:
     """Raises UserError if a field of `part` is not one of its choices, is not finite, or is out of its range."""
     for field in dataclasses.fields(part):
         value, about = getattr(part, field.name), field.metadata
+        if "about" not in about:
+            raise UserError(
+                f"{type(part).__name__}.{field.name} is not a setting. Define it as {field.name}: {field.type} ="
+                f' setting({field.default!r}, "What it is."), from common.settings.'
+            )
         if about["choices"] and value not in about["choices"]:
             raise UserError(f"--{field.name} {value} is none of: {', '.join(about['choices'])}.")
         if isinstance(value, float) and not math.isfinite(value):

@@ -32,6 +32,15 @@ def test_values_are_checked():
         Part(count=0)
 
 
+def test_a_field_that_is_not_a_setting_is_named():
+    @dataclasses.dataclass(frozen=True)
+    class Bare(Part):
+        weight: float = 2.0
+
+    with pytest.raises(UserError, match=r"Bare.weight is not a setting. Define it as weight: .*float.* = setting\(2.0, "):
+        Bare()
+
+
 def test_not_a_number_is_below_every_minimum():
     with pytest.raises(UserError, match="--lambda_A nan"):
         DualGAN(lambda_A=float("nan"))

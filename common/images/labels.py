@@ -48,7 +48,7 @@ def _colour(line: str, named: str) -> list[int]:
         problem = "is not R G B, three whole numbers"
     elif is_number[3:] == [True]:
         problem = "has more than three numbers"
-    elif any(not 0 <= int(word) <= 255 for word in words[:3]):
+    elif any(not re.fullmatch(r"\+?0*[0-9]{1,3}", word) or int(word) > 255 for word in words[:3]):
         problem = "has a number that is not from 0 to 255"
     else:
         return [int(word) for word in words[:3]]

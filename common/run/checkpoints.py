@@ -69,7 +69,10 @@ class Checkpoints:
         if exists and self._group.size == 1:
             return
         self.refuse_not_finite(session, step)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(self._write_failure(checkpoint, error)) from error
         if self._part_saver and not exists:
             self._write_part(session, checkpoint, self._part_saver)
         self._group.share(session)  # waits until all parts are written
@@ -188,13 +191,15 @@ class Checkpoints:
         """Returns a sentence that says why a checkpoint, or a part of one, could not be written."""
         size = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables.values())
         cause = getattr(error, "strerror", None) or reason(error)
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError)
+        cure = f"Remove or rename what has the name of {self.folder} or of its files" if in_the_way else "Make room"
         try:
             free = f"{shutil.disk_usage(self.folder).free:,} are free there"
         except OSError:
             free = "the folder is gone"
         return (
             f"The checkpoint {path} could not be written ({cause}): it takes about {size:,} bytes, and {free}."
-            f" {self.last_good()} Make room, and go on with the same command."
+            f" {self.last_good()} {cure}, then resume with the same command."
         )
 
     def _forget(self) -> None:

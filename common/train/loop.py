@@ -186,8 +186,8 @@ def _save(training: Training, number: int) -> None:
 
 def _write_samples(training: Training, monitor: Monitor | Silent, number: int) -> None:
     """Writes the strips of a step; where that fails, says so and goes on."""
-    path = training.run.path("samples", f"{number:08d}.png")
     try:
+        path = training.run.path("samples", f"{number:08d}.png")
         training.graph.samples.write(training.session, path)
         monitor.picture(number, path)
     except (UserError, OSError) as error:

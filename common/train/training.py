@@ -14,7 +14,7 @@ from common import atomic, literal, settings
 from common import tensorflow as tf
 from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
-from common.errors import ImageError, UserError
+from common.errors import ImageError, UserError, reason
 from common.evaluate.selection import Evaluations
 from common.images import Images, folders
 from common.images.data import TrainingData
@@ -139,7 +139,11 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
             _describe(training.data.domains)
     first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
     if first_strips:  # so that an image of the strips that cannot be read is told at once
-        training.graph.samples.write(training.session, first_strips)
+        try:
+            training.graph.samples.write(training.session, first_strips)
+        except OSError as error:
+            logging.warning(f"No sample strips at step 0 ({reason(error)}); training continues.")
+            first_strips = None
     with _monitor(training, done, total) as monitor:
         if first_strips:
             monitor.picture(0, first_strips)

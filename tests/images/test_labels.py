@@ -91,9 +91,10 @@ def test_a_palette_from_a_file(tmp_path):
         ("0.5 0 1", "is not R G B"),
         ("0 0 256", "has a number that is not from 0 to 255"),
         ("0 0 -1", "has a number that is not from 0 to 255"),
+        (f"0 0 {'9' * 5000}", "has a number that is not from 0 to 255"),
     ],
 )
 def test_a_line_of_a_palette_that_could_be_misread_is_refused(line, problem, tmp_path):
     (tmp_path / "bad.txt").write_text(f"0 0 255 wall 7\n{line}\n")
-    with pytest.raises(UserError, match=rf"bad\.txt cannot .* in line 2, '{line}' {problem}.*such as 255 0 0 door"):
+    with pytest.raises(UserError, match=rf"bad\.txt cannot .* in line 2, .* {problem}.*such as 255 0 0 door"):
         labels.read_palette(tmp_path / "bad.txt")

@@ -78,6 +78,12 @@ def test_what_cannot_be_written_is_named(tmp_path):
         save(tmp_path, a=[2])
 
 
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(UserError, match=r"could not be written \(File exists\).* Remove or rename what has the name"):
+        save(tmp_path, a=[2])
+
+
 def test_a_folder_can_be_moved(tmp_path):
     save(tmp_path / "here", a=[2])
     (tmp_path / "here").rename(tmp_path / "there")

@@ -331,6 +331,15 @@ def test_samples_show_both_directions_there_and_back(setup):
     assert abs(strip[:32, :32].mean() - first.mean()) < 3.0
 
 
+def test_samples_that_cannot_be_written_do_not_end_a_training(setup, capsys):
+    dual, images, run = setup(sample_every=2)
+    run.path().mkdir()
+    run.path("samples").write_text("mine")
+    training.train(dual, images, run)
+    assert capsys.readouterr().err.count("No sample strips at step") >= 2
+    assert run.path("samples").read_text() == "mine"
+
+
 def test_checkpoints_beyond_keep_are_deleted_across_restarts(setup):
     *parts, run = setup(steps=3, save_every=1)
     training.train(*parts, run)
