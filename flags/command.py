@@ -1,4 +1,4 @@
-"""The command line of any dual: python -m MODEL.main --phase PHASE [--FLAG VALUE ...]."""
+"""The command line of every method: python -m METHOD.main --phase PHASE [--FLAG VALUE ...]."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ VERSION = {"--version", "-version"}
 
 
 def main(model: type[Dual], argv: list[str] | None = None) -> None:
-    """Does what the command line asks of the class `model`; exits with code 1 and a sentence if it cannot."""
+    """Runs a command line for the class `model`; on an error, prints one sentence and exits with status 1."""
     argv, model = sys.argv if argv is None else argv, importable(model)
     streams.outlive_readers()
     messages.show(model.__module__)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of a broken file, we say
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # broken files are reported by this toolkit
     if HELP & set(argv):
         others = [argument for argument in argv if argument not in HELP]
         print(help_page.text(model, phase_of(others, default=None), command_name(model, argv)), end="")
@@ -41,7 +41,7 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
         try:
             _perform(model, argv)
         except KeyboardInterrupt:
-            sys.exit("Stopped. What was saved before is as it was.")
+            sys.exit("Interrupted; existing checkpoints are intact.")
         except Exception as error:
             if not (sentence := _sentence(error)):
                 raise
@@ -63,30 +63,28 @@ def _perform(model: type[Dual], argv: list[str]) -> None:
 
 
 def _download(values: flags.FlagValues) -> None:
-    """Fetches a published set, unless it is there; without a name, tells what there is, and ends."""
+    """Downloads a published dataset if it is missing; without a name, lists the known datasets and exits."""
     if not values.dataset and not values.dir_A:
-        print(f"{catalogue.listing()}\nSay --dataset NAME; of those by hand, it tells where they are had now.")
+        print(f"{catalogue.listing()}\nUse --dataset NAME; for datasets fetched by hand, it prints where they are.")
         sys.exit(0)
-    fields.read(Images, values)  # says what is wrong with them before anything is fetched
+    fields.read(Images, values)  # refuses bad settings before anything is downloaded
     download(values.dataset, values.data_root, values.download_from or None)
 
 
 def _sentence(error: Exception) -> str | None:
-    """What to say of an error that is not a mistake in the program; None if it is one."""
+    """Returns the message for an error that the user can fix; None for a bug in the program."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cure = (
-            "Make room on its disk, and give the same command again." if full else "--debug shows what was being done."
-        )
+        cure = "Free space on its disk, then repeat the same command." if full else "Use --debug to see the traceback."
         return f"{error.filename or 'A file'}: {error.strerror or error}. {cure}"
     if type(error).__name__ == "ResourceExhaustedError":
         return (
-            f"There is not enough memory: {reason(error)}. Use a smaller --batch_size or --image_size, or"
-            " --precision bf16; to translate large images, --tile; or close what else uses the GPU. --phase plan says"
-            " how much a training takes."
+            f"Not enough memory: {reason(error)}. Use a smaller --batch_size or --image_size, or"
+            " --precision bf16; for large images, use --tile; or close other programs on the GPU. --phase plan"
+            " measures the memory of a training."
         )
     if type(error).__module__.startswith("tensorflow."):
-        return f"TensorFlow says: {reason(error)}. (--debug shows where.)"
+        return f"TensorFlow failed: {reason(error)}. Use --debug to see the traceback."
     return None

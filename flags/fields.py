@@ -1,4 +1,4 @@
-"""Flags and settings: an absl flag for every field of a frozen dataclass, and back."""
+"""Converts settings to flags and back: an absl flag for every field of a frozen dataclass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFINE: dict[type, Any] = {
 
 
 class _NumberOrAuto(flags.IntegerParser):
-    """Takes auto for 0."""
+    """Parses whole numbers from 0 on, with `auto` for 0."""
 
     def __init__(self) -> None:
         super().__init__(lower_bound=0)
@@ -32,7 +32,7 @@ class _NumberOrAuto(flags.IntegerParser):
 
 
 def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
-    """Defines in `values`, for every field of `cls`, the flag of its name, type and default."""
+    """Defines in `values` a flag for every field of `cls`, with its name, type and default."""
     types = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         about: str = field.metadata["about"]
@@ -53,16 +53,16 @@ def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
 
 
 def read(cls: type[Part], values: flags.FlagValues) -> Part:
-    """The `cls` that the flags describe; raises UserError if it cannot be."""
+    """Builds a `cls` from the flags; raises UserError if they contradict each other."""
     return cls(**{field.name: values[field.name].value for field in dataclasses.fields(cls)})
 
 
 def amend(part: Part, values: flags.FlagValues, names: Collection[str]) -> Part:
-    """`part` with those of its fields that are among `names` as the flags have them."""
+    """Returns `part` with the fields in `names` set from the flags; fields it lacks are ignored."""
     changed = {field.name: values[field.name].value for field in dataclasses.fields(part) if field.name in names}
     return dataclasses.replace(part, **changed)
 
 
 def names_of(*classes: type[DataclassInstance]) -> set[str]:
-    """The names of the settings of classes."""
+    """Returns the names of all settings of the classes."""
     return {field.name for cls in classes for field in dataclasses.fields(cls)}

@@ -1,4 +1,4 @@
-"""What --help prints: of all phases, or with --phase of one."""
+"""The text of --help, for all phases or for one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
 
 def text(model: type[Dual], phase: str | None = None, command: str = "") -> str:
-    """How to call the program of `model`, and every flag with its default and meaning; of `phase`, what that takes.
+    """Returns the usage of the program of `model` and all its flags, or those of one `phase`, with defaults.
 
-    `command`: how it is called; "": by `python -m`.
+    `command`: the beginning of the command line; "": `python -m PROGRAM`.
     """
     command = command or f"python -m {program_name(model)}"
     return _of_phase(model, phase, command) if phase else _of_all(model, command)
@@ -70,7 +70,7 @@ def _of_phase(model: type[Dual], name: str, command: str) -> str:
     groups = []
     for cls in classes:
         fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls]
-        if cls is model and phase.from_run:  # the others are those of the run
+        if cls is model and phase.from_run:  # the others come from the run folder
             fields = [field for field in fields if field.metadata["resume"] == FREE]
         groups.append(_group(cls, [field for field in fields if field.name not in phase.without]))
     others: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _is_of_one_phase(cls: type[DataclassInstance]) -> bool:
 
 
 def _phases_of(cls: type[DataclassInstance], model: type[Dual]) -> str:
-    """The phases that take a class of settings, as words behind its name; "" for those that all or training takes."""
+    """Names the phases that take a class of settings, for its heading; "" if training is among them."""
     names = [name for name, phase in PHASES.items() if cls in phase.classes(model)]
     return "" if not names or "train" in names else f", with --phase {' or '.join(names)}"
 

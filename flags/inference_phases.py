@@ -24,20 +24,20 @@ from common.translate.pipeline import Outcome, loss, translate
 from flags import fields, quiet
 from flags.request import Parts, Request
 
-NAMED = 10  # files that failed that the last line names
+NAMED = 10  # failed files named in the last line
 
 
 def test_phase(request: Request) -> None:
-    """Translates every validation image, and prints the scores."""
+    """Translates every validation image and prints the scores."""
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
     metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
     folder = pathlib.Path(output) if output else run.path("test")
     written = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    print(f"Step {metrics['step']:,}. Pictures are in {folder}: {', '.join(written)}.")
+    print(f"Step {metrics['step']:,}. Images are in {folder}: {', '.join(written)}.")
     if not metrics["images"]:
-        print("No image has a pair of the same name, so there is nothing to compare with.")
+        print("No scores: no image of A and B share a name, so there are no pairs to compare.")
     print(_table({name: means for name, means in metrics.items() if isinstance(means, dict)}))
     _tell_where(folder, run.run_dir if not output else "")
 
@@ -54,7 +54,7 @@ def evaluate_phase(request: Request) -> None:
         count, place = evaluation.shard.partition("/")[2], shlex.quote(run.run_dir)
         elsewhere = f" --output {shlex.quote(output)}" if output else ""
         print(
-            f"Evaluated the part {evaluation.shard}. When all are: --phase evaluate --run_dir {place} --merge"
+            f"Evaluated shard {evaluation.shard}. When all are done: --phase evaluate --run_dir {place} --merge"
             f" {count}{elsewhere}"
         )
         return
@@ -65,18 +65,18 @@ def evaluate_phase(request: Request) -> None:
 
 
 def _tell_where(folder: pathlib.Path, run_dir: str) -> None:
-    """Prints where the scores of each image are, and the report, if `run_dir`, which has it, is given."""
-    print(f"Each image: {folder}/metrics.csv." + (f" To look at: {run_dir}/report.html" if run_dir else ""))
+    """Prints where the scores per image are, and the report if `run_dir` is given."""
+    print(f"Scores per image: {folder}/metrics.csv." + (f" Report: {run_dir}/report.html" if run_dir else ""))
 
 
 def _parts_of_run(request: Request) -> Parts:
     if request.values.run_dir:
-        load_trained(request.values.run_dir)  # says so if there is none, before images are asked for
+        load_trained(request.values.run_dir)  # reports a missing run before missing images
     return request.parts()
 
 
 def _table(means: Mapping[str, Means]) -> str:
-    """Metrics in rows; in columns each direction, the unchanged input, and the classical prior where there is one."""
+    """Formats metrics as rows; columns: each direction, the unchanged input, and the classical prior if present."""
     names = dict.fromkeys(name for values in means.values() for name in values if not name.startswith(BESIDE))
     columns = [(direction, prefix) for direction, values in means.items() for prefix in _columns(values)]
     lines = [f"{'':<22}" + "".join(f"{prefix[:-1] or direction:>10}" for direction, prefix in columns)]
@@ -88,7 +88,7 @@ def _table(means: Mapping[str, Means]) -> str:
 
 
 def _columns(values: Means) -> list[str]:
-    """The prefixes of the scores of a direction that get a column."""
+    """Returns the prefixes of scores that get a column of their own for a direction."""
     return ["", *(prefix for prefix in BESIDE if prefix == "input_" or any(name.startswith(prefix) for name in values))]
 
 
@@ -99,7 +99,7 @@ def _cell(value: float | None) -> str:
 
 
 def translate_phase(request: Request) -> None:
-    """Translates files, and says what became of them; exits with code 1 if one failed."""
+    """Translates files and prints how many were written, skipped or failed; exits with status 1 if one failed."""
     options, run_dir = request.read(Translation), request.trained_run_dir()
     saved = load_trained(run_dir)
     direction = _direction(saved.dual, request.values.direction)
@@ -121,7 +121,7 @@ def _tell(outcome: Outcome, output: str) -> None:
         print(f"failed: {in_one_line(sentence)}", file=sys.stderr)
     if outcome.changed:
         counts = ", ".join(f"{count:,} {change}" for change, count in outcome.changed.items())
-        print(f"Written in another format, as theirs does not hold what is made: {counts}.")
+        print(f"Written in another format, because the input's format cannot hold the output: {counts}.")
     for lost, count in (outcome.lost or {}).items():
         print(f"Written without {loss(lost)}: {count:,}.")
     names = ", ".join(path.name for path, _ in outcome.failed[:NAMED])
@@ -133,7 +133,7 @@ def _tell(outcome: Outcome, output: str) -> None:
 
 def _translate_video(request: Request, options: Translation, run_dir: str, direction: str) -> None:
     if useless := sorted(request.given & set(Translation.of_images)):
-        raise UserError(f"--{useless[0]} is for images, and --input {options.input} is a video. Leave it out.")
+        raise UserError(f"--{useless[0]} is for images, but --input {options.input} is a video. Leave it out.")
     target = video.target(options.input, options.output)
     with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker
         count = video.translate_video(
@@ -149,53 +149,57 @@ def _translate_video(request: Request, options: Translation, run_dir: str, direc
 
 
 def _direction(dual: Dual, requested: str) -> str:
-    """The direction to translate in; a dual of one direction, or of one that it has learned, needs none to be named."""
+    """Returns the direction to translate; it may be omitted if the model has learned only one."""
     if requested == "both" and len(dual.learned_directions) == 1:
         return dual.learned_directions[0]
     if requested not in dual.directions:
-        raise UserError(f"Which way? Say --direction {' or '.join(dual.directions)}.")
+        raise UserError(f"--direction is needed, as the model has two: use --direction {' or '.join(dual.directions)}.")
     return requested
 
 
 def export_phase(request: Request) -> None:
-    """Writes what other programs run, and says how near to the run it is."""
+    """Exports a run for other programs and prints how closely the export matches it."""
     run_dir, options, values = request.trained_run_dir(), request.read(Export), request.values
     saved, threads = load_trained(run_dir), values.threads if "threads" in request.given else 0
     images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout
     source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
-    print(f"Exporting {source} to {options.output}, and comparing.", flush=True)
-    with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters talk to themselves
+    print(f"Exporting {source} to {options.output} and verifying.", flush=True)
+    with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters print internal messages
         exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)
     for difference in exported.kept:
         print(difference.describe())
     for difference in exported.removed:
-        print(f"removed, as it is too far from the run: {difference.describe()}")
+        print(f"removed, as it differs too much from the run: {difference.describe()}")
     if not exported.takes_pixels:
         print(
-            f"--format {options.format} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel and"
-            " frozen take pixels."
+            f"--format {options.format} cannot take pixels of these types: its input is scaled to [-1, 1]. For pixels,"
+            " use savedmodel or frozen."
         )
     if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy:
-        print("The noise of dropout is off in it; --test_dropout keeps it, where the format can draw.")
+        print("Dropout is off in the export; use --test_dropout to keep it, if the format supports random numbers.")
     if not saved.dual.any_size:
         size = saved.dual.image_size
-        print(f"Nothing is resized in it, and its networks have seen {size} x {size} pixels alone: resize before.")
+        print(
+            f"The export resizes nothing, and its networks only saw {size} x {size} pixels: resize your input to that."
+        )
     step, compared_on = exported.step, exported.compared_on
-    print(f"Step {step:,}, compared on {compared_on}. How to use it: {options.output}/README.md")
+    print(f"Step {step:,}, verified on {compared_on}. Instructions: {options.output}/README.md")
 
 
 def serve_phase(request: Request) -> None:
-    """Answers requests until it is told to stop."""
+    """Answers requests until it is interrupted."""
     run_dir, service = request.trained_run_dir(), request.read(Service)
     with request.translator(run_dir) as translator:
         serve(translator, service)
 
 
 def compare_phase(request: Request) -> None:
-    """Writes one page of several runs."""
+    """Writes one page that compares several runs."""
     run_dirs = request.stray
     if len(run_dirs) < 2:
-        raise UserError("Compare what? Name the folders of two runs or more: --phase compare runs/one runs/two.")
+        raise UserError(
+            f"--phase compare needs two or more run folders, got {len(run_dirs)}: --phase compare runs/one runs/two."
+        )
     page = report.compare(run_dirs, request.values.output or "compare.html")
     print(f"Compared {len(run_dirs)} runs: {page}")

@@ -36,15 +36,15 @@ def _never(request: Request) -> bool:
 
 
 class Phase(NamedTuple):
-    """What `--phase NAME` does, and the settings that it takes, apart from those of Command."""
+    """What `--phase NAME` does, and the settings it takes in addition to those of Command."""
 
     about: str
     perform: Callable[[Request], None]
     parts: tuple[type[DataclassInstance], ...] = ()  # classes of settings; Dual stands for the method's own
     also: tuple[str, ...] = ()  # settings of other classes
-    without: tuple[str, ...] = ()  # settings of `parts` that it does not take
+    without: tuple[str, ...] = ()  # settings in `parts` that it does not take
     from_run: bool = False  # whether other settings come from the run folder
-    names_runs: bool = False  # whether arguments that are not flags are folders of runs
+    names_runs: bool = False  # whether arguments that are not flags are run folders
     tensorflow: Callable[[Request], bool] = _always  # whether TensorFlow is imported before it begins
 
     def classes(self, model: type[Dual]) -> list[type[DataclassInstance]]:
@@ -52,7 +52,7 @@ class Phase(NamedTuple):
         return [model if part is Dual else part for part in self.parts]
 
     def takes(self, model: type[Dual]) -> set[str]:
-        """The names of all settings that it takes."""
+        """Returns the names of all settings that it takes."""
         return (names_of(Command, *self.classes(model)) | set(self.also)) - set(self.without)
 
 
@@ -148,6 +148,6 @@ class Command:
 
 
 def all_classes(model: type[Dual]) -> list[type[DataclassInstance]]:
-    """Every class of settings that some phase takes, Command first, then by the order of the table."""
+    """Returns every class of settings that a phase takes: Command first, then in the order of the table."""
     classes: Iterable[type[DataclassInstance]] = (part for phase in PHASES.values() for part in phase.classes(model))
     return [Command, *dict.fromkeys(classes)]

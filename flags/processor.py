@@ -1,4 +1,4 @@
-"""What TensorFlow reads when it is imported, by what the processor is: decided before, and recorded in config.json."""
+"""Chooses TensorFlow's import-time options by processor; config.json records them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ import sys
 from common.run.session import XLA_ON_CPU
 
 CPUINFO = pathlib.Path("/proc/cpuinfo")
-FOR_ONEDNN = "avx2"  # with it, oneDNN's operations were the faster wherever it was measured; see docs/performance.md
+FOR_ONEDNN = "avx2"  # with it, oneDNN was faster wherever measured; see docs/performance.md
 
 
 def decide(precise: bool = False) -> None:
-    """Sets what a person has not set: whether oneDNN's operations are used, and that XLA may compile for the CPU.
+    """Sets the environment variables that the user has not set: oneDNN on or off, and XLA allowed on the CPU.
 
-    If it has to be `precise`, oneDNN's are not: they round twice as much as TensorFlow's own. And TensorFlow does not
-    load the framework of layers that comes with it, of which nothing is used here: that is a fifth of the time of its
-    import.
+    `precise` turns oneDNN off: its rounding errors are twice those of TensorFlow's own operations. Keras is not loaded
+    with TensorFlow, as it is not used here and takes a fifth of the import time.
 
-    Once TensorFlow is imported it is too late: then nothing is set, for config.json says what is.
+    Once TensorFlow is imported it is too late: then nothing is set, so that config.json stays true.
     """
     if "tensorflow" in sys.modules:
         return
     chosen = "0" if precise else onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
     if chosen is not None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # the one before it, which is loaded only if it is installed
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # Keras 2, which is loaded only if installed
     flags = os.environ.get("TF_XLA_FLAGS", "")
-    if XLA_ON_CPU not in flags:  # which compiles nothing unless a session asks for it
+    if XLA_ON_CPU not in flags:  # compiles nothing unless a session asks for it
         os.environ["TF_XLA_FLAGS"] = f"{flags} {XLA_ON_CPU}".strip()
 
 
 def onednn(cpuinfo: str) -> str | None:
-    """TF_ENABLE_ONEDNN_OPTS for the processor that `cpuinfo`, the text of /proc/cpuinfo, tells of.
+    """Returns TF_ENABLE_ONEDNN_OPTS for a processor; `cpuinfo` is the text of /proc/cpuinfo.
 
-    None, which leaves it to TensorFlow, for all others than were measured. (TensorFlow itself has oneDNN's operations
-    off where there is neither VNNI nor AMX.)
+    None leaves the choice to TensorFlow, for processors that were not measured. (TensorFlow itself turns oneDNN off
+    without VNNI and AMX.)
 
     >>> onednn("flags\\t\\t: fpu avx2 fma")
     '1'

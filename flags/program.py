@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def model_name(model: type[Dual]) -> str:
-    """The name of a class of duals in presets and run folders."""
+    """Returns the name of a method in presets and run folders."""
     return model.__name__.lower()
 
 
 def program_name(model: type[Dual]) -> str:
-    """The module that `python -m` runs for a class of duals."""
+    """Returns the module that `python -m` runs for a method."""
     package, _, module = model.__module__.rpartition(".")
     return f"{package}.main" if module == "model" else model.__module__
 
 
 def command_name(model: type[Dual], argv: list[str]) -> str:
-    """How the person calls the program: by the installed command, or by `python -m`."""
+    """Returns the beginning of the user's command: the installed command, or `python -m MODULE`."""
     program = program_name(model)
     installed = program.removesuffix(".main")
     called = pathlib.Path(argv[0])
@@ -31,7 +31,7 @@ def command_name(model: type[Dual], argv: list[str]) -> str:
 
 
 def importable(model: type[Dual]) -> type[Dual]:
-    """A class in the module that Python runs, as the one that others import, with which runs are read again."""
+    """Replaces a class of `__main__` by the same class of its importable module, which saved runs refer to."""
     if model.__module__ != "__main__":
         return model
     main = sys.modules["__main__"]

@@ -1,4 +1,4 @@
-"""Importing TensorFlow without what it says of itself to everyone."""
+"""Imports TensorFlow without its start-up messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common import tensorflow as tf
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow with the standard error of the process held back; if that fails, it is shown."""
+    """Imports TensorFlow with standard error held back; shows it if the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with held_back():
         tf.logging.set_verbosity(tf.logging.ERROR)
@@ -21,9 +21,9 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Within it, what the process, and not only Python, writes to standard error goes to a file.
+    """Redirects the standard error of the whole process, not only Python's, to a temporary file.
 
-    That is dropped, or shown if it fails.
+    The file is dropped, or shown if the block raises.
     """
     sys.stderr.flush()
     with _temporary() as kept:
@@ -41,7 +41,7 @@ def held_back() -> Iterator[None]:
 
 
 def _temporary() -> IO[bytes]:
-    """A file that is dropped when it is closed; where there is no room for any, one that keeps nothing."""
+    """Opens a temporary file, or the null device if the disk is full."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

@@ -1,4 +1,4 @@
-"""A command line that was parsed: what it asks for, as settings."""
+"""Request: a parsed command line, as settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Part = TypeVar("Part", bound=DataclassInstance)
-ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}  # other names that are here to stay; see former_names
+ALIASES = {"dataset_name": "dataset", "epoch": "epochs"}  # permanent aliases; renamed settings: see former_names
 
 
 class Parts(NamedTuple):
@@ -36,25 +36,25 @@ class Parts(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A command line of a class of duals."""
+    """A command line of a method."""
 
     model: type[Dual]
     values: flags.FlagValues  # of all flags
-    given: frozenset[str]  # names of the flags that the person gave; those of a preset are not among them
+    given: frozenset[str]  # names of the flags on the command line, without those of a preset
     stray: list[str]  # arguments that are not flags
     argv: list[str]  # the command line itself
 
     @property
     def program(self) -> str:
-        """The beginning of a command of this method."""
+        """Returns the beginning of a command of this method."""
         return command_name(self.model, self.argv)
 
     def read(self, cls: type[Part]) -> Part:
-        """The settings of a class as the flags have them; raises UserError if they contradict each other."""
+        """Builds the settings of a class from the flags; raises UserError if they contradict each other."""
         return fields.read(cls, self.values)
 
     def parts(self) -> Parts:
-        """The dual, the images and the run: those of the run folder with what was given; else all from the flags."""
+        """Returns the settings of the run folder, changed by the given flags; for a new run, all from the flags."""
         values = self.values
         if not values.run_dir:
             values["run_dir"].value = self.default_run_dir()
@@ -64,7 +64,7 @@ class Request(NamedTuple):
         if not isinstance(saved.dual, self.model):
             name = type(saved.dual).__name__
             raise UserError(
-                f"{values.run_dir} holds a run of {name}, not of {self.model.__name__}. Give another --run_dir."
+                f"{values.run_dir} holds a run of {name}, not of {self.model.__name__}. Choose a different --run_dir."
             )
         names = set(_with_length(self.given)) | {"run_dir"}
         names |= {"dir_A", "dir_B"} if "dataset" in self.given else set()  # a dataset takes the place of folders
@@ -83,24 +83,24 @@ class Request(NamedTuple):
         return Parts(dual, images, run)
 
     def default_run_dir(self) -> str:
-        """The folder of a run that is named after its method and its dataset."""
+        """Returns the run folder named after the method and the dataset."""
         values = self.values
         if not (values.dataset or values.dir_A or values.dir_B):
             raise UserError(
-                "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists all flags.)"
+                "No run named: use --dataset NAME (toy needs no files) or --run_dir FOLDER. (--help lists all flags.)"
             )
         run_dir = f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
         return run_dir if run_dir.isascii() else str(folders.on_disk(run_dir))
 
     def trained_run_dir(self) -> str:
-        """The folder of the trained run, or of the pretrained network, that is to be used."""
+        """Returns the folder of the trained run or of the pretrained network to use."""
         if self.values.run_dir and "dataset" in self.given:
-            raise UserError("--run_dir and --dataset both say which run. Give one of them.")
+            raise UserError("--run_dir and --dataset both name the run. Use one of them.")
         if self.values.pretrained:
             if useless := sorted({"run_dir", "dataset"} & self.given):
                 raise UserError(
-                    f"--pretrained {self.values.pretrained} is in place of a run, and --{useless[0]} names one. Give"
-                    " one of them."
+                    f"--pretrained {self.values.pretrained} replaces a run, but --{useless[0]} names one. Use one of"
+                    " them."
                 )
             return pretrained(self.values.pretrained, self.model)
         return str(self.values.run_dir or self.default_run_dir())
@@ -108,7 +108,7 @@ class Request(NamedTuple):
     def translator(
         self, run_dir: str, options: Translation | None = None, *, test_dropout: bool | None = None
     ) -> Translator:
-        """The Translator of a run; `test_dropout` unless a flag says otherwise. What is to be known is told by file."""
+        """Returns the Translator of a run, with warnings per file; a --test_dropout flag overrides `test_dropout`."""
         threads = self.values.threads if "threads" in self.given else None
         test_dropout = self.values.test_dropout if "test_dropout" in self.given else test_dropout
         inference = self.read(Inference)
@@ -121,10 +121,10 @@ class Request(NamedTuple):
 
 
 def present(values: flags.FlagValues) -> set[str]:
-    """The names of the flags that were given, in a preset or on the command line."""
+    """Returns the names of the flags that are set by a preset or on the command line."""
     return {name for name in values if values[name].present}
 
 
 def _with_length(names: Collection[str]) -> set[str]:
-    """A new --steps replaces the saved --epochs, and the reverse."""
+    """Adds --steps and --epochs if one is given, as a new one replaces the other one saved."""
     return {*names, "steps", "epochs"} if {"steps", "epochs"} & set(names) else set(names)

@@ -1,6 +1,6 @@
-"""Standard output and error: a closed terminal or pipe ends no training, and no text commands a terminal.
+"""Standard output and error that survive a closed terminal or pipe and pass no control characters on.
 
-Names of files come from others. Characters that a terminal obeys, or that turn the order of others, are shown escaped.
+File names may come from others: control characters and those that change the text direction are escaped.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from common.errors import visible
 
 Result = TypeVar("Result")
 
-MOVES = re.compile("\n*(\x1b\\[A)*")  # down and up, of progress bars
+MOVES = re.compile("\n*(\x1b\\[A)*")  # cursor movements of progress bars
 
 
 class Lasting:
-    """A stream of text; from when writing to it fails on, what is written to it goes nowhere."""
+    """A text stream that drops all output once writing to it has failed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int | None:
-        """Writes, or drops, `text`, in which the terminal obeys nothing but the start of a progress bar."""
+        """Writes or drops `text`, with control characters escaped except those of progress bars."""
         if not MOVES.fullmatch(text):
             begin = "\r" if text.startswith("\r") else ""  # as progress bars do
             text = begin + visible(text.removeprefix(begin))
         return self._or_drop(self._stream.write, text)
 
     def flush(self) -> None:
-        """Sends what is held back."""
+        """Flushes the buffer."""
         self._or_drop(self._stream.flush)
 
     def __getattr__(self, name: str) -> Any:
@@ -41,10 +41,10 @@ class Lasting:
     def _or_drop(self, call: Callable[..., Result], *args: str) -> Result | None:
         try:
             return call(*args)
-        except (OSError, ValueError):  # ValueError: it was closed
+        except (OSError, ValueError):  # ValueError: the stream is closed
             nowhere = os.open(os.devnull, os.O_WRONLY)
             try:
-                os.dup2(nowhere, self._stream.fileno())  # what is held back goes there, too
+                os.dup2(nowhere, self._stream.fileno())  # for the buffered text, too
             except (OSError, ValueError):
                 pass
             finally:
@@ -53,7 +53,7 @@ class Lasting:
 
 
 def outlive_readers() -> None:
-    """Makes both streams of this process last, and able to say any file name, which need not be text."""
+    """Makes both streams of this process survive a closed reader and accept file names that are not valid text."""
     _fill_up()
     os.environ.setdefault("PYTHON_COLORS", "0")  # tracebacks of Python 3.13 and later would show their escapes
     for name in ("stdout", "stderr"):
@@ -67,7 +67,7 @@ def outlive_readers() -> None:
 
 
 def _fill_up() -> None:
-    """Opens those of the descriptors 0, 1 and 2 that are closed: else the next file would be taken for one of them."""
+    """Opens the closed ones of the descriptors 0, 1 and 2, so that no other file takes their place."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

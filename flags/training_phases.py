@@ -18,16 +18,16 @@ from flags import fields, quiet
 from flags.program import program_name
 from flags.request import Request, present
 
-UNKNOWN = "unknown"  # name of the dataset that imported weights were trained on, unless it is given
+UNKNOWN = "unknown"  # default dataset name of imported weights
 
 
 def supervises(request: Request) -> bool:
-    """Whether the command starts other processes, that train."""
+    """Whether the command starts worker processes that train."""
     return bool(request.values.local_workers > 1)
 
 
 def train_phase(request: Request) -> None:
-    """Trains, and says what to do next."""
+    """Trains and prints the next command."""
     (dual, images, run), cluster = request.parts(), request.read(Cluster)
     if supervises(request):
         program = [sys.executable, "-m", program_name(request.model)]
@@ -37,35 +37,38 @@ def train_phase(request: Request) -> None:
     if rank:
         return
     if progress.best:
-        print(f"The best: {progress.best}. Use it with --checkpoint best.")
+        print(f"Best: {progress.best}. Use it with --checkpoint best.")
     if progress.ended:
-        print(f"{progress.ended} Say another --patience to train further.")
+        print(f"{progress.ended} Use a different --patience to train further.")
     elif progress.began >= progress.total:
-        print(f"Nothing to do: {run.run_dir} has taken {progress.began:,} steps. Say --steps or --epochs for more.")
+        print(
+            f"Nothing to do: {run.run_dir} has already trained {progress.began:,} steps. Use a larger --steps or"
+            " --epochs to train further."
+        )
     elif progress.done < progress.total:
-        print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Go on with:")
+        print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Resume with:")
         print(f"  {request.program} --phase train --run_dir {shlex.quote(run.run_dir)}")
     else:
-        print(f"Trained {progress.total:,} steps. The report: {run.run_dir}/report.html. Test with:")
+        print(f"Trained {progress.total:,} steps. Report: {run.run_dir}/report.html. Test with:")
         print(f"  {request.program} --phase test --run_dir {shlex.quote(run.run_dir)}")
 
 
 def plan_phase(request: Request) -> None:
-    """Prints what a training would take."""
+    """Prints the parameters, memory and time of a training."""
     dual, images, run = request.parts()
-    source = f"with the settings of {run.run_dir} and what else is said" if has_begun(run.run_dir) else "as new"
-    print(f"Planned {source}: a few steps are taken now, to measure them.", flush=True)
+    source = f"{run.run_dir} with the flags given" if has_begun(run.run_dir) else "a new run"
+    print(f"Planning {source}: measuring a few steps.", flush=True)
     print(plan.text(plan.plan(dual, images, run)))
 
 
 def check_data_phase(request: Request) -> None:
-    """Prints what is wrong with the images; exits with code 1 if training would stumble on it."""
+    """Prints the problems of a dataset; exits with status 1 if training would fail on one."""
     output = request.values.output
     if output and pathlib.Path(output).suffix.lower() != ".csv":
-        raise UserError(f"--output {output} is no name of a table: --phase check_data writes .csv.")
+        raise UserError(f"--output {output} is not a valid table: --phase check_data writes CSV. Use a name with .csv.")
     dual, images, _ = request.parts()
     splits = images.all_files(dual)
-    if output:  # before hours are spent
+    if output:  # fail before a long check
         pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
     if any(files.is_deep_png(path) for split in splits.values() for paths in split for path in paths):
         quiet.import_tensorflow()
@@ -74,17 +77,17 @@ def check_data_phase(request: Request) -> None:
     print("".join(f"{in_one_line(sentence)}\n" for sentence in images.passed_over(dual)), end="")
     if output:
         findings.write(output, report)
-        print(f"All of them: {output}")
+        print(f"All findings: {output}")
     if any(finding.error for finding in report.findings):
         sys.exit(1)
 
 
 def import_weights_phase(request: Request) -> None:
-    """Makes a run folder of weights that were trained elsewhere, and says what they are and what was assumed."""
+    """Creates a run folder from weights trained elsewhere, and prints their networks and the assumed settings."""
     values = request.values
     source = request.read(Source)
     if not values.run_dir:
-        raise UserError("Where to? Say --run_dir FOLDER, a new one.")
+        raise UserError("--run_dir is missing: use --run_dir FOLDER, a new folder.")
     if not (values.dataset or values.dir_A or values.dir_B):
         values["dataset"].value = UNKNOWN
     images, run = request.read(Images), request.read(Run)
@@ -96,8 +99,8 @@ def import_weights_phase(request: Request) -> None:
         print(f"{name} from {file}: {shown or type(imported.dual).__name__}; {count:,} parameters.")
     if imported.assumed:
         assumed = ", ".join(f"--{name} {value}" for name, value in imported.assumed.items())
-        print(f"Not in the files, and assumed: {assumed}. Say it if it was otherwise.")
-    print("\n".join([*imported.notes, f"Imported into {run.run_dir}. Translate, or train on, with:"]))
+        print(f"Assumed, as the files do not store it: {assumed}. Use these flags if other values were trained.")
+    print("\n".join([*imported.notes, f"Imported into {run.run_dir}. Translate, or train further, with:"]))
     directions = imported.dual.directions
     direction = f" --direction {directions[0]}" if len(directions) > 1 else ""
     program, place = request.program, shlex.quote(run.run_dir)

@@ -1,4 +1,4 @@
-"""What --version prints."""
+"""The text of --version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow
 
 
 def text() -> str:
-    """A line with the version of this toolkit, and one with TensorFlow's if it is installed; it is not imported."""
+    """Returns the versions of this toolkit and, if installed, of TensorFlow, without importing it."""
     toolkit = f"dual-translation {__version__}"
     for name in DISTRIBUTIONS:
         with contextlib.suppress(metadata.PackageNotFoundError):

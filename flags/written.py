@@ -1,4 +1,4 @@
-"""What people write on a command line and in flag files, as flags take it: paths, and lines of flags."""
+"""Normalises user input on command lines and in flag files: paths and lines of flags."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PATHS = (
     *("run_dir", "init_from", "dataset", "data_root", "dir_A", "dir_B", "labels_A", "labels_B"),
     *("input", "output", "features"),
 )
-LISTS_OF_PATHS = ("source",)  # with commas between them
-FLAG = re.compile(r"--?[A-Za-z_].*|--", re.DOTALL)  # others that begin with a hyphen are numbers
-DEEP = 20  # flag files that name each other
-CONTINUED = "\\"  # at the end of a line, as pasted from a shell
+LISTS_OF_PATHS = ("source",)  # comma-separated
+FLAG = re.compile(r"--?[A-Za-z_].*|--", re.DOTALL)  # other words with a leading hyphen are numbers
+DEEP = 20  # maximum nesting of flag files
+CONTINUED = "\\"  # at the end of a line pasted from a shell
 
 
 class Word(NamedTuple):
@@ -32,16 +32,16 @@ class Word(NamedTuple):
 
 
 def value(name: str, text: str) -> str:
-    """Returns the value of the flag `name` with its paths as `path` has them; others are as they are."""
+    """Returns the value of the flag `name` with its paths normalised; other values are unchanged."""
     if name in LISTS_OF_PATHS:
         return ",".join(map(path, text.split(",")))
     return path(text) if name in PATHS else text
 
 
 def path(text: str) -> str:
-    """Returns a path without slashes at its end, with the home folder in place of ~, unless that is there.
+    """Returns a path without trailing slashes, with ~ expanded unless a file of that name exists.
 
-    Accents have the form that they have on disk.
+    Accents have the same Unicode form as on disk.
     """
     if text.startswith("~") and not os.path.lexists(text):
         text = os.path.expanduser(text)
@@ -50,10 +50,10 @@ def path(text: str) -> str:
 
 
 def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:
-    """Returns arguments with those of flag files in place of --flagfile; raises UserError if one cannot be read.
+    """Returns arguments with each --flagfile replaced by its contents; raises UserError if one cannot be read.
 
-    A line is a flag or several, --name=value or --name value, with quotes as in a shell; # begins a comment, and // a
-    line of one.
+    A line has one or more flags, --name=value or --name value, quoted as in a shell. # begins a comment, // at the
+    start of a line too.
     """
     arguments: list[str] = []
     remaining = iter(argv)
@@ -66,7 +66,7 @@ def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:
             continue
         file = path(value if equals else next(remaining, ""))
         if depth > DEEP:
-            raise UserError(f"--flagfile {file!r} names itself, or is the last of more than {DEEP}. Leave it out.")
+            raise UserError(f"--flagfile {file!r} includes itself, or more than {DEEP} are nested. Leave it out.")
         arguments += expanded(list(_lines(file)), depth + 1)
     return arguments
 
@@ -76,7 +76,7 @@ def _lines(file: str) -> Iterator[str]:
     try:
         text = atomic.read_written(file)
     except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "it is no text"
+        problem = getattr(error, "strerror", None) or "it is not a text file"
         raise UserError(f"--flagfile {file!r}: {problem}. (--help lists all flags.)") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
@@ -86,13 +86,13 @@ def _lines(file: str) -> Iterator[str]:
             yield from _arguments(words)
         except ValueError as error:
             raise UserError(
-                f"--flagfile {file!r}, line {number}: {line.strip()!r} has a quote that is not closed, or quotes around"
-                " a part of a value. Put quotes around the whole value, double ones if it has a single one."
+                f"--flagfile {file!r}, line {number}: {line.strip()!r} has an unclosed quote, or quotes around only"
+                " part of a value. Quote the whole value, with double quotes if it contains a single quote."
             ) from error
 
 
 def _words(line: str) -> Iterator[Word]:
-    """Yields the words of a line as a shell would split it, but for backslashes, which are as in paths of Windows.
+    """Yields the words of a line, split as by a shell, except that backslashes are kept (Windows paths).
 
     Raises ValueError if a quote is not closed.
     """
@@ -107,9 +107,9 @@ def _words(line: str) -> Iterator[Word]:
 
 
 def _arguments(words: Sequence[Word]) -> Iterator[str]:
-    """Yields the flags in the words of a line as --name=value, and other words as they are.
+    """Yields the flags in the words of a line as --name=value, and other words unchanged.
 
-    A value of several words needs no quotes. Raises ValueError if some of them have quotes, and others have not.
+    A value of several words needs no quotes. Raises ValueError if only some of its words are quoted.
     """
     starts = [number for number, word in enumerate(words) if not word.begins_quoted and FLAG.fullmatch(word.text)]
     if stray := words[: starts[0] if starts else None]:

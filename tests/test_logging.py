@@ -119,7 +119,7 @@ def test_train_says_nothing_unless_asked_and_then_what_the_command_line_says(ima
     output, errors = in_terminal(BY_COMMAND, tmp_path / "command", *flags.split(), "--data_root", images.data_root)
     assert shown.startswith("Gain on set: 4 images of A, 3 of B; 2 steps (") and shown.count("Evaluated step ") == 2
     assert output.startswith(shown)
-    assert output.removeprefix(shown).startswith("The best: ")  # from there on, the command line itself
+    assert output.removeprefix(shown).startswith("Best: ")  # from there on, the command line itself
     assert errors.count("damaged.png") == 1 and "2/2" in errors and "WARNING:absl" not in errors
 
 

@@ -78,7 +78,7 @@ def test_the_command_line_takes_it(run, tmp_path, capsys):
     start = f"main --run_dir {run[2]} --data_root {tmp_path} --threads 1"
     for phase in ("test", "evaluate"):
         command.main(DualGAN, shlex.split(f"{start} --phase {phase} --output {tmp_path}/{phase} --direction A2B"))
-        assert f"Each image: {tmp_path}/{phase}/metrics.csv.\n" in capsys.readouterr().out
+        assert f"Scores per image: {tmp_path}/{phase}/metrics.csv.\n" in capsys.readouterr().out
         assert (tmp_path / phase / "metrics.csv").is_file()
 
 

@@ -77,7 +77,7 @@ def test_a_dual_of_ones_own_is_run_from_its_folder(tmp_path, how):
         capture_output=True,
         text=True,
     )
-    assert ended.stderr == "error: flag --lambda_geometry=much: 'much' is no number. (--help lists all flags.)\n"
+    assert ended.stderr == "error: flag --lambda_geometry=much: 'much' is not a number. (--help lists all flags.)\n"
 
 
 def test_errors_in_flags_come_without_tensorflow():
@@ -208,17 +208,17 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
             "--phase fly",
             "value should be one of <train|test|evaluate|translate|compare|plan|check_data|import_weights|export|serve",
         ),
-        ("train", "'train' stands alone: flags are --NAME VALUE"),
+        ("train", "'train' has no flag before it: write --NAME VALUE"),
         (
             "--preset upsteam",
             "There is no preset upsteam of dualgan. There are: 2017-classic, 2017-wgan, demo, paper, upstream.",
         ),
-        ("--phase train", "Which run? Say --dataset NAME (toy needs no files), or --run_dir FOLDER. (--help lists"),
-        ("--dataset toy --image_size big", "flag --image_size=big: 'big' is no whole number. (--help lists"),
-        ("--dataset toy --lr_G fast", "flag --lr_G=fast: 'fast' is no number. (--help lists"),
+        ("--phase train", "No run named: use --dataset NAME (toy needs no files) or --run_dir FOLDER. (--help"),
+        ("--dataset toy --image_size big", "flag --image_size=big: 'big' is not a whole number. (--help lists"),
+        ("--dataset toy --lr_G fast", "flag --lr_G=fast: 'fast' is not a number. (--help lists"),
         ("--flagfile nope.flags", "--flagfile 'nope.flags': No such file or directory. (--help lists"),
         ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
-        ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both say how long"),
+        ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both set the length"),
         ("--dataset nowhere", "There is no folder datasets/nowhere"),
         ("--dataset toy --image_size 100", "256 must divide it. Use --image_size 256, or --depth 2."),
         ("--phase test --dataset toy", "There is no trained run in runs/dualgan-toy"),
@@ -240,32 +240,34 @@ def test_train_and_test_and_what_they_print(here, capsys):
     assert "Test images" in (here / "runs/dualgan-toy/report.html").read_text()
     run("--phase compare runs/dualgan-toy runs/dualgan-toy/../dualgan-toy --output two.html")
     assert (here / "two.html").exists() and "Compared 2 runs: two.html" in capsys.readouterr().out
-    assert "Name the folders of two runs or more" in refusal("--phase compare runs/dualgan-toy")
+    assert "needs two or more run folders, got 1" in refusal("--phase compare runs/dualgan-toy")
     assert "nowhere is not the folder of a run" in refusal("--phase compare runs/dualgan-toy nowhere")
-    assert "--steps has no use in --phase compare" in refusal("--phase compare a b --steps 3")
+    assert "--steps does not apply to --phase compare" in refusal("--phase compare a b --steps 3")
     run("--phase evaluate --dataset toy --metrics psnr,swd --direction A2B")
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in printed[:2]] == [["Step", "1"], ["A2B", "input"]]
     assert [line.split()[0] for line in printed[2:4]] == ["psnr", "swd"]
-    assert "--n_samples has no use in --phase evaluate" in refusal("--phase evaluate --dataset toy --n_samples 2")
+    assert "--n_samples does not apply to --phase evaluate" in refusal("--phase evaluate --dataset toy --n_samples 2")
     run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
-    assert "Nothing to do: runs/dualgan-toy has taken 1 steps." in capsys.readouterr().out
+    assert (
+        "Nothing to do: runs/dualgan-toy has already trained 1 steps. Use a larger --steps" in capsys.readouterr().out
+    )
     run("--phase train --dataset toy --epochs 1")
     assert load_run("runs/dualgan-toy").run.steps == 0
     assert "Trained 2 steps" in capsys.readouterr().out
     said = refusal("--phase train --dataset toy --lambda_A 3")
-    assert "runs/dualgan-toy was trained with --lambda_A 500.0, and now --lambda_A 3.0 is asked for" in said
+    assert "runs/dualgan-toy was trained with --lambda_A 500.0, but --lambda_A 3.0 was given" in said
     said = refusal("--phase test --run_dir runs/dualgan-toy --ngf 8")
-    assert "with --ngf 4, and now --ngf 8" in said
+    assert "with --ngf 4, but --ngf 8" in said
 
 
 def test_a_plan_says_whose_settings_it_takes(here, capsys):
     run(f"--phase plan --dataset toy {SMALL}")
-    assert capsys.readouterr().out.startswith("Planned as new: ")
+    assert capsys.readouterr().out.startswith("Planning a new run: ")
     run(f"--phase train --dataset toy {SMALL}")
     capsys.readouterr()
     run("--phase plan --dataset toy --steps 5")
-    assert capsys.readouterr().out.startswith("Planned with the settings of runs/dualgan-toy and what else is said: ")
+    assert capsys.readouterr().out.startswith("Planning runs/dualgan-toy with the flags given: ")
 
 
 def test_images_that_are_not_right(here):
@@ -290,7 +292,9 @@ def test_a_checkpoint_of_another_shape(here):
     config = here / "runs/dualgan-toy/config.json"
     config.write_text(config.read_text().replace('"ngf": 4', '"ngf": 8'))
     said = refusal("--phase test --dataset toy")
-    assert "is of another network: A2B/generator/down_0/kernel is [5, 5, 3, 8] here and [5, 5, 3, 4] there" in said
+    assert (
+        "belongs to a different network: A2B/generator/down_0/kernel is [5, 5, 3, 8] here and [5, 5, 3, 4] in" in said
+    )
 
 
 def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
@@ -307,16 +311,18 @@ def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
         "new/1.png",
         "old/1.png",
     ]
-    assert "Which way? Say --direction A2B or B2A." in refusal(
+    assert "use --direction A2B or B2A." in refusal(
         "--phase translate --run_dir runs/dualgan-old-new --input mine/old --output out"
     )
     assert "--steps is for --phase train" in refusal("--phase translate --run_dir runs/dualgan-old-new --steps 3")
-    assert "--input has no use in --phase test" in refusal("--phase test --run_dir runs/dualgan-old-new --input mine")
+    assert "--input does not apply to --phase test" in refusal(
+        "--phase test --run_dir runs/dualgan-old-new --input mine"
+    )
 
 
 def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--steps is for --phase train" in refusal("--phase test --dataset toy --steps 3")
-    assert "it is for --phase test" in refusal("--dataset toy --n_samples 3")
+    assert "only to --phase test" in refusal("--dataset toy --n_samples 3")
     assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
 
 
@@ -335,7 +341,7 @@ def test_what_tensorflow_says_is_a_sentence_too():
         __module__ = "tensorflow.python.framework.errors_impl"
 
     said = command._sentence(InternalError("something is wrong\n at node x"))
-    assert said == "TensorFlow says: something is wrong. (--debug shows where.)"
+    assert said == "TensorFlow failed: something is wrong. Use --debug to see the traceback."
     assert command._sentence(KeyError("a mistake in the program")) is None
 
 
@@ -388,7 +394,7 @@ def test_a_video_goes_through_a_run(here, capsys):
     assert "5 frames written to out/clip.mp4." in capsys.readouterr().out
     about = next(ffmpeg.read_frames("out/clip.mp4"))
     assert (about["size"], about["fps"]) == ((36, 24), 12.0)
-    assert "--shard is for images, and --input clip.mp4 is a video" in refusal(f"{asked} --output out --shard 1/2")
+    assert "--shard is for images, but --input clip.mp4 is a video" in refusal(f"{asked} --output out --shard 1/2")
     assert "give it one of the suffixes" in refusal(f"{asked} --output out.ts")
 
 
@@ -399,13 +405,13 @@ def test_depth_and_bands_by_the_command_line(here, capsys):
         files.write(here / "sets/depth" / split / "B/0.png", random.integers(0, 4000, [40, 40, 1], np.uint16))
     depth = "--dataset depth --data_root sets"
     run(f"{depth} {SMALL} --channels_B auto --range_B 0,5000")
-    assert "Images of B are uint16 from 0 to 5,000, which become -1 to 1." in capsys.readouterr().out
+    assert "Images of B are uint16 from 0 to 5,000, scaled to -1 to 1." in capsys.readouterr().out
     asked = "--phase translate --run_dir runs/dualgan-depth --direction A2B --input sets/depth/val/A --output out"
     run(asked)
     said = capsys.readouterr().out
-    assert "Written in another format, as theirs does not hold what is made: 1 .jpg as .png." in said
+    assert "Written in another format, because the input's format cannot hold the output: 1 .jpg as .png." in said
     assert files.decode("out/0.png").pixels.dtype == np.uint16
-    assert "--run_dir and --dataset both say which run" in refusal(f"{asked} --dataset depth")
+    assert "--run_dir and --dataset both name the run" in refusal(f"{asked} --dataset depth")
     assert ".jpg does not hold what is made, uint16" in refusal(f"{asked} --format jpg")
-    assert "trained with --range_B 0,5000, and now --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
+    assert "trained with --range_B 0,5000, but --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
     assert "--range_A 9,1 is no range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")

@@ -111,7 +111,7 @@ def test_any_value_can_be_quoted_and_no_line_ends_in_a_traceback(text):
 def test_half_quotes_are_named_with_the_line(line, tmp_path):
     path = tmp_path / "my.flags"
     path.write_text(f"--ngf 4\n{line}\n")
-    with pytest.raises(UserError, match=r"my\.flags', line 2: .* Put quotes around the whole value"):
+    with pytest.raises(UserError, match=r"my\.flags', line 2: .* Quote the whole value"):
         parsed("--flagfile", str(path))
 
 
@@ -138,9 +138,9 @@ def test_flag_files_that_cannot_be_read_are_sentences(tmp_path):
     binary.write_bytes(b"\xff\xfa\x80")
     (nul := tmp_path / "nul").write_bytes(b"--ngf 4\n--dataset a\0b")
     for path, reason in (
-        (nul, "it is no text"),
-        (loop, "names itself"),
-        (binary, "it is no text"),
+        (nul, "it is not a text file"),
+        (loop, "includes itself"),
+        (binary, "it is not a text file"),
         (tmp_path / "none", "No such file"),
     ):
         with pytest.raises(UserError, match=rf"--flagfile '{path}'.*{reason}"):
@@ -150,7 +150,7 @@ def test_flag_files_that_cannot_be_read_are_sentences(tmp_path):
 def test_a_pattern_without_quotes_is_named(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.png").touch()
-    with pytest.raises(UserError, match=r"b.png' stands alone, .* put it in quotes"):
+    with pytest.raises(UserError, match=r"b.png' has no flag before it; .* Quote patterns"):
         parsed("--phase", "translate", "--input", f"{tmp_path}/a.png", f"{tmp_path}/b.png")
 
 

@@ -497,14 +497,14 @@ def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_writte
     printed = capsys.readouterr().out
     assert "error, 13 files: not readable as an image" in printed
     assert printed.count("cannot be read as an image") == 10
-    assert "  and 3 more\n" in printed and printed.endswith("All of them: all.csv\n")
+    assert "  and 3 more\n" in printed and printed.endswith("All findings: all.csv\n")
     rows = list(csv.DictReader(pathlib.Path("all.csv").read_text().splitlines()))
     assert [(row["kind"], row["level"], row["split"], row["domain"]) for row in rows] == [
         ("corrupt", "error", "train", "A")
     ] * 13
     assert [row["file"] for row in rows] == [f"{here}/train/A/{number}.png" for number in range(20, 33)]
-    assert "--output 1.png is no name of a table" in run(here, "--output", "1.png")
-    assert "--input has no use in --phase check_data: it is for --phase translate or export" in run(
+    assert "--output 1.png is not a valid table" in run(here, "--output", "1.png")
+    assert "--input does not apply to --phase check_data, only to --phase translate or export" in run(
         here, "--input", "x"
     )
 
