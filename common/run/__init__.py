@@ -1,12 +1,12 @@
-"""The run folder, and sessions.
+"""The run folder and TensorFlow sessions.
 
-run               Run: how long a training is, and what it keeps
-folder            what lies in a run folder; config.json; refusals to resume with other settings or images
+run               Run: length of a training, batch size, checkpoints to keep
+folder            contents of a run folder; config.json; refusals to resume with other settings or images
 checkpoints       Checkpoints: saves and restores the variables of a graph
-checkpoint_files  the files of checkpoints: which there are, whether they are whole
-training_files    the files that a run is trained on: which have changed, and which may
-lock              one training a folder
-forks             forks of a process that has computed, in which TensorFlow would wait for ever
+checkpoint_files  the files of checkpoints: listing, verifying, removing
+training_files    the files that a run is trained on: detects changes, and decides which are allowed
+lock              one training per folder
+forks             refuses forks of a process that has computed: TensorFlow would hang in them
 session           TensorFlow sessions: threads and devices
 gpu               why there is no GPU
 """

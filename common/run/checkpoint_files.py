@@ -1,8 +1,8 @@
-"""The files of checkpoints: which a folder holds, whether they are whole, and how they are written to disk and removed.
+"""The files of checkpoints: lists, verifies, writes to disk and removes them.
 
 A checkpoint is named by its path without a suffix, as TensorFlow does: runs/x/checkpoints/model-00012000. Its files are
-.index, .data-*, and .sha256 with the digests of the others. Where several processes train together, the image pools of
-each but the first are in a part of the checkpoint: .rank-1-of-4.index and .rank-1-of-4.data-*.
+.index, .data-*, and .sha256 with the digests of the others. If several processes train together, the image pools of
+each except the first are in a part of the checkpoint: .rank-1-of-4.index and .rank-1-of-4.data-*.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from common.errors import UserError
 
 CHUNK = 2**22  # bytes read at once
 DAMAGED = "damaged"  # subfolder for damaged checkpoints
-OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; all others are a person's copies, and left alone
+OWN = re.compile(r"model-\d{8,}")  # names of checkpoints; all others are the user's copies and left alone
 PART = re.compile(rf"({OWN.pattern})(\.rank-\d+-of-\d+)?\.(index|data-\d+-of-\d+|sha256)")
-UNFINISHED = re.compile(  # names of files that are being written; .new: by earlier versions
+UNFINISHED = re.compile(  # names of partially written files; .new: by earlier versions
     rf"{OWN.pattern}\..*(tempstate.*|\.new)|checkpoint\.tmp[0-9a-f]+|{atomic.PARTIAL.pattern}"
 )
 DIGEST = re.compile(r"([0-9a-f]{64})  ([^/\0]+)")  # a line of .sha256: the digest and the name of a file
-BEST = Table({"step": Whole(0)}, {"metric": Text(), "value": Number()})  # what best.json is
+BEST = Table({"step": Whole(0)}, {"metric": Text(), "value": Number()})  # the schema of best.json
 
 
 class Unreadable(UserError):
-    """The files of a checkpoint are not as they were written; `why` is a clause without a full stop."""
+    """The files of a checkpoint are damaged; `why` is a clause without a full stop."""
 
     def __init__(self, checkpoint: str, why: str) -> None:
         super().__init__(f"The checkpoint {checkpoint} cannot be read: {why}. Use another one, or restore a copy.")
@@ -45,7 +45,7 @@ class Unreadable(UserError):
 
 
 class Reader:
-    """The variables of a checkpoint. Raises Unreadable where its files are not as they were written."""
+    """Reads the variables of a checkpoint; raises Unreadable if its files are damaged."""
 
     def __init__(self, checkpoint: str, path: str) -> None:
         self._checkpoint = checkpoint
@@ -55,7 +55,7 @@ class Reader:
             self.types = self._reader.get_variable_to_dtype_map()
 
     def value(self, name: str) -> npt.NDArray[Any]:
-        """The value of a variable."""
+        """Returns the value of a variable."""
         with self._naming_damage():
             return np.asarray(self._reader.get_tensor(name))
 
@@ -64,14 +64,14 @@ class Reader:
         try:
             yield
         except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
-            raise Unreadable(self._checkpoint, "a file of it is missing, or may not be read") from error
+            raise Unreadable(self._checkpoint, "one of its files is missing or not readable") from error
         except Exception as error:  # on damaged files TensorFlow raises errors of any type
-            raise Unreadable(self._checkpoint, "its files are not as they were written") from error
+            raise Unreadable(self._checkpoint, "its files are damaged") from error
 
 
 @contextlib.contextmanager
 def reading(checkpoint: str) -> Iterator[Reader]:
-    """The Reader of a checkpoint, within the context; raises Unreadable if its index cannot be read."""
+    """Opens a checkpoint for reading; raises Unreadable if its index cannot be read."""
     if irregular := _irregular(checkpoint):  # TensorFlow would wait for a pipe
         raise Unreadable(checkpoint, irregular)
     with literal.prefix(checkpoint) as path:
@@ -88,7 +88,7 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def incomplete_in(folder: str | os.PathLike[str]) -> list[str]:
-    """Returns the names of the files that checkpoints of a folder lack, by the files that are there."""
+    """Returns the names of the files that are missing from the checkpoints of a folder."""
     parts: dict[str, set[str]] = {}
     for path in pathlib.Path(folder).glob("model-*"):
         if match := PART.fullmatch(path.name):
@@ -98,25 +98,25 @@ def incomplete_in(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def step_of(checkpoint: str) -> int:
-    """Returns the step of a checkpoint, by its name."""
+    """Returns the step of a checkpoint, from its name."""
     return int(checkpoint.rsplit("-", 1)[1])
 
 
 def newest_step(run_dir: str | os.PathLike[str]) -> int | None:
-    """Returns the step of the newest checkpoint of a run folder, damaged or not; None if there are none."""
+    """Returns the step of the newest checkpoint of a run folder, damaged or not; None if it has none."""
     checkpoints = checkpoints_in(pathlib.Path(run_dir, "checkpoints"))
     return step_of(checkpoints[-1]) if checkpoints else None
 
 
 def damage_of(checkpoint: str) -> str:
-    """Returns what is wrong with the files of a checkpoint, in words; "" if nothing is.
+    """Returns a description of the damage to a checkpoint; "" if it is intact.
 
-    Compares the files with their digests. The digests are written last; if a kill came before that, reads every value
-    instead, of which TensorFlow keeps checksums.
+    Compares the files with their digests. The digests are written last; if they are missing after a kill, reads every
+    value instead and relies on TensorFlow's checksums.
     """
     path = pathlib.Path(checkpoint)
     if not pathlib.Path(f"{checkpoint}.index").exists():
-        return "it is not there any more"
+        return "it no longer exists"
     if irregular := _irregular(path):
         return irregular
     try:
@@ -126,21 +126,21 @@ def damage_of(checkpoint: str) -> str:
         error = next((error for part in (checkpoint, *parts) if (error := _read_error(part))), "")
         return f"{error}, and {path.name}.sha256 is missing" if error else ""
     except (OSError, ValueError):
-        return f"{path.name}.sha256 is not as it was written"
+        return f"{path.name}.sha256 is damaged"
     for name, digest in digests.items():
         file = path.with_name(name)
         if not file.is_file():
             return f"{name} is missing"
         try:
             if _sha256(file) != digest:
-                return f"{name} is not as it was written"
+                return f"{name} does not match its digest"
         except OSError as error:
             return f"{name} cannot be read: {error.strerror}"
     return ""
 
 
 def _digests(checkpoint: pathlib.Path) -> dict[str, str]:
-    """{name of a file: its digest} as `seal` wrote them; raises ValueError if they are anything else."""
+    """Returns {file name: digest} as written by `seal`; raises ValueError for any other content."""
     with open(f"{checkpoint}.sha256", "rb", opener=atomic.regular) as file:
         *lines, end = file.read().decode().split("\n")
     matches = [DIGEST.fullmatch(line) for line in lines]
@@ -151,14 +151,14 @@ def _digests(checkpoint: pathlib.Path) -> dict[str, str]:
 
 
 def warn_of_damage(checkpoint: str, damage: str, used: str, more: str = "") -> None:
-    """Logs a warning that a checkpoint is damaged, and `used` in its place; `more` is a further sentence."""
+    """Logs a warning that a checkpoint is damaged and `used` replaces it; `more` is a further sentence."""
     logging.warning(f"warning: {checkpoint} is damaged ({damage}), so {used} is used instead. {more}".rstrip())
 
 
 def newest(folder: str | os.PathLike[str], damage: Callable[[str], str] = damage_of) -> str | None:
     """Returns the newest whole checkpoint of a folder, and warns of newer ones that are damaged; None if it has none.
 
-    `damage` returns what is wrong with a checkpoint, as damage_of does. Raises UserError if all are damaged.
+    `damage` describes the damage to a checkpoint, as damage_of does. Raises UserError if all are damaged.
     """
     damaged: dict[str, str] = {}
     for checkpoint in reversed(checkpoints_in(folder)):
@@ -170,7 +170,7 @@ def newest(folder: str | os.PathLike[str], damage: Callable[[str], str] = damage
         return checkpoint
     if damaged:
         problems = "; ".join(f"{checkpoint}: {problem}" for checkpoint, problem in damaged.items())
-        raise UserError(f"No checkpoint in {folder} is whole ({problems}). Restore a copy of one, or train again.")
+        raise UserError(f"No checkpoint in {folder} is intact ({problems}). Restore a copy of one, or train again.")
     return None
 
 
@@ -183,8 +183,8 @@ def best_step(run_dir: str | os.PathLike[str]) -> int | None:
         return None
     except Misfit as misfit:
         raise UserError(
-            f"{path} does not name the best step: {misfit}. To have it written again, from evaluation.csv, resume the"
-            " training with --eval_every; or remove it, and no checkpoint is the best."
+            f"{path} does not name the best step: {misfit}. Resume the training with --eval_every to rewrite it from"
+            " evaluation.csv, or remove it; then no checkpoint is the best."
         ) from misfit
 
 
@@ -204,14 +204,14 @@ def selected(run_dir: str | os.PathLike[str], which: str) -> list[str]:
     step = best if which == "best" else int(which)
     if step not in checkpoints:
         steps = ", ".join(map(str, checkpoints))
-        raise UserError(f"{run_dir} has no checkpoint of step {step}: there are {steps} (--keep, --keep_every).")
+        raise UserError(f"{run_dir} has no checkpoint of step {step}: it has {steps} (see --keep and --keep_every).")
     return [checkpoints[step]]
 
 
 def selected_one(run_dir: str | os.PathLike[str], which: str) -> str:
     """Returns the checkpoint that latest, best or a step names. Raises UserError if there is none."""
     if which == "all":
-        raise UserError("--checkpoint all is for --phase evaluate. Say latest, best, or a step.")
+        raise UserError("--checkpoint all is only for --phase evaluate: use latest, best, or a step.")
     (checkpoint,) = selected(run_dir, which)
     return checkpoint
 
@@ -223,7 +223,7 @@ def flush(checkpoint: str | os.PathLike[str]) -> None:
 
 
 def seal(checkpoint: str | os.PathLike[str]) -> None:
-    """Writes the files of a checkpoint to disk, and then their digests, in the format of sha256sum."""
+    """Writes the files of a checkpoint to disk, then their digests in the format of sha256sum."""
     path = pathlib.Path(checkpoint)
     files = _files(path)
     flush(path)
@@ -241,14 +241,14 @@ def remove(checkpoint: str | os.PathLike[str]) -> None:
 
 
 def move(checkpoint: str | os.PathLike[str], folder: pathlib.Path) -> None:
-    """Moves a checkpoint to another folder, which is created if it is missing."""
+    """Moves a checkpoint to another folder, created if missing."""
     folder.mkdir(exist_ok=True)
     for entry in _entries(checkpoint):
         os.replace(entry, folder / entry.name)
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
-    """Removes what a killed process left in a folder: unfinished files, and files of a checkpoint without its index."""
+    """Removes the leftovers of a killed process: unfinished files, and files of checkpoints without an index."""
     for file in folder.glob("*"):
         part = PART.fullmatch(file.name)
         is_unfinished = UNFINISHED.fullmatch(file.name) or (part and not file.with_name(f"{part[1]}.index").exists())
@@ -257,12 +257,12 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 
 
 def _files(checkpoint: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the files of a checkpoint, its index first: once that is gone, the others are no checkpoint."""
+    """Returns the files of a checkpoint, its index first: without the index it no longer counts as a checkpoint."""
     return [entry for entry in _entries(checkpoint) if entry.is_file()]
 
 
 def _entries(checkpoint: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns what has the name of a checkpoint's files, folders and pipes included, the index first."""
+    """Returns everything with the name of a checkpoint's files, including folders and pipes, the index first."""
     path = pathlib.Path(checkpoint)
     entries = path.parent.glob(f"{glob.escape(path.name)}.*")
     return sorted(entries, key=lambda entry: (entry.name != f"{path.name}.index", entry.name))

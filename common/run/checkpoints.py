@@ -1,7 +1,7 @@
-"""Checkpoints: all variables of the graph, with the step in the file's name, and digests of the files next to them.
+"""Checkpoints: save and restore all variables of a graph; the file name has the step, a file next to it the digests.
 
-Where several processes train together, the first writes the variables that they share and its own image pools. Before
-that, each other process writes its own image pools to a part of the checkpoint; without all parts it is not whole.
+If several processes train together, the first writes the shared variables and its own image pools. Before that, each
+other process writes its own image pools to a part of the checkpoint; a checkpoint needs all its parts.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from common.run import checkpoint_files
 from common.run.checkpoint_files import best_step, checkpoints_in, damage_of, newest, step_of
 from common.run.session import refuse_checked_numerics
 
-SEEN_WITHIN = 10.0  # seconds within which files that other processes have written must be visible here
-SHOWN = 3  # variables that do not fit that an error message names
+SEEN_WITHIN = 10.0  # seconds after which files of other processes must be visible here
+SHOWN = 3  # mismatched variables named in an error message
 
 
 class Checkpoints:
-    """The checkpoints of a run folder, for the graph that is being built. Create it last, just before finalizing.
+    """The checkpoints of a run folder, for the current graph. Create it last, just before finalizing.
 
     `variables`: those to save and restore, or a dictionary of them by their names in the checkpoint; None: all.
-    `keep`: how many of the newest are kept; `keep_every`: see Run. `group`: the processes that train together, all of
-    which have to save and restore at the same time; see distribute.
+    `keep`: the number of newest ones to keep; `keep_every`: see Run. `group`: the processes that train together; all
+    of them must save and restore at the same time, see distribute.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Checkpoints:
         self._variables = {name: variable for name, variable in by_name.items() if name not in self._in_part}
         self._saver = tf.train.Saver(
             self._variables, max_to_keep=0, save_relative_paths=True, allow_empty=True
-        )  # a direction that draws at random has no weights
+        )  # a direction that only draws random images has no weights
         self._part_saver = tf.train.Saver(self._in_part, max_to_keep=0) if self._in_part else None
         weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         self._finite = tf.reduce_all([True, *(tf.reduce_all(tf.math.is_finite(weight)) for weight in weights)])
 
     def save(self, session: tf.Session, step: int) -> None:
-        """Writes a checkpoint next to the others unless it exists, then removes the oldest.
+        """Writes a checkpoint unless it exists, then removes the oldest.
 
-        Raises NotFinite if a weight is not finite, and UserError if writing fails; the others stay as they were.
+        Raises NotFinite if a weight is not finite, and UserError if writing fails; the other checkpoints stay intact.
         """
         checkpoint = self._path(step)
         exists = checkpoint in checkpoints_in(self.folder)
@@ -85,7 +85,7 @@ class Checkpoints:
         return str(self.folder / f"model-{step:08d}")
 
     def _write(self, session: tf.Session, checkpoint: str) -> None:
-        """Writes what the chief has to write of a checkpoint, once all parts are visible."""
+        """Writes the chief's files of a checkpoint, once all parts are visible."""
         try:
             self._wait_for_parts(checkpoint)
             self._saver.save(session, checkpoint, write_meta_graph=False)
@@ -95,7 +95,7 @@ class Checkpoints:
             raise UserError(self._write_failure(checkpoint, error)) from error
 
     def _write_part(self, session: tf.Session, checkpoint: str, saver: tf.train.Saver) -> None:
-        """Writes the part of this process, which is not the chief."""
+        """Writes the part of a process that is not the chief."""
         part = self._part(checkpoint, self._group.rank)
         try:
             saver.save(session, part, write_meta_graph=False, write_state=False)
@@ -105,11 +105,11 @@ class Checkpoints:
             raise UserError(self._write_failure(part, error)) from error
 
     def _wait_for_parts(self, checkpoint: str) -> None:
-        """Waits until the parts of the other processes are visible here; on a shared disk that may take a moment."""
+        """Waits until the parts of the other processes are visible here; a shared disk may need a moment."""
         deadline = time.monotonic() + SEEN_WITHIN
         while missing := self._missing_part(checkpoint):
             if time.monotonic() > deadline:
-                raise UserError(f"{missing} does not show here: all processes need one --run_dir, on a shared disk.")
+                raise UserError(f"{missing} is not visible here: use one --run_dir on a shared disk for all processes.")
             time.sleep(0.05)
 
     def _part(self, checkpoint: str, rank: int) -> str:
@@ -121,7 +121,7 @@ class Checkpoints:
         return next((part for part in parts if not pathlib.Path(f"{part}.index").exists()), "")
 
     def _damage(self, checkpoint: str) -> str:
-        """Returns what is wrong with a checkpoint, as damage_of, for this number of processes."""
+        """Returns a description of the damage to a checkpoint, as damage_of, for this number of processes."""
         missing = self._missing_part(checkpoint)
         return f"{missing}, the image pools of another process, is missing" if missing else damage_of(checkpoint)
 
@@ -148,7 +148,7 @@ class Checkpoints:
         if checkpoint is None:
             checkpoint = self._newest(session)
         elif damage := self._damage(checkpoint):
-            raise UserError(f"The checkpoint {checkpoint} is damaged ({damage}). Say another --checkpoint.")
+            raise UserError(f"The checkpoint {checkpoint} is damaged ({damage}). Choose a different --checkpoint.")
         if checkpoint is None:
             return None
         _refuse_misfits(checkpoint, self._variables)
@@ -162,15 +162,15 @@ class Checkpoints:
         return step_of(checkpoint)
 
     def _newest(self, session: tf.Session) -> str | None:
-        """Returns the newest whole checkpoint that the chief sees; None if there is none."""
+        """Returns the newest intact checkpoint that the chief sees; None if there is none."""
         checkpoint = newest(self.folder, self._damage) if self._group.is_chief else None
         (following,) = self._group.share(session, step_of(checkpoint) + 1 if checkpoint else 0)
         return self._path(following - 1) if following else None
 
     def sweep(self) -> None:
-        """Removes the unfinished files of a killed training, and moves damaged checkpoints aside with a warning.
+        """Removes the unfinished files of a killed training and moves damaged checkpoints aside, with a warning.
 
-        Raises UserError if there were checkpoints and none is whole; they stay where they are.
+        Raises UserError if all checkpoints are damaged; they then stay in place.
         """
         checkpoint_files.remove_unfinished(self.folder)
         checkpoints, aside = checkpoints_in(self.folder), self.folder / checkpoint_files.DAMAGED
@@ -180,26 +180,26 @@ class Checkpoints:
         if not checkpoints and (damaged or aside.exists()):
             problems = "; ".join(f"{checkpoint}: {damage}" for checkpoint, damage in damaged.items())
             raise UserError(
-                f"No checkpoint of {self.folder.parent} is whole ({problems or f'{aside} has what is left'}). Bring"
-                " back a copy of one, or begin again in another --run_dir."
+                f"No checkpoint of {self.folder.parent} is intact ({problems or f'the damaged ones are in {aside}'})."
+                " Restore a copy of one, or start again in a different --run_dir."
             )
         for checkpoint, damage in damaged.items():
             checkpoint_files.move(checkpoint, aside)
-            checkpoint_files.warn_of_damage(checkpoint, damage, checkpoints[-1], f"It is in {aside} now.")
+            checkpoint_files.warn_of_damage(checkpoint, damage, checkpoints[-1], f"It was moved to {aside}.")
 
     def _write_failure(self, path: str, error: Exception) -> str:
-        """Returns a sentence that says why a checkpoint, or a part of one, could not be written."""
+        """Returns the error message for a checkpoint, or a part of one, that could not be written."""
         size = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables.values())
         cause = getattr(error, "strerror", None) or reason(error)
         in_the_way = isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError)
-        cure = f"Remove or rename what has the name of {self.folder} or of its files" if in_the_way else "Make room"
+        cure = f"Remove or rename what is in the place of {self.folder} or its files" if in_the_way else "Free disk space"
         try:
-            free = f"{shutil.disk_usage(self.folder).free:,} are free there"
+            free = f"{shutil.disk_usage(self.folder).free:,} are free"
         except OSError:
-            free = "the folder is gone"
+            free = "its folder no longer exists"
         return (
-            f"The checkpoint {path} could not be written ({cause}): it takes about {size:,} bytes, and {free}."
-            f" {self.last_good()} {cure}, then resume with the same command."
+            f"The checkpoint {path} could not be written ({cause}): it needs about {size:,} bytes, and {free}."
+            f" {self.last_good()} {cure}, then repeat the same command to resume."
         )
 
     def _forget(self) -> None:
@@ -216,19 +216,19 @@ def _by_name(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
 
 
 def _refuse_misfits(checkpoint: str, variables: Mapping[str, tf.Variable]) -> None:
-    """Raises UserError, naming the first three differences, unless a checkpoint has all of `variables`, by name."""
+    """Raises UserError with the first three differences unless a checkpoint has all of `variables`, by name."""
     with checkpoint_files.reading(checkpoint) as reader:
         shapes, types = reader.shapes, reader.types
     misfits: list[str] = []
     for name, variable in variables.items():
         shape, kind = variable.shape.as_list(), variable.dtype.base_dtype
         if shapes.get(name) != shape:
-            misfits.append(f"{name} is {shape} here and {shapes.get(name, 'missing')} there")
+            misfits.append(f"{name} is {shape} here and {shapes.get(name, 'missing')} in the checkpoint")
         elif types[name] != kind:
-            misfits.append(f"{name} is {kind.name} here and {types[name].name} there")
+            misfits.append(f"{name} is {kind.name} here and {types[name].name} in the checkpoint")
     if misfits:
         more = f"; and {len(misfits) - SHOWN} more" if len(misfits) > SHOWN else ""
         raise UserError(
-            f"The checkpoint {checkpoint} is of another network: {'; '.join(misfits[:SHOWN])}{more}."
-            " Give the --run_dir that it was trained in, with its own config.json, or a new one."
+            f"The checkpoint {checkpoint} belongs to a different network: {'; '.join(misfits[:SHOWN])}{more}."
+            " Use the --run_dir that it was trained in, with its own config.json, or a new one."
         )

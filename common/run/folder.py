@@ -1,4 +1,4 @@
-"""The run folder: one training, and everything that is known about it.
+"""The run folder: everything about one training, in these files.
 
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
                where weights were imported from
@@ -6,14 +6,14 @@ training_files.json     names and sizes of the training images, and digests of a
                 skipped_files.json, of those that could not be read
 lock           held by the process that trains it
 checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, checkpoints that cannot be read
-               of several processes also model-00012000.rank-1-of-4.{index,data-*}: the image pools of all but the first
+               with several processes also model-00012000.rank-1-of-4.{index,data-*}: image pools of the other processes
 log.csv        a row per logged step
-evaluation.csv a row per evaluated step, and best.json, the best of them
+evaluation.csv a row per evaluated step; best.json names the best one
 health.csv     a row per warning: step, state, text
-events.*       the same and the samples for TensorBoard
+events.*       log and samples for TensorBoard
 samples/       00012000.png
 nan_dump/      00012345/ A.npy B.npy batch.json: a batch at which a loss was not finite
-report.html    the report on all of it
+report.html    all of it on one page
 test/          A/ B/ A2B/ A2B2A/ B2A/ B2A2B/ metrics.csv metrics.json
 evaluation/    metrics.csv metrics.json
 """
@@ -44,26 +44,26 @@ from common.run.run import Run
 from common.run.training_files import NO_CHANGES, Fingerprint, fingerprint
 from common.settings import FIXED
 
-ARITHMETIC = 2  # raise it with a change that alters results on purpose: earlier runs then resume with a warning
+ARITHMETIC = 2  # increment when a change alters results on purpose: earlier runs then resume with a warning
 DOMAIN = Table(
     {"channels": Whole(1, 2**16)},
     {"dtype": Text(TYPES, meaning="a type of pixels"), "low": Number(), "high": Number()},
 )
 FINGERPRINTS = Table({}, {name: Table({"count": Whole(0), "names": Text()}) for name in "AB"})
-FACTS = {  # the schema of what config.json has besides settings, by name
+FACTS = {  # schemas of the entries of config.json other than settings, by name
     "domains": Table({}, {"A": DOMAIN, "B": DOMAIN}),
     "files": FINGERPRINTS,
     "environment": Table({}, {"processes": Whole(1), "arithmetic": Whole(1)}, open=True),
     "imported": Entries(Anything()),
 }
-HALF_COPIED = "the folder may be half copied. Copy"
-NAMED = 3  # missing files that are named
-UNNAMED = "which have other names or sizes is not known, as an earlier version kept no list of them"
+HALF_COPIED = "the folder may be copied in part. Copy"
+NAMED = 3  # missing files named in a message
+UNNAMED = "the changed files are not known, as the run was started by a version that kept no list"
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
 
 class SavedRun(NamedTuple):
-    """What the config.json of a run folder says."""
+    """The contents of config.json."""
 
     dual: Dual
     images: Images
@@ -71,24 +71,24 @@ class SavedRun(NamedTuple):
     domains: dict[str, Domain]  # {"A": ..., "B": ...}
     files: dict[str, Fingerprint]  # of the training images, by domain
     environment: Environment
-    imported: dict[str, Any] | None  # where its weights are from, by network; None: it was trained
+    imported: dict[str, Any] | None  # source of imported weights, by network; None: trained here
 
 
 def config_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """Where a run's settings are."""
+    """Returns the path of config.json."""
     return pathlib.Path(run_dir, "config.json")
 
 
 def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
-    """What `record_run` wrote into a run folder; raises UserError if its config.json is missing or damaged."""
+    """Reads config.json as written by `record_run`; raises UserError if it is missing or damaged."""
     path = config_path(run_dir)
     if not path.exists() and has_begun(run_dir):
-        raise UserError(f"{path} is missing, and there are checkpoints: {HALF_COPIED} config.json, too.")
+        raise UserError(f"{path} is missing, but there are checkpoints: {HALF_COPIED} config.json, too.")
     config = settings.load(path)
     try:
         for name, kind in {"dual": Dual, "images": Images, "run": Run, "files": dict, "environment": dict}.items():
             if not isinstance(config.get(name), kind):
-                raise Misfit(f"{name} is {'of another kind' if name in config else 'missing'}")
+                raise Misfit(f"{name} is {'of the wrong type' if name in config else 'missing'}")
         for name, schema in FACTS.items():
             schema.check(config.get(name, {}), name)
         domains = domains_of(config["dual"], config.get("domains", {}))
@@ -106,69 +106,69 @@ def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
 
 
 def domains_of(dual: Dual, described: Mapping[str, Any]) -> dict[str, Domain]:
-    """{"A": Domain, "B": Domain} of the images of `dual`, as config.json describes them; else of 8 bits.
+    """Returns {"A": Domain, "B": Domain} of the images of `dual` from config.json; default: 8 bits.
 
-    Raises Misfit if they are described otherwise than `record_run` does it.
+    Raises Misfit if the description does not have the form that `record_run` writes.
     """
     FACTS["domains"].check(described, "domains")
     domains = {}
     for name, channels in (("A", dual.channels_A), ("B", dual.channels_B)):
         domain = domains[name] = Domain(**described.get(name, {"channels": channels}))
         if channels not in (0, domain.channels):
-            raise Misfit(f"domains.{name}.channels is {domain.channels}, and dual.channels_{name} is {channels}")
+            raise Misfit(f"domains.{name}.channels is {domain.channels}, but dual.channels_{name} is {channels}")
         if not domain.low < domain.high:
-            raise Misfit(f"domains.{name} goes from {domain.low:g} to {domain.high:g}, and a range goes up")
+            raise Misfit(f"the range of domains.{name}, from {domain.low:g} to {domain.high:g}, does not increase")
     return domains
 
 
 def has_begun(run_dir: str | os.PathLike[str]) -> bool:
-    """Whether a run folder holds something that must not be lost: a checkpoint."""
+    """Whether a run folder has a checkpoint, which must not be lost."""
     return bool(checkpoints_in(pathlib.Path(run_dir, "checkpoints")))
 
 
 def load_trained(run_dir: str | os.PathLike[str]) -> SavedRun:
-    """The SavedRun of a run that can be used; raises UserError if there is none."""
+    """Returns the SavedRun of a trained run; raises UserError if there is none."""
     if not has_begun(run_dir):
         raise UserError(f"There is no trained run in {run_dir}{_what_is_missing(pathlib.Path(run_dir))}")
     return load_run(run_dir)
 
 
 def _what_is_missing(run_dir: pathlib.Path) -> str:
-    """The end of the sentence that there is no trained run in a folder: what it lacks, and what to do."""
+    """Returns the end of the message about a folder without a trained run: what is missing, and the fix."""
     checkpoints = run_dir / "checkpoints"
     if lacking := incomplete_in(checkpoints):
         missing = f"{', '.join(lacking[:NAMED])}{' and others are' if len(lacking) > NAMED else ' is'} missing"
-        return f": of its checkpoints, {missing}. {HALF_COPIED} all of checkpoints/."
+        return f": {missing} from its checkpoints. {HALF_COPIED} all of checkpoints/."
     if config_path(run_dir).exists():
         lack = "the folder checkpoints is missing" if not checkpoints.is_dir() else "its folder checkpoints is empty"
-        return f": there is config.json, and {lack}. Nothing was saved yet, or {HALF_COPIED} all of checkpoints/."
-    return ". Train one first with --phase train, or say --run_dir."
+        return f": it has config.json, but {lack}. Nothing was saved yet, or {HALF_COPIED} all of checkpoints/."
+    return ". Train one first with --phase train, or use --run_dir."
 
 
 def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:
-    """Raises UserError if as many processes cannot resume the run in `run_dir`."""
+    """Raises UserError if this number of processes cannot resume the run in `run_dir`."""
     saved = load_run(run_dir)
     before, size = saved.environment.get("processes", 1), saved.run.batch_size
     if before != processes and before * size != processes * run.batch_size:
         raise UserError(
-            f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), and now"
-            f" they would have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Make it the"
-            f" same number to resume. {_begin_with(run_dir)}"
+            f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), but now"
+            f" they have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Use the same"
+            f" total to resume. {_begin_with(run_dir)}"
         )
     if before != processes and dual.pool_size:
         raise UserError(
-            f"{run_dir} was trained by {before} processes, each with image pools of its own, and now there are"
-            f" {processes}. Resume with as many. {_begin_with(run_dir)}"
+            f"{run_dir} was trained by {before} processes, each with its own image pools, but now there are"
+            f" {processes}. Resume with {before}. {_begin_with(run_dir)}"
         )
 
 
 def refuse_contradictions(
     run_dir: str, dual: Dual, images: Images | None = None, run: Run | None = None, *, processes: int = 1
 ) -> None:
-    """Raises UserError if a fixed setting is not that of the run in `run_dir`; None contradicts nothing.
+    """Raises UserError if a fixed setting differs from that of the run in `run_dir`; None contradicts nothing.
 
-    With another number of processes, the batch size may be another: see refuse_other_processes. Images may be in
-    another place: see refuse_other_files.
+    With a different number of processes, the batch size may differ, see refuse_other_processes. Images may be in a
+    different place, see refuse_other_files.
     """
     saved = load_run(run_dir)
     free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
@@ -177,20 +177,20 @@ def refuse_contradictions(
             if difference.resume == FIXED and difference.name not in free:
                 otherwise = f" {_begin_with_networks(run_dir, saved.dual, dual)}" if run else ""
                 raise UserError(
-                    f"{run_dir} was trained with --{difference.name} {difference.saved}, and now --{difference.name}"
-                    f" {difference.requested} is asked for. Leave it out to keep that run's value.{otherwise}"
+                    f"{run_dir} was trained with --{difference.name} {difference.saved}, but --{difference.name}"
+                    f" {difference.requested} was given. Leave it out to keep the saved value.{otherwise}"
                 )
 
 
 def refuse_other_files(run_dir: str, files: Files) -> list[str]:
-    """Raises UserError if the training files are not those that the run in `run_dir` began with, wherever they are.
+    """Raises UserError if the training files are not those that the run in `run_dir` started with, wherever they are.
 
-    Those that could not be read when they were first asked for may be others. Returns a sentence for each of these.
+    Files that could not be read at first may be replaced. Returns a sentence for each of these.
     """
     if training_files.are_exchanged(run_dir, files):
         raise UserError(
-            f"A and B are exchanged: the images of A, in {files.A[0].parent}, are those of B when {run_dir} began, and"
-            " the reverse. Exchange the folders, such as --dir_A and --dir_B, to resume."
+            f"A and B are swapped: the images of A, in {files.A[0].parent}, were those of B when {run_dir} started, and"
+            " vice versa. Swap the folders, such as --dir_A and --dir_B, to resume."
         )
     replaced = []
     for domain, before in load_run(run_dir).files.items():
@@ -198,30 +198,30 @@ def refuse_other_files(run_dir: str, files: Files) -> list[str]:
         now = fingerprint(paths)
         changes = training_files.changes(run_dir, domain, paths) if now != before else NO_CHANGES
         if changes and not changes.others and training_files.hold_others(run_dir, domain, paths):
-            changes = changes._replace(others="all that were compared hold something else, under the same names")
+            changes = changes._replace(others="all compared files have the same names but different contents")
         if changes is None or changes.others:
             raise UserError(
-                f"The images of {domain} have changed since {run_dir} began: {before['count']} files then,"
-                f" {now['count']} now, in {paths[0].parent}; {changes.others if changes else UNNAMED}. Bring them back"
+                f"The images of {domain} have changed since {run_dir} started: {before['count']} files then,"
+                f" {now['count']} now, in {paths[0].parent}; {changes.others if changes else UNNAMED}. Restore them"
                 f" to resume. {_begin_with(run_dir)}"
             )
         if changes.skipped:
             raise UserError(
-                f"{paths[0].parent / changes.skipped[0]} could not be read before, and was skipped (--on_bad_image"
-                " skip). Now it is another file, with which the order of the images would be another. Put the"
-                f" unreadable file back to resume. {_begin_with(run_dir)}"
+                f"{paths[0].parent / changes.skipped[0]} could not be read before and was skipped (--on_bad_image"
+                " skip). It was replaced since, which would change the order of the images. Restore the unreadable"
+                f" file to resume. {_begin_with(run_dir)}"
             )
         replaced += [
-            f"{paths[0].parent / name} was replaced. It could not be read before, and was not trained on: the training"
-            " resumes with it."
+            f"{paths[0].parent / name} was replaced. It could not be read before and was not trained on: training"
+            " resumes with the new file."
             for name in changes.replaced
         ]
     return replaced
 
 
 def _begin_with_networks(run_dir: str, before: Dual, now: Dual) -> str:
-    """The same where settings of networks may be others, with which their weights may not fit."""
-    A, B = now.channels_A or before.channels_A, now.channels_B or before.channels_B  # auto: those of the images
+    """As _begin_with, if settings of networks may differ, so that the weights may not fit."""
+    A, B = now.channels_A or before.channels_A, now.channels_B or before.channels_B  # auto: as the images have
     differing = differing_roles(before, dataclasses.replace(now, channels_A=A, channels_B=B))
     if "generator" in differing:
         return "Or start a new run with a new --run_dir, without its weights, which do not fit these networks."
@@ -229,16 +229,16 @@ def _begin_with_networks(run_dir: str, before: Dual, now: Dual) -> str:
 
 
 def _begin_with(run_dir: str, more: str = "") -> str:
-    """How to train on with settings that a run cannot be resumed with."""
+    """Returns the advice for settings that a run cannot be resumed with: a new run with its weights."""
     return f"Or start a new run with its weights: --init_from {shlex.quote(run_dir)} and a new --run_dir{more}."
 
 
 def refuse_imported(run_dir: str) -> None:
-    """Raises UserError if the weights of a run were imported: there is no state of optimizers to resume."""
+    """Raises UserError if the weights of a run were imported: there is no optimizer state to resume."""
     if load_run(run_dir).imported is not None:
         raise UserError(
-            f"The weights in {run_dir} were imported, without what a training has beside them. Begin a run with them:"
-            f" --init_from {shlex.quote(str(run_dir))}, and another --run_dir."
+            f"{run_dir} holds imported weights without optimizer state and cannot be resumed. Start a new run from it:"
+            f" --init_from {shlex.quote(str(run_dir))} and a new --run_dir."
         )
 
 
@@ -257,7 +257,7 @@ def record_run(
     Raises UserError if the run folder is a file.
     """
     if run.path().exists() and not run.path().is_dir():
-        raise UserError(f"{run.run_dir} is a file, and a run needs a folder. Give another --run_dir.")
+        raise UserError(f"{run.run_dir} is a file, but a run needs a folder. Choose a different --run_dir.")
     now, path, changes = environment(run, processes), config_path(run.run_dir), []
     if has_begun(run.run_dir) and path.exists():
         before = {"processes": 1, "arithmetic": 1, **load_run(run.run_dir).environment}
@@ -275,7 +275,7 @@ def record_run(
 
 
 def environment(run: Run, processes: int = 1) -> Environment:
-    """What the last bits of results depend on, apart from the settings."""
+    """Returns everything except settings that the last bits of results depend on."""
     return {
         "arithmetic": ARITHMETIC,
         "tensorflow": tf.version.VERSION,

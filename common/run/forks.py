@@ -1,4 +1,4 @@
-"""Forks of a process in which TensorFlow has computed: in them it waits for ever for threads that they do not have."""
+"""Refuses forks of a process in which TensorFlow has computed: it hangs there, waiting for missing threads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 
 from common.errors import UserError
 
-_computing: set[int] = set()  # the number of the process that has computed; a fork inherits it
+_computing: set[int] = set()  # ID of the process that has computed; forks inherit it
 
 
 def note() -> None:
-    """Notes that TensorFlow computes in this process from now on; raises UserError as `refuse` does."""
+    """Records that TensorFlow computes in this process; raises UserError as `refuse` does."""
     refuse()
     _computing.add(os.getpid())
 
@@ -20,6 +20,6 @@ def refuse() -> None:
     others = _computing - {os.getpid()}
     if others:
         raise UserError(
-            f"This process is a fork of process {min(others)}, in which TensorFlow has computed, and it would wait for"
-            ' ever. Start processes by multiprocessing\'s "spawn", or fork before anything is computed.'
+            f"This process was forked from process {min(others)} after TensorFlow had computed there, and would hang."
+            ' Start processes with multiprocessing\'s "spawn", or fork before anything is computed.'
         )

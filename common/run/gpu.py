@@ -1,4 +1,4 @@
-"""Why TensorFlow finds no GPU, as far as this machine tells without a library being loaded."""
+"""Explains why TensorFlow finds no GPU, without loading any library."""
 
 from __future__ import annotations
 
@@ -9,49 +9,47 @@ import re
 
 from common import tensorflow as tf
 
-VERSION = pathlib.Path("/proc/driver/nvidia/version")  # of the driver that is loaded
+VERSION = pathlib.Path("/proc/driver/nvidia/version")  # of the loaded driver
 DEVICES = (pathlib.Path("/dev/nvidiactl"), pathlib.Path("/dev/dxg"))  # of Linux, and of WSL2
-DRIVERS = {"11": 450, "12": 525, "13": 580}  # the first branch of NVIDIA's drivers that runs a CUDA release
-LIBRARIES = {  # of a release, which TensorFlow opens by these names; all must be there, or it uses no GPU
+DRIVERS = {"11": 450, "12": 525, "13": 580}  # the oldest NVIDIA driver branch for each CUDA release
+LIBRARIES = {  # by CUDA release, under the names that TensorFlow opens; without all of them it uses no GPU
     "12": ("cudart.so.12", "cublas.so.12", "cublasLt.so.12", "cufft.so.11", "cusolver.so.11", "cusparse.so.12"),
     "11": ("cudart.so.11.0", "cublas.so.11", "cublasLt.so.11", "cufft.so.10", "cusolver.so.11", "cusparse.so.11"),
 }
 
 
 def missing() -> str:
-    """What hides the GPUs of this machine, as a sentence with its cure."""
+    """Returns a sentence on why no GPU is available, with the fix."""
     build = tf.sysconfig.get_build_info()
     if not build.get("is_cuda_build"):
-        return "This TensorFlow is built for CPUs alone: install tensorflow[and-cuda] in place of tensorflow-cpu."
+        return "This TensorFlow is built for CPUs only: install tensorflow[and-cuda] instead of tensorflow-cpu."
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and (not hidden.strip() or hidden.strip().startswith("-")):
         return f"CUDA_VISIBLE_DEVICES={hidden!r} hides all GPUs: unset it, or set it to 0."
     if not is_there():
-        return "No NVIDIA driver answers on this machine: nvidia-smi, which comes with one, would list its GPUs."
+        return "This machine has no NVIDIA driver loaded: install one, and check that nvidia-smi lists a GPU."
     wanted, driver = str(build.get("cuda_version", "12")), driver_branch()
     release = wanted.split(".")[0]
     if driver is None:
-        return "There is a GPU, and no NVIDIA driver is loaded: restart after an update of it, and see nvidia-smi."
+        return "There is a GPU, but no NVIDIA driver is loaded: restart after a driver update, then run nvidia-smi."
     if 0 < driver < DRIVERS.get(release, 0):
         return (
-            f"The NVIDIA driver is of branch {driver}, and CUDA {wanted}, for which TensorFlow was built, needs"
+            f"The NVIDIA driver is of branch {driver}, but TensorFlow was built for CUDA {wanted}, which needs branch"
             f" {DRIVERS[release]} or later: install a newer driver."
         )
     names = [f"lib{name}" for name in (*LIBRARIES.get(release, ()), f"cudnn.so.{build['cudnn_version']}")]
     if absent := [name for name in names if not is_installed(name)]:
-        return (
-            f"Of CUDA's libraries, {', '.join(absent)} cannot be found: pip install 'tensorflow[and-cuda]' brings them."
-        )
-    return "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow says of it."
+        return f"CUDA libraries are missing: {', '.join(absent)}. Install them with pip install 'tensorflow[and-cuda]'."
+    return "The cause is unknown: set TF_CPP_MIN_LOG_LEVEL=0 to see TensorFlow's messages."
 
 
 def is_there() -> bool:
-    """Whether the kernel shows a GPU of NVIDIA, or its driver."""
+    """Whether the kernel shows an NVIDIA GPU or driver."""
     return any(path.exists() for path in (VERSION, *DEVICES))
 
 
 def driver_branch() -> int | None:
-    """The branch of the driver that is loaded, such as 535; 0 in WSL2, where Windows has it; None: none is."""
+    """Returns the branch of the loaded driver, such as 535; 0 in WSL2, where Windows loads it; None: no driver."""
     try:
         text = VERSION.read_text()
     except OSError:
@@ -61,7 +59,7 @@ def driver_branch() -> int | None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether there is a library of this name: in a package of pip, on LD_LIBRARY_PATH, or where the system looks."""
+    """Whether a library is in a pip package, on LD_LIBRARY_PATH, or on the system's search path."""
     packages = pathlib.Path(tf.sysconfig.get_lib()).parent.glob(f"nvidia/*/lib/{name}")
     folders = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
     stem = name.removeprefix("lib").split(".")[0]

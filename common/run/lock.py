@@ -20,21 +20,21 @@ if sys.platform != "win32":
     import fcntl
 
 NAME = "lock"
-OWNER = re.compile(rb"(process \d+ on [^\n]*\n)?")  # what a lock file holds; another file is locked, and left as it is
-LARGEST = 1024  # bytes that are read of a lock file
-TRIES = 100  # to lock a file that other processes remove
+OWNER = re.compile(rb"(process \d+ on [^\n]*\n)?")  # contents of a lock file; any other file is locked but not changed
+LARGEST = 1024  # bytes read from a lock file
+TRIES = 100  # attempts to lock a file that other processes remove
 FLAGS = os.O_RDWR | os.O_CREAT
-FLAGS |= sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # where the system has them
+FLAGS |= sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # if the system has them
 
 
 @contextlib.contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
-    """Holds an exclusive lock on the file `lock` in a folder; creates both if they are missing.
+    """Holds an exclusive lock on the file `lock` in a folder; creates both if missing.
 
-    Yields a function that returns whether the lock file is now another one: the folder was removed and created again.
-    The system releases the lock however the process ends; the file stays, unless the body raises and the folder, which
-    is new, has nothing else. Raises UserError if another process holds the lock, if the folder cannot be written to, or
-    if `lock` is not a file.
+    Yields a function that returns whether the lock file was replaced: the folder was removed and created again. The
+    system releases the lock however the process ends. The file stays, unless the body raises and the folder is new and
+    otherwise empty. Raises UserError if another process holds the lock, if the folder cannot be written to, or if
+    `lock` is not a file.
     """
     path = pathlib.Path(folder, NAME)
     new = [parent for parent in path.parents if not parent.exists()]
@@ -53,41 +53,41 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
 
 
 def _locked(path: pathlib.Path) -> BinaryIO:
-    """The file at `path`, opened and locked, in a folder that is created if it is missing."""
+    """Opens and locks the file at `path`; creates its folder if missing."""
     for _ in range(TRIES):
         file = _opened(path)
         try:
             _lock(file, path.parent)
-            if _is_at(path, file):  # else its owner has removed it in between
+            if _is_at(path, file):  # else its owner has removed it meanwhile
                 return file
         except BaseException:
             file.close()
             raise
         file.close()
-    raise UserError(f"{path} is removed again and again by another process. Choose a different --run_dir.")
+    raise UserError(f"Another process keeps removing {path}. Choose a different --run_dir.")
 
 
 def _opened(path: pathlib.Path) -> BinaryIO:
-    """The file at `path`; a link is not followed, as its target is somebody's file."""
+    """Opens the file at `path`; links are not followed, as their target may be anyone's file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink():
-            raise UserError(f"{path} is a symbolic link, and a lock is a file of its own. Remove the link.")
+            raise UserError(f"{path} is a symbolic link, but a lock must be a regular file. Remove the link.")
         descriptor = os.open(path, FLAGS, 0o666)
     except IsADirectoryError:
-        raise UserError(f"{path} is a folder, and a lock is a file. Rename or remove it.") from None
+        raise UserError(f"{path} is a folder, but a lock must be a regular file. Rename or remove it.") from None
     except OSError as error:
         raise UserError(
             f"{path.parent} cannot be written to ({error.strerror}). Choose a different --run_dir."
         ) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UserError(f"{path} is not a file, as a lock is. Rename or remove it.")
+        raise UserError(f"{path} is not a regular file, as a lock must be. Rename or remove it.")
     return open(descriptor, "r+b", buffering=0)
 
 
 def _remove_unused(path: pathlib.Path, new: list[pathlib.Path]) -> None:
-    """Removes a lock file and the `new` folders around it, deepest first, if they hold nothing else."""
+    """Removes a lock file and its `new` parent folders, deepest first, if they are otherwise empty."""
     with contextlib.suppress(OSError):
         if os.listdir(path.parent) == [path.name]:
             path.unlink()
@@ -96,7 +96,7 @@ def _remove_unused(path: pathlib.Path, new: list[pathlib.Path]) -> None:
 
 
 def _is_at(path: pathlib.Path, file: BinaryIO) -> bool:
-    """Whether `path` is that of an open file, and not of another one, or of none."""
+    """Whether `path` still is that of an open file."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except OSError:
@@ -104,7 +104,7 @@ def _is_at(path: pathlib.Path, file: BinaryIO) -> bool:
 
 
 def _lock(file: BinaryIO, folder: pathlib.Path) -> None:
-    """Locks a file without waiting. Warns where the file system has no locks; Windows has none of this kind."""
+    """Locks a file without waiting; warns if the file system has no locks. Does nothing on Windows."""
     if sys.platform == "win32":
         return
     try:
@@ -116,4 +116,4 @@ def _lock(file: BinaryIO, folder: pathlib.Path) -> None:
             f"{folder} is in use by {owner or 'another process'}. Wait for it to end, or choose a different --run_dir."
         ) from None
     except OSError as error:  # no locks on this file system
-        logging.warning(f"{folder} cannot be locked ({error.strerror}): do not train it twice at once.")
+        logging.warning(f"{folder} cannot be locked ({error.strerror}): do not start a second training in it.")

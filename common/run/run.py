@@ -1,4 +1,4 @@
-"""The settings of a training run: how long it is, how much it computes at once, and what it keeps."""
+"""The settings of a training run: length, batch size, checkpoints, evaluations and device."""
 
 from __future__ import annotations
 
@@ -92,25 +92,25 @@ class Run:
         refuse_device(self.device)
         if (self.patience or self.select_by) and not self.eval_every:
             name = "patience" if self.patience else "select_by"
-            raise UserError(f"--{name} needs evaluations: say --eval_every, too.")
+            raise UserError(f"--{name} needs evaluations: use --eval_every, too.")
         if self.init_from and pathlib.Path(self.init_from).resolve() == pathlib.Path(self.run_dir).resolve():
-            raise UserError(f"--init_from {self.init_from} is the run itself. Give the new one another --run_dir.")
+            raise UserError(f"--init_from {self.init_from} is the run itself. Choose a different --run_dir.")
         if not self.run_dir:
-            raise UserError("A run needs a folder: say --run_dir.")
+            raise UserError("A run needs a folder: use --run_dir.")
         if self.steps and self.epochs:
-            raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both say how long. Give one of them.")
+            raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both set the length. Use one of them.")
 
     def total_steps(self, dual: Dual, images_in_epoch: int, processes: int = 1) -> int:
-        """Steps from the first to the last."""
+        """Returns the total number of steps of the run."""
         if self.steps:
             return self.steps
         epochs = self.epochs or dual.n_epochs + dual.n_epochs_decay
         return math.ceil(epochs * images_in_epoch / self.images_in_step(dual, processes))
 
     def images_in_step(self, dual: Dual, processes: int = 1) -> int:
-        """Images of each domain that a step of so many processes reads."""
+        """Returns the images of each domain that a step of all processes reads."""
         return self.batch_size * processes * dual.batches_in_step
 
     def path(self, *names: str) -> pathlib.Path:
-        """A path in the run folder."""
+        """Returns a path in the run folder."""
         return pathlib.Path(self.run_dir, *names)

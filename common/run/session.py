@@ -1,4 +1,4 @@
-"""TensorFlow sessions: threads, devices, and what is compiled or rewritten."""
+"""TensorFlow sessions: threads, devices, compilation and graph rewriting."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow 
 def refuse_device(device: str) -> None:
     """Raises UserError unless `device` is auto, cpu, gpu or gpu:N."""
     if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
-        raise UserError(f"--device {device} is none of: auto, cpu, gpu, gpu:0, gpu:1 and so on.")
+        raise UserError(f"--device {device} is not a valid device: it must be one of auto, cpu, gpu, gpu:0, gpu:1, ...")
 
 
 def is_gpu(device: str) -> bool:
-    """Whether a GPU computes, where a Run has `device`."""
+    """Whether a GPU computes for the setting `device` of a Run."""
     return device != "cpu" and bool(tf.config.list_physical_devices("GPU"))
 
 
 @contextlib.contextmanager
 def building_for(device: str, precise: bool = False) -> Iterator[None]:
-    """Within it, graphs are built in the formulations that are fastest on a device, or in those that round least."""
+    """Builds graphs in the formulations that are fastest on a device or, if `precise`, that round least."""
     least_rounded = convolution.plain() if precise else contextlib.nullcontext()
     with placement.building_for_gpu(is_gpu(device)), least_rounded:
         yield
 
 
 def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Session:
-    """A session with `threads` threads (0: one for each core) on a device, as Run has it; see session_config.
+    """Opens a session with `threads` threads (0: one for each core) on a device of Run; see session_config.
 
     Raises UserError in a fork of a process that has computed.
     """
@@ -44,21 +44,21 @@ def open_session(threads: int, device: str = "auto", xla: bool = False) -> tf.Se
 
 
 def refuse_checked_numerics() -> None:
-    """Raises UserError where tf.debugging.enable_check_numerics is on, under which TensorFlow's Saver is not built."""
+    """Raises UserError if tf.debugging.enable_check_numerics is on, which TensorFlow's Saver does not support."""
     with tf.Graph().as_default() as graph:
         tf.identity(tf.placeholder(tf.float32, []))
     if any(operation.type.startswith(("CheckNumerics", "DebugNumeric")) for operation in graph.get_operations()):
         raise UserError(
-            "tf.debugging.enable_check_numerics() is on in this thread, and TensorFlow makes no checkpoints under it."
+            "tf.debugging.enable_check_numerics() is on in this thread, and TensorFlow cannot save checkpoints with it."
             " Call tf.debugging.disable_check_numerics() first, or use another thread."
         )
 
 
 def claim_threads(threads: int) -> None:
-    """Makes this process compute with `threads` threads (0: one for each core), unless it has computed before.
+    """Makes this process compute with `threads` threads (0: one for each core), if it has not computed yet.
 
-    A process keeps the threads of its first device and its first session; to read files makes a device, with a thread
-    for each core.
+    A process keeps the threads of its first device and first session; even reading files creates a device, with a
+    thread for each core.
     """
     forks.note()
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
@@ -67,9 +67,9 @@ def claim_threads(threads: int) -> None:
 
 
 def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.ConfigProto:
-    """The configuration of such a session.
+    """Returns the configuration of a session; see open_session.
 
-    Raises UserError if there is no such GPU, or if XLA is asked for where TensorFlow was imported without it.
+    Raises UserError if there is no such GPU, or if XLA is requested but TensorFlow was imported without it.
     """
     config = tf.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads, allow_soft_placement=True
@@ -81,31 +81,32 @@ def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.
         config.gpu_options.visible_device_list = _number_of_gpu(device)
     rewrites = config.graph_options.rewrite_options
     if not is_gpu(device):
-        # to rewrite graphs takes seconds, and folds initial values into constants; no step is the faster for it
+        # rewriting takes seconds and folds initial values into constants, and makes no step faster
         rewrites.disable_meta_optimizer = True
-    # for GPUs, where it chooses layouts, two of its parts are off: the remapper does not understand graphs with second
-    # derivatives, says so at length, and gives up; the other makes sums whose rounding depends on timing: see gradients
+    # on GPUs rewriting chooses layouts, but two of its parts are off: the remapper gives up on graphs with second
+    # derivatives, with long messages; the other one creates sums whose rounding depends on timing, see gradients
     rewrites.remapping = rewrites.arithmetic_optimization = 2  # RewriterConfig.OFF
     if xla:
         if not is_gpu(device) and XLA_ON_CPU not in os.environ.get("TF_XLA_FLAGS", ""):
             raise UserError(
-                f"XLA compiles for the CPU where TF_XLA_FLAGS has {XLA_ON_CPU} before TensorFlow is imported, as the"
-                " command line sees to. Set it, or leave out xla."
+                f"XLA on the CPU needs {XLA_ON_CPU} in TF_XLA_FLAGS before TensorFlow is imported; the command line"
+                " sets it. Set it, or leave out xla."
             )
         config.graph_options.optimizer_options.global_jit_level = tf.OptimizerOptions.ON_2
     return config
 
 
 def _number_of_gpu(device: str) -> str:
-    """The number of a GPU called "gpu:1", or of the first, "gpu"; raises UserError if it is not there."""
+    """Returns the number in "gpu:1", or that of the first GPU for "gpu"; raises UserError if there is no such GPU."""
     number, count = device.partition(":")[2] or "0", len(tf.config.list_physical_devices("GPU"))
     if not count:
         raise UserError(
-            f"--device {device} is not there: TensorFlow finds no GPU. {gpu.missing()} Without a GPU, use --device cpu."
+            f"--device {device} is not available: TensorFlow finds no GPU. {gpu.missing()} Without a GPU, use"
+            " --device cpu."
         )
     if int(number) >= count:
         raise UserError(
-            f"--device {device} is not there: TensorFlow finds {count} GPU{'s' * (count > 1)}, from gpu:0. Say another"
-            " one, or auto."
+            f"--device {device} is not available: TensorFlow finds {count} GPU{'s' * (count > 1)}, from gpu:0. Use one"
+            " of these, or auto."
         )
     return number

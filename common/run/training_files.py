@@ -1,7 +1,7 @@
-"""The files that a run is trained on, by name and size: which have changed, and which may.
+"""The files that a run is trained on, by name and size: detects changes, and decides which are allowed.
 
-A run folder has tables of them: of all files, with digests of a few; of those that could not be read when they were
-first asked for; and of those that were skipped. Accents count as one, whichever way a system writes them.
+A run folder has tables of them: of all files, with digests of a few; of those that could not be read at first; and of
+those that were skipped. Names are compared in one Unicode form, as systems write accents differently.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ ALL, UNREADABLE, SKIPPED = "training_files.json", "unreadable_files.json", "skip
 DIGESTS = "digests"
 SIZES = Table({}, {name: Entries(Whole(0)) for name in "AB"})
 TABLE = Table({}, {**SIZES.optional, DIGESTS: Table({}, {name: Entries(Text()) for name in "AB"})})
-NAMED = 5  # most files of a kind that are named
-SAMPLED = 8  # files of a domain that have a digest
-HEAD = 2**16  # bytes of each, from its beginning
+NAMED = 5  # files of each kind named in a message
+SAMPLED = 8  # files of a domain with a digest
+HEAD = 2**16  # bytes from the beginning of a file that its digest covers
 
 Sizes: TypeAlias = dict[str, dict[str, int]]  # {domain: {name of a file: its bytes}}
 Digests: TypeAlias = dict[str, dict[str, str]]  # {domain: {name of a file: digest}}
 
 
 class Fingerprint(TypedDict):
-    """Of files."""
+    """The fingerprint of a list of files."""
 
     count: int
     names: str  # a digest of their names and sizes
 
 
 class Changes(NamedTuple):
-    """Of the files of a domain: names with sizes, in words."""
+    """The changed files of a domain."""
 
-    replaced: list[str]  # they could not be read, and were never trained on
-    skipped: list[str]  # they could not be read, and others were trained on in their place
-    others: str  # that a training cannot be resumed with; "" if there are none
+    replaced: list[str]  # could not be read and were never trained on
+    skipped: list[str]  # could not be read, and others were trained on instead
+    others: str  # changes that prevent resuming, in words; "" if there are none
 
 
 NO_CHANGES = Changes([], [], "")
 
 
 def fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
-    """The Fingerprint of files, in their order."""
+    """Returns the Fingerprint of files, in their order."""
     names = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
     return {
         "count": len(paths),
@@ -58,7 +58,7 @@ def fingerprint(paths: Sequence[pathlib.Path]) -> Fingerprint:
 
 
 def record(run_dir: str | os.PathLike[str], files: Files) -> None:
-    """Writes the table of all files, unless it is there already."""
+    """Writes the table of all files, unless it is up to date."""
     sizes, before, digests = _sizes(files), _table(run_dir, ALL) or {}, _digests(run_dir)
     if not any(files) or (sizes == before and digests):
         return
@@ -73,17 +73,17 @@ def record(run_dir: str | os.PathLike[str], files: Files) -> None:
 
 
 def note_unreadable(run_dir: str | os.PathLike[str], path: pathlib.Path, files: Files) -> None:
-    """Notes that a file could not be read when it was first asked for, so that another may take its place."""
+    """Records a file that could not be read at first, so that it may be replaced."""
     _note(run_dir, UNREADABLE, path, files)
 
 
 def note_skipped(run_dir: str | os.PathLike[str], path: pathlib.Path, files: Files) -> None:
-    """Notes that a file could not be read, and another was taken in its place."""
+    """Records a file that could not be read and was skipped."""
     _note(run_dir, SKIPPED, path, files)
 
 
 def in_recorded_order(run_dir: str | os.PathLike[str], files: Files) -> Files:
-    """The files in the order that they had when the run began: where accents are written otherwise, they sort so."""
+    """Returns the files in the order they had when the run started, as accents in another form sort differently."""
     ordered = []
     for domain, paths in files._asdict().items():
         places = {name: place for place, name in enumerate((_table(run_dir, ALL) or {}).get(domain, {}))}
@@ -93,7 +93,7 @@ def in_recorded_order(run_dir: str | os.PathLike[str], files: Files) -> Files:
 
 
 def changes(run_dir: str | os.PathLike[str], domain: str, paths: Sequence[pathlib.Path]) -> Changes | None:
-    """How the files of a domain differ from those of the table; None if there is none: earlier versions wrote none."""
+    """Compares the files of a domain with the table; None if there is no table (earlier versions wrote none)."""
     table = _table(run_dir, ALL)
     if table is None or domain not in table:
         return None
@@ -116,7 +116,7 @@ def changes(run_dir: str | os.PathLike[str], domain: str, paths: Sequence[pathli
 
 
 def are_exchanged(run_dir: str | os.PathLike[str], files: Files) -> bool:
-    """Whether A now has the files that B had when the run began, and B those of A, by names, sizes and digests."""
+    """Whether A and B were swapped since the run started, by names, sizes and digests."""
     before, recorded = _table(run_dir, ALL) or {}, _digests(run_dir)
     if before.keys() != {"A", "B"}:
         return False
@@ -132,9 +132,9 @@ def are_exchanged(run_dir: str | os.PathLike[str], files: Files) -> bool:
 
 
 def hold_others(run_dir: str | os.PathLike[str], domain: str, paths: Sequence[pathlib.Path]) -> bool:
-    """Whether all files of a domain that have a digest hold something else than when the run began.
+    """Whether the contents of all files of a domain that have a digest have changed since the run started.
 
-    One that could not be read, or that has another size, is not compared.
+    Files that could not be read or that have another size are not compared.
     """
     recorded, sizes = _digests(run_dir).get(domain, {}), (_table(run_dir, ALL) or {}).get(domain, {})
     noted = {name for table in (UNREADABLE, SKIPPED) for name in (_table(run_dir, table) or {}).get(domain, {})}
@@ -152,7 +152,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _share_alike(files: Files, recorded: Digests) -> float:
-    """The share of the files with a digest whose content is that of the digest; 1.0 without any."""
+    """Returns the fraction of the files with a digest that match it; 1.0 without digests."""
     alike = [
         _digest(path) == recorded[domain][normalized(path.name)]
         for domain, paths in files._asdict().items()
@@ -168,7 +168,7 @@ def _is_as_before(name: str, domain: str, sizes: Sizes, before: Sizes) -> bool:
 
 
 def _sampled(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """The first, the last, and some between."""
+    """Returns the first file, the last, and some in between."""
     last = len(paths) - 1
     return (
         [paths[number] for number in sorted({last * part // (SAMPLED - 1) for part in range(SAMPLED)})] if paths else []
@@ -176,13 +176,13 @@ def _sampled(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
 
 
 def _digest(path: pathlib.Path) -> str:
-    """A digest of the beginning of a file."""
+    """Returns a digest of the beginning of a file."""
     with open(path, "rb", opener=atomic.regular) as file:
         return hashlib.blake2b(file.read(HEAD), digest_size=8).hexdigest()
 
 
 def _note(run_dir: str | os.PathLike[str], table: str, path: pathlib.Path, files: Files) -> None:
-    """Adds a file, with the size that it has in the table of all, or else now, to another table."""
+    """Adds a file to a table, with its size in the table of all files or, if missing there, its current size."""
     recorded, noted = _table(run_dir, ALL) or {}, _table(run_dir, table) or {}
     name = normalized(path.name)
     for domain, paths in files._asdict().items():
@@ -203,7 +203,7 @@ def _sizes(files: Files) -> Sizes:
 
 
 def _table(run_dir: str | os.PathLike[str], name: str) -> Sizes | None:
-    """A table of the run folder; None if there is none that can be read: then nothing can be said by it."""
+    """Reads a table of the run folder; None if it is missing or cannot be read."""
     content = _content(run_dir, name)
     if content is None:
         return None
@@ -215,7 +215,7 @@ def _table(run_dir: str | os.PathLike[str], name: str) -> Sizes | None:
 
 
 def _digests(run_dir: str | os.PathLike[str]) -> Digests:
-    """The digests in the table of all files; {} if there are none, as in runs of earlier versions."""
+    """Returns the digests in the table of all files; {} if there are none, as in runs of earlier versions."""
     return dict((_content(run_dir, ALL) or {}).get(DIGESTS, {}))
 
 

@@ -2,13 +2,13 @@
 
 training    train(): from settings to a trained run
 graph       the graph of a training, declared and built
-loop        step after step, and what is done between them
+loop        runs the steps, and saves, evaluates and reports between them
 step        one step as operations: critic and generator updates
-image_pool  earlier fakes, for critics
+image_pool  buffer of earlier fakes, for critics
 samples     the sample strips
-recovery    losses that are not finite
-warm_start  weights of another run to begin with
-plan        --phase plan: what a training would take
+recovery    handling of non-finite losses
+warm_start  initial weights from another run
+plan        --phase plan: parameters, memory and time of a training
 monitor, health, events       log.csv and progress; warnings; TensorBoard
 """
 

@@ -1,8 +1,8 @@
-"""Events of a run for TensorBoard, in files of its own format in the run folder.
+"""Writes TensorBoard event files into the run folder.
 
     tensorboard --logdir runs
 
-Every row of log.csv is scalars, every picture in samples/ an image, and config.json a text.
+Each row of log.csv becomes scalars, each sample strip an image, and config.json a text.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from common.errors import reason
 
 
 class Events:
-    """One file, events.out.tfevents.TIME, a record an event. If it fails, it warns once, and writes no more.
+    """One file, events.out.tfevents.TIME, with one record per event. On failure it warns once and stops writing.
 
-    TensorFlow's FileWriter writes from a thread, and where that fails it complains at every event.
+    TensorFlow's FileWriter writes from a thread and, on failure, logs an error for every event.
     """
 
     def __init__(self, folder: str | os.PathLike[str], done: int) -> None:
-        """Begins a file in which the steps after `done` take the place of those in the files before it."""
+        """Starts a file whose steps after `done` replace those in earlier files."""
         self._writer: Any = None
         first = done + 1 if done else 0
         with self._going_on():
             self._writer = tf.io.TFRecordWriter(str(pathlib.Path(folder, f"events.out.tfevents.{time.time():.6f}")))
-            self._write(file_version="brain.Event:2")  # of it on, a START does that
+            self._write(file_version="brain.Event:2")  # from this version on, START replaces steps
             self._write(step=first, session_log=tf.SessionLog(status=tf.SessionLog.START))
             self._write(step=first, summary=tf.Summary(value=[_text("config", pathlib.Path(folder, "config.json"))]))
 
@@ -46,33 +46,33 @@ class Events:
                 self._write(step=step, summary=tf.Summary(value=summary))
 
     def picture(self, step: int, path: str | os.PathLike[str]) -> None:
-        """Writes a PNG file, RGB of 8 bits, byte by byte."""
+        """Writes the bytes of an 8-bit RGB PNG file."""
         if self._writer:
             with self._going_on():
                 self._write(step=step, summary=tf.Summary(value=[_image("samples", pathlib.Path(path).read_bytes())]))
 
     def close(self) -> None:
-        """Ends the file."""
+        """Closes the file."""
         if self._writer:
             with self._going_on():
                 self._writer.close()
 
     def _write(self, **content: Any) -> None:
         self._writer.write(tf.Event(wall_time=time.time(), **content).SerializeToString())
-        self._writer.flush()  # to the system, not to the disk: it costs nothing, and a kill leaves no hole
+        self._writer.flush()  # to the system, not to disk: cheap, and no event is lost by a kill
 
     @contextlib.contextmanager
     def _going_on(self) -> Iterator[None]:
-        """Where something fails: says so, and is silent from then on."""
+        """On failure: warns, and writes nothing from then on."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
             self._writer = None
-            logging.warning(f"Nothing more is written for TensorBoard ({reason(error)}); training goes on.")
+            logging.warning(f"TensorBoard events could not be written ({reason(error)}); training continues without.")
 
 
 def _text(tag: str, path: pathlib.Path) -> Any:
-    """A file as a block of code in Markdown, which is how TensorBoard reads texts."""
+    """Returns a file as a code block in Markdown, TensorBoard's text format."""
     code = textwrap.indent(path.read_text(), "    ", lambda line: True)
     text = tf.make_tensor_proto(code.encode())
     metadata = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name="text"))
@@ -80,7 +80,7 @@ def _text(tag: str, path: pathlib.Path) -> Any:
 
 
 def _image(tag: str, png: bytes) -> Any:
-    width, height = struct.unpack(">II", png[16:24])  # of its first chunk
+    width, height = struct.unpack(">II", png[16:24])  # in its first chunk
     return tf.Summary.Value(
         tag=tag, image=tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
     )

@@ -1,4 +1,4 @@
-"""The graph of a training: declared and built here, and finalized."""
+"""The graph of a training: declared, built and finalized here."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from common.train.samples import Samples
 
 
 class Graph(NamedTuple):
-    """All that a session runs to train."""
+    """The tensors and operations that training runs."""
 
     step: step.Step
     batch: pipeline.Batch
     start: tf.Tensor  # placeholder: the global sample index of the first image that `begin` will read
     begin: tf.Operation
-    set_counters: tf.Operation  # to what they are there
+    set_counters: tf.Operation  # to their values at `start`
     samples: Samples
-    evaluation_graphs: list[walk.EvaluationGraph]  # of each direction; without evaluations none
+    evaluation_graphs: list[walk.EvaluationGraph]  # one per direction; empty without evaluations
     initialize: tf.Operation
     checkpoints: Checkpoints
 
@@ -42,12 +42,12 @@ def build(
     validation_loaders: dict[str, Loader] | None = None,
     group: distribute.SingleProcess | None = None,
 ) -> Graph:
-    """The graph that trains `dual` on `data`, in the default graph, which it finalizes.
+    """Builds the graph that trains `dual` on `data` in the default graph, and finalizes it.
 
-    `sample_loaders` are of the images of A and B in sample strips, `validation_loaders` of those to evaluate on, by
-    domain; None: there are no evaluations. `group`: the processes that train together; see distribute.
+    `sample_loaders` load the images of A and B for sample strips, `validation_loaders` those to evaluate on, by domain;
+    None: no evaluations. `group`: the processes that train together; see distribute.
 
-    The images of a batch are named `A`, `B`, `index` and `matched`: if these are fed, no files are read.
+    The tensors of a batch are named `A`, `B`, `index` and `matched`; if they are fed, no files are read.
     """
     group = group or distribute.SingleProcess()
     claim_threads(run.threads)
@@ -72,9 +72,9 @@ def build(
 
 
 def _input(name: str, default: tf.Tensor) -> tf.Tensor:
-    """A placeholder that is `default` unless it is fed.
+    """Creates a placeholder with a default.
 
-    The graph optimizer folds shapes to constants that wait for their input, and would wait for
-    `default` even where the placeholder is fed: ensure_shape is what it waits for instead.
+    The graph optimizer folds shapes to constants with a control dependency on their input, here on `default`, even if
+    the placeholder is fed. With ensure_shape, the dependency is on that instead.
     """
     return tf.ensure_shape(tf.placeholder_with_default(default, default.shape, name), default.shape)

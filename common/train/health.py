@@ -1,9 +1,9 @@
-"""Health: named states in which a training goes wrong, how each shows in what is logged, and its cure.
+"""Health: named failure modes of training, detected from logged values, with their fixes.
 
-A watcher has the `name` of its state, is called with every logged Row, and returns a sentence, what was
-seen, since when and what to do, or None. It says so of every row that shows it: once is the Monitor's.
+A watcher has the `name` of its state and is called with every logged Row. It returns a sentence with the finding,
+its first step and the fix, or None, for every affected row: warning only once is up to the Monitor.
 
-Windows are counted in steps, so that they are as long however often a row is logged, and have ROWS rows at least.
+Windows are counted in steps, so that their length does not depend on --log_every; they have at least ROWS rows.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ import numpy.typing as npt
 
 from common.dual import Dual
 
-ROWS = 20  # of the log that a mean is over, at least
-SHORT, LONG = 200, 1000  # steps of windows
+ROWS = 20  # minimum number of log rows in a mean
+SHORT, LONG = 200, 1000  # window lengths in steps
 MEASURE = "luminance_correlation"
-INVERTED = -0.3  # mean correlation that is warned of
+INVERTED = -0.3  # warn at or below this mean correlation
 DISTANCE = "distance_from_input"
-COPIED = 0.01  # mean distance that is warned of, as a share of the range: 2.5 of 255 grey levels, which no eye sees
-CHANCE = {"classic": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0}  # game -> loss of a critic with one score for all
-WON = 0.04  # share of it that is warned of: where scores are right but for 3 in 100, or wrong by 0.1 each
-RUNAWAY = 1.25  # growth of a Wasserstein margin in a quarter of a long window that is warned of: doubled in the whole
-ALIKE = 0.05  # spread of fakes, as a share of that of real images, that is warned of; 0.7 to 1 is usual
-LEAST = 0.01  # spread of real images, in [-1, 1], below which they are alike themselves
-STARVING = 0.3  # share of time that is warned of
-NOT_FINITE = "loss not finite"  # what stops a training, and so has no watcher
+COPIED = 0.01  # warn below this mean distance, as a share of the range: 2.5 of 255 grey levels, which is invisible
+CHANCE = {"classic": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0}  # GAN loss -> critic loss if all scores are equal
+WON = 0.04  # warn below this share of it: scores are right except for 3 in 100, or off by 0.1 each
+RUNAWAY = 1.25  # warn if a Wasserstein margin grows by this factor in each quarter of a long window, so doubles
+ALIKE = 0.05  # warn below this spread of fakes, as a share of that of real images; 0.7 to 1 is usual
+LEAST = 0.01  # spread of real images, in [-1, 1], below which they are too similar to compare with
+STARVING = 0.3  # warn above this share of time
+NOT_FINITE = "loss not finite"  # stops training, so it has no watcher
 
 
 class Row(NamedTuple):
-    """What is known of a logged step."""
+    """The values of a logged step."""
 
     step: int
     left: int  # steps after it
     values: Mapping[str, float]  # losses, measures and learning rates by name
     thumbnails: Mapping[str, npt.NDArray[np.float32]]  # "A2B" -> [3, 4, 4], luminance in [-1, 1]: see step.Step
-    seconds: float  # since the training began, or went on
-    waited: float  # of these, waiting for images
+    seconds: float  # since training started or resumed
+    waited: float  # part of `seconds` spent waiting for images
 
 
 class Watcher(Protocol):
-    """Looks out for one state."""
+    """Detects one state."""
 
     name: str
 
     def __call__(self, row: Row) -> str | None:
-        """What was seen, since when and what to do; None: it does not show in this row."""
+        """Returns the finding, its first step and the fix; None if this row does not show the state."""
 
 
 class Window:
-    """The last `rows` values that were added, after the first `skipped`."""
+    """The last `rows` values added, without the first `skipped`."""
 
     def __init__(self, rows: int, skipped: int = 0) -> None:
         self._kept: collections.deque[tuple[int, Any]] = collections.deque(maxlen=rows)
         self._skipped = skipped
 
     def add(self, step: int, value: Any) -> bool:
-        """Takes up the value of a step; returns whether the window is full."""
+        """Adds the value of a step; returns whether the window is full."""
         if self._skipped:
             self._skipped -= 1
             return False
@@ -80,7 +80,7 @@ class Window:
 
 
 def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
-    """Watchers of the states that `dual` can be in, when every `log_every`-th step is logged."""
+    """Returns watchers of the states that apply to `dual`, if every `log_every`-th step is logged."""
     short, long = (max(ROWS, steps // log_every) for steps in (SHORT, LONG))
     chosen: list[Watcher] = [
         LearningRateZero("generator", dual.lr_G),
@@ -98,9 +98,9 @@ def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
 
 
 class ColourInversion:
-    """Bright becomes dark: luminance before and after correlates at INVERTED or below, mean of a short window.
+    """Inverted brightness: the luminance of input and output correlates at INVERTED or below, mean of a short window.
 
-    Networks that undo each other may settle there: no cycle loss sees it.
+    Generators that invert each other can converge to it, and no cycle loss detects it.
     """
 
     def __init__(self, direction: str, lambda_identity: float, rows: int) -> None:
@@ -115,17 +115,17 @@ class ColourInversion:
             return None
         more = max(0.5, 2 * self._lambda_identity)
         return (
-            f"at step {row.step:,} {self._direction} makes bright what was dark: luminance before and after correlates"
+            f"at step {row.step:,} {self._direction} inverts brightness: the luminance of input and output correlates"
             f" at {mean:.2f}, mean of the steps since {self._window.since:,}. If colours in samples/ look"
-            " inverted, and this is not what the sets of images ask for, begin again with"
-            f" --lambda_identity {more:g} and another --run_dir or --seed."
+            " inverted, and the datasets do not call for it, start again with"
+            f" --lambda_identity {more:g} and a different --run_dir or --seed."
         )
 
 
 class CopyingInput:
-    """Images come out as they went in: mean|fake - real| is below COPIED, mean of a short window.
+    """Copied input: mean|fake - real| is below COPIED, mean of a short window.
 
-    It is the least of cycle and identity losses, from which the game may fail to lead away.
+    It minimizes cycle and identity losses, and the GAN loss may fail to lead away from it.
     """
 
     def __init__(self, direction: str, dual: Dual, rows: int) -> None:
@@ -133,9 +133,7 @@ class CopyingInput:
         cures = [f"--lambda_identity {dual.identity_weight / 5:g}"] if dual.identity_weight else []
         if flags := dual.flags_without_skips:
             cures.append(f"{flags}, which has no skips to copy through")
-        cures += [
-            f"crops that are a smaller part of the images than --load_size {dual.load_size or dual.image_size} makes"
-        ]
+        cures += [f"smaller crops, relative to the images, than with --load_size {dual.load_size or dual.image_size}"]
         self._cures = ", or ".join(cures)
 
     def __call__(self, row: Row) -> str | None:
@@ -145,17 +143,17 @@ class CopyingInput:
         if (mean := self._window.values.mean()) >= COPIED:
             return None
         return (
-            f"at step {row.step:,} {self._direction} copies its input: what comes out differs from it by {mean:.2%} of"
+            f"at step {row.step:,} {self._direction} copies its input: the output differs from it by {mean:.2%} of"
             f" the range, mean of the steps since {self._window.since:,}. If the images of A and B are not"
-            f" the same, begin again in another --run_dir with {self._cures}."
+            f" the same, start again in a different --run_dir with {self._cures}."
         )
 
 
 class CriticWinning:
-    """The critic is hardly ever wrong: its loss is below WON of CHANCE, mean of a long window.
+    """Overpowering critic: its loss is below WON of CHANCE, mean of a long window.
 
-    For games whose loss has a least value, 0. The loss is the whole one, as it is logged, also where a
-    dual makes half of it small. A loss below 0 is of another game, and is passed over.
+    For GAN losses with minimum 0. The logged loss is the whole one, even if a method minimizes half of it. A loss
+    below 0 belongs to a different GAN loss and is ignored.
     """
 
     def __init__(self, direction: str, dual: Dual, rows: int) -> None:
@@ -171,20 +169,19 @@ class CriticWinning:
             return None
         return (
             f"at step {row.step:,} the critic of {self._direction} wins: its loss is {mean:.3g}, mean of the steps"
-            f" since {self._window.since:,}, and {chance:.3g} is that of a critic that cannot tell. Little is left for"
-            " the generator to learn from. If samples/ do not get better, begin again in another --run_dir with"
+            f" since {self._window.since:,}; a guessing critic has {chance:.3g}. The generator has little left to learn"
+            " from. If samples/ do not improve, start again in a different --run_dir with"
             f" {self._cure}."
         )
 
 
 class CriticRunningAway:
-    """The margin grows and grows, from quarter to quarter of a long window, and the generator's loss does, too.
+    """Runaway critic: both its margin and the generator's loss grow in every quarter of a long window.
 
-    Each quarter's mean margin is at least RUNAWAY times the one before. For Wasserstein games, whose margin
-    has no largest value: its level says nothing, and a large one is a good critic. A generator that follows
-    brings it down. Both must rise: a number added to all scores changes the generator's loss alone, a critic
-    that learns of real images the margin alone. The first long window is passed over: a critic that begins
-    with nothing has a margin that grows.
+    The mean margin of each quarter is at least RUNAWAY times the previous one. For Wasserstein losses, whose margin is
+    unbounded: its level says nothing, and a large one means a good critic. A generator that keeps up reduces it. Both
+    must rise: a constant added to all scores changes only the generator's loss, a critic that learns about real images
+    only the margin. The first long window is skipped, as the margin of a new critic always grows.
     """
 
     def __init__(self, direction: str, dual: Dual, rows: int) -> None:
@@ -201,26 +198,25 @@ class CriticRunningAway:
         if margins[0] <= 0.0 or (margins[1:] < RUNAWAY * margins[:-1]).any() or (np.diff(losses) <= 0.0).any():
             return None
         return (
-            f"at step {row.step:,} the critic of {self._direction} runs away: its margin went from {margins[0]:.3g} to"
-            f" {margins[-1]:.3g} since step {self._window.since:,} and has not stopped, and its scores of fakes fall."
-            f" If samples/ do not get better, begin again in another --run_dir with {self._cure}."
+            f"at step {row.step:,} the critic of {self._direction} runs away: its margin grew from {margins[0]:.3g} to"
+            f" {margins[-1]:.3g} since step {self._window.since:,} and keeps growing, and its scores of fakes fall."
+            f" If samples/ do not improve, start again in a different --run_dir with {self._cure}."
         )
 
 
 class LowDiversity:
-    """Fakes of different images hardly differ: the spread of their thumbnails is below ALIKE of that of real ones.
+    """Mode collapse: the spread of the thumbnails of fakes is below ALIKE of that of real images.
 
-    Spread is the mean distance to the mean over ROWS rows. The real ones are what is translated or those
-    of the target, whichever differ less: sketches may all be white paper. Averages over sixteenths of
-    an image leave noise out, which a generator without an image to go by still makes. Generators begin
-    with one grey for all, so rows are `skipped` at first. Changes of the network in these rows add to
-    the spread of fakes: what is found is no less than it seems.
+    Spread is the mean distance from the mean over ROWS rows. Real images are the inputs or the targets, whichever
+    differ less: sketches may all be white paper. Averages over sixteenths of an image suppress noise, which even a
+    generator that ignores its input produces. Generators start with one grey for all images, so rows are `skipped` at
+    first. Changes of the network in these rows add to the spread of fakes, so collapse is never overestimated.
     """
 
     def __init__(self, direction: str, dual: Dual, skipped: int) -> None:
         self.name, self._direction, self._window = f"{direction}/low diversity", direction, Window(ROWS, skipped)
         other = "" if dual.gan_loss == "wgan-gp" else ", or --gan_loss wgan-gp"
-        self._cure = f"another --seed, lower --lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}{other}"
+        self._cure = f"a different --seed, lower --lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}{other}"
 
     def __call__(self, row: Row) -> str | None:
         if f"{self._direction}/generator/{MEASURE}" not in row.values or self._direction not in row.thumbnails:
@@ -233,9 +229,9 @@ class LowDiversity:
         if least < LEAST or fake >= ALIKE * least:
             return None
         return (
-            f"at step {row.step:,} {self._direction} makes nearly the same of every image: fakes differ"
-            f" {fake / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}. If"
-            f" samples/ show that, begin again in another --run_dir with {self._cure}."
+            f"at step {row.step:,} {self._direction} makes nearly the same image of every input (mode collapse): fakes"
+            f" differ {fake / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}."
+            f" If samples/ show that, start again in a different --run_dir with {self._cure}."
         )
 
 
@@ -250,21 +246,21 @@ class LearningRateZero:
             return None
         flag = "--lr_G" if self._role == "generator" else "--lr_D"
         cure = (
-            "The schedule has ended: end the training here, or begin again in another --run_dir with more --n_epochs"
+            "The schedule has ended: stop training here, or start again in a different --run_dir with more --n_epochs"
             " or --n_epochs_decay."
             if self._initial_rate
-            else f"It was given so, by {flag} 0: begin again in another --run_dir with a rate above it."
+            else f"It was set by {flag} 0: start again in a different --run_dir with a rate above 0."
         )
         return (
-            f"at step {row.step:,} the learning rate of the {self._role}s is 0, and {row.left:,} steps remain in which"
-            f" they learn nothing. {cure}"
+            f"at step {row.step:,} the learning rate of the {self._role}s is 0, so they learn nothing in the"
+            f" {row.left:,} remaining steps. {cure}"
         )
 
 
 class DataStarving:
-    """More than STARVING of the time goes by waiting for images, over so many rows, after the first ROWS.
+    """Slow data: training waits for images for more than STARVING of the time of `rows` rows, after the first ROWS.
 
-    At first the graph is made ready, and nothing is in the cache.
+    In the first rows the graph is initialized and the cache is empty.
     """
 
     name = "data starving"
@@ -279,14 +275,14 @@ class DataStarving:
         if waited <= STARVING * seconds:
             return None
         return (
-            f"at step {row.step:,} {waited / seconds:.0%} of the time since step {self._window.since:,} went by waiting"
-            " for images. Give --cache_gb what they all take, decoded, make them smaller or of a lighter format once"
-            " and for all, or put them on a faster disk."
+            f"at step {row.step:,} training has waited for images for {waited / seconds:.0%} of the time since step"
+            f" {self._window.since:,}. Set --cache_gb to the decoded size of all images, store them smaller or in a"
+            " format that decodes faster, or move them to a faster disk."
         )
 
 
 def against_the_critic(dual: Dual) -> str:
-    """What holds the critics of `dual` back, as flags."""
+    """Returns flags that weaken the critics of `dual`."""
     fewer = "--n_critic 1" if dual.n_critic > 1 else f"--n_gen {dual.n_gen + 1}"
     other = f"--lambda_gp {2 * dual.lambda_gp or 10:g}" if dual.gan_loss == "wgan-gp" else "--gan_loss wgan-gp"
     return f"{fewer}, a lower --lr_D than {dual.lr_D:g}, or {other}"

@@ -1,4 +1,4 @@
-"""The image pool: earlier fakes, kept in the graph, so that critics do not forget them."""
+"""The image pool: a buffer of earlier fakes in the graph, so that critics do not forget them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from common.ops import randomness
 
 
 def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tuple[tf.Tensor, tf.Operation]:
-    """(what the critic is to see instead of `images` [N, S, S, C], the op that remembers them).
+    """Returns (the images shown to the critic instead of `images` [N, S, S, C], the op that stores them).
 
-    Image by image (Shrivastava et al., 2017, arxiv.org/abs/1612.07828, as in PyTorch's
-    CycleGAN): while the pool `name` has room, an image is stored and comes back itself; then,
-    by a coin of its row of `key`, either it comes back itself, or an earlier image that it
-    replaces does. The pool, `size` images, is variables, and so in the checkpoint.
-    Raises ValueError without a key.
+    Image by image (Shrivastava et al., 2017, arxiv.org/abs/1612.07828, as in PyTorch's CycleGAN): while the pool `name`
+    has room, an image is stored and returned. Then, with probability 1/2 drawn from its row of `key`, it either is
+    returned, or replaces an earlier image, which is returned. The pool of `size` images is made of variables, so
+    checkpoints contain it. Raises ValueError without a key.
     """
     if key is None:
-        raise ValueError("an image pool draws numbers, which needs a key")
+        raise ValueError("an image pool draws random numbers and needs a key")
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         kept = _variable("kept", [size, *images.shape.as_list()[1:]], images.dtype)
         count = _variable("count", [], tf.int64)

@@ -1,4 +1,4 @@
-"""The loop of a training: step after step, and what is done between them."""
+"""The training loop: runs the steps, and saves, evaluates and reports between them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from common.train.recovery import Recovery, refuse_not_finite
 
 
 class Training(NamedTuple):
-    """A training that is under way."""
+    """A training in progress."""
 
     session: tf.Session
     graph: Graph
@@ -32,9 +32,9 @@ class Training(NamedTuple):
     dual: Dual
     images: Images
     run: Run
-    group: distribute.SingleProcess  # the processes that train together; the chief alone writes, except for checkpoints
+    group: distribute.SingleProcess  # the processes that train together; only the chief writes, except for checkpoints
     evaluations: Evaluations | None  # of the chief
-    taken_over: Callable[[], bool]  # whether another training has made the run folder its own
+    taken_over: Callable[[], bool]  # whether another training has taken over the run folder
 
     def record(self) -> list[str]:
         """Writes config.json; see record_run."""
@@ -43,19 +43,19 @@ class Training(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What an evaluation comes to."""
+    """The result of an evaluation."""
 
-    stop: bool = False  # somebody asked for that meanwhile
+    stop: bool = False  # a stop was requested meanwhile
     best: bool = False
-    ends: bool = False  # nothing improves any more
+    ends: bool = False  # --patience has run out
 
 
 def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped: Event) -> int:
-    """Takes the steps `numbers`, until `stopped` is set or nothing improves; returns the last step that is done.
+    """Runs the steps `numbers` until `stopped` is set or --patience runs out; returns the last step done.
 
-    Of several processes, all end after the same step, in whichever `stopped` is set.
+    Several processes all end after the same step, whichever of them sets `stopped`.
     """
-    run, group, number = training.run, training.group, numbers.start - 1  # the last step that is done
+    run, group, number = training.run, training.group, numbers.start - 1  # the last step done
     recovery = Recovery(
         training.session, training.graph, training.data, training.dual, run, monitor=monitor, group=group
     )
@@ -88,7 +88,7 @@ def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped:
 
 
 def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
-    """Evaluates step `number`, unless `stopped` is set before; where that fails, saves it, and raises what failed."""
+    """Evaluates step `number` unless `stopped` is set before; on failure, saves the step and raises the error."""
     training.graph.checkpoints.refuse_not_finite(training.session, number)
     failures: list[UserError] = []
 
@@ -109,7 +109,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
 
 
 def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
-    """Evaluates the step that is resumed from, if it stopped before that was done; returns whether to go on."""
+    """Evaluates the step to resume from if that is still missing; returns whether to continue."""
     every = training.run.eval_every
     if not (every and done and (done % every == 0 or done == total)):
         return True
@@ -126,19 +126,19 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
 
 
 def _evaluations(training: Training) -> Evaluations:
-    """Those of the chief, which has some where there is --eval_every."""
+    """Returns the evaluations of the chief, which exist with --eval_every."""
     if training.evaluations is None:
-        raise ValueError("there is nothing to evaluate on")
+        raise ValueError("there are no evaluations: they need --eval_every and the chief")
     return training.evaluations
 
 
 def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopped: Event) -> bool:
-    """Runs the passes of step `number`, and tells the monitor of it; returns whether somebody asks to stop.
+    """Runs the passes of step `number` and logs them; returns whether a stop is requested.
 
     Raises NotFinite if a loss is not finite.
 
-    Logged are losses, each of its role's last update, and learning rates. Where an image cannot be read, what was
-    learnt is saved as the step before, and the passes that were made are not made again.
+    Losses, each from the last update of its role, and learning rates are logged. If an image cannot be read, the state
+    is saved as the previous step, and completed passes are not repeated on resume.
     """
     graph, step = training.graph, training.graph.step
     values: dict[str, float] = {}
@@ -163,14 +163,14 @@ def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopp
 
 
 def _save(training: Training, number: int) -> None:
-    """Saves step `number`. Raises UserError, all the same saved, if the run folder or its config.json was taken away.
+    """Saves step `number`. If the run folder or its config.json is gone, saves nevertheless and raises UserError.
 
-    Where another training is in that place by now, nothing is written into it.
+    If another training has taken its place, nothing is written there.
     """
     if training.taken_over():
         raise UserError(
-            f"{training.run.run_dir} was removed or renamed while it was being trained, and another training is in its"
-            f" place: step {number:,} is not saved. Go on in what it is called now, if it is still there."
+            f"{training.run.run_dir} was removed or renamed during training, and another training has taken its place:"
+            f" step {number:,} is not saved. If the folder was renamed, resume with its new name."
         )
     gone = training.group.is_chief and not config_path(training.run.run_dir).exists()
     if gone:
@@ -178,26 +178,26 @@ def _save(training: Training, number: int) -> None:
     training.graph.checkpoints.save(training.session, number)
     if gone:
         raise UserError(
-            f"{training.run.run_dir}, or its config.json, was removed or renamed while it was being trained. Step"
-            f" {number:,} is saved in it all the same: go on from there with the same command, or in what it is called"
-            " now."
+            f"{training.run.run_dir} or its config.json was removed or renamed during training. Step {number:,} was"
+            f" saved there nevertheless. Repeat the same command to resume from it, or resume the folder under its new"
+            " name."
         )
 
 
 def _write_samples(training: Training, monitor: Monitor | Silent, number: int) -> None:
-    """Writes the strips of a step; where that fails, says so and goes on."""
+    """Writes the sample strips of a step; on failure, warns and continues."""
     try:
         path = training.run.path("samples", f"{number:08d}.png")
         training.graph.samples.write(training.session, path)
         monitor.picture(number, path)
     except (UserError, OSError) as error:
         why = error.problem if isinstance(error, ImageError) else reason(error)
-        logging.warning(f"No sample strips at step {number:,} ({why}); training goes on.")
+        logging.warning(f"No sample strips at step {number:,} ({why}); training continues.")
 
 
 def write_report(run: Run) -> None:
-    """Writes report.html; where that fails, says so and goes on."""
+    """Writes report.html; on failure, warns and continues."""
     try:
         report.write(run.run_dir)
     except (UserError, OSError) as error:
-        logging.warning(f"No report ({reason(error)}); training goes on.")
+        logging.warning(f"No report ({reason(error)}); training continues.")

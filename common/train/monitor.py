@@ -1,4 +1,4 @@
-"""Watching a training: the progress bar, log.csv, health.csv, and warnings."""
+"""Monitors training: the progress bar, log.csv, health.csv, and warnings."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from common.errors import reason
 from common.train.events import Events
 from common.train.health import Row, Watcher
 
-SECONDS_BETWEEN_LINES = 15.0  # where there is no terminal to draw a bar on
+SECONDS_BETWEEN_LINES = 15.0  # without a terminal for a progress bar
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
 STEP = re.compile("[0-9]{1,15}")  # a cell of the first column
 UTF8 = "utf-8"
-ESCAPE = "surrogateescape"  # names of files need not be text
+ESCAPE = "surrogateescape"  # file names may not be valid text
 
 
 class Extent(NamedTuple):
-    """How long a training is."""
+    """The length of a training."""
 
-    done: int  # steps before
+    done: int  # steps done before
     total: int  # steps from the first to the last
     images_in_step: int  # of each domain
     images_in_epoch: int
 
 
 class Monitor:
-    """Is told of every step by the loop. If it fails, it warns once, and training goes on."""
+    """Logs every step for the loop. On failure it warns once, and training continues."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Monitor:
         waited: float,
         thumbnails: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> None:
-        """After step `number`: its losses, measures and rates by name, and the seconds it waited for data.
+        """Logs step `number`: its losses, measures and rates by name, and the seconds it waited for data.
 
         `thumbnails`: by direction; see health.Row.
         """
@@ -90,11 +90,11 @@ class Monitor:
             self._warn(number, values, thumbnails or {})
         if self._bar.disable and time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
-            with self._going_on("The progress"):
+            with self._going_on("Progress"):
                 logging.info(self._line(number))
 
     def picture(self, number: int, path: pathlib.Path) -> None:
-        """After the strips of step `number` were written to `path`."""
+        """Logs the strips of step `number`, written to `path`."""
         if self._events:
             self._events.picture(number, path)
 
@@ -143,29 +143,29 @@ class Monitor:
         )
 
     def _speed(self, number: int) -> tuple[float, float]:
-        """Images of each domain a second, and the share of time spent waiting for them, since the beginning."""
+        """Returns images of each domain per second, and the share of time spent waiting for them, since the start."""
         seconds = max(1e-9, time.monotonic() - self._began)
         return (number - self._extent.done) * self._extent.images_in_step / seconds, min(1.0, self._waited / seconds)
 
     @contextlib.contextmanager
     def _going_on(self, target: str) -> Iterator[None]:
-        """Where something fails: says so once, and training goes on."""
+        """On failure: warns once, and training continues."""
         try:
             yield
         except OSError as error:
             if target not in self._failed:
                 self._failed.add(target)
-                logging.warning(f"{target} is not being written ({reason(error)}); training goes on.")
+                logging.warning(f"{target} could not be written ({reason(error)}); training continues.")
 
 
 class Silent:
-    """Takes the place of a Monitor where another process watches the training."""
+    """Replaces the Monitor in processes other than the chief."""
 
     def __enter__(self) -> Silent:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Nothing is open."""
+        """Does nothing."""
 
     def step(
         self,
@@ -184,7 +184,7 @@ class Silent:
 
 
 def _append(path: pathlib.Path, columns: Sequence[str], row: Mapping[str, Any]) -> None:
-    """Adds a row {column: value} to a CSV file, which it begins if there is none."""
+    """Appends a row {column: value} to a CSV file, with a header if the file is new."""
     new = not path.exists()
     with open(path, "a", newline="", encoding=UTF8, errors=ESCAPE) as file:
         writer = csv.DictWriter(file, columns)
@@ -194,9 +194,9 @@ def _append(path: pathlib.Path, columns: Sequence[str], row: Mapping[str, Any]) 
 
 
 def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[list[str], list[dict[str, str]]]:
-    """Leaves out the rows of a CSV file after step `done`, which are about to be written again: (columns, rows).
+    """Removes the rows of a CSV file after step `done`, which will be written again; returns (columns, rows).
 
-    It has `columns` from then on, and what others it had before them. Of a damaged file the rows that read are kept.
+    The file then has `columns` and its former others. In a damaged file, the readable rows are kept.
     """
     if not path.exists():
         return list(columns), []
@@ -214,7 +214,7 @@ def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[l
 
 
 def _row(line: str) -> list[str]:
-    """The cells of a line; none if it does not read. Line by line: a quote that was cut off hides no others."""
+    """Returns the cells of a line, none if it cannot be read; so an unclosed quote affects only its own line."""
     try:
         return next(csv.reader([line.replace("\0", "")]), [])
     except csv.Error:

@@ -1,4 +1,4 @@
-"""Planning: what a training would take on this machine, before it begins."""
+"""Planning: measures parameters, memory and time of a training on this machine before it starts."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from common.run import Run
 from common.run.session import building_for, open_session
 from common.train import step
 
-WARM, TIMED = 2, 5  # steps that are run
+WARM, TIMED = 2, 5  # steps to run
 PATIENCE = 60.0  # seconds after which no further step is timed
 
 
 class NetworkPlan(NamedTuple):
-    """One network."""
+    """The plan of one network."""
 
     name: str  # "A2B generator"
     parameters: int
     output: tuple[int, ...]  # shape of its output for one image, without N
     sees: float  # pixels along a side that one value of it depends on; math.inf: the whole image
-    width: int  # of the image, in pixels
+    width: int  # image width in pixels
 
 
 class Plan(NamedTuple):
-    """A training, as it would be."""
+    """The estimated training."""
 
     networks: list[NetworkPlan]
     operations: int  # floating-point, of convolutions and matrix products, in a step
     variables: int  # bytes: weights, optimizers' slots, pools, averages
-    peak: int  # bytes that this process held at most while the steps ran
-    seconds: float  # a step, median
+    peak: int  # peak bytes of this process while the steps ran
+    seconds: float  # per step, median
     steps: int
     epochs: float
 
 
 def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
-    """The Plan of training `dual` on `images` for `run`; runs a few steps on noise, and writes nothing.
+    """Plans training `dual` on `images` for `run`: runs a few steps on noise and writes nothing.
 
-    `timed`: how many of the steps are timed. Raises UserError if there are no images.
+    `timed`: the number of timed steps. Raises UserError if there are no images.
     """
     dual.refuse_training()
     files = images.training_files(dual)
@@ -77,8 +77,8 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
 
 
 def text(planned: Plan) -> str:
-    """A Plan as a table to be read."""
-    lines = [f"{'network':<16}{'parameters':>14}   {'output':<14}a value of it sees"]
+    """Formats a Plan as a table."""
+    lines = [f"{'network':<16}{'parameters':>14}   {'output':<14}receptive field"]
     for network in planned.networks:
         shape = "x".join(str(side) for side in network.output)
         sees = "the whole image" if math.isinf(network.sees) else f"{network.sees:g}x{network.sees:g} pixels"
@@ -88,12 +88,12 @@ def text(planned: Plan) -> str:
     return "\n".join(
         [
             *lines,
-            "(Norms, whose statistics are of the whole image, are left out of what a value sees.)",
+            "(Receptive fields ignore norms, whose statistics cover the whole image.)",
             "",
-            f"a step      {planned.operations / 1e9:,.1f} GFLOP, {planned.seconds:.3g} s on this machine,"
+            f"step        {planned.operations / 1e9:,.1f} GFLOP, {planned.seconds:.3g} s on this machine,"
             f" {planned.operations / planned.seconds / 1e9:,.0f} GFLOP/s, without reading images",
             f"memory      {planned.variables / 2**20:,.0f} MiB of variables,"
-            f" {planned.peak / 2**20:,.0f} MiB of main memory at most",
+            f" {planned.peak / 2**20:,.0f} MiB of main memory at peak",
             f"training    {planned.steps:,} steps, {planned.epochs:,.1f} epochs: {whole}",
         ]
     )
@@ -116,7 +116,7 @@ def _networks(direction: Direction) -> Iterator[NetworkPlan]:
 
 
 def _seconds(session: tf.Session, built: step.Step, inputs: Mapping[tf.Tensor, Any], timed: int) -> float:
-    """Of a step: the median of a few, after some that are not timed."""
+    """Returns the median seconds of a few steps, after a few untimed ones."""
     seconds: list[float] = []
     began = time.monotonic()
     while len(seconds) < WARM + timed and (len(seconds) <= WARM or time.monotonic() - began < PATIENCE):
@@ -128,6 +128,6 @@ def _seconds(session: tf.Session, built: step.Step, inputs: Mapping[tf.Tensor, A
 
 
 def _peak() -> int:
-    """Bytes that this process held at most."""
+    """Returns the peak memory of this process in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

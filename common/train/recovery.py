@@ -1,4 +1,4 @@
-"""Recovery: what becomes of a training in which a loss or a weight is not finite."""
+"""Recovery: stops training or rolls it back if a loss or a weight is not finite."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from common.train import health
 from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
 
-IN_A_ROW = 3  # times that it goes back to one checkpoint, at most
-CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is said to be nearly constant
+IN_A_ROW = 3  # maximum rollbacks to one checkpoint
+CONSTANT = 0.01  # standard deviation, in [-1, 1], below which an image is called nearly constant
 
 
 class Recovery:
-    """Keeps the batch for a look, and ends the training, or resumes past that batch from the newest checkpoint."""
+    """Saves the batch, then stops training, or continues past that batch from the newest checkpoint."""
 
     def __init__(
         self,
@@ -44,45 +44,45 @@ class Recovery:
         self._in_a_row = 0
 
     def saved(self) -> None:
-        """The training has come to another checkpoint."""
+        """Resets the count of rollbacks, after a new checkpoint."""
         self._in_a_row = 0
 
     def recover(self, error: NotFinite, number: int) -> None:
-        """After step `number` failed with `error`.
+        """Recovers after step `number` failed with `error`.
 
-        Raises UserError if the training has to end: as --on_nan asks, or as it does not help.
+        Raises UserError if training has to stop: because of --on_nan, or because rollbacks do not help.
         """
         message = f"{error} {self._keep_batch(number, error.read)} {self._graph.checkpoints.last_good()}"
         self._monitor.record(number, health.NOT_FINITE, message)
         if self._run.on_nan == "stop":
             raise UserError(
-                f"{message} Look at those images, or try lower --lr_G and --lr_D in a new --run_dir; --on_nan rollback"
-                " goes on after them."
+                f"{message} Inspect those images, or try lower --lr_G and --lr_D in a new --run_dir; --on_nan rollback"
+                " continues after them."
             )
         if self._in_a_row == IN_A_ROW:
-            raise UserError(f"{message} Going back to it {IN_A_ROW} times did not help: try lower --lr_G and --lr_D.")
+            raise UserError(f"{message} {IN_A_ROW} rollbacks to it did not help: try lower --lr_G and --lr_D.")
         self._in_a_row += 1
         self._go_back(number, message)
 
     def _go_back(self, number: int, message: str) -> None:
-        """The weights of the newest checkpoint, at the position after step `number`, saved: a resume begins there."""
+        """Restores the newest checkpoint, moves to the position after step `number`, and saves that for a resume."""
         graph, images_in_step = self._graph, self._run.images_in_step(self._dual, self._group.size)
         step = graph.checkpoints.restore(self._session)
         if step is None:
-            raise UserError(f"{message} So there is nothing to go back to: try lower --lr_G and --lr_D.")
+            raise UserError(f"{message} So there is nothing to roll back to: try lower --lr_G and --lr_D.")
         self._session.run([graph.set_counters, graph.begin], {graph.start: number * images_in_step})
         graph.checkpoints.save(self._session, number)
         if self._group.is_chief:
             logging.warning(
-                f"warning: {message} Going on after step {number:,} with the weights of step {step:,} (--on_nan"
+                f"warning: {message} Continuing after step {number:,} with the weights of step {step:,} (--on_nan"
                 " rollback)."
             )
 
     def _keep_batch(self, number: int, read: int) -> str:
-        """Writes A.npy and B.npy, as the networks saw them, and batch.json to nan_dump/STEP; tells of them."""
+        """Writes A.npy and B.npy, as the networks saw them, and batch.json to nan_dump/STEP; returns a sentence."""
         graph, run, group = self._graph, self._run, self._group
         position = ((number - 1) * self._dual.batches_in_step + read) * run.batch_size * group.size
-        self._session.run(graph.begin, {graph.start: position})  # what a batch holds depends on its position alone
+        self._session.run(graph.begin, {graph.start: position})  # a batch depends only on its position
         with pipeline.naming_failures(self._data.loaders):
             batch = self._session.run(graph.batch)._asdict()
         images, numbers = {"A": batch["A"], "B": batch["B"]}, {"A": batch["file_A"], "B": batch["file_B"]}
@@ -95,13 +95,13 @@ class Recovery:
                 np.save(folder / f"{name}.npy", images[name])
             atomic.write_text(folder / "batch.json", json.dumps({"step": number, **described}, indent=2) + "\n")
         except OSError as error:
-            return f"The batch was {names}; it could not be kept in {folder} ({error.strerror})."
-        return f"The batch was {names}; it is in {folder}."
+            return f"The batch was {names}; it could not be saved in {folder} ({error.strerror})."
+        return f"The batch was {names}; it was saved in {folder}."
 
     def _describe(
         self, name: str, numbers: npt.NDArray[np.int64], images: npt.NDArray[np.floating[Any]]
     ) -> list[dict[str, Any]]:
-        """[{file, minimum, maximum, deviation}, ...] of the images of a domain, in [-1, 1]."""
+        """Returns [{file, minimum, maximum, deviation}, ...] of the images of a domain, in [-1, 1]."""
         paths = self._data.loaders["AB".index(name)].paths
         return [
             {"file": str(paths[n]), "minimum": float(x.min()), "maximum": float(x.max()), "deviation": float(x.std())}
@@ -114,7 +114,7 @@ def _oddity(image: dict[str, Any]) -> str:
 
 
 def refuse_not_finite(losses: dict[str, float], number: int, read: int) -> None:
-    """Raises NotFinite, naming the first, if one of the `losses` of the step's batch `read` is not finite."""
+    """Raises NotFinite with the first of `losses` that is not finite; `read` is the number of its batch in the step."""
     for name, loss in losses.items():
         if not np.isfinite(loss):
             raise NotFinite(f"The loss {name} became {loss} at step {number:,}.", read)

@@ -1,4 +1,4 @@
-"""Sample strips: translations of a few fixed images, to be looked at while the networks train."""
+"""Sample strips: translations of a few fixed images, to follow the training visually."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 4  # pixels between images
 
 
 class Samples:
-    """The strips of a dual, a row an image: of every direction real, fake, and reconstructed or target images."""
+    """The strips of a dual, one row per image: real, fake, and reconstructed or target images of each direction."""
 
     def __init__(self, dual: Dual, loaders: Sequence[pipeline.Loader]) -> None:
         self.begin: list[tf.Operation] = []
@@ -48,12 +48,12 @@ class Samples:
 
 
 def chosen(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """A few of `paths`, evenly spread: those to be shown."""
+    """Returns a few evenly spaced ones of `paths`."""
     return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, COUNT).round().astype(int))]
 
 
 def _block(strips: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
-    """[[N, S, S, C], ...] as one picture: a row for each of N, a column for each strip."""
+    """Arranges [[N, S, S, C], ...] as one picture: a row for each of N, a column for each strip."""
     columns = [pixels.to_look_at(images) for images in strips]
     framed = [np.pad(images, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255) for images in columns]
     rows = [np.concatenate(list(images), axis=0) for images in framed]

@@ -13,7 +13,7 @@ from common.ops import averages, gradients, precision, randomness, spectral_norm
 from common.train import image_pool
 
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
-Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: there is no way back
+Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: no cycle
 
 
 class Objective(NamedTuple):
@@ -22,33 +22,33 @@ class Objective(NamedTuple):
     losses: dict[str, tf.Tensor]  # name -> loss, without its weight
     total: tf.Tensor  # the weighted sum
     variables: Sequence[tf.Variable]
-    remembers: Sequence[tf.Operation] = ()  # are run with the update: they fill image pools
+    remembers: Sequence[tf.Operation] = ()  # run with the update: they fill image pools
 
 
 class Pass(NamedTuple):
-    """One `session.run` of a step: it reads a batch, and makes one update or several."""
+    """One `session.run` of a step: reads a batch and runs one or more updates."""
 
     update: tf.Operation
-    losses: dict[str, tf.Tensor]  # "A2B/critic/adversarial" -> scalar, as it was before the update
-    stop: tf.Tensor  # above 0 where a process asks to stop; see distribute
+    losses: dict[str, tf.Tensor]  # "A2B/critic/adversarial" -> scalar, before the update
+    stop: tf.Tensor  # above 0 if a process requests a stop; see distribute
 
 
 class Step(NamedTuple):
-    """A step: its passes, to be run in order, and the variables that count them."""
+    """A step: its passes, in the order to run them, and the variables that count them."""
 
     passes: Sequence[Pass]
-    warmup: Sequence[Pass]  # of a step that updates critics alone
-    request: tf.Tensor  # placeholder, scalar: whoever feeds 1 asks all to stop
+    warmup: Sequence[Pass]  # of a step that only updates critics
+    request: tf.Tensor  # placeholder, scalar: 1 requests all processes to stop
     batches_read: tf.Variable
     updates: tf.Variable  # passes so far; all draws are keyed on it
     pairs: Pairs  # of the training batch
     averages: averages.Averages
-    rates: dict[str, tf.Tensor]  # "learning_rate/critic" -> scalar, that of a pass that is run with it
+    rates: dict[str, tf.Tensor]  # "learning_rate/critic" -> scalar, for the pass it is fetched with
     thumbnails: dict[str, tf.Tensor]  # "A2B" -> [3, 4, 4], luminance of the first of real, fake and target
 
 
 def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> list[tuple[str, ...]]:
-    """The roles that each batch of a step updates: critics on the first, generators on the last.
+    """Returns the roles that each batch of a step updates: critics on the first, generators on the last.
 
     >>> roles_of_passes(n_critic=1, n_gen=2)
     [('critic', 'generator'), ('generator',)]
@@ -65,7 +65,7 @@ def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> li
 
 
 def _roles_of_passes(dual: Dual) -> list[tuple[str, ...]]:
-    """The roles of a dual's passes, of which it may have generators alone."""
+    """Returns the roles of a dual's passes; a dual without critics has only generators."""
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
     if dual.criticized_directions:
         return schedule
@@ -82,10 +82,10 @@ def build(
     matched: tf.Tensor | None = None,
     group: distribute.SingleProcess | None = None,
 ) -> Step:
-    """The step of `dual` on training images `A`, `B` [N, S, S, C], of global sample indices `index` [N].
+    """Builds the step of `dual` on training images `A`, `B` [N, S, S, C] with global sample indices `index` [N].
 
-    `images_in_epoch` tells the epoch, by which learning rates go. `matched`, float [N]: which images of B show what
-    those of A show; None: none do. `group`: the processes that train together, each on its own images; see distribute.
+    `images_in_epoch` determines the epoch for learning rates. `matched`, float [N]: which images of A and B are pairs;
+    None: none. `group`: the processes that train together, each on its own images; see distribute.
     """
     group = group or distribute.SingleProcess()
     A, B = (precision.cast_images(dual.precision, images) for images in (A, B))
@@ -94,7 +94,7 @@ def build(
     update_count = tf.identity(updates.read_value())
 
     def connect(repetition: int = 0) -> Pairs:
-        """The networks on the batch; each `repetition` in a pass has draws of its own."""
+        """Applies the networks to the batch; each `repetition` in a pass has its own random draws."""
         suffix = f"/{repetition}" if repetition else ""
         with schedules.in_training(epoch):
             pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
@@ -138,24 +138,26 @@ class _Updates:
         self.pairs = connect()
 
     def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
-        """The pass that updates `roles`, and then counts itself in `counters`, once `before` was read."""
+        """Returns the pass that updates `roles` and then increments `counters`, after `before` was read."""
         change, losses, stop = self.update(roles)
         with tf.control_dependencies([change, *before]):
             counted = [counter.assign_add(1, read_value=False) for counter in counters]
         return Pass(tf.group(*counted), losses, stop)
 
     def update(self, roles: tuple[str, ...]) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
-        """The op that updates `roles`, in their order; their losses before it; and whether a process asks to stop."""
+        """Returns the op that updates `roles` in order, their losses before it, and whether a stop is requested."""
         if roles == ("critic", "generator") and self._dual.order == "simultaneous":
             return self._update_at_once()
         change, stop = tf.no_op(), tf.constant(0.0)
         losses: dict[str, tf.Tensor] = {}
         for number, role in enumerate(roles):
-            with tf.control_dependencies([change]):  # networks that are called here read what `change` made of them
+            with tf.control_dependencies([change]):  # networks called here read their variables after `change`
                 repetition = roles[:number].count(role)
                 pairs = self._connect(repetition) if repetition else self.pairs
                 objective = objective_of(self._dual, pairs, role)
-            own_gradients = gradients.gradients(objective.total, list(objective.variables))  # of this process's images
+            own_gradients = gradients.gradients(
+                objective.total, list(objective.variables)
+            )  # on the images of this process
             mean_gradients, role_losses, stop = self._group.mean(
                 own_gradients, objective.losses, self.request, [change]
             )
@@ -166,7 +168,7 @@ class _Updates:
         return change, losses, stop
 
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
-        """Both roles: all gradients at the old weights, then all changes."""
+        """Updates both roles: all gradients at the old weights, then all changes."""
         objectives = {role: objective_of(self._dual, self.pairs, role) for role in self._optimizers}
         own_gradients: list[tf.Tensor | None] = []
         own_losses: dict[str, tf.Tensor] = {}
@@ -184,7 +186,7 @@ class _Updates:
         return tf.group(*changes, *remembers), dict(losses), stop
 
     def _finished(self, role: str, change: tf.Operation, objective: Objective) -> tf.Operation:
-        """The op that does `change` and then what follows from it: averages, clipping, power iterations."""
+        """Returns the op that runs `change` and then its follow-ups: averages, clipping, power iterations."""
         with tf.control_dependencies([change]):
             if role == "generator":
                 return tf.group(change, self.average.follow(objective.variables))
@@ -201,7 +203,7 @@ def apply(
     variables: Sequence[tf.Variable],
     after: Sequence[tf.Tensor],
 ) -> tf.Operation:
-    """The op that moves `variables` along their gradients, once all of `after` is computed."""
+    """Returns the op that moves `variables` along their gradients, after all of `after` is computed."""
     pairs = [(gradient, variable) for gradient, variable in zip(mean_gradients, variables) if gradient is not None]
     with tf.control_dependencies(after):
         pairs = [(tf.identity(gradient), variable) for gradient, variable in pairs]
@@ -209,21 +211,21 @@ def apply(
 
 
 def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -> tf.Operation:
-    """The op that does `update` and then brings `variables` within ±`limit`."""
+    """Returns the op that runs `update` and then clips `variables` to ±`limit`."""
     with tf.control_dependencies([update]):
         clipped = [tf.clip_by_value(variable.read_value(), -limit, limit) for variable in variables]
         return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
 
 
 def _evidence(mean_gradients: Gradients, losses: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
-    """All that must be computed before the variables that it depends on may change."""
+    """Returns all tensors that must be computed before the variables they depend on change."""
     return [*losses.values(), *(gradient for gradient in mean_gradients if gradient is not None)]
 
 
 def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
-    """The weighted sum of a role's losses over all directions.
+    """Returns the weighted sum of a role's losses over all directions.
 
-    A loss of weight 0 is left out; one of weight None is logged and has no part in the sum.
+    A loss of weight 0 is left out; one of weight None is logged but not part of the sum.
     """
     losses: dict[str, tf.Tensor] = {}
     terms: list[tf.Tensor] = []
@@ -236,7 +238,7 @@ def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
             recalled, remember = _recalled(dual, direction)
             weighted, remembers = dual.critic_losses(recalled), remembers + remember
         else:
-            own = dual.generator_losses(direction, cycle)  # type: ignore[arg-type]  # None where duals do not use it
+            own = dual.generator_losses(direction, cycle)  # type: ignore[arg-type]  # None for duals that do not use it
             weighted = {**own, **_measures(direction)}
         for name, (weight, loss) in weighted.items():
             if weight != 0:
@@ -249,10 +251,10 @@ def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
 
 
 def _measures(direction: Direction) -> Losses:
-    """{name: (None, measure)} that compare fakes with the images they are made of, for the log.
+    """Returns {name: (None, measure)} for the log, comparing fakes with their input.
 
-    The correlation of their luminance, from -1 to 1; and with equal channels, mean|fake - real| as a share of the
-    range, from 0 to 1.
+    The measures are the correlation of luminance, from -1 to 1, and with equal channels mean|fake - real| as a share of
+    the range, from 0 to 1.
     """
     real, fake = direction.real, direction.fake
     correlation = tensors.correlation(tensors.luminance(real), tensors.luminance(fake))
@@ -263,18 +265,18 @@ def _measures(direction: Direction) -> Losses:
 
 
 def _thumbnails(direction: Direction) -> tf.Tensor:
-    """[3, 4, 4]: the luminance of the first image of real, fake and target, made small."""
+    """Returns [3, 4, 4]: the downscaled luminance of the first image of real, fake and target."""
     shown = (direction.real, direction.fake, direction.target)
     luminance = tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0)  # [3, S, S, 1]
     return tensors.thumbnail(luminance)
 
 
 def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
-    """A direction as its critic is to see it, with fakes from the pool, and the ops that fill the pool."""
+    """Returns a direction with fakes from the pool, for its critic, and the ops that fill the pool."""
     fake = tf.stop_gradient(direction.fake)
     if not dual.pool_size:
         return direction._replace(fake=fake), []
-    seen = tf.concat([fake, direction.real], axis=-1)  # [N, S, S, 2C]: a fake comes back with its input
+    seen = tf.concat([fake, direction.real], axis=-1)  # [N, S, S, 2C]: a fake stays with its input
     recalled, remember = image_pool.recall(f"{direction.name}/pool", seen, dual.pool_size, direction.key)
     fake, given = tf.split(recalled, [fake.shape.as_list()[-1], direction.real.shape.as_list()[-1]], axis=-1)
     return direction._replace(fake=fake, given=given), [remember]

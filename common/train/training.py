@@ -31,24 +31,24 @@ from common.train.monitor import Extent, Monitor, Silent
 
 
 class Progress(NamedTuple):
-    """How far a training came."""
+    """The progress of a training."""
 
     began: int  # steps done before
     done: int  # steps done now
     total: int
-    ended: str = ""  # why it ended before `total`, if nobody stopped it
-    best: str = ""  # the score of the best step, in words
+    ended: str = ""  # why it ended before `total`, unless it was stopped
+    best: str = ""  # the best step and its score, in words
 
 
 def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) -> Progress:
     """Trains `dual` on `images` until `run` ends, from the newest checkpoint in its folder if there is one.
 
-    SIGINT, SIGTERM and SIGHUP end it after the current step, saved. `cluster` names other processes that do the same
-    at the same time. Progress and warnings are logged by absl.logging; nothing is printed.
+    SIGINT, SIGTERM and SIGHUP end it after the current step and a checkpoint. `cluster` names other processes that
+    train with it. Progress and warnings are logged by absl.logging; nothing is printed.
 
     Raises:
-        UserError: the images or the run folder are not as they should be, or a loss is not finite.
-        Restart: another process is gone.
+        UserError: the images or the run folder have a problem, or a loss is not finite.
+        Restart: another process has ended.
     """
     literal.refuse_undecodable("run_dir", run.run_dir)
     with (
@@ -61,7 +61,7 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         total = run.total_steps(dual, images.images_in_epoch(files), group.size)
         if 0 < total <= dual.d_warmup:
             raise UserError(
-                f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Make it smaller, or"
+                f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Lower it, or"
                 " train longer with --steps or --epochs."
             )
         with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device, run.precise):
@@ -74,9 +74,9 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
 def _prepared(
     dual: Dual, images: Images, run: Run, group: distribute.SingleProcess
 ) -> tuple[Dual, Files, dict[str, Domain]]:
-    """The dual, fitted to its images, their files and domains; raises UserError if what has begun is another run.
+    """Returns the dual fitted to its images, their files and domains; raises UserError if they contradict the run.
 
-    The lock of the run folder is held: until the training ends, what is read of it here stays as it is.
+    The run folder is locked, so what is read from it here stays valid until training ends.
     """
     begun = folder.has_begun(run.run_dir)
     if begun:
@@ -129,7 +129,7 @@ def _train(
 
 
 def _watched(training: Training, done: int, total: int, stopped: Event) -> int | None:
-    """Trains from step `done` on, with a monitor; returns the last step that is taken, None if none is."""
+    """Trains from step `done` on, with a monitor; returns the last step done, None if there is none."""
     run, group = training.run, training.group
     if group.is_chief:
         _warn(training.record())
@@ -138,7 +138,7 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
                 logging.info(line)
             _describe(training.data.domains)
     first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
-    if first_strips:  # so that an image of the strips that cannot be read is told at once
+    if first_strips:  # so that an unreadable image of the strips is reported at once
         try:
             training.graph.samples.write(training.session, first_strips)
         except OSError as error:
@@ -160,26 +160,26 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
 
 
 def _with_cure(error: BrokenImage, training: Training) -> ImageError:
-    """The error of a training image with what can be done about it; notes one that was never trained on.
+    """Returns the error of a training image with its fix; records an image that was never trained on.
 
-    A run cannot be resumed with one image less, which is another order of all others.
+    A run cannot be resumed without one image, as that changes the order of all others.
     """
     data, run_dir = training.data, training.run.run_dir
     counts = [len(paths) for paths in data.files if error.path in paths]
     if not counts or not folder.has_begun(run_dir):
         return error
     if error.was_read or not 0 <= error.index < min(counts) or training.dual.pairing == "some":
-        cure = "Bring back the file that was trained on, and give the same command again."
+        cure = "Restore the file that was trained on, then repeat the same command."
         return ImageError(error.problem, f"{cure} {INSTEAD}")
     training_files.note_unreadable(run_dir, error.path, data.files)
     return ImageError(
         error.problem,
-        f"Replace it by an image of the same name, and give the same command again: it was not trained on. {INSTEAD}",
+        f"It was not trained on: replace it by an image of the same name, then repeat the same command. {INSTEAD}",
     )
 
 
 def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:
-    """The Monitor of the chief; others have none."""
+    """Returns the Monitor of the chief, and Silent for other processes."""
     run, dual, group, step = training.run, training.dual, training.group, training.graph.step
     if not group.is_chief:
         return Silent()
@@ -191,18 +191,18 @@ def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:
 
 
 def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) -> dict[str, Loader]:
-    """{"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
+    """Returns {"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
     files = images.validation_files(dual, domains)
     if not (files.A and files.B):
         raise UserError(
-            f"--eval_every needs validation images of both domains, and {images.name} has {len(files.A)} of A and"
+            f"--eval_every needs validation images of both domains, but {images.name} has {len(files.A)} of A and"
             f" {len(files.B)} of B. Add them, or leave out --eval_every."
         )
     return dict(zip("AB", images.loaders(dual, files, domains)))
 
 
 def _introduction(training: Training, done: int, total: int) -> list[str]:
-    """What is about to happen, in a line or two."""
+    """Returns a few lines that describe the training."""
     dual, run, data, size = training.dual, training.run, training.data, training.group.size
     gpus = sum(device.device_type == "GPU" for device in training.session.list_devices())
     where = (f"{gpus} GPU" if gpus else "the CPU") + (f", by {size} processes" if size > 1 else "")
@@ -214,21 +214,21 @@ def _introduction(training: Training, done: int, total: int) -> list[str]:
     if dual.identity_weight and dual.channels_A != dual.channels_B:
         lines.append("The identity loss is off: A and B have different channels.")
     if not gpus and run.device == "auto" and gpu.is_there():
-        lines.append(f"There is a GPU, and TensorFlow does not find it. {gpu.missing()}")
+        lines.append(f"There is a GPU, but TensorFlow does not find it. {gpu.missing()}")
     if done:
-        lines.append(f"Going on from step {done:,}.")
+        lines.append(f"Resuming from step {done:,}.")
     return lines
 
 
 def _describe(domains: dict[str, Domain]) -> None:
-    """Says which values are trained on, where they are not the usual ones."""
+    """Logs the value ranges of the images if they are not 8-bit."""
     for name, domain in domains.items():
         if domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
-            logging.info(f"Images of {name} are {domain.describe()}, which become -1 to 1.")
+            logging.info(f"Images of {name} are {domain.describe()}, scaled to -1 to 1.")
 
 
 def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.SingleProcess) -> int:
-    """Brings the variables and the input to where the run is; returns the steps done."""
+    """Restores the variables and the position in the data; returns the steps done."""
     session.run(built.initialize)
     if group.is_chief:
         atomic.sweep(run.run_dir)
@@ -248,7 +248,7 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
 
 
 def _sample_loaders(dual: Dual, images: Images, data: TrainingData) -> list[Loader]:
-    """Loaders of the few images in the strips: validation images, or where there are none, training images."""
+    """Returns loaders of the few images in the strips: validation images, or training images if there are none."""
     validation = images.validation_files(dual, data.domains)
     if dual.pairing == "all":
         validation, _ = folders.pair(validation)
@@ -257,12 +257,12 @@ def _sample_loaders(dual: Dual, images: Images, data: TrainingData) -> list[Load
 
 
 def _warn_of_passing(model: type[Dual]) -> None:
-    """Warns of a method that the run folder cannot name so that another program finds it."""
+    """Warns of a method that other programs cannot import by the name stored in the run folder."""
     if why := settings.why_passing(model):
         logging.warning(
-            f"warning: {model.__name__} is a method that other programs cannot use: {why}. What is trained can be"
-            f" tested and used, and resumed, only where {model.__name__} is defined again as it is now. Put it into a"
-            f" module, such as my_methods.py, and train it from there: from my_methods import {model.__name__}."
+            f"warning: {model.__name__} is a method that other programs cannot import: {why}. The run can be tested,"
+            f" used and resumed only where {model.__name__} is defined again as it is now. Move it to a module, such as"
+            f" my_methods.py, and import it: from my_methods import {model.__name__}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Warm starts: a new run begins with the weights of another."""
+"""Warm starts: a new run starts with the weights of another."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from common.run.folder import load_run, load_trained
 from common.weights import pretrained
 
 PRETRAINED = "pretrained:"
-TOLD = 3  # differences that a sentence names
+TOLD = 3  # differences named in a message
 
 
 def find(init_from: str) -> str:
-    """The checkpoint that --init_from names: a run folder's newest, one in its checkpoints/, or pretrained:NAME.
+    """Returns the checkpoint that --init_from names: a run folder's newest, one in checkpoints/, or pretrained:NAME.
 
     Raises UserError if there is none, or it is damaged.
     """
@@ -30,14 +30,14 @@ def find(init_from: str) -> str:
         return selected_one(path, "latest")
     path = path.with_name(path.name.removesuffix(".index"))
     if str(path) not in checkpoints_in(path.parent):
-        raise UserError(f"--init_from {init_from} is neither the folder of a run nor a checkpoint in one.")
+        raise UserError(f"--init_from {init_from} is neither a run folder nor a checkpoint in one.")
     if damage := damage_of(str(path)):
-        raise UserError(f"The checkpoint {path} is damaged ({damage}). Begin with another.")
+        raise UserError(f"The checkpoint {path} is damaged ({damage}). Choose a different one.")
     return str(path)
 
 
 def _path(init_from: str) -> pathlib.Path:
-    """The file or folder that --init_from names; that of a pretrained network is made."""
+    """Returns the file or folder that --init_from names; that of a pretrained network is created."""
     return pathlib.Path(pretrained(init_from.removeprefix(PRETRAINED)) if _is_pretrained(init_from) else init_from)
 
 
@@ -46,17 +46,17 @@ def _is_pretrained(init_from: str) -> bool:
 
 
 def dual_like(init_from: str, model: type[Dual]) -> Dual | None:
-    """The dual of the run that --init_from names, to be trained; None if it is not a `model`."""
+    """Returns the dual of the run that --init_from names, for training; None if it is not a `model`."""
     path = _path(init_from)
     dual = load_run(path if path.is_dir() else path.parent.parent).dual
     return dual.in_training() if isinstance(dual, model) else None
 
 
 def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
-    """Gives the variables of a graph the weights that `run` is to begin with; returns a sentence that describes them.
+    """Sets the variables of a graph to the initial weights of `run`; returns a sentence that describes them.
 
-    `names` are those of its networks, such as A2B/generator. Networks are taken whole, or, where that checkpoint has
-    nothing of them, begin anew. Raises UserError, with the first differences, if one is another there.
+    `names` are those of its networks, such as A2B/generator. Networks are taken as a whole; those that the checkpoint
+    lacks start anew. Raises UserError with the first differences if a network differs.
     """
     path = find(run.init_from)
     with checkpoint_files.reading(path) as reader:
@@ -73,13 +73,13 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     )
     anew = [*others, "optimizers"]
     source = run.init_from if _is_pretrained(run.init_from) else path
-    return f"Begun with {' and '.join(taken)} of {source}; anew: {', '.join(anew)}.{left_out}"
+    return f"Started with {' and '.join(taken)} of {source}; new: {', '.join(anew)}.{left_out}"
 
 
 def _sources(
     shapes: Mapping[str, Sequence[int]], run: Run, names: Sequence[str], path: str
 ) -> tuple[dict[str, str], list[str]]:
-    """({name here: name in the checkpoint}, the networks that are taken) of those of `names` that it has."""
+    """Returns ({name here: name in the checkpoint}, names of the networks taken) for those of `names` that it has."""
     names_there: dict[str, str] = {}
     taken: list[str] = []
     for name in names:
@@ -88,24 +88,24 @@ def _sources(
             names_there |= _of_network(name, shapes, path)
             taken.append(name)
     if not taken:
-        raise UserError(f"{path} has none of {', '.join(names)}: there is nothing to begin with.")
+        raise UserError(f"{path} has none of the networks {', '.join(names)}. Choose a different --init_from.")
     return names_there, taken
 
 
 def _is_running(variable: str) -> bool:
-    """Whether a variable is a running statistic of imported weights, which training does without."""
+    """Whether a variable is a running statistic of imported weights, which training does not use."""
     return variable.rpartition("/")[2] in layers.RUNNING
 
 
 def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> dict[str, str]:
-    """{name here: name in the checkpoint} of a network's variables, and of their averages, if there are any."""
+    """Returns {name here: name in the checkpoint} of a network's variables and, if any, their averages."""
     weights = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{name}/")
     here = {variable.op.name: variable.shape.as_list() for variable in weights}
     own = [variable for variable in shapes if variable.startswith(f"{name}/")]
     there = {variable: shapes[variable] for variable in own if variable.rpartition("/")[0] not in shapes}  # no slots
     there = {variable: shape for variable, shape in there.items() if not _is_running(variable)}
     misfits = [
-        f"{variable} is {here.get(variable, 'missing')} here and {there.get(variable, 'missing')} there"
+        f"{variable} is {here.get(variable, 'missing')} here and {there.get(variable, 'missing')} in the checkpoint"
         for variable in sorted(here.keys() | there.keys())
         if here.get(variable) != there.get(variable)
     ]
@@ -113,7 +113,7 @@ def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> di
         more = f"; and {len(misfits) - TOLD} more" if len(misfits) > TOLD else ""
         raise UserError(
             f"{path} does not fit the networks of this run: {'; '.join(misfits[:TOLD])}{more}. Leave out settings that"
-            f" make them other than they are there{', or say --noinit_critics' if name.endswith('critic') else ''}."
+            f" change them{', or use --noinit_critics' if name.endswith('critic') else ''}."
         )
     sources: dict[str, str] = {}
     for weight in here:

@@ -46,9 +46,9 @@ def test_flags():
         ({"workers": "a:1,b:99999", "rank": 0}, '"b:99999" is not HOST:PORT'),
         ({"workers": "a:1,http://b:2", "rank": 0}, '"http://b:2" is not HOST:PORT'),
         ({"workers": "a:1,a:1", "rank": 0}, "names one process twice"),
-        ({"workers": "a:1,b:2", "rank": 2}, "--rank 2 is none of 2 --workers"),
-        ({"rank": 1}, "--rank 1 is one of --workers"),
-        ({"workers": "a:1,b:2", "local_workers": 2}, "both say which processes train"),
+        ({"workers": "a:1,b:2", "rank": 2}, "--rank 2 is not a valid rank of 2 --workers"),
+        ({"rank": 1}, "--rank 1 needs --workers"),
+        ({"workers": "a:1,b:2", "local_workers": 2}, "both name the processes"),
         ({"hung_after": 0.0}, "--hung_after 0.0 is too small"),
     ],
 )
@@ -104,7 +104,7 @@ def tf_config(worker=("a:1", "b:2"), index=0, kind="worker", **more):
         (tf_config(index=1.0), "task.index is 1.0, and"),
         (tf_config(index=2), "task.index is 2, and a whole number from 0 to 1 is expected"),
         (tf_config(index=1, kind="chief", chief=["c:1"]), "task.index is 1, and a whole number from 0 to 0"),
-        (tf_config(kind="chief"), "task.type is chief, and cluster has none"),
+        (tf_config(kind="chief"), "task.type is chief, but cluster has none"),
         (tf_config(index=10**30), "it has a whole number of 31 digits"),
     ],
 )
@@ -141,7 +141,7 @@ def test_ambiguous_spellings_of_an_address_are_refused(host, environment):
     """Systems take the first five, some of them as octal numbers, or for an address of fewer parts."""
     environment.setenv("TF_CONFIG", tf_config([f"{host}:1", "10.0.0.1:1"]))
     for cluster in (Cluster(), Cluster(workers=f"10.0.0.1:1,{host}:1")):
-        with pytest.raises(UserError, match=rf'"{host}:1" is not an address of IPv4.* without leading zeros'):
+        with pytest.raises(UserError, match=rf'"{host}:1" is not an IPv4 address.* without leading zeros'):
             cluster.place()
     assert Cluster(workers="worker.1:1,1a:1,0x:1").place()[0] == ["worker.1:1", "1a:1", "0x:1"]  # names
 
@@ -173,7 +173,7 @@ def test_addresses_of_this_machine():
 def test_a_gpu_for_each_process(environment):
     environment.setenv("CUDA_VISIBLE_DEVICES", "2,5,GPU-uuid")
     assert _gpus(2) == ["2", "5", "GPU-uuid"]
-    with pytest.raises(UserError, match="--local_workers 4 takes a GPU for each process, and there are 3"):
+    with pytest.raises(UserError, match="--local_workers 4 needs a GPU for each process, but there are 3"):
         _gpus(4)
     environment.setenv("CUDA_VISIBLE_DEVICES", "")
     assert _gpus(4) == []

@@ -103,9 +103,9 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
         (2, 2, None),
         (1, 4, None),
         (4, 1, None),
-        (2, 4, "--batch_size 2, and now --batch_size 4 is asked for"),
-        (1, 2, "now they would have 2 "),
-        (4, 2, "now they would have 8 "),
+        (2, 4, "--batch_size 2, but --batch_size 4 was given"),
+        (1, 2, "now they have 2 "),
+        (4, 2, "now they have 8 "),
     ],
 )
 def test_any_number_of_processes_resumes_a_run_with_the_same_total_batch(processes, size, message, monkeypatch):

@@ -163,7 +163,7 @@ def test_rgb_becomes_gray_of_16_bits_and_back(tmp_path, capsys, name):
     images, run = Images("set", data_root=str(tmp_path)), Run(str(tmp_path / "run"), steps=2, sample_every=2)
     train(dual, images, run)
     said = capsys.readouterr().out
-    assert "Images of B are uint16 from 500 to 2,999, which become -1 to 1." in said
+    assert "Images of B are uint16 from 500 to 2,999, scaled to -1 to 1." in said
     assert ("identity loss is off" in said) == bool(getattr(dual, "lambda_identity", 0.0))
     train(dual, images, dataclasses.replace(run, steps=3))  # auto is what it was
     scores = run_test(run.run_dir, dual, images)

@@ -146,7 +146,7 @@ def test_checkpoints_that_are_not_there(trained):
     dual, images, run, _ = trained
     with pytest.raises(UserError, match=r"has no checkpoint of step 5: there are .*12 \(--keep, --keep_every\)"):
         evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="5"))
-    with pytest.raises(UserError, match="--checkpoint all is for --phase evaluate"):
+    with pytest.raises(UserError, match="--checkpoint all is only for --phase evaluate"):
         run_test(run.run_dir, dual, images, Inference(checkpoint="all"))
     with pytest.raises(UserError, match="--checkpoint newest is none of: latest, best, all, or a step"):
         Inference(checkpoint="newest")
@@ -188,10 +188,10 @@ def test_evaluations_need_images_of_both_domains(trained, tmp_path):
     for folder in ("train/A", "train/B", "val/A"):
         files.write(tmp_path / "set" / folder / "0.png", map_of_blocks())
     with pytest.raises(
-        UserError, match=r"--eval_every needs validation images of both domains, and set has 1 of A and 0"
+        UserError, match=r"--eval_every needs validation images of both domains, but set has 1 of A and 0"
     ):
         train(dual, Images("set", data_root=str(tmp_path)), dataclasses.replace(run, run_dir=str(tmp_path / "run")))
-    with pytest.raises(UserError, match="--patience needs evaluations: say --eval_every, too"):
+    with pytest.raises(UserError, match="--patience needs evaluations: use --eval_every, too"):
         Run("x", patience=3)
 
 

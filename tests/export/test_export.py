@@ -191,12 +191,12 @@ def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     command.main(type(dual), line.split())
     printed = capsys.readouterr().out
     assert "model.pb A2B_float: largest difference" in printed
-    assert "The noise of dropout is off in it; --test_dropout keeps it" in printed
-    assert "Step 7, compared on drawn images." in printed
+    assert "Dropout is off in the export; use --test_dropout to keep it" in printed
+    assert "Step 7, verified on drawn images." in printed
     export(run, Export(format="frozen", direction="A2B", output=str(tmp_path / "noisy")), images, test_dropout=True)
     texts = [(tmp_path / name / "README.md").read_text() for name in ("quiet", "noisy")]
-    assert "The noise of dropout is off." in texts[0] and "is on, the same for each call." in texts[1]
-    assert "seen 32 x 32 pixels alone: resize images to that before" in texts[0]
+    assert "Dropout is off." in texts[0] and "is on, the same for each call." in texts[1]
+    assert "saw 32 x 32 pixels: resize images to that before" in texts[0]
     pixels, outputs = image(32, 32)[None], []
     for name in ("quiet", "noisy"):
         with tf.Graph().as_default(), tf.Session() as session:
@@ -205,5 +205,5 @@ def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     with Translator(run, Inference(scale_to="keep")) as translator:  # as the run has it: with noise
         assert np.abs(translator("A2B", pixels).astype(int) - outputs[1]).max() <= 1
         assert np.abs(translator("A2B", pixels).astype(int) - outputs[0]).max() > 1
-    with pytest.raises(UserError, match="draws noise, and --format onnx cannot"):
+    with pytest.raises(UserError, match="--format onnx does not support --test_dropout"):
         export(run, Export(format="onnx", output=str(tmp_path / "onnx")), images, test_dropout=True)

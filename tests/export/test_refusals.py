@@ -48,7 +48,7 @@ def test_what_is_not_the_run_is_refused_and_removed(run, monkeypatch, tmp_path):
         write(model, folder)
 
     monkeypatch.setattr(frozen_graph, "write", other)
-    match = r"Nothing was exported, as it is too far from the run\. model\.pb A2B.*allowed: largest"
+    match = r"Nothing was exported: .* differs too much from the run\. model\.pb A2B.*allowed: largest"
     refused(run, tmp_path, match, format="frozen", direction="A2B")
 
 
@@ -68,7 +68,7 @@ def test_short_weights_that_are_too_far_are_left_out(tmp_path):
     assert far.describe() == (
         "far.tflite A2B_float: largest difference 0.3, mean 0.06 of [-1, 1] over 4 images; allowed: mean 0.05"
     )
-    with pytest.raises(UserError, match="Nothing was exported, as it is too far from the run"):
+    with pytest.raises(UserError, match="Nothing was exported: the export differs too much from the run"):
         remove_unfit([difference("whole.tflite", "float32", 0.0)], tmp_path)
 
 
@@ -101,17 +101,19 @@ def test_what_cannot_be_asked_for(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").write_text("kept")
     start = f"--phase export --run_dir {run}"
-    assert "--quality has no use in --phase export: it is for --phase translate." in refusal(
+    assert "--quality does not apply to --phase export, only to --phase translate." in refusal(
         f"{start} --output x --quality 3"
     )
     assert "--phase export takes it from the run folder" in refusal(f"{start} --output x --ngf 3")
     assert "value should be one of <savedmodel|frozen|tflite|onnx|npz>" in refusal(f"{start} --format png")
-    assert "Export where to? Say --output FOLDER." in refusal(start)
+    assert "--output is missing: use --output FOLDER." in refusal(start)
     assert "This run has no direction A2B: it has B2A." in refusal(f"{start} --output x --direction A2B")
-    assert "is there already. Give another, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
+    assert "already exists. Choose a different one, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
     assert names(tmp_path / "full") == {"kept.txt"}
-    assert "it is for --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
-    assert "--checkpoint all is for --phase evaluate" in refusal(f"{start} --output {tmp_path / 'x'} --checkpoint all")
+    assert "only to --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
+    assert "--checkpoint all is only for --phase evaluate" in refusal(
+        f"{start} --output {tmp_path / 'x'} --checkpoint all"
+    )
     assert not (tmp_path / "x").exists()
 
 
@@ -128,7 +130,7 @@ def test_a_model_that_tflite_does_not_take_is_a_sentence(monkeypatch):
 
     make = tf.compat.v2.lite.TFLiteConverter
     monkeypatch.setattr(make, "from_saved_model", lambda folder, signature_keys: Converter())
-    with pytest.raises(UserError, match=r"does not take this model \(no such operation\)"):
+    with pytest.raises(UserError, match=r"cannot convert this model \(no such operation\)"):
         tflite._converted("folder", "A2B", "float32")
 
 
@@ -140,7 +142,7 @@ def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_
         raise RuntimeError("no such operation\nat length")
 
     monkeypatch.setattr(converter, "process_tf_graph", fails)
-    match = r"tf2onnx does not take this model \(no such operation\)"
+    match = r"tf2onnx cannot convert this model \(no such operation\)"
     refused(run, tmp_path, match, format="onnx", direction="A2B")
 
 

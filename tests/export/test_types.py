@@ -39,11 +39,11 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     assert result.compared_on == options.input
     text = (folder / "README.md").read_text()
     assert "uint16 [N, H, W, 1]; float32 [N, H, W, 5]" in text
-    assert "Images of A have 1 channels of uint16 from 500 to 3,000, which become -1 to 1." in text
+    assert "Images of A have 1 channels of uint16 from 500 to 3,000, scaled to -1 to 1." in text
     (tmp_path / "in" / "0.png").unlink()
     for path, message in {
-        str(tmp_path / "in"): "No image in --input",
-        "nowhere": "There is no --input nowhere",
+        str(tmp_path / "in"): "has no readable image",
+        "nowhere": "--input nowhere does not exist",
     }.items():
         other = dataclasses.replace(options, output=str(tmp_path / "other"), input=path)
         with pytest.raises(UserError, match=message):
@@ -60,7 +60,7 @@ def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, c
     line = f"main --phase export --format {name} --direction A2B --run_dir {deep} --output {tmp_path / 'model'}"
     command.main(DualGAN, line.split())
     printed = capsys.readouterr().out
-    assert f"--format {name} takes no pixels of these types, but values scaled to [-1, 1]; savedmodel" in printed
+    assert f"--format {name} cannot take pixels of these types: its input is scaled to [-1, 1]" in printed
     assert "A2B_float: largest difference" in printed and " A2B: " not in printed
     monkeypatch.chdir(tmp_path / "model")
     (code,) = re.findall(r"```python\n(.*?)```", pathlib.Path("README.md").read_text(), flags=re.DOTALL)

@@ -90,10 +90,10 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_put_aside(folder, suffix, crea
 def test_where_none_is_whole_nothing_begins_anew(folder):
     for path in folder.glob("checkpoints/*.data*"):
         path.write_bytes(b"")
-    with pytest.raises(UserError, match=r"No checkpoint in .* is whole"):
+    with pytest.raises(UserError, match=r"No checkpoint in .* is intact"):
         selected_one(folder, "latest")
     for _ in range(2):
-        with pytest.raises(UserError, match=r"No checkpoint of .* is whole \(.*model-00000002: .*model-00000001: "):
+        with pytest.raises(UserError, match=r"No checkpoint of .* is intact \(.*model-00000002: .*model-00000001: "):
             resume(folder)
     assert list(map(step_of, checkpoints_in(folder / "checkpoints"))) == [1, 2]  # so the run has begun
 
@@ -102,7 +102,7 @@ def test_what_is_aside_is_not_forgotten(folder):
     (folder / "checkpoints/damaged").mkdir()
     for path in folder.glob("checkpoints/model-*"):
         path.rename(path.with_name("damaged") / path.name)
-    with pytest.raises(UserError, match=r"No checkpoint of .* is whole \(.*damaged has what is left\)"):
+    with pytest.raises(UserError, match=r"No checkpoint of .* is intact \(.*the damaged ones are in .*damaged\)"):
         resume(folder)
 
 
@@ -127,13 +127,13 @@ def test_copies_of_a_person_are_left_alone(folder):
 )
 def test_a_best_step_that_cannot_be_read_is_named(folder, content):
     (folder / "best.json").write_text(content)
-    with pytest.raises(UserError, match=r"best.json does not name the best step: .* resume the training with"):
+    with pytest.raises(UserError, match=r"best.json does not name the best step: .* Resume the training with"):
         selected_one(folder, "best")
     assert selected_one(folder, "latest").endswith("model-00000002")
 
 
 def test_a_checkpoint_that_was_removed_meanwhile_is_not_called_broken(folder):
-    assert damage_of(str(folder / "checkpoints/model-00000009")) == "it is not there any more"
+    assert damage_of(str(folder / "checkpoints/model-00000009")) == "it no longer exists"
 
 
 def test_one_that_is_asked_for_is_not_replaced(folder):
@@ -141,7 +141,7 @@ def test_one_that_is_asked_for_is_not_replaced(folder):
     path.write_bytes(path.read_bytes()[:-1])
     with tf.Graph().as_default(), tf.Session() as session:
         tf.get_variable("a", [64])
-        with pytest.raises(UserError, match=r"model-00000002 is damaged .*Say another --checkpoint"):
+        with pytest.raises(UserError, match=r"model-00000002 is damaged .*Choose a different --checkpoint"):
             Checkpoints(folder).restore(session, selected_one(folder, "2"))
 
 

@@ -83,7 +83,7 @@ def test_whichever_write_finds_it_full(disk, parts, tmp_path, undisturbed, pages
         assert "No space left" in str(error), error
         assert str(disk) in str(error)
         if "checkpoint" in str(error):
-            assert "it takes about" in str(error) and "are free there" in str(error)
+            assert "it needs about" in str(error) and "are free" in str(error)
     whole = [path for path in checkpoints_in(disk / "run/checkpoints") if not damage_of(path)]
     assert len(whole) == len(checkpoints_in(disk / "run/checkpoints"))  # what was saved before is as it was
     (disk / "filler").unlink()
@@ -116,7 +116,7 @@ def test_a_limit_on_files_is_not_the_end_of_the_data(parts, tmp_path, capsys):
     said = str(error.value)
     assert "model-00000002 could not be written" in said and "File too large" in said
     size = sum(np.asarray(value).nbytes for value in last(run.run_dir).values())
-    assert size > 100_000 and "it takes about" in said
+    assert size > 100_000 and "it needs about" in said
     assert list(map(step_of, checkpoints_in(run.path("checkpoints")))) == [1]
     assert training.train(dual, images, run).done == 2
 
@@ -158,7 +158,7 @@ def after_step(monkeypatch, step, do):
 def test_settings_that_are_taken_away_are_written_again(parts, tmp_path, monkeypatch):
     dual, images, run = parts(tmp_path / "run", save_every=3, steps=9)
     after_step(monkeypatch, 4, run.path("config.json").unlink)
-    with pytest.raises(UserError, match=r"run, or its config.json, was removed .* Step 6 is saved in it all the same"):
+    with pytest.raises(UserError, match=r"run or its config.json was removed .* Step 6 was saved there nevertheless"):
         training.train(dual, images, run)
     monkeypatch.undo()
     assert training.train(dual, images, run)[:3] == (6, 9, 9)
@@ -174,7 +174,7 @@ def test_what_another_training_has_begun_in_its_place_is_left_alone(parts, tmp_p
         shutil.copytree(tmp_path / "other", run.path())  # with a `lock` of its own
 
     after_step(monkeypatch, 4, take_over)
-    with pytest.raises(UserError, match=r"another training is in its place: step 6 is not saved"):
+    with pytest.raises(UserError, match=r"another training has taken its place: step 6 is not saved"):
         training.train(dual, images, run)
     assert list(map(step_of, checkpoints_in(run.path("checkpoints")))) == [1]
 
@@ -193,7 +193,7 @@ def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch,
         4,
         lambda: shutil.rmtree(run.path()) if what == "removed" else run.path().rename(tmp_path / "elsewhere"),
     )
-    with pytest.raises(UserError, match=r"was removed or renamed while .* Step 6 is saved in it all the same"):
+    with pytest.raises(UserError, match=r"was removed or renamed during .* Step 6 was saved there nevertheless"):
         training.train(dual, images, run)
     monkeypatch.undo()
     assert last(run.run_dir)["batches_read"] == 6
@@ -206,7 +206,7 @@ def test_settings_that_do_not_say_what_was_trained(parts, tmp_path, text):
     dual, images, run = parts(tmp_path / "run")
     training.train(dual, images, run)
     run.path("config.json").write_text(text)
-    message = r"config.json cannot be read as the settings of a run: dual is (missing|of another kind)"
+    message = r"config.json cannot be read as the settings of a run: dual is (missing|of the wrong type)"
     for use in (lambda: training.train(dual, images, run), lambda: Translator(run.run_dir)):
         with pytest.raises(UserError, match=message):
             use()

@@ -135,7 +135,7 @@ def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeyp
     monkeypatch.setattr(evaluation, "selected", selected)
     assert list(evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="all"))) == [1, 3, 5]
     said = capsys.readouterr().err
-    assert "model-00000002 is damaged (it is not there any more)" in said and said.count("It is left out.") == 2
+    assert "model-00000002 is damaged (it no longer exists)" in said and said.count("It is left out.") == 2
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"00004 is damaged \(.*Say another --checkpoint"):
+    with pytest.raises(UserError, match=r"00004 is damaged \(.*Choose a different --checkpoint"):
         evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="4"))

@@ -74,7 +74,7 @@ def test_where_there_are_no_locks_a_warning_is_logged(tmp_path, monkeypatch, cap
     monkeypatch.setattr(lock.fcntl, "flock", flock)
     with lock.held(tmp_path):
         pass
-    assert "cannot be locked (No locks available): do not train it twice at once" in capsys.readouterr().err
+    assert "cannot be locked (No locks available): do not start a second training in it" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_a_file(tmp_path):
@@ -93,9 +93,9 @@ def link(path):
 @pytest.mark.parametrize(
     ("create", "message"),
     [
-        (link, "lock is a symbolic link, and a lock is a file of its own. Remove the link"),
-        (os.mkdir, "lock is a folder, and a lock is a file"),
-        (os.mkfifo, "lock is not a file, as a lock is"),
+        (link, "lock is a symbolic link, but a lock must be a regular file. Remove the link"),
+        (os.mkdir, "lock is a folder, but a lock must be a regular file"),
+        (os.mkfifo, "lock is not a regular file, as a lock must be"),
     ],
 )
 def test_what_is_no_file_is_refused_and_its_target_stays(tmp_path, create, message):

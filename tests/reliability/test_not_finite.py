@@ -64,7 +64,7 @@ def test_the_batch_is_kept_and_named(parts):
     assert np.load(folder / "B.npy").shape == (1, 2, 2, 3)
     said = str(error.value)
     assert f"The loss A2B/generator/adversarial became inf at step {step}" in said
-    assert "005.png (nearly constant)" in said and f"it is in {folder}" in said
+    assert "005.png (nearly constant)" in said and f"it was saved in {folder}" in said
     assert f"The last good checkpoint is {run.run_dir}/checkpoints/model-{step - 1:08d}" in said
     assert "--on_nan rollback" in said
 
@@ -100,14 +100,14 @@ def test_it_does_not_go_back_for_ever(parts, monkeypatch):
     dual, images, run = parts(on_nan="rollback", save_every=100, steps=100)
     training.train(dual, images, dataclasses.replace(run, steps=1))
     monkeypatch.setattr("tests.reliability.test_not_finite.AROUND", 1e9)
-    with pytest.raises(UserError, match=f"Going back to it {IN_A_ROW} times did not help"):
+    with pytest.raises(UserError, match=f"{IN_A_ROW} rollbacks to it did not help"):
         training.train(dual, images, run)
     assert len(list(run.path("nan_dump").iterdir())) == IN_A_ROW + 1
 
 
 def test_before_any_checkpoint_there_is_nothing_to_go_back_to(parts):
     dual, images, run = parts(on_nan="rollback", save_every=100)
-    with pytest.raises(UserError, match="So there is nothing to go back to"):
+    with pytest.raises(UserError, match="So there is nothing to roll back to"):
         training.train(dual, images, run)
 
 

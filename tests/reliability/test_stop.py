@@ -13,7 +13,7 @@ def test_ctrl_c_after_another_signal_is_the_first(heeded, capfd):
     with stop.requests() as stopped:
         for name in ("SIGHUP", "SIGTERM", "SIGTERM", "SIGINT", "SIGHUP"):
             signal.raise_signal(getattr(signal, name))
-        assert stopped.is_set() and "Once more: at once, not saved" in capfd.readouterr().err
+        assert stopped.is_set() and "Press again to stop at once, without saving" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

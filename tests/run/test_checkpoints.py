@@ -40,21 +40,21 @@ def test_misfits_are_named_and_the_first_three_shown(tmp_path):
     with pytest.raises(UserError) as error:
         restore(tmp_path, a=[4, 4], b=[4], c=[50], x=[1], d=[60])
     said = str(error.value)
-    assert "a is [4, 4] here and [2, 3] there; c is [50] here and [5] there; x is [1] here and missing there" in said
+    assert "[2, 3] in the checkpoint; c is [50] here and [5] in the checkpoint; x is [1] here and missing in" in said
     assert "and 1 more" in said
     assert "--run_dir" in said
 
 
 def test_another_type_is_refused(tmp_path):
     save(tmp_path, a=[2])
-    with pytest.raises(UserError, match="a is float64 here and float32 there"):
+    with pytest.raises(UserError, match="a is float64 here and float32 in the checkpoint"):
         restore(tmp_path, tf.float64, a=[2])
 
 
 def test_a_broken_file_is_named(tmp_path):
     save(tmp_path, a=[2])
     (tmp_path / "checkpoints" / "model-00000007.index").write_bytes(b"broken")
-    message = r"No checkpoint in .* is whole \(.*model-00000007.index is not as it was written\)"
+    message = r"No checkpoint in .* is intact \(.*model-00000007.index does not match its digest\)"
     with pytest.raises(UserError, match=message):
         restore(tmp_path, a=[2])
 

@@ -113,7 +113,7 @@ def test_any_value_anywhere_is_loaded_or_refused(run_dir, data):
         (("dual", "lr_G"), float("nan"), "it has NaN, which is not a number of JSON"),
         (("images", "range_A"), 3, "images.range_A is 3, and a text is expected"),
         (("domains", "A", "low"), float("-inf"), "it has -Infinity, which is not a number of JSON"),
-        (("domains", "A", "low"), 300, "domains.A goes from 300 to 255, and a range goes up"),
+        (("domains", "A", "low"), 300, "the range of domains.A, from 300 to 255, does not increase"),
         (("domains", "A", "dtype"), "object", 'domains.A.dtype is "object", and one of uint8,'),
         (("domains", "A", "higi"), 3, 'domains.A has "higi", and may have channels, dtype, low, high'),
         (("domains", "A", "channels"), 4, "domains.A.channels is 4, and dual.channels_A is 3"),

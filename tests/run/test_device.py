@@ -107,10 +107,10 @@ def test_a_step_is_placed_where_it_is_told(cyclegan):
 
 def test_sessions_on_devices_that_are_not_there():
     for part in (lambda: Run("unused", device="tpu"), lambda: Inference(device="gpu0")):
-        with pytest.raises(UserError, match="none of: auto, cpu, gpu, gpu:0, gpu:1 and so on"):
+        with pytest.raises(UserError, match="must be one of auto, cpu, gpu, gpu:0, gpu:1"):
             part()
     number = len(tf.config.list_physical_devices("GPU"))
-    with pytest.raises(UserError, match=f"--device gpu:{number} is not there: TensorFlow finds"):
+    with pytest.raises(UserError, match=f"--device gpu:{number} is not available: TensorFlow finds"):
         open_session(1, f"gpu:{number}")
     with open_session(1, "cpu") as session:
         assert {device.device_type for device in session.list_devices()} <= {"CPU", "XLA_CPU"}

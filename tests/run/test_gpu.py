@@ -30,7 +30,7 @@ def machine(monkeypatch):
 @pytest.mark.parametrize("device", ["gpu", "gpu:0", "gpu:3"])
 def test_a_device_that_is_not_there_is_refused_with_the_reason(machine, device):
     machine.setattr(gpu, "missing", lambda: "The reason.")
-    with pytest.raises(UserError, match=f"--device {device} is not there: TensorFlow finds no GPU. The reason."):
+    with pytest.raises(UserError, match=f"--device {device} is not available: TensorFlow finds no GPU. The reason."):
         open_session(1, device)
 
 
@@ -49,7 +49,7 @@ def test_no_driver_is_told_from_one_that_is_not_loaded(machine):
     machine.setattr(gpu, "driver_branch", lambda: None)
     assert "no NVIDIA driver is loaded" in gpu.missing()
     machine.setattr(gpu, "is_there", lambda: False)
-    assert "No NVIDIA driver answers" in gpu.missing()
+    assert "no NVIDIA driver loaded" in gpu.missing()
 
 
 @pytest.mark.parametrize(("driver", "is_old"), [(470, True), (525, False), (580, False), (0, False)])
@@ -58,7 +58,7 @@ def test_a_driver_of_an_older_release_is_named(machine, driver, is_old):
     machine.setattr(gpu, "driver_branch", lambda: driver)
     assert ("install a newer driver" in gpu.missing()) == is_old
     if is_old:
-        assert "of branch 470, and CUDA 12.5.1, for which TensorFlow was built, needs 525" in gpu.missing()
+        assert "of branch 470, and CUDA 12.5.1, which needs branch 525" in gpu.missing()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_without_a_driver_of_its_own_wsl_has_that_of_windows(monkeypatch, tmp_pa
 
 def test_libraries_that_cannot_be_found_are_named(machine):
     machine.setattr(gpu, "is_installed", lambda name: name not in ("libcublas.so.12", "libcudnn.so.9"))
-    assert "libcublas.so.12, libcudnn.so.9 cannot be found: pip install" in gpu.missing()
+    assert "libcublas.so.12, libcudnn.so.9. Install them with pip install" in gpu.missing()
 
 
 def test_where_nothing_is_wrong_tensorflow_is_asked(machine):
@@ -105,7 +105,7 @@ def test_libraries_are_found_where_the_system_and_people_put_them(monkeypatch, t
 
 def test_a_number_that_is_too_large_says_how_many_there_are(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one", "other"])
-    with pytest.raises(UserError, match="--device gpu:2 is not there: TensorFlow finds 2 GPUs, from gpu:0"):
+    with pytest.raises(UserError, match="--device gpu:2 is not available: TensorFlow finds 2 GPUs, from gpu:0"):
         open_session(1, "gpu:2")
 
 

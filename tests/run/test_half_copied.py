@@ -79,18 +79,18 @@ def test_what_is_missing_is_named(copied, phase, capsys):
     kept = config.read_bytes()
     config.unlink()
     assert re.search(
-        r"config.json is missing, and there are checkpoints: .* half copied", refusal(copied, phase, capsys)
+        r"config.json is missing, but there are checkpoints: .* copied in part", refusal(copied, phase, capsys)
     )
     config.write_bytes(kept)
     index.unlink()
     said = refusal(copied, phase, capsys)
-    assert "model-00000007.index is missing" in said and "half copied" in said and "Train one first" not in said
+    assert "model-00000007.index is missing" in said and "copied in part" in said and "Train one first" not in said
     for path in (run / "checkpoints").iterdir():
         path.unlink()
     assert "its folder checkpoints is empty" in refusal(copied, phase, capsys)
     (run / "checkpoints").rmdir()
     said = refusal(copied, phase, capsys)
-    assert "the folder checkpoints is missing" in said and "half copied" in said and "Train one first" not in said
+    assert "the folder checkpoints is missing" in said and "copied in part" in said and "Train one first" not in said
     config.unlink()
     assert "Train one first with --phase train" in refusal(copied, phase, capsys)
 
@@ -129,12 +129,14 @@ def test_a_checkpoint_that_is_half_copied(copied, has_digest, damage):
         data.unlink()
     if not has_digest:
         digest.unlink()
-    with pytest.raises(UserError, match=r"No checkpoint in .* is whole") as error:
+    with pytest.raises(UserError, match=r"No checkpoint in .* is intact") as error:
         selected_one(copied / "run", "latest")
     said = str(error.value)
     assert not PYTHONS.search(said)
     assert ("sha256 is missing" in said) == (not has_digest)
-    assert not has_digest or f"{data.name} is {'missing' if damage == 'missing' else 'not as it was written'}" in said
+    assert (
+        not has_digest or f"{data.name} {'is missing' if damage == 'missing' else 'does not match its digest'}" in said
+    )
 
 
 def test_without_its_digest_a_whole_checkpoint_is_used(copied):
@@ -160,7 +162,7 @@ def test_a_method_of_a_notebook_is_told_of_before_it_trains(dataset, notebook, c
     root, mine = dataset(train_A=2, train_B=2), notebook.Mine
     trained(root, mine)
     said = capsys.readouterr().err
-    assert said.startswith("warning: Mine is a method that other programs cannot use: it is defined in a notebook")
+    assert said.startswith("warning: Mine is a method that other programs cannot import: it is defined in a notebook")
     assert "from my_methods import Mine" in said
     assert type(load_trained(root / "run").dual) is mine  # here it can be used
     del notebook.Mine  # and not in another program

@@ -84,7 +84,7 @@ def test_a_setting_that_is_fixed_names_the_cure(tmp_path):
         with pytest.raises(UserError, match=r"Leave it out .*--init_from '.*a run' and a new --run_dir"):
             refuse_contradictions(run_dir, dual, run=changed)
     with pytest.raises(
-        UserError, match=r"--ngf 4, and now --ngf 8 .* a new --run_dir, without its weights, which"
+        UserError, match=r"--ngf 4, but --ngf 8 .* a new --run_dir, without its weights, which"
     ) as error:
         refuse_contradictions(run_dir, small.dualgan(ngf=8), run=run)
     assert "--init_from" not in str(error.value)

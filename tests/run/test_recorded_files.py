@@ -81,7 +81,7 @@ def test_exchanged_folders_are_refused_by_their_content(tmp_path):
     images, exchanged = Images(dir_A=A, dir_B=B), Images(dir_A=B, dir_B=A)
     trained(tmp_path, images, 2)
     before = weights(tmp_path / "run")
-    with pytest.raises(UserError, match=r"A and B are exchanged: the images of A, in .*/B, are those of B when"):
+    with pytest.raises(UserError, match=r"A and B are swapped: the images of A, in .*/B, were those of B when"):
         trained(tmp_path, exchanged, 4)
     assert weights(tmp_path / "run") == before
     assert trained(tmp_path, images, 4).done == 4
@@ -108,7 +108,7 @@ def test_other_images_of_the_same_names_and_sizes_are_refused(tmp_path):
     for path in tmp_path.glob("other/set/train/A/*"):
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(UserError, match=r"images of A have changed .* hold something else, under the same names"):
+    with pytest.raises(UserError, match=r"images of A have changed .* same names but different contents"):
         trained(tmp_path, images_of(tmp_path / "other"), 4)
 
 

@@ -58,7 +58,7 @@ def test_it_resumes_with_another_image_as_if_that_had_been_there(broken):
         trained(root)
     said = str(error.value)
     assert said.startswith(f"{path} cannot be read as an image")
-    assert "Replace it by an image of the same name, and give the same command again" in said
+    assert "replace it by an image of the same name, then repeat the same command" in said
     assert "--on_bad_image skip" in said and "emove it" not in said
     path.write_bytes(content)
     assert trained(root).done == STEPS
@@ -91,11 +91,9 @@ def test_what_was_skipped_is_refused_once_it_is_another(broken):
     cut = path.read_bytes()
     path.write_bytes(content)
     for on_bad_image in ("skip", "stop"):
-        with pytest.raises(
-            UserError, match=rf"{path} could not be read before, and was skipped .*--init_from"
-        ) as error:
+        with pytest.raises(UserError, match=rf"{path} could not be read before and was skipped .*--init_from") as error:
             trained(root, on_bad_image=on_bad_image)
-        assert "Put the unreadable file back to resume" in str(error.value)
+        assert "Restore the unreadable file to resume" in str(error.value)
     path.write_bytes(cut)
     assert trained(root, on_bad_image="skip").done == STEPS
     assert weights(root / "run") == weights(root / "whole")
@@ -142,7 +140,7 @@ def test_an_image_that_was_trained_on_must_come_back(dataset):
     path = root / "set/train/A/001.png"
     content = path.read_bytes()
     path.write_bytes(bytes(len(content)))  # of the same size, so that no other check finds it
-    with pytest.raises(UserError, match="Bring back the file that was trained on, and give the same command") as error:
+    with pytest.raises(UserError, match="Restore the file that was trained on, then repeat the same command") as error:
         trained(root)
     assert "emove it" not in str(error.value)
     path.write_bytes(content + b"more")
@@ -167,7 +165,9 @@ def test_a_run_of_an_earlier_version_says_what_it_can(dataset):
     trained(root, steps=2)
     (root / "run/training_files.json").unlink()
     shutil.copy(root / "set/train/A/001.png", root / "set/train/A/002.png")
-    with pytest.raises(UserError, match=r"2 files then, 3 now, in .*; which have .* an earlier version kept no list"):
+    with pytest.raises(
+        UserError, match=r"2 files then, 3 now, in .*; the changed files are not known, .* kept no list"
+    ):
         trained(root)
     (root / "set/train/A/002.png").unlink()
     assert trained(root).done == STEPS

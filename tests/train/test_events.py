@@ -22,7 +22,7 @@ from common.train import training as training
 from common.train.events import Events
 from tests import small
 
-SAID = "Nothing more is written for TensorBoard"
+SAID = "TensorBoard events could not be written"
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def series(name, numbers):
 def test_colours_that_stay_inverted():
     said = told(health.ColourInversion("A2B", 0.0, 20), series(CORRELATION, [-0.5] * 60))
     assert min(said) == health.ROWS == 20
-    assert "at step 200 A2B makes bright what was dark" in said[20]
+    assert "at step 200 A2B inverts brightness" in said[20]
     assert "-0.50, mean of the steps since 10." in said[20]
     assert "--lambda_identity 0.5 " in said[20]
     said = told(health.ColourInversion("A2B", 0.6, 20), series(CORRELATION, [-0.31] * 20))
@@ -53,7 +53,7 @@ def test_copies_are_told_when_the_mean_of_twenty_falls_below_a_hundredth():
     assert min(said) == 48
     assert "at step 480 A2B copies its input" in said[48]
     assert "by 0.95% of the range, mean of the steps since 290." in said[48]
-    assert "--lambda_identity 0.1, or crops that are a smaller part of the images than --load_size 286" in said[48]
+    assert "--lambda_identity 0.1, or smaller crops, relative to the images, than with --load_size 286" in said[48]
     assert not told(health.CopyingInput("A2B", CycleGAN(), 20), series(DISTANCE, [0.0101] * 60))
 
 
@@ -102,7 +102,7 @@ def test_a_margin_that_grows_and_grows_runs_away():
     late = np.maximum(0.0, growing - 150.0)
     said = told(runaway(), duel(late, late))
     assert min(said) == 226
-    assert "at step 2,260 the critic of A2B runs away: its margin went from 0.04 to 64" in said[226]
+    assert "at step 2,260 the critic of A2B runs away: its margin grew from 0.04 to 64" in said[226]
     assert "since step 1,270" in said[226]
 
 
@@ -139,7 +139,10 @@ def low_diversity(spread, count=60, skipped=0, values=None):
 def test_fakes_that_hardly_differ():
     said = low_diversity([0.5, 0.024, 0.5])
     assert min(said) == 20
-    assert "at step 200 A2B makes nearly the same of every image: fakes differ 4.8% as much" in said[20]
+    assert (
+        "at step 200 A2B makes nearly the same image of every input (mode collapse): fakes differ 4.8% as much"
+        in said[20]
+    )
     assert "since 10." in said[20] and "--gan_loss wgan-gp" in said[20]
     assert min(low_diversity([0.5, 0.024, 0.5], count=150, skipped=100)) == 120
 
@@ -163,7 +166,9 @@ def test_a_rate_of_zero():
     rates = [2e-4, 1e-4, 0.0, 0.0]
     said = told(health.LearningRateZero("generator", 2e-4), series("learning_rate/generator", rates))
     assert min(said) == 3
-    assert "at step 30 the learning rate of the generators is 0, and 1,000 steps remain" in said[3]
+    assert (
+        "at step 30 the learning rate of the generators is 0, so they learn nothing in the 1,000 remaining" in said[3]
+    )
     assert "--n_epochs_decay" in said[3]
     (said, *_) = told(health.LearningRateZero("critic", 0.0), series("learning_rate/critic", [0.0])).values()
     assert "by --lr_D 0" in said
@@ -182,7 +187,7 @@ def test_data_that_starve():
     # 20 rows are passed over; from the 21st on, 50 seconds are full with row 71
     said = told(health.DataStarving(50), waiting([0.9] * 20 + [0.31] * 100))
     assert min(said) == 71
-    assert "at step 710 31% of the time since step 210 went by waiting for images. Give --cache_gb" in said[71]
+    assert "at step 710 training has waited for images for 31% of the time since step 210. Set --cache_gb" in said[71]
     assert not told(health.DataStarving(50), waiting([0.9] * 20 + [0.29] * 100))
     # with n seconds of 0.9 among 50 of 0.1 the share is 0.1 + 0.8 n / 50, above 0.3 from n = 13 on
     assert min(told(health.DataStarving(50), waiting([0.1] * 100 + [0.9] * 50))) == 113

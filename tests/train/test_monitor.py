@@ -45,7 +45,7 @@ def test_a_log_that_cannot_be_written_warns_once(tmp_path, capsys):
         (tmp_path / "log").rmdir()
         watch.step(1, {"a": 0, "b": 0}, 0.0)
         watch.step(2, {"a": 0, "b": 0}, 0.0)
-    assert capsys.readouterr().err.count("training goes on") == 1
+    assert capsys.readouterr().err.count("training continues") == 1
 
 
 def test_a_log_of_fewer_columns_is_gone_on_with(tmp_path):
@@ -80,7 +80,7 @@ def test_a_warning_that_cannot_be_kept_is_still_said(tmp_path, capsys):
         watch.step(2, {"a": 0}, 0.0)
     said = capsys.readouterr().err
     assert said.count("warning: something, 9 steps before the end") == said.count("warning: ") == 1
-    assert said.count("health.csv is not being written") == 1
+    assert said.count("health.csv could not be written") == 1
     assert len(read(path)) == 3
 
 

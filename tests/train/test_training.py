@@ -112,8 +112,8 @@ def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
     training.train(dual, images, run)
     with pytest.raises(UserError) as error:
         training.train(dataclasses.replace(dual, lambda_A=7.0), images, run)
-    assert "was trained with --lambda_A 10.0, and now --lambda_A 7.0 is asked for" in str(error.value)
-    with pytest.raises(UserError, match="--batch_size 2, and now --batch_size 1"):
+    assert "was trained with --lambda_A 10.0, but --lambda_A 7.0 was given" in str(error.value)
+    with pytest.raises(UserError, match="--batch_size 2, but --batch_size 1"):
         training.train(dual, images, dataclasses.replace(run, batch_size=1))
     training.train(dual, images, dataclasses.replace(run, steps=2, keep=5, log_every=3))
     assert load_run(run.run_dir).run.keep == 5
@@ -282,7 +282,7 @@ def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     training.train(dual, images, run)
     said = capsys.readouterr().err
     assert said.count("warning: at step") == 2
-    assert "A2B makes bright what was dark" in said and "B2A makes bright what was dark" in said
+    assert "A2B inverts brightness" in said and "B2A inverts brightness" in said
     assert [row[:2] for row in warnings(run)] == [["2", "A2B/colour inversion"], ["2", "B2A/colour inversion"]]
     training.train(dual, images, dataclasses.replace(run, steps=10))
     assert "warning: at step" not in capsys.readouterr().err
@@ -312,7 +312,7 @@ def test_a_schedule_that_ends_before_the_run_is_told(setup, capsys):
     np.testing.assert_allclose(rates, [1.0, 2 / 3, 1 / 3, 0.0, 0.0, 0.0, 0.0, 0.0], atol=1e-5)
     told = [row[:2] for row in warnings(run)]
     assert told == [["4", "generator/learning rate zero"], ["4", "critic/learning rate zero"]]
-    assert "is 0, and 4 steps remain in which they learn nothing" in capsys.readouterr().err
+    assert "is 0, so they learn nothing in the 4 remaining steps" in capsys.readouterr().err
 
 
 def test_columns_of_the_log_are_named_once(setup):
@@ -368,7 +368,7 @@ def test_how_long_a_run_is():
     assert Run("x", steps=7).total_steps(dual, 100) == 7
     assert Run("x", epochs=2.5, batch_size=3).total_steps(dual, 100) == 42  # 250 images, 6 a step
     assert Run("x").total_steps(dual, 4) == 100  # 50 epochs of 4 images, 2 a step
-    with pytest.raises(UserError, match="--steps 1 and --epochs 2 both say how long"):
+    with pytest.raises(UserError, match="--steps 1 and --epochs 2 both set the length"):
         Run("x", steps=1, epochs=2)
 
 

@@ -60,7 +60,7 @@ def test_weights_of_all_networks(trained, images, tmp_path, capsys):
     before = values(trained)
     after = train(still(), images, tmp_path / "new", 1, init_from=str(trained))
     said = capsys.readouterr().out
-    assert f"Begun with {' and '.join(ROLES)} of {trained}/checkpoints/model-00000003; anew: optimizers." in said
+    assert f"Started with {' and '.join(ROLES)} of {trained}/checkpoints/model-00000003; new: optimizers." in said
     for name in ROLES:
         assert after[f"{name}/gain"] == before[f"{name}/gain"]
         assert after[f"{name}/gain"] not in (2.0, 3.0)  # as it was drawn
@@ -72,7 +72,7 @@ def test_a_checkpoint_of_before_and_generators_alone(trained, images, tmp_path, 
     first = values(trained, 1)
     path = str(trained / "checkpoints" / "model-00000001")
     after = train(still(), images, tmp_path / "new", 1, init_from=path, init_critics=False)
-    assert "anew: A2B/critic, B2A/critic, optimizers." in capsys.readouterr().out
+    assert "new: A2B/critic, B2A/critic, optimizers." in capsys.readouterr().out
     assert after["A2B/generator/gain"] == first["A2B/generator/gain"] != 2.0
     assert after["A2B/critic/gain"] == 3.0
 
@@ -146,18 +146,18 @@ def test_what_does_not_fit_is_named(images, tmp_path):
         return str(error.value)
 
     said = refused(dualgan(image_size=16, ngf=2))
-    assert "A2B/generator/down_0/bias is [2] here and [4] there; A2B/generator/down_0/kernel" in said
-    assert "down_2/bias is [16] here and missing there" in refused(dualgan(image_size=16, depth=3))
+    assert "A2B/generator/down_0/bias is [2] here and [4] in the checkpoint; A2B/generator/down_0/kernel" in said
+    assert "down_2/bias is [16] here and missing in the checkpoint" in refused(dualgan(image_size=16, depth=3))
     assert "--noinit_critics" in refused(dualgan(image_size=16, ndf=2), roles=ROLES[:2])
     path = folder_of(dualgan(image_size=16), tmp_path / "one", images, ROLES[:1])
-    assert "nothing to begin with" in refused(dualgan(image_size=16), path, ROLES[2:3])
+    assert "has none of the networks" in refused(dualgan(image_size=16), path, ROLES[2:3])
     assert "no trained run" in refused(Gain(), str(tmp_path))
     folder = tmp_path / "old" / "checkpoints"
-    assert "neither the folder" in refused(Gain(), str(folder / "model-00000007"))
+    assert "neither a run folder" in refused(Gain(), str(folder / "model-00000007"))
     data = folder / "model-00000001.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1] + b"\xff")
     assert "damaged" in refused(Gain(), str(folder / "model-00000001"))
-    assert "is whole" in refused(Gain(), source)
+    assert "is intact" in refused(Gain(), source)
     with pytest.raises(UserError, match="is the run itself"):
         Run(source, init_from=source)
 

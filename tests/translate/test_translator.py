@@ -405,7 +405,7 @@ def test_in_a_fork_it_is_told_instead_of_waiting_for_ever(trained):
                 try:
                     attempt()
                 except UserError as error:
-                    os._exit(7 if f"is a fork of process {os.getppid()}" in str(error) else 8)
+                    os._exit(7 if f"was forked from process {os.getppid()}" in str(error) else 8)
                 finally:
                     os._exit(9)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -151,11 +151,11 @@ def test_what_is_no_such_checkpoint(tmp_path):
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(tmp_path / "model"))
     run = Run(str(tmp_path / "run"))
-    with pytest.raises(UserError, match="no variable of DualGAN's"):
+    with pytest.raises(UserError, match="no variables of DualGAN"):
         import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))
     (tmp_path / "model.data-00000-of-00001").write_bytes(b"")
-    with pytest.raises(UserError, match="no variable of DualGAN's"):
+    with pytest.raises(UserError, match="no variables of DualGAN"):
         import_weights(DualGAN, Source(f"{tmp_path}/model.index"), run, Images("unknown"))
     (tmp_path / "model.index").write_bytes(b"\0" * 100)
-    with pytest.raises(UserError, match="cannot be read: its files are not as they were written"):
+    with pytest.raises(UserError, match="cannot be read: its files are damaged"):
         import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))

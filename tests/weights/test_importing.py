@@ -54,7 +54,7 @@ def test_a_run_folder_that_translates(pair, dataset, capsys):
     assert "unknown" in refusal(CycleGAN, "--phase test --run_dir run")
     assert "run already" in refusal(CycleGAN, f"{pair} --run_dir run")
     line = "--phase import_weights --source run --run_dir other"
-    assert "run is a run folder: use it as it is" in refusal(CycleGAN, line)
+    assert "run is a run folder: use it directly" in refusal(CycleGAN, line)
 
 
 def test_one_way_alone(pair, capsys):
@@ -82,11 +82,11 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     assert "model.1.weight is [2, 3, 5, 5], not [2, 3, 7, 7]" in refusal_of(resnet(3, 3, 2, wide=5))
     without = {name: array for name, array in good.items() if name != "model.12.conv_block.5.bias"}
     assert "model.12.conv_block.5.bias [8] is missing" in refusal_of(without)
-    assert "extra.weight [1] has no place" in refusal_of({**good, "extra.weight": np.ones(1, np.float32)})
+    assert "extra.weight [1] is not part of it" in refusal_of({**good, "extra.weight": np.ones(1, np.float32)})
     message = refusal_of(
         {**{f"{name}.x": array for name, array in good.items()}, "model.9.conv_block.1.weight": good["model.4.weight"]}
     )
-    assert "It begins with model.1.weight.x [2, 3, 7, 7]" in message
+    assert "Its first entries are model.1.weight.x [2, 3, 7, 7]" in message
     assert "8 residual blocks" in refusal_of(resnet(3, 3, 2, blocks=8))
     assert "too few convolutions" in refusal_of({"fc.weight": np.ones([2, 2], np.float32)})
     assert "model.1.weight that are not finite" in refusal_of(
@@ -96,8 +96,10 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     assert "cyclegan.main or pix2pix.main" in refusal_of(good, DualGAN)
     assert "no file missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
     (tmp_path / "text.pth").write_text("weights")
-    assert "neither a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
-    assert "a generator too many" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{save(tmp_path / 'G_A.pth', good)}")
+    assert "it must be a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
+    assert "one generator too many" in refusal(
+        CycleGAN, f"{line} latest_net_G_A.pth,{save(tmp_path / 'G_A.pth', good)}"
+    )
     assert "too many" in refusal(Pix2Pix, f"{line} latest_net_G_A.pth,latest_net_G_B.pth")
     other = save(tmp_path / "other_G_B.pth", resnet(1, 3, 4))
     assert "latest_net_G_A.pth has ngf 2, and" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
@@ -130,7 +132,9 @@ def test_networks_of_cut_are_named(pair, tmp_path):
 def test_advice_names_what_can_be_changed(pair, tmp_path):
     line = f"--phase import_weights --run_dir run --source {save(tmp_path / 'net.pth', unet(3, 3, 1))}"
     message = refusal(Pix2Pix, f"{line} --image_size 100 --load_size 100")
-    assert "Use --image_size 128" in message and message.endswith("The weights show --netG unet_64, which stays.")
+    assert "Use --image_size 128" in message and message.endswith(
+        "The weights determine --netG unet_64, which cannot be changed."
+    )
     assert not has_begun("run")
     run(Pix2Pix, f"{line} --image_size 128 --load_size 128")
 
@@ -247,7 +251,7 @@ def test_the_networks_of_one_file_have_their_directions(tmp_path, monkeypatch, c
     networks = {"netG_A": resnet(3, 1, 2), "netG_B": resnet(1, 3, 2, seed=1), "netD_A": patch_critic(1, 2)}
     save("last.ckpt", {**prefixed(**networks), "criterion.vgg.features.0.bias": np.zeros(3, np.float32)})
     run(CycleGAN, "--phase import_weights --source last.ckpt --run_dir run --image_size 32")
-    assert "Left out of last.ckpt, as no network that is known: criterion." in capsys.readouterr().out
+    assert "Ignored in last.ckpt, as not of a known network: criterion." in capsys.readouterr().out
     saved = load_trained("run")
     assert saved.imported.keys() == {"A2B/generator", "B2A/generator", "A2B/critic"}
     assert (saved.dual.channels_A, saved.dual.channels_B) == (3, 1)

@@ -112,7 +112,7 @@ def test_the_folder_lies_beside_the_modules_of_a_method():
 
 def test_what_does_not_fit_is_not_shipped(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "MAX_BYTES", 1000)
-    with pytest.raises(UserError, match="may take 1,000"):
+    with pytest.raises(UserError, match="at most 1,000"):
         shipped.ship(trained, tmp_path / "rain.npz")
     assert not (tmp_path / "rain.npz").exists()
 
