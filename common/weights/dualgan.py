@@ -1,8 +1,8 @@
 """The networks of DualGAN in TensorFlow 1 (github.com/duxingren14/DualGAN), by the names in its checkpoints.
 
 A_g_ is the generator from A to B and A_d_ the critic of its output; B_g_ and B_d_ are those of the other direction.
-Kernels have the layout of this program. The networks of 2020, with inner kernels of 3, were trained on images with
-channels in the order blue, green, red.
+Kernels have the layout of this toolkit. The networks of 2020, with inner kernels of size 3, were trained on images with
+channel order blue, green, red.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape
 
 DIRECTIONS = {"A": "A2B", "B": "B2A"}
 OWN = re.compile(r"([AB])_([gd])_([a-z0-9_]+)/(w|biases|scale|center)|[AB]_d_(d_)?h3_lin/\w+")
-FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # endings of a checkpoint's files
+FILE = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # suffixes of a checkpoint's files
 KERNEL, VECTOR, MATRIX = (0, 1, 2, 3), (0,), (0, 1)
-OF_2017, OF_2020 = 5, 3  # inner kernels. Dropout: always half of three decoders in 2017, none in 2020
+OF_2017, OF_2020 = 5, 3  # inner kernel sizes. Dropout: 0.5 in three decoders in 2017, none in 2020
 
 
 def prefix_of(path: str | os.PathLike[str]) -> str | None:
-    """TensorFlow's name of the checkpoint of a file, or of the newest in a folder; None if there is none."""
+    """Returns TensorFlow's name of the checkpoint of a file, or of the newest in a folder; None if there is none."""
     place = pathlib.Path(path)
     if not place.is_dir():
         indices = [place.with_name(FILE.sub("", place.name) + ".index")]
@@ -35,7 +35,7 @@ def prefix_of(path: str | os.PathLike[str]) -> str | None:
 
 
 def recognize(prefix: str, order: str = "auto") -> list[Recognized]:
-    """The networks in a checkpoint; `order` of the channels of their images: rgb, bgr, or auto.
+    """Returns the networks in a checkpoint; `order`: the channel order of their images, rgb, bgr or auto.
 
     Raises UserError if the checkpoint cannot be read or has no network.
     """
@@ -47,18 +47,18 @@ def recognize(prefix: str, order: str = "auto") -> list[Recognized]:
             if arrays := {name: array for name, array in stored.items() if name.startswith(own)}:
                 networks.append(recognize_one(prefix, own, arrays, order)._replace(direction=direction))
     if not networks:
-        raise UserError(f"The checkpoint {prefix} has no variable of DualGAN's, such as A_g_e1_conv/w.")
+        raise UserError(f"The checkpoint {prefix} has no variables of DualGAN, such as A_g_e1_conv/w.")
     return networks
 
 
 def _read(prefix: str) -> Arrays:
-    """The variables of DualGAN's networks in a checkpoint."""
+    """Reads the variables of DualGAN's networks from a checkpoint."""
     with checkpoint_files.reading(prefix) as reader:
         shapes = {name: shape for name, shape in reader.shapes.items() if OWN.fullmatch(name)}
         folder, name = pathlib.Path(prefix).parent, pathlib.Path(prefix).name
         size = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith(f"{name}."))
         if sum(int(np.prod(shape, dtype=object)) for shape in shapes.values()) > size:
-            raise UserError(f"The checkpoint {prefix} says that it has more numbers than its files have bytes.")
+            raise UserError(f"The checkpoint {prefix} is damaged: its index claims more numbers than its files hold.")
         return {name: reader.value(name) for name in sorted(shapes)}
 
 
@@ -80,7 +80,9 @@ def _generator(file: str, own: str, arrays: Arrays, order: str) -> Recognized:
         arrays = _with_reversed_channels(arrays, f"{own}e1_conv/w", 2)
         arrays = _with_reversed_channels(arrays, f"{own}d{depth}/w", 2)
         arrays = _with_reversed_channels(arrays, f"{own}d{depth}/biases", 0)
-    note = f"Its images were taken to be {'blue, green, red' if bgr else 'red, green, blue'} (--channel_order)."
+    note = (
+        f"Assumed channel order of its images: {'blue, green, red' if bgr else 'red, green, blue'} (--channel_order)."
+    )
     return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), variables, arrays, note)
 
 
@@ -109,16 +111,16 @@ def _critic(file: str, own: str, arrays: Arrays, order: str) -> Recognized:
 
 
 def _linear(file: str, arrays: Arrays, scope: str) -> tuple[str, str]:
-    """The names of a linear layer's matrix and bias, which differ between versions: told by their dimensions."""
+    """Returns the names of a linear layer's matrix and bias by their dimensions, as names differ between versions."""
     names = [name for name in arrays if name.startswith(f"{scope}/")]
     matrices, biases = ([name for name in names if arrays[name].ndim == sides] for sides in (2, 1))
     if len(matrices) != 1 or len(biases) != 1:
-        raise unknown(file, arrays, f"{scope} is no linear layer, with a matrix and a bias")
+        raise unknown(file, arrays, f"{scope} is not a linear layer with a matrix and a bias")
     return matrices[0], biases[0]
 
 
 def _layer(scope: str, convolution: str, norm: str) -> dict[str, Foreign]:
-    """{name here: Foreign} of the variables of a convolution, and of the norm after it, unless it is ""."""
+    """Returns {name here: Foreign} of a convolution's variables and of the norm after it, unless that is ""."""
     variables = {
         f"{scope}/kernel": Foreign(f"{convolution}/w", KERNEL),
         f"{scope}/bias": Foreign(f"{convolution}/biases", VECTOR),
@@ -130,12 +132,12 @@ def _layer(scope: str, convolution: str, norm: str) -> dict[str, Foreign]:
 
 
 def _is_bgr(order: str, inner: int) -> bool:
-    """Whether images were in the order blue, green, red."""
+    """Whether the channel order of images was blue, green, red."""
     return order == "bgr" or (order == "auto" and inner == OF_2020)
 
 
 def _with_reversed_channels(arrays: Arrays, name: str, axis: int) -> Arrays:
-    """`arrays` with one of them reversed along an axis, if it has three channels there."""
+    """Returns `arrays` with one of them reversed along an axis, if it has three channels there."""
     array = arrays.get(name)
     if array is None or array.shape[axis] != 3:
         return arrays

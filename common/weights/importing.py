@@ -1,4 +1,4 @@
-"""Importing: makes a run folder from weight files of other tools, or of this one."""
+"""Importing: creates a run folder from weight files of other tools or of this toolkit."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from common.weights import dualgan, npz, prefixed, state_dict
 from common.weights.prefixed import DIRECTIONS, SEPARATOR
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, describe
 
-HIDDEN = ("image_size", "dropout")  # settings that weights do not show, or not always
-ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values with which weights have the same names
+HIDDEN = ("image_size", "dropout")  # settings that weights do not always determine
+ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values for which weights have the same names
 
 Networks: TypeAlias = dict[str, Recognized]  # {"A2B/generator": ...}
 
@@ -60,21 +60,21 @@ class Source:
     def __post_init__(self) -> None:
         settings.check(self)
         if not all(self.files) or len({*self.files}) < len(self.files):
-            raise UserError("Which weights? Say --source FILE, or FILE,FILE, each once.")
+            raise UserError(f"--source {self.source!r} must name one or more files, each once: use --source FILE,FILE.")
 
     @property
     def files(self) -> list[str]:
-        """The names of the files."""
+        """Returns the names of the files."""
         return self.source.split(",")
 
 
 class Imported(NamedTuple):
-    """What an import made."""
+    """The result of an import."""
 
     dual: Dual
     networks: dict[str, tuple[str, str, int]]  # {"A2B/generator": (file, its settings in words, parameters)}
     assumed: Fields  # settings that neither the files nor the caller determine
-    notes: list[str]  # sentences on how the files were read
+    notes: list[str]  # sentences about how the files were read
 
 
 def import_weights(
@@ -85,11 +85,11 @@ def import_weights(
     preset: Mapping[str, Any] | None = None,
     **explicit: Any,
 ) -> Imported:
-    """Writes a run folder of the class `model` with the weights that `source` names.
+    """Creates a run folder of the class `model` with the weights that `source` names.
 
-    `explicit` are settings of the model that must hold, `preset` others for what the files do not show. Raises
-    UserError if the run folder has begun, or if the files cannot be read, are unknown, are not of `model`, do not fit
-    together, or contradict `explicit`.
+    `explicit` are settings of the model that must hold; `preset` are defaults for what the files do not determine.
+    Raises UserError if the folder already has a run, or if the files cannot be read, are unknown, are not of `model`,
+    do not fit together, or contradict `explicit`.
     """
     literal.refuse_undecodable("run_dir", run.run_dir)
     _refuse_begun(run)  # before large files are read
@@ -123,30 +123,30 @@ def import_weights(
 
 def _refuse_begun(run: Run) -> None:
     if has_begun(run.run_dir):
-        raise UserError(f"{run.run_dir} holds a run already. Choose a different --run_dir.")
+        raise UserError(f"{run.run_dir} already holds a run. Choose a different --run_dir.")
 
 
 def _parted(name: str) -> tuple[str, str]:
-    """(the file, the prefix of a network in it) of FILE::PREFIX, or of FILE; raises UserError if it is not there."""
+    """Splits FILE::PREFIX, or FILE, into file and prefix of a network; raises UserError if there is no such file."""
     file, _, prefix = name.partition(SEPARATOR) if not os.path.exists(name) else (name, "", "")
     return _path(file), prefix
 
 
 def _path(name: str) -> str:
-    """The file of a name, or TensorFlow's name of a checkpoint; raises UserError if there is none."""
+    """Returns the file of a name, or TensorFlow's name of a checkpoint; raises UserError if there is none."""
     if prefix := dualgan.prefix_of(name):
         return prefix
     if has_begun(name):
         raise UserError(
-            f"{name} is a run folder: use it as it is, or begin a training with --init_from {shlex.quote(str(name))}."
+            f"{name} is a run folder: use it directly, or train from it with --init_from {shlex.quote(str(name))}."
         )
     if not pathlib.Path(name).is_file():
-        raise UserError(f"There is no file {name}, and no checkpoint of that name. --source names files of weights.")
+        raise UserError(f"There is no file or checkpoint {name}. --source needs files of weights.")
     return name
 
 
 def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]]:
-    """(the networks of an .npz of this program, the parts of its config)."""
+    """Returns (the networks of an .npz of this toolkit, the parts of its config)."""
     text, arrays = npz.read(path)
     saved = settings.parse(text, path)
     if not isinstance(saved.get("dual"), model):
@@ -155,7 +155,7 @@ def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]
     for name, array in arrays.items():
         direction, role, below = [*name.split("/", 2), "", ""][:3]
         if direction not in DIRECTIONS.values() or role not in ("generator", "critic"):
-            raise UserError(f"{path} has {name}, which is no variable of a network.")
+            raise UserError(f"{path} has {name}, which is not a variable of a network.")
         network = networks.setdefault((direction, role), Recognized(path, role, direction, {}, {}, (), {}, {}))
         network.variables[below] = Foreign(below, tuple(range(array.ndim)))
         network.arrays[below] = array
@@ -163,12 +163,13 @@ def _own(path: str, model: type[Dual]) -> tuple[list[Recognized], dict[str, Any]
 
 
 def _foreign(path: str, prefix: str, source: Source, running_statistics: bool) -> list[Recognized]:
-    """The networks in a file of another tool, or the one of a prefix."""
+    """Returns the networks in a file of another tool, or the one of a prefix."""
     if dualgan.prefix_of(path):
         return dualgan.recognize(path, source.channel_order)
     if not state_dict.is_state_dict(path):
         raise UserError(
-            f"{path} is neither a file of torch.save, nor a checkpoint of TensorFlow, nor an .npz of this program."
+            f"{path} is not a file of weights: it must be a file of torch.save, a checkpoint of TensorFlow, or an .npz"
+            " of this toolkit."
         )
     return prefixed.recognize(path, state_dict.read(path), prefix, running_statistics)
 
@@ -176,7 +177,7 @@ def _foreign(path: str, prefix: str, source: Source, running_statistics: bool) -
 def _with_directions(
     networks: Sequence[Recognized], model: type[Dual], explicit: Mapping[str, Any]
 ) -> list[Recognized]:
-    """`networks`, each with a direction: its own, the one in `explicit`, that of its file's name, or the next free.
+    """Returns `networks` with directions: their own, the one in `explicit`, that of the file name, or the next free.
 
     Raises UserError if there is more than one network of a role and a direction.
     """
@@ -191,9 +192,9 @@ def _with_directions(
         direction = direction or (left[0] if left else None)
         if direction not in left:
             raise UserError(
-                f"{network.file} is a {network.role} too many: {model.__name__} has one for"
+                f"{network.file} is one {network.role} too many: {model.__name__} has one for"
                 f" {' and one for '.join(directions)}."
-                " --source names each once, and those of CycleGAN end with _A or _B, as they were saved."
+                " Name each file once in --source; files of CycleGAN must end with _A or _B, as they were saved."
             )
         left.remove(direction)
         placed.append(network._replace(direction=direction))
@@ -201,14 +202,14 @@ def _with_directions(
 
 
 def _named_direction(network: Recognized) -> str | None:
-    """The direction in the name of a network's file."""
+    """Returns the direction in the name of a network's file."""
     return prefixed.direction_named(pathlib.Path(network.file).stem)
 
 
 def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields, Fields]:
-    """(the settings of a model that networks determine, the assumed values of others).
+    """Returns (the settings of a model that networks determine, the assumed values of others).
 
-    Raises UserError if two networks contradict each other, or the model has no such settings.
+    Raises UserError if two networks contradict each other or the model has no such settings.
     """
     known = {field.name for field in dataclasses.fields(model)}
     certain: Fields = {}
@@ -221,14 +222,16 @@ def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields
             fields |= {f"channels_{side}": channels for side, channels in zip(sides, network.channels)}
         if strange := fields.keys() - known:
             raise UserError(
-                f"{network.file} holds a {network.role} ({describe(network.fields)}), and {model.__name__} has none"
+                f"{network.file} holds a {network.role} ({describe(network.fields)}), but {model.__name__} has none"
                 f" with {sorted(strange)[0]}. Import PyTorch's files with cyclegan.main or pix2pix.main, and the"
                 " authors' DualGAN with dualgan.main."
             )
         for name, value in fields.items():
             before = shown_by.setdefault(name, network.file)
             if certain.setdefault(name, value) != value:
-                raise UserError(f"{before} has {name} {certain[name]}, and {network.file} {value}: no one run's.")
+                raise UserError(
+                    f"{before} has {name} {certain[name]}, but {network.file} has {value}: import networks of one run."
+                )
         assumed |= network.assumed
     return certain, {name: value for name, value in assumed.items() if name not in certain}
 
@@ -236,29 +239,29 @@ def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields
 def _dual(
     model: type[Dual], networks: Networks, certain: Fields, otherwise: Fields, explicit: Mapping[str, Any]
 ) -> Dual:
-    """The dual of the networks; raises UserError if `explicit` contradicts them, or a critic has no generator."""
+    """Returns the dual of the networks; raises UserError if it contradicts `explicit` or lacks a generator."""
     free = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] == FREE}
     for name, value in explicit.items():
         before = certain.get(name, value)
         if name not in free and before != value and not {before, value} <= ALIKE.get(name, set()):
-            raise UserError(f"--{name} {value} is asked for, and the weights have {name} {before}. Leave it out.")
+            raise UserError(f"--{name} {value} was given, but the weights have {name} {before}. Leave it out.")
     try:
         dual = model(**{**otherwise, **certain, **explicit})
-    except UserError as error:  # its advice may be to change what cannot be changed here
+    except UserError as error:  # its advice may be to change a setting that is fixed here
         shown = [f"--{name} {value}" for name, value in certain.items() if f"--{name} " in str(error)]
         raise UserError(
-            f"{error} The weights show {', '.join(shown)}, which stays." if shown else str(error)
+            f"{error} The weights determine {', '.join(shown)}, which cannot be changed." if shown else str(error)
         ) from error
     directions = [direction for direction in dual.directions if f"{direction}/generator" in networks]
     dual = dual.with_directions(directions)
     for name, network in networks.items():
         if not directions or network.direction not in dual.directions:
-            raise UserError(f"{network.file} is the {name}, and there is no generator of that direction in --source.")
+            raise UserError(f"{network.file} is the {name}, but --source has no generator of that direction. Add it.")
     return dual
 
 
 def _values(variables: Variables, networks: Networks) -> Arrays:
-    """{name of a variable: array}; raises UserError if the arrays do not fit."""
+    """Returns {name of a variable: array}; raises UserError if the arrays do not fit."""
     values: Arrays = {}
     for name, own in variables.items():
         shapes = {variable.op.name.removeprefix(f"{name}/"): variable.shape.as_list() for variable in own}
@@ -267,9 +270,9 @@ def _values(variables: Variables, networks: Networks) -> Arrays:
 
 
 def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], networks: Networks) -> dict[str, int]:
-    """Writes config.json, and then a checkpoint of step 0, with which the run has begun: both, or nothing.
+    """Writes config.json and a checkpoint of step 0, which starts the run: both or nothing.
 
-    Returns the number of parameters of each network. Raises UserError if the run has begun meanwhile.
+    Returns the number of parameters of each network. Raises UserError if a run was started there meanwhile.
     """
     with tf.Graph().as_default():
         variables = networks_of(dual, networks)
@@ -295,7 +298,7 @@ def _write(run: Run, dual: Dual, images: Images, domains: Mapping[str, Domain], 
 
 @contextlib.contextmanager
 def _kept_on_failure(path: pathlib.Path) -> Iterator[None]:
-    """Where the body raises, the file at `path` becomes what it was before, or nothing."""
+    """Restores the file at `path`, or its absence, if the body raises."""
     before = path.read_bytes() if path.exists() else None
     try:
         yield
@@ -307,7 +310,7 @@ def _kept_on_failure(path: pathlib.Path) -> Iterator[None]:
 
 
 def _averages(variables: Variables) -> dict[str, tuple[tf.Variable, tf.Variable]]:
-    """{name: (weight of a generator, its average)}: what is imported is both."""
+    """Returns {name: (weight of a generator, its average)}: imported values are used for both."""
     kept = {}
     for name, own in variables.items():
         for variable in own if name.endswith("/generator") else []:
@@ -319,13 +322,13 @@ def _averages(variables: Variables) -> dict[str, tuple[tf.Variable, tf.Variable]
 
 
 def _fingerprint(file: str | os.PathLike[str]) -> dict[str, str]:
-    """Name and digest of a file for config.json; of a checkpoint, those of its index, which has all other checksums."""
+    """Returns name and digest of a file for config.json; of a checkpoint, those of its index, which has checksums."""
     path = pathlib.Path(file)
     path = path if path.is_file() else path.with_name(f"{path.name}.index")
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _count(variables: Iterable[tf.Variable]) -> int:
-    """The number of parameters, which running statistics are not."""
+    """Returns the number of parameters, without running statistics."""
     sizes = {variable.op.name: math.prod(variable.shape.as_list()) for variable in variables}
     return sum(size for name, size in sizes.items() if name.rpartition("/")[2] not in layers.RUNNING)

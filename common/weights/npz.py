@@ -1,7 +1,7 @@
-"""Weights of this program as one file for NumPy: an array for each variable, by its name, and the settings.
+"""Weights of this toolkit as one NumPy file: an array for each variable, by name, and the settings.
 
-The entry `config` is the text of a run's config.json, as its bytes in UTF-8, of type uint8; all others are weights,
-such as `A2B/generator/in/kernel`. `numpy.load(FILE)` reads it; `read` here does, too, and checks every stated size.
+The entry `config` is the text of a run's config.json as UTF-8 bytes of type uint8; all others are weights, such as
+`A2B/generator/in/kernel`. `numpy.load(FILE)` reads it, as does `read` here, which checks every stated size.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, Run
 
 
 def write(path: str | os.PathLike[str], config_text: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Writes {name: array} and the text of a config.json: the whole file, or nothing."""
+    """Writes {name: array} and the text of a config.json: the whole file or nothing."""
     if CONFIG in arrays:
-        raise ValueError(f"{CONFIG} is the name of the settings")
+        raise ValueError(f"{CONFIG} is reserved for the settings, so no array can have that name")
     entries: dict[str, Any] = {CONFIG: np.frombuffer(config_text.encode(), np.uint8), **arrays}
     with atomic.replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **entries)
@@ -52,9 +52,9 @@ def is_weights(path: str | os.PathLike[str]) -> bool:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, npt.NDArray[Any]]]:
-    """(text of the config.json, {name: array}).
+    """Returns (text of the config.json, {name: array}).
 
-    Raises UserError, naming `path`, if it is damaged, has anything but numbers, or claims more than it can hold.
+    Raises UserError, naming `path`, if it is damaged, has anything except numbers, or claims more than it can hold.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -67,20 +67,20 @@ def read(path: str | os.PathLike[str]) -> tuple[str, dict[str, npt.NDArray[Any]]
             arrays = {name: _array(archive, member) for name, member in zip(names, members)}
         config = arrays.pop(CONFIG)
         if config.dtype != np.uint8 or config.ndim != 1 or config.size > MAX_CONFIG:
-            raise ValueError("its config is no text")
+            raise ValueError("its config is not a text")
         return config.tobytes().decode(), arrays
     except (*BROKEN, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{path} does not read as weights of this program ({error or type(error).__name__})."
+            f"{path} cannot be read as weights of this toolkit ({error or type(error).__name__})."
         ) from error
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:
-    """A member as an array; raises ValueError unless it has the numbers that its header claims."""
+    """Reads a member as an array; raises ValueError unless it has the numbers that its header claims."""
     with archive.open(member) as file:
         version = npy.read_magic(file)
         shape, _, dtype = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version](file)
         if dtype.kind not in "fiub" or math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-            raise ValueError(f"{member.filename[:80]} is no array of numbers, or has not as many as it says")
+            raise ValueError(f"{member.filename[:80]} is not an array of numbers, or not of the stated size")
     with archive.open(member) as file:
         return npy.read_array(file)

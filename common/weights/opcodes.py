@@ -1,8 +1,8 @@
-"""The programs in PyTorch's files: interpreted without calling anything that they name.
+"""Interprets the programs in PyTorch's files without calling anything that they name.
 
-`torch.save` writes a program of opcodes, which may call anything when Python's own reader runs it. The interpreter
-here knows only the opcodes that dictionaries of tensors need, and the few names below; it refuses everything else. A
-dictionary becomes a dict, a tensor a Tensor: where its numbers are, and their shape.
+`torch.save` writes a program of opcodes, which may call anything when Python's own reader runs it. This interpreter
+knows only the opcodes that dictionaries of tensors need, and the few names below; it refuses everything else. A
+dictionary becomes a dict, a tensor a Tensor, which has the position of its numbers and their shape.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROTOCOL = 2  # of torch.save
 
 
 class Storage(NamedTuple):
-    """A row of numbers elsewhere in the file."""
+    """A sequence of numbers elsewhere in the file."""
 
     dtype: str  # NumPy's name, or bfloat16
     key: str
@@ -29,7 +29,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """Numbers of a Storage, as an array."""
+    """An array of numbers of a Storage."""
 
     storage: Storage
     offset: int
@@ -38,7 +38,7 @@ class Tensor(NamedTuple):
 
 
 class Refused(ValueError):
-    """A program asks for something that is not done."""
+    """A program needs something that this interpreter refuses."""
 
 
 DTYPES = {
@@ -60,13 +60,13 @@ class _Dtype(NamedTuple):
 
 
 def run(file: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
-    """(the value of the program that begins at the position of `file`, its Storages by key).
+    """Returns (the value of the program at the position of `file`, its Storages by key).
 
-    Reads no byte beyond the program's end. Raises Refused if it asks for anything but dictionaries, lists, tuples,
-    numbers, texts and tensors, or for too many of them, and ValueError if it is no such program.
+    Reads no byte beyond the program's end. Raises Refused if it needs anything except dictionaries, lists, tuples,
+    numbers, texts and tensors, or too many of them, and ValueError if it is not such a program.
     """
     machine = _Machine()
-    opcodes = pickletools.genops(_Bounded(file))  # type: ignore[arg-type]  # it uses read, readline and tell alone
+    opcodes = pickletools.genops(_Bounded(file))  # type: ignore[arg-type]  # it only uses read, readline and tell
     for number, (opcode, argument, _) in enumerate(opcodes):
         if number >= MAX_OPCODES:
             raise Refused(f"it has more than {MAX_OPCODES:,} opcodes")
@@ -77,7 +77,7 @@ def run(file: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
         except Refused:
             raise
         except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"its opcode {opcode.name} has nothing to work on") from error
+            raise ValueError(f"its opcode {opcode.name} lacks operands") from error
     (value,) = machine.stack
     return value, machine.storages
 
@@ -129,7 +129,7 @@ Act: TypeAlias = Callable[[_Machine, Any], None]  # an opcode, given its argumen
 
 def _protocol(machine: _Machine, version: int) -> None:
     if version != PROTOCOL:
-        raise Refused(f"it is written in protocol {version}, and torch.save writes {PROTOCOL}")
+        raise Refused(f"it is written in protocol {version}, but torch.save uses {PROTOCOL}")
 
 
 def _stop(machine: _Machine, _: Any) -> None:
@@ -143,7 +143,7 @@ def _mark(machine: _Machine, _: Any) -> None:
 
 
 def _tuple(machine: _Machine, items: Sequence[Any]) -> None:
-    """Pushes a tuple: short, and at most two deep, which is enough for tensors."""
+    """Pushes a tuple; it must be short and nested at most twice, which is enough for tensors."""
     inner = (value for item in items if type(item) is tuple for value in item)
     if len(items) > MAX_TUPLE or any(type(value) is tuple for value in inner):
         raise Refused("it has tuples that are longer or deeper than those of tensors")
@@ -161,14 +161,14 @@ def _tuple_of(count: int) -> Act:
 def _append(machine: _Machine, items: Sequence[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not list:
-        raise Refused("it appends to what is no list")
+        raise Refused("it appends to something other than a list")
     target.extend(items)
 
 
 def _set(machine: _Machine, items: Sequence[Any]) -> None:
     target = machine.stack[-1]
     if type(target) is not dict or len(items) % 2:
-        raise Refused("it sets items of what is no dictionary")
+        raise Refused("it sets items of something other than a dictionary")
     for key, value in zip(items[::2], items[1::2]):
         if not isinstance(key, (str, int)):
             raise Refused("it has a key that is neither a text nor a number")
@@ -191,13 +191,13 @@ def _name(machine: _Machine, name: str) -> None:
     elif name in CALLS:
         machine.push(CALLS[name])
     else:
-        raise Refused(f"it asks for {name.replace(' ', '.')}, which no dictionary of tensors needs")
+        raise Refused(f"it imports {name.replace(' ', '.')}, which no dictionary of tensors needs")
 
 
 def _reduce(machine: _Machine, _: Any) -> None:
     arguments, called = machine.pop(), machine.pop()
     if called not in CALLS.values() or type(arguments) is not tuple:
-        raise Refused("it calls what it has made itself")
+        raise Refused("it calls an object that it has created itself")
     machine.push(called(machine, *arguments))
 
 
@@ -214,12 +214,12 @@ def _storage(machine: _Machine, _: Any) -> None:
         raise Refused("it refers to something other than numbers in the file")
     storage = Storage(dtype.name, key, length)
     if machine.storages.setdefault(key, storage) != storage:
-        raise Refused(f"it says two things of the numbers {key}")
+        raise Refused(f"it contradicts itself about the numbers {key}")
     machine.push(storage)
 
 
 def _ordered(machine: _Machine, pairs: Sequence[Any] = ()) -> dict[str | int, Any]:
-    """An OrderedDict. Python 2 wrote its `pairs`; a program may name one list often, and each time counts."""
+    """Builds an OrderedDict. Python 2 wrote its `pairs`; a list that a program names repeatedly counts each time."""
     machine.pairs += len(pairs)
     items: dict[str | int, Any] = {}
     if machine.pairs > MAX_OPCODES:
@@ -232,7 +232,7 @@ def _ordered(machine: _Machine, pairs: Sequence[Any] = ()) -> dict[str | int, An
 
 
 def _tensor(machine: _Machine, storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """A tensor within its Storage; all types are checked, as nothing in a program can be trusted."""
+    """Builds a tensor within its Storage; checks all types, as nothing in a program can be trusted."""
     del machine
     if len(size) != len(stride) or len(size) > MAX_SIDES:
         raise Refused(f"it has a tensor of {len(size)} sides and {len(stride)} strides")
@@ -247,7 +247,7 @@ def _tensor(machine: _Machine, storage: Any, offset: Any, size: Any, stride: Any
 def _parameter(machine: _Machine, tensor: Any, *_: Any) -> Tensor:
     del machine
     if type(tensor) is not Tensor:
-        raise Refused("it has a parameter that is no tensor")
+        raise Refused("it has a parameter that is not a tensor")
     return tensor
 
 

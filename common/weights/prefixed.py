@@ -1,4 +1,4 @@
-"""Networks in one state_dict of PyTorch, told apart by what stands before their own names, such as netG_A."""
+"""Several networks in one state_dict of PyTorch, distinguished by the prefixes of their names, such as netG_A."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ NESTED = re.compile(r"model\.\d+\.model\.")  # of the blocks of a U-Net, within 
 
 
 def direction_named(name: str) -> str | None:
-    """The direction that the name of a file or a network ends with."""
+    """Returns the direction at the end of the name of a file or a network."""
     match = NAMED.search(name)
     return DIRECTIONS[match[1]] if match else None
 
 
 def recognize(file: str, arrays: Arrays, prefix: str = "", running_statistics: bool = False) -> list[Recognized]:
-    """The networks of a state_dict, or the one of a prefix.
+    """Returns the networks of a state_dict, or the one of a prefix.
 
-    Raises UserError, naming `file`, if one is not known, or if it is not clear which are meant.
+    Raises UserError, naming `file`, if one is unknown or the choice is ambiguous.
     """
     arrays = pytorch.unwrapped(file, arrays)
     networks = _split(arrays)
     if prefix and prefix not in networks:
-        raise UserError(f"{file} has no network {prefix}. It has {_listed(networks) or 'none with a name'}.")
+        raise UserError(
+            f"{file} has no network {prefix}. It must be one of: {_listed(networks) or 'none with a name'}."
+        )
     if prefix:
         networks = {prefix: networks[prefix]}
     recognized = [
@@ -46,23 +48,23 @@ def recognize(file: str, arrays: Arrays, prefix: str = "", running_statistics: b
     if unclear:
         example = ",".join(f"{file}{SEPARATOR}{name}" for name in [*networks][:2])
         raise UserError(
-            f"{file} has several networks, and which translates which way is not clear: {_listed(networks)}. Name one,"
+            f"{file} has several networks, and their directions are not clear: {_listed(networks)}. Name one,"
             f" or one for each direction, that of A2B first: --source {example}"
         )
     if any(networks) and not prefix and (others := _others(arrays)):
         recognized[0] = recognized[0]._replace(
-            note=f"{recognized[0].note} Left out of {file}, as no network that is known: {', '.join(others)}.".lstrip()
+            note=f"{recognized[0].note} Ignored in {file}, as not of a known network: {', '.join(others)}.".lstrip()
         )
     return recognized
 
 
 def _others(arrays: Arrays) -> list[str]:
-    """The first parts of the names that are of no layer of a known network."""
+    """Returns the first parts of the names that are not layers of a known network."""
     return list(dict.fromkeys(name.partition(".")[0] for name in arrays if not OWN.match(name)))
 
 
 def _split(arrays: Arrays) -> dict[str, Arrays]:
-    """{prefix: arrays by the network's own names}; all as they are, below "", unless they have prefixes."""
+    """Returns {prefix: arrays by the network's own names}; without prefixes, all arrays unchanged below ""."""
     networks: dict[str, Arrays] = {}
     for name, array in arrays.items():
         if match := OWN.match(name):
@@ -73,7 +75,7 @@ def _split(arrays: Arrays) -> dict[str, Arrays]:
 
 
 def _unnested(prefix: str, arrays: Arrays) -> tuple[str, Arrays]:
-    """A prefix without a dot at its end, and the arrays; those of a U-Net have one `model.` more, which was in it."""
+    """Removes the dot at the end of a prefix; for a U-Net, moves one `model.` from the prefix to the names."""
     if prefix.endswith("model.") and any(map(NESTED.match, arrays)):
         return _unnested(prefix.removesuffix("model."), {f"model.{name}": array for name, array in arrays.items()})
     return prefix.removesuffix("."), arrays

@@ -15,13 +15,13 @@ from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images
 TRACKED = (".running_mean", ".running_var")
-WRAPPERS = {  # parts of names that modules around a network add: for several GPUs, for torch.compile, for averages
+WRAPPERS = {  # parts of names added by wrapper modules: for several GPUs, torch.compile and averages
     "module",
     "_orig_mod",
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 }
-COUNTER = "n_averaged"  # of PyTorch's averages of weights
+COUNTER = "n_averaged"  # of PyTorch's weight averages
 DROPOUT = 0.5  # published rate
 NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
     (False, True): "instance",
@@ -41,9 +41,9 @@ class Layer(NamedTuple):
 
 
 def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Recognized:
-    """The network of a state_dict, by its own names; a generator with its running statistics if they are asked for.
+    """Returns the network of a state_dict with the network's own names; running statistics only if requested.
 
-    Raises UserError, naming `file`, if it is not a known one, or lacks them.
+    Raises UserError, naming `file`, if the network is unknown or lacks requested statistics.
     """
     weights = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
     _refuse_others(file, weights)
@@ -53,13 +53,11 @@ def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Re
     tracked = {name: array for name, array in arrays.items() if name.endswith(TRACKED)}
     if not tracked:
         raise UserError(
-            f"{file} has no running statistics, which are saved with batch norm. Leave out --running_statistics."
+            f"{file} has no running statistics, which only batch norm saves. Leave out --running_statistics."
         )
     if negative := [name for name, array in tracked.items() if name.endswith("_var") and (array < 0).any()]:
-        raise UserError(f"{file} has numbers in {negative[0]} that are below 0, which no variance is.")
-    note = (
-        "Its norms use their running statistics, as with test.py --eval; dropout is off unless --test_dropout is given."
-    )
+        raise UserError(f"{file} has negative variances in {negative[0]}: the file is damaged.")
+    note = "Its norms use their running statistics, as with test.py --eval; dropout is off without --test_dropout."
     return network._replace(arrays={**weights, **tracked}, note=note)
 
 
@@ -74,29 +72,29 @@ def _network(file: str, arrays: Arrays) -> Recognized:
 
 
 def unwrapped(file: str, arrays: Arrays) -> Arrays:
-    """The arrays by the names that the network itself gives them; raises UserError if two have one name."""
+    """Returns the arrays without wrapper parts in their names; raises UserError if two then share a name."""
     names = {name: ".".join(part for part in name.split(".") if part not in WRAPPERS) for name in arrays}
     by_own_name: dict[str, str] = {}
     for name, own in names.items():
         if (other := by_own_name.setdefault(own, name)) != name:
             raise UserError(
-                f"{file} has {other} and {name}, which are both {own} of a network. Save the state_dict of one network."
+                f"{file} has {other} and {name}, which are both {own} of a network. Save only one network's state_dict."
             )
     return {own: arrays[name] for own, name in by_own_name.items() if own != COUNTER}
 
 
 def _refuse_others(file: str, arrays: Arrays) -> None:
-    """Raises UserError if a network is one of CUT's (Park et al., 2020), which there is no method for."""
+    """Raises UserError for networks of CUT (Park et al., 2020), as no method here has them."""
     if any(re.match(r"mlp_\d+\.", name) for name in arrays):
         raise UserError(
-            f"{file} is network F of CUT or FastCUT: it compares patches in training, and translates nothing. No method"
-            " here has one. Leave it out of --source."
+            f"{file} is network F of CUT or FastCUT, which compares patches in training and does not translate. No"
+            " method here uses one. Leave it out of --source."
         )
     if smoothed := next((name for name in arrays if name.endswith(".filt")), None):
         role = "generator" if any(".conv_block." in name for name in arrays) else "critic"
         raise UserError(
-            f"{file} is a {role} of CUT or FastCUT, whose layers smooth where they change the size ({smoothed}). No"
-            " method here has such layers, and it cannot be imported. Translate with the authors' program, or import a"
+            f"{file} is a {role} of CUT or FastCUT with anti-aliased resampling ({smoothed}), which no"
+            " method here has, so it cannot be imported. Translate with the authors' program, or import a"
             f" {role} of CycleGAN or pix2pix, or one of CUT that was trained with --no_antialias and --no_antialias_up."
         )
 
@@ -104,7 +102,7 @@ def _refuse_others(file: str, arrays: Arrays) -> None:
 def _resnet(file: str, arrays: Arrays) -> Recognized:
     blocks = len({name.split(".")[1] for name in arrays if ".conv_block." in name})
     if blocks not in (6, 9):
-        raise unknown(file, arrays, f"it has {blocks} residual blocks, and 6 and 9 are known")
+        raise unknown(file, arrays, f"it has {blocks} residual blocks, but must have 6 or 9")
     dropout = "model.10.conv_block.5.weight" not in arrays  # a dropout layer shifts the numbers of those after it
     second, up = 6 if dropout else 5, 10 + blocks
     layers = [Layer("in", "model.1", "model.2")]
@@ -127,7 +125,7 @@ def _resnet(file: str, arrays: Arrays) -> Recognized:
 
 
 def _unet(file: str, arrays: Arrays) -> Recognized:
-    """Nested blocks: each holds [.., down, norm, the next block, .., up, norm]; the innermost has no next."""
+    """Recognizes nested blocks: each is [.., down, norm, next block, .., up, norm]; the innermost has no next."""
     layers, inside, depth = [Layer("down_0", "model.model.0")], "model.model.1.model", 1
     while f"{inside}.3.weight" not in arrays and any(name.startswith(f"{inside}.3.") for name in arrays):
         layers.append(Layer(f"down_{depth}", f"{inside}.1", f"{inside}.2"))
@@ -137,7 +135,9 @@ def _unet(file: str, arrays: Arrays) -> Recognized:
     layers.append(Layer("out", "model.model.3"))
     depth += 1
     if depth not in (6, 7, 8):
-        raise unknown(file, arrays, f"it is a U-Net that halves {depth} times, and 6, 7 and 8 are known")
+        raise unknown(
+            file, arrays, f"it is a U-Net that halves its input {depth} times, but must do so 6, 7 or 8 times"
+        )
     filters, inputs = shape_of(file, arrays, "model.model.0.weight", 4)[:2]
     outputs = shape_of(file, arrays, "model.model.3.weight", 4)[1]
     fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(arrays, layers[1])}
@@ -149,7 +149,7 @@ def _patch_critic(file: str, arrays: Arrays) -> Recognized:
     kernels = [name for name, array in arrays.items() if array.ndim == 4 and re.fullmatch(r"model\.\d+\.weight", name)]
     n_layers = len(kernels) - 2
     if n_layers < 1:
-        raise unknown(file, arrays, "no name is of a generator, and there are too few convolutions for a critic")
+        raise unknown(file, arrays, "it has no layers of a generator, and too few convolutions for a critic")
     layers = [Layer("down_0", "model.0")]
     layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
     layers.append(Layer("out", f"model.{3 * n_layers + 2}"))
@@ -166,12 +166,12 @@ def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
 
 
 def _norm(arrays: Arrays, layer: Layer) -> str:
-    """The name of a layer's norm."""
+    """Returns the name of a layer's norm."""
     return NORMS[f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays]
 
 
 def _variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
-    """{name here: Foreign} of all variables that layers may have."""
+    """Returns {name here: Foreign} of all variables that layers may have."""
     variables = {}
     for scope, convolution, norm in layers:
         variables[f"{scope}/kernel"] = Foreign(f"{convolution}.weight", KERNEL)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from common.errors import UserError
 
-NAMED = 3  # misfits that an error message lists
+NAMED = 3  # misfits listed in an error message
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]  # by name
 Fields: TypeAlias = dict[str, Any]  # settings, by name
@@ -23,25 +23,25 @@ class Foreign(NamedTuple):
     axes: tuple[int, ...]  # the other tool's axis for each axis here
 
     def shape(self, here: Sequence[int]) -> list[int]:
-        """A shape of this program, in the other tool's order."""
+        """Converts a shape to the other tool's order of axes."""
         return [here[self.axes.index(axis)] for axis in range(len(self.axes))]
 
 
 class Recognized(NamedTuple):
-    """A generator or a critic, found in a file."""
+    """A generator or a critic recognized in a file."""
 
     file: str
     role: str  # generator or critic
     direction: str | None  # A2B, B2A; None: the file does not say
     fields: Fields  # settings of a dual that the weights determine
-    assumed: Fields  # the usual values of settings that the weights do not show, or only in part
+    assumed: Fields  # the usual values of settings that the weights do not fully determine
     channels: tuple[int, ...]  # of its input and its output
-    variables: dict[str, Foreign]  # all that it may have, by their names here, below the network's scope
+    variables: dict[str, Foreign]  # all possible ones, by their names here, below the network's scope
     arrays: Arrays  # by the other tool's names
-    note: str = ""  # a sentence on how it was read
+    note: str = ""  # a sentence about how it was read
 
     def values(self, shapes: Mapping[str, Sequence[int]]) -> Arrays:
-        """{name: array} of the variables of `shapes`, {name here, below the scope: shape}.
+        """Returns {name: array} of the variables of `shapes`, {name here, below the scope: shape}.
 
         Raises UserError, with the first differences in the other tool's names and shapes, unless the file has exactly
         these variables, or if a value is not finite.
@@ -50,7 +50,7 @@ class Recognized(NamedTuple):
         if misfits:
             more = f"; and {len(misfits) - NAMED} more" if len(misfits) > NAMED else ""
             raise UserError(
-                f"{self.file} was taken for a {self.role} ({describe(self.fields)}), and does not fit:"
+                f"{self.file} looks like a {self.role} ({describe(self.fields)}), but does not fit:"
                 f" {'; '.join(misfits[:NAMED])}{more}."
             )
         values = {}
@@ -73,29 +73,31 @@ class Recognized(NamedTuple):
         used = {self.variables[name].name for name in shapes if name in self.variables}
         for name, array in self.arrays.items():
             if name not in used:
-                yield f"{name} {list(array.shape)} has no place"
+                yield f"{name} {list(array.shape)} is not part of it"
 
 
 def describe(fields: Fields) -> str:
-    """Settings in words."""
+    """Formats settings as text."""
     return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def shape_of(file: str, arrays: Arrays, name: str, sides: int) -> tuple[int, ...]:
-    """The shape of an array that every network of its kind has.
+    """Returns the shape of an array that every network of a kind has.
 
     Raises UserError, with the names in the file, if it is missing or its number of dimensions is not `sides`.
     """
     if name in arrays and arrays[name].ndim == sides:
         return arrays[name].shape
-    raise unknown(file, arrays, f"{name} is missing" if name not in arrays else f"{name} has {arrays[name].ndim} sides")
+    raise unknown(
+        file, arrays, f"{name} is missing" if name not in arrays else f"{name} has {arrays[name].ndim} dimensions"
+    )
 
 
 def unknown(file: str, arrays: Arrays, why: str) -> UserError:
-    """The UserError of a network that is not recognized."""
+    """Returns the UserError for a network that is not recognized."""
     first = ", ".join(f"{name} {list(array.shape)}" for name, array in [*arrays.items()][:NAMED])
     return UserError(
-        f"{file} holds no network that is known here ({why}). It begins with {first}. Known are the ResNets of 6 and 9"
+        f"{file} holds no known network ({why}). Its first entries are {first}. Known are the ResNets of 6 and 9"
         " blocks, the U-Nets of 64, 128 and 256 pixels and the critics of CycleGAN and pix2pix in PyTorch, and the"
         " networks of DualGAN in TensorFlow."
     )

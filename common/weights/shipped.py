@@ -1,4 +1,4 @@
-"""Pretrained networks: weights in half precision that lie in the folder pretrained/ of a method, NAME.npz each."""
+"""Pretrained networks: weights in half precision, pretrained/NAME.npz in the folder of a method."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from common.weights import npz
 from common.weights.importing import Source, import_weights
 
 FOLDER = "pretrained"
-MAX_BYTES = 2_000_000  # of a file: everybody who installs the package downloads it
-IMAGES = "unknown"  # name of the images of a run folder that is made of it
+MAX_BYTES = 2_000_000  # of a file: every installation downloads all of them
+IMAGES = "unknown"  # dataset name in a run folder made from it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +46,17 @@ class Shipped:
 
 
 def pretrained(name: str, model: type[Dual] | None = None) -> str:
-    """The path of a run folder of a pretrained network, which lasts as long as this process.
+    """Returns the path of a temporary run folder of a pretrained network, removed when this process ends.
 
-    `name` is one of `model`, or of any method, also written METHOD/NAME. The folder is used like that of a run that was
-    trained: Translator(pretrained("rain")). Raises UserError, which lists the names, if there is no such network.
+    `name` is one of `model` or of any method, also written METHOD/NAME. Use the folder like that of a trained run:
+    Translator(pretrained("rain")). Raises UserError with the list of names if there is no such network.
     """
     file = _find(name, model)
     return _run_folder(str(file), file.stat().st_mtime_ns)
 
 
 def pretrained_names(model: type[Dual] | None = None) -> list[str]:
-    """The names of the pretrained networks of `model`; of all methods, each as METHOD/NAME, unless it is given."""
+    """Returns the names of the pretrained networks of `model`; without it, METHOD/NAME for all methods."""
     if model is not None:
         return sorted(file.stem for file in folder_of(model.__module__).glob("*.npz"))
     files = [(package, file) for package in methods.PACKAGES for file in folder_of(package).glob("*.npz")]
@@ -64,21 +64,21 @@ def pretrained_names(model: type[Dual] | None = None) -> list[str]:
 
 
 def folder_of(module: str) -> pathlib.Path:
-    """The folder of pretrained networks beside a module: of this program, or one that has been imported."""
+    """Returns the folder of pretrained networks next to a module: a method here, or an imported module."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None and module in methods.PACKAGES:
         spec = importlib.util.find_spec(module)
         file = spec.origin if spec else None
     if file is None:
-        raise UserError(f"There is no method {module}: pretrained networks are of {', '.join(methods.PACKAGES)}.")
+        raise UserError(f"There is no method {module}: use one of {', '.join(methods.PACKAGES)}.")
     return pathlib.Path(file).parent / FOLDER
 
 
 def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoint: str = "latest") -> int:
-    """Writes the generators of a trained run, their averages if it has any, in half precision; returns the bytes.
+    """Writes the generators of a trained run (their averages, if any) in half precision; returns the bytes.
 
-    Only directions that are learned are written, and no path of the run. Raises UserError if a weight does not fit
-    half precision, or the file would be larger than MAX_BYTES.
+    Writes only learned directions, and no paths of the run. Raises UserError if a weight does not fit half precision
+    or the file would be larger than MAX_BYTES.
     """
     saved = load_trained(run_dir)
     scopes = tuple(f"{direction}/generator/" for direction in saved.dual.learned_directions)
@@ -87,8 +87,8 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
     size = sum(array.nbytes for array in arrays.values())
     if size > MAX_BYTES:
         raise UserError(
-            f"The generators of {run_dir} take {size:,} bytes in half precision, and a pretrained network may take"
-            f" {MAX_BYTES:,}. Train a smaller one: fewer --ngf, --blocks or --levels."
+            f"The generators of {run_dir} take {size:,} bytes in half precision, but at most {MAX_BYTES:,} are allowed."
+            " Train a smaller one: lower --ngf, --blocks or --levels."
         )
     dual = {"class": settings.class_path(type(saved.dual)), **dataclasses.asdict(saved.dual)}
     domains = {name: dataclasses.asdict(domain) for name, domain in saved.domains.items()}
@@ -100,7 +100,7 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
 def _halves(
     reader: checkpoint_files.Reader, scopes: tuple[str, ...], run_dir: str | os.PathLike[str]
 ) -> dict[str, npt.NDArray[np.float16]]:
-    """The weights below `scopes` in half precision, their averages where there are any."""
+    """Returns the weights below `scopes` (their averages, if any) in half precision."""
     shapes = reader.shapes
     arrays = {}
     for name in sorted(shapes):
@@ -110,12 +110,12 @@ def _halves(
         with np.errstate(over="ignore"):  # refused below
             arrays[name] = reader.value(average if average in shapes else name).astype(np.float16)
         if not np.isfinite(arrays[name]).all():
-            raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the largest of half precision.")
+            raise UserError(f"{name} of {run_dir} has weights beyond ±65504, the limit of half precision.")
     return arrays
 
 
 def _find(name: str, model: type[Dual] | None) -> pathlib.Path:
-    """The file of a pretrained network."""
+    """Returns the file of a pretrained network."""
     package, _, stem = name.rpartition("/")
     if package:
         places = [folder_of(package)]
@@ -132,7 +132,7 @@ def _find(name: str, model: type[Dual] | None) -> pathlib.Path:
 
 
 def _missing(name: str, model: type[Dual] | None) -> str:
-    """A sentence on a name that is none."""
+    """Returns the error message for an unknown name."""
     owner = f" of {model.__name__}" if model else ""
     own, others = pretrained_names(model), pretrained_names()
     if own:
@@ -147,7 +147,7 @@ def _missing(name: str, model: type[Dual] | None) -> str:
 
 @functools.cache
 def _run_folder(file: str, modified: int) -> str:
-    """A run folder made of a file; `modified`, its time, tells two files of one name apart."""
+    """Creates a run folder from a file; `modified`, its time, distinguishes two files of one name."""
     del modified
     root = tempfile.mkdtemp(prefix=f"{FOLDER}-")
     atexit.register(shutil.rmtree, root, ignore_errors=True)

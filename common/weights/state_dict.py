@@ -1,4 +1,4 @@
-"""PyTorch's files of weights, read without PyTorch: a state_dict as named arrays.
+"""Reads PyTorch's weight files without PyTorch: a state_dict as named arrays.
 
 Reads both containers of `torch.save`: the zip archive of PyTorch 1.6 and later, and the older sequence of programs and
 numbers. Compares sizes with the file before it allocates any memory.
@@ -39,9 +39,10 @@ def is_state_dict(path: str | os.PathLike[str]) -> bool:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
-    """{name: array} of the state_dict in a file, of the types stored, except that bfloat16 becomes float32.
+    """Returns {name: array} of the state_dict in a file, with the stored types, except that bfloat16 becomes float32.
 
-    Raises UserError, naming `path`, if it is no such file, is damaged, or has anything but dictionaries of tensors.
+    Raises UserError, naming `path`, if it is not such a file, is damaged, or has anything except dictionaries of
+    tensors.
     """
     try:
         with open(path, "rb") as file:
@@ -49,10 +50,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
             return {name: _array(tensor, numbers[tensor.storage.key]) for name, tensor in tensors.items()}
     except Refused as error:
         raise UserError(
-            f"{path} is not read: {error}. Weights are read from what torch.save(network.state_dict(), FILE) writes."
+            f"{path} cannot be read: {error}. Save the weights with torch.save(network.state_dict(), FILE)."
         ) from error
     except (*BROKEN, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged, or no file of weights ({reason(error)}).") from error
+        raise UserError(f"{path} is damaged or not a file of weights ({reason(error)}).") from error
 
 
 def _names(path: str | os.PathLike[str]) -> list[str]:
@@ -64,7 +65,7 @@ def _names(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _named(value: Any) -> Tensors:
-    """The tensors of a program's value: its own items, or those of a dictionary in it under a usual name."""
+    """Returns the tensors of a program's value: its items, or those of a dictionary in it under a usual name."""
     for name in NESTED:
         if type(value) is dict and type(value.get(name)) is dict:
             value = value[name]
@@ -72,16 +73,16 @@ def _named(value: Any) -> Tensors:
         raise Refused("it has no dictionary of tensors")
     for name, tensor in value.items():
         if type(name) is not str or type(tensor) is not Tensor:
-            raise Refused(f"{str(name)[:80]!r} in it is no tensor")
+            raise Refused(f"its entry {str(name)[:80]!r} is not a tensor")
     _refuse_shared(value.values())
     return value
 
 
 def _refuse_shared(tensors: Iterable[Tensor]) -> None:
-    """Raises Refused if tensors share so many numbers that together they are larger than the file."""
+    """Raises Refused if tensors that share numbers are together larger than the file."""
     stored = sum(storage.length for storage in {tensor.storage for tensor in tensors})
     if sum(int(np.prod(tensor.size, dtype=object)) for tensor in tensors) > stored:
-        raise Refused("its tensors are larger than the numbers that it has")
+        raise Refused("its tensors have more numbers than it stores")
 
 
 def _array(tensor: Tensor, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -98,14 +99,14 @@ def _dtype(storage: Storage, order: Literal["<", ">"] = "<") -> np.dtype[Any]:
 
 
 def _zip(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Numbers]:
-    """The tensors and the numbers of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
+    """Reads the tensors and the numbers of an archive: NAME/data.pkl, NAME/data/KEY, NAME/byteorder."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if len(archive.infolist()) > MAX_MEMBERS or len(members) < len(archive.infolist()):
             raise Refused("its archive has too many members, or two of one name")
         programs = [name for name in members if name == PROGRAM or name.endswith(f"/{PROGRAM}")]
         if len(programs) != 1:
-            raise Refused(f"its archive has {len(programs)} programs, and one is looked for")
+            raise Refused(f"its archive has {len(programs)} programs, but must have one")
         folder = programs[0].removesuffix(PROGRAM)
         if f"{folder}constants.pkl" in members:
             raise Refused("it is a TorchScript program")
@@ -115,7 +116,7 @@ def _zip(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Number
         tensors = _named(value)
         order = _order(archive, members.get(f"{folder}byteorder"), size)
         if sum(_bytes(storage) for storage in storages.values()) > size:
-            raise Refused("it says that it has more numbers than the file has bytes")
+            raise Refused("it claims more numbers than the file has bytes")
         numbers = {}
         for key, storage in storages.items():
             member = _checked(members[f"{folder}data/{key}"], size, size)
@@ -126,38 +127,38 @@ def _zip(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Number
 
 
 def _checked(member: zipfile.ZipInfo, largest: int, size: int) -> zipfile.ZipInfo:
-    """A member of an archive of `size` bytes; raises Refused if it is packed, or larger than `largest` or `size`."""
+    """Checks a member of an archive of `size` bytes: it must be stored unpacked, within `largest` and `size`."""
     name = member.filename[:80]
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-        raise Refused(f"its member {name} is packed, which torch.save does not do")
+        raise Refused(f"its member {name} is compressed, but torch.save does not compress")
     if member.file_size > min(largest, size):
-        raise Refused(f"its member {name} has {member.file_size:,} bytes, and {largest:,} are read")
+        raise Refused(f"its member {name} has {member.file_size:,} bytes, but at most {largest:,} are read")
     return member
 
 
 def _order(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, size: int) -> Literal["<", ">"]:
-    """NumPy's sign of the byte order that a member says: little without one."""
+    """Returns NumPy's sign for the byte order in a member; little-endian without one."""
     name = "little" if member is None else archive.read(_checked(member, 16, size)).decode()
     orders: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
     return orders[name]
 
 
 def _legacy(path: str | os.PathLike[str], file: IO[bytes]) -> tuple[Tensors, Numbers]:
-    """The same of the older container: a mark, a version, the machine, the program, a list of keys, and their numbers.
+    """Reads the older container: a mark, a version, the machine, the program, a list of keys, and their numbers.
 
     Numbers are little-endian on every machine, each with a count of 8 bytes before it.
     """
     file.seek(0)
     if file.read(len(LEGACY)) != LEGACY:
-        raise Refused("it is in neither of the containers of torch.save")
+        raise Refused("it is not in a container of torch.save")
     if opcodes.run(file)[0] != LEGACY_VERSION:
-        raise Refused(f"it is in another version of its container than {LEGACY_VERSION}")
+        raise Refused(f"its container has a different version than {LEGACY_VERSION}")
     opcodes.run(file)
     value, storages = opcodes.run(file)
     tensors = _named(value)
     keys, _ = opcodes.run(file)
     if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(storages):
-        raise Refused("its list of numbers is not that of its program")
+        raise Refused("its list of numbers does not match its program")
     numbers, size = {}, os.path.getsize(path)
     for key in keys:
         storage, length = storages[key], int.from_bytes(file.read(8), "little")
