@@ -1,4 +1,4 @@
-"""The cluster: which processes train together, their addresses, and how long they wait for each other."""
+"""The cluster: the processes that train together, their addresses and their timeouts."""
 
 from __future__ import annotations
 
@@ -71,18 +71,18 @@ class Cluster:
     def __post_init__(self) -> None:
         settings.check(self)
         if self.local_workers and self.workers:
-            raise UserError("--local_workers and --workers both say which processes train. Give one of them.")
+            raise UserError("--local_workers and --workers both name the processes. Use one of them.")
         if self.rank and not self.workers:
-            raise UserError(f"--rank {self.rank} is one of --workers: say those, too.")
+            raise UserError(f"--rank {self.rank} needs --workers: use that, too.")
 
     def on(self, is_gpu: bool) -> Cluster:
-        """Itself, with the collective of GPUs or of CPUs where that is auto."""
+        """Returns this cluster with `auto` replaced by the collective for GPUs or CPUs."""
         if self.collective != "auto":
             return self
         return dataclasses.replace(self, collective="nccl" if is_gpu else "ring")
 
     def place(self) -> tuple[list[str], int]:
-        """([host:port, ...] of all processes, the rank of this one); ([], 0) for a process that trains alone.
+        """Returns ([host:port, ...] of all processes, the rank of this one); ([], 0) for a single process.
 
         Raises UserError if an address or the rank is not valid.
         """
@@ -96,7 +96,9 @@ class Cluster:
                 raise UserError(f"{source} names one process twice, as {other} and {address}. Name each once.")
             processes[process] = address
         if addresses and rank >= len(addresses):
-            raise UserError(f"--rank {rank} is none of {len(addresses)} --workers: they go from 0.")
+            raise UserError(
+                f"--rank {rank} is not a valid rank of {len(addresses)} --workers: use 0 to {len(addresses) - 1}."
+            )
         return (addresses, rank) if len(addresses) > 1 else ([], 0)
 
 
@@ -106,12 +108,12 @@ def is_local(addresses: Sequence[str]) -> bool:
 
 
 def config_of(addresses: Sequence[str], rank: int) -> str:
-    """The TF_CONFIG of the process with this rank."""
+    """Returns the TF_CONFIG of the process with this rank."""
     return json.dumps({"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}})
 
 
 def _normalized(address: str, source: str) -> str:
-    """The one spelling of an address HOST:PORT; raises UserError, naming its `source`, if it is none."""
+    """Normalizes an address HOST:PORT; raises UserError, naming its `source`, if it is not valid."""
     match = ADDRESS.fullmatch(address)
     if not match or not 0 < int(match[2]) < 2**16:
         raise UserError(f"{source}: {documents.shown(address)} is not HOST:PORT, such as node1:2222.")
@@ -123,15 +125,15 @@ def _normalized(address: str, source: str) -> str:
 
 
 def _ip(host: str, named: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address of a host that is given by numbers, that of IPv4 where one of IPv6 stands for it; None for a name.
+    """Returns the address of a numeric host, IPv4 instead of an IPv4-mapped IPv6 address; None for a name.
 
-    Raises UserError, which begins with `named`, if it is no address, or in a spelling that systems read differently.
+    Raises UserError, which starts with `named`, for an invalid address or a spelling that systems read differently.
     """
     if host.startswith("["):
         try:
             ip = ipaddress.IPv6Address(host[1:-1])
         except ValueError:
-            raise UserError(f"{named} is not an address of IPv6 with its port.") from None
+            raise UserError(f"{named} is not an IPv6 address with a port. Write it like [::1]:2222.") from None
         return ip.ipv4_mapped or ip
     if not NUMBERS.fullmatch(host):
         return None
@@ -139,13 +141,13 @@ def _ip(host: str, named: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         return ipaddress.IPv4Address(host)
     except ValueError:
         raise UserError(
-            f"{named} is not an address of IPv4: that has four numbers from 0 to 255, without leading zeros, which some"
-            " systems read as octal. Write it like 10.0.0.1:2222."
+            f"{named} is not an IPv4 address, which has four numbers from 0 to 255, without leading zeros, as some"
+            " systems read those as octal. Write it like 10.0.0.1:2222."
         ) from None
 
 
 def _from_environment() -> tuple[list[str], int]:
-    """([host:port, ...], rank) by TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type": ..., "index": ...}}.
+    """Reads ([host:port, ...], rank) from TF_CONFIG: {"cluster": {"worker": [...]}, "task": {"type", "index"}}.
 
     ([], 0) if it is not set or names no cluster. Raises UserError if it is not valid.
     """
@@ -160,9 +162,9 @@ def _from_environment() -> tuple[list[str], int]:
         TASK.check(task, "task")
         kind, index = task["type"], int(task["index"])
         if kind not in ROLES:
-            raise UserError(f"TF_CONFIG makes this process a {kind}: those that train are {', '.join(ROLES)}.")
+            raise UserError(f"TF_CONFIG makes this process a {kind}, but its type must be one of {', '.join(ROLES)}.")
         if not cluster.get(kind):
-            raise Misfit(f"task.type is {kind}, and cluster has none")
+            raise Misfit(f"task.type is {kind}, but cluster has none")
         Whole(0, len(cluster[kind]) - 1).check(index, "task.index")
     except Misfit as misfit:
         raise UserError(

@@ -1,7 +1,7 @@
 """Data-parallel training by several processes, with TensorFlow's own runtime and one all-reduce per update.
 
 Each process has a rank from 0, a server, and a session on that server. Gradients, losses and the request to stop are
-concatenated into one buffer, and each process gets its mean over all: then all apply the same update to equal weights.
+concatenated into one buffer, and each process gets the mean over all. Then all apply the same update to equal weights.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ MEANS, NUMBERS = 1, 2  # group keys of the all-reduces: on the devices that comp
 MAX_SHARED = 5  # numbers that can be shared at once
 SLOW_FACTOR = 10  # the deadline is this times --hung_after for work that takes longer than a step
 HEARTBEAT = 1.0  # seconds between signs of life while the chief works and the others wait
-ANNOUNCED_AFTER = 10.0  # seconds after which a process logs for which others it waits
-NAMED_WITHIN = 10.0  # seconds after --start_within within which the missing processes have been named
+ANNOUNCED_AFTER = 10.0  # seconds after which a process logs which others it waits for
+NAMED_WITHIN = 10.0  # seconds after --start_within to name the missing processes
 MESSAGE_WITHIN = 3.0  # seconds within which a process that fails has written its reason
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
 
 
 class SingleProcess:
-    """The process of a training that has no others; the interface of ProcessGroup."""
+    """The only process of a training; has the interface of ProcessGroup."""
 
     rank: int = 0
     size: int = 1
     is_chief: bool = True
 
     def device(self) -> AbstractContextManager[None]:
-        """A context in which ops are placed on the devices of this process."""
+        """Returns a context that places ops on the devices of this process."""
         return contextlib.nullcontext()
 
     def session(self, config: tf.ConfigProto) -> tf.Session:
-        """A session on the devices of this process."""
+        """Opens a session on the devices of this process."""
         return tf.Session(config=config)
 
     def mean(
@@ -58,9 +58,9 @@ class SingleProcess:
         request: tf.Tensor,
         after: Sequence[tf.Operation] = (),
     ) -> tuple[Sequence[tf.Tensor | None], Mapping[str, tf.Tensor], tf.Tensor]:
-        """Means over all processes of this one's gradients, losses by name and request, computed once `after` is done.
+        """Returns the means over all processes of gradients, losses by name and request, computed after `after`.
 
-        A gradient may be None, and stays so. `request` is a scalar: more than 0 asks the other processes to stop.
+        A gradient of None stays None. `request` is a scalar: more than 0 asks the other processes to stop.
         """
         del after
         return gradients, losses, request
@@ -72,7 +72,7 @@ class SingleProcess:
         """
 
     def share(self, session: tf.Session, *numbers: int) -> list[int]:
-        """The maximum over the processes of each of `numbers`, which are 0 or more; all processes must call it."""
+        """Returns the maximum over processes of each of `numbers`, 0 or more; all processes must call it."""
         del session
         return list(numbers)
 
@@ -80,14 +80,14 @@ class SingleProcess:
         """Raises UserError if variables differ between processes, when a check is due after this step."""
 
     def progress(self, slow: bool = False) -> None:
-        """Restarts the watchdog's clock; `slow`: what follows may take longer than a step."""
+        """Restarts the watchdog's clock; `slow`: the work that follows may take longer than a step."""
 
     def leave(self, session: tf.Session) -> None:
         """Waits until all processes are done."""
 
 
 class ProcessGroup(SingleProcess):
-    """The processes of a training, seen from one of them; use it by `joined`."""
+    """The processes of a training, seen from one of them; use `joined` to create it."""
 
     def __init__(self, addresses: Sequence[str], rank: int, cluster: Cluster, run_dir: str | os.PathLike[str]) -> None:
         self.rank, self.size, self.is_chief = rank, len(addresses), rank == 0
@@ -96,7 +96,7 @@ class ProcessGroup(SingleProcess):
         self._failures = [self._folder / f"failed-{name}-{number}.txt" for number in range(self.size)]
         with contextlib.suppress(OSError):
             self._failures[rank].unlink(missing_ok=True)
-        self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start; they are ignored
+        self._stale = {path: _stamp(path) for path in self._failures}  # of an earlier start, ignored
         self._instances, self._checked = 0, False
         self._server: Any = None
         self._following: str | None = None
@@ -107,14 +107,14 @@ class ProcessGroup(SingleProcess):
         return tf.device(f"/job:worker/replica:0/task:{self.rank}")
 
     def session(self, config: tf.ConfigProto) -> tf.Session:
-        os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to a process that is gone waits for ever
+        os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to a process that has ended hangs
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         spec = tf.train.ClusterSpec({"worker": self._addresses})
         try:
             self._server = tf.distribute.Server(spec, job_name="worker", task_index=self.rank, config=config)
         except tf.errors.UnknownError as error:
             address = self._addresses[self.rank]
-            raise Restart(f"{address} cannot be listened at: is its port in use? ({reason(error)})") from error
+            raise Restart(f"Cannot listen on {address}: is its port in use? ({reason(error)})") from error
         if is_local(self._addresses):
             listen_to_this_machine_alone(int(self._addresses[self.rank].rpartition(":")[2]))
         self._wait_for_others()
@@ -165,9 +165,9 @@ class ProcessGroup(SingleProcess):
         if names:
             others = " and others" if len(names) > 1 else ""
             raise UserError(
-                f"After step {step:,} the processes differ in {names[0]}{others}, which must"
-                " not be: they are of different versions of TensorFlow or on different processors, or one of those"
-                " computes wrongly. Checkpoints since the last check (--check_every) may be worth nothing."
+                f"After step {step:,} the processes differ in {names[0]}{others}, but must be bit-identical: they use"
+                " different versions of TensorFlow or different processors, or one processor is faulty. Checkpoints"
+                " since the last check (--check_every) may be useless."
             )
 
     def progress(self, slow: bool = False) -> None:
@@ -175,24 +175,24 @@ class ProcessGroup(SingleProcess):
 
     def leave(self, session: tf.Session) -> None:
         self._following = None
-        with contextlib.suppress(tf.errors.OpError):  # another process has ended already, and needs nothing any more
+        with contextlib.suppress(tf.errors.OpError):  # another process has already ended
             self.share(session)
 
     def fail(self, error: Exception) -> None:
-        """Writes the reason why this process ends to the run folder, for the others."""
+        """Writes the reason why this process fails to the run folder, for the others."""
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {reason(error)}"
         with contextlib.suppress(OSError):
             atomic.write_text(self._failures[self.rank], message + "\n")
 
     def failure(self) -> str:
-        """The reason that another process has written, as a sentence; "" if none has."""
+        """Returns the reason that another process has written, as a sentence; "" if there is none."""
         for rank, path in enumerate(self._failures):
             if rank != self.rank and _stamp(path) != self._stale[path] and (message := _text(path)):
-                return f"{message.strip()} (So the process of rank {rank} says.)"
+                return f"{message.strip()} (Reported by the process of rank {rank}.)"
         return ""
 
     def wait_for_failure(self) -> str:
-        """The same, once another process has had the time to write it."""
+        """Returns `failure()` after giving another process time to write it."""
         until = time.monotonic() + MESSAGE_WITHIN
         while not (message := self.failure()) and time.monotonic() < until:
             time.sleep(0.1)
@@ -209,7 +209,7 @@ class ProcessGroup(SingleProcess):
                 path.unlink(missing_ok=True)
 
     def _reduce(self, tensor: tf.Tensor, operation: str, key: int) -> tf.Tensor:
-        """The all-reduce of a tensor. Its instance key is the same in all processes, which build the same graph."""
+        """Returns the all-reduce of a tensor; its instance key is equal in all processes, as their graphs are equal."""
         self._instances += 1
         collective = self._cluster.on(bool(tf.config.list_physical_devices("GPU"))).collective
         return tf.raw_ops.CollectiveReduceV2(
@@ -224,7 +224,7 @@ class ProcessGroup(SingleProcess):
         )
 
     def _wait_for_others(self) -> None:
-        """Waits until all servers answer, and logs once for which. Raises Restart with those that do not in time."""
+        """Waits until all servers answer, logging once which are missing. Raises Restart after --start_within."""
         missing = dict(enumerate(self._addresses))
         announced, announce_at = False, time.monotonic() + ANNOUNCED_AFTER
         while missing := {rank: error for rank in missing if (error := connection_error(self._addresses[rank]))}:
@@ -232,8 +232,8 @@ class ProcessGroup(SingleProcess):
             names = ", ".join(f"rank {rank} at {self._addresses[rank]}" for rank in missing)
             if time.monotonic() > self._until:
                 raise Restart(
-                    f"{names}: not there within {self._cluster.start_within:g} seconds (--start_within;"
-                    f" {reasons}). Start them, and this one again."
+                    f"{names}: not reachable within {self._cluster.start_within:g} seconds (--start_within;"
+                    f" {reasons}). Start them, then start this process again."
                 )
             if not announced and time.monotonic() > announce_at:
                 announced = True
@@ -242,7 +242,7 @@ class ProcessGroup(SingleProcess):
 
 
 class SharedEvent:
-    """The event `stopped` of all processes, for the chief while it works and the others wait."""
+    """The event `stopped` of all processes, for the chief while the others wait for it."""
 
     def __init__(self, group: SingleProcess, session: tf.Session, stopped: threading.Event) -> None:
         self._group, self._session, self._stopped = group, session, stopped
@@ -282,9 +282,9 @@ def while_chief_works(
 
 @contextlib.contextmanager
 def joined(cluster: Cluster, run_dir: str | os.PathLike[str]) -> Iterator[SingleProcess]:
-    """Yields the ProcessGroup of a Cluster, or SingleProcess. Within it, an error in one process ends all.
+    """Yields the ProcessGroup of a Cluster, or SingleProcess. An error in one process ends all.
 
-    Raises Restart if another process is gone, and UserError, with its message, if another has failed.
+    Raises Restart if another process has vanished, and UserError with its message if another has failed.
     """
     addresses, rank = cluster.place()
     if not addresses:
@@ -302,21 +302,21 @@ def joined(cluster: Cluster, run_dir: str | os.PathLike[str]) -> Iterator[Single
             if type(error).__name__ not in LOST:
                 group.fail(error)
                 raise
-            raise Restart(f"Another process is gone ({reason(error)}). This one ends, to be started again.") from error
+            raise Restart(f"Another process is gone ({reason(error)}). This one exits, to be restarted.") from error
         except Exception as error:
             group.fail(error)
             raise
 
 
 def _checksum(variable: tf.Variable) -> tf.Tensor:
-    """An int64 scalar from the bits of a variable, which any change of a single value changes."""
+    """Returns an int64 checksum of a variable's bits, which detects any change of a single value."""
     kind = {1: tf.int8, 2: tf.int16, 4: tf.int32, 8: tf.int64}[variable.dtype.size]
     bits = tf.cast(tf.reshape(tf.bitcast(variable.read_value(), kind), [-1]), tf.int64)
     return tf.reduce_sum(bits * (2 * tf.range(tf.size(bits, out_type=tf.int64)) + 1))
 
 
 def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
-    """Inode and time of modification, by which a file differs from a later one in its place; None if it is missing."""
+    """Returns inode and modification time, which identify a version of a file; None if it is missing."""
     try:
         status = path.stat()
     except OSError:
@@ -325,7 +325,7 @@ def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
 
 
 def _text(path: pathlib.Path) -> str:
-    """The text of a file, "" if it cannot be read."""
+    """Returns the text of a file, "" if it cannot be read."""
     try:
         return atomic.read_text(path, errors="surrogateescape")
     except OSError:

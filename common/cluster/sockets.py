@@ -1,4 +1,4 @@
-"""Sockets between the processes of a training: does another one answer, and who may connect to this one."""
+"""Sockets between the processes of a training: checks connections, and closes ports to other machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from absl import logging
 
 
 def connection_error(address: str) -> str:
-    """The system's reason why a connection to an address fails; "" if it succeeds."""
+    """Returns the system's reason why a connection to an address fails; "" if it succeeds."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
@@ -37,6 +37,6 @@ def listen_to_this_machine_alone(port: int) -> None:
     except (OSError, AttributeError):
         pass
     logging.warning(
-        f"warning: port {port} is open to the network, as this system cannot close it to others, and whoever reaches it"
-        " controls this process: see SECURITY.md."
+        f"warning: port {port} is open to the network, as this system cannot restrict it to this machine. Anyone who"
+        " reaches it controls this process: see SECURITY.md."
     )

@@ -1,4 +1,4 @@
-"""Requests to stop: signals that end a training after the current step, with a checkpoint."""
+"""Stop requests: signals that end a training after the current step, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class StopSignal(Protocol):
-    """An event that asks to stop once it is set: one of threading, or distribute.SharedEvent."""
+    """An event that requests a stop when set: threading.Event or distribute.SharedEvent."""
 
     def is_set(self) -> bool:
         """Whether it is set."""
@@ -22,10 +22,10 @@ class StopSignal(Protocol):
 
 @contextlib.contextmanager
 def requests() -> Iterator[threading.Event]:
-    """Yields an event that SIGNALS set, instead of what they do otherwise; outside the main thread nothing sets it.
+    """Yields an event that SIGNALS set instead of their usual effect; outside the main thread nothing sets it.
 
-    A second SIGINT has its earlier effect again, as the user insists. The others do not, as they may come twice
-    by themselves, for example when a terminal is closed. An ignored signal, as under nohup, stays ignored.
+    A second SIGINT has its usual effect, as the user insists. The others do not, as they may arrive twice by
+    themselves, for example when a terminal closes. An ignored signal, as under nohup, stays ignored.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -41,7 +41,7 @@ def requests() -> Iterator[threading.Event]:
             signal.raise_signal(number)
         elif number == signal.SIGINT:
             with contextlib.suppress(OSError):  # not print, which it may have interrupted
-                os.write(2, b"\nStopping after the step in hand, saved. Once more: at once, not saved.\n")
+                os.write(2, b"\nSaving and stopping after this step. Press again to stop at once, without saving.\n")
         received.add(number)
         stop.set()
 

@@ -1,4 +1,4 @@
-"""Supervision: starts the processes of a training on this machine, and restarts all of them when one dies."""
+"""Supervision: starts the processes of a training on this machine and restarts all of them if one dies."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from common.cluster.stop import requests
 from common.cluster.watchdog import RESTART, SUPERVISOR
 from common.errors import UserError
 
-GRACE = 8.0  # seconds that the other processes have to end once one has failed: they may have a message to print
-KILLED = 2.0  # the same once one was killed by a signal, when there is no message
+GRACE = 8.0  # seconds for the other processes to end after one has failed, as they may print a message
+KILLED = 2.0  # the same after one was killed by a signal, without a message
 EVERY = 0.1  # seconds between checks
 GPUS = pathlib.Path("/proc/driver/nvidia/gpus")
 
 
 def supervise(command: Sequence[str], cluster: Cluster, newest_step: Callable[[], int | None]) -> int:
-    """Runs `command` in `cluster.local_workers` processes until they are done; returns their exit code.
+    """Runs `command` in `cluster.local_workers` processes until they finish; returns their exit code.
 
-    Each gets its rank and the addresses by TF_CONFIG. When one is killed, or exits with RESTART, the others are killed,
-    and all resume from the last checkpoint, whose step `newest_step` returns (None: there is none). Raises UserError
-    if no checkpoint was added `cluster.restarts` times in a row, or if there are fewer GPUs than processes.
+    Each gets its rank and the addresses in TF_CONFIG. If one is killed or exits with RESTART, the others are killed,
+    and all resume from the last checkpoint, whose step `newest_step` returns (None: no checkpoint). Raises UserError
+    after `cluster.restarts` restarts in a row without a new checkpoint, or if there are fewer GPUs than processes.
     """
     gpus, since, in_a_row = _gpus(cluster.local_workers), newest_step(), 0
     with requests() as stopped:
@@ -50,26 +50,26 @@ def supervise(command: Sequence[str], cluster: Cluster, newest_step: Callable[[]
             ended = ", ".join(f"rank {rank} {_describe(code)}" for rank, code in enumerate(codes) if code)
             if in_a_row > cluster.restarts:
                 raise UserError(
-                    f"Started {in_a_row} times without a new checkpoint ({ended}): starting again does not help. Look"
-                    " at what was said above; --save_every smaller, or --restarts larger, may help."
+                    f"Started {in_a_row} times without a new checkpoint ({ended}): restarting does not help. See the"
+                    " messages above; a lower --save_every or a higher --restarts may help."
                 )
-            logging.warning(f"{ended}: all start again, from {_where(step)}.")
+            logging.warning(f"{ended}: all restart from {_where(step)}.")
 
 
 def _start(command: Sequence[str], count: int, gpus: Sequence[str]) -> list[subprocess.Popen[bytes]]:
-    """Starts `count` processes, each with its own port, which is free now, and its own GPU, if there are `gpus`."""
+    """Starts `count` processes, each with a free port of its own and, if there are `gpus`, a GPU of its own."""
     addresses, processes = [f"127.0.0.1:{port}" for port in free_ports(count)], []
     for rank in range(count):
         environment = {**os.environ, "TF_CONFIG": config_of(addresses, rank), SUPERVISOR: str(os.getpid())}
         if gpus:
             environment["CUDA_VISIBLE_DEVICES"] = gpus[rank]
-        # in sessions of their own: signals of the terminal come only to this process, which passes them on once
+        # in sessions of their own: only this process gets the terminal's signals, and passes them on once
         processes.append(subprocess.Popen(command, env=environment, start_new_session=True))  # nosec B603
     return processes
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], stopped: threading.Event) -> list[int]:
-    """Waits until all have ended; kills them soon after the first failure. Returns their exit codes: -n for signal n.
+    """Waits until all have ended, killing them soon after the first failure; returns exit codes, -n for signal n.
 
     When `stopped` is set, each of them gets SIGTERM once.
     """
@@ -88,7 +88,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], stopped: threading.Event
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Kills those that still run, and waits until all have ended."""
+    """Kills the processes that still run and waits until all have ended."""
     for process in processes:
         if process.poll() is None:
             process.kill()
@@ -97,7 +97,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _gpus(count: int) -> list[str]:
-    """The visible GPUs, one per process; [] if there are none. Raises UserError if there are fewer than `count`."""
+    """Returns the visible GPUs, one per process, or []. Raises UserError if there are fewer than `count`."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         names = [name for name in visible.split(",") if name.strip() not in ("", "-1")]
@@ -105,14 +105,14 @@ def _gpus(count: int) -> list[str]:
         names = [str(number) for number in range(len(list(GPUS.glob("*"))))]
     if names and len(names) < count:
         raise UserError(
-            f"--local_workers {count} takes a GPU for each process, and there are {len(names)}. Say as many; or"
-            " CUDA_VISIBLE_DEVICES= in the environment, to train on the CPU."
+            f"--local_workers {count} needs a GPU for each process, but there are {len(names)}. Use --local_workers"
+            f" {len(names)}, or set CUDA_VISIBLE_DEVICES= in the environment to train on the CPU."
         )
     return names
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports of this machine on which no process listens now."""
+    """Returns `count` different free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for server in sockets:
@@ -124,8 +124,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def _where(step: int | None) -> str:
-    return "the beginning" if step is None else f"step {step:,}"
+    return "the start" if step is None else f"step {step:,}"
 
 
 def _describe(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else "has to be started again"
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else "needs a restart"

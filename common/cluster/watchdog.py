@@ -1,4 +1,4 @@
-"""The watchdog: ends a process that waits for others that hang or have failed, as TensorFlow's timeouts do not."""
+"""The watchdog: ends a process whose peers hang or have failed, which TensorFlow's timeouts do not cover."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import NoReturn
 
 from absl import logging as absl_logging
 
-RESTART = 75  # exit code of a process that should be started again: EX_TEMPFAIL
-SUPERVISOR = "TRAINING_SUPERVISOR"  # environment variable: id of the process that started this one
+RESTART = 75  # exit code of a process that should be restarted: EX_TEMPFAIL
+SUPERVISOR = "TRAINING_SUPERVISOR"  # environment variable: ID of the process that started this one
 EVERY = 0.5  # seconds between checks
 CHECKS = 2  # checks per connection to another process
-UNANSWERED = 3  # connections in a row that fail before the other process counts as gone
-LOGGED_WITHIN = 5.0  # seconds that the handlers of the log get for the last message
+UNANSWERED = 3  # failed connections in a row after which another process counts as gone
+LOGGED_WITHIN = 5.0  # seconds for log handlers to write the last message
 
 
 class Watchdog:
     """Ends the process if `progress` is not called within `seconds`; use it in a with statement.
 
-    `failure` is called at every check; if it returns a sentence, another process has failed, and this one ends too.
-    `is_gone` returns whether another process does not answer; if it does so UNANSWERED times in a row, this one ends.
+    `failure` is called at every check; if it returns a sentence, another process has failed, and this one ends, too.
+    `is_gone` returns whether another process does not answer; after UNANSWERED times in a row, this one ends.
     """
 
     def __init__(self, seconds: float, failure: Callable[[], str], is_gone: Callable[[], bool]) -> None:
@@ -53,25 +53,25 @@ class Watchdog:
             if checks % CHECKS == 0:
                 unanswered = unanswered + 1 if self._is_gone() else 0
             if unanswered == UNANSWERED and not self._done.is_set():
-                _end("another process is gone. This one ends, to be started again.", RESTART)
+                _end("another process is gone. This one exits, to be restarted.", RESTART)
             if time.monotonic() - self._since > self._seconds:
                 _end(
-                    f"nothing was done for {self._seconds:g} seconds: another process hangs, or is not reached any"
-                    " more. This one ends, to be started again.",
+                    f"no progress for {self._seconds:g} seconds: another process hangs or is unreachable. This one"
+                    " exits, to be restarted.",
                     RESTART,
                 )
             if self._supervisor and os.getppid() != self._supervisor:
-                _end("the process that started this one is gone, so it ends, too.", RESTART)
+                _end("the process that started this one is gone, so this one exits, too.", RESTART)
             if message := self._failure():
                 time.sleep(EVERY)  # the main thread may be about to print it itself
                 _end(message, 1)
 
 
 def _end(message: str, code: int) -> NoReturn:
-    """Logs an error and ends the process at once.
+    """Logs an error and exits at once.
 
-    Where a handler of the log fails, or hangs (the main thread may hang while it holds the handler's lock), the message
-    is written to standard error instead.
+    If a log handler fails or hangs (the main thread may hang while holding the handler's lock), the message is written
+    to standard error instead.
     """
     try:
         line = f"error: {message}"
@@ -87,7 +87,7 @@ def _log(line: str) -> None:
 
 
 def _succeeds(call: Callable[[], object]) -> bool:
-    """Calls in another thread; returns whether that ended within LOGGED_WITHIN seconds, without an error."""
+    """Runs a call in another thread; returns whether it finished within LOGGED_WITHIN seconds without an error."""
     succeeded = threading.Event()
 
     def run() -> None:

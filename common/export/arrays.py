@@ -1,4 +1,4 @@
-"""NumPy arrays: the weights by the names of their variables, and the settings. --phase import_weights reads them."""
+"""NumPy arrays: the weights by variable name, and the settings; --phase import_weights reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 
 def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
-    """The signatures, in a graph with the weights of the file."""
+    """Returns the signatures, in a graph with the weights of the file."""
     _, arrays = npz.read(folder / FILE)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(0)

@@ -1,4 +1,4 @@
-"""How much the output of exported files differs from that of the run, on the same images."""
+"""Compares the output of exported files with that of the run, on the same images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from common.images.pixels import Domain
 from common.translate import Translator
 
 LARGEST = {FULL: 2e-3, HALF: 5e-2}  # allowed difference of a value in [-1, 1]
-MEAN = {DYNAMIC: 5e-2}  # the same, on average: with weights of 8 bits single pixels differ by much more
-LEVELS = {FULL: 1}  # allowed for rounding where values are whole numbers; of other weights LARGEST and MEAN are enough
+MEAN = {DYNAMIC: 5e-2}  # the same, on average: with 8-bit weights single pixels differ by much more
+LEVELS = {FULL: 1}  # allowed in addition for rounding to integers; for other weights LARGEST and MEAN suffice
 
 
 class Difference(NamedTuple):
@@ -31,12 +31,12 @@ class Difference(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether the difference is small enough to use the file in place of the run."""
+        """Whether the difference is small enough to use the file instead of the run."""
         judged = self.mean if self.ported.weights in MEAN else self.largest
         return bool(judged <= self.limit)  # False for NaN
 
     def describe(self) -> str:
-        """The difference and what is allowed, in words."""
+        """Returns the difference and the limit, in words."""
         judged = "mean" if self.ported.weights in MEAN else "largest"
         return (
             f"{self.ported.file} {self.ported.name}: largest difference {self.largest:.3g}, mean {self.mean:.2g}"
@@ -45,19 +45,19 @@ class Difference(NamedTuple):
 
 
 class Expected:
-    """The run's own output, from a Translator that keeps sizes; each is computed once."""
+    """The run's own outputs, from a Translator that keeps sizes; each is computed once."""
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
         self._outputs: dict[tuple[object, ...], Array] = {}
 
     def pixels(self, direction: str, images: Array, first: int = 0) -> Array:
-        """`images`, [N, H, W, C] or [H, W, C] of the source's Domain, translated to the target's; see Translator."""
-        first = first if self.translator.dual.noisy else 0  # without noise, numbers of images do not matter
+        """Translates `images`, [N, H, W, C] or [H, W, C] of the source's Domain, to the target's; see Translator."""
+        first = first if self.translator.dual.noisy else 0  # without noise, image numbers do not matter
         return self._once(direction, images, first, lambda: self.translator(direction, images, first=first))
 
     def floats(self, direction: str, image: Array) -> Array:
-        """An image [H, W, C] of the source's Domain, translated, as values in [-1, 1]."""
+        """Translates an image [H, W, C] of the source's Domain to values in [-1, 1]."""
         return self._once(direction, image, "floats", lambda: self.translator.in_floats(direction, image))
 
     def _once(self, direction: str, images: Array, variant: int | str, translate: Callable[[], Array]) -> Array:
@@ -68,7 +68,7 @@ class Expected:
 
 
 def compare(ported: Ported, expected: Expected, images: Sequence[Array]) -> Difference:
-    """The Difference between a Ported and the run on `images`, each [H, W, C] of the source's Domain."""
+    """Returns the Difference between a Ported and the run on `images`, each [H, W, C] of the source's Domain."""
     pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, expected, images)
     errors = [np.abs(np.asarray(output, np.float64) - np.asarray(run, np.float64)) for output, run in pairs]
     limit, unit = _limit(ported, expected.translator.target(ported.direction))
@@ -78,7 +78,7 @@ def compare(ported: Ported, expected: Expected, images: Sequence[Array]) -> Diff
 
 
 def _limit(ported: Ported, target: Domain) -> tuple[float, str]:
-    """(the allowed difference, its unit) of values of a Domain."""
+    """Returns (the allowed difference, its unit) for values of a Domain."""
     limit = {**LARGEST, **MEAN}[ported.weights]
     if ported.kind == FLOAT:
         return limit, "of [-1, 1]"
@@ -89,7 +89,7 @@ def _limit(ported: Ported, target: Domain) -> tuple[float, str]:
 
 
 def _of_pixels(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
-    """(the file's output, the run's) for each image, and for a batch of two."""
+    """Yields (the file's output, the run's) for each image and for a batch of two."""
     for image in images:
         yield _same_shape(ported.translate(image[None])[0], expected.pixels(ported.direction, image))
     batch = np.stack([images[0], images[0][:, ::-1]])
@@ -97,7 +97,7 @@ def _of_pixels(ported: Ported, expected: Expected, images: Sequence[Array]) -> I
 
 
 def _of_floats(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
-    """The same for each image, scaled to [-1, 1]."""
+    """Yields the same for each image, scaled to [-1, 1]."""
     source = expected.translator.source(ported.direction)
     for image in images:
         scaled = ((image.astype(np.float64) - source.low) / (source.span / 2) - 1.0).astype(np.float32)
@@ -105,7 +105,7 @@ def _of_floats(ported: Ported, expected: Expected, images: Sequence[Array]) -> I
 
 
 def _of_bytes(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
-    """The same for all images at once, encoded, whatever their sizes."""
+    """Yields the same for all images at once, encoded, of any sizes."""
     with tempfile.TemporaryDirectory() as folder:
         outputs = ported.translate([_encoded(image, f"{folder}/image.png") for image in images])
         for number, (image, png) in enumerate(zip(images, outputs)):
@@ -120,7 +120,7 @@ def _encoded(image: Array, path: str) -> bytes:
 
 
 def _decoded(png: bytes, path: str) -> Array:
-    """[H, W, C] of a PNG; its alpha, if it has any, is the last channel."""
+    """Decodes a PNG to [H, W, C]; alpha, if any, is the last channel."""
     with open(path, "wb") as file:
         file.write(png)
     image = files.decode(path)
@@ -129,5 +129,5 @@ def _decoded(png: bytes, path: str) -> Array:
 
 def _same_shape(output: Array, run: Array) -> tuple[Array, Array]:
     if output.shape != run.shape or output.dtype != run.dtype:
-        raise ValueError(f"{output.dtype} {output.shape} in place of {run.dtype} {run.shape}")
+        raise ValueError(f"the output is {output.dtype} {output.shape}, but the run's is {run.dtype} {run.shape}")
     return output, run

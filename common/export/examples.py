@@ -1,4 +1,4 @@
-"""The images on which an export and its run are compared: validation images, those of a folder, or drawn ones."""
+"""The images on which an export is compared with the run: validation images, those of a folder, or generated ones."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Array: TypeAlias = npt.NDArray[Any]
 def load(
     name: str, images: Images, dual: Dual, domains: Mapping[str, Domain], path: str = ""
 ) -> tuple[list[Array], str]:
-    """(images [H, W, C] of the Domain called `name`, A or B; where they are from). The last has odd sides.
+    """Returns (images [H, W, C] of domain `name`, A or B; their origin). The last image has odd sides.
 
-    The images are those at `path`, a file or a folder; without one, the validation images of `images` that can be read,
-    or else drawn ones. Raises UserError if none at `path` can be read as an image of the Domain.
+    The images are those at `path`, a file or a folder; without it, the readable validation images of `images`, or else
+    generated ones. Raises UserError if none at `path` can be read as an image of the Domain.
     """
     domain = domains[name]
     if path:
@@ -41,21 +41,21 @@ def load(
 
 
 def _in_path(path: str, domain: Domain) -> list[Array]:
-    """The images of a file or a folder; raises UserError if there is none."""
+    """Returns the images of a file or a folder; raises UserError if there are none."""
     place = pathlib.Path(path)
     if not place.exists():
-        raise UserError(f"There is no --input {path}: it is an image, or a folder of images, to compare on.")
+        raise UserError(f"--input {path} does not exist: it must be an image or a folder of images to compare on.")
     paths = [place] if place.is_file() else folders.images_in(place)
     pictures, error = _read(paths, lambda file: files.read(file, domain))
     if not pictures:
-        raise UserError(f"No image in --input {path} to compare on. {error or 'It has none.'}")
+        raise UserError(f"--input {path} has no readable image to compare on. {error or 'Choose a different one.'}")
     return pictures
 
 
 def _validation(name: str, images: Images, dual: Dual, domains: Mapping[str, Domain]) -> Loader | None:
-    """The Loader of a domain's validation images; None if there are none."""
+    """Returns the Loader of a domain's validation images; None if there are none."""
     if images.dataset == "toy" and not toy.folder_of(images.data_root, dual.load_size or dual.image_size).is_dir():
-        return None  # hundreds would be drawn
+        return None  # else the whole toy dataset would be generated
     try:
         loaders = images.loaders(dual, images.validation_files(dual), domains)
     except UserError:
@@ -64,7 +64,7 @@ def _validation(name: str, images: Images, dual: Dual, domains: Mapping[str, Dom
 
 
 def _read(paths: Iterable[pathlib.Path], read: Callable[[pathlib.Path], Array]) -> tuple[list[Array], UserError | None]:
-    """(the first images that can be read, the error of one that cannot)."""
+    """Returns (the first readable images, the error of an unreadable one)."""
     pictures: list[Array] = []
     failure = None
     for path in paths:
@@ -83,13 +83,13 @@ def _middle(image: Array) -> Array:
 
 
 def _odd(image: Array) -> Array:
-    """An image of odd height and of another odd width: networks that halve images do not take it without padding."""
+    """Crops an image to an odd height and a different odd width, which networks that halve images need to pad."""
     height, width = (side - (side + 1) % 2 for side in image.shape[:2])
     return image[: max(1, height), : max(1, width - 2)]
 
 
 def _drawn(name: str, size: int, domain: Domain) -> list[Array]:
-    """Scenes of the toy set, scaled to the range of a Domain."""
+    """Generates scenes of the toy dataset, scaled to the range of a Domain."""
     return [_as(domain, toy.draw(number, size)["AB".index(name)] / 255.0) for number in range(COUNT)]
 
 

@@ -1,4 +1,4 @@
-"""What an export writes: the files of a format, compared with the run, and a README.md."""
+"""Exporting: writes the files of a format, verifies them against the run, and writes a README.md."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class Export:
     def __post_init__(self) -> None:
         settings.check(self)
         if not self.output:
-            raise UserError("Export where to? Say --output FOLDER.")
+            raise UserError("--output is missing: use --output FOLDER.")
         literal.refuse_undecodable("output", self.output)
 
 
 class Exported(NamedTuple):
-    """What an export wrote."""
+    """The result of an export."""
 
     kept: list[Difference]
     removed: list[Difference]  # of files that differed too much from the run
@@ -84,12 +84,12 @@ def export(
     threads: int = 0,
     test_dropout: bool = False,
 ) -> Exported:
-    """Writes the files that `options` asks for, and a README.md.
+    """Exports a trained run as `options` say, with a README.md.
 
-    Opens every file again and compares it with the run, on the validation images of `images` or on --input, and removes
-    weights of 16 or 8 bits that differ too much. `inference`: which weights and which checkpoint. `threads`: 0 for one
-    per core. `test_dropout`: whether the noise of dropout stays on. Raises UserError if other weights differ too much,
-    or if `options.output` exists; the output folder is not written then.
+    Reopens every file and compares it with the run on the validation images of `images` or on --input. Removes files
+    with 16-bit or 8-bit weights that differ too much. `inference`: which weights and which checkpoint. `threads`: 0 for
+    one per core. `test_dropout`: whether dropout stays on. Raises UserError, and writes no output folder, if other
+    weights differ too much or `options.output` exists.
     """
     written_as = FORMATS[options.format]
     inference = dataclasses.replace(inference or Inference(), scale_to="keep", direction=options.direction)
@@ -99,10 +99,10 @@ def export(
     directions = [name for name in inference.directions(dual) if name in dual.learned_directions]
     if not directions:
         raise UserError(
-            f"{options.direction} has no weights to export. There are {', '.join(dual.learned_directions)}."
+            f"--direction {options.direction} has no weights to export: use {' or '.join(dual.learned_directions)}."
         )
     if test_dropout and options.format in NOISELESS:
-        raise UserError(f"--test_dropout draws noise, and --format {options.format} cannot. Leave it out.")
+        raise UserError(f"--format {options.format} does not support --test_dropout (random numbers). Leave it out.")
     sources = sorted({direction[0] for direction in directions})
     compared, origin = _examples(sources, images, dual, domains, options.input)
     with _new_folder(pathlib.Path(options.output)) as folder:
@@ -123,12 +123,12 @@ def export(
 
 @contextlib.contextmanager
 def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder to write to, which becomes `path` if nothing is raised; raises UserError if `path` exists already.
+    """Yields a folder to write to, renamed to `path` if nothing is raised; raises UserError if `path` exists.
 
-    What an export to `path` left that was killed is removed.
+    Removes the leftovers of killed exports to `path`.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise UserError(f"--output {path} is there already. Give another, or remove it.")
+        raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.sweep(path.parent, path.name)
     with atomic.replacing(path) as partial:
@@ -139,21 +139,21 @@ def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 def _examples(
     names: Sequence[str], images: Images, dual: Dual, domains: Mapping[str, Domain], path: str
 ) -> tuple[dict[str, list[npt.NDArray[Any]]], str]:
-    """({domain: images to compare on}, where they are from) of the domains called `names`."""
+    """Returns ({domain: images to compare on}, their origin) for the domains `names`."""
     loaded = {name: examples.load(name, images, dual, domains, path) for name in names}
     origins = dict.fromkeys(origin for _, origin in loaded.values())
     return {name: pictures for name, (pictures, _) in loaded.items()}, " and ".join(origins)
 
 
 def remove_unfit(differences: Sequence[Difference], folder: pathlib.Path) -> tuple[list[Difference], list[Difference]]:
-    """(those of the files that are kept, those that do not fit, whose files it removes).
+    """Removes files that differ too much; returns (the differences kept, those removed).
 
-    Raises UserError if weights of 32 bits do not fit.
+    Raises UserError if a file with 32-bit weights differs too much.
     """
     unfit = [difference for difference in differences if not difference.fits]
     for difference in unfit:
         if difference.ported.weights == FULL:
-            raise UserError(f"Nothing was exported, as it is too far from the run. {difference.describe()}.")
+            raise UserError(f"Nothing was exported: the export differs too much from the run. {difference.describe()}.")
     files = {difference.ported.file for difference in unfit}
     for file in files:
         (folder / file).unlink()

@@ -20,7 +20,7 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 
 def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
-    """The signatures, in a graph read from the file."""
+    """Returns the signatures, in a graph read from the file."""
     definition = tf.GraphDef.FromString((folder / FILE).read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")

@@ -1,4 +1,4 @@
-"""What is exported: a run's generators in a graph of their own, with their weights in a session."""
+"""The exported model: a run's generators in a graph of their own, with their weights in a session."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Model(NamedTuple):
     step: int  # of the checkpoint
 
     def ends(self, direction: str) -> tuple[Domain, Domain]:
-        """The Domains of a direction's source and target."""
+        """Returns the Domains of a direction's source and target."""
         return self.domains[direction[0]], self.domains[direction[-1]]
 
 
 def build_signatures(
     dual: Dual, domains: Mapping[str, Domain], directions: Sequence[str], kinds: Kinds
 ) -> list[Signature]:
-    """The Signatures of all `directions`, built in the default graph."""
+    """Builds the Signatures of all `directions` in the default graph."""
     built: list[Signature] = []
     for direction in directions:
         built += signatures.build(dual, direction, domains[direction[0]], domains[direction[-1]], kinds)
@@ -59,12 +59,12 @@ def open_model(
     test_dropout: bool,
     threads: int = 0,
 ) -> Iterator[Model]:
-    """The Model of a trained run; its session is closed at the end. `inference`: which weights and which checkpoint."""
+    """Yields the Model of a trained run, with an open session. `inference`: which weights and which checkpoint."""
     saved = load_trained(run_dir)
     dual, domains = dataclasses.replace(saved.dual, test_dropout=test_dropout), saved.domains
     with tf.Graph().as_default():
         tf.set_random_seed(saved.run.seed)
-        with convolution.plain(), gradients.derived():  # operations that other programs know, at any size
+        with convolution.plain(), gradients.derived():  # operations that other programs support, at any size
             built = build_signatures(dual, domains, directions, kinds)
         variables = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         checkpoints = Checkpoints(run_dir, variables=inference.restored(dual, variables))

@@ -1,4 +1,4 @@
-"""ONNX: a file for each signature, made by tf2onnx and run by onnxruntime."""
+"""ONNX: a file for each signature, converted by tf2onnx and run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from common.export.ported import FULL, Ported, Translate, frozen
 from common.export.signatures import IMAGE, TRANSLATED, Signature, of_common_types
 
 kinds = of_common_types
-OPSET = 17  # of 2022: most runtimes support it
+OPSET = 17  # from 2022: most runtimes support it
 FILE = "{}.onnx"
 OPTIMIZATIONS = ("Transpose", "ConstFold", "Identity", "BackToBack")
 
@@ -31,7 +31,7 @@ def write(model: Model, folder: pathlib.Path) -> None:
     for signature in model.signatures:
         content = _converted(model, signature).SerializeToString()
         (folder / FILE.format(signature.name)).write_bytes(content)
-        gc.collect()  # tf2onnx's graphs, which refer to themselves and hold all weights
+        gc.collect()  # tf2onnx's graphs contain reference cycles and all weights
 
 
 def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
@@ -43,7 +43,7 @@ def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
 
 
 def _converted(model: Model, signature: Signature) -> Any:
-    """The ModelProto of a signature."""
+    """Returns the ModelProto of a signature."""
     image, translated = signature.image.name, signature.translated.name
     try:
         definition = frozen(model, [signature])
@@ -61,14 +61,14 @@ def _converted(model: Model, signature: Signature) -> Any:
         return _optimized(converted).make_model(signature.name)
     except UserError:
         raise
-    except Exception as error:  # of any class: it is another program's
+    except Exception as error:  # tf2onnx may raise any class
         raise UserError(
-            f"tf2onnx does not take this model ({reason(error)}). Say --format savedmodel, frozen or tflite."
+            f"tf2onnx cannot convert this model ({reason(error)}). Use --format savedmodel, frozen or tflite."
         ) from error
 
 
 def _optimized(graph: Any) -> Any:
-    """A graph of tf2onnx after a few of its optimizations, each of which makes two copies of all weights."""
+    """Applies a few of tf2onnx's optimizations to its graph; each makes two copies of all weights."""
     optimizer = _library("tf2onnx.optimizer")
     chosen = {name: getattr(optimizer, f"{name}Optimizer") for name in OPTIMIZATIONS}
     return optimizer.optimize_graph(graph, catch_errors=False, optimizers=chosen)
@@ -84,5 +84,5 @@ def _library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise UserError(
-            f"ONNX needs tf2onnx, onnx and onnxruntime, and {error.name} is missing: pip install '.[onnx]'."
+            f"ONNX needs tf2onnx, onnx and onnxruntime, but {error.name} is missing: pip install '.[onnx]'."
         ) from error

@@ -1,4 +1,4 @@
-"""The files of an export, opened again as functions of arrays, to be compared with the run."""
+"""Files of an export, reopened as functions of arrays, to compare them with the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common.export.signatures import Signature
 from common.images.pixels import Domain
 from common.run.session import open_session
 
-FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # types that weights are stored in
+FULL, HALF, DYNAMIC = "float32", "float16", "dynamic-range int8"  # storage types of weights
 
 Array: TypeAlias = npt.NDArray[Any]
 Translate: TypeAlias = Callable[[Any], Array]  # images [N, H, W, C], or a list of encoded ones -> the same, translated
@@ -27,11 +27,11 @@ class Ported(NamedTuple):
     name: str  # of the signature
     direction: str
     kind: str
-    weights: str  # the type that they are stored in
-    call: Translate | None  # None: it is closed
+    weights: str  # their storage type
+    call: Translate | None  # None: closed
 
     def translate(self, images: Array | Sequence[bytes]) -> Array:
-        """Calls the signature on images [N, H, W, C], or on encoded ones; raises ValueError if it is closed."""
+        """Calls the signature on images [N, H, W, C] or on encoded ones; raises ValueError if it is closed."""
         if self.call is None:
             raise ValueError(f"{self.file} {self.name} is closed")
         return self.call(images)
@@ -41,21 +41,21 @@ class Format(Protocol):
     """The module of a format."""
 
     def kinds(self, source: Domain, target: Domain, /) -> list[str]:
-        """The kinds of signatures that the format has between two Domains."""
+        """Returns the kinds of signatures that the format has between two Domains."""
 
     def write(self, model: Model, folder: pathlib.Path) -> None:
         """Writes the files."""
 
     def reopen(self, model: Model, folder: pathlib.Path) -> Iterable[Ported]:
-        """Opens the files, and gives their signatures."""
+        """Opens the files and returns their signatures."""
 
 
 def of_graph(
     graph: tf.Graph, file: str, signatures: Iterable[Signature], session: tf.Session | None = None
 ) -> Iterator[Ported]:
-    """Yields the Ported of Signatures in a graph, found by the names of their tensors.
+    """Yields the Ported of Signatures in a graph, by the names of their tensors.
 
-    Without `session`, each has its own while it is used, and so a copy of the constants.
+    Without `session`, each has its own session while it is used, with a copy of the constants.
     """
 
     def caller(signature: Signature, used: tf.Session) -> Translate:
@@ -73,12 +73,12 @@ def of_graph(
 
 
 def frozen(model: Model, signatures: Iterable[Signature]) -> Any:
-    """The GraphDef of some Signatures of a Model, with the weights as constants, and nothing else."""
+    """Returns a GraphDef with only some Signatures of a Model, with the weights as constants."""
     with model.session.graph.as_default():
         names = [signature.translated.op.name for signature in signatures]
         return tf.graph_util.convert_variables_to_constants(model.session, model.session.graph.as_graph_def(), names)
 
 
 def new_session() -> tf.Session:
-    """A session on the default graph, with one thread per core."""
+    """Opens a session on the default graph, with one thread per core."""
     return open_session(0)

@@ -1,4 +1,4 @@
-"""The README.md of an export: what is in it, how much it differs from the run, and ten lines that use it."""
+"""The README.md of an export: its contents, its differences from the run, and ten lines of code that use it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ MODES = {1: "L", 3: "RGB"}  # of Pillow, by number of channels
 
 
 def text(model: Model, written_as: Format, differences: Sequence[Difference]) -> str:
-    """The README of a Model in a format, with its `differences` from the run."""
+    """Returns the README of a Model in a format, with its `differences` from the run."""
     notes = "".join(f"- {note}\n" for note in _notes(model, written_as, differences))
     return f"""\
 # {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}
@@ -85,7 +85,7 @@ def text(model: Model, written_as: Format, differences: Sequence[Difference]) ->
 
 def _table(model: Model, differences: Sequence[Difference]) -> str:
     rows = "".join(f"{_row(model, difference)}\n" for difference in differences)
-    head = "| file | signature | takes; gives | largest difference from the run |\n|---|---|---|---|\n"
+    head = "| file | signature | input; output | largest difference from the run |\n|---|---|---|---|\n"
     return f"{head}{rows}\n"
 
 
@@ -95,7 +95,7 @@ def _row(model: Model, difference: Difference) -> str:
 
 
 def example(model: Model, written_as: Format) -> str:
-    """Lines of Python that translate an image, to run in the folder of the export."""
+    """Returns lines of Python that translate an image, to run in the folder of the export."""
     first = model.signatures[0]
     source, target = model.ends(first.direction)
     eight_bits = first.kind == PIXELS and source.dtype == target.dtype == "uint8"
@@ -111,7 +111,7 @@ def example(model: Model, written_as: Format) -> str:
 
 
 def _pictures(source: Domain, target: Domain) -> tuple[str, str]:
-    """(a line that reads an image of a Domain, a line that writes one of another)."""
+    """Returns (a line that reads an image of the source Domain, a line that writes one of the target)."""
     dropped = "[..., None]" if source.channels == 1 else ""
     last = ", ..., 0" if target.channels == 1 else ""
     mode = MODES[source.channels]
@@ -120,14 +120,14 @@ def _pictures(source: Domain, target: Domain) -> tuple[str, str]:
 
 
 def _arrays(source: Domain, target: Domain) -> tuple[str, str]:
-    """The same for arrays that Pillow does not hold."""
+    """Returns the same for arrays that Pillow does not support."""
     del target
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}'
     return read, 'np.save("translated.npy", translated[0])'
 
 
 def _scaled(source: Domain, target: Domain) -> tuple[str, str]:
-    """The same, with values scaled to [-1, 1] before and back after."""
+    """Returns the same, with values scaled to [-1, 1] before and back after."""
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}\n'
     read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
     back = f"(translated[0] + 1.0) * {target.span / 2!r} + {target.low!r}"
@@ -136,7 +136,7 @@ def _scaled(source: Domain, target: Domain) -> tuple[str, str]:
 
 
 def _ends(difference: Difference, model: Model) -> str:
-    """Input and output of a signature, in words."""
+    """Returns input and output of a signature, in words."""
     kind = difference.ported.kind
     if kind == BYTES:
         return f"`{IMAGE}`: JPEG, PNG, BMP or GIF files, [N], of any sizes; `{TRANSLATED}_bytes`: PNG files"
@@ -152,35 +152,32 @@ def _amount(difference: Difference) -> str:
 
 
 def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) -> Iterator[str]:
-    """Sentences on what to know before use."""
+    """Yields notes on usage."""
     if written_as is not arrays:
         yield (
-            "N, H and W may be any. Scaling to [-1, 1], mirrored edges where the networks ask for more, cropping and"
-            " rounding are inside."
+            "N, H and W are arbitrary. Scaling to [-1, 1], reflection padding where the networks need it, cropping and"
+            " rounding are included."
         )
     for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
         domain = model.domains[name]
-        yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, which become -1 to 1."
+        yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, scaled to -1 to 1."
     if all(difference.ported.kind == FLOAT for difference in differences):
         yield (
-            "This format takes no pixels of these types: scale them to [-1, 1] before, and back after, as above."
-            " `--format savedmodel` and `frozen` take them as they are."
+            "This format cannot take pixels of these types: scale them to [-1, 1] before, and back after, as above."
+            " `--format savedmodel` and `frozen` take them directly."
         )
     if any(difference.ported.kind == BYTES for difference in differences):
-        yield (
-            "Files are decoded by TensorFlow. What is transparent becomes white; that EXIF data say that an image is"
-            " turned is passed over."
-        )
+        yield ("Files are decoded by TensorFlow. Transparent pixels become white; the EXIF orientation is ignored.")
     if written_as is arrays:
         yield (
-            "Only weights and settings are in it, of which `python -m MODEL.main --phase import_weights --source"
-            " weights.npz --run_dir NEW` makes a run."
+            "It contains only weights and settings. To create a run from it, use `python -m MODEL.main --phase"
+            " import_weights --source weights.npz --run_dir NEW`."
         )
         floats = [difference for difference in differences if difference.ported.kind == FLOAT]
         farthest = max(floats, key=lambda difference: difference.largest)
-        yield f"Networks with them, on images in [-1, 1], are at most so far from the run: {_amount(farthest)}."
+        yield f"Largest difference of networks with these weights from the run, in [-1, 1]: {_amount(farthest)}."
     noise = "on, the same for each call" if model.dual.noisy else "off"
-    yield f"The noise of dropout is {noise}."
+    yield f"Dropout is {noise}."
     if not model.dual.any_size:
         size = model.dual.image_size
-        yield f"Networks have seen {size} x {size} pixels alone: resize images to that before, and back after."
+        yield f"Networks only saw {size} x {size} pixels: resize images to that before, and back after."

@@ -1,4 +1,4 @@
-"""SavedModel: the format of TensorFlow itself, TensorFlow Serving and most of its tools."""
+"""SavedModel: the format of TensorFlow, TensorFlow Serving and most of their tools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.export.signatures import IMAGE, Signature, all_kinds
 
 FILE = "saved_model.pb"
 kinds = all_kinds
-DEFAULT = "serving_default"  # for clients that name no signature: the first direction
+DEFAULT = "serving_default"  # the first direction, for clients that name no signature
 
 
 def write(model: Model, folder: pathlib.Path) -> None:
@@ -36,7 +36,7 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 
 def reopen(model: Model, folder: pathlib.Path) -> list[Ported]:
-    """The signatures, as TensorFlow 2 loads them."""
+    """Returns the signatures, loaded by TensorFlow 2."""
     with literal.folder(folder) as path:
         loaded = tf.compat.v2.saved_model.load(path)
 
@@ -44,7 +44,7 @@ def reopen(model: Model, folder: pathlib.Path) -> list[Ported]:
         dtype, output = signature.image.dtype, signature.gives
 
         def call(images: Array | Sequence[bytes]) -> Array:
-            function = loaded.signatures[signature.name]  # loaded has to live as long: it owns the variables
+            function = loaded.signatures[signature.name]  # keeps `loaded` alive, which owns the variables
             return function(**{IMAGE: tf.compat.v2.constant(images, dtype)})[output].numpy()
 
         return call
@@ -56,5 +56,5 @@ def reopen(model: Model, folder: pathlib.Path) -> list[Ported]:
 
 
 def _definition(signature: Signature) -> Any:
-    """The SignatureDef of a Signature."""
+    """Returns the SignatureDef of a Signature."""
     return tf.saved_model.predict_signature_def({IMAGE: signature.image}, {signature.gives: signature.translated})

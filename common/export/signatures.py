@@ -28,17 +28,17 @@ class Signature(NamedTuple):
 
     @property
     def name(self) -> str:
-        """A2B, A2B_float or A2B_bytes."""
+        """Returns A2B, A2B_float or A2B_bytes."""
         return self.direction + ENDINGS[self.kind]
 
     @property
     def gives(self) -> str:
-        """The name of the output; TensorFlow Serving encodes outputs whose names end with _bytes."""
+        """Returns the name of the output; TensorFlow Serving encodes outputs whose names end with _bytes."""
         return TRANSLATED + (ENDINGS[BYTES] if self.kind == BYTES else "")
 
 
 def build(dual: Dual, direction: str, source: Domain, target: Domain, kinds: Kinds) -> list[Signature]:
-    """The Signatures of a direction between two Domains; `kinds` is one of the three functions below."""
+    """Builds the Signatures of a direction between two Domains; `kinds` is one of the three functions below."""
     builders = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}
     built = []
     for kind in kinds(source, target):
@@ -49,23 +49,23 @@ def build(dual: Dual, direction: str, source: Domain, target: Domain, kinds: Kin
 
 
 def all_kinds(source: Domain, target: Domain) -> list[str]:
-    """All kinds that are possible between two Domains."""
+    """Returns all kinds that are possible between two Domains."""
     return [PIXELS, FLOAT, BYTES] if holds_bytes(source, target) else [PIXELS, FLOAT]
 
 
 def without_bytes(source: Domain, target: Domain) -> list[str]:
-    """The kinds that take arrays."""
+    """Returns the kinds that take arrays."""
     del source, target
     return [PIXELS, FLOAT]
 
 
 def of_common_types(source: Domain, target: Domain) -> list[str]:
-    """The same for runtimes whose operations support few types: pixels only of 8 bits or float32."""
+    """Returns the same for runtimes that support few types: pixels only as uint8 or float32."""
     return [PIXELS, FLOAT] if {source.dtype, target.dtype} <= {"uint8", "float32"} else [FLOAT]
 
 
 def holds_bytes(source: Domain, target: Domain) -> bool:
-    """Whether TensorFlow decodes images of one Domain, and encodes those of the other as PNG."""
+    """Whether TensorFlow can decode images of the source and encode those of the target as PNG."""
     return (
         {source.dtype, target.dtype} <= {"uint8", "uint16"}
         and source.channels in (1, 3)
@@ -74,20 +74,20 @@ def holds_bytes(source: Domain, target: Domain) -> bool:
 
 
 def _of_pixels(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """(a placeholder of images as the source has them, the images as the target has them)."""
+    """Returns (a placeholder for pixels of the source, the translated pixels of the target)."""
     images = tf.placeholder(source.dtype, [None, None, None, source.channels], name)
     return images, _translated(dual, direction, images, (source, target))
 
 
 def _of_floats(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same in [-1, 1]."""
+    """Returns the same in [-1, 1]."""
     del target
     images = tf.placeholder(tf.float32, [None, None, None, source.channels], name)
     return images, _in_own_size(dual, direction, images, tf.range(tf.shape(images)[0]))
 
 
 def _of_bytes(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of encoded files, of any sizes, as PNG files."""
+    """Returns the same for encoded files of any sizes; the output are PNG files."""
     encoded = tf.placeholder(tf.string, [None], name)
 
     def one(numbered_file: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
@@ -102,9 +102,9 @@ def _of_bytes(dual: Dual, direction: str, source: Domain, target: Domain, name: 
 def _translated(
     dual: Dual, direction: str, images: tf.Tensor, ends: tuple[Domain, Domain], numbers: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Pixels of the first Domain of `ends` as pixels of the second.
+    """Translates pixels of the first Domain of `ends` to pixels of the second.
 
-    `numbers` of the images select their noise; without them, images are numbered from 0.
+    `numbers` of the images select their noise; by default images are numbered from 0.
     """
     source, target = ends
     numbers = tf.range(tf.shape(images)[0]) if numbers is None else numbers
@@ -112,13 +112,13 @@ def _translated(
 
 
 def _in_own_size(dual: Dual, direction: str, images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    """Images in [-1, 1] translated, in the size that they have."""
+    """Translates images in [-1, 1] at their own size."""
     numbers = tf.cast(numbers, tf.int64)
     return tensors.in_own_size(images, dual, lambda padded: inference.translated(dual, direction, padded, numbers))
 
 
 def _decoded(file: tf.Tensor, domain: Domain) -> tf.Tensor:
-    """[H, W, C] of an encoded image as a Domain has it: white where it is transparent; see Domain.of."""
+    """Decodes an image to [H, W, C] of a Domain; transparent pixels become white; see Domain.of."""
     stored = tf.io.decode_image(file, channels=0, dtype=domain.dtype, expand_animations=False)
     values, white = tf.cast(stored, tf.float64), float(full(domain.dtype))
     channels = tf.shape(values)[-1]

@@ -1,4 +1,4 @@
-"""TensorFlow Lite: files for each signature, with weights of 32 and of 16 bits, and of 8 bits by dynamic range."""
+"""TensorFlow Lite: for each signature, files with 32-bit, 16-bit and dynamic-range 8-bit weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(model: Model, folder: pathlib.Path) -> None:
 
 
 def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
-    """Yields the signatures of all files, as TensorFlow's interpreter runs them."""
+    """Yields the signatures of all files, run by TensorFlow's interpreter."""
     for signature in model.signatures:
         for weights, file in FILES.items():
             path = folder / file.format(signature.name)
@@ -42,7 +42,7 @@ def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
 
 
 def _converted(folder: str, name: str, weights: str) -> bytes:
-    """The file of a signature of the SavedModel in a folder."""
+    """Converts a signature of the SavedModel in a folder; returns the file's bytes."""
     lite = tf.compat.v2.lite
     converter = lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
     if weights != FULL:
@@ -53,7 +53,7 @@ def _converted(folder: str, name: str, weights: str) -> bytes:
         return converter.convert()
     except Exception as error:  # the converter raises several classes, some of them private
         raise UserError(
-            f"TensorFlow Lite does not take this model ({reason(error)}). Say --format savedmodel, frozen or onnx."
+            f"TensorFlow Lite cannot convert this model ({reason(error)}). Use --format savedmodel, frozen or onnx."
         ) from error
 
 
