@@ -1,4 +1,4 @@
-"""Atomic writes: a file or a folder is replaced whole, or stays as it was. Reads of files that are no pipes."""
+"""Atomic writes: a file or folder is replaced as a whole or stays unchanged. Also reads that refuse pipes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from collections.abc import Iterator
 
 from common.errors import naming
 
-PARTIAL = re.compile(  # names of what process (1) is writing in place of a file or folder of a name (2; see _mark)
+PARTIAL = re.compile(  # names of partial writes: of process (1), for a target whose name has the digest (2; see _mark)
     r"\.([0-9]+)-[0-9]+-[0-9]+(?:-([0-9a-f]{8}))?\.partial(\.[^.]*)?", re.DOTALL
 )
 WRITES = itertools.count(1)  # of this process
-WRITING: set[str] = set()  # names of what this process is writing now
-LONGEST_SUFFIX = 16  # of names whose suffix is that of a format
+WRITING: set[str] = set()  # names of this process's partial writes
+LONGEST_SUFFIX = 16  # longer suffixes are not those of a format
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yields a temporary path next to `path`, with the same suffix, to write a file or a folder to.
 
-    At the end it replaces `path`; `path` may be an existing file, but not an existing folder with files in it.
-    If the body raises, the temporary file or folder is removed and `path` stays as it was. An OSError names `path`.
+    At the end it replaces `path`, which may be an existing file, but not a non-empty folder. If the body raises, the
+    temporary file or folder is removed and `path` stays unchanged. An OSError names `path`.
     """
     target = pathlib.Path(path)
     partial = _partial(target)
@@ -48,13 +48,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 def regular(path: str | os.PathLike[str], flags: int) -> int:
     """Opens a file for `open(path, opener=regular)`; raises OSError if it is a pipe or a device.
 
-    These may never begin, or never end.
+    Reading those may hang.
     """
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is a pipe, a device or a folder, and not a file", os.fspath(path))
+    raise OSError(errno.EINVAL, "it is not a file, but a pipe, a device or a folder", os.fspath(path))
 
 
 def read_text(path: str | os.PathLike[str], encoding: str | None = None, errors: str | None = None) -> str:
@@ -64,9 +64,9 @@ def read_text(path: str | os.PathLike[str], encoding: str | None = None, errors:
 
 
 def read_written(path: str | os.PathLike[str]) -> str:
-    """Reads a text that a person wrote, of the encoding that its first bytes show: UTF-8, UTF-16 or UTF-32.
+    """Reads a text file with the encoding that its first bytes indicate: UTF-8, UTF-16 or UTF-32.
 
-    Raises UnicodeDecodeError if it is no text.
+    Raises UnicodeDecodeError if it is not text.
     """
     content = pathlib.Path(path).read_bytes()
     encoding = json.detect_encoding(content)
@@ -89,9 +89,9 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def sweep(folder: str | os.PathLike[str], target: str = "") -> None:
-    """Removes the unfinished files that killed processes left in a folder. Subfolders are not touched.
+    """Removes the unfinished files of killed processes in a folder, without subfolders.
 
-    With `target`, the name of a file or folder: what they left in place of it instead, unfinished folders too.
+    With `target`, the name of a file or folder: removes unfinished files and folders for that target instead.
     """
     for partial in pathlib.Path(folder).glob(".*"):
         match = PARTIAL.fullmatch(partial.name)
@@ -102,9 +102,9 @@ def sweep(folder: str | os.PathLike[str], target: str = "") -> None:
 
 
 def _partial(target: pathlib.Path) -> pathlib.Path:
-    """A path next to `target` at which there is nothing, not even of a killed process of the same number."""
+    """Returns an unused path next to `target`, also if a killed process had the same ID."""
     suffix = target.suffix if len(target.suffix) <= LONGEST_SUFFIX else ""
-    while True:  # without the name of `target`: that may be as long as can be
+    while True:  # without the name of `target`, which may have the maximum length
         unique = f"{os.getpid()}-{threading.get_ident()}-{next(WRITES)}-{_mark(target.name)}"
         partial = target.with_name(f".{unique}.partial{suffix}")
         if not os.path.lexists(partial):
@@ -112,12 +112,12 @@ def _partial(target: pathlib.Path) -> pathlib.Path:
 
 
 def _mark(name: str) -> str:
-    """What tells the name of a target apart in the names of its partial writes."""
+    """Returns the digest that identifies a target in the names of its partial writes."""
     return hashlib.blake2b(os.fsencode(name), digest_size=4).hexdigest()
 
 
 def _remove(path: pathlib.Path) -> None:
-    """Removes a file or a folder, if it is there."""
+    """Removes a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -125,7 +125,7 @@ def _remove(path: pathlib.Path) -> None:
 
 
 def _is_writing(process: int) -> bool:
-    """Whether another process of this number is alive; False where the system cannot tell."""
+    """Whether another process of this ID is alive; False if the system cannot tell."""
     if process == os.getpid() or process > 2**31 - 1 or sys.platform == "win32":  # there, os.kill ends processes
         return False
     try:

@@ -1,4 +1,4 @@
-"""UserError, which is shown without a traceback, the reason that an error of another library gives, and safe texts."""
+"""UserError, shown without a traceback; the reason of an error of another library; texts safe to print."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import re
 import struct
 from collections.abc import Iterator
 
-UNLIKE = "it is not as it should be"
-MEANINGS: dict[type[BaseException], str] = {  # of Python's errors, whose own words are about programs
+UNLIKE = "it is not valid"
+MEANINGS: dict[type[BaseException], str] = {  # of Python's errors, whose own messages are about programs
     MemoryError: "there is not enough memory for it",
-    RecursionError: "it is nested without end",
+    RecursionError: "it is nested too deeply",
     EOFError: "it ends too early",
-    UnicodeError: "it is not a text in the encoding that it should have",
+    UnicodeError: "it is not text in the expected encoding",
     json.JSONDecodeError: "it is not JSON",
     **dict.fromkeys((AttributeError, LookupError, TypeError, NameError, AssertionError, ArithmeticError), UNLIKE),
-    struct.error: "it ends too early, or is not as it should be",
+    struct.error: "it ends too early or is not valid",
 }
-PYTHONS = re.compile(  # words of ValueError and others that are about programs, too
+PYTHONS = re.compile(  # words of ValueError and others that also are about programs
     "invalid literal for|could not convert|not supported between|has no attribute|to unpack|cannot reshape"
     "|object is not|not enough values|unhashable|array element|codec can't|positional argument"
 )
@@ -27,11 +27,11 @@ OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 
 
 class UserError(Exception):
-    """Something the user can fix: its text is a sentence that says how. It is shown without a traceback."""
+    """An error that the user can fix, with a message that says how; shown without a traceback."""
 
 
 class ImageError(UserError):
-    """A file is not an image that can be used: `problem` is the sentence that says so, `cure` what to do about it."""
+    """A file is not a usable image; `problem` and `cure` are sentences."""
 
     def __init__(self, problem: str, cure: str) -> None:
         super().__init__(f"{problem} {cure}")
@@ -39,7 +39,7 @@ class ImageError(UserError):
 
 
 class Restart(UserError):
-    """Another process of the training is gone: this one must end, and resumes when all are started again."""
+    """Another process of the training is gone: this one must exit, and resumes when all are restarted."""
 
 
 class NotFinite(UserError):
@@ -55,7 +55,7 @@ class NotFinite(UserError):
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str], partial: str | os.PathLike[str] | None = None) -> Iterator[None]:
-    """Makes an OSError raised in its body name `path`, if it names no file (as errors of writing do) or `partial`."""
+    """Makes an OSError in its body name `path` if it names no file (as errors of writing) or `partial`."""
     try:
         yield
     except OSError as error:
@@ -65,9 +65,9 @@ def naming(path: str | os.PathLike[str], partial: str | os.PathLike[str] | None 
 
 
 def reason(error: BaseException) -> str:
-    """The first informative line of an error, a clause without a full stop.
+    """Returns the first informative line of an error, a clause without a full stop.
 
-    TensorFlow's often begin with the place in the graph; Python's own words, which are about programs, are not shown.
+    TensorFlow's messages often start with the place in the graph; Python's own messages are not shown.
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -85,10 +85,10 @@ def reason(error: BaseException) -> str:
 
 
 def visible(text: str) -> str:
-    """Returns a text with escapes in place of the characters that a terminal obeys, but line feeds and tabs."""
+    """Returns a text with control characters escaped, except line feeds and tabs."""
     return OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def in_one_line(text: str) -> str:
-    """Does the same with line feeds: a name cannot look like a message of its own."""
+    """Returns the same with line feeds escaped, so that a name cannot look like a message of its own."""
     return visible(text).replace("\n", "\\n")

@@ -1,7 +1,7 @@
-"""Paths that TensorFlow reads as they are: it takes those of checkpoints for patterns, and does not find runs/a[1].
+"""Paths that TensorFlow reads literally: it treats those of checkpoints as patterns and cannot find runs/a[1].
 
-Where a path has characters that mean something in patterns, or is not UTF-8, a temporary link without them leads to it.
-The folder for temporary files may have such a name too; then the link is made in another one.
+A path with pattern characters, or not in UTF-8, is read through a temporary link without them. If the folder for
+temporary files has such a name, too, the link is created in another one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from common.errors import UserError
 
 PATTERN = set("*?[]{}\\")
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # used if the folder that TMPDIR names cannot be
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # used if TMPDIR's folder is not usable
 
 
 def refuse_undecodable(name: str, path: str | os.PathLike[str]) -> None:
     """Raises UserError, naming the flag `name`, if TensorFlow cannot write to a path: it needs UTF-8."""
     if not _is_utf8(os.fspath(path)):
-        raise UserError(f"--{name} {path} is not UTF-8, and TensorFlow writes to no other paths. Choose another name.")
+        raise UserError(f"--{name} {path} is not UTF-8, which TensorFlow needs. Choose a different name.")
 
 
 @contextlib.contextmanager
 def folder(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A path by which TensorFlow reads a folder, such as a SavedModel, within the context."""
+    """Yields a path that TensorFlow can read a folder by, such as a SavedModel."""
     whole = os.path.abspath(path)
     if _is_literal(whole):
         yield os.fspath(path)
@@ -39,7 +39,7 @@ def folder(path: str | os.PathLike[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def prefix(checkpoint: str) -> Iterator[str]:
-    """The same of a checkpoint, which is the beginning of the paths of several files."""
+    """Yields the same for a checkpoint, which is the common prefix of several files."""
     parent, name = os.path.split(os.path.abspath(checkpoint))
     if _is_literal(name):
         with folder(parent) as path:
@@ -53,7 +53,7 @@ def prefix(checkpoint: str) -> Iterator[str]:
 
 
 def _is_literal(path: str) -> bool:
-    """Whether TensorFlow reads a path as it is."""
+    """Whether TensorFlow reads a path literally."""
     return not PATTERN & set(path) and _is_utf8(path)
 
 
@@ -67,7 +67,7 @@ def _is_utf8(path: str) -> bool:
 
 @contextlib.contextmanager
 def _links(path: str) -> Iterator[str]:
-    """A temporary folder for links to `path`; raises UserError if there is none by which TensorFlow finds them."""
+    """Yields a temporary folder for links to `path`; raises UserError if there is none that TensorFlow can read."""
     with contextlib.ExitStack() as stack:
         for parent in filter(_is_literal, (os.path.abspath(tempfile.gettempdir()), *TEMPORARY)):
             with contextlib.suppress(OSError):
@@ -75,8 +75,8 @@ def _links(path: str) -> Iterator[str]:
                 break
         else:
             raise UserError(
-                f"TensorFlow cannot read {path}: it takes {' '.join(sorted(PATTERN))} for patterns, and needs UTF-8. A"
-                " temporary link to it can be made nowhere. Set TMPDIR to a folder that can be written to and has none"
-                " of these characters, or rename the path."
+                f"TensorFlow cannot read {path}: it treats {' '.join(sorted(PATTERN))} as patterns and needs UTF-8, and"
+                " a temporary link could not be created. Set TMPDIR to a writable folder without these characters, or"
+                " rename the path."
             )
         yield links

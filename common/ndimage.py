@@ -1,4 +1,4 @@
-"""SciPy's image arithmetic, `scipy.ndimage`, imported on first use, like common.tensorflow."""
+"""`scipy.ndimage`, imported on first use, like common.tensorflow."""
 
 from __future__ import annotations
 

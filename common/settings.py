@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields state their meaning, their valid values and their effect on resume."""
+"""Settings: frozen dataclasses whose fields have a meaning, valid values and an effect on resume."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FIXED = "fixed"  # a value other than the run's first one is an error
-PLACE = "place"  # the new value is used if the images there are the same, by their names and sizes
+PLACE = "place"  # the new value is used if the images there have the same names and sizes
 FREE = "free"  # the new value is used
 WARN = "warn"  # the new value is used, and results may differ in their last bits
 PACKAGES = ("common", "examples", *methods.PACKAGES)  # that a settings file may import
@@ -49,10 +49,10 @@ def setting(
     auto: bool = False,
     formerly: str = "",
 ) -> Value:
-    """A dataclass field: its default, its meaning, its valid values, and its effect on resume.
+    """Returns a dataclass field with its default, meaning, valid values and effect on resume.
 
     `resume` is FIXED, PLACE, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its
-    name in earlier versions, which files and command lines may still have. Typed as its value, as dataclasses.field is.
+    name in earlier versions, still accepted in files and command lines. Typed as its value, like dataclasses.field.
     """
     metadata = {
         "about": about,
@@ -67,13 +67,13 @@ def setting(
 
 
 def override(parent: type, name: str, default: Value) -> Value:
-    """The field `name` of `parent` with a different default, for a subclass."""
+    """Returns the field `name` of `parent` with a different default, for a subclass."""
     (field,) = (field for field in dataclasses.fields(parent) if field.name == name)
     return setting(default, **field.metadata)
 
 
 def check(part: DataclassInstance) -> None:
-    """Raises UserError if a field of `part` is not one of its choices, is not finite, or is out of its range."""
+    """Raises UserError if a field of `part` is not one of its choices, not finite, or out of range."""
     for field in dataclasses.fields(part):
         value, about = getattr(part, field.name), field.metadata
         if "about" not in about:
@@ -82,17 +82,17 @@ def check(part: DataclassInstance) -> None:
                 f' setting({field.default!r}, "What it is."), from common.settings.'
             )
         if about["choices"] and value not in about["choices"]:
-            raise UserError(f"--{field.name} {value} is none of: {', '.join(about['choices'])}.")
+            raise UserError(f"--{field.name} {value} is not valid: it must be one of {', '.join(about['choices'])}.")
         if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"--{field.name} {value} is not a number that can be used.")
+            raise UserError(f"--{field.name} {value} is not valid: use a finite number.")
         if about["minimum"] is not None and value < about["minimum"]:
-            raise UserError(f"--{field.name} {value} is too small: it begins at {about['minimum']}.")
+            raise UserError(f"--{field.name} {value} is too small: it must be at least {about['minimum']}.")
         if about["maximum"] is not None and value > about["maximum"]:
-            raise UserError(f"--{field.name} {value} is too large: it ends at {about['maximum']}.")
+            raise UserError(f"--{field.name} {value} is too large: it must be at most {about['maximum']}.")
 
 
 class Difference(NamedTuple):
-    """A setting whose requested value is not the saved one."""
+    """A setting whose requested value differs from the saved one."""
 
     name: str
     saved: Scalar
@@ -103,7 +103,7 @@ class Difference(NamedTuple):
 def differences(saved: DataclassInstance, requested: DataclassInstance) -> list[Difference]:
     """Every field in which `requested` differs from `saved`. A requested auto (0) matches any saved value.
 
-    If the two are of different classes, the one Difference is that of the model.
+    If the two are of different classes, the only Difference is that of the model.
     """
     if type(saved) is not type(requested):
         return [Difference("model", type(saved).__name__, type(requested).__name__, FIXED)]
@@ -116,26 +116,26 @@ def differences(saved: DataclassInstance, requested: DataclassInstance) -> list[
 
 
 def save(path: str | os.PathLike[str], facts: Mapping[str, Any], **parts: DataclassInstance) -> None:
-    """Writes a JSON file of `parts`, each as its class and its fields, and of `facts`, dictionaries, unchanged."""
+    """Writes a JSON file of `parts`, each as its class and fields, and of the dictionaries `facts`, unchanged."""
     descriptions = {name: _describe(part) for name, part in parts.items()}
     atomic.write_text(path, json.dumps({**descriptions, **facts}, indent=2) + "\n")
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The parts and the facts that `save` wrote, by name.
+    """Returns the parts and the facts that `save` wrote, by name.
 
     Raises UserError if the file is missing or is not what `save` writes.
     """
     try:
         return _built(documents.read(path, SAVED), path)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not the folder of a run.") from None
+        raise UserError(f"{path} is missing: {pathlib.Path(path).parent} is not a run folder.") from None
     except Misfit as misfit:
         raise unusable(path, misfit) from misfit
 
 
 def parse(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The parts and the facts in the text of a settings file, by name; error messages call it `path`.
+    """Returns the parts and the facts in the text of a settings file, by name; error messages call it `path`.
 
     Raises UserError if the text is not what `save` writes.
     """
@@ -146,12 +146,12 @@ def parse(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def unusable(path: str | os.PathLike[str], misfit: Misfit) -> UserError:
-    """The error of a settings file that has something else than it should."""
-    return UserError(f"{path} cannot be read as the settings of a run: {misfit}. Correct it, or restore a copy of it.")
+    """Returns the error for a settings file with invalid contents."""
+    return UserError(f"{path} cannot be read as the settings of a run: {misfit}. Correct it, or restore a copy.")
 
 
 def schema_of(part: type[DataclassInstance]) -> Table:
-    """What a settings file may hold of a class: its fields, of their types and in their limits, and its own name."""
+    """Returns the schema of a class in a settings file: its name, and its fields with types and limits."""
     hints = typing.get_type_hints(part)
     fields = {field.name: _schema_of_field(field, hints[field.name]) for field in dataclasses.fields(part)}
     return Table({"class": Text()}, fields)
@@ -175,7 +175,7 @@ def _describe(part: DataclassInstance) -> dict[str, Any]:
 
 
 def class_path(cls: type) -> str:
-    """The name of a settings class in a file: "module:name", of the outermost package that exports it or its module.
+    """Returns the name of a settings class in files: "module:name", with the outermost package that exports it.
 
     >>> from common.run.run import Run
     >>> class_path(Run)
@@ -188,9 +188,9 @@ def class_path(cls: type) -> str:
 
 
 def why_passing(cls: type) -> str:
-    """Why a settings class cannot be found again by its name in a file, as a clause; "" if it can."""
+    """Returns why a settings class cannot be imported by its name in a file, as a clause; "" if it can."""
     if cls.__module__ == "__main__":
-        return "it is defined in a notebook, or in the program that is run"
+        return "it is defined in a notebook or in the main program"
     if "<locals>" in cls.__qualname__:
         return "it is defined in a function"
     try:
@@ -201,20 +201,20 @@ def why_passing(cls: type) -> str:
 
 
 def part_class(reference: str) -> type[DataclassInstance]:
-    """The settings class that a file names as "module:name".
+    """Returns the settings class that a file names as "module:name".
 
     Importing a module runs its code, and a file must not choose which code runs: raises UserError if the module
-    neither belongs to this project nor is imported already, and if the name is not that of a settings dataclass.
+    neither belongs to this project nor is already imported, or if the name is not that of a settings dataclass.
     """
     module, _, name = reference.partition(":")
     if module == "__main__" and not hasattr(sys.modules[module], name):
         raise UserError(
-            f"{reference} was defined in a notebook, or in a program that was run, and not in a module. Define {name}"
-            f" before the run is used, as it was; or put it into a module, my_methods.py, and name it my_methods:{name}"
-            " in this file."
+            f"{reference} was defined in a notebook or in a main program, not in a module. Define {name} as it was"
+            f" before using the run, or move it to a module, my_methods.py, and name it my_methods:{name} in this"
+            " file."
         )
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{reference} is none of this project's settings. If it is yours, import {module} before.")
+        raise UserError(f"{reference} is not a settings class of this project. If it is yours, import {module} before.")
     try:
         part: Any = getattr(importlib.import_module(module), name, None)
     except ImportError as error:
@@ -225,29 +225,29 @@ def part_class(reference: str) -> type[DataclassInstance]:
         or inspect.isabstract(part)
         or not all("about" in field.metadata for field in dataclasses.fields(part))
     ):
-        raise UserError(f"There are no settings called {reference}.")
+        raise UserError(f"{reference} is not a settings class.")
     settings_class: type[DataclassInstance] = part
     return settings_class
 
 
 def former_names(cls: type[DataclassInstance]) -> dict[str, str]:
-    """{name: its name in earlier versions} of the settings of a class that were renamed."""
+    """Returns {name: its name in earlier versions} of the renamed settings of a class."""
     fields = dataclasses.fields(cls)
     return {field.name: field.metadata["formerly"] for field in fields if field.metadata["formerly"]}
 
 
 @functools.cache  # once, however often a file is read
 def _warn_of_former_name(path: str, former: str, name: str) -> None:
-    logging.warning(f"{path} has {former}, which is called {name} now.")
+    logging.warning(f"{path} has {former}, which was renamed to {name}.")
 
 
 def _built(entries: dict[str, dict[str, Any]], path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The entries of a settings file, with those that have a class as parts."""
+    """Returns the entries of a settings file, with those that have a class as parts."""
     return {name: _build(path, name, entry) if "class" in entry else entry for name, entry in entries.items()}
 
 
 def _build(path: str | os.PathLike[str], place: str, fields: dict[str, Any]) -> DataclassInstance:
-    """The part that the entry `place` of a settings file describes; raises UserError or Misfit if there is none."""
+    """Builds the part that the entry `place` of a settings file describes; raises UserError or Misfit."""
     Table({"class": Text()}, open=True).check(fields, place)
     try:
         part = part_class(fields["class"])
@@ -258,7 +258,7 @@ def _build(path: str | os.PathLike[str], place: str, fields: dict[str, Any]) -> 
         unknown = fields.keys() - {field.name for field in dataclasses.fields(part)} - {"class"}
         if unknown:
             names = ", ".join(sorted(map(documents.shown, unknown)))
-            raise UserError(f"it has settings that {part.__name__} does not know: {names}.")
+            raise UserError(f"it has unknown settings of {part.__name__}: {names}.")
         schema_of(part).check(fields, place)
         return part(**{name: value for name, value in fields.items() if name != "class"})
     except UserError as error:

@@ -7,7 +7,7 @@ from flags import command
 
 
 def main() -> None:
-    """The command line of CycleGAN."""
+    """Runs the command line of CycleGAN."""
     command.main(CycleGAN)
 
 

@@ -1,4 +1,4 @@
-"""CycleGAN (Zhu et al., 2017, arxiv.org/abs/1703.10593): translating both ways gives the input back.
+"""CycleGAN (Zhu et al., 2017, arxiv.org/abs/1703.10593): unpaired translation with a cycle loss.
 
 The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """

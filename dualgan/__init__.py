@@ -1,6 +1,6 @@
-"""DualGAN: translation between two sets of images without pairs."""
+"""DualGAN: unpaired translation between two domains."""
 
-import dual_translation_check  # noqa: F401  before all else: tells when another `common` or `flags` hides ours
+import dual_translation_check  # noqa: F401  first: detects another `common` or `flags` that hides ours
 from dualgan.model import DualGAN
 
 __all__ = ["DualGAN"]

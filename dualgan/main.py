@@ -7,7 +7,7 @@ from flags import command
 
 
 def main() -> None:
-    """The command line of DualGAN."""
+    """Runs the command line of DualGAN."""
     command.main(DualGAN)
 
 

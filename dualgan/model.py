@@ -1,4 +1,4 @@
-"""DualGAN (Yi et al., 2017, arxiv.org/abs/1704.02510): dual learning between two sets of images.
+"""DualGAN (Yi et al., 2017, arxiv.org/abs/1704.02510): unpaired translation by dual learning.
 
 The defaults are those of the authors' code as of 2020 (github.com/duxingren14/DualGAN).
 """
@@ -15,7 +15,7 @@ from common.ops.layers import Norm
 from common.settings import override, setting
 
 NORMS = {"instance": Norm("instance_affine", 1e-6), "layer": Norm("layer", 1e-6), "none": Norm("none")}
-CRITICS = {  # name -> (network, strides); the last of a patch critic's is that of its scores
+CRITICS = {  # name -> (network, strides); for patch critics, the last stride is that of the scores
     "global": (networks.dualgan_global_critic, (2, 2, 2, 2, 2)),
     "patch": (networks.dualgan_patch_critic, (2, 2, 2, 2, 2, 2)),
     "global_2017": (networks.dualgan_global_critic, (2, 2, 2, 1)),
@@ -68,7 +68,7 @@ class DualGAN(CyclicDual):
     n_epochs: int = override(Dual, "n_epochs", 50)
     test_dropout: bool = override(Dual, "test_dropout", True)
 
-    any_size: ClassVar[bool] = False  # the innermost map has seen one size alone
+    any_size: ClassVar[bool] = False  # the innermost map is trained at only one size
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,18 +77,18 @@ class DualGAN(CyclicDual):
 
     @property
     def dropout_rate(self) -> float:
-        """The share that --dropout says."""
+        """Returns the value of --dropout."""
         return self.dropout
 
     @property
     def multiple(self) -> int:
-        """Each halving asks for a factor of two, the last does not where it may be of an odd side."""
+        """Returns a factor of two per halving, except for the last one if it may halve odd sides."""
         whole = 2**self.depth
         return whole // 2 if self.halve_odd and self.image_size % whole else whole
 
     @property
     def aligned(self) -> bool:
-        """Not where the last halving is of an odd side."""
+        """Whether the last halving is of an even side."""
         return self.multiple == 2**self.depth
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
@@ -127,6 +127,6 @@ def _misfit(size: int, depth: int, multiple: int) -> str:
     cures = [f"--image_size {max(multiple, round(size / multiple) * multiple)}"] if depth <= 12 else []
     cures += [f"--depth {fits}"] if fits >= 2 else []
     return (
-        f"--image_size {size} does not fit a U-Net that halves {depth} times: {multiple} must divide it."
-        f" Use {', or '.join(cures) or 'another'}."
+        f"--image_size {size} does not fit this U-Net, which halves its input {depth} times: it must be a multiple of"
+        f" {multiple}. Use {', or '.join(cures) or 'a different size'}."
     )

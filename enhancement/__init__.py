@@ -1,6 +1,6 @@
-"""Enhancement: rain, haze and cloud taken off photographs, learned without pairs."""
+"""Enhancement: removes rain, haze and cloud from photographs, learned without pairs."""
 
-import dual_translation_check  # noqa: F401  before all else: tells when another `common` or `flags` hides ours
+import dual_translation_check  # noqa: F401  first: detects another `common` or `flags` that hides ours
 from enhancement.model import Enhancement
 
 __all__ = ["Enhancement"]

@@ -1,4 +1,4 @@
-"""The generator of A2B: a network that draws the layer over an image, from the image and what shows the layer."""
+"""The generator of A2B: a network that estimates the layer over an image, from the image and classical evidence."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from common.ops import precision
 from common.ops.degradation import Layer, veil
 from enhancement.kinds import Kind
 
-FIRST = 2.0  # the logit of 0.88, at which the transmission of a veil and the brightness of its air begin
+FIRST = 2.0  # the logit of 0.88, the initial transmission of a veil and brightness of its air
 
 
 def draw(
     kind: Kind, images: tf.Tensor, filters: int, *, stride: int, levels: int, blocks: int, is_lower: bool = False
 ) -> Layer:
-    """The layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
+    """Returns the layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
-    Rain is light [N, H, W, 1] that begins at 0. A veil begins thin; the brightness of its air is too coarse a map to
+    Rain is light [N, H, W, 1] that starts at 0. A veil starts thin; the map of its air's brightness is too coarse to
     show a scene.
     """
     fine, coarse = int(bool(kind.veil)) + int(kind.has_streaks), int(bool(kind.veil))

@@ -1,4 +1,4 @@
-"""What lies over images of A: how a classical method estimates it, how it is drawn, and what shows it."""
+"""Kinds of layers over images of A: classical estimates, random layers, and evidence for the network."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ class Kind(NamedTuple):
     """A kind of layer: a veil, streaks, or both. Images are [N, H, W, C] in [-1, 1]."""
 
     draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
-    veil: Callable[[tf.Tensor], Veil] | None  # that over images, by a classical method
+    veil: Callable[[tf.Tensor], Veil] | None  # classical estimate of the veil over images
     has_streaks: bool
-    darkest_air: float = 1.0  # in which veils are laid: what images show of it misleads, where walls are pale
+    darkest_air: float = 1.0  # of added veils, drawn at random: estimates from images mislead where walls are pale
 
     def prior(self, images: tf.Tensor) -> Layer:
-        """The layer over `images` by classical methods."""
+        """Returns the layer over `images`, estimated by classical methods."""
         if not self.veil:
             return priors.rain_streaks(images)
         haze = veil(*self.veil(images))
         return Layer(haze.transmission, haze.light + priors.rain_streaks(images).light) if self.has_streaks else haze
 
     def restore(self, images: tf.Tensor) -> tf.Tensor:
-        """`images` without it, as classical methods restore them."""
+        """Returns `images` restored by classical methods."""
         return uncover(images, self.prior(images)) if self.veil else priors.rain_restored(images)
 
     def evidence(self, images: tf.Tensor) -> tf.Tensor:
-        """What a network is shown beside `images`, [N, H, W, E]."""
+        """Returns maps that a network gets in addition to `images`, [N, H, W, E]."""
         maps = [priors.veil_evidence(images)] if self.veil else []
         maps += [priors.rain_evidence(images)] if self.has_streaks else []
         return tf.concat(maps, axis=-1)

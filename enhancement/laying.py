@@ -1,4 +1,4 @@
-"""Which layer is laid over a clear image: the prior's or the generator's own of another image, or a drawn one."""
+"""Chooses the layer to add to a clear image: an estimate from another image, by prior or generator, or a random one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from common.ops import priors, randomness
 from common.ops.degradation import Layer, calm_cells, cast, choose, stronger, veil
 from enhancement.kinds import Kind
 
-MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not taken for rain
-CELLS = 4  # different ones, of which the layer of an image is made
+MOST = 1.5  # times the prior's layer, widened by a pixel: more light is not accepted as rain
+CELLS = 4  # different cells that the layer of an image is assembled from
 LEAST_STRENGTH, MOST_STRENGTH = 0.7, 1.4
 
 
@@ -22,10 +22,10 @@ def layer_to_lay(
     prior_share: tf.TensorLike,
     drawn_share: float,
 ) -> Layer:
-    """The layer for each of `clear` [N, h, w, C]: of `seen` [N, H, W, C], by its prior or the generator's, or drawn.
+    """Returns a layer for each of `clear` [N, h, w, C]: estimated from `seen` [N, H, W, C], or random.
 
-    `own`: what the generator draws over `seen`; None: the prior's layers alone are used. `prior_share` and
-    `drawn_share` say how often; the strength of the layers of `seen` is varied. It is chosen in float32.
+    `own`: the generator's estimate for `seen`; None: only the prior's layers are used. `prior_share` and `drawn_share`
+    are the probabilities of the prior's and of random layers; estimated layers vary in strength. Computed in float32.
     """
     dtype = clear.dtype
     seen, clear = tf.cast(seen, tf.float32), tf.cast(clear, tf.float32)
@@ -53,7 +53,7 @@ def layer_to_lay(
 
 
 def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
-    """[N, `size`, `size`, C] of `images` [N, H, W, C], each from a place that its row of `key` draws."""
+    """Crops `images` [N, H, W, C] to [N, `size`, `size`, C] at positions drawn by their rows of `key`."""
     room = [int(side) - size for side in images.shape.as_list()[1:3]]
     if room == [0, 0]:
         return images
@@ -64,7 +64,7 @@ def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _patches_of(prior: Layer, own: Layer, key: tf.Tensor, size: int) -> tuple[Layer, Layer]:
-    """Both at the same place."""
+    """Crops both layers at the same position."""
     parts = [*prior, *own]
     cut = patches(tf.concat(parts, axis=-1), randomness.fold(key, "layer"), size)
     first, second, third, fourth = tf.split(cut, [part.shape.as_list()[-1] for part in parts], axis=-1)
@@ -76,5 +76,5 @@ def _rows(*values: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
 
 
 def _draw(key: tf.Tensor, name: str) -> tf.Tensor:
-    """A number [N, 1, 1, 1] in [0, 1)."""
+    """Draws a number [N, 1, 1, 1] in [0, 1)."""
     return randomness.uniform(randomness.fold(key, name), [1, 1, 1])

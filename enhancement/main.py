@@ -7,7 +7,7 @@ from flags import command
 
 
 def main() -> None:
-    """The command line of the enhancement."""
+    """Runs the command line of the enhancement."""
     command.main(Enhancement)
 
 

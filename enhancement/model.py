@@ -1,11 +1,11 @@
-"""Enhancement: a CycleGAN whose generators draw what lies over a scene, and not the scene.
+"""Enhancement: a CycleGAN whose generators estimate the layer over a scene instead of the scene.
 
-An image of A is seen = T clear + L: light L is added, and a share T of the scene comes through. A2B draws the layer
-(T, L), which has too few channels to hide a scene in, and takes it off. B2A has nothing to learn: it lays a layer over
-an image of B. In training that is the layer that a classical prior finds over an image of A, with --prior_share below 1
-also the one that A2B draws, or one that is drawn at random, so that one clear image has many degraded ones. A2B then
-has to give the image of B back, which is supervised learning from pairs that cost nothing. With --lambda_adversarial
-a critic compares enhanced images with those of B, and one compares images of A with those under A2B's own layers.
+An image of A is seen = T clear + L: a share T of the scene is transmitted, and light L is added. A2B estimates the
+layer (T, L), which has too few channels to hide a scene, and removes it. B2A learns nothing: it adds a layer to an
+image of B. In training, that layer is the estimate of a classical prior for an image of A or, with --prior_share below
+1, also A2B's own estimate or a random layer, so that each clear image has many degraded ones. A2B then has to restore
+the image of B, which is supervised learning from free pairs. With --lambda_adversarial, one critic compares enhanced
+images with those of B, and one compares images of A with those under A2B's own layers.
 """
 
 from __future__ import annotations
@@ -84,56 +84,56 @@ class Enhancement(PublishedCritics):
         super().__post_init__()
         if self.d_warmup and not self.criticized_directions:
             raise UserError(
-                f"--d_warmup {self.d_warmup} is for critics, and with --lambda_adversarial 0 there are none."
+                f"--d_warmup {self.d_warmup} is for critics, but with --lambda_adversarial 0 there are none."
                 " Leave out one of them."
             )
         for name in ("prior_share", "drawn_share", "recolored_share"):
             if getattr(self, name) > 1.0:
-                raise UserError(f"--{name} {getattr(self, name)} is a share: use a number from 0 to 1.")
+                raise UserError(f"--{name} {getattr(self, name)} is not a valid share: use a number from 0 to 1.")
         if self.channels_A and self.channels_B and self.channels_A != self.channels_B:  # 0: not known yet
             raise UserError(
-                f"An enhanced image has the channels of the image, and --channels_A {self.channels_A} are not"
-                f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
+                f"--channels_A {self.channels_A} and --channels_B {self.channels_B} differ, but an enhanced image has"
+                " the channels of its input. Make them equal, or use cyclegan.main."
             )
         for name in ("image_size", "patch_size"):
             size = getattr(self, name)
             if size % self.multiple:
                 near = max(self.multiple, round(size / self.multiple) * self.multiple)
                 raise UserError(
-                    f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}:"
-                    f" {self.multiple} must divide it. Use --{name} {near}."
+                    f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}: it must be a"
+                    f" multiple of {self.multiple}. Use --{name} {near}."
                 )
 
     @property
     def multiple(self) -> int:
-        """The pixels of one place of the last level."""
+        """Returns the pixels along a side per position of the last level."""
         return self.stride * 2 ** (self.levels - 1)
 
     @property
     def smallest(self) -> int:
-        """Two places of the last level, which can be mirrored at its edge."""
+        """Returns two positions of the last level, the minimum for reflection at its edge."""
         return 2 * self.multiple
 
     @property
     def criticized_directions(self) -> tuple[str, ...]:
-        """A2B, and B2A where it lays layers that A2B draws: all others have nothing to learn."""
+        """Returns A2B, and B2A if it uses layers of A2B; the others have nothing to learn."""
         if not self.lambda_adversarial:
             return ()
         return ("A2B",) if self.prior_share == 1.0 else self.directions
 
     @property
     def critic_size(self) -> tuple[str, int]:
-        """Patches, where these are not all of an image."""
+        """Returns the size of patches, if these are smaller than images."""
         sizes = ("image_size", self.image_size), ("patch_size", self.patch_size or self.image_size)
         return min(sizes, key=lambda size: size[1])
 
     @property
     def learned_directions(self) -> tuple[str, ...]:
-        """B2A draws its layers at random when it is used."""
+        """Returns A2B; at inference, B2A draws random layers."""
         return ("A2B",)
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
-        """[(A2B, None), (B2A, its cycle)]: see Dual.connect. A2B's cycle, its layer laid again, has nothing to tell."""
+        """Returns [(A2B, None), (B2A, its cycle)]; see Dual.connect. A2B's cycle would only add its own layer again."""
         A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
         critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)
@@ -147,7 +147,7 @@ class Enhancement(PublishedCritics):
             fake_A = cover(B, self._layer_to_lay(seen, own, B, drawn, epoch))
         to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, A2B(A, None), A, key("A2B/critic"))
         to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
-        back = A2B(tf.stop_gradient(fake_A), None)  # else A2B would learn to draw layers that are easy to find
+        back = A2B(tf.stop_gradient(fake_A), None)  # else A2B would learn layers that are easy to detect
         return [(to_B, None), (to_A, Cycle(to_A, back, None))]
 
     def generator_losses(self, direction: Direction, cycle: Cycle | None) -> Losses:
@@ -161,7 +161,7 @@ class Enhancement(PublishedCritics):
         return {**terms, "cycle": (self.lambda_cycle, losses.charbonnier(cycle.reconstructed, direction.real))}
 
     def network(self, direction: str, role: str) -> Network:
-        """The network of a role in a direction; B2A's generator has no variables."""
+        """Returns the network of a role in a direction; B2A's generator has no variables."""
         if role == "critic":
             return super().network(direction, role)
         return Network(f"{direction}/generator", self._uncovered if direction == "A2B" else self._covered)
@@ -170,11 +170,11 @@ class Enhancement(PublishedCritics):
         return self._uncovered(images, key)
 
     def classical(self, direction: str, images: tf.Tensor) -> tf.Tensor | None:
-        """What the prior of --layer alone makes of `images`; B2A, which draws its layers, has none."""
+        """Returns `images` restored by only the prior of --layer; None for B2A."""
         return KINDS[self.layer].restore(images) if direction == "A2B" else None
 
     def layer_over(self, images: tf.Tensor) -> Layer:
-        """The layer that A2B draws over `images` [N, H, W, C]."""
+        """Returns A2B's estimate of the layer over `images` [N, H, W, C]."""
         with tf.variable_scope("A2B/generator", reuse=tf.AUTO_REUSE):
             return self._drawn(images)
 

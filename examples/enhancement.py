@@ -1,4 +1,4 @@
-"""The class of earlier runs with rain, haze or cloud, kept so that they load. `enhancement.main` is what to use now."""
+"""The class of earlier runs with rain, haze or cloud, kept so that they load; for new runs, use `enhancement.main`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flags import command
 
 @dataclasses.dataclass(frozen=True)
 class Enhancement(PublishedNetworks, CyclicDual):
-    """U-Nets that draw what is to change in an image."""
+    """U-Nets that estimate the change of an image."""
 
     lambda_change: float = setting(1.0, "Weight of mean|fake - real|: how dear a change is.", minimum=0.0)
     image_size: int = override(Dual, "image_size", 128)
@@ -34,8 +34,8 @@ class Enhancement(PublishedNetworks, CyclicDual):
         super().__post_init__()
         if self.channels_A != self.channels_B:
             raise UserError(
-                f"A difference is drawn in the channels of the image, and --channels_A {self.channels_A} are not"
-                f" --channels_B {self.channels_B}. Make them equal, or use cyclegan.main."
+                f"--channels_A {self.channels_A} and --channels_B {self.channels_B} differ, but the change of an image"
+                " has its channels. Make them equal, or use cyclegan.main."
             )
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:

@@ -1,10 +1,10 @@
-"""GcGAN (Fu et al., 2019, arxiv.org/abs/1809.05852): a turned image is translated into the turned translation.
+"""GcGAN (Fu et al., 2019, arxiv.org/abs/1809.05852): the translation of a turned image is the turned translation.
 
 python -m examples.geometry --phase train --dataset horse2zebra
 
-One generator f is trained without pairs and without a way back. A second critic, of turned images, which the paper
-has, is left out: translations of turned images are turned back, and one critic judges all. It learns from those that
-were never turned. Weights and sizes are those of the authors' code (github.com/hufu6371/GcGAN).
+One generator f is trained without pairs and without a cycle. The paper's second critic, of turned images, is left out:
+translations of turned images are turned back, and one critic judges all. It learns only from images that were never
+turned. Weights and sizes are those of the authors' code (github.com/hufu6371/GcGAN).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flags import command
 
 
 class Turn(NamedTuple):
-    """A map T of square images [N, S, S, C] that leaves what they show as it is."""
+    """A map T of square images [N, S, S, C] that preserves their content."""
 
     there: Callable[[tf.Tensor], tf.Tensor]
     back: Callable[[tf.Tensor], tf.Tensor]
@@ -38,7 +38,7 @@ TURNS = {
 
 @dataclasses.dataclass(frozen=True)
 class GcGAN(PublishedNetworks):
-    """One generator that commutes with a turn, and a critic of what it makes."""
+    """One generator that commutes with a turn, and a critic of its output."""
 
     geometry: str = setting("rotation", "The turn T: rotation, by 90 degrees; flip, upside down.", TURNS)
     lambda_geometry: float = setting(20.0, "Weight of mean|T⁻¹(f(T(real))) - f(real)|.", minimum=0.0)
@@ -60,22 +60,22 @@ class GcGAN(PublishedNetworks):
         super().__post_init__()
         if self.lambda_identity and len({self.channels_A, self.channels_B} - {0}) > 1:  # 0: not yet known
             raise UserError(
-                f"The identity loss compares images of the same channels, and --channels_A {self.channels_A} are not"
-                f" --channels_B {self.channels_B}. Make them equal, or use --lambda_identity 0."
+                f"--channels_A {self.channels_A} and --channels_B {self.channels_B} differ, but the identity loss needs"
+                " equal channels. Make them equal, or use --lambda_identity 0."
             )
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """The one way that is trained."""
+        """Returns the direction that is trained."""
         return (self.train_direction,)
 
     @property
     def identity_weight(self) -> float | None:
-        """The weight that --lambda_identity says."""
+        """Returns the value of --lambda_identity."""
         return self.lambda_identity
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
-        """[(direction, None)]: there, and no way back; see Dual.connect."""
+        """Returns [(direction, None)], without a way back; see Dual.connect."""
         return [(self.one_way(self.train_direction, A, B, key), None)]
 
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:

@@ -1,4 +1,4 @@
-"""Semi-supervised CycleGAN: a few pairs, which share a name, among many images without a partner.
+"""Semi-supervised CycleGAN: a few pairs with equal names among many unpaired images.
 
 python -m examples.semi_supervised --phase train --dataset sketch-photo
 
@@ -20,7 +20,7 @@ from flags import command
 
 @dataclasses.dataclass(frozen=True)
 class SemiSupervised(CycleGAN):
-    """CycleGAN that is told of some images what they should become."""
+    """CycleGAN with an additional loss on the images that have pairs."""
 
     lambda_pairs: float = setting(
         10.0, "Weight of mean|fake - target|, taken as 0 for images without a partner.", minimum=0.0

@@ -7,7 +7,7 @@ from pix2pix.model import Pix2Pix
 
 
 def main() -> None:
-    """The command line of pix2pix."""
+    """Runs the command line of pix2pix."""
     command.main(Pix2Pix)
 
 

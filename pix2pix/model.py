@@ -1,4 +1,4 @@
-"""pix2pix (Isola et al., 2017, arxiv.org/abs/1611.07004): translation that is learnt from pairs.
+"""pix2pix (Isola et al., 2017, arxiv.org/abs/1611.07004): translation learned from pairs.
 
 The defaults are those of the authors' PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix).
 """
@@ -39,14 +39,14 @@ class Pix2Pix(PublishedNetworks):
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """The one way that is trained."""
+        """Returns the direction that is trained."""
         return (self.train_direction,)
 
     def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         return super().critic(tf.concat([given, images], axis=-1), given)
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
-        """[(direction, None)]: there, and no way back; see Dual.connect."""
+        """Returns [(direction, None)], without a way back; see Dual.connect."""
         return [(self.one_way(self.train_direction, A, B, key), None)]
 
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:

@@ -15,7 +15,7 @@ from common.errors import naming, reason
 
 def test_the_first_informative_line():
     assert reason(ValueError("first.\nsecond")) == "first"
-    assert reason(ValueError()) == "it is not as it should be"
+    assert reason(ValueError()) == "it is not valid"
 
 
 FAULTS = {  # what damaged content makes programs do

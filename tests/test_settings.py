@@ -26,9 +26,9 @@ class Part:
 
 
 def test_values_are_checked():
-    with pytest.raises(UserError, match="--kind oval is none of: round, square"):
+    with pytest.raises(UserError, match="--kind oval is not valid: it must be one of round, square"):
         Part(kind="oval")
-    with pytest.raises(UserError, match="--count 0 is too small: it begins at 1"):
+    with pytest.raises(UserError, match="--count 0 is too small: it must be at least 1"):
         Part(count=0)
 
 
@@ -85,7 +85,7 @@ def test_what_does_not_read_is_named(tmp_path):
     text = json.loads(path.read_text())
     text["part"]["colour"] = "red"
     path.write_text(json.dumps(text))
-    with pytest.raises(UserError, match='settings that Part does not know: "colour"'):
+    with pytest.raises(UserError, match='unknown settings of Part: "colour"'):
         settings.load(path)
 
 

@@ -1,14 +1,14 @@
-"""What a method is: everything that its author opens.
+"""The parts of a method, for its author.
 
 dual        Dual: settings, networks, losses and optimizers of a method
-direction   Direction, Cycle, Network: what a dual connects
-cyclic      CyclicDual: two generators that undo each other; weights of cycles, the identity loss
+direction   Direction, Cycle, Network: the parts that a dual connects
+cyclic      CyclicDual: two generators that invert each other; cycle weights, the identity loss
 published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
 networks    generators and critics
-residual_unet  the small U-Net that draws layers over images
+residual_unet  the small U-Net that estimates layers over images
 losses      adversarial losses, L1, L2, gradient penalty
-optimizers  Adam and RMSProp as TensorFlow 1 has them
-variables   the variables of networks, and which differ between two duals
+optimizers  Adam and RMSProp of TensorFlow 1
+variables   the variables of networks, and a comparison of two duals
 schedules   learning rates by epoch
 """
 

@@ -1,4 +1,4 @@
-"""Cyclic duals: two generators, each of which undoes the other."""
+"""Cyclic duals: two generators that invert each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from common.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class CyclicDual(Dual):
-    """Two directions, each of which translates back what the other made."""
+    """Two directions, each of which inverts the other."""
 
     lambda_A: float = setting(10.0, "Weight of mean|A2B2A(A) - A|.", minimum=0.0)
     lambda_B: float = setting(10.0, "Weight of mean|B2A2B(B) - B|.", minimum=0.0)
@@ -36,11 +36,11 @@ class CyclicDual(Dual):
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """Both, unless weights of one alone were imported."""
+        """Returns both, or the only direction of imported weights."""
         return ("A2B", "B2A") if self.only == "both" else (self.only,)
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
-        """[(A2B, its cycle), (B2A, its cycle)]: see Dual.connect; or [(the only direction, None)]."""
+        """Returns [(A2B, its cycle), (B2A, its cycle)], or [(the only direction, None)]; see Dual.connect."""
         if self.only != "both":
             return [(self.one_way(self.only, A, B, key), None)]
         A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
@@ -55,39 +55,39 @@ class CyclicDual(Dual):
         return [(to_B, cycle_A), (to_A, cycle_B)]
 
     def identity_loss(self, direction: Direction, cycle: Cycle) -> Losses:
-        """{"identity": (weight, loss)} of images of the target through the generator; {} if it is off."""
+        """Returns {"identity": (weight, loss)} of target images through the generator; {} if it is off."""
         if not self.lambda_identity or cycle.same is None:
             return {}
         weight = self.lambda_identity * self.lambda_of(direction.target_domain)
         return {"identity": (weight, losses.l1(cycle.same, direction.target))}
 
     def lambda_of(self, domain: str) -> float:
-        """The weight of getting images of a domain back."""
+        """Returns the weight of the cycle loss of a domain."""
         return {"A": self.lambda_A, "B": self.lambda_B}[domain]
 
     def in_use(self) -> CyclicDual:
-        """This dual without the identity loss, which takes both domains through a generator as one batch."""
+        """Returns this dual without the identity loss, which batches both domains in one call of a generator."""
         return dataclasses.replace(self, lambda_identity=0.0)
 
     def in_training(self) -> Dual:
-        """This dual with both directions."""
+        """Returns this dual with both directions."""
         return dataclasses.replace(self, only="both")
 
     def with_directions(self, names: Sequence[str]) -> CyclicDual:
-        """This dual with the one direction that there are weights of, or with both."""
+        """Returns this dual with the only direction that has weights, or with both."""
         return dataclasses.replace(self, only=names[0]) if len(names) == 1 else self
 
     @property
     def identity_weight(self) -> float | None:
-        """The weight that --lambda_identity says."""
+        """Returns the value of --lambda_identity."""
         return self.lambda_identity
 
     def refuse_training(self) -> None:
-        """Raises UserError if there is one direction alone, and so no way back."""
+        """Raises UserError if there is only one direction, so no cycle."""
         if self.only != "both":
             raise UserError(
-                f"--only {self.only} is for weights that are imported and used: a training translates there and back,"
-                " and has both directions. Leave it out."
+                f"--only {self.only} is only for imported weights: training translates both ways (cycle) and needs both"
+                " directions. Leave it out."
             )
 
     def _translate(
@@ -98,7 +98,7 @@ class CyclicDual(Dual):
         key_fake: tf.Tensor | None,
         key_same: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """`real` and `target` through a generator: as one batch, where the identity loss needs both."""
+        """Applies a generator to `real` and `target`, as one batch if the identity loss needs both."""
         if self.channels_A != self.channels_B:
             return generator(real, key_fake), None
         if not self.lambda_identity:

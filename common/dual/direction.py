@@ -1,4 +1,4 @@
-"""Directions between two domains: their networks, and the images along them."""
+"""Directions between two domains: their networks and images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common.ops import precision
 
 
 class Network:
-    """A function of images that owns the variables of one scope, however often it is called."""
+    """A function of images with the variables of one scope, shared by all calls."""
 
     def __init__(
         self,
@@ -29,33 +29,33 @@ class Network:
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All of its variables; it must have been called."""
+        """Returns all of its variables; call the network first."""
         return tf.get_collection(tf.GraphKeys.MODEL_VARIABLES, f"{self.scope}/")
 
     @property
     def trainable_variables(self) -> list[tf.Variable]:
-        """Those of them that an update may change."""
+        """Returns the variables that updates may change."""
         return tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, f"{self.scope}/")
 
 
 class Direction(NamedTuple):
-    """One way across: its two networks, and the images along it, [N, H, W, C] in [-1, 1]."""
+    """One direction of translation: its two networks and its images, [N, H, W, C] in [-1, 1]."""
 
     name: str  # "A2B"
     source: str  # "A"
     target_domain: str  # "B"
     generator: Network  # (images, key) -> images like target
     critic: Network  # (images, given) -> scores, high for images like target
-    real: tf.Tensor  # to be translated
+    real: tf.Tensor  # the input
     target: tf.Tensor  # real images of the other domain
-    fake: tf.Tensor  # real, translated
-    given: tf.Tensor  # what fake was translated from: real, unless fake comes from a pool
-    key: tf.Tensor | None  # of this direction's draws in this update; None: nothing is drawn
-    matched: tf.Tensor | None = None  # float [N]: 1 where target shows what real shows, else 0; in training alone
+    fake: tf.Tensor  # the translation of real
+    given: tf.Tensor  # the input of fake: real, unless fake comes from a pool
+    key: tf.Tensor | None  # key of this direction's random draws in this update; None: no draws
+    matched: tf.Tensor | None = None  # float [N]: 1 where target and real are a pair, else 0; only in training
 
 
 class Cycle(NamedTuple):
-    """What the other direction's generator adds to a direction."""
+    """The images that the other direction's generator adds to a direction."""
 
     direction: Direction
     reconstructed: tf.Tensor  # its fake, translated back

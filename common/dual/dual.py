@@ -1,4 +1,4 @@
-"""A dual: a method of translation, with generators between two domains, and critics of their images."""
+"""Dual: a method of translation, with generators between two domains and critics (discriminators) of their images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from common.errors import UserError
 from common.ops import precision, spectral_norm
 from common.settings import FREE, setting
 
-Losses: TypeAlias = "dict[str, tuple[float | None, tf.Tensor]]"  # name -> (weight, loss); None: for the log alone
-Keys: TypeAlias = "Callable[[str], tf.Tensor | None]"  # name of draws -> their key; None: nothing is drawn
+Losses: TypeAlias = "dict[str, tuple[float | None, tf.Tensor]]"  # name -> (weight, loss); None: only logged
+Keys: TypeAlias = "Callable[[str], tf.Tensor | None]"  # name of draws -> their key; None: no draws
 
 
 @dataclasses.dataclass(frozen=True)
 class Dual(abc.ABC):
-    """A method of translation: its fields are settings, its methods build a graph and keep no state.
+    """A method of translation: its fields are settings, its methods build a graph and have no state.
 
     For a new method, subclass this, add fields and write the methods marked abstract.
     """
@@ -118,27 +118,25 @@ class Dual(abc.ABC):
     )
     test_dropout: bool = setting(False, "Whether dropout is on at inference.", resume=FREE)
 
-    order: ClassVar[str] = "critic_first"  # or simultaneous, at one update of each: all gradients, then all changes
-    pairing: ClassVar[str] = "none"  # which images of A come with their image of B: none, all, or some
-    conditional: ClassVar[bool] = False  # whether critics look at what was translated, too
-    any_size: ClassVar[bool] = True  # whether generators work at sizes that they were not trained at
-    begins_as_identity: ClassVar[bool] = False  # whether generators begin by leaving images as they are; see health
-    photographic: ClassVar[bool] = False  # whether images are photographs, which have scores without a target, too
-    direction_setting: ClassVar[str] = ""  # the setting, if there is one, that may name the only direction
-    halves: ClassVar[tuple[str, ...]] = ()  # games of which critics minimize half
+    order: ClassVar[str] = "critic_first"  # or simultaneous, with one update of each: all gradients, then all changes
+    pairing: ClassVar[str] = "none"  # which images of A have a pair in B: none, all, or some
+    conditional: ClassVar[bool] = False  # whether critics see the input, too
+    any_size: ClassVar[bool] = True  # whether generators work at sizes other than that of training
+    begins_as_identity: ClassVar[bool] = False  # whether generators start as the identity; see health
+    photographic: ClassVar[bool] = False  # whether images are photographs, so that no-reference metrics apply
+    direction_setting: ClassVar[str] = ""  # the setting, if any, that may name the only direction
+    halves: ClassVar[tuple[str, ...]] = ()  # GAN losses of which critics minimize half
 
     def __post_init__(self) -> None:
         settings.check(self)
         if not self.dropout_rate < 1.0:
-            raise UserError(
-                f"--dropout {self.dropout_rate} would leave nothing: it is the share that is zeroed, below 1."
-            )
+            raise UserError(f"--dropout {self.dropout_rate} would zero everything: use a rate below 1, such as 0.5.")
         if not self.ema_decay < 1.0:
-            raise UserError(f"--ema_decay {self.ema_decay} would never take up a weight: it is below 1, like 0.999.")
+            raise UserError(f"--ema_decay {self.ema_decay} would never update an average: use less than 1, like 0.999.")
         if self.spectral_norm and self.gan_loss == "wgan":
             raise UserError(
-                "--spectral_norm bounds the critics' kernels, and --gan_loss wgan clips them: the clipping would have"
-                " no effect. Leave out --spectral_norm, or use --gan_loss wgan-gp or hinge."
+                "--spectral_norm normalizes the critics' kernels, so the clipping of --gan_loss wgan would have no"
+                " effect. Leave out --spectral_norm, or use --gan_loss wgan-gp or hinge."
             )
         if self.load_size and self.load_size < self.image_size:
             raise UserError(
@@ -148,27 +146,27 @@ class Dual(abc.ABC):
 
     @abc.abstractmethod
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
-        """`images` of one domain as images of the other, which have `channels`, in [-1, 1].
+        """Translates `images` of one domain to the other, which has `channels`, in [-1, 1].
 
-        `key` is that of the images' noise (see randomness), or None for none.
+        `key` is that of the images' noise (see randomness); None: no noise.
         """
 
     @abc.abstractmethod
     def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
-        """Scores of `images`, in any shape: the higher, the more real. `given`: what was translated."""
+        """Returns scores of `images`, of any shape: higher means more real. `given`: the input of the translation."""
 
     @abc.abstractmethod
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
-        """{name: (weight, loss)}: the generator of a direction minimizes their weighted sum.
+        """Returns {name: (weight, loss)}; the generator of a direction minimizes their weighted sum.
 
-        `cycle` is the one that `connect` returns with the direction; a dual without cycles does not look at it.
+        `cycle` is the one that `connect` returns with the direction; a dual without cycles ignores it.
         """
 
     def critic_losses(self, direction: Direction) -> Losses:
-        """{name: (weight, loss)}: what a direction's critic minimizes the weighted sum of; None is for the log.
+        """Returns {name: (weight, loss)}; a direction's critic minimizes their weighted sum; None: only logged.
 
-        The game, the gradient penalty if it has one, and the margin by which real images beat
-        fakes: with a Wasserstein game, its estimate of their distance.
+        The losses are the GAN loss, the gradient penalty if it has one, and the margin between the scores of real
+        images and fakes: with a Wasserstein loss, its estimate of their distance.
         """
         game, critic = losses.ADVERSARIAL[self.gan_loss], direction.critic
         scores = critic(
@@ -185,26 +183,26 @@ class Dual(abc.ABC):
 
     @abc.abstractmethod
     def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
-        """The optimizer of a role, "generator" or "critic"."""
+        """Returns the optimizer of a role, "generator" or "critic"."""
 
     def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
-        """The learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
+        """Returns the learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
 
-        0 after a schedule that goes below it: a run may be longer.
+        It is 0 after the end of a schedule, as a run may be longer.
         """
         rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
         return rate * tf.maximum(0.0, schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
 
     @abc.abstractmethod
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
-        """[(direction, cycle), ...] between images `A` and `B`; cycle is None where there is no way back.
+        """Returns [(direction, cycle), ...] between images `A` and `B`; cycle is None without a way back.
 
-        Calling it again, on other images, connects the same networks. `key` maps a name
-        to the key of its draws; None: nothing is drawn.
+        Another call, on other images, connects the same networks. `key` maps a name to the key of its random draws;
+        None: no draws.
         """
 
     def network(self, direction: str, role: str) -> Network:
-        """The network of a role in a direction, "A2B" or "B2A"."""
+        """Returns the network of a role in a direction, "A2B" or "B2A"."""
         if role == "critic":
             getter = spectral_norm.normalized if self.spectral_norm else None
             return Network(f"{direction}/critic", self.critic, getter, self.precision)
@@ -216,7 +214,7 @@ class Dual(abc.ABC):
         return Network(f"{direction}/generator", generator, precise=self.precision)
 
     def one_way(self, name: str, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> Direction:
-        """The direction `name` between images `A` and `B`, without one back."""
+        """Returns the direction `name` between images `A` and `B`, without the way back."""
         real, target = (A, B) if name == "A2B" else (B, A)
         generator, critic = (self.network(name, role) for role in ("generator", "critic"))
         key = key or (lambda name: None)
@@ -224,53 +222,53 @@ class Dual(abc.ABC):
         return Direction(name, name[0], name[-1], generator, critic, real, target, fake, real, key(f"{name}/critic"))
 
     def in_use(self) -> Dual:
-        """This dual without what training alone needs."""
+        """Returns this dual without the parts that only training needs."""
         return self
 
     def in_training(self) -> Dual:
-        """This dual as it is trained: with all its directions, say, which imported weights may lack."""
+        """Returns this dual as it is trained, for example with all directions, which imported weights may lack."""
         return self
 
     def with_directions(self, names: Sequence[str]) -> Dual:
-        """This dual for weights of the directions `names` alone, if it can do with fewer than it has."""
+        """Returns this dual for weights of only the directions `names`, if it supports fewer directions."""
         del names
         return self
 
     def refuse_training(self) -> None:
-        """Raises UserError if it can be used, but not trained."""
+        """Raises UserError if this dual is only for inference."""
         return
 
     def classical(self, direction: str, images: tf.Tensor) -> tf.Tensor | None:
-        """What a method without learning makes of `images` [N, H, W, C] in [-1, 1]: scored beside the translations.
+        """Returns the output of a classical method for `images` [N, H, W, C] in [-1, 1], to compare translations with.
 
-        The result is in the channels of the target, and is clipped to [-1, 1]; None: there is no such method.
+        It has the channels of the target and is clipped to [-1, 1]; None: there is no such method.
         """
         del direction, images
         return None
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """The names of the directions that `connect` makes, in its order."""
+        """Returns the names of the directions that `connect` returns, in its order."""
         return ("A2B", "B2A")
 
     @property
     def learned_directions(self) -> tuple[str, ...]:
-        """Those of them that have weights, and so can be exported."""
+        """Returns the directions that have weights and can be exported."""
         return self.directions
 
     @property
     def dropout_rate(self) -> float:
-        """The share of values that dropout zeroes in a generator; 0.0: there is none."""
+        """Returns the dropout rate of a generator; 0.0: no dropout."""
         return 0.0
 
     @property
     def identity_weight(self) -> float | None:
-        """The weight of the identity loss, 0.0 if it is off; None if the method has none."""
+        """Returns the weight of the identity loss, 0.0 if it is off; None if the method has none."""
         return None
 
     @property
     def flags_without_skips(self) -> str:
-        """Flags that choose generators without skip connections, along which these can copy their input; "": none."""
+        """Returns flags for generators without skip connections, which allow copying the input; "": none."""
         return ""
 
     @property
@@ -280,27 +278,27 @@ class Dual(abc.ABC):
 
     @property
     def multiple(self) -> int:
-        """What must divide height and width of a generator's images."""
+        """Returns the number that must divide height and width of a generator's images."""
         return 1
 
     @property
     def aligned(self) -> bool:
-        """Whether a part of an image that begins at a multiple of `multiple` falls into the maps as in the whole."""
+        """Whether crops at multiples of `multiple` align with the feature maps of the whole image."""
         return True
 
     @property
     def smallest(self) -> int:
-        """The least height and width of a generator's images."""
+        """Returns the minimum height and width of a generator's images."""
         return self.multiple
 
     @property
     def criticized_directions(self) -> tuple[str, ...]:
-        """Those of them whose critics are trained."""
+        """Returns the directions whose critics are trained."""
         return self.directions
 
     @property
     def batches_in_step(self) -> int:
-        """Batches that a step reads."""
+        """Returns the batches that a step reads."""
         return max(self.n_critic, self.n_gen) if self.fresh_batches else self.n_critic
 
     def _gradient_penalty(self, direction: Direction) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Losses: scalars to minimize, all of them means over all values."""
+"""Losses: scalars to minimize; each is a mean over all values."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from common.ops.gradients import gradients
 
 
 class Adversarial(NamedTuple):
-    """An adversarial loss: of the critic and of the generator, by the scores of images."""
+    """An adversarial loss: the losses of critic and generator, from the scores of images."""
 
     critic: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (scores of real images, scores of fakes) -> loss
     generator: Callable[[tf.Tensor], tf.Tensor]  # (scores of fakes) -> loss
 
 
 def l1(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
-    """Mean absolute difference."""
+    """Returns the mean absolute difference."""
     return tf.reduce_mean(tf.abs(x - y))
 
 
 def l2(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
-    """Mean square difference."""
+    """Returns the mean squared difference."""
     return tf.reduce_mean(tf.square(x - y))
 
 
 def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.03) -> tf.Tensor:
-    """Mean sqrt(difference² + epsilon²): square up to epsilon, absolute beyond it (Charbonnier et al., 1994).
+    """Returns mean sqrt(difference² + epsilon²): quadratic up to epsilon, linear beyond (Charbonnier et al., 1994).
 
     doi.org/10.1109/ICIP.1994.413553.
     """
@@ -69,15 +69,14 @@ def gradient_penalty(
     key: tf.Tensor | None,
     epsilon: float = 1e-12,
 ) -> tf.Tensor:
-    """How far the critic's slope is from one between real and fake: mean (||∇|| - 1)².
+    """Returns the penalty for critic gradients between real and fake whose norm is not 1: mean (||∇|| - 1)².
 
-    Gulrajani et al., 2017, arxiv.org/abs/1704.00028. For each image one ε in [0, 1), drawn
-    by its row of `key`; the slope is taken at real + ε (fake - real), its norm over the
-    whole image is sqrt(`epsilon` + Σ∇²).
-    Raises ValueError without a key, and if scores do not depend on images.
+    Gulrajani et al., 2017, arxiv.org/abs/1704.00028. For each image, ε in [0, 1) is drawn by its row of `key`; the
+    gradient is taken at real + ε (fake - real), and its norm over the whole image is sqrt(`epsilon` + Σ∇²). Raises
+    ValueError without a key, and if scores do not depend on images.
     """
     if key is None:
-        raise ValueError("a gradient penalty draws numbers, which needs a key")
+        raise ValueError("a gradient penalty draws random numbers and needs a key")
     mix = randomness.uniform(key, [1, 1, 1], real.dtype)
     between = real + mix * (fake - real)
     (slope,) = gradients(critic(between), [between])

@@ -18,7 +18,7 @@ from common.ops.randomness import InitializerByName
 
 DUALGAN_NORM = Norm("instance_affine", epsilon=1e-6)
 DUALGAN_DROPOUTS = 3  # decoders with dropout, from the innermost
-Activation: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # what is done to the input of a convolution
+Activation: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # applied to the input of a convolution
 
 
 def resnet(
@@ -92,7 +92,7 @@ def resnet_tfgan(
     dropout: float = 0.0,
     key: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """The same as TF-GAN has it: reflected margins throughout, and on the way up biases instead of norms."""
+    """TF-GAN's variant of `resnet`: reflection padding throughout, and biases instead of norms in the decoder."""
     x = _encoder_and_blocks(images, filters, blocks, norm, dropout, key=key, margins="REFLECT")
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
@@ -108,10 +108,10 @@ def resnet_tfgan(
 def patch_critic(
     images: tf.Tensor, filters: int, n_layers: int, norm: Norm, *, margin: int = 1, mode: str = "CONSTANT"
 ) -> tf.Tensor:
-    """PatchGAN (Isola et al., 2017): a score a patch; at 3 layers of 70 pixels, at 1, 2, 4, 5 of 16, 34, 142, 286.
+    """PatchGAN (Isola et al., 2017): a score per patch; 1 to 5 layers see patches of 16, 34, 70, 142, 286 pixels.
 
-    `margin` pixels of `mode` (see layers.pad) are put around the input of each convolution: in PyTorch
-    one of zeros, in the Lua code two of zeros, in TF-GAN two reflected.
+    The input of each convolution is padded by `margin` pixels in `mode` (see layers.pad): one of zeros in PyTorch, two
+    of zeros in the Lua code, two of reflection in TF-GAN.
     """
     weights = randomness.normal_initializer(0.0, 0.02)
 
@@ -128,7 +128,7 @@ def patch_critic(
 
 
 def patch_sides(size: int, n_layers: int, margin: int = 1) -> list[int]:
-    """The sides of a PatchGAN's maps, of an image of `size` and after every convolution; less than 1: there is none."""
+    """Returns the side lengths of a PatchGAN's maps, from the image of `size` on; less than 1: an empty map."""
     sides = [size]
     for stride in (*[2] * n_layers, 1, 1):
         sides.append((sides[-1] + 2 * margin - 4) // stride + 1)
@@ -136,7 +136,7 @@ def patch_sides(size: int, n_layers: int, margin: int = 1) -> list[int]:
 
 
 def pixel_critic(images: tf.Tensor, filters: int, norm: Norm) -> tf.Tensor:
-    """A score a pixel, of its colour alone (Isola et al., 2017: the 1x1 PatchGAN)."""
+    """Scores each pixel by its colour alone (Isola et al., 2017: the 1x1 PatchGAN)."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("first"):
         x = tf.nn.leaky_relu(conv(images, filters, 1, 1, weights), 0.2)
@@ -168,8 +168,8 @@ def dualgan_unet(
         outer: kernel size of the first and the last convolution.
         inner: kernel size of all others.
         norm_bottleneck: whether the innermost map has a norm. On a map of 1x1, as at 256
-            pixels and depth 8, the norm leaves nothing of the image but its shift.
-        halve_odd: whether sides may be odd, and then halve to the next larger number: 1 to 1.
+            pixels and depth 8, the norm removes everything about the image: only its shift is left.
+        halve_odd: whether sides may be odd; they are then halved rounding up: 1 to 1.
     """
     down, up = randomness.truncated_normal_initializer(0.02), randomness.normal_initializer(0.0, 0.02)
     norm, x, skips = DUALGAN_NORM, images, []
@@ -200,7 +200,7 @@ def dualgan_global_critic(
     inner: int = 3,
     outer: int = 5,
 ) -> tf.Tensor:
-    """DualGAN's critic of whole images: convolutions, then one score an image, [N, 1]."""
+    """DualGAN's critic of whole images: convolutions, then one score per image, [N, 1]."""
     x = _dualgan_convolutions(images, filters, norm, strides, inner=inner, outer=outer)
     with tf.variable_scope("out"):
         return layers.linear(x, 1, randomness.normal_initializer(0.0, 0.02))
@@ -215,7 +215,7 @@ def dualgan_patch_critic(
     inner: int = 3,
     outer: int = 5,
 ) -> tf.Tensor:
-    """DualGAN's critic of patches: a score a patch, [N, h, w, 1]; with the default strides, of 129 pixels."""
+    """DualGAN's critic of patches: a score per patch, [N, h, w, 1], of 129 pixels with the default strides."""
     x = _dualgan_convolutions(images, filters, norm, strides[:-1], inner=inner, outer=outer)
     with tf.variable_scope("out"):
         return conv(x, 1, inner, strides[-1], randomness.truncated_normal_initializer(0.02))
@@ -224,7 +224,7 @@ def dualgan_patch_critic(
 def _dualgan_convolutions(
     x: tf.Tensor, filters: int, norm: Norm, strides: Sequence[int], *, inner: int, outer: int
 ) -> tf.Tensor:
-    """An instance norm of a map of 1x1 would leave nothing of it, and is left out."""
+    """Builds the convolutions, without instance norms on maps of 1x1, which would erase them."""
     weights = randomness.truncated_normal_initializer(0.02)
     for level, stride in enumerate(strides):
         with tf.variable_scope(f"down_{level}"):
@@ -252,7 +252,7 @@ def _encoder_and_blocks(
     key: tf.Tensor | None,
     margins: str,
 ) -> tf.Tensor:
-    """The way down of a ResNet and its blocks; `margins` is the mode of the padding on the way down."""
+    """Builds the encoder of a ResNet and its blocks; `margins` is the padding mode of the encoder."""
     weights = randomness.normal_initializer(0.0, 0.02)
     with tf.variable_scope("in"):
         # [N, H, W, F]
@@ -273,7 +273,7 @@ def _residual(
 ) -> tf.Tensor:
     with tf.variable_scope("first"):
         x = norm(conv(x, filters, 3, 1, weights, bias=norm.bias, padding="VALID", before=_margin(1, "REFLECT")))
-        if dropout and key is not None:  # of what is positive and of what is not alike: ReLU may come after it
+        if dropout and key is not None:  # commutes with ReLU, which may come after it
             x = layers.dropout(x, dropout, key)
     with tf.variable_scope("second"):
         return norm(
@@ -302,7 +302,7 @@ def _width(filters: int, level: int) -> int:
 
 
 class Generator(NamedTuple):
-    """A generator by name."""
+    """A generator in the table of names."""
 
     network: Callable[..., tf.Tensor]  # (images, channels, filters, norm=, dropout=, key=) -> images
     multiple: int  # must divide H and W

@@ -1,4 +1,4 @@
-"""The optimizers of the papers, as TensorFlow 1 has them."""
+"""The optimizers of the papers, in TensorFlow 1's variants."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from common import tensorflow as tf
 
 
 def rmsprop(learning_rate: tf.TensorLike, decay: float) -> tf.train.RMSPropOptimizer:
-    """RMSProp as TensorFlow 1 has it: epsilon 1e-10 inside the root, mean squares begin at one.
+    """Returns TensorFlow 1's RMSProp: epsilon 1e-10 inside the root, mean squares start at one.
 
     Hinton, 2012, www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf.
     """
@@ -14,7 +14,7 @@ def rmsprop(learning_rate: tf.TensorLike, decay: float) -> tf.train.RMSPropOptim
 
 
 def adam(learning_rate: tf.TensorLike, beta1: float, beta2: float = 0.999) -> tf.train.AdamOptimizer:
-    """Adam with epsilon 1e-8 outside the bias correction, as TensorFlow 1 and Torch 7 have it.
+    """Returns Adam with epsilon 1e-8 outside the bias correction, as in TensorFlow 1 and Torch 7.
 
     Kingma and Ba, 2015, arxiv.org/abs/1412.6980, section 2, with its epsilon hat.
     """

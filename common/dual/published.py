@@ -1,4 +1,4 @@
-"""Duals made of the networks of CycleGAN and pix2pix, chosen by name: critics alone, or generators, too."""
+"""Duals with the networks of CycleGAN and pix2pix, chosen by name: only critics, or generators, too."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class PublishedCritics(Dual):
             n_layers = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
             name, size = self.critic_size
             raise UserError(
-                f"A critic of --n_layers {self.n_layers} halves images of --{name} {size} until nothing"
+                f"--n_layers {self.n_layers} does not fit --{name} {size}: the critic halves images until nothing"
                 f" is left. Use --n_layers {n_layers}, or --netD pixel."
             )
 
     @property
     def critic_size(self) -> tuple[str, int]:
-        """The setting that says how many pixels critics see along a side in training, and how many these are."""
+        """Returns the name and value of the setting for the side length of the critics' input in training."""
         return "image_size", self.image_size
 
     def _fits(self, n_layers: int) -> bool:
-        """Whether a critic of so many layers finds something to see in every map."""
+        """Whether no map of a critic with this number of layers is empty."""
         margin = {"pixel": 0, "patch": 1}.get(self.netD, 2)
         *maps, scores = networks.patch_sides(self.critic_size[1], n_layers, margin)
-        mirrored = self.netD == "patch_tfgan"  # a map can be mirrored by less than its side
+        mirrored = self.netD == "patch_tfgan"  # reflection padding must be less than the side of a map
         return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
 
     def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
@@ -104,47 +104,47 @@ class PublishedNetworks(PublishedCritics):
             near = max(multiple, round(self.image_size / multiple) * multiple)
             fits = [name for name, known in networks.GENERATORS.items() if self.image_size % known.multiple == 0]
             raise UserError(
-                f"--image_size {self.image_size} does not fit --netG {self.netG}: {multiple} must divide it."
+                f"--image_size {self.image_size} does not fit --netG {self.netG}: it must be a multiple of {multiple}."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
             )
         if self.running_statistics and self.norm != "batch":
             raise UserError(
-                f"--running_statistics is for --norm batch, and these generators have --norm {self.norm}: PyTorch's"
-                " program uses no running statistics there either. Leave it out."
+                f"--running_statistics is only for --norm batch, but these generators have --norm {self.norm}, where"
+                " PyTorch's program uses no running statistics either. Leave it out."
             )
 
     def in_training(self) -> Dual:
-        """This dual with statistics of the image itself."""
+        """Returns this dual with statistics of the image itself."""
         dual = dataclasses.replace(self, running_statistics=False)
         return super(PublishedNetworks, dual).in_training()
 
     def refuse_training(self) -> None:
-        """Raises UserError if norms use running statistics, which no training here computes."""
+        """Raises UserError if norms use running statistics, which training here does not compute."""
         super().refuse_training()
         if self.running_statistics:
             raise UserError(
-                "--running_statistics is for weights that are imported and used: training uses the statistics of each"
-                " image, and keeps none. Leave it out. --init_from RUN begins with the weights of such a run, without."
+                "--running_statistics is only for imported weights: training uses the statistics of each image. Leave"
+                " it out. To train from such weights without running statistics, use --init_from RUN."
             )
 
     @property
     def multiple(self) -> int:
-        """4 for ResNets, for U-Nets a factor of two for each halving."""
+        """Returns 4 for ResNets, and a factor of two per halving for U-Nets."""
         return networks.GENERATORS[self.netG].multiple
 
     @property
     def dropout_rate(self) -> float:
-        """The share that --dropout says."""
+        """Returns the value of --dropout."""
         return self.dropout
 
     @property
     def flags_without_skips(self) -> str:
-        """A ResNet instead of a U-Net."""
+        """Returns the flag for a ResNet instead of a U-Net."""
         return "--netG resnet_9blocks" if networks.GENERATORS[self.netG].has_skips else ""
 
     @property
     def smallest(self) -> int:
-        """At 4 pixels the innermost map of a ResNet has one, and cannot be mirrored."""
+        """Returns at least 8: at 4 pixels, the innermost map of a ResNet has one pixel and cannot be reflected."""
         return max(8, self.multiple)
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:

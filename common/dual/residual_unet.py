@@ -1,4 +1,4 @@
-"""A small U-Net of residual blocks without norms, for maps that lie over an image: what is local in it stays exact."""
+"""A small U-Net of residual blocks without norms, for maps over an image: its outputs stay local."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common.ops.layers import conv
 
 
 class Maps(NamedTuple):
-    """What the network draws, before any activation; zeros before the first update."""
+    """The maps of the network, before any activation; zeros before the first update."""
 
     fine: tf.Tensor  # [N, H, W, fine]
     coarse: tf.Tensor | None  # [N, H / (stride 2**(levels - 2)), ..., coarse]: too few values to show a scene
@@ -19,12 +19,12 @@ class Maps(NamedTuple):
 def residual_unet(
     images: tf.Tensor, fine: int, filters: int, *, stride: int, levels: int, blocks: int = 1, coarse: int = 0
 ) -> Maps:
-    """Draws maps of `fine` channels at full size, and of `coarse` at the last level but one.
+    """Returns maps of `fine` channels at full size, and of `coarse` channels at the second-to-last level.
 
     Pixels become channels, `stride` x `stride` at first and 2 x 2 before each further level (Shi et al., 2016,
-    arxiv.org/abs/1609.05158), and the way back adds the maps of the way there. A level has `blocks` residual blocks
-    both ways, whose second kernels begin at zero (Zhang et al., 2019, arxiv.org/abs/1901.09321). H and W are multiples
-    of stride 2**(levels - 1).
+    arxiv.org/abs/1609.05158); the decoder adds the maps of the encoder. Encoder and decoder have `blocks` residual
+    blocks per level, whose second kernels start at zero (Zhang et al., 2019, arxiv.org/abs/1901.09321). H and W are
+    multiples of stride 2**(levels - 1).
     """
     with tf.variable_scope("in"):
         x = _conv(tf.space_to_depth(images, stride), filters)  # [N, H / stride, W / stride, F]
@@ -58,6 +58,6 @@ def _blocks(x: tf.Tensor, name: str, blocks: int) -> tf.Tensor:
 
 
 def _conv(x: tf.Tensor, filters: int, *, relu: bool = False, zero: bool = False) -> tf.Tensor:
-    """A 3x3 convolution; beyond the edges there are zeros, as mirroring would take a third of the time."""
+    """Returns a 3x3 convolution with zero padding, as reflection would take a third of the time."""
     weights = layers.zeros if zero else randomness.he_initializer
     return conv(x, filters, 3, 1, weights, before=tf.nn.relu if relu else None)

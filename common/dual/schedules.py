@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor of the rate, by the epoch, counted from 1.
+"""Learning-rate schedules: the factor of the rate by epoch, counted from 1.
 
 `constant` epochs come first, then `decay` epochs towards zero (PyTorch's n_epochs and
 n_epochs_decay). They never depend on where a run stops.
@@ -21,7 +21,7 @@ def linear(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
 
 
 def linear_early(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
-    """The same one epoch earlier, 0 in the last: PyTorch's CycleGAN of 2019 to 2024, by updating before an epoch."""
+    """Returns `linear` one epoch earlier, 0 in the last: PyTorch's CycleGAN of 2019 to 2024 updates before an epoch."""
     return linear(epoch + 1.0, constant, decay)
 
 
@@ -31,19 +31,19 @@ def linear_torch(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
 
 
 def step(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
-    """A tenth after every 50 epochs."""
+    """Divides by ten after every 50 epochs."""
     del constant, decay
     return 0.1 ** tf.floor((epoch - 1.0) / 50.0)
 
 
 def cosine(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
-    """From 1 to 0 along half a cosine, over the constant epochs alone, as PyTorch's CycleGAN has it."""
+    """Decays from 1 to 0 along half a cosine over the constant epochs, as in PyTorch's CycleGAN."""
     del decay
     return 0.5 * (1.0 + tf.cos(3.141592653589793 * (epoch - 1.0) / constant))
 
 
 def constant(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
-    """Always 1."""
+    """Returns 1."""
     del constant, decay
     return tf.ones_like(epoch)
 
@@ -59,11 +59,11 @@ SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
 
 
 def in_training(epoch: tf.Tensor) -> AbstractContextManager[None]:
-    """Within it `training_epoch` is `epoch`."""
+    """Returns a context in which `training_epoch` is `epoch`."""
     return scopes.within(EPOCH, epoch)
 
 
 def training_epoch() -> tf.Tensor | None:
-    """The epoch, a scalar counted from 1, of the training that networks are connected for; None: they are in use."""
+    """Returns the epoch, a scalar counted from 1, in which networks are trained; None at inference."""
     epochs: list[tf.Tensor] = tf.get_collection(EPOCH)
     return epochs[-1] if epochs else None

@@ -1,4 +1,4 @@
-"""The variables of a method's networks, and which networks two settings of it have in common."""
+"""The variables of a method's networks, and a comparison of networks under two settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network, such a
 
 
 def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
-    """The variables of the networks of `dual` called `names`, built in the default graph."""
+    """Builds the networks `names` of `dual` in the default graph; returns their variables."""
     channels = {"A": dual.channels_A, "B": dual.channels_B}
     shape = [1, dual.image_size, dual.image_size]
     images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
@@ -29,7 +29,7 @@ def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
 
 
 def differing_roles(one: Dual, other: Dual) -> set[str]:
-    """Which of generator and critic have other variables, by names and shapes, in `one` than in `other`."""
+    """Returns the roles whose variables differ between two duals by names or shapes: generator, critic."""
     shapes = []
     for dual in (one, other):
         names = [f"{direction}/generator" for direction in dual.directions]

@@ -1,4 +1,4 @@
-"""Moving averages of weights over their updates: they translate more evenly than the weights of the last update."""
+"""Moving averages of weights over updates, which translate more consistently than the weights of the last update."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "average"
 
 
 class Averages:
-    """Averages of the generators' weights, stored next to them; with a decay of 0 there are none.
+    """Averages of the generators' weights, stored next to them; none with a decay of 0.
 
     average = d average + (1 - d) weight, beginning with the first weights; d is `decay`, or after
     n updates, if that is less, (1 + n) / (10 + n).
@@ -25,14 +25,14 @@ class Averages:
             self._moving = tf.train.ExponentialMovingAverage(decay, self._updates, name=NAME)
 
     def follow(self, variables: Iterable[tf.Variable]) -> tf.Operation:
-        """Returns the op that takes the present values of `variables` into their averages."""
+        """Returns the op that updates the averages with the current values of `variables`."""
         if self._moving is None:
             return tf.no_op()
         with tf.control_dependencies([self._moving.apply(list(variables))]):
             return self._updates.assign_add(1, read_value=False)
 
     def scope(self) -> AbstractContextManager[tf.VariableScope]:
-        """Returns a context in which networks that are called use the averages instead of their weights."""
+        """Returns a context in which networks use the averages instead of their weights."""
         moving = self._moving
         if moving is None:
             return tf.variable_scope(tf.get_variable_scope(), custom_getter=None)

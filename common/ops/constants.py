@@ -1,4 +1,4 @@
-"""Constants of which a graph has one each, however often they are requested, and operations that take them.
+"""Constants that a graph holds only once, however often they are requested, and operations that use them.
 
 Large duplicates are slow to initialize, and of small ones a graph would have thousands.
 """
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from common import tensorflow as tf
 
-Size: TypeAlias = "int | tf.Tensor"  # a number of pixels, images or channels: a tensor where it is unknown
+Size: TypeAlias = "int | tf.Tensor"  # a number of pixels, images or channels; a tensor if unknown
 
 
 def constant(values: npt.NDArray[Any] | float | Sequence[Any], dtype: tf.DType | None = None) -> tf.Tensor:
-    """Returns a constant with the values of a NumPy array, in its type or in `dtype`."""
+    """Returns a constant with the values of a NumPy array, of its type or `dtype`."""
     array = np.asarray(values, None if dtype is None else tf.as_dtype(dtype).as_numpy_dtype)
     collection = tf.get_collection_ref("constants")
     if not collection:
@@ -31,27 +31,27 @@ def constant(values: npt.NDArray[Any] | float | Sequence[Any], dtype: tf.DType |
 
 
 def shape(sizes: Sequence[Size]) -> tf.Tensor:
-    """Returns a shape, or other whole numbers: a constant, or where some are tensors, a tensor."""
+    """Returns a shape or other integers: a constant, or a tensor if some are tensors."""
     known = all(isinstance(size, int) for size in sizes)
     return constant(sizes, tf.int32) if known else tf.stack(sizes)
 
 
 def reshape(x: tf.TensorLike, sizes: Sequence[Size]) -> tf.Tensor:
-    """tf.reshape, with a shape that the graph has once."""
+    """Returns tf.reshape, with a shared constant for the shape."""
     return tf.reshape(x, shape(sizes))
 
 
 def gather(x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """tf.gather of rows, with an axis that the graph has once."""
+    """Returns tf.gather of rows, with a shared constant for the axis."""
     return tf.gather(x, rows, axis=constant(0, tf.int32))
 
 
 def pad(x: tf.Tensor, margins: Sequence[Sequence[Size]], mode: str = "CONSTANT") -> tf.Tensor:
-    """tf.pad, with margins that the graph has once, unless some are tensors."""
+    """Returns tf.pad, with a shared constant for the margins, unless some are tensors."""
     known = all(isinstance(margin, int) for pair in margins for margin in pair)
     return tf.pad(x, constant(margins, tf.int32) if known else margins, mode)
 
 
 def part(x: tf.Tensor, begin: Sequence[Size], sizes: Sequence[Size]) -> tf.Tensor:
-    """tf.slice, with a beginning and sizes that the graph has once."""
+    """Returns tf.slice, with shared constants for beginning and sizes."""
     return tf.slice(x, shape(begin), shape(sizes))

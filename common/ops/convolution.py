@@ -1,4 +1,4 @@
-"""How a convolution is computed: a Formulation, in which its gradients of any order are computed, too.
+"""Chooses the algorithm of a convolution: a Formulation, which also computes its gradients of any order.
 
 A convolution, its transpose and the gradient of its kernel are each linear in both of their inputs, and the gradients
 of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on shapes; the
@@ -16,12 +16,12 @@ from common.ops import gradients, placement, scopes
 from common.ops.constants import Size
 from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, AnyFormulation, Library, Strided, sides_of
 
-TINY = 64  # values of a kernel for one channel of the input, up to which each value is taken by itself
-SOME = 32  # output channels of a strided convolution, input channels of others: below it there is little time to save
-FEW = 4  # output channels up to which a larger kernel is taken a column at a time
-MANY, LARGE = 128, 256  # channels, of the input and of the output, and values of each, from which on Winograd's pays
+TINY = 64  # kernel values per input channel up to which each value is applied separately
+SOME = 32  # output channels of a strided convolution, input channels of others, below which little time can be saved
+FEW = 4  # output channels up to which a larger kernel is applied column by column
+MANY, LARGE = 128, 256  # channels of input and output, and values per channel, above which Winograd is faster
 
-Before: TypeAlias = "Callable[[tf.Tensor], tf.Tensor] | None"  # applied to the input first, such as ReLU and margins
+Before: TypeAlias = "Callable[[tf.Tensor], tf.Tensor] | None"  # applied to the input first, such as ReLU and padding
 
 
 def conv(x: tf.Tensor, weights: tf.Tensor | tf.Variable, stride: int, padding: str, before: Before = None) -> tf.Tensor:
@@ -56,7 +56,7 @@ def transpose(
 
 
 def plain() -> AbstractContextManager[None]:
-    """Returns a context in which convolutions are single ops, which show what they compute."""
+    """Returns a context in which convolutions are single ops of TensorFlow."""
     return scopes.within("plain_convolutions", True)
 
 
@@ -84,13 +84,13 @@ def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> 
 
 
 def apply(formulation: AnyFormulation, x: tf.TensorLike, weights: tf.TensorLike, before: Before = None) -> tf.Tensor:
-    """Returns the convolution [N, H', W', F] by a Formulation, with its gradients by the same."""
+    """Returns the convolution [N, H', W', F] and its gradients by a Formulation."""
     x, weights = tf.convert_to_tensor(x), tf.convert_to_tensor(weights)  # [N, H, W, C], [r, r, C, F]
     size = int(weights.shape[0])
 
     def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         late_x, late_weights = _after(dy, x, weights)
-        inputs = before(late_x) if before else late_x  # with margins, [N, H + 2 margin, W + 2 margin, C]
+        inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
         dinputs = apply_transpose(formulation, dy, late_weights, sides_of(inputs))  # as inputs
         dweights = _kernel_gradient(formulation, inputs, dy, size)  # [r, r, C, F]
         return _through(inputs, late_x, dinputs), dweights
@@ -106,7 +106,7 @@ def apply_transpose(
     sides: Sequence[Size],
     before: Before = None,
 ) -> tf.Tensor:
-    """Returns the transposed convolution [N, H, W, C] by a Formulation, with its gradients by the same."""
+    """Returns the transposed convolution [N, H, W, C] and its gradients by a Formulation."""
     y, weights = tf.convert_to_tensor(y), tf.convert_to_tensor(weights)  # [N, H', W', F], [r, r, C, F]
     size = int(weights.shape[0])
 
@@ -122,7 +122,7 @@ def apply_transpose(
 
 
 def _kernel_gradient(formulation: AnyFormulation, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns the gradient [size, size, C, F] of a kernel, with its own gradients, by `x` and by `dy`."""
+    """Returns the gradient [size, size, C, F] of a kernel, with its own gradients with respect to `x` and `dy`."""
 
     def gradient(dw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         dx = apply_transpose(formulation, dy, dw, sides_of(x))  # [N, H, W, C]
@@ -132,11 +132,11 @@ def _kernel_gradient(formulation: AnyFormulation, x: tf.Tensor, dy: tf.Tensor, s
 
 
 def _through(y: tf.Tensor, x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor | None:
-    """Returns the gradient of `x` by that of `y`, which is computed from `x`, or is `x`."""
+    """Returns the gradient of `x` from that of `y`, which is computed from `x` or is `x`."""
     return dy if y is x else gradients.gradients(y, [x], [dy])[0]
 
 
 def _after(gradient: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
-    """Returns `values`, to be read once `gradient` is there: else what is made of them forward is kept until then."""
+    """Returns `values`, read only after `gradient` is computed, so that no intermediate results are kept until then."""
     with tf.control_dependencies([gradient]):
         return [tf.identity(value) for value in values]

@@ -1,4 +1,4 @@
-"""What lies between a camera and a scene: seen = T clear + L, of images in [-1, 1] whose light is in [0, 1].
+"""Layers between a camera and a scene: seen = T clear + L, for images in [-1, 1] with light in [0, 1].
 
 Rain adds streaks of light (T = 1). Haze and cloud let a share T of the scene through and add (1 - T) of the
 air's light (Koschmieder, 1924; Narasimhan and Nayar, 2002, doi.org/10.1023/A:1016328200723).
@@ -11,57 +11,57 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 
-CELL, TRIED = 64, 0.25  # pixels, and the share of cells that a draw chooses; see calm_cells
-GOLDEN = 0.6180339887  # multiples of it, without their whole part, are spread evenly
-LEAST = 0.05  # transmission below which nothing of the scene is left to restore
+CELL, TRIED = 64, 0.25  # pixels, and the share of cells that a draw chooses from; see calm_cells
+GOLDEN = 0.6180339887  # the fractional parts of its multiples are spread evenly
+LEAST = 0.05  # transmission below which the scene cannot be restored
 
 
 class Layer(NamedTuple):
-    """A layer that lies over a scene."""
+    """A layer over a scene."""
 
     transmission: tf.Tensor  # [N, H, W, 1] in (0, 1]
-    light: tf.Tensor  # [N, H, W, 1 or C], at least 0, of images in [0, 1]
+    light: tf.Tensor  # [N, H, W, 1 or C], at least 0, for images in [0, 1]
 
 
 class Veil(NamedTuple):
-    """Haze or cloud: a share T of the scene comes through, and (1 - T) of the air's light is added."""
+    """Haze or cloud: a share T of the scene is transmitted, and (1 - T) of the air's light is added."""
 
     transmission: tf.Tensor  # [N, H, W, 1] in (0, 1]
     air: tf.Tensor  # its brightness, [N, 1, 1, 1 or C] in [0, 1]
 
 
 def cast(layer: Layer, dtype: tf.DType) -> Layer:
-    """The layer in another type of numbers."""
+    """Returns the layer in another type."""
     return Layer(*(tf.cast(part, dtype) for part in layer))
 
 
 def cover(clear: tf.Tensor, layer: Layer) -> tf.Tensor:
-    """`clear` images [N, H, W, C] as they are seen through `layer`: no brighter than white."""
+    """Returns `clear` images [N, H, W, C] seen through `layer`, clipped to white."""
     return tf.minimum(layer.transmission * (clear + 1.0) + 2.0 * layer.light - 1.0, 1.0)
 
 
 def uncover(seen: tf.Tensor, layer: Layer) -> tf.Tensor:
-    """`seen` images [N, H, W, C] without `layer`: the inverse of `cover`, where that clipped nothing."""
+    """Returns `seen` images [N, H, W, C] without `layer`: the inverse of `cover` where that clipped nothing."""
     return (seen + 1.0 - 2.0 * layer.light) / tf.maximum(layer.transmission, LEAST) - 1.0
 
 
 def veil(transmission: tf.Tensor, air: tf.Tensor) -> Layer:
-    """The layer of air of brightness `air` [N, h, w, 1 or C] that lets `transmission` [N, H, W, 1] through."""
+    """Returns the layer of air of brightness `air` [N, h, w, 1 or C] with `transmission` [N, H, W, 1]."""
     return Layer(transmission, (1.0 - transmission) * air)
 
 
 def stronger(layer: Layer, factor: tf.Tensor) -> Layer:
-    """The layer with `factor` [N, 1, 1, 1] times its light and its optical depth."""
+    """Returns the layer with light and optical depth multiplied by `factor` [N, 1, 1, 1]."""
     return Layer(tf.pow(layer.transmission, factor), factor * layer.light)
 
 
 def choose(first: tf.Tensor, one: Layer, other: Layer) -> Layer:
-    """`one` for images where `first` [N, 1, 1, 1] is true, for all others `other`."""
+    """Returns `one` for images where `first` [N, 1, 1, 1] is true, `other` elsewhere."""
     return Layer(*(tf.compat.v2.where(first, x, y) for x, y in zip(one, other)))
 
 
 def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *layers: Layer) -> list[Layer]:
-    """Layers of `sides` pixels, made of cells of `layers` that have little `texture` [N, H, W, 1].
+    """Returns layers of `sides` pixels, assembled from cells of `layers` with little `texture` [N, H, W, 1].
 
     Rain falls evenly over an image, but is found best where there is no texture. Cells have about CELL pixels along a
     side, at most half of the image. `draws`, [N, D] in [0, 1), each choose a share TRIED of all cells, of which the
@@ -75,7 +75,9 @@ def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *laye
     means = tf.nn.avg_pool(texture, [1, *cell, 1], [1, *apart, 1], "VALID")  # [N, h, w, 1]
     counts = [int(side) for side in means.shape.as_list()[1:3]]
     numbers = tf.cast(tf.range(counts[0] * counts[1]), draws.dtype)
-    of_a_draw = tf.floormod(draws[..., None] + numbers * GOLDEN, 1.0)  # [N, D, h w]: even, and another for each draw
+    of_a_draw = tf.floormod(
+        draws[..., None] + numbers * GOLDEN, 1.0
+    )  # [N, D, h w]: evenly spread, different for each draw
     means = tf.reshape(means, [maps.shape.as_list()[0], 1, -1]) + tf.cast(of_a_draw >= TRIED, texture.dtype) * 1e3
     calmest = tf.cast(tf.argmin(means, axis=2), tf.int32)  # [N, D]
     cells = []
@@ -89,7 +91,7 @@ def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *laye
 
 
 def _tiled(cells: tf.Tensor, sides: Sequence[int]) -> tf.Tensor:
-    """`cells` [D, N, h, w, C] side by side, every second one turned by 180 degrees, as images of `sides`."""
+    """Returns `cells` [D, N, h, w, C] side by side as images of `sides`, every second one rotated by 180 degrees."""
     turned = tf.unstack(tf.reverse(cells, axis=[2, 3]))
     upright = tf.unstack(cells)
     rows, columns = (-(-side // int(cell)) for side, cell in zip(sides, cells.shape.as_list()[2:4]))

@@ -8,7 +8,7 @@ from common import tensorflow as tf
 
 
 def flops(fetches: Iterable[tf.Tensor | tf.Variable | tf.Operation]) -> int:
-    """Returns how many floating-point operations the convolutions and matrix products take that `fetches` need.
+    """Returns the floating-point operations of the convolutions and matrix products that `fetches` need.
 
     Shapes must be static. Only ops of TensorFlow's own are known: build the graph within convolution.plain() to count
     every convolution by its definition.

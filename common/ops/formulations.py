@@ -1,4 +1,4 @@
-"""Ways to compute a convolution, its transpose and the gradient of its kernel; common/ops/convolution.py chooses.
+"""Algorithms for a convolution, its transpose and the gradient of its kernel; common/ops/convolution.py chooses.
 
 Images are [N, H, W, C], kernels [r, r, C, F], strides the same in both directions; `padding` is SAME or VALID.
 """
@@ -12,12 +12,12 @@ from common import tensorflow as tf
 from common.ops import gradients, im2col, winograd
 from common.ops.constants import Size, constant, pad, part, reshape, shape
 
-PLACES, CHANNELS = 4096, 64  # places of a kernel up to which, and channels from which on, matrices pay in a convolution
-SMALL = 64  # places up to which they pay in a transposed one
+PLACES, CHANNELS = 4096, 64  # maximum kernel positions and minimum channels for which matrix products are faster
+SMALL = 64  # maximum kernel positions for transposed convolutions
 
 
 class Formulation(NamedTuple):
-    """A way to compute a convolution and its gradients; images are [N, H, W, C], kernels [r, r, C, F]."""
+    """An algorithm for a convolution and its gradients; images are [N, H, W, C], kernels [r, r, C, F]."""
 
     conv: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # (x, weights) -> y
     transpose: Callable[[tf.Tensor, tf.Tensor, Sequence[Size]], tf.Tensor]  # (y, weights, sides of x) -> x
@@ -45,7 +45,7 @@ class Library(NamedTuple):
 
 
 class Strided(NamedTuple):
-    """Products of matrices where they are faster than TensorFlow's own operations, at strides above 1."""
+    """Matrix products where they are faster than TensorFlow's own operations, at strides above 1."""
 
     stride: int
     padding: str
@@ -74,7 +74,7 @@ class Strided(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """VALID convolutions to few channels: a column of the kernel at a time, as channels that are shifted and summed.
+    """VALID convolutions to few channels: column by column of the kernel, as shifted and summed channels.
 
     The kernel's gradient is computed as that of the transposed convolution.
     """
@@ -98,7 +98,7 @@ class _Columns(NamedTuple):
 
 
 class _Taps(NamedTuple):
-    """VALID convolutions with few values in a kernel: products of pixels with each of them, shifted and summed."""
+    """VALID convolutions with small kernels: products of pixels with each kernel value, shifted and summed."""
 
     def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         size, _, inputs, filters = weights.shape.as_list()
@@ -142,7 +142,7 @@ def _by_pixel(x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 
 def _part(y: tf.Tensor, axis: int, n: int, side: Size, width: int) -> tf.Tensor:
-    """Returns `side` rows, or columns, from the nth on, of the nth `width` channels."""
+    """Returns `side` rows or columns, starting with the nth, of the nth `width` channels."""
     begin: list[Size] = [0, 0, 0, n * width]
     sizes: list[Size] = [-1, -1, -1, width]
     begin[axis], sizes[axis] = n, side
@@ -155,8 +155,8 @@ AnyFormulation: TypeAlias = Formulation | Library | Strided | _Columns | _Taps
 
 
 def sides_of(x: tf.Tensor) -> list[Size]:
-    """Returns height and width: numbers where they are known, else tensors."""
-    known = x.shape.as_list()  # of numbers, however a host program has TensorFlow show shapes
+    """Returns height and width: numbers if known, else tensors."""
+    known = x.shape.as_list()  # numbers, also if a host program changes TensorFlow's shapes
     return [tf.shape(x)[n] if known[n] is None else known[n] for n in (1, 2)]
 
 
@@ -166,7 +166,7 @@ def _batch_of(x: tf.Tensor) -> Size:
 
 
 def _valid_sides(x: tf.Tensor, size: int) -> list[int | None]:
-    """Returns height and width after a VALID convolution with a kernel of `size`; None where they are unknown."""
+    """Returns height and width after a VALID convolution with a kernel of `size`; None if unknown."""
     return [None if side is None else side - size + 1 for side in x.shape.as_list()[1:3]]
 
 

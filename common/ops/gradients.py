@@ -10,16 +10,16 @@ from typing import TypeAlias
 from common import tensorflow as tf
 from common.ops import scopes
 
-Gradient: TypeAlias = "Callable[[tf.Tensor], Sequence[tf.Tensor | None]]"  # of y -> those of all inputs
+Gradient: TypeAlias = "Callable[[tf.Tensor], Sequence[tf.Tensor | None]]"  # gradient of y -> gradients of all inputs
 
 DERIVED = "derived_gradients"
-OWN = "with_gradient"  # the name that TensorFlow knows for all of them, and of a graph's collection of its own
+OWN = "with_gradient"  # the name registered with TensorFlow, and of a collection in each graph
 
 
 def gradients(
     y: tf.Tensor, inputs: Sequence[tf.Tensor | tf.Variable], dy: Sequence[tf.Tensor] | None = None
 ) -> list[tf.Tensor | None]:
-    """Returns the gradients of `y` by tensors or variables; None for those that `y` does not depend on.
+    """Returns the gradients of `y` with respect to tensors or variables; None where `y` does not depend on them.
 
     `y` is a scalar, unless `dy` is given: [the gradient of the final loss by `y`].
 
@@ -31,7 +31,7 @@ def gradients(
 
 
 def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient) -> tf.Tensor:
-    """Returns `y`, of which `gradient` computes the gradients of all its `inputs` from the gradient of `y`.
+    """Returns `y` with a custom `gradient`, which computes those of its `inputs` from that of `y`.
 
     As tf.custom_gradient, without its search of the graph for variables: that takes longer than the ops.
     """
@@ -39,14 +39,14 @@ def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient)
         return y
     _register()
     graph = tf.get_default_graph()
-    # not by the output, of which a host program's callbacks may have made another operation's
+    # not from the output, which callbacks of a host program may have replaced
     _gradients_of(graph)[graph.unique_name("IdentityN", mark_as_used=False)] = gradient
     with graph.gradient_override_map({"IdentityN": OWN}):
         return tf.identity_n([y, *inputs])[0]
 
 
 def _gradients_of(graph: tf.Graph) -> dict[str, Gradient]:
-    """{name of an operation: its gradient}, which ends with the graph, as what TensorFlow registers does not."""
+    """Returns {name of an operation: its gradient}, freed with the graph, unlike TensorFlow's registry."""
     collection = graph.get_collection_ref(OWN)
     if not collection:
         collection.append({})
@@ -55,7 +55,7 @@ def _gradients_of(graph: tf.Graph) -> dict[str, Gradient]:
 
 @functools.cache
 def _register() -> None:
-    """Registers one gradient for the process, which asks the graph of an operation for that of the operation."""
+    """Registers one gradient for the process, which looks up an operation's gradient in its graph."""
 
     def of_identity_n(op: tf.Operation, dy: tf.Tensor, *others: tf.Tensor) -> list[tf.Tensor | None]:
         del others
@@ -65,7 +65,7 @@ def _register() -> None:
 
 
 def derived() -> AbstractContextManager[None]:
-    """Returns a context in which `with_gradient` leaves gradients to TensorFlow, which other programs have, too."""
+    """Returns a context in which `with_gradient` uses TensorFlow's gradients, which other programs support."""
     return scopes.within(DERIVED, True)
 
 

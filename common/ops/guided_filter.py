@@ -6,14 +6,14 @@ from common import tensorflow as tf
 
 
 def box_mean(x: tf.Tensor, radius: int) -> tf.Tensor:
-    """The mean of `x` [N, H, W, C] over the squares of 2 `radius` + 1 pixels, as far as they are in the image."""
+    """Returns the mean of `x` [N, H, W, C] over squares of 2 `radius` + 1 pixels, cropped at the edges."""
     for window in ([1, 2 * radius + 1, 1, 1], [1, 1, 2 * radius + 1, 1]):
-        x = tf.nn.avg_pool(x, window, [1, 1, 1, 1], "SAME")  # counts no pixel of the padding
+        x = tf.nn.avg_pool(x, window, [1, 1, 1, 1], "SAME")  # ignores the padding
     return x
 
 
 def guided_filter(guide: tf.Tensor, x: tf.Tensor, radius: int, epsilon: float) -> tf.Tensor:
-    """`x` [N, H, W, C] as, in every square, the linear function of `guide` [N, H, W, 1] that is nearest to it.
+    """Fits `x` [N, H, W, C] in every square by a linear function of `guide` [N, H, W, 1].
 
     `epsilon`: the variance of `guide` in a square up to which it counts as flat, and `x` is smoothed.
     """

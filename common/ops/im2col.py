@@ -32,13 +32,13 @@ def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[int], stride: in
     """Returns the transpose [N, H, W, C] of `conv`, of `y` [N, H', W', F]; `sides` are H and W."""
     size, _, inputs, filters = weights.shape.as_list()
     products = tf.matmul(reshape(y, [-1, filters]), reshape(weights, [-1, filters]), transpose_b=True)
-    rows = pad(reshape(products, [-1, inputs]), [[0, 1], [0, 0]])  # the last, of zeros, is read where there is none
+    rows = pad(reshape(products, [-1, inputs]), [[0, 1], [0, 0]])  # a last row of zeros, read beyond the edges
     sources = _sources(y.shape.as_list(), size, sides, stride, padding)
     return gradients.add([gather(rows, constant(indices)) for indices in sources])
 
 
 def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
-    """Returns the gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
+    """Returns the kernel gradient [size, size, C, F] of `conv`, from `x` [N, H, W, C] and `dy` [N, H', W', F]."""
     inputs, filters = x.shape.as_list()[-1], dy.shape.as_list()[-1]
     flat = reshape(dy, [-1, filters])
     product = tf.matmul(columns(x, size, stride, padding), flat, transpose_a=True)  # [size x size x C, F]
@@ -46,7 +46,7 @@ def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int, stride: int, padding
 
 
 def columns(x: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
-    """Returns the values under each place of the kernel, [places, size x size x C]."""
+    """Returns the values under each position of the kernel, [positions, size x size x C]."""
     batch, height, width, channels = x.shape.as_list()
     down, *rows = places(height, size, stride, padding)
     across, *more = places(width, size, stride, padding)
@@ -59,7 +59,7 @@ def columns(x: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
 
 
 def places(side: int, size: int, stride: int, padding: str) -> tuple[int, int, int]:
-    """Returns along one side: how many places the kernel has, and the zeros before and after, as TensorFlow defines it.
+    """Returns, along one side, the kernel positions and the zeros before and after, as TensorFlow defines them.
 
     >>> places(8, 3, 2, "SAME"), places(10, 4, 2, "VALID")
     ((4, 0, 1), (4, 0, 0))
@@ -72,7 +72,7 @@ def places(side: int, size: int, stride: int, padding: str) -> tuple[int, int, i
 
 
 def _sources(shape: Sequence[int], size: int, sides: Sequence[int], stride: int, padding: str) -> Iterator[Indices]:
-    """Yields arrays [N, H, W]: for each value of the image, a row of the products that is summed to it.
+    """Yields arrays [N, H, W] with, for each value of the image, the index of a row of products to add to it.
 
     There are as many arrays as products can meet in one value; `shape` is [N, H', W', F].
     """

@@ -1,4 +1,4 @@
-"""Layers: functions of tensors, with variables of the scope in which they are called.
+"""Layers: functions of tensors, with variables in the current scope.
 
 Images are [N, H, W, C]. Variables have the type of the images. No operation mixes the
 images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
@@ -24,13 +24,13 @@ TRAINED, INERT, ABSENT = "trained", "inert", "absent"
 
 
 def zeros(name: str) -> Initializer:
-    """Initial values of zero."""
+    """Returns initial values of zero."""
     del name
     return tf.zeros_initializer()
 
 
 def ones(name: str) -> Initializer:
-    """Initial values of one."""
+    """Returns initial values of one."""
     del name
     return tf.ones_initializer()
 
@@ -39,7 +39,7 @@ RUNNING = {"running_mean": zeros, "running_variance": ones}  # variables of norm
 
 
 def pad(x: tf.Tensor, margin: int, mode: str = "CONSTANT") -> tf.Tensor:
-    """Adds `margin` pixels on every side: zeros, or with mode REFLECT the image mirrored at its edge."""
+    """Pads `margin` pixels on every side: zeros, or with mode REFLECT by reflection."""
     margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
     return constants.pad(x, margins, mode)  # [N, H + 2 margin, W + 2 margin, C]
 
@@ -55,7 +55,7 @@ def conv(
     padding: str = "SAME",
     before: Before = None,
 ) -> tf.Tensor:
-    """A convolution [N, H', W', filters] of `x` [N, H, W, C]; `kernel` gives the initial weights.
+    """Returns a convolution [N, H', W', filters] of `x` [N, H, W, C]; `kernel` returns the initial weights.
 
     `before` is applied to `x` first, such as ReLU and margins: gradients compute it again, and so only `x` itself is
     kept for them.
@@ -80,7 +80,7 @@ def deconv(
     like: tf.Tensor | None = None,
     before: Before = None,
 ) -> tf.Tensor:
-    """A transposed convolution [N, 2H, 2W, filters] of `x` [N, H, W, C]; `before` as of conv, but it keeps the sides.
+    """Returns a transposed convolution [N, 2H, 2W, filters] of `x` [N, H, W, C]; `before` (see conv) keeps the sides.
 
     The transpose of a SAME convolution of stride 2; with kernels of 4 that is PyTorch's
     padding 1, too. `from_first`: PyTorch's padding 1 and output padding 1 for kernels of 3,
@@ -99,7 +99,7 @@ def deconv(
 
 
 def linear(x: tf.Tensor, outputs: int, kernel: InitializerByName) -> tf.Tensor:
-    """All values of each image [N, H, W, C] to `outputs` numbers: [N, outputs]. H and W must be static."""
+    """Maps all values of each image [N, H, W, C] to `outputs` numbers: [N, outputs]. H and W must be static."""
     values = x.shape[1:].num_elements()
     weights = _variable("kernel", [values, outputs], x.dtype, kernel)
     flat = constants.reshape(x, [-1, values])  # [N, H x W x C]
@@ -107,7 +107,7 @@ def linear(x: tf.Tensor, outputs: int, kernel: InitializerByName) -> tf.Tensor:
 
 
 class Norm(NamedTuple):
-    """A norm by name, and the kind of bias of a convolution in front of it.
+    """A norm by name, with the kind of bias of the convolution before it.
 
     instance: each channel of each image to zero mean and unit (biased) variance, plus epsilon
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
@@ -133,7 +133,7 @@ class Norm(NamedTuple):
 
 
 def published_norm(name: str) -> Norm:
-    """Returns a norm as PyTorch's CycleGAN and pix2pix have it: epsilon 1e-5, no bias before batch norm or bare."""
+    """Returns a norm of PyTorch's CycleGAN and pix2pix: epsilon 1e-5, no bias before batch norm or bare."""
     return Norm(name, bias={"batch": ABSENT, "bare": ABSENT, "none": TRAINED}.get(name, INERT))
 
 
@@ -148,7 +148,7 @@ NORMS: dict[str, tuple[list[int], bool] | None] = {  # name -> (axes of mean and
 
 
 def dropout(x: tf.Tensor, rate: float, key: tf.Tensor) -> tf.Tensor:
-    """Sets a share `rate` of the values to zero and divides the others by 1 - `rate`.
+    """Sets a fraction `rate` of the values to zero and divides the others by 1 - `rate`.
 
     `key` [N, 2] is that of the images of `x` (see randomness), folded with the scope's name here.
     """
@@ -158,7 +158,7 @@ def dropout(x: tf.Tensor, rate: float, key: tf.Tensor) -> tf.Tensor:
 
 
 def tanh(x: tf.Tensor) -> tf.Tensor:
-    """Returns tanh, in float32 at least."""
+    """Returns tanh, computed at least in float32."""
     return tf.tanh(precision.at_least_float32(x))
 
 
@@ -169,7 +169,7 @@ def _scaled_and_shifted(x: tf.Tensor) -> tf.Tensor:
 
 
 def _by_running_statistics(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Returns `x` [N, H, W, C] normalized by a mean and a variance for each channel that do not depend on it."""
+    """Returns `x` [N, H, W, C] normalized by a constant mean and variance for each channel."""
     channels = x.shape.as_list()[-1]
     mean, variance = (_variable(name, [channels], x.dtype, first, trainable=False) for name, first in RUNNING.items())
     return (x - mean) * tf.rsqrt(variance + constant(epsilon, x.dtype))
@@ -187,7 +187,7 @@ def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tenso
     y = centred * inverse  # [N, H, W, C]
 
     def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
-        """Leaves out all terms that cancel: half of the passes over the values."""
+        """Omits all terms that cancel, which saves half of the passes over the values."""
         along = _mean(dy * y, axes)
         return [(dy - _mean(dy, axes) - y * along) * inverse]
 
@@ -195,7 +195,7 @@ def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tenso
 
 
 def _mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
-    """Returns the mean along `axes`, one after the other: a single sum of so many float32 loses a digit more."""
+    """Returns the mean along `axes`, one after the other: a single float32 sum of all values loses one more digit."""
     for axis in reversed(axes):
         x = tf.reduce_mean(x, constant(axis, tf.int32), keepdims=True)  # 1 in the place of this axis
     return x
@@ -211,7 +211,7 @@ def _with_bias(x: tf.Tensor, bias: str) -> tf.Tensor:
 def _variable(
     name: str, shape: Sequence[int], dtype: tf.DType, initializer_of: InitializerByName, *, trainable: bool = True
 ) -> tf.Tensor | tf.Variable:
-    """Returns a variable of the present scope; a custom getter may make a tensor of it."""
+    """Returns a variable of the current scope; a custom getter may replace it by a tensor."""
     initializer = initializer_of(f"{tf.get_variable_scope().name}/{name}")
     collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
     return tf.get_variable(name, shape, dtype, initializer, trainable=trainable, collections=collections)

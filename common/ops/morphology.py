@@ -1,6 +1,6 @@
-"""Grayscale morphology with flat rectangles: what is smaller than the rectangle vanishes (Serra, 1982).
+"""Grayscale morphology with flat rectangles: details smaller than the rectangle vanish (Serra, 1982).
 
-Images are [N, H, W, C] of any range; each channel is treated alone, and beyond the edges there is nothing.
+Images are [N, H, W, C] of any range; channels are independent, and pixels beyond the edges are ignored.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from common import tensorflow as tf
 
 
 def dilate(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The greatest value in the rectangle around each pixel; `height` and `width` are odd."""
+    """Returns the maximum in the rectangle around each pixel; `height` and `width` are odd."""
     for window in ([1, height, 1, 1], [1, 1, width, 1]):
         images = tf.nn.max_pool(images, window, [1, 1, 1, 1], "SAME")
     return images
 
 
 def erode(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The least value in the rectangle around each pixel; `height` and `width` are odd."""
+    """Returns the minimum in the rectangle around each pixel; `height` and `width` are odd."""
     return -dilate(-images, height, width)
 
 
 def white_tophat(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """What an opening removes: bright details that are smaller than the rectangle; at least 0."""
+    """Returns the part that an opening removes: bright details smaller than the rectangle; at least 0."""
     return images - dilate(erode(images, height, width), height, width)
 
 
 def open_along(images: tf.Tensor, length: int, angle: float) -> tf.Tensor:
-    """The opening by a line of `length` pixels at `angle` radians from the vertical, clockwise: keeps what is longer.
+    """Opens by a line of `length` pixels at `angle` radians from the vertical, clockwise: longer lines are kept.
 
-    `length` is odd. Beyond the edges there is nothing, as for rectangles.
+    `length` is odd. Pixels beyond the edges are ignored, as for rectangles.
     """
     steps = range(-(length // 2), length // 2 + 1)
     places = [(round(step * math.cos(angle)), round(step * math.sin(angle))) for step in steps]
@@ -40,7 +40,7 @@ def open_along(images: tf.Tensor, length: int, angle: float) -> tf.Tensor:
 
 
 def _greatest(images: tf.Tensor, places: Sequence[tuple[int, int]]) -> tf.Tensor:
-    """The greatest of the values at `places`, (down, right) of each pixel; they are symmetric."""
+    """Returns the maximum of the values at symmetric offsets `places`, (down, right), from each pixel."""
     reach = max(abs(step) for place in places for step in place)
     height, width = (int(side) for side in images.shape.as_list()[1:3])
     margins = [[0, 0], [reach, reach], [reach, reach], [0, 0]]

@@ -1,4 +1,4 @@
-"""Whether a graph is built for a GPU: some computations have a form that is fastest there, and another for CPUs."""
+"""Whether a graph is built for a GPU: some computations have different forms that are fastest on GPUs and CPUs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ COLLECTION = "for_gpu"
 
 
 def building_for_gpu(is_gpu: bool) -> AbstractContextManager[None]:
-    """Returns a context in which graphs are built for a GPU, or not."""
+    """Returns a context in which graphs are built for a GPU or for the CPU."""
     return scopes.within(COLLECTION, is_gpu)
 
 
 def is_for_gpu() -> bool:
-    """Whether what is built now is for a GPU: as the innermost context says, else if TensorFlow finds any."""
+    """Whether graphs are currently built for a GPU: by the innermost context, else if TensorFlow finds one."""
     said = tf.get_collection(COLLECTION)
     return said[-1] if said else bool(tf.config.list_physical_devices("GPU"))

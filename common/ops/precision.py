@@ -22,18 +22,18 @@ def cast_images(precision: str, images: tf.Tensor) -> tf.Tensor:
 def lowered(
     getter: Callable[..., tf.Tensor | tf.Variable], name: str, dtype: tf.DType | None = None, **options: Any
 ) -> tf.Tensor | tf.Variable:
-    """Custom getter of `tf.get_variable` within networks of bfloat16: returns a variable of float32, cast."""
+    """Custom getter of `tf.get_variable` in bfloat16 networks: returns a float32 variable, cast to bfloat16."""
     variable = getter(name, dtype=tf.float32 if dtype == tf.bfloat16 else dtype, **options)
     return tf.cast(variable, tf.bfloat16) if dtype == tf.bfloat16 else variable
 
 
 def in_bfloat16(function: Callable[..., tf.Tensor], *values: tf.Tensor | None) -> tf.Tensor:
-    """Returns `function` of `values` as float32, computed with values and weights of bfloat16."""
+    """Returns `function` of `values` as float32, computed with bfloat16 values and weights."""
     lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in values]
     with tf.variable_scope(tf.get_variable_scope(), custom_getter=lowered):
         return tf.cast(function(*lower), tf.float32)
 
 
 def at_least_float32(x: tf.Tensor) -> tf.Tensor:
-    """Returns maps of bfloat16 as float32, all others unchanged: for computations that need more digits."""
+    """Returns bfloat16 maps as float32, others unchanged, for computations that need more digits."""
     return tf.cast(x, tf.float32) if x.dtype == tf.bfloat16 else x

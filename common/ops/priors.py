@@ -1,4 +1,4 @@
-"""Classical estimates of what lies over a scene, without learning; images are [N, H, W, C] in [-1, 1]."""
+"""Classical estimates of layers over a scene, without learning; images are [N, H, W, C] in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from common.ops.degradation import Layer, Veil, uncover
 from common.ops.guided_filter import guided_filter
 from common.ops.morphology import dilate, erode, open_along, white_tophat
 
-STREAK = 7  # pixels: what is narrower, along a row, may be rain
-EVIDENCE = (5, 7, 11)  # pixels: widths that are told apart for a network
-WIDE, LONG = 9, 7  # pixels: lines that are at most so wide and at least so long may be streaks
-ANGLES = tuple(math.radians(8 * number) for number in range(-5, 6))  # of them, from the vertical
-RESTORED_STREAK, RESTORED_SHARE = 5, 0.5  # of what is taken for rain where the scene counts; see rain_restored
-PATCH = 15  # pixels along a side, of which the darkest channel of the darkest pixel shows the veil
-KEPT = 0.95  # share of a veil that is taken off, so that distance still shows
-BRIGHTEST = 1000  # one pixel in so many shows the air
+STREAK = 7  # pixels: details narrower than this, along a row, may be rain
+EVIDENCE = (5, 7, 11)  # pixels: widths of details shown to a network separately
+WIDE, LONG = 9, 7  # pixels: maximum width and minimum length of lines that may be streaks
+ANGLES = tuple(math.radians(8 * number) for number in range(-5, 6))  # of streaks, from the vertical
+RESTORED_STREAK, RESTORED_SHARE = (
+    5,
+    0.5,
+)  # width and share of details removed as rain in restored images; see rain_restored
+PATCH = 15  # side in pixels; the darkest channel of its darkest pixel shows the veil
+KEPT = 0.95  # share of a veil that is removed, so that distance still shows
+BRIGHTEST = 1000  # one pixel in 1000 shows the air
 RADIUS, EPSILON = 20, 1e-3  # of the guided filter, for luminance in [0, 1]
 LEAST = 0.1  # transmission
-CLEAR = 4  # one pixel in so many is taken to show ground without cloud
+CLEAR = 4  # one pixel in 4 is assumed to show ground without cloud
 
 
 def rain_streaks(images: tf.Tensor, width: int = STREAK) -> Layer:
-    """Rain as what is bright, gray and narrow along rows: the least white top-hat of the channels.
+    """Estimates rain as bright, gray and narrow details along rows: the minimum white top-hat of the channels.
 
     Streaks fall steeply, so that a row cuts them at their width (Garg and Nayar, 2007,
     doi.org/10.1007/s11263-006-0028-6: drops blur to bright streaks that hardly depend on wavelength).
@@ -34,14 +37,14 @@ def rain_streaks(images: tf.Tensor, width: int = STREAK) -> Layer:
 
 
 def rain_evidence(images: tf.Tensor) -> tf.Tensor:
-    """What is narrow along rows in all channels, [N, H, W, 3]: up to the widths of EVIDENCE."""
+    """Returns details narrow along rows in all channels, [N, H, W, 3], up to the widths of EVIDENCE."""
     return tf.concat([rain_streaks(images, width).light for width in EVIDENCE], axis=-1)
 
 
 def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
-    """What `rain_streaks` takes for rain and is not long, or not in the direction of streaks, [N, H, W, 1].
+    """Returns details that `rain_streaks` mistakes for rain: short, or across the streaks, [N, H, W, 1].
 
-    Streaks of an image have one direction, in which openings along a line leave most.
+    Streaks of an image have one direction, in which openings along a line keep most.
     """
     narrow = tf.reduce_min(white_tophat(_light(images), 1, WIDE), axis=-1, keepdims=True)
     opened = [open_along(narrow, LONG, angle) for angle in ANGLES]
@@ -53,7 +56,7 @@ def texture_of_rain(images: tf.Tensor) -> tf.Tensor:
 
 
 def rain_restored(images: tf.Tensor) -> tf.Tensor:
-    """`images` without half of what is narrow: fine texture of the scene looks like rain, and half of it is kept.
+    """Removes half of the narrow details of `images`: fine texture of the scene looks like rain, so half is kept.
 
     Of 20 pairs of Rain100L, at 256 pixels, the rainy images have 25.83 dB, these 27.78 dB, and those from which
     `rain_streaks` was taken off as it is, whole and with its width, 24.73 dB.
@@ -63,7 +66,7 @@ def rain_restored(images: tf.Tensor) -> tf.Tensor:
 
 
 def haze(images: tf.Tensor) -> Veil:
-    """Haze by the dark channel prior: a clear patch has some dark value (He, Sun and Tang, 2011).
+    """Estimates haze by the dark channel prior: a clear patch has some dark value (He, Sun and Tang, 2011).
 
     doi.org/10.1109/TPAMI.2010.168, with the guided filter. The air [N, 1, 1, C] is the
     mean of the pixels whose dark channel is brightest.
@@ -75,7 +78,7 @@ def haze(images: tf.Tensor) -> Veil:
 
 
 def cloud(images: tf.Tensor) -> Veil:
-    """Cloud as white that lies over the darkest of each patch, beyond what the clearer part of the image has."""
+    """Estimates cloud as white over the darkest value of each patch, relative to the clearer part of the image."""
     light = _light(images)
     dark = dark_channel(light)
     sorted_dark = tf.sort(tf.reshape(dark, [tf.shape(dark)[0], -1]), axis=1)
@@ -85,7 +88,7 @@ def cloud(images: tf.Tensor) -> Veil:
 
 
 def veil_evidence(images: tf.Tensor) -> tf.Tensor:
-    """The dark channel, and the same along the edges of the image, [N, H, W, 2]: an upper bound of a veil's light."""
+    """Returns the dark channel, raw and guided by the edges of the image, [N, H, W, 2]: upper bounds of a veil."""
     light = _light(images)
     dark = dark_channel(light)
     guide = tf.reduce_mean(light, axis=-1, keepdims=True)
@@ -93,17 +96,17 @@ def veil_evidence(images: tf.Tensor) -> tf.Tensor:
 
 
 def dark_channel(light: tf.Tensor) -> tf.Tensor:
-    """The least channel of the pixels around each, [N, H, W, 1], of `light` in [0, 1]."""
+    """Returns the minimum channel of the pixels around each, [N, H, W, 1], of `light` in [0, 1]."""
     return erode(tf.reduce_min(light, axis=-1, keepdims=True), PATCH, PATCH)
 
 
 def widened(layer: Layer) -> Layer:
-    """The layer as thick as it is anywhere in the 3x3 pixels around each."""
+    """Returns the layer with its maximum thickness in the 3x3 pixels around each."""
     return Layer(erode(layer.transmission, 3, 3), dilate(layer.light, 3, 3))
 
 
 def _brightest(light: tf.Tensor, dark: tf.Tensor) -> tf.Tensor:
-    """The mean [N, 1, 1, C] of the pixels whose dark channel is brightest, one in BRIGHTEST."""
+    """Returns the mean [N, 1, 1, C] of the pixels with the brightest dark channel, one in BRIGHTEST."""
     pixels = tf.shape(dark)[1] * tf.shape(dark)[2]
     values, places = tf.nn.top_k(tf.reshape(dark, [-1, pixels]), tf.maximum(1, pixels // BRIGHTEST))
     del values

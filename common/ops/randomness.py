@@ -26,7 +26,7 @@ def key(name: str, update: tf.TensorLike, index: tf.TensorLike) -> tf.Tensor:
 
 
 def fold(key: tf.Tensor, name: str) -> tf.Tensor:
-    """Returns another key [N, 2] for every row of `key`, that of the draws called `name` below it."""
+    """Derives a key [N, 2] from every row of `key`, for the draws called `name`."""
     return tf.bitwise.bitwise_xor(key, tf.constant([_hash(name), 0], tf.int64))
 
 
@@ -54,17 +54,17 @@ def permutation(name: str, number: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def normal_initializer(mean: float, stddev: float) -> InitializerByName:
-    """Initial values from a normal distribution, keyed by the variable's name."""
+    """Returns initial values from a normal distribution, keyed by the variable's name."""
     return _initializer(tf.random.stateless_normal, mean, stddev)
 
 
 def truncated_normal_initializer(stddev: float) -> InitializerByName:
-    """Initial values from a normal distribution about zero, drawn again beyond two standard deviations."""
+    """Returns initial values from a normal distribution truncated at two standard deviations."""
     return _initializer(tf.random.stateless_truncated_normal, 0.0, stddev)
 
 
 def glorot_initializer(name: str) -> Initializer:
-    """Initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
+    """Returns initial values of a kernel, uniform within ±sqrt(6 / (inputs + outputs)) (Glorot and Bengio, 2010)."""
 
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
@@ -75,7 +75,7 @@ def glorot_initializer(name: str) -> Initializer:
 
 
 def he_initializer(name: str) -> Initializer:
-    """Initial values of a kernel, normal of variance 2 / inputs (He et al., 2015, arxiv.org/abs/1502.01852)."""
+    """Returns initial kernel values, normal with variance 2 / inputs (He et al., 2015, arxiv.org/abs/1502.01852)."""
 
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, _ = (int(size) for size in tf.get_static_value(sizes))

@@ -1,4 +1,4 @@
-"""The receptive field of a network, read off its graph: how many pixels of the input one output depends on."""
+"""The receptive field of a network, from its graph: the pixels of the input that one output depends on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from common import tensorflow as tf
 
-WHOLE = math.inf  # through a layer that connects everything
+WHOLE = math.inf  # after a fully connected layer
 STATISTICS = ("Mean", "Shape", "ShapeN")
 
 
 class View(NamedTuple):
-    """What one value of a map sees of the input."""
+    """The part of the input that one value of a map depends on."""
 
     pixels: float  # along a side
     apart: float  # pixels of the input between neighbours of the map
 
 
 def receptive_field(output: tf.Tensor, source: tf.Tensor) -> float:
-    """Returns pixels along a side of `source` that one value of `output` depends on; math.inf: all of them.
+    """Returns the pixels along a side of `source` that one value of `output` depends on; math.inf: all of them.
 
     Convolutions have to be single operations (convolution.plain). Norms are left out: their mean and variance depend
     on the whole image, but hardly on any one pixel.
@@ -35,13 +35,13 @@ def receptive_field(output: tf.Tensor, source: tf.Tensor) -> float:
 
 
 def _in_order(last: tf.Operation, first: tf.Operation) -> list[tf.Operation]:
-    """Returns the ops from `first` (left out) to `last` that depend on it, each after those that it depends on."""
+    """Returns the ops from `first` (excluded) to `last` that depend on it, in topological order."""
     order: list[tf.Operation] = []
     depends, waiting = {first: True}, [last]
     while waiting:
         op = waiting[-1]
         unknown = [tensor.op for tensor in op.inputs if tensor.op not in depends]
-        if op.type in STATISTICS:  # what it makes of the image is no path
+        if op.type in STATISTICS:  # statistics of the whole image are ignored
             unknown = []
         if unknown and op not in depends:
             waiting += unknown
@@ -55,8 +55,8 @@ def _in_order(last: tf.Operation, first: tf.Operation) -> list[tf.Operation]:
 
 
 def _view(op: tf.Operation, views: Sequence[View]) -> View:
-    """Returns the View of an op's output, by those of its inputs."""
-    if op.type == "IdentityN":  # of a function with a gradient of its own: its output, then its inputs
+    """Returns the View of an op's output from those of its inputs."""
+    if op.type == "IdentityN":  # of a function with a custom gradient: its output, then its inputs
         return views[0]
     view = View(max(view.pixels for view in views), max(view.apart for view in views))
     if op.type == "Conv2D":
@@ -73,7 +73,7 @@ def _view(op: tf.Operation, views: Sequence[View]) -> View:
         return View(view.pixels + (block - 1) * view.apart, view.apart * block)
     if op.type == "DepthToSpace":
         return View(view.pixels, view.apart / op.get_attr("block_size"))
-    if op.type == "ResizeBilinear":  # by an unknown factor: what is made of it counts as far apart as before
+    if op.type == "ResizeBilinear":  # by an unknown factor: the spacing counts as unchanged
         return View(view.pixels + 2 * view.apart, view.apart)
     if op.type == "MatMul":
         return View(WHOLE, WHOLE)

@@ -1,4 +1,4 @@
-"""Settings that hold for everything built within a scope of a graph."""
+"""Settings that apply to everything built within a scope of a graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common import tensorflow as tf
 
 @contextlib.contextmanager
 def within(collection: str, value: object) -> Iterator[None]:
-    """Within the context, `value` is the last item of a collection of the graph."""
+    """Makes `value` the last item of a collection of the graph within the context."""
     values = tf.get_collection_ref(collection)
     values.append(value)
     try:

@@ -16,7 +16,7 @@ KEPT = "stretched_most"
 
 
 def normalized(getter: Callable[..., tf.Variable], name: str, **options: Any) -> tf.Tensor | tf.Variable:
-    """Custom getter of `tf.get_variable` within the scope of a critic: divides kernels, leaves others unchanged."""
+    """Custom getter of `tf.get_variable` in the scope of a critic: normalizes kernels, leaves others unchanged."""
     variable = getter(name, **options)
     if not _is_kernel(name):
         return variable
@@ -31,7 +31,7 @@ def normalized(getter: Callable[..., tf.Variable], name: str, **options: Any) ->
 
 
 def iterate(variables: Iterable[tf.Variable]) -> tf.Operation:
-    """Returns the op of one power iteration for each kernel among `variables`, at its present value."""
+    """Returns the op of one power iteration for each kernel among `variables`, at its current value."""
     by_name = {variable.op.name: variable for variable in tf.global_variables()}
     changes = []
     for variable in variables:

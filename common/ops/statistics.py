@@ -1,4 +1,4 @@
-"""Statistics of whole images, which a tile of one takes from the whole instead of from itself."""
+"""Statistics of whole images, which tiles use instead of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from common import tensorflow as tf
 from common.ops import scopes
 
 COLLECTION = "statistics"
-Statistics: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]"  # of a mean and a variance
+Statistics: TypeAlias = "Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]"  # mean and variance -> both
 
 
 def handled_by(handle: Statistics) -> AbstractContextManager[None]:
@@ -24,6 +24,6 @@ def is_handled() -> bool:
 
 
 def whole(mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A mean [N, 1, 1, C] and its variance, or what takes their place."""
+    """Returns a mean [N, 1, 1, C] and its variance, or their replacements."""
     handles = tf.get_collection(COLLECTION)
     return handles[-1](mean, variance) if handles else (mean, variance)

@@ -1,4 +1,4 @@
-"""Layers that are drawn at random: rain, haze and cloud as no photograph has them, each by the key of its image."""
+"""Random layers of rain, haze and cloud, each drawn by the key of its image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from common.ops.degradation import Layer, choose, veil
 from common.ops.guided_filter import guided_filter
 
 STEEP = math.radians(30.0)  # largest angle of streaks from the vertical
-NEAR, FLAT = 5, 1e-4  # radius and variance of the guided filter by which a veil follows the edges of a scene
-SMOOTH, TEXTURE = 8, 5e-3  # of that which smooths texture away
+NEAR, FLAT = 5, 1e-4  # radius and variance of the guided filter that aligns a veil with the edges of a scene
+SMOOTH, TEXTURE = 8, 5e-3  # of the one that removes texture
 WAVES = 20.0
 
 
 def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
-    """Streaks of one direction an image: random points, blurred along a line (Garg and Nayar, 2007).
+    """Draws streaks of one direction per image: random points, blurred along a line (Garg and Nayar, 2007).
 
     Of 6 to 36 pixels, standard deviations of their width from 0.35 to 1.6, some brighter than others, and 0.05 to 0.5
     of them in 100 pixels. Those that leave the image on one side enter it on the other.
@@ -40,7 +40,7 @@ def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
 
 
 def haze(key: tf.Tensor, clear: tf.Tensor) -> Layer:
-    """A veil that thickens with a depth that is drawn: a slope, hills, and another depth for every colour of `clear`.
+    """Draws a veil that thickens with a random depth: a slope, hills, and an offset for every colour of `clear`.
 
     So its edges are edges of the scene, as those of depth are. Its optical depth has a mean of 0.25 to 1.4; the air's
     light is 0.7 to 1.
@@ -59,7 +59,7 @@ def haze(key: tf.Tensor, clear: tf.Tensor) -> Layer:
 
 
 def cloud(key: tf.Tensor, clear: tf.Tensor) -> Layer:
-    """White patches with soft edges, over a share of the image from 0.2 to 0.7."""
+    """Draws white patches with soft edges over 0.2 to 0.7 of the image."""
     pattern = _standardized(_noise(key, clear, (3, 5, 9, 17)))
     threshold, softness = _between(key, "threshold", -0.5, 0.8), _between(key, "softness", 0.1, 0.5)
     opacity = _between(key, "opacity", 0.5, 0.95) * tf.sigmoid((pattern - threshold) / softness)
@@ -67,7 +67,7 @@ def cloud(key: tf.Tensor, clear: tf.Tensor) -> Layer:
 
 
 def any_of(key: tf.Tensor, clear: tf.Tensor) -> Layer:
-    """Rain, haze or cloud, each as often."""
+    """Draws rain, haze or cloud with equal probability."""
     kind = randomness.uniform(randomness.fold(key, "kind"), [1, 1, 1])
     layers = [draw(randomness.fold(key, draw.__name__), clear) for draw in (rain, haze, cloud)]
     chosen = layers[0]
@@ -85,7 +85,7 @@ SYNTHESES: dict[str, Callable[[tf.Tensor, tf.Tensor], Layer]] = {
 
 
 def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """`images` in [-1, 1] in other colours, half of them with channels that changed places: of few scenes, many."""
+    """Recolours `images` in [-1, 1], half of them with permuted channels, to augment few scenes."""
     light = tf.clip_by_value((images + 1.0) / 2.0, 1e-4, 1.0)
     channels = images.shape.as_list()[-1]
     order = tf.argsort(randomness.uniform(randomness.fold(key, "order"), [channels]), axis=-1)  # [N, C]
@@ -98,7 +98,7 @@ def recolored(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 
 
 def _function_of_colours(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """A random smooth function [N, H, W, 1] of the colours of images, of which texture is smoothed away."""
+    """Returns a random smooth function [N, H, W, 1] of the colours of images, without texture."""
     light = (images + 1.0) / 2.0
     channels = images.shape.as_list()[-1]
     smooth = tf.concat([guided_filter(x, x, SMOOTH, TEXTURE) for x in tf.split(light, channels, axis=-1)], axis=-1)
@@ -111,7 +111,7 @@ def _function_of_colours(key: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 
 
 def _noise(key: tf.Tensor, images: tf.Tensor, cells: tuple[int, ...]) -> tf.Tensor:
-    """Smooth noise [N, H, W, 1]: of each number of cells along a side, half as much as of that before it."""
+    """Draws smooth noise [N, H, W, 1] of several octaves, each with half the amplitude of the previous one."""
     height, width = tf.unstack(_sides(images))
     total = tf.zeros([1, 1, 1])
     for octave, count in enumerate(cells):
@@ -122,7 +122,7 @@ def _noise(key: tf.Tensor, images: tf.Tensor, cells: tuple[int, ...]) -> tf.Tens
 
 
 def _cubic(count: int, side: tf.Tensor) -> tf.Tensor:
-    """[`side`, `count`]: shares of `count` values in each of `side` between them, by cubic convolution (Keys, 1981).
+    """Returns weights [`side`, `count`] that interpolate `count` values to `side` by cubic convolution (Keys, 1981).
 
     doi.org/10.1109/TASSP.1981.1163711, with a = -1/2; as tf.image.resize does it, which GPUs cannot.
     """
@@ -135,13 +135,13 @@ def _cubic(count: int, side: tf.Tensor) -> tf.Tensor:
 
 
 def _standardized(x: tf.Tensor) -> tf.Tensor:
-    """`x` [N, H, W, 1], in each image of mean 0 and standard deviation 1."""
+    """Standardizes `x` [N, H, W, 1] to mean 0 and standard deviation 1 in each image."""
     centered = x - tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True)
     return centered * tf.rsqrt(tf.reduce_mean(tf.square(centered), axis=[1, 2, 3], keepdims=True) + 1e-6)
 
 
 def _between(key: tf.Tensor, name: str, low: float, high: float, logarithmic: bool = False) -> tf.Tensor:
-    """A number [N, 1, 1, 1] for each image, even from `low` to `high`, or so its logarithm."""
+    """Draws a number [N, 1, 1, 1] for each image, uniform or log-uniform from `low` to `high`."""
     draw = randomness.uniform(randomness.fold(key, name), [1, 1, 1])
     return low * tf.pow(high / low, draw) if logarithmic else low + (high - low) * draw
 
@@ -151,11 +151,11 @@ def _sides(images: tf.Tensor) -> tf.Tensor:
 
 
 def _centered(side: tf.Tensor) -> tf.Tensor:
-    """The places along a side as shares of it, from -0.5 to 0.5."""
+    """Returns the positions along a side as fractions of it, from -0.5 to 0.5."""
     return (tf.cast(tf.range(side), tf.float32) + 0.5) / tf.cast(side, tf.float32) - 0.5
 
 
 def _around_zero(side: tf.Tensor) -> tf.Tensor:
-    """The places along a side from 0 on, and those of its second half from -side / 2 on, for Fourier transforms."""
+    """Returns the positions along a side for Fourier transforms: from 0, and in the second half from -side / 2."""
     places = tf.range(side)
     return tf.cast(tf.where(places * 2 < side, places, places - side), tf.float32)

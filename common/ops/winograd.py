@@ -20,7 +20,7 @@ import numpy.typing as npt
 from common import tensorflow as tf
 from common.ops.constants import Size, constant, gather, pad, reshape
 
-TILE = 6  # side of a tile of the input; its output is smaller, as that of a VALID convolution
+TILE = 6  # side of an input tile; its output is smaller, as in a VALID convolution
 POINTS = (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2))  # and infinity
 
 Matrix: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -41,7 +41,7 @@ def transpose(y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Ten
 
 
 def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns the gradient [size, size, C, F] of `conv` by its kernel, of `x` [N, H, W, C] and `dy` [N, H', W', F]."""
+    """Returns the kernel gradient [size, size, C, F] of `conv`, from `x` [N, H, W, C] and `dy` [N, H', W', F]."""
     back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     outer = _matmul(back.T, reshape(_blocks(dy, TILE - size + 1), [len(back), -1]))
     tiles = _tiles(x, size)  # [TILE², N x tiles, C]
@@ -52,11 +52,11 @@ def kernel_gradient(x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _filtered(x: tf.Tensor, weights: tf.Tensor, turned: bool = False) -> tf.Tensor:
-    """Returns the convolution; `turned`: with the kernel turned upside down, from its filters to its inputs."""
+    """Returns the convolution; `turned`: with the kernel rotated by 180 degrees, from its filters to its inputs."""
     size, _, *channels = weights.shape.as_list()
     back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     kernels = kernels[:, ::-1] if turned else kernels
-    with tf.control_dependencies([x]):  # else the kernels of all layers would be transformed first, and kept
+    with tf.control_dependencies([x]):  # else the kernels of all layers would be transformed first and kept in memory
         weights = tf.identity(weights)
     transformed = _matmul(kernels, reshape(weights, [size * size, -1]))  # [TILE², C x F]
     products = tf.matmul(_tiles(x, size), reshape(transformed, [TILE**2, *channels]), transpose_b=turned)
@@ -110,7 +110,7 @@ def _tiles(x: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _blocks(y: tf.Tensor, step: int) -> tf.Tensor:
-    """Returns `y`, with zeros to multiples of `step`, as [step, step, N, blocks down, blocks across, C]."""
+    """Returns `y`, zero-padded to multiples of `step`, as [step, step, N, blocks down, blocks across, C]."""
     batch, height, width = _counts(y)
     down, across = -(-height // step), -(-width // step)
     margins: list[list[Size]] = [[0, 0], [0, down * step - height], [0, across * step - width], [0, 0]]

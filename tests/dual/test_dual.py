@@ -97,12 +97,12 @@ def test_pix2pix_has_no_way_back(session):
 @pytest.mark.parametrize(
     ("netG", "size", "said"),
     [
-        ("resnet_9blocks", 130, "4 must divide it. Use --image_size 128."),
+        ("resnet_9blocks", 130, "it must be a multiple of 4. Use --image_size 128."),
         (
             "unet_256",
             64,
-            "256 must divide it. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or resnet_tfgan or"
-            " unet_64.",
+            "it must be a multiple of 256. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or"
+            " resnet_tfgan or unet_64.",
         ),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_size_that_does_not_fit_names_what_does(netG, size, said):
     [
         (
             {"image_size": 64, "n_layers": 6},
-            "A critic of --n_layers 6 halves images of --image_size 64 until nothing is left",
+            "--n_layers 6 does not fit --image_size 64: the critic halves images until nothing is left",
         ),
         ({"image_size": 64, "n_layers": 6}, "Use --n_layers 4, or --netD pixel."),
         ({"image_size": 32, "n_layers": 5, "netD": "patch_tfgan"}, "Use --n_layers"),
@@ -147,14 +147,14 @@ def test_critics_that_are_not_refused_can_be_built(session, netD, n_layers):
     [
         (
             {"image_size": 100, "depth": 8},
-            "--image_size 100 does not fit a U-Net that halves 8 times: 256 must divide it",
+            "--image_size 100 does not fit this U-Net, which halves its input 8 times: it must be a multiple of 256",
         ),
         ({"image_size": 100, "depth": 8}, "Use --image_size 256, or --depth 2"),
         ({"load_size": 16}, "--load_size 16 is smaller than --image_size 32"),
-        ({"dropout": 1.0}, "--dropout 1.0 would leave nothing"),
+        ({"dropout": 1.0}, "--dropout 1.0 would zero everything"),
         ({"n_gen": 0}, "--n_gen 0 is too small"),
-        ({"ema_decay": 1.0}, "--ema_decay 1.0 would never take up a weight"),
-        ({"spectral_norm": True, "gan_loss": "wgan"}, "the clipping would have no effect"),
+        ({"ema_decay": 1.0}, "--ema_decay 1.0 would never update an average"),
+        ({"spectral_norm": True, "gan_loss": "wgan"}, "so the clipping of --gan_loss wgan would have no effect"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(fields, said):

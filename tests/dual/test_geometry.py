@@ -54,7 +54,7 @@ def test_losses(session, geometry, differing):
 
 
 def test_identity_needs_equal_channels():
-    with pytest.raises(UserError, match="--channels_A 1 are not --channels_B 3"):
+    with pytest.raises(UserError, match="--channels_A 1 and --channels_B 3 differ"):
         GcGAN(channels_A=1)
     for allowed in ({"channels_A": 1, "lambda_identity": 0.0}, {"channels_A": 0}):
         GcGAN(**allowed)

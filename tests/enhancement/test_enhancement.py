@@ -163,7 +163,7 @@ def test_only_directions_that_learn_have_critics(session):
     ("wrong", "message"),
     [
         ({"channels_A": 1}, "cyclegan.main"),
-        ({"drawn_share": 5.0}, "--drawn_share 5.0 is a share"),
+        ({"drawn_share": 5.0}, "--drawn_share 5.0 is not a valid share"),
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 36}, "--image_size 32"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),

@@ -144,7 +144,7 @@ def test_metrics_of_one_direction_and_those_that_are_not_there():
 
 def test_checkpoints_that_are_not_there(trained):
     dual, images, run, _ = trained
-    with pytest.raises(UserError, match=r"has no checkpoint of step 5: there are .*12 \(--keep, --keep_every\)"):
+    with pytest.raises(UserError, match=r"has no checkpoint of step 5: it has .*12 \(see --keep and --keep_every\)"):
         evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="5"))
     with pytest.raises(UserError, match="--checkpoint all is only for --phase evaluate"):
         run_test(run.run_dir, dual, images, Inference(checkpoint="all"))

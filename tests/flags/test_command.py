@@ -220,7 +220,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
         ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both set the length"),
         ("--dataset nowhere", "There is no folder datasets/nowhere"),
-        ("--dataset toy --image_size 100", "256 must divide it. Use --image_size 256, or --depth 2."),
+        ("--dataset toy --image_size 100", "it must be a multiple of 256. Use --image_size 256, or --depth 2."),
         ("--phase test --dataset toy", "There is no trained run in runs/dualgan-toy"),
         ("--flagfile nowhere", "nowhere"),
     ],

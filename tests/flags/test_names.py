@@ -130,7 +130,7 @@ def test_a_pipe_in_place_of_settings_or_of_an_image_is_a_sentence(run_folder, tm
         reading.config(run_folder)
     os.mkfifo(tmp_path / "image.png")
     for path in (tmp_path / "image.png", "/dev/zero", tmp_path):
-        with pytest.raises(UserError, match="is a pipe, a device or a folder"):
+        with pytest.raises(UserError, match="a pipe, a device or a folder"):
             files.header(path)
     with pytest.raises(OSError, match="is a pipe"):
         atomic.read_text(tmp_path / "image.png")

@@ -119,7 +119,7 @@ def test_a_run_of_before_the_name_loads_and_says_the_new_one(tmp_path, capsys):
     saved = load_run(tmp_path)
     assert saved.dual == dual and isinstance(saved.images, Images) and isinstance(saved.run, Run)
     load_run(tmp_path)
-    told = f"{tmp_path / 'config.json'} has direction, which is called train_direction now."
+    told = f"{tmp_path / 'config.json'} has direction, which was renamed to train_direction."
     assert capsys.readouterr().err.count(told) == 1
 
 

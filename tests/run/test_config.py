@@ -116,12 +116,12 @@ def test_any_value_anywhere_is_loaded_or_refused(run_dir, data):
         (("domains", "A", "low"), 300, "the range of domains.A, from 300 to 255, does not increase"),
         (("domains", "A", "dtype"), "object", 'domains.A.dtype is "object", and one of uint8,'),
         (("domains", "A", "higi"), 3, 'domains.A has "higi", and may have channels, dtype, low, high'),
-        (("domains", "A", "channels"), 4, "domains.A.channels is 4, and dual.channels_A is 3"),
+        (("domains", "A", "channels"), 4, "domains.A.channels is 4, but dual.channels_A is 3"),
         (("files",), [], "files is a list, and a table of names and values is expected"),
         (("environment", "processes"), "2", 'environment.processes is "2", and a whole number from 1 is expected'),
         (("imported",), 3, "imported is 3, and a table of names and values is expected"),
-        (("run", "class"), "common.run:Nothing", "There are no settings called common.run:Nothing"),
-        (("dual", "class"), "common.dual:Dual", "There are no settings called common.dual:Dual"),
+        (("run", "class"), "common.run:Nothing", "common.run:Nothing is not a settings class"),
+        (("dual", "class"), "common.dual:Dual", "common.dual:Dual is not a settings class"),
     ],
 )
 def test_one_sentence_names_the_place_the_value_and_what_is_expected(run_dir, path, value, message):

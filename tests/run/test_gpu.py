@@ -58,7 +58,7 @@ def test_a_driver_of_an_older_release_is_named(machine, driver, is_old):
     machine.setattr(gpu, "driver_branch", lambda: driver)
     assert ("install a newer driver" in gpu.missing()) == is_old
     if is_old:
-        assert "of branch 470, and CUDA 12.5.1, which needs branch 525" in gpu.missing()
+        assert "of branch 470, but TensorFlow was built for CUDA 12.5.1, which needs branch 525" in gpu.missing()
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_method_of_a_notebook_is_told_of_before_it_trains(dataset, notebook, c
     assert type(load_trained(root / "run").dual) is mine  # here it can be used
     del notebook.Mine  # and not in another program
     with pytest.raises(
-        UserError, match=r"__main__:Mine was defined in a notebook.* Define Mine before .* my_methods:Mi"
+        UserError, match=r"__main__:Mine was defined in a notebook.* Define Mine as it was before .* my_methods:Mi"
     ):
         load_run(root / "run")
 

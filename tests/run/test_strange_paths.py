@@ -85,7 +85,7 @@ def test_tensorflow_writes_to_no_path_that_is_not_utf8(tmp_path, capsys):
     arguments = ["--dataset", "toy", "--data_root", str(tmp_path / "data"), "--run_dir", run_dir]
     with pytest.raises(SystemExit) as stopped:
         main(DualGAN, ["dualgan", *arguments])
-    assert f"--run_dir {run_dir} is not UTF-8, and TensorFlow writes to no other" in str(stopped.value)
+    assert f"--run_dir {run_dir} is not UTF-8, which TensorFlow needs" in str(stopped.value)
     with pytest.raises(UserError, match=r"--run_dir .* is not UTF-8"):
         import_weights(DualGAN, Source("none.pth"), Run(run_dir), Images("toy"))
     with pytest.raises(UserError, match=r"--output .* is not UTF-8"):

@@ -376,7 +376,7 @@ def test_how_long_a_run_is():
 def test_one_direction_alone_is_not_trained(setup, model):
     dual, (_, images, run) = model(only="A2B"), setup()
     for begin in (training.train, plan.plan):
-        with pytest.raises(UserError, match=r"--only A2B is for weights that are imported .* has both directions"):
+        with pytest.raises(UserError, match=r"--only A2B is only for imported weights.* needs both directions"):
             begin(dual, images, run)
     assert not run.path().exists()
 

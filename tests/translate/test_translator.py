@@ -266,7 +266,7 @@ def test_shards_are_all_the_files_once(inbox):
         ({"tile_overlap": "8"}, "say --tile, too"),
         ({"output_size": "99999x99999"}, "is more than 178,956,970 pixels"),
         ({"input": __file__, "output": "x.gif"}, "is of a format that is not written"),
-        ({"format": "gif"}, "--format gif is none of: keep, jpg"),
+        ({"format": "gif"}, "--format gif is not valid: it must be one of keep, jpg"),
     ],
 )
 def test_what_cannot_be_asked_for(fields, message):

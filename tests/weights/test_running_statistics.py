@@ -47,7 +47,7 @@ def test_what_has_none_is_refused():
     assert "instance.pth has no running statistics" in refusal(CycleGAN, f"{line} instance.pth")
     old = {**resnet(3, 3, 2), "model.2.running_mean": np.zeros(2, np.float32)}  # as early files have it
     message = refusal(CycleGAN, f"{line} {save('old.pth', old)}")
-    assert "is for --norm batch, and these generators have --norm instance" in message
+    assert "is only for --norm batch, but these generators have --norm instance" in message
     arrays = unet(3, 3, 1)
     negative = {**arrays, "model.model.1.model.2.running_var": np.float32([-1, 1])}
     assert "negative variances" in refusal(Pix2Pix, f"{line} {save('x.pth', negative)}")
@@ -62,7 +62,7 @@ def test_training_goes_without(dataset, capsys):
     small = "--netG unet_64 --ngf 1 --ndf 1 --image_size 64 --load_size 64"
     for phase in ("train", "plan"):
         message = refusal(Pix2Pix, f"--phase {phase} {own} {small} --running_statistics --run_dir new")
-        assert "--running_statistics is for weights that are imported and used" in message
+        assert "--running_statistics is only for imported weights" in message
     run(Pix2Pix, f"{LINE} --running_statistics --load_size 64")
     more = "--phase train --init_from run --run_dir more --n_layers 1 --ndf 1 --steps 1 --lr_G 0 --lr_D 0"
     run(Pix2Pix, f"{more} {own}")
