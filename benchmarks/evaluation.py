@@ -1,4 +1,4 @@
-"""The share of the time of an evaluation that the network and the metrics take.
+"""Measures the share of an evaluation's time that the network and the metrics take.
 
 python -m benchmarks.evaluation --run_dir runs/pix2pix-facades --dataset facades --data_root datasets --limit 100
 

@@ -1,4 +1,4 @@
-"""What each optimization gives: the toolkit compared with itself with one of them changed, interleaved.
+"""Measures the effect of each optimization: the toolkit compared with itself with one of them changed, interleaved.
 
 python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 

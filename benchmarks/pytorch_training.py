@@ -1,4 +1,4 @@
-"""CycleGAN and pix2pix trained by PyTorch, for as many steps as a run of this toolkit.
+"""Trains CycleGAN and pix2pix in PyTorch for the same number of steps as a run of this toolkit.
 
 python -m benchmarks.pytorch_training --run_dir runs/pix2pix-facades --output runs/facades-pytorch
 
@@ -86,7 +86,7 @@ class Pool:
 
 
 def numbers(paired: bool, counts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yields (number of A, number of B) without end: passes over the larger domain; unpaired, the other at random."""
+    """Yields (index in A, index in B) forever: passes over the larger domain; unpaired, the other one at random."""
     while True:
         for number in random.sample(range(max(counts)), max(counts)):
             if paired:
@@ -98,7 +98,7 @@ def numbers(paired: bool, counts: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def factor(dual: Dual, images: int, in_epoch: int) -> float:
-    """Returns the factor of the learning rate after so many images; linear as in PyTorch's CycleGAN."""
+    """Returns the factor of the learning rate after a number of images; linear as in PyTorch's CycleGAN."""
     if dual.lr_policy == "constant":
         return 1.0
     assert dual.lr_policy == "linear"
@@ -185,7 +185,7 @@ class Pix2Pix:
 
 
 def down(optimizer: torch.optim.Optimizer, networks: Sequence[published.Weights], loss: torch.Tensor) -> None:
-    """Takes one step of an optimizer down a loss, with the gradients of its own networks alone."""
+    """Takes one optimizer step on a loss, with the gradients of only its own networks."""
     parameters = [parameter for network in networks for parameter in network.named.values()]
     for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True)):
         parameter.grad = gradient
@@ -215,7 +215,7 @@ def train(model: CycleGAN | Pix2Pix, domains: Sequence[Domain], steps: int, in_e
 
 
 def write(model: CycleGAN | Pix2Pix, domains: Sequence[Domain], output: str) -> None:
-    """Writes every validation image of every direction, translated."""
+    """Writes the translation of every validation image in every direction."""
     for name in model.dual.directions:
         folder = pathlib.Path(output, name)
         folder.mkdir(parents=True, exist_ok=True)

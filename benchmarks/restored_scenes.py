@@ -1,4 +1,4 @@
-"""Pairs for tuning, of hazy images alone: several of each scene tell what the scene is without haze.
+"""Makes pairs for tuning from hazy images only: several images of a scene determine the scene without haze.
 
 python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/tuning
 
@@ -33,7 +33,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
     parser.add_argument("--output", required=True, help="folder to write val/A and val/B into")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def restored(images: Sequence[Pixels] | Pixels, steps: int = STEPS) -> tuple[Pixels, float]:
-    """The clear scene [H, W, 3] of hazy images [N, H, W, 3], and the root of the mean square of what is left."""
+    """Returns the clear scene [H, W, 3] of hazy images [N, H, W, 3], and the root mean square residual."""
     seen = np.asarray(images, np.float32) / 255.0
     least_hazy = seen[np.argmin(seen.mean(axis=(1, 2, 3)))].clip(MARGIN, 1.0 - MARGIN)
     with tf.Graph().as_default(), tf.Session() as session:

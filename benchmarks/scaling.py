@@ -1,4 +1,4 @@
-"""How training scales over processes of this machine, compared with the cost model.
+"""Measures how training scales over processes of this machine, compared with the cost model.
 
     python -m benchmarks.scaling
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def measured(count: int) -> Measured:
-    """Returns the times of the first of so many processes."""
+    """Returns the times of the first of a number of processes."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     started: list[subprocess.Popen[str]] = []
     for rank in range(count):
@@ -74,7 +74,7 @@ def measured(count: int) -> Measured:
 
 
 def worker() -> None:
-    """One of the processes: times steps on noise, and the all-reduce alone."""
+    """Runs one of the processes: times steps on noise, and only the all-reduce."""
     with distribute.joined(Cluster(), ".") as group, tf.Graph().as_default(), group.device():
         images = tf.random.stateless_uniform([1, 64, 64, 3], [group.rank, 0], -1.0, 1.0)
         built = step.build(SMALL, images, -images, tf.constant([group.rank], tf.int64), 100, group=group)

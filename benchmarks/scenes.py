@@ -1,4 +1,4 @@
-"""A data set of generated rain, haze or cloud over photographs: training images without pairs, validation with pairs.
+"""Generates a dataset of rain, haze or cloud over photographs: unpaired training images, paired validation images.
 
 python -m benchmarks.scenes --input photos --output datasets/rain --kind rain
 
@@ -36,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Range(NamedTuple):
-    """What a drawn layer has to be for an image."""
+    """The limits of a random layer for an image."""
 
     psnr: tuple[float, float] = (0.0, 60.0)  # of the degraded image, in dB
     share: tuple[float, float] = (0.0, 1.0)  # of pixels of which more than COVERED of the scene is hidden
@@ -58,7 +58,7 @@ class Tile(NamedTuple):
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="folder of clear photographs, searched below, too")
     parser.add_argument("--output", required=True, help="folder of the data set, a new one")
@@ -81,14 +81,14 @@ def main() -> None:
 
 
 def part(photographs: Sequence[pathlib.Path], validation: float, seed: int) -> dict[str, list[pathlib.Path]]:
-    """Photographs as {"A": ..., "B": ..., "val": ...}: a share for val, at least one; of the others a half each."""
+    """Splits photographs into {"A": ..., "B": ..., "val": ...}: a share for val, at least one; the rest in halves."""
     order = sorted(photographs, key=lambda path: _hash(f"{seed} {path.name}"))
     held = max(1, round(validation * len(order)))
     return {"val": order[:held], "A": order[held::2], "B": order[held + 1 :: 2]}
 
 
 def make(output: pathlib.Path, tiles: dict[str, list[Tile]], kind: str, size: int, seed: int) -> dict[str, int]:
-    """Writes the data set of {"A", "B", "val": tiles}; returns how many images are in each folder."""
+    """Writes the dataset of {"A", "B", "val": tiles}; returns the number of images in each folder."""
     rows: list[tuple[str, str, str]] = []
 
     def write(folder: str, tile: Tile, pixels: Pixels) -> None:
@@ -110,7 +110,7 @@ def make(output: pathlib.Path, tiles: dict[str, list[Tile]], kind: str, size: in
 
 @contextlib.contextmanager
 def degrader(kind: str, size: int, seed: int) -> Iterator[Callable[[Pixels, int], Pixels]]:
-    """A function (pixels [S, S, 3], number) -> the pixels under a layer, which is drawn by `seed` and the number."""
+    """Returns a function (pixels [S, S, 3], number) -> pixels under a layer drawn by `seed` and the number."""
     suits = SUITS[kind]
     with tf.Graph().as_default():
         tf.set_random_seed(seed)
@@ -134,13 +134,13 @@ def degrader(kind: str, size: int, seed: int) -> Iterator[Callable[[Pixels, int]
 
 
 def _tinted(key: tf.Tensor, layer: Layer) -> Layer:
-    """A layer whose light has a slight cast, of at most 6 percent a channel."""
+    """Returns a layer whose light has a slight colour cast, of at most 6 percent per channel."""
     cast = 1.0 - 0.06 * randomness.uniform(randomness.fold(key, "cast"), [1, 1, 3])
     return Layer(layer.transmission, layer.light * cast)
 
 
 def _outside(value: float, limits: tuple[float, float]) -> float:
-    """How far a value is from a range; 0.0 within it."""
+    """Returns the distance of a value from a range; 0.0 within it."""
     return max(limits[0] - value, value - limits[1], 0.0)
 
 
@@ -150,7 +150,7 @@ def _psnr(seen: Pixels, clear: Pixels) -> float:
 
 
 def _tiles(photographs: Sequence[pathlib.Path], options: Any) -> Iterator[Tile]:
-    """Squares of photographs, of each no more than are asked for, chosen at random."""
+    """Returns random squares of photographs, up to the requested number of each."""
     for path in photographs:
         squares = [*_squares(path, options.size)]
         order = sorted(squares, key=lambda name: _hash(f"{options.seed} {name[0]}"))
@@ -159,7 +159,7 @@ def _tiles(photographs: Sequence[pathlib.Path], options: Any) -> Iterator[Tile]:
 
 
 def _squares(path: pathlib.Path, size: int) -> Iterator[tuple[str, Pixels]]:
-    """(name, pixels [S, S, 3]) of squares next to each other, of the photograph at two sizes."""
+    """Yields (name, pixels [S, S, 3]) of adjacent squares of the photograph at two sizes."""
     image = _rgb(path)
     scales = {min(1.0, factor * size / min(image.size)): factor for factor in (3.0, 1.5)}  # none is enlarged
     for scale, factor in scales.items():

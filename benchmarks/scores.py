@@ -49,7 +49,7 @@ def _of_sets(
     targets: Mapping[str, pathlib.Path],
     size: int,
 ) -> dict[str, float]:
-    """{metric: value} of the translations as a set, where it can be measured; the arguments are {stem: path}."""
+    """Returns {metric: value} of the translations as a set, if measurable; the arguments are {stem: path}."""
     fakes = np.stack([read(path, size) for path in written.values()])
     source = np.stack([read(sources[stem], size) for stem in written])
     real = np.stack([read(path, size) for path in targets.values()])
@@ -62,7 +62,7 @@ def _of_sets(
 
 
 def _of_pairs(written: Mapping[str, pathlib.Path], targets: Mapping[str, pathlib.Path], size: int) -> dict[str, float]:
-    """{metric: mean} over the translations that have a target, without metrics that need larger images."""
+    """Returns {metric: mean} over the translations with a target, without metrics that need larger images."""
     pairs = [(read(path, size), read(targets[stem], size)) for stem, path in written.items() if stem in targets]
     if not pairs:
         return {}

@@ -1,4 +1,4 @@
-"""A trained run as a pretrained network, which comes with its method: weights in half precision, and a model card.
+"""Writes a trained run as a pretrained network of its method: weights in half precision, and a model card.
 
 python -m benchmarks.ship --run_dir runs/enhancement-rain --name rain --photographs photos/list.csv
 """
@@ -54,21 +54,21 @@ def main() -> None:
 
 
 def ship(run_dir: str, name: str, checkpoint: str = "latest", photographs: str = "", output: str = "") -> None:
-    """Writes the two files, and prints what they are."""
+    """Writes the two files and prints their paths."""
     dual = load_trained(run_dir).dual
     folder = pathlib.Path(output) if output else shipped.folder_of(type(dual).__module__)
     path, card = folder / f"{name}.npz", folder / f"{name}.md"
     size = shipped.ship(run_dir, path, checkpoint)
     print(f"{path}: {size:,} bytes, of at most {shipped.MAX_BYTES:,}.")
     if card.exists():
-        print(f"{card} is there already, and left as it is.")
+        print(f"{card} already exists and is unchanged.")
         return
     card.write_text(text_of_card(run_dir, name, checkpoint, size, photographs), encoding="utf-8")
-    print(f"{card}: fill in what says TO BE WRITTEN.")
+    print(f"{card}: replace all TO BE WRITTEN.")
 
 
 def text_of_card(run_dir: str, name: str, checkpoint: str, size: int, photographs: str) -> str:
-    """A model card of what the run says, with places for what it does not."""
+    """Returns a model card with the facts of the run, and placeholders for the rest."""
     saved = load_trained(run_dir)
     dual = saved.dual
     changed = [
@@ -89,7 +89,7 @@ def text_of_card(run_dir: str, name: str, checkpoint: str, size: int, photograph
 
 
 def _table(path: str) -> str:
-    """A CSV file as a table in Markdown."""
+    """Converts a CSV file to a Markdown table."""
     with open(path, newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)
     lines = [head, ["---"] * len(head), *rows]

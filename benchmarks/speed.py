@@ -1,4 +1,4 @@
-"""The time of a step compared with the alternatives, interleaved: make bench.
+"""Compares the time of a step with the alternatives, interleaved: make bench.
 
 python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 
@@ -65,7 +65,7 @@ class Contender:
         self.operations: int = first["operations"]
 
     def take(self, count: int) -> Taken:
-        """Takes so many steps, and returns the cost of one."""
+        """Takes a number of steps and returns the cost of one."""
         self._requests.write(f"{count}\n")
         self._requests.flush()
         measured = self._answer()
@@ -91,7 +91,7 @@ def compare(case: str, rivals: Sequence[str], threads: int, rounds: int) -> list
 
 
 def interleave(contenders: Sequence[Contender], rounds: int, lengths: Sequence[float]) -> None:
-    """Lets the contenders take steps in turn, each for about so many seconds in a round, and ends them."""
+    """Runs the contenders in turn, each for about a number of seconds per round, and ends them."""
     counts = [max(1, round(length / contender.take(1).wall)) for contender, length in zip(contenders, lengths)]
     for number in range(rounds):
         order = list(zip(contenders, counts))

@@ -1,4 +1,4 @@
-"""The study of docs/lab/study.md: generator updates a critic update, and the game, for taking rain away without pairs.
+"""The study of docs/lab/study.md: generator updates per critic update, and GAN losses, for removing rain without pairs.
 
 python -m benchmarks.study --source datasets/rain100 --output runs/study --methods 'enhancement-*' --seconds 1200
 
@@ -54,7 +54,7 @@ JUDGEMENT = 0.01  # weight of the critics' judgement in the enhancement
 
 
 class Method(NamedTuple):
-    """One of what is compared: a model, its GAN loss, and its generator updates for each critic update."""
+    """A method to compare: a model, its GAN loss, and its generator updates for each critic update."""
 
     model: str
     gan_loss: str
@@ -62,27 +62,27 @@ class Method(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of its folders."""
+        """Returns the name of its folders."""
         return f"{self.model}-{self.gan_loss}-{self.n_gen}"
 
     @property
     def dataset(self) -> str:
-        """The set that it learns from, and is scored on."""
+        """Returns the dataset that it is trained and scored on."""
         return "derain" if self.model == "enhancement" else "derain-halves"
 
     @property
     def evaluated(self) -> int:
-        """Generator updates between evaluations; every n_gen divides it."""
+        """Returns the generator updates between evaluations, a multiple of every n_gen."""
         return 480 if self.model == "enhancement" else 240
 
     @property
     def batch_size(self) -> int:
-        """Images of a batch."""
+        """Returns the images in a batch."""
         return 4 if self.model == "enhancement" else 1
 
     @property
     def dual(self) -> Dual:
-        """Its settings."""
+        """Returns its settings."""
         if self.model == "enhancement" and self.gan_loss == "none":
             return Enhancement(**ENHANCEMENT, n_gen=self.n_gen)
         if self.model == "enhancement":
@@ -102,7 +102,7 @@ METHODS = [
 
 
 def halve(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes the set of CycleGAN and DualGAN: rain of one half of the scenes as A, the other half without it as B.
+    """Writes the dataset of CycleGAN and DualGAN: half of the scenes with rain as A, the other half without as B.
 
     Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
     are two tiles of each pair.
@@ -179,7 +179,7 @@ def train(job: Job) -> str:
 
 
 def write_once(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes one of SETS, unless it is there: whole, or not at all."""
+    """Writes one of SETS atomically, unless it exists."""
     if not target.exists():
         unfinished = target.with_name(f"{target.name}.new")
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -63,7 +63,7 @@ def plot_margins(results: Results, path: pathlib.Path) -> None:
 
 
 def _save(figure: Any, path: pathlib.Path) -> None:
-    """Writes a figure of matplotlib, and prints a link to it."""
+    """Writes a matplotlib figure and prints a link to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
@@ -79,7 +79,7 @@ def main() -> None:
     results = read_study(args.study)
     last = {method: min(run.updates for run in trainings) for method, trainings in results.items()}
     fewest = min(last.values())
-    print(f"Input as it is: {untouched(results):.2f} dB.\n")
+    print(f"Unchanged input: {untouched(results):.2f} dB.\n")
     print(f"Equal updates:\n\n{table(results, seconds, lambda _: fewest)}\n")
     print(f"Equal time:\n\n{table(results, seconds, last.__getitem__)}\n")
     plot_scores(results, seconds, args.output / "psnr.svg")

@@ -15,7 +15,7 @@ DIVERSE, FALLEN = 0.3, 3.0  # collapsed: fakes differ less than this share, or P
 
 
 class Trained(NamedTuple):
-    """One method with one seed: its evaluations, and its log."""
+    """One method with one seed: its evaluations and its log."""
 
     evaluated: int  # generator updates between evaluations
     evaluations: list[dict[str, str]]  # rows of evaluation.csv
@@ -23,12 +23,12 @@ class Trained(NamedTuple):
     finished: bool  # whether it came to its end
 
     def at(self, updates: int, metric: str) -> float:
-        """Returns a metric after so many generator updates, or the last one of a training that ended earlier."""
+        """Returns a metric after a number of generator updates, or the last one of a training that ended earlier."""
         return float(self.evaluations[min(updates // self.evaluated, len(self.evaluations)) - 1][metric])
 
     @property
     def updates(self) -> int:
-        """Generator updates at its last evaluation."""
+        """Returns the generator updates at its last evaluation."""
         return self.evaluated * len(self.evaluations)
 
     @property
@@ -63,7 +63,7 @@ def _rows(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Returns mean and standard deviation in words; of a single value, that."""
+    """Formats mean and standard deviation; a single value is formatted alone."""
     return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
 
 
@@ -101,5 +101,5 @@ def table(results: Results, seconds: Mapping[str, float], updates_of: Callable[[
 
 
 def untouched(results: Results) -> float:
-    """PSNR of the inputs themselves, which is the same for all trainings."""
+    """Returns the PSNR of the inputs themselves, which is the same for all trainings."""
     return float(next(iter(results.values()))[0].evaluations[-1]["A2B/input_psnr"])

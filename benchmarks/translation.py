@@ -1,4 +1,4 @@
-"""The throughput of translating a folder, as a share of that of the network alone.
+"""Measures the throughput of translating a folder relative to that of the network alone.
 
 python -m benchmarks.translation --run_dir runs/pix2pix-facades --input datasets/facades/train/A
 

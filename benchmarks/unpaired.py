@@ -1,4 +1,4 @@
-"""A set without pairs, parted by scene, of a set with pairs.
+"""Makes an unpaired dataset, split by scene, from a paired one.
 
 python -m benchmarks.unpaired --input datasets/rain100 --output datasets/derain
 
@@ -27,7 +27,7 @@ ALIKE = 4.0  # mean difference of the thumbnails of two images, of 255, up to wh
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="folder with train/A, train/B, val/A and val/B")
     parser.add_argument("--output", required=True, help="folder of the set without pairs, a new one")
@@ -41,12 +41,12 @@ def main() -> None:
 
 
 def write(source: pathlib.Path, output: pathlib.Path, held_out: float = 0.0, seed: int = 0) -> None:
-    """Writes the set `output` of the pairs in `source`; raises UserError if there are none, or `output` has files."""
+    """Writes the dataset `output` from the pairs in `source`; raises UserError if there are none or `output` is not empty."""
     if output.exists() and any(output.iterdir()):
         raise UserError(f"--output {output} is not empty. Use a new folder.")
     names = {domain: {path.name for path in (source / "train" / domain).glob("*")} for domain in "AB"}
     if not (pairs := sorted(names["A"] & names["B"])):
-        raise UserError(f"--input {source} has no images of one name in train/A and train/B.")
+        raise UserError(f"--input {source} has no pairs: images in train/A and train/B need equal names.")
     held, first, second = part(scenes(source / "train" / "B", pairs), held_out, seed)
     _copy(source / "train", output / "train", A=first, B=second)
     if held:
@@ -58,7 +58,7 @@ def write(source: pathlib.Path, output: pathlib.Path, held_out: float = 0.0, see
 
 
 def scenes(folder: pathlib.Path, names: Sequence[str]) -> list[list[str]]:
-    """`names` of images in `folder`, those together that show one scene; in the order of `names`."""
+    """Groups `names` of images in `folder` by scene, in the order of `names`."""
     thumbnails = [_thumbnail(folder / name) for name in names]
     groups: list[list[int]] = []
     for number, thumbnail in enumerate(thumbnails):
@@ -72,7 +72,7 @@ def scenes(folder: pathlib.Path, names: Sequence[str]) -> list[list[str]]:
 
 
 def part(groups: Sequence[list[str]], held_out: float, seed: int) -> tuple[list[str], list[str], list[str]]:
-    """(held out, first half, second half) of the names in `groups`, none of which is parted."""
+    """Splits the names in `groups` into (held out, first half, second half) without splitting a group."""
     order = np.random.default_rng(seed).permutation(len(groups))
     held = int(held_out * len(groups))
     middle = held + (len(groups) - held) // 2

@@ -1,1 +1,1 @@
-"""The programs that are measured side by side: this toolkit and its alternatives, each in a process of its own."""
+"""The programs that are compared: this toolkit and its alternatives, each in a process of its own."""

@@ -1,4 +1,4 @@
-"""What is measured: a method with its published networks, at a size, training or translating."""
+"""The cases to measure: a method with its published networks, at a size, training or translating."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name on the command line."""
+        """Returns its name on the command line."""
         batch = f"batch{self.batch}" if self.batch > 1 else ""
         return "-".join(part for part in (self.model, self.generator, str(self.size), self.use, batch) if part)
 
     @property
     def use(self) -> str:
-        """What is timed."""
+        """Returns the name of the timed operation."""
         return "step" if self.training else "translate"
 
     def images(self) -> list[npt.NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""The ceiling: how fast this machine multiplies large matrices, by the library that TensorFlow's convolutions use."""
+"""The ceiling: the speed of large matrix products on this machine, with the library of TensorFlow's convolutions."""
 
 from __future__ import annotations
 

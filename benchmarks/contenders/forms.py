@@ -1,4 +1,4 @@
-"""How a contender computes: precision, compiler, and order of channels."""
+"""The configuration of a contender: precision, compiler, and order of channels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PRECISIONS = ("float32", "tf32", "bf16")  # tf32: of GPUs, float32 multiplied wi
 
 
 class Form(NamedTuple):
-    """One way to compute."""
+    """One configuration."""
 
     precision: str = "float32"
     compiled: bool = False  # by XLA, or by torch.compile
@@ -17,7 +17,7 @@ class Form(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> Form:
-        """The form of a name such as bf16+compiled+channels_last; raises ValueError if there is none."""
+        """Returns the form of a name such as bf16+compiled+channels_last; raises ValueError if it is unknown."""
         precision, *options = name.split("+")
         if precision not in PRECISIONS or not set(options) <= {"compiled", "channels_last"}:
             raise ValueError(f"{name!r} is no form: it is one of {', '.join(PRECISIONS)}, +compiled, +channels_last")
@@ -25,11 +25,11 @@ class Form(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Returns its name."""
         options = ("compiled", "channels_last")
         return "+".join([self.precision, *(option for option in options if getattr(self, option))])
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the environment of its process has to say: NVIDIA's libraries use TF32 unless they are told not to."""
+        """Returns the environment variables of its process, as NVIDIA's libraries use TF32 by default."""
         return {"NVIDIA_TF32_OVERRIDE": "0"} if self.precision == "float32" else {}

@@ -1,4 +1,4 @@
-"""Each optimization of this toolkit undone alone, and some that it does not use, done: see benchmarks.levers."""
+"""Single optimizations of this toolkit turned off, and unused ones turned on: see benchmarks.levers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lever(NamedTuple):
 
 
 def _calls_of_single_images(role: str) -> Change:
-    """Networks of a role take the images of a batch one by one, where real images and others are one batch."""
+    """Networks process real images and fakes separately instead of as one batch."""
     from common import tensorflow as tf
     from common.dual import Network
 
@@ -43,7 +43,7 @@ def _calls_of_single_images(role: str) -> Change:
 
 
 def _fakes_computed_again() -> Change:
-    """Generators are called again to make the critics' fakes, in the same run; there is no pool then."""
+    """Generators compute the critics' fakes again, in the same run, without a pool."""
     from common import tensorflow as tf
     from common.train import step
 
@@ -80,7 +80,7 @@ def _library() -> type[Library]:
 
 
 def _without(**limits: Any) -> Change:
-    """Sets limits of shapes beyond which a formulation of convolutions is chosen, so that it is not."""
+    """Sets limits of shapes so that a formulation of convolutions is never chosen."""
     from common.ops import convolution
 
     return mock.patch.multiple(convolution, **limits)

@@ -1,4 +1,4 @@
-"""DualGAN's official code, rebuilt from what is known of how it works: no code of it is here.
+"""A reimplementation of DualGAN's official program from its known structure, without its code.
 
 A run for the critics, in which the generators are computed anew to make their fakes, then a run for the generators;
 images are read and resized between the steps, in the same thread; the graph is that of the code's layers.
@@ -18,7 +18,7 @@ EPSILON, LAMBDA, GAMMA = 1e-6, 500.0, 10.0
 
 
 def unet(x: tf.Tensor, name: str, filters: int = 64, depth: int = 8) -> tf.Tensor:
-    """Returns images through the generator: kernels of 3, of 5 at its ends; decoder before skip."""
+    """Applies the generator: kernels of 3, of 5 at its ends; decoder before skip."""
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         skips = []
         for level in range(depth):

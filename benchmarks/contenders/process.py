@@ -1,4 +1,4 @@
-"""A contender in a process of its own: for each number that it reads, it takes so many steps, and times them.
+"""A contender in a process of its own: reads numbers of steps, takes that many, and times them.
 
 python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step --threads 2
 """
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 class Functions(NamedTuple):
-    """Those of a contender's module."""
+    """The functions of a contender's module."""
 
     prepare: Callable[[Case, int], Step]  # a function that takes a step
     finish: Callable[[], None]  # waits until all steps that were asked for are taken
@@ -65,7 +65,7 @@ class Functions(NamedTuple):
 
 
 def _functions(contender: str, form: Form, device: str) -> Functions:
-    """The Functions of a contender. No other contender is imported: one library is enough for a process."""
+    """Returns the Functions of a contender, without importing another one's library."""
     if contender == "pytorch":
         from benchmarks.contenders import pytorch
 
@@ -81,7 +81,7 @@ def _functions(contender: str, form: Form, device: str) -> Functions:
 
 
 def _prepare(contender: str) -> Callable[[Case, int], Step]:
-    """The function `prepare` of the others."""
+    """Returns the function `prepare` of the other contenders."""
     if contender == "tf1":
         from benchmarks.contenders.tf1 import prepare
     elif contender == "official":
@@ -92,7 +92,7 @@ def _prepare(contender: str) -> Callable[[Case, int], Step]:
 
 
 def _operations(contender: str, case: Case) -> int:
-    """Floating-point operations of a step, for the toolkit and the ceiling, which are compared by them; else 0."""
+    """Returns the floating-point operations of a step for the toolkit and the ceiling, else 0."""
     if contender == "ceiling":
         from benchmarks.contenders.ceiling import OPERATIONS
 

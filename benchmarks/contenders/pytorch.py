@@ -1,4 +1,4 @@
-"""PyTorch: the published networks and steps of CycleGAN and pix2pix, written as people write them."""
+"""PyTorch: the published networks and steps of CycleGAN and pix2pix, in usual PyTorch style."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Pool:
 
 
 def against(game: nn.Module, scores: torch.Tensor, real: bool) -> torch.Tensor:
-    """Returns the loss of scores that should be those of real, or fake, images."""
+    """Returns the loss of scores for the label real or fake."""
     return game(scores, torch.full_like(scores, float(real)))
 
 
@@ -134,25 +134,25 @@ def trained(networks: Iterable[nn.Module], wanted: bool) -> None:
 
 
 class Place(NamedTuple):
-    """Where and how networks compute."""
+    """The device and precision of networks."""
 
     device: str = "cpu"
     form: Form = PLAIN
 
     def network(self, network: nn.Module) -> nn.Module:
-        """Returns `network` there."""
+        """Moves `network` there and returns it."""
         network = network.to(self.device)
         if self.form.channels_last:
             network = network.to(memory_format=torch.channels_last)
         return torch.compile(network) if self.form.compiled else network
 
     def images(self, batches: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Returns batches there, as each step of a training has to bring them."""
+        """Moves batches there, as each training step has to, and returns them."""
         order = torch.channels_last if self.form.channels_last else torch.contiguous_format
         return [batch.to(self.device, memory_format=order, non_blocking=True) for batch in batches]
 
     def lowered(self) -> AbstractContextManager[None]:
-        """Returns a context in which networks and losses compute in bf16, if that is asked for."""
+        """Returns a context in which networks and losses compute in bf16, if requested."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.form.precision == "bf16")
 
 
@@ -223,7 +223,7 @@ def tensors(case: Case) -> list[torch.Tensor]:
 
 
 def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -> Step:
-    """Returns a function that takes one step, or translates one batch; on a GPU it only asks for that."""
+    """Returns a function that takes one step or translates one batch, asynchronously on a GPU."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = form.precision != "float32"
@@ -241,11 +241,11 @@ def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -
 
 
 def finish() -> None:
-    """Waits until all that was asked of a GPU is done."""
+    """Waits until all work of a GPU is done."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def peak_MiB_of_gpu() -> float:
-    """Memory of a GPU that tensors took at most, in MiB; 0 without one."""
+    """Returns the peak GPU memory of tensors in MiB; 0 without a GPU."""
     return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0

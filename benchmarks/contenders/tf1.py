@@ -1,4 +1,4 @@
-"""Graphs of TensorFlow 1 as people write them: a network called wherever it is needed, a run for each update, feeds."""
+"""TensorFlow 1 in its usual style: networks called wherever needed, a run for each update, feeds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def reflected(x: tf.Tensor, margin: int) -> tf.Tensor:
 
 
 def resnet(x: tf.Tensor, blocks: int, name: str) -> tf.Tensor:
-    """Returns images through CycleGAN's generator."""
+    """Applies CycleGAN's generator."""
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
         x = tf.nn.relu(norm(conv(reflected(x, 3), 64, 7, 1, "c0", padding="VALID"), "n0"))
         x = tf.nn.relu(norm(conv(x, 128, 3, 2, "c1"), "n1"))

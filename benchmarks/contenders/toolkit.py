@@ -1,4 +1,4 @@
-"""This toolkit: the graph and the session of a training, fed with images in memory, or, as its rival is, from files."""
+"""This toolkit: the graph and session of a training, fed from memory or, like its rival, from files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -
 
 
 def peak_MiB_of_gpu() -> float:
-    """Memory of the first GPU that this process took at most, in MiB; 0 without one."""
+    """Returns the peak memory of the first GPU in MiB; 0 without a GPU."""
     if not tf.config.list_physical_devices("GPU"):
         return 0.0
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
@@ -55,7 +55,7 @@ def operations(case: Case) -> int:
 
 
 def _fetches(case: Case, form: Form = PLAIN) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The fetches of a step or a translation, and its placeholders: A, B and the images' numbers."""
+    """Returns the fetches of a step or a translation, and its placeholders: A, B and the images' numbers."""
     A, B = (tf.placeholder(tf.float32, [case.batch, case.size, case.size, 3]) for _ in "AB")
     index = tf.placeholder(tf.int64, [case.batch])
     dual = dual_of(case, form)

@@ -1,1 +1,1 @@
-"""What a GPU has to show: agreement with the CPU, exact resuming, checkpoints across devices, speed, memory."""
+"""Checks on a GPU: agreement with the CPU, bit-exact resuming, checkpoints across devices, speed, memory."""

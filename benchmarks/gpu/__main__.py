@@ -1,4 +1,4 @@
-"""What this toolkit does on a GPU, part by part, each printed as soon as it is known.
+"""Checks this toolkit on a GPU, part by part, printing each result as soon as it is known.
 
 python -m benchmarks.gpu | tee gpu.txt
 
@@ -42,7 +42,7 @@ ON_CPU = 5.0  # times as long a part may take there
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -62,12 +62,12 @@ def main() -> None:
         ended = run(part, options.device)
         print(f"\n({part.name}: {ended}, {time.monotonic() - since:.0f} s)", flush=True)
         failed += [part.name] if ended != "done" else []
-    print(f"\nIn all {time.monotonic() - began:.0f} s" + (f"; not done: {', '.join(failed)}" if failed else ""))
+    print(f"\nIn all {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
 
 
 def run(part: Part, device: str) -> str:
-    """Runs a part in a group of processes of its own; returns done, or how it ended."""
+    """Runs a part in a process group of its own; returns done, or how it ended."""
     command = [sys.executable, "-m", f"benchmarks.gpu.{part.name}", device]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1", **os.environ}
     seconds = part.seconds * (1.0 if gpu.is_there() and device != "cpu" else ON_CPU)

@@ -42,7 +42,7 @@ def main(device: str) -> None:
     """Prints a row for each method; with a GPU, once without TF32 and once with it."""
     device = chosen(device)
     if device == "cpu":
-        print("No GPU: the CPU's formulations beside plain convolutions, both on the CPU.\n")
+        print("No GPU: comparing the CPU's formulations with plain convolutions, both on the CPU.\n")
     print("| method | TF32 | losses differ by | gradients | the CPU's from float64 | as they should |")
     print("|---|---|---|---|---|---|", flush=True)
     for tf32 in (False,) if device == "cpu" else (False, True):
@@ -65,7 +65,7 @@ def main(device: str) -> None:
 
 
 def computed(dual: Dual, device: str, weights: Arrays | None = None) -> tuple[Arrays, Arrays]:
-    """(weights, losses and gradients by name) of the first step of `dual`; `weights`: those to begin with."""
+    """(weights, losses and gradients by name) of the first step of `dual`; `weights`: the initial ones."""
     tf.set_random_seed(0)
     noise = np.random.default_rng(0)
     A, B = (tf.constant(noise.uniform(-1, 1, [IMAGES, SIDE, SIDE, 3]).astype(np.float32)) for _ in "AB")

@@ -1,4 +1,4 @@
-"""Checkpoints saved on one device and restored on the other: are translations equal, and does training resume?"""
+"""Checks that checkpoints saved on one device and restored on the other translate equally and resume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(device: str) -> None:
     device = chosen(device)
     folder = pathlib.Path(tempfile.mkdtemp())
     if device == "cpu":
-        print("No GPU: the CPU both times.\n")
+        print("No GPU: using the CPU both times.\n")
     print("| saved on | restored on | translations differ by, of 255, at most | trained on to step |")
     print("|---|---|---|---|", flush=True)
     for saved, restored in ((device, "cpu"), ("cpu", device)):

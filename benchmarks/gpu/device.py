@@ -1,4 +1,4 @@
-"""The device that is asked for."""
+"""The requested device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from common import tensorflow as tf
 
 
 def chosen(device: str) -> str:
-    """gpu:0 or cpu for auto, else `device`."""
+    """Returns gpu:0 or cpu for auto, else `device`."""
     if device != "auto":
         return device
     return "gpu:0" if tf.config.list_physical_devices("GPU") else "cpu"

@@ -1,4 +1,4 @@
-"""Two processes that train together on one device, whose gradients go through main memory, and one alone."""
+"""Compares one process with two that train together on one device and exchange gradients through main memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 50
 
 
 def main(device: str) -> None:
-    """Prints a row for one process and for two, whose weights are compared bit for bit while they train."""
+    """Prints a row for one process and for two, whose weights are compared bit by bit during training."""
     device = chosen(device)
     folder = pathlib.Path(tempfile.mkdtemp())
     print(f"CycleGAN on toy, {STEPS} steps on {device}, start included.\n")

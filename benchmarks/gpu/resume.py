@@ -1,4 +1,4 @@
-"""Whether a training that was killed and resumed ends with the weights of one that nothing disturbed.
+"""Checks that a killed and resumed training ends with the weights of an uninterrupted one.
 
 Once as TensorFlow is, and once with TF_DETERMINISTIC_OPS=1, under which its kernels for GPUs add up in one order.
 """
@@ -41,7 +41,7 @@ def main(device: str) -> None:
 
 
 def killed(run: pathlib.Path, device: str, environment: dict[str, str]) -> None:
-    """Trains until a checkpoint of step KILLED_AFTER is there, and kills the training a few steps later."""
+    """Trains until there is a checkpoint of step KILLED_AFTER, and kills the training a few steps later."""
     process = started(run, device, STEPS, environment)
     while process.poll() is None and not checkpoint(run, KILLED_AFTER).with_suffix(".sha256").exists():
         time.sleep(EVERY)
@@ -51,7 +51,7 @@ def killed(run: pathlib.Path, device: str, environment: dict[str, str]) -> None:
 
 
 def compared(run: pathlib.Path, other: pathlib.Path) -> tuple[str, str]:
-    """(whether the last weights are equal in all bits, the largest difference beside the largest weight)."""
+    """Returns (whether the last weights are bit-identical, the largest difference relative to the largest weight)."""
     difference = differences(checkpoint(run, STEPS), checkpoint(other, STEPS))
     return "same" if difference == 0.0 else "different", np.format_float_scientific(difference, 1)
 

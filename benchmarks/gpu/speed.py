@@ -1,4 +1,4 @@
-"""Time and memory of steps and translations on a device, in each form, interleaved with PyTorch's.
+"""Compares time and memory of steps and translations on a device, in each form, with PyTorch, interleaved.
 
 float32 is without TF32 on both sides. What comes first counts most: a part that is stopped has printed all before.
 """
@@ -20,7 +20,7 @@ ROUNDS, SECONDS = 3, 0.7  # of a round of a contender
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A case, in forms of the toolkit, beside forms of a rival."""
+    """A case in forms of the toolkit, compared with forms of a rival."""
 
     case: str
     forms: Sequence[str]
@@ -46,9 +46,9 @@ def main(device: str) -> None:
     """Prints a row for each contender."""
     device = chosen(device)
     if device == "cpu":
-        print("No GPU: one small comparison, for the CPU; forms of GPUs are left out.\n")
+        print("No GPU: one small comparison on the CPU, without the forms for GPUs.\n")
     if importlib.util.find_spec("torch") is None:
-        print("PyTorch is not installed: the toolkit alone.\n")
+        print("PyTorch is not installed: measuring only the toolkit.\n")
     print("| case | contender | ms | memory MiB at most | first step after s | the toolkit's time / its |")
     print("|---|---|---|---|---|---|", flush=True)
     for comparison in ON_CPU if device == "cpu" else COMPARISONS:
@@ -76,11 +76,11 @@ def compare(comparison: Comparison, device: str) -> None:
 
 
 def _contender(name: str, case: str, form: str, device: str) -> Contender | None:
-    """A contender, or None, with its reason printed, if it does not start."""
+    """Starts a contender; returns None and prints the reason if it fails."""
     try:
         return Contender(name, case, threads=os.cpu_count() or 1, form=Form.named(form), device=device)
     except SystemExit as error:
-        print(f"| {case} | {name} {form} | does not run: {error} | | | |", flush=True)
+        print(f"| {case} | {name} {form} | failed: {error} | | | |", flush=True)
         return None
 
 

@@ -1,4 +1,4 @@
-"""Trainings of the command line, and their checkpoints."""
+"""Runs trainings by the command line, and compares their checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAVE_EVERY = 100
 def started(
     run: pathlib.Path, device: str, steps: int, environment: Mapping[str, str] = os.environ, *flags: str
 ) -> subprocess.Popen[bytes]:
-    """Starts a training of CycleGAN on the toy set, or resumes it."""
+    """Starts or resumes a training of CycleGAN on the toy dataset."""
     command = [sys.executable, "-m", "cyclegan.main", "--phase", "train", "--dataset", "toy", "--preset", "demo"]
     command += ["--data_root", str(run.parent), "--run_dir", str(run), "--device", device, "--steps", str(steps)]
     command += ["--save_every", str(SAVE_EVERY), "--sample_every", "100000", "--tensorboard=false", *flags]
@@ -28,7 +28,7 @@ def started(
 
 
 def trained(run: pathlib.Path, device: str, steps: int, environment: Mapping[str, str] = os.environ) -> None:
-    """Trains to the end; ends this program with what the training says if that fails."""
+    """Trains to the end; on failure, exits with the output of the training."""
     process = started(run, device, steps, environment)
     _, said = process.communicate()
     if process.returncode:
@@ -36,12 +36,12 @@ def trained(run: pathlib.Path, device: str, steps: int, environment: Mapping[str
 
 
 def checkpoint(run: pathlib.Path, step: int) -> pathlib.Path:
-    """The path of a checkpoint, without a suffix."""
+    """Returns the path of a checkpoint, without a suffix."""
     return run / "checkpoints" / f"model-{step:08d}"
 
 
 def differences(one: pathlib.Path, other: pathlib.Path) -> float:
-    """The largest difference of a value in two checkpoints, beside the largest value of its variable."""
+    """Returns the largest difference of a value in two checkpoints, relative to the largest value of its variable."""
     readers = [tf.train.load_checkpoint(str(path)) for path in (one, other)]
     largest = 0.0
     for name in readers[0].get_variable_to_shape_map():

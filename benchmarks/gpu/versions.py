@@ -1,4 +1,4 @@
-"""Device, driver and versions; packages that are missing come first."""
+"""Device, driver and versions; missing packages come first."""
 
 from __future__ import annotations
 

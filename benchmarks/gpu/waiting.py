@@ -1,4 +1,4 @@
-"""Share of the time of a training that waits for images, at 256 pixels from JPEG files, by the log of the training."""
+"""Measures the share of a training's time spent waiting for images, at 256 pixels from JPEG files, from its log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS, STEPS_ON_CPU, EVERY = 400, 20, 10
 
 
 def main(device: str) -> None:
-    """Trains, and prints the shares of all parts of the log but the first."""
+    """Trains and prints the shares of all parts of the log except the first."""
     device = chosen(device)
     on_cpu = device == "cpu"
     case = CASES["cyclegan-resnet_6blocks-128-step" if on_cpu else "cyclegan-resnet_9blocks-256-step"]
