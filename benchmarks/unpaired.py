@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def write(source: pathlib.Path, output: pathlib.Path, held_out: float = 0.0, seed: int = 0) -> None:
-    """Writes the dataset `output` from the pairs in `source`; raises UserError if there are none or `output` is not empty."""
+    """Writes the dataset `output` from the pairs in `source`; raises UserError without pairs or if it has files."""
     if output.exists() and any(output.iterdir()):
         raise UserError(f"--output {output} is not empty. Use a new folder.")
     names = {domain: {path.name for path in (source / "train" / domain).glob("*")} for domain in "AB"}
