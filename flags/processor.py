@@ -15,8 +15,8 @@ FOR_ONEDNN = "avx2"  # with it, oneDNN was faster wherever measured; see docs/pe
 def decide(precise: bool = False) -> None:
     """Sets the environment variables that the user has not set: oneDNN on or off, and XLA allowed on the CPU.
 
-    `precise` turns oneDNN off: its rounding errors are twice those of TensorFlow's own operations. Keras is not loaded
-    with TensorFlow, as it is not used here and takes a fifth of the import time.
+    `precise` turns oneDNN off: its rounding errors are twice those of TensorFlow's own operations. The framework of layers
+    that comes with TensorFlow is not loaded: it is not used here and takes a fifth of the import time.
 
     Once TensorFlow is imported it is too late: then nothing is set, so that config.json stays true.
     """
@@ -25,7 +25,7 @@ def decide(precise: bool = False) -> None:
     chosen = "0" if precise else onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
     if chosen is not None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # Keras 2, which is loaded only if installed
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # its predecessor, which is loaded only if installed
     flags = os.environ.get("TF_XLA_FLAGS", "")
     if XLA_ON_CPU not in flags:  # compiles nothing unless a session asks for it
         os.environ["TF_XLA_FLAGS"] = f"{flags} {XLA_ON_CPU}".strip()

@@ -20,7 +20,9 @@ class Form(NamedTuple):
         """Returns the form of a name such as bf16+compiled+channels_last; raises ValueError if it is unknown."""
         precision, *options = name.split("+")
         if precision not in PRECISIONS or not set(options) <= {"compiled", "channels_last"}:
-            raise ValueError(f"{name!r} is no form: it is one of {', '.join(PRECISIONS)}, +compiled, +channels_last")
+            raise ValueError(
+                f"{name!r} is not a valid form: it must be one of {', '.join(PRECISIONS)}, +compiled, +channels_last"
+            )
         return cls(precision, "compiled" in options, "channels_last" in options)
 
     @property

@@ -30,9 +30,9 @@ class Part(NamedTuple):
 PARTS = (
     Part("versions", 60, "Device, driver, versions"),
     Part("agreement", 120, "A step on the GPU and on the CPU, from the same weights"),
-    Part("resume", 150, "Resuming after a kill, compared with a training that nothing disturbed"),
+    Part("resume", 150, "Resuming after a kill, compared with an uninterrupted training"),
     Part("checkpoints", 60, "Saved on one device, restored on the other"),
-    Part("speed", 240, "Time and memory of steps and translations, beside PyTorch"),
+    Part("speed", 240, "Time and memory of steps and translations, compared with PyTorch"),
     Part("waiting", 60, "Share of the time of a training that waits for data"),
     Part("processes", 60, "Two processes on one device"),
 )

@@ -14,7 +14,7 @@ NAME = "average"
 class Averages:
     """Averages of the generators' weights, stored next to them; none with a decay of 0.
 
-    average = d average + (1 - d) weight, beginning with the first weights; d is `decay`, or after
+    average = d average + (1 - d) weight, starting with the first weights; d is `decay`, or after
     n updates, if that is less, (1 + n) / (10 + n).
     """
 
@@ -48,7 +48,7 @@ class Averages:
 def in_checkpoint(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
     """Returns {name in a checkpoint: variable} that restores the averages of `variables` in their place.
 
-    Variables that are not trainable have no average, and are restored as they are.
+    Variables that are not trainable have no average and are restored unchanged.
     """
     return {_average_name(variable): variable for variable in variables}
 

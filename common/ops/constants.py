@@ -1,6 +1,6 @@
 """Constants that a graph holds only once, however often they are requested, and operations that use them.
 
-Large duplicates are slow to initialize, and of small ones a graph would have thousands.
+Large duplicates are slow to initialize, and a graph would have thousands of small ones.
 """
 
 from __future__ import annotations

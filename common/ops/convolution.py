@@ -1,8 +1,8 @@
 """Chooses the algorithm of a convolution: a Formulation, which also computes its gradients of any order.
 
-A convolution, its transpose and the gradient of its kernel are each linear in both of their inputs, and the gradients
-of each are the other two. So a Formulation has these three and no more. Which is the fastest depends on shapes; the
-figures are in docs/lab/performance.md. GPUs have a library that chooses by itself, and get TensorFlow's own operations.
+A convolution, its transpose and its kernel gradient are each linear in both inputs, and the gradients of each are the
+other two. So a Formulation needs only these three. The fastest one depends on shapes; figures are in
+docs/lab/performance.md. On GPUs a library chooses by itself, so TensorFlow's own operations are used.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def transpose(
 ) -> tf.Tensor:
     """Returns the transpose [N, H, W, C] of `conv`, of `y` [N, H', W', F]; `sides` are H and W, numbers or tensors.
 
-    `before` as of `conv`; here it keeps the sides.
+    `before`: see `conv`; here it keeps the sides.
     """
     formulation = _fastest(y, weights.shape.as_list(), stride, padding)
     if before is None and isinstance(formulation, Library):

@@ -1,6 +1,6 @@
 """Layers between a camera and a scene: seen = T clear + L, for images in [-1, 1] with light in [0, 1].
 
-Rain adds streaks of light (T = 1). Haze and cloud let a share T of the scene through and add (1 - T) of the
+Rain adds streaks of light (T = 1). Haze and cloud transmit a share T of the scene and add (1 - T) of the
 air's light (Koschmieder, 1924; Narasimhan and Nayar, 2002, doi.org/10.1023/A:1016328200723).
 """
 
@@ -63,10 +63,9 @@ def choose(first: tf.Tensor, one: Layer, other: Layer) -> Layer:
 def calm_cells(texture: tf.Tensor, draws: tf.Tensor, sides: Sequence[int], *layers: Layer) -> list[Layer]:
     """Returns layers of `sides` pixels, assembled from cells of `layers` with little `texture` [N, H, W, 1].
 
-    Rain falls evenly over an image, but is found best where there is no texture. Cells have about CELL pixels along a
-    side, at most half of the image. `draws`, [N, D] in [0, 1), each choose a share TRIED of all cells, of which the
-    one with the least texture is taken. Every second cell is turned by 180 degrees, which keeps the direction of
-    streaks.
+    Rain is uniform over an image, but is detected best where there is no texture. Cells have about CELL pixels along a
+    side, at most half of the image. `draws`, [N, D] in [0, 1), each select a share TRIED of all cells and take the one
+    with the least texture. Every second cell is rotated by 180 degrees, which keeps the direction of streaks.
     """
     maps = tf.concat([part for layer in layers for part in layer], axis=-1)
     whole = maps.shape.as_list()[1:3]

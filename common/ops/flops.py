@@ -10,7 +10,7 @@ from common import tensorflow as tf
 def flops(fetches: Iterable[tf.Tensor | tf.Variable | tf.Operation]) -> int:
     """Returns the floating-point operations of the convolutions and matrix products that `fetches` need.
 
-    Shapes must be static. Only ops of TensorFlow's own are known: build the graph within convolution.plain() to count
+    Shapes must be static. Only TensorFlow's own ops are counted: build the graph within convolution.plain() to count
     every convolution by its definition.
     """
     return sum(_operations(op) for op in _needed(fetches))
@@ -31,7 +31,7 @@ def _needed(fetches: Iterable[tf.Tensor | tf.Variable | tf.Operation]) -> set[tf
 def _operations(op: tf.Operation) -> int:
     """Returns the operations of an op: a multiplication and an addition for each product; 0 for other kinds of ops.
 
-    A convolution of any kind has a product for each value of its smaller map, place in the kernel and channel of the
+    A convolution of any kind has a product for each value of its smaller map, kernel position and channel of the
     larger map.
     """
     if op.type == "Conv2D":

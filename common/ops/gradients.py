@@ -23,9 +23,9 @@ def gradients(
 
     `y` is a scalar, unless `dy` is given: [the gradient of the final loss by `y`].
 
-    What a value gets from its several uses is added two by two. TensorFlow's AddN of three
-    and more begins with whichever buffer happens to be free, so its rounding changes from run
-    to run. (TensorFlow's arithmetic optimizer would join the pairs again: sessions switch it off.)
+    The gradients of several uses of a value are added pairwise. TensorFlow's AddN of three or more starts with any free
+    buffer, so its rounding varies from run to run. (TensorFlow's arithmetic optimizer would join the pairs again:
+    sessions switch it off.)
     """
     return tf.gradients(y, inputs, dy, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
@@ -33,7 +33,7 @@ def gradients(
 def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient) -> tf.Tensor:
     """Returns `y` with a custom `gradient`, which computes those of its `inputs` from that of `y`.
 
-    As tf.custom_gradient, without its search of the graph for variables: that takes longer than the ops.
+    Like tf.custom_gradient, without its search of the graph for variables, which takes longer than the ops.
     """
     if tf.get_collection(DERIVED):
         return y

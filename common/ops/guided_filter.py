@@ -15,7 +15,7 @@ def box_mean(x: tf.Tensor, radius: int) -> tf.Tensor:
 def guided_filter(guide: tf.Tensor, x: tf.Tensor, radius: int, epsilon: float) -> tf.Tensor:
     """Fits `x` [N, H, W, C] in every square by a linear function of `guide` [N, H, W, 1].
 
-    `epsilon`: the variance of `guide` in a square up to which it counts as flat, and `x` is smoothed.
+    `epsilon`: the variance of `guide` in a square below which it counts as flat, so that `x` is smoothed.
     """
     mean_guide, mean_x = box_mean(guide, radius), box_mean(x, radius)
     covariance = box_mean(guide * x, radius) - mean_guide * mean_x

@@ -1,8 +1,8 @@
 """Convolutions as products of matrices: of the values under each place of the kernel, side by side (im2col; Chellapilla
-et al., 2006), with the kernel as it lies in memory.
+et al., 2006), with the kernel unchanged in memory.
 
-For a few places, and kernels of millions of weights, that is the fastest: a library of convolutions brings the
-kernel into an order of its own at every call. Sides must be static.
+For few positions and kernels of millions of weights, this is the fastest: a library of convolutions reorders the kernel
+at every call. Sides must be static.
 """
 
 from __future__ import annotations

@@ -57,8 +57,7 @@ def conv(
 ) -> tf.Tensor:
     """Returns a convolution [N, H', W', filters] of `x` [N, H, W, C]; `kernel` returns the initial weights.
 
-    `before` is applied to `x` first, such as ReLU and margins: gradients compute it again, and so only `x` itself is
-    kept for them.
+    `before` is applied to `x` first, such as ReLU and padding: gradients recompute it, so only `x` itself is kept.
 
     `padding` is TensorFlow's: SAME pads with zeros to ceil(H / stride), at stride 2 and even H
     with one row less before than after; VALID does not pad. PyTorch's padding of p is
@@ -111,7 +110,7 @@ class Norm(NamedTuple):
 
     instance: each channel of each image to zero mean and unit (biased) variance, plus epsilon
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
-    batch: the same, for no operation mixes the images of a batch: published pix2pix, at batch 1;
+    batch: the same, as no operation mixes the images of a batch: published pix2pix, at batch 1;
     layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450);
     none, bare: the identity. `running`: with the mean and variance of many images, RUNNING, instead of the image's own.
     """

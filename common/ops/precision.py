@@ -1,7 +1,7 @@
 """Precision: the floating-point types of a graph.
 
-Variables, losses and images are float32, or everything is computed in float64. With bf16 the convolutions and what is
-between them are bfloat16, with weights that are stored and updated in float32; norms, tanh and losses stay float32.
+Variables, losses and images are float32, or everything is computed in float64. With bf16 the convolutions and the
+operations between them are bfloat16, with weights stored and updated in float32; norms, tanh and losses are float32.
 """
 
 from __future__ import annotations

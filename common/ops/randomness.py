@@ -1,7 +1,7 @@
 """Randomness: every draw is a pure function of (seed, name, update, sample).
 
 The seed is the graph's (`tf.set_random_seed`). A **key** is an int64 tensor [N, 2], one
-row for each image of a batch; what is drawn for an image depends on its row alone, so a
+row for each image of a batch; the draws for an image depend only on its row, so a
 batch can be split in any way and every image still gets the same draws.
 """
 
@@ -45,8 +45,8 @@ def uniform(key: tf.Tensor, sizes: Sequence[int] | tf.Tensor, dtype: tf.DType | 
 def permutation(name: str, number: tf.Tensor, count: int) -> tf.Tensor:
     """Returns the order, int64 [`count`], of pass `number`, an int64 scalar, over `count` items.
 
-    Not by tf.random.experimental.index_shuffle: for a few hundred items it has only 256 orders,
-    so that unpaired datasets meet in pairs under some seeds.
+    tf.random.experimental.index_shuffle is not used: for a few hundred items it has only 256 orders,
+    so that unpaired datasets would meet in pairs with some seeds.
     """
     seed = tf.stack([tf.constant(_hash(_seed(), name), tf.int64), number])
     drawn = tf.random.stateless_uniform([count], seed, minval=None, maxval=None, dtype=tf.int64)

@@ -1,7 +1,7 @@
 """Spectral normalization (Miyato et al., 2018, arxiv.org/abs/1802.05957): kernels of largest singular value 1.
 
-A kernel is taken as the matrix of its outputs by everything else. Next to it, a variable keeps
-the direction of outputs that it stretches most, as far as power iterations have found it.
+A kernel is treated as a matrix of its outputs by everything else. Next to it, a variable holds the direction of outputs
+that it stretches most, as estimated by power iterations.
 """
 
 from __future__ import annotations

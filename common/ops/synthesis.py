@@ -19,8 +19,8 @@ WAVES = 20.0
 def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
     """Draws streaks of one direction per image: random points, blurred along a line (Garg and Nayar, 2007).
 
-    Of 6 to 36 pixels, standard deviations of their width from 0.35 to 1.6, some brighter than others, and 0.05 to 0.5
-    of them in 100 pixels. Those that leave the image on one side enter it on the other.
+    Lengths are 6 to 36 pixels, standard deviations of the width 0.35 to 1.6, with 0.05 to 0.5 streaks per 100 pixels of
+    varying brightness. Streaks that leave the image on one side enter it on the other.
     """
     sides = _sides(clear)
     height, width = tf.unstack(sides)
@@ -42,7 +42,7 @@ def rain(key: tf.Tensor, clear: tf.Tensor) -> Layer:
 def haze(key: tf.Tensor, clear: tf.Tensor) -> Layer:
     """Draws a veil that thickens with a random depth: a slope, hills, and an offset for every colour of `clear`.
 
-    So its edges are edges of the scene, as those of depth are. Its optical depth has a mean of 0.25 to 1.4; the air's
+    Its edges are edges of the scene, like those of depth. Its optical depth has a mean of 0.25 to 1.4; the air's
     light is 0.7 to 1.
     """
     height, width = tf.unstack(_sides(clear))
@@ -124,7 +124,7 @@ def _noise(key: tf.Tensor, images: tf.Tensor, cells: tuple[int, ...]) -> tf.Tens
 def _cubic(count: int, side: tf.Tensor) -> tf.Tensor:
     """Returns weights [`side`, `count`] that interpolate `count` values to `side` by cubic convolution (Keys, 1981).
 
-    doi.org/10.1109/TASSP.1981.1163711, with a = -1/2; as tf.image.resize does it, which GPUs cannot.
+    doi.org/10.1109/TASSP.1981.1163711, with a = -1/2, as in tf.image.resize, which does not support it on GPUs.
     """
     places = (tf.cast(tf.range(side), tf.float32) + 0.5) * count / tf.cast(side, tf.float32) - 0.5
     away = tf.abs(places[:, None] - tf.range(count, dtype=tf.float32))

@@ -1,9 +1,9 @@
 """Convolutions by Winograd's minimal filtering: of 3x3 kernels with a quarter of the products (Lavin and Gray, 2016,
 arxiv.org/abs/1509.09308, after Winograd, 1980).
 
-Tiles of TILE x TILE values are brought into another basis, in which a convolution is a product of matrices for each of
-its values, and back. The basis is that of polynomials by their values at POINTS, which were chosen for small rounding
-errors: about six times those of the plain sum in float32 (Barabasz et al., 2020, arxiv.org/abs/1803.10986).
+Tiles of TILE x TILE values are transformed to a basis in which a convolution is a matrix product for each value, and
+back. The basis is that of polynomials by their values at POINTS, chosen for small rounding errors: about six times
+those of the plain sum in float32 (Barabasz et al., 2020, arxiv.org/abs/1803.10986).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Presets: settings by name, an absl flagfile each, in a folder for each model."""
+"""Presets: settings by name, an absl flagfile each, in a folder for each method."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def path(model: str, name: str) -> pathlib.Path:
-    """The flagfile of a preset; raises UserError, with those there are, if there is none of this name."""
+    """Returns the flag file of a preset; raises UserError with the known names if it does not exist."""
     if name not in names(model):
-        raise UserError(f"There is no preset {name} of {model}. There are: {', '.join(names(model)) or 'none'}.")
+        raise UserError(f"{model} has no preset {name}: it must be one of {', '.join(names(model)) or 'none'}.")
     return FOLDER / model / f"{name}.flags"
 
 
 def names(model: str) -> list[str]:
-    """The names of a model's presets."""
+    """Returns the names of a method's presets."""
     return sorted(file.stem for file in (FOLDER / model).glob("*.flags"))
 
 
 def summary(model: str, name: str) -> str:
-    """The first line of a preset's comment."""
+    """Returns the first line of a preset's comment."""
     return path(model, name).read_text().splitlines()[0].lstrip("# ")

@@ -43,7 +43,7 @@ def test_forms_have_names(name):
 
 @pytest.mark.parametrize("name", ["fp16", "float32+fast", ""])
 def test_unknown_forms_are_refused(name):
-    with pytest.raises(ValueError, match="is no form"):
+    with pytest.raises(ValueError, match="is not a valid form"):
         Form.named(name)
 
 

@@ -167,7 +167,10 @@ def test_only_directions_that_learn_have_critics(session):
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 36}, "--image_size 32"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
-        ({"image_size": 256, "patch_size": 32, "n_layers": 5, "lambda_adversarial": 0.1}, "of --patch_size 32 until"),
+        (
+            {"image_size": 256, "patch_size": 32, "n_layers": 5, "lambda_adversarial": 0.1},
+            "--patch_size 32: the critic halves images until",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, message):

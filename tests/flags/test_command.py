@@ -211,7 +211,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("train", "'train' has no flag before it: write --NAME VALUE"),
         (
             "--preset upsteam",
-            "There is no preset upsteam of dualgan. There are: 2017-classic, 2017-wgan, demo, paper, upstream.",
+            "dualgan has no preset upsteam: it must be one of 2017-classic, 2017-wgan, demo, paper, upstream.",
         ),
         ("--phase train", "No run named: use --dataset NAME (toy needs no files) or --run_dir FOLDER. (--help"),
         ("--dataset toy --image_size big", "flag --image_size=big: 'big' is not a whole number. (--help lists"),
