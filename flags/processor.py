@@ -15,8 +15,8 @@ FOR_ONEDNN = "avx2"  # with it, oneDNN was faster wherever measured; see docs/pe
 def decide(precise: bool = False) -> None:
     """Sets the environment variables that the user has not set: oneDNN on or off, and XLA allowed on the CPU.
 
-    `precise` turns oneDNN off: its rounding errors are twice those of TensorFlow's own operations. The framework of layers
-    that comes with TensorFlow is not loaded: it is not used here and takes a fifth of the import time.
+    `precise` turns oneDNN off: its rounding errors are twice those of TensorFlow's own operations.
+    TensorFlow's framework of layers is not loaded: it is not used here and takes a fifth of the import time.
 
     Once TensorFlow is imported it is too late: then nothing is set, so that config.json stays true.
     """
