@@ -75,7 +75,7 @@ def test_a_process_with_an_unknown_host_is_named_at_once_and_in_the_error(tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as server:
         addresses = [f"127.0.0.1:{server.getsockname()[1]}", "no-such-host.invalid:2222"]
         group = distribute.ProcessGroup(addresses, 0, Cluster(start_within=1.0), tmp_path)
-        with pytest.raises(Restart, match=r"rank 1 at no-such-host.invalid:2222: not there .*[Nn]ame"):
+        with pytest.raises(Restart, match=r"rank 1 at no-such-host.invalid:2222: not reachable .*[Nn]ame"):
             group._wait_for_others()
     assert capfd.readouterr().err.count("Waiting for rank 1 at no-such-host.invalid:2222 (") == 1
 
