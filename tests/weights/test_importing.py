@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     )
     assert "have ngf 2" in refusal_of(good, more="--ngf 64")
     assert "cyclegan.main or pix2pix.main" in refusal_of(good, DualGAN)
-    assert "no file missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
+    assert "no file or checkpoint missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
     (tmp_path / "text.pth").write_text("weights")
     assert "it must be a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
     assert "one generator too many" in refusal(
@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     )
     assert "too many" in refusal(Pix2Pix, f"{line} latest_net_G_A.pth,latest_net_G_B.pth")
     other = save(tmp_path / "other_G_B.pth", resnet(1, 3, 4))
-    assert "latest_net_G_A.pth has ngf 2, and" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
+    assert "latest_net_G_A.pth has ngf 2, but" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
     other = save(tmp_path / "other_G_B.pth", resnet(3, 3, 2))
     assert "channels_B 1" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
 
