@@ -37,7 +37,9 @@ def test_a_field_that_is_not_a_setting_is_named():
     class Bare(Part):
         weight: float = 2.0
 
-    with pytest.raises(UserError, match=r"Bare.weight is not a setting. Define it as weight: .*float.* = setting\(2.0, "):
+    with pytest.raises(
+        UserError, match=r"Bare.weight is not a setting. Define it as weight: .*float.* = setting\(2.0, "
+    ):
         Bare()
 
 

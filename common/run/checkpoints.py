@@ -192,7 +192,9 @@ class Checkpoints:
         size = sum(variable.shape.num_elements() * variable.dtype.size for variable in self._variables.values())
         cause = getattr(error, "strerror", None) or reason(error)
         in_the_way = isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError)
-        cure = f"Remove or rename what is in the place of {self.folder} or its files" if in_the_way else "Free disk space"
+        cure = (
+            f"Remove or rename what is in the place of {self.folder} or its files" if in_the_way else "Free disk space"
+        )
         try:
             free = f"{shutil.disk_usage(self.folder).free:,} are free"
         except OSError:
