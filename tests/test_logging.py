@@ -113,7 +113,7 @@ def test_train_says_nothing_unless_asked_and_then_what_the_command_line_says(ima
     silent, shown = output.split("\nshown:\n")
     assert silent == ""
     for text in errors.split("\nshown:\n"):
-        assert text.count("damaged.png") == 1 and "Another takes its place (--on_bad_image skip)." in text
+        assert text.count("damaged.png") == 1 and "Another image takes its place (--on_bad_image skip)." in text
         assert "2/2" in text  # the bar
     flags = "--image_size 32 --dataset set --on_bad_image skip --run_dir run --steps 2 --eval_every 1"
     output, errors = in_terminal(BY_COMMAND, tmp_path / "command", *flags.split(), "--data_root", images.data_root)
@@ -183,4 +183,4 @@ def test_a_broken_standard_output_does_not_end_a_training(images, tmp_path, brok
     run = Run(str(tmp_path / "run"), steps=2, eval_every=1)
     assert train(small.Gain(image_size=32), images, run).done == 2
     said = capsys.readouterr().err
-    assert "Another takes its place" in said and ("BrokenPipeError" in said) != lasting
+    assert "Another image takes its place" in said and ("BrokenPipeError" in said) != lasting

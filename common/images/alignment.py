@@ -1,4 +1,4 @@
-"""Whether what is cut from two images of a pair shows the same part of the scene."""
+"""Alignment: whether crops of the two images of a pair show the same part of the scene."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def loaded_size(size: tuple[int, ...], dual: ImageSettings) -> tuple[int, ...]:
 
 
 def misfit(sizes: Iterable[tuple[int, ...]], dual: ImageSettings) -> str:
-    """Why crops at one place of two images, of `sizes` (H, W), are not of one part of a scene; empty if they are."""
+    """The reason why crops of two images of `sizes` (H, W) show different parts of the scene; "" if they do not."""
     one, other = sizes
     if loaded_size(one, dual) == loaded_size(other, dual):
         return ""
     named = " and ".join(f"{height}x{width}" for height, width in (one, other))
-    return f"are {named}, and --preprocess {dual.preprocess} takes crops of the same place"
+    return f"are {named}, but --preprocess {dual.preprocess} crops both at the same place"
 
 
 def sentence(path: os.PathLike[str], partner: os.PathLike[str], why: str) -> str:
-    """What is wrong with a pair, and what helps."""
+    """The error message for a misaligned pair, with the fix."""
     return (
         f"{path} and {partner} {why}. Resize the images of each pair to one size, or use --preprocess resize_and_crop."
     )

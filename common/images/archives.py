@@ -1,4 +1,4 @@
-"""Archives of images from the web: unpacked as a whole into one folder, or not at all."""
+"""Archives of images from the web: unpacked completely into one folder, or not at all."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from typing import Any, Protocol
 from common import atomic
 from common.errors import UserError, reason
 
-CHUNK = 2**20  # bytes that are read at once
-MEMBERS = 1_000_000  # most members of an archive
-UNPACKED = 64 * 2**30  # most bytes in an archive
-RATIO = 200  # most bytes that one byte of an archive may become, once they are more than RATIO_FROM in all
+CHUNK = 2**20  # bytes read at a time
+MEMBERS = 1_000_000  # maximum members of an archive
+UNPACKED = 64 * 2**30  # maximum unpacked bytes
+RATIO = 200  # maximum compression ratio, applied above RATIO_FROM unpacked bytes
 RATIO_FROM = 2**30
-HEADER = 2**15  # most bytes of a tar archive between the contents of two members; `tarfile` is slow with more
+HEADER = 2**15  # maximum bytes of a tar archive between the contents of two members; `tarfile` is slow with more
 ZIP_HEADER = 30  # bytes before the name of a member
-DAMAGE = (  # what reading a damaged archive raises
+DAMAGE = (  # errors raised by reading a damaged archive
     EOFError,
     NotImplementedError,
     ValueError,
@@ -35,21 +35,21 @@ DAMAGE = (  # what reading a damaged archive raises
     zipfile.BadZipFile,
     zlib.error,
 )
-NO_SET = "No set of images holds this, so nothing of it is used."
+NO_SET = "No dataset needs this, so the archive is not used."
 LAYOUT_NAMES = ("A", "B", *(split + domain for split in ("train", "val", "test") for domain in ("", "A", "B")))
 
 
 class _Readable(Protocol):
-    """A file, or what reads like one."""
+    """A file-like object."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 def unpack(archive: pathlib.Path, folder: pathlib.Path, record: Mapping[str, Any]) -> None:
-    """Unpacks a zip or tar archive into `folder`, with `record` as its download.json: as a whole, or not at all.
+    """Unpacks a zip or tar archive into `folder`, with `record` as its download.json: completely, or not at all.
 
-    A folder in the archive that holds everything is left out. Raises UserError if the archive is damaged, has anything
-    but files and folders, has a name that leads elsewhere or occurs twice, or becomes larger than a dataset can be.
+    A single top-level folder is left out. Raises UserError if the archive is damaged, has members other than files and
+    folders, has a name that is outside `folder` or occurs twice, or exceeds the limits above.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
@@ -69,18 +69,18 @@ def unpack(archive: pathlib.Path, folder: pathlib.Path, record: Mapping[str, Any
 
 
 def _unpacker(archive: pathlib.Path) -> Callable[[pathlib.Path, pathlib.Path], None]:
-    """The function that unpacks a file, by its first bytes; raises UserError if it is not an archive."""
+    """The function that unpacks a file, chosen by its first bytes; raises UserError if it is not an archive."""
     with open(archive, "rb") as file:
         start = file.read(tarfile.BLOCKSIZE)
     if start.startswith((b"PK\3\4", b"PK\5\6")):
         return _unpack_zip
     if start.startswith(b"\x1f\x8b") or start[257:262] == b"ustar":
         return _unpack_tar
-    raise UserError(f"What was fetched is neither a zip nor a tar archive: it begins with {start[:16]!r}.")
+    raise UserError(f"The downloaded file is neither a zip nor a tar archive: it begins with {start[:16]!r}.")
 
 
 def _root(beside: pathlib.Path) -> pathlib.Path:
-    """The folder of the dataset: the only one at the top if it holds everything and is neither a split nor a domain."""
+    """The folder of the dataset: a single top-level folder, unless it is a split or a domain."""
     paths = list(beside.iterdir())
     if not paths:
         raise UserError("The archive is empty.")
@@ -89,7 +89,7 @@ def _root(beside: pathlib.Path) -> pathlib.Path:
 
 
 class _Allowance:
-    """Counts what an archive of `packed` bytes becomes; raises UserError beyond the largest size of a dataset."""
+    """Counts the unpacked members and bytes of an archive of `packed` bytes; raises UserError beyond the limits."""
 
     def __init__(self, packed: int) -> None:
         self.packed, self.members, self.bytes = packed, 0, 0
@@ -110,7 +110,7 @@ class _Allowance:
 
 
 class _Counted(io.BufferedIOBase):
-    """What an archive becomes, counted as it is read; reading beyond `until` bytes in all, if set, raises UserError."""
+    """A stream of unpacked bytes that counts them; reading past `until` bytes in total, if set, raises UserError."""
 
     def __init__(self, file: _Readable, allowance: _Allowance) -> None:
         self.file, self.allowance = file, allowance
@@ -126,11 +126,11 @@ class _Counted(io.BufferedIOBase):
 
 
 def _path(beside: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The path to unpack a member to, None to leave it out; raises UserError if it is not clearly below `beside`."""
+    """The path to unpack a member to, None to leave it out; raises UserError if it may be outside `beside`."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     drive = any(re.match("[A-Za-z]:", part) for part in parts)
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or drive:
-        raise UserError(f"The archive has a member {name!r}, whose name leads out of the set's folder. {NO_SET}")
+        raise UserError(f"The archive has a member {name!r} whose path is outside the dataset's folder. {NO_SET}")
     left_out = not parts or "__MACOSX" in parts or parts[-1] == ".DS_Store"
     return None if left_out else beside.joinpath(*parts)
 
@@ -144,7 +144,7 @@ def _make(path: pathlib.Path) -> None:
 
 
 def _write(path: pathlib.Path | None, content: _Readable) -> None:
-    """Writes all of `content` to a new file; with `path` None only reads it."""
+    """Writes `content` to a new file; if `path` is None, only reads it."""
     if path is None:
         while content.read(CHUNK):
             pass
@@ -171,7 +171,7 @@ def _unpack_zip(archive: pathlib.Path, beside: pathlib.Path) -> None:
                 with file.open(member) as content:
                     _write(path, _Counted(content, allowance))
                 if path and path.stat().st_size != member.file_size:
-                    raise zipfile.BadZipFile(f"{member.filename!r} has not the {member.file_size:,} bytes that it says")
+                    raise zipfile.BadZipFile(f"{member.filename!r} does not have its {member.file_size:,} bytes")
 
 
 def _check_apart(file: zipfile.ZipFile) -> None:
@@ -180,22 +180,24 @@ def _check_apart(file: zipfile.ZipFile) -> None:
     ends = [*(member.header_offset for member in members[1:]), file.start_dir]
     for member, end in zip(members, ends):
         if member.header_offset + ZIP_HEADER + member.compress_size > end:
-            raise UserError(f"The archive has a member {member.filename!r} that lies over another. {NO_SET}")
+            raise UserError(f"The archive has a member {member.filename!r} that overlaps another. {NO_SET}")
 
 
 def _check_zip(member: zipfile.ZipInfo) -> None:
-    """Raises UserError if a member of a zip archive is anything but a file or a folder that can be read."""
+    """Raises UserError if a member of a zip archive is not a readable file or folder."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise UserError(f"The archive has a member {member.filename!r} that is a link or a device. {NO_SET}")
     if member.flag_bits & 0x2041:  # encrypted; strongly encrypted; with an encrypted directory
         raise UserError(f"The archive has a member {member.filename!r} that is encrypted. {NO_SET}")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(f"The archive packs {member.filename!r} in a way that is not read ({member.compress_type}).")
+        raise UserError(
+            f"The archive compresses {member.filename!r} by method {member.compress_type}, which is not supported."
+        )
 
 
 class _Header(tarfile.TarInfo):
-    """The header of a member of a tar archive. Only zeros end the archive; `tarfile` alone takes any damage for it."""
+    """The header of a member of a tar archive. Only zeros end the archive; plain `tarfile` stops at any damage."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
@@ -208,7 +210,7 @@ class _Header(tarfile.TarInfo):
 
 
 class _Tar(tarfile.TarFile):
-    """A tar archive, with the list of the members that were read."""
+    """A tar archive whose list of read members is public."""
 
     members: list[tarfile.TarInfo]
 
@@ -225,7 +227,7 @@ def _unpack_tar(archive: pathlib.Path, beside: pathlib.Path) -> None:
                 counted.until = None
                 allowance.member()
                 _unpack_member(file, member, beside)
-                file.members.clear()  # of which there may be a million
+                file.members.clear()  # there may be a million
                 counted.until = allowance.bytes + HEADER
         counted.until = None
         while counted.read(CHUNK):  # up to the checksum at the end
@@ -233,12 +235,12 @@ def _unpack_tar(archive: pathlib.Path, beside: pathlib.Path) -> None:
 
 
 def _unpack_member(file: tarfile.TarFile, member: tarfile.TarInfo, beside: pathlib.Path) -> None:
-    """Writes one member of a tar archive; raises UserError if it is anything but a file or a folder."""
+    """Writes one member of a tar archive; raises UserError if it is not a file or a folder."""
     path = _path(beside, member.name)
     if not (member.isdir() or member.isreg()) or member.issparse():
         raise UserError(f"The archive has a member {member.name!r} that is a link or a device. {NO_SET}")
     if member.size < 0:
-        raise tarfile.ReadError(f"{member.name!r} says that it has {member.size:,} bytes")
+        raise tarfile.ReadError(f"{member.name!r} has an invalid size of {member.size:,} bytes")
     tarfile.data_filter(member, str(beside))
     if member.isdir():
         _make(path or beside)

@@ -1,4 +1,4 @@
-"""NumPy's files of arrays (.npy) as images."""
+"""NumPy array files (.npy) as images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from common.images.pixels import Image
 
-FEW = 16  # an array of no more rows or columns, and of more channels, is taken to be [C, H, W] or [H, C, W]
+FEW = 16  # an array with at most this many rows or columns, and more channels, is [C, H, W] or [H, C, W]
 
 
 def shape(path: str | os.PathLike[str]) -> tuple[int, int, int, str]:
@@ -28,14 +28,14 @@ def decode(path: str | os.PathLike[str]) -> Image:
 
 
 def _three(sides: Sequence[int]) -> tuple[int, int, int]:
-    """(H, W, C) of the sides of an array, [H, W] or [H, W, C]."""
+    """(H, W, C) of an array of shape `sides`, [H, W] or [H, W, C]."""
     if len(sides) not in (2, 3):
-        raise ValueError(f"it holds an array of shape {list(sides)}, and an image is [H, W] or [H, W, C]")
+        raise ValueError(f"it holds an array of shape {list(sides)}, but an image is [H, W] or [H, W, C]")
     height, width, channels = (*sides, 1)[:3]
     if min(height, width) <= FEW < channels:
         axes, axis = ("[C, H, W]", 0) if height <= FEW else ("[H, C, W]", 1)
         raise ValueError(
-            f"it holds an array of shape {list(sides)}, and an image is [H, W, C]: of {axes}, write"
+            f"it holds an array of shape {list(sides)}, but an image is [H, W, C]: if it is {axes}, save"
             f" numpy.moveaxis(array, {axis}, -1)"
         )
     return height, width, channels

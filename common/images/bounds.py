@@ -1,4 +1,4 @@
-"""What reading a file may cost: bounds that hold before work is done, and pixels worked on in parts."""
+"""Limits on the work of reading a file, checked before the work is done, and pixels processed in parts."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ Array: TypeAlias = npt.NDArray[Any]
 Bytes: TypeAlias = bytes | mmap.mmap
 
 PAGES = 1024  # directories of a TIFF
-ENTRIES = 2**17  # in all of them
-SHARED = 4  # times the bytes of a file that the values in its directories may have: entries can share them
-SMALL_EXIF = 2**16  # bytes, which a segment of a JPEG has at most: up to here what they list is not worth a look
-SCANS = 100  # of a JPEG, as many as libtiff takes
-SCANNED = 2**30  # pixels in all scans, up to which there may be more of them
+ENTRIES = 2**17  # in all directories of a TIFF
+SHARED = 4  # values of all directories of a TIFF, in bytes of its file: entries can share values
+SMALL_EXIF = 2**16  # bytes, the maximum of one JPEG segment: smaller Exif data are not checked
+SCANS = 100  # of a JPEG; libtiff has the same limit
+SCANNED = 2**30  # pixels in all scans; more scans are allowed below it
 SEGMENTS = 10_000  # of a JPEG, before its first scan
 EXIF_SEGMENTS = 256  # of a JPEG: Pillow joins them one by one
 PLANES = 2**14  # of an OME-TIFF, by its description: tifffile lists them all
-PADDING = 2**16  # bytes between its segments, which say nothing
-CHUNKS = 10_000  # of a PNG, and one more for each CHUNK bytes
+PADDING = 2**16  # meaningless bytes between the segments of a JPEG
+CHUNKS = 10_000  # of a PNG, plus one for every CHUNK bytes
 CHUNK = 1024
-BLOCKS = 10_000  # of a GIF, up to its second frame, and one more for each BLOCK bytes: Pillow reads them in Python
+BLOCKS = 10_000  # of a GIF, up to its second frame, plus one for every BLOCK bytes: Pillow reads them in Python
 BLOCK = 128
-RUNS = 2**23  # bytes of a BMP that is packed as runs, which Pillow unpacks in Python
-PART = 2**18  # pixels that are converted at a time
-LARGE = 2**26  # pixels: of images with more, one is decoded at a time
-PADDED = 2**22  # pixels that a narrow image may become by padding or scaling
-GROWTH = 2  # times that an image of more may become larger
+RUNS = 2**23  # bytes of a run-length encoded BMP, which Pillow decodes in Python
+PART = 2**18  # pixels converted at a time
+LARGE = 2**26  # pixels: larger images are decoded one at a time
+PADDED = 2**22  # pixels of a narrow image after padding or scaling
+GROWTH = 2  # factor by which a larger image may grow
 
-TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # order of bytes
-SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF's types; else 1
+TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # byte order
+SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF types; else 1
 COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")  # of an OME description
-MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG, and that a segment or the end follows
-PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames whose scans are all read before the image is
+MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG segment, or of the end of the image
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames of which all scans are read before the image is complete
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 SCAN, END = 0xDA, 0xD9
 GIF_FRAME, GIF_EXTENSION, GIF_END = b",!;"
@@ -57,17 +57,17 @@ _turn = threading.Lock()
 class Directories(NamedTuple):
     """The layout of numbers in the directories of a TIFF."""
 
-    order: str  # of bytes: < or >
+    order: str  # byte order: < or >
     number: struct.Struct  # of entries
-    entry: struct.Struct  # tag, type, how many values, value or offset
+    entry: struct.Struct  # tag, type, number of values, value or offset
     offset: struct.Struct
-    inline: int  # bytes of values that stand in the entry
+    inline: int  # bytes of values that fit in the entry
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Raises ValueError, with the reason, if a file asks for more work than its size and its pixels account for.
+    """Raises ValueError, with the reason, if reading a file takes more work than its size and pixels justify.
 
-    It looks at the structure of files, and not at the images.
+    Checks the structure of the file, not the image.
     """
     with open(path, "rb", opener=atomic.regular) as file:
         start = file.read(4)
@@ -78,7 +78,7 @@ def check(path: str | os.PathLike[str]) -> None:
 
 
 def check_exif(about: Mapping[Any, Any]) -> None:
-    """Raises ValueError if the Exif data among what Pillow knows `about` an image list far more than they hold."""
+    """Raises ValueError if the Exif data in Pillow's info `about` an image list far more values than they hold."""
     exif = about.get("exif") or b""
     if len(about.get("Raw profile type exif") or "") > 2 * SMALL_EXIF:
         raise ValueError("its Exif data are too large")
@@ -95,32 +95,29 @@ def check_padding(sides: tuple[int, ...], multiple: int, smallest: int, room: in
 def check_growth(
     name: str | os.PathLike[str], sides: Sequence[int], larger: Sequence[int], unit: int, room: int = PADDED
 ) -> None:
-    """Raises ImageError, naming `name`, if an image of `sides` becomes far larger by padding or scaling.
+    """Raises ImageError, naming `name`, if an image of `sides` grows too much by padding or scaling.
 
-    `larger`: its sides then. At most `room` pixels, 16 squares of `unit` and GROWTH times its own are always taken.
+    `larger`: its new sides. Up to `room` pixels, 16 squares of `unit` and GROWTH times its own are always allowed.
     """
     (height, width), (tall, wide) = sides, larger
     limit = max(room, 16 * unit * unit, GROWTH * height * width)
     if tall * wide > limit:
         raise ImageError(
-            f"{name} has {height}x{width} pixels, and would become {tall}x{wide} for these networks: {tall * wide:,}"
-            f" pixels, where at most {limit:,} are taken.",
+            f"{name} has {height}x{width} pixels and would become {tall}x{wide} for these networks: {tall * wide:,}"
+            f" pixels, but the limit is {limit:,}.",
             "Cut it into less narrow parts.",
         )
 
 
 @contextlib.contextmanager
 def turn(pixels: int) -> Iterator[None]:
-    """Within it an image of so many pixels is decoded: of those with more than LARGE, one at a time."""
+    """A context in which an image of `pixels` is decoded: images larger than LARGE one at a time."""
     with _turn if pixels > LARGE else contextlib.nullcontext():
         yield
 
 
 def in_parts(function: Callable[..., Array], *arrays: Array) -> Array:
-    """Returns what a function of each pixel makes of [H, W, ...] arrays, applied to some of their pixels at a time.
-
-    So what it needs on the way, such as floats of eight bytes, takes little memory.
-    """
+    """Applies a pointwise function of [H, W, ...] arrays in parts, so that intermediate results take little memory."""
     output: Array | None = None
     height, width = arrays[0].shape[:2]
     if height * width <= PART:
@@ -137,7 +134,7 @@ def in_parts(function: Callable[..., Array], *arrays: Array) -> Array:
 def pixels_of(image: PIL.Image.Image, mode: str | None) -> Array:
     """Returns the pixels of a loaded image, [H, W] or [H, W, C], uint8, converted to `mode` unless that is None.
 
-    The image is converted in parts: as a whole it would be in memory twice more.
+    The image is converted in parts: converting it at once would need two more copies in memory.
     """
     image.load()
     bands = PIL.Image.getmodebands(mode or image.mode)
@@ -159,7 +156,7 @@ def _parts(height: int, width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _check_directories(data: Bytes) -> None:
-    """Raises ValueError if a TIFF has too many directories, or they come in a circle or list too many values."""
+    """Raises ValueError if a TIFF has too many directories, or they form a loop or list too many values."""
     if bytes(data[:4]) not in TIFF:
         return
     layout = _layout(data)
@@ -168,7 +165,7 @@ def _check_directories(data: Bytes) -> None:
     entries = values = 0
     while at:
         if at in offsets:
-            raise ValueError("its pages come in a circle")
+            raise ValueError("its pages form a loop")
         offsets.add(at)
         if len(offsets) > PAGES:
             raise ValueError(f"it has more than {PAGES:,} pages: split it")
@@ -180,7 +177,7 @@ def _check_directories(data: Bytes) -> None:
             raise ValueError(f"its pages have more than {ENTRIES:,} entries")
         values += _values(data, layout, begin, end)
         if values > SHARED * len(data):
-            raise ValueError(f"its entries list {values:,} bytes of values, and it has {len(data):,}")
+            raise ValueError(f"its entries list {values:,} bytes of values, but it has only {len(data):,} bytes")
         (at,) = _read(layout.offset, data, end) or (0,)
 
 
@@ -192,7 +189,7 @@ def _layout(data: Bytes) -> Directories:
 
 
 def _values(data: Bytes, layout: Directories, begin: int, end: int) -> int:
-    """Bytes of the values of a directory that stand elsewhere in the file, as far as it has them."""
+    """Bytes of the values of a directory that are stored elsewhere in the file and exist there."""
     total = 0
     for _, kind, count, offset in layout.entry.iter_unpack(data[begin : end - (end - begin) % layout.entry.size]):
         size = SIZES.get(kind, 1) * count
@@ -202,7 +199,7 @@ def _values(data: Bytes, layout: Directories, begin: int, end: int) -> int:
 
 
 def _read(layout: struct.Struct, data: Bytes, at: int) -> tuple[int, ...] | None:
-    """The numbers at a place; None if the file ends before."""
+    """The numbers at an offset; None if the file ends before."""
     return layout.unpack_from(data, at) if 0 <= at <= len(data) - layout.size else None
 
 
@@ -227,21 +224,21 @@ def _check_scans(data: Bytes) -> None:
             if len(exif) > EXIF_SEGMENTS:
                 raise ValueError(f"it has more than {EXIF_SEGMENTS} segments of Exif data")
         if marker in (0, END):
-            return  # decoders say what is missing
+            return  # the decoder reports what is missing
         at += _length(data, at)
     else:
         raise ValueError(f"it has more than {SEGMENTS:,} segments before its image")
     if sum(map(len, exif)) > SMALL_EXIF:
         _check_directories(b"".join(exif))
     if frame not in PROGRESSIVE and content[:1] == bytes([components]):
-        return  # all of the image is in this scan, and others are not read
+        return  # the whole image is in this scan, and others are not read
     allowed = max(SCANS, SCANNED // max(pixels, 1))
     if sum(1 for _ in zip(range(allowed + 1), _scans(data, at))) > allowed:
-        raise ValueError(f"it has more than {allowed:,} scans: save it anew")
+        raise ValueError(f"it has more than {allowed:,} scans: save it again")
 
 
 def check_description(text: str) -> None:
-    """Raises ValueError if the description of an OME-TIFF says that it has more planes than are read."""
+    """Raises ValueError if the description of an OME-TIFF declares more than PLANES planes."""
     planes: dict[str, int] = {}
     for match in COUNTS.finditer(text):
         name, digits = match[1], match[2]
@@ -249,22 +246,22 @@ def check_description(text: str) -> None:
         planes[name] = planes.get(name, 0) + count if name == "PlaneCount" else max(planes.get(name, 1), count)
     in_sizes = math.prod(count for name, count in planes.items() if name != "PlaneCount")
     if max(in_sizes, planes.get("PlaneCount", 0)) > PLANES:
-        raise ValueError(f"its description says that it has more than {PLANES:,} planes")
+        raise ValueError(f"its description declares more than {PLANES:,} planes")
 
 
 def _segment(data: Bytes, at: int) -> tuple[int, int]:
-    """(the next marker of a segment, the place after it); (0, the end) if there is none."""
+    """(the next marker of a segment, the offset after it); (0, the end) if there is none."""
     match = MARKER.search(data, at)
     return (match[1][0], match.end()) if match else (0, len(data))
 
 
 def _length(data: Bytes, at: int) -> int:
-    """The length of a segment, its own two bytes included."""
+    """The length of a segment, including the two bytes of the length itself."""
     return max(2, int.from_bytes(data[at : at + 2], "big"))
 
 
 def _scans(data: Bytes, at: int) -> Iterator[int]:
-    """Yields the places of the scans of a JPEG, that whose marker ends at `at` first."""
+    """Yields the offsets of the scans of a JPEG, starting with the one whose marker ends at `at`."""
     marker = SCAN
     while marker not in (0, END):
         if marker == SCAN:
@@ -273,24 +270,24 @@ def _scans(data: Bytes, at: int) -> Iterator[int]:
 
 
 def _check_chunks(data: Bytes) -> None:
-    """Raises ValueError if a PNG has too many chunks for its bytes."""
+    """Raises ValueError if a PNG has too many chunks for its size."""
     at, allowed = 8, CHUNKS + len(data) // CHUNK
     for _ in range(allowed):
         if at >= len(data):
             return
         at += 12 + int.from_bytes(data[at : at + 4], "big")
-    raise ValueError(f"it has more than {allowed:,} chunks: save it anew")
+    raise ValueError(f"it has more than {allowed:,} chunks: save it again")
 
 
 def _check_blocks(data: Bytes) -> None:
-    """Raises ValueError if a GIF has too many blocks for its bytes."""
+    """Raises ValueError if a GIF has too many blocks for its size."""
     allowed = BLOCKS + len(data) // BLOCK
     if sum(1 for _ in zip(range(allowed + 1), _blocks(data))) > allowed:
-        raise ValueError(f"it has more than {allowed:,} blocks: save it anew")
+        raise ValueError(f"it has more than {allowed:,} blocks: save it again")
 
 
 def _blocks(data: Bytes) -> Iterator[int]:
-    """Yields the places of the blocks of a GIF, and of the parts of which they consist, up to its second frame."""
+    """Yields the offsets of the blocks of a GIF and of their sub-blocks, up to its second frame."""
     at, frames = 13 + _colours(data, 10), 0
     while at < len(data) and data[at] != GIF_END:
         yield at
@@ -301,7 +298,7 @@ def _blocks(data: Bytes) -> Iterator[int]:
             at += 11 + _colours(data, at + 9)
         elif data[at] == GIF_EXTENSION:
             at += 2
-        else:  # which readers skip
+        else:  # skipped by readers
             at += 1
             continue
         while at < len(data) and data[at]:
@@ -311,15 +308,15 @@ def _blocks(data: Bytes) -> Iterator[int]:
 
 
 def _colours(data: Bytes, at: int) -> int:
-    """The length in bytes of the table of colours of which a GIF tells at a place."""
+    """The length in bytes of the colour table that the flags at an offset of a GIF declare."""
     flags = int.from_bytes(data[at : at + 1], "big")
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _check_runs(data: Bytes) -> None:
-    """Raises ValueError if a BMP is packed as runs, and large."""
+    """Raises ValueError if a BMP is run-length encoded and large."""
     if int.from_bytes(data[30:34], "little") in (1, 2) and len(data) > RUNS:
-        raise ValueError(f"it is packed as runs, and has more than {RUNS:,} bytes: save it as PNG")
+        raise ValueError(f"it is run-length encoded and has more than {RUNS:,} bytes: save it as PNG")
 
 
 STRUCTURES: dict[bytes, Callable[[Bytes], None]] = {

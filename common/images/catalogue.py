@@ -1,4 +1,4 @@
-"""A catalogue of published datasets: what they contain, on what terms, and where they are."""
+"""A catalogue of published datasets: contents, terms of use and addresses."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class Published(NamedTuple):
     description: str
     source: str  # the page and the paper
     terms: str
-    layout: str  # of the archive, and of a folder that is made by hand
-    alternative: str  # where to get it when `address` does not answer
+    layout: str  # of the archive, and of a folder prepared by hand
+    alternative: str  # where to get it if `address` does not answer
     address: str | None = None  # the last one known; None: it is gone, or was never public
     size: str = "of unknown size"  # of the archive
     sha256: str | None = None  # of the archive at `address`, as published by `digest_by`
     digest_by: str = ""
     side_by_side: bool = False
-    checked: bool = False  # whether `address` was seen to answer when this was released
+    checked: bool = False  # whether `address` answered at the time of this release
 
 
-UNSTATED = "the page that publishes it states none: ask its authors before you publish"
-CITE = "the page that publishes it states none, and asks to cite those who collected it: ask them before you publish"
+UNSTATED = "its page states none: ask its authors before you publish"
+CITE = "its page states none, and asks you to cite those who collected it: ask them before you publish"
 MADE_PAIRS = "train/ and val/ or test/, each file the image of A on the left and its partner of B on the right"
 MADE_DOMAINS = "trainA/, trainB/, testA/ and testB/"
 MADE_DUAL = "train/A, train/B, val/A and val/B"
@@ -34,13 +34,13 @@ TFDS = "TensorFlow Datasets (url_checksums/cycle_gan.txt)"
 
 
 def _pix2pix(name: str, description: str, size: str, alternative: str = "", terms: str = CITE) -> Published:
-    """An entry of the datasets of pix2pix."""
+    """The entry of a pix2pix dataset."""
     return Published(
         description,
         source="https://github.com/phillipi/pix2pix, of Isola et al., CVPR 2017, arXiv:1611.07004",
         terms=terms,
         layout=MADE_PAIRS,
-        alternative=f"{alternative}The page of the set is https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/.",
+        alternative=f"{alternative}The dataset's page is https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/.",
         address=f"https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/{name}.tar.gz",
         size=size,
         side_by_side=True,
@@ -50,14 +50,14 @@ def _pix2pix(name: str, description: str, size: str, alternative: str = "", term
 def _cyclegan(
     name: str, description: str, size: str, sha256: str | None = None, layout: str = MADE_DOMAINS
 ) -> Published:
-    """An entry of the datasets of CycleGAN."""
+    """The entry of a CycleGAN dataset."""
     return Published(
         description,
         source="https://junyanz.github.io/CycleGAN, of Zhu et al., ICCV 2017, arXiv:1703.10593",
         terms=CITE,
         layout=layout,
-        alternative="People use the copies of these sets at https://www.kaggle.com/suyashdamle/cyclegan."
-        " The page of the set is https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/.",
+        alternative="There are copies at https://www.kaggle.com/suyashdamle/cyclegan."
+        " The dataset's page is https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/.",
         address=f"https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/{name}.zip",
         size=size,
         sha256=sha256,
@@ -66,18 +66,18 @@ def _cyclegan(
 
 
 def _dualgan(name: str, description: str, alternative: str) -> Published:
-    """An entry of the datasets of DualGAN, whose archives are gone."""
+    """The entry of a DualGAN dataset; their archives are no longer available."""
     return Published(
         description,
         source="https://github.com/duxingren14/DualGAN, of Yi et al., ICCV 2017, arXiv:1704.02510",
         terms=UNSTATED,
         layout=MADE_DUAL,
-        alternative=f"It was at http://www.cs.mun.ca/~yz7241/dualgan/dataset/{name}.zip, and could not be downloaded"
-        f" any more in April 2025 (https://github.com/duxingren14/DualGAN/issues/1). {alternative}",
+        alternative=f"It was at http://www.cs.mun.ca/~yz7241/dualgan/dataset/{name}.zip, which was no longer available"
+        f" in April 2025 (https://github.com/duxingren14/DualGAN/issues/1). {alternative}",
     )
 
 
-KAGGLE_PAIRS = "People use the copy at https://www.kaggle.com/vikramtiwari/pix2pix-dataset. "
+KAGGLE_PAIRS = "There is a copy at https://www.kaggle.com/vikramtiwari/pix2pix-dataset. "
 ASK_DUALGAN = "No copy is known: ask its authors at https://github.com/duxingren14/DualGAN."
 
 SETS = {
@@ -85,7 +85,7 @@ SETS = {
         "facades",
         "facades of buildings and their labels: 400 pairs to train on, of the CMP Facade Database",
         "29 MB",
-        KAGGLE_PAIRS + "The photographs and labels themselves are at https://cmp.felk.cvut.cz/~tylecr1/facade/. ",
+        KAGGLE_PAIRS + "The original photographs and labels are at https://cmp.felk.cvut.cz/~tylecr1/facade/. ",
     ),
     "maps": _pix2pix(
         "maps",
@@ -107,15 +107,15 @@ SETS = {
         "night2day",
         "the same scenes by night and by day: about 20,000 pairs, of the Transient Attributes dataset",
         "1.9 GB",
-        "People use the copy at https://huggingface.co/datasets/huggan/night2day, in Parquet."
-        " The photographs themselves are at http://transattr.cs.brown.edu/. ",
+        "There is a copy in Parquet at https://huggingface.co/datasets/huggan/night2day."
+        " The original photographs are at http://transattr.cs.brown.edu/. ",
     ),
     "cityscapes": Published(
         "streets and their labels: 2,975 pairs to train on, of the Cityscapes training set",
         source="https://www.cityscapes-dataset.com",
         terms="for non-commercial purposes such as research, teaching and personal experiments; not to be passed on",
         layout=MADE_PAIRS,
-        alternative="Its licence keeps others from publishing it. Register at https://www.cityscapes-dataset.com, fetch"
+        alternative="Its licence forbids redistribution. Register at https://www.cityscapes-dataset.com, download"
         " gtFine_trainvaltest.zip and leftImg8bit_trainvaltest.zip, and make the pairs with"
         " datasets/prepare_cityscapes_dataset.py of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix.",
         side_by_side=True,
@@ -170,16 +170,16 @@ SETS = {
     ),
     "ae_photos": _cyclegan(
         "ae_photos",
-        "photographs by Alexei Efros, to translate with a trained model: there are none to train on",
+        "photographs by Alexei Efros, to translate with a trained model; not for training",
         "10 MB",
         layout="folders of photographs, without trainA/ and trainB/",
     ),
     "sketch-photo": _dualgan(
         "sketch-photo",
         "faces drawn and photographed, of the CUHK Face Sketch FERET Database",
-        "The database itself is at http://mmlab.ie.cuhk.edu.hk/archive/cufsf/.",
+        "The original database is at http://mmlab.ie.cuhk.edu.hk/archive/cufsf/.",
     ),
-    "day-night": _dualgan("day-night", "scenes by day and by night", "Of the same kind is --download night2day."),
+    "day-night": _dualgan("day-night", "scenes by day and by night", "A similar dataset is --download night2day."),
     "oil-chinese": _dualgan("oil-chinese", "oil paintings and Chinese paintings", ASK_DUALGAN),
     "leather-fabric": _dualgan("leather-fabric", "surfaces of leather and of fabric", ASK_DUALGAN),
     "metal-stone": _dualgan("metal-stone", "surfaces of metal and of stone", ASK_DUALGAN),
@@ -189,14 +189,14 @@ SETS = {
 
 
 def listing() -> str:
-    """A table of the datasets: a line for each, with its name, its size and its description."""
+    """A table of the datasets, one line each: name, size and description."""
     width = max(map(len, SETS))
     sizes = {name: entry.size if entry.address else "by hand" for name, entry in SETS.items()}
     return "\n".join(f"{name:{width}}  {sizes[name]:>8}  {entry.description}" for name, entry in SETS.items())
 
 
 def about(name: str) -> str:
-    """Describes a dataset in a few lines; raises UserError if there is none of that name."""
+    """A description of a dataset in a few lines; raises UserError if the name is unknown."""
     entry = entry_of(name)
     lines = [
         f"{name}: {entry.description}.",
@@ -205,22 +205,20 @@ def about(name: str) -> str:
         f"  Folder:  {entry.layout}{' (--side_by_side)' if entry.side_by_side else ''}",
     ]
     if entry.address:
-        checked = "" if entry.checked else ", which was not checked when this was released"
+        checked = "" if entry.checked else ", not checked for this release"
         lines.append(f"  Address: {entry.address} ({entry.size}){checked}")
     return "\n".join([*lines, f"  By hand: {entry.alternative}"])
 
 
 def entry_of(name: str) -> Published:
-    """Returns the entry of that name; raises UserError, which suggests similar names, if there is none."""
+    """Returns the entry of a dataset; raises UserError, with similar names, if the name is unknown."""
     if name in SETS:
         return SETS[name]
     close = difflib.get_close_matches(name.lower(), SETS, n=3, cutoff=0.6)
-    suggestion = f" Is it {' or '.join(close)}?" if close else ""
-    raise UserError(
-        f"There is no published set {name!r}: nothing is fetched.{suggestion} There are: {', '.join(SETS)}."
-    )
+    suggestion = f" Did you mean {' or '.join(close)}?" if close else ""
+    raise UserError(f"Unknown published dataset {name!r}.{suggestion} Must be one of {', '.join(SETS)}.")
 
 
 def by_hand(entry: Published, folder: pathlib.Path) -> str:
-    """Says where else to get a dataset, and how to make its folder from that."""
+    """Describes where else to get a dataset, and how to lay out its folder."""
     return f"{entry.alternative} Put it into {folder} by hand, as {entry.layout}."

@@ -1,4 +1,4 @@
-"""Checks a dataset before training: what training would refuse, and what it would not notice."""
+"""Checks a dataset before training: problems that stop training, and problems that it would not notice."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from common.images.folders import Files
 from common.images.image_settings import ImageSettings
 from common.images.pixels import EIGHT_BITS, Domain, Image, full
 
-THREADS = 4  # that decode, each one image at a time
-CONSTANT = 0.01  # share of the range of the domain: images whose values spread less are near-constant
-SHOWN = 5  # values of a mix that are listed one by one
-Limits: TypeAlias = tuple[float, float] | None  # (low, high) that the settings ask for
+THREADS = 4  # decoding threads, each with one image at a time
+CONSTANT = 0.01  # share of the range of the domain: images with a smaller standard deviation are near-constant
+SHOWN = 5  # values of a mixed folder that are listed one by one
+Limits: TypeAlias = tuple[float, float] | None  # (low, high) from the settings
 
 
 def check(
@@ -29,7 +29,7 @@ def check(
 ) -> Report:
     """Returns the Report on `sets`, {"train": Files, "val": Files}, for `dual`; decodes every image, keeps none.
 
-    `limits` are the ranges of values that the settings ask for, {"A": (low, high) or None, "B": ...}.
+    `limits` are the ranges of values from the settings, {"A": (low, high) or None, "B": ...}.
     """
     sources = [
         Source(split, domain, path, domain if side_by_side else None)
@@ -62,7 +62,7 @@ def check(
 
 
 def _read(sources: Sequence[Source]) -> tuple[Read, list[Finding]]:
-    """Returns {source: Facts} of the images that can be read, and a Finding for each other."""
+    """Returns {source: Facts} of the images that can be read, and a Finding for each of the others."""
     read: Read = {}
     findings = []
     readers = concurrent.futures.ThreadPoolExecutor(THREADS)
@@ -97,7 +97,7 @@ def _count(part: tuple[str, str], sources: Iterable[Source], read: Read) -> Part
 
 
 def _mixed(splits: Mapping[str, Read], channels: int) -> Iterator[Finding]:
-    """Of one domain: types, channels and sizes that differ from those that most images of a split have."""
+    """Types, channels and sizes of images of one domain that differ from those of most images of the split."""
     for split, read in splits.items():
         train = split == "train"
         yield from _mix("types", train, read, lambda image: image.dtype)
@@ -122,7 +122,7 @@ def _mix(kind: str, error: bool, read: Read, value: Callable[[Facts], str]) -> I
 
 
 def _agreed(read: Read, channels: int) -> int | None:
-    """The channels that images become: `channels`, or if that is 0 those that they have; None if they disagree."""
+    """The channels of a domain: `channels`, or if that is 0 those of its images; None if the images disagree."""
     if channels or not read:
         return channels
     try:
@@ -132,7 +132,7 @@ def _agreed(read: Read, channels: int) -> int | None:
 
 
 def _unfit(splits: Mapping[str, Read], channels: int, limit: Limits) -> Iterator[Finding]:
-    """Images of one domain that cannot become images of the domain that its training images make."""
+    """Images of one domain that cannot be converted to the Domain of its training images."""
     train = splits["train"]
     types, agreed = {image.dtype for image in train.values()}, _agreed(train, channels)
     if len(types) != 1 or not agreed:
@@ -147,28 +147,28 @@ def _unfit(splits: Mapping[str, Read], channels: int, limit: Limits) -> Iterator
 
 
 def _smallest(image: Facts) -> Image:
-    """An Image of two pixels to which the same checks apply as to the one that was read."""
+    """An Image of two pixels that passes or fails the same checks as the one that was read."""
     values = (image.low, image.high) if np.dtype(image.dtype).kind == "f" else (0, 0)
     pixels = np.repeat(np.array(values, image.dtype)[None, :, None], image.channels, axis=-1)
     return Image(pixels, np.full([1, 2, 1], full(image.dtype), image.dtype) if image.alpha else None)
 
 
 def _constant(splits: Mapping[str, Read], limit: Limits) -> Iterator[Finding]:
-    """Images of one domain whose values spread little, compared with the range of the domain."""
+    """Images of one domain whose values vary little, compared with the range of the domain."""
     ranges = _ranges(splits, limit)
     for source, image in _all(splits):
         low, high = ranges[image.dtype]
         if image.spread < CONSTANT * (high - low) or image.spread == 0.0:
             share = image.spread / (high - low) if low < high else 0.0
-            about = f"{source.name} spreads by {100 * share:.2g}% of the range"
+            about = f"{source.name} has a standard deviation of {100 * share:.2g}% of the range"
             yield Finding("constant", source.split == "train" and low == high, (source,), about)
 
 
 def _ranges(splits: Mapping[str, Read], limit: Limits) -> dict[str, tuple[float, float]]:
     """The range of values, (low, high), by type.
 
-    It is `limit` if given; for 8 bits that of the type; for other types that of the training images of that type, or
-    of all types except 8 bits if none has it.
+    `limit` if given; for 8 bits the range of the type; for other types that of the training images of that type, or of
+    all types except 8 bits if there are none.
     """
     deep = [image for image in splits["train"].values() if image.dtype != EIGHT_BITS.dtype]
     ranges = {}
@@ -182,7 +182,7 @@ def _ranges(splits: Mapping[str, Read], limit: Limits) -> dict[str, tuple[float,
 
 
 def _outliers(train: Read, flag: str, limit: Limits) -> Iterator[Finding]:
-    """Training images of one domain, not of 8 bits, whose outliers decide the range that becomes [-1, 1]."""
+    """Training images of one domain, not of 8 bits, whose outliers determine the range mapped to [-1, 1]."""
     deep = {source: image for source, image in train.items() if image.dtype != EIGHT_BITS.dtype}
     if limit or not deep:
         return
@@ -195,7 +195,7 @@ def _outliers(train: Read, flag: str, limit: Limits) -> Iterator[Finding]:
 
 
 def _scale(train: Read, val: Read) -> Iterator[Finding]:
-    """Validation images of one domain that all together have another scale than its training images."""
+    """Validation images of one domain that, taken together, have another scale than its training images."""
     types = {image.dtype for image in train.values()}
     if len(types) == 1 and val:
         seen = [[image.values_in(*types) for image in read.values()] for read in (val, train)]
@@ -204,13 +204,13 @@ def _scale(train: Read, val: Read) -> Iterator[Finding]:
 
 
 def _notes(read: Read) -> Iterator[Finding]:
-    """What is to be known of how images are read."""
+    """Notes on how images are read."""
     for source, image in read.items():
         yield from (Finding("notes", False, (source,), f"{source.name} {note.text}") for note in image.notes)
 
 
 def _pair_sizes(sets: Mapping[str, Files], read: Read, dual: ImageSettings) -> Iterator[Finding]:
-    """Pairs of which training, or the scores of val, would not compare the same parts."""
+    """Pairs whose crops, in training or in the scores of val, would not show the same parts."""
     for split, files in sets.items():
         if split == "train" and dual.pairing == "none":
             continue
@@ -236,10 +236,10 @@ def _small(read: Read, side: int) -> Iterator[Finding]:
 
 
 def _equal(read: Read) -> Iterator[Finding]:
-    """Images with equal pixels: within a domain and split, in both domains, in both splits of a domain.
+    """Images with equal pixels: within a domain and split, in both domains, or in both splits of a domain.
 
-    An image of a single value in each channel, such as an empty mask, may be in several places: it is reported only as
-    a duplicate within a domain and split.
+    An image with a single value in each channel, such as an empty mask, may be in several places: it is reported only
+    as a duplicate within a domain and split.
     """
     groups: dict[str, list[Source]] = collections.defaultdict(list)
     for source, image in read.items():
@@ -260,7 +260,7 @@ def _equal(read: Read) -> Iterator[Finding]:
 
 
 def _alike(sources: Sequence[Source]) -> Iterator[Finding]:
-    """Files of one folder whose names differ only in how accents are written, of which training takes none."""
+    """Files of one folder whose names differ only in how accents are written, which training refuses."""
     of_path = {source.path: source for source in reversed(sources)}  # of two halves of a file, the left one
     folder_of = {part: [source.path for source in sources if source.part == part] for part in {s.part for s in sources}}
     pairs = dict.fromkeys(pair for paths in folder_of.values() for pair in folders.alike(paths))
@@ -269,7 +269,7 @@ def _alike(sources: Sequence[Source]) -> Iterator[Finding]:
 
 
 def _names(sets: Mapping[str, Files], pairing: str) -> Iterator[Finding]:
-    """Images without a partner, and those whose names differ only in the suffix, where images are paired by names."""
+    """Images without a partner, and images whose names differ only in the extension, where names define the pairs."""
     for split, files in sets.items():
         pairs, alone = folders.pair(files)
         train = split == "train"

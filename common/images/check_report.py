@@ -1,4 +1,4 @@
-"""What a check of a dataset finds: problems of files, and counts of each domain and split."""
+"""The result of a check of a dataset: problems of files, and counts for each domain and split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Source(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the image for messages: the path, and which half of it."""
+        """The name of the image for messages: the path, and the half of it."""
         return f"{self.path}{HALVES[self.half]}"
 
 
@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     kind: str  # one of KINDS
     error: bool  # whether training or evaluation would fail on it, or its scores would be wrong
     sources: tuple[Source, ...]
-    about: str = ""  # in words, where the kind and the files do not say it
+    about: str = ""  # details that the kind and the files do not show
 
 
 KINDS = (  # of findings, in the order of a report
@@ -63,7 +63,7 @@ KINDS = (  # of findings, in the order of a report
 
 
 class Part(NamedTuple):
-    """The images of one domain and split; what cannot be read is in none of the counts."""
+    """The images of one domain and split; unreadable files are in none of the counts but the first."""
 
     images: int  # files
     sizes: collections.Counter[tuple[int, int]]  # (height, width)
@@ -73,8 +73,8 @@ class Part(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Everything that a check tells."""
+    """The result of a check."""
 
     parts: dict[tuple[str, str], Part]  # by (split, domain)
-    pairs: dict[str, int]  # by split: how many images of A have one of B with their name
+    pairs: dict[str, int]  # by split: images of A that have a partner in B
     findings: list[Finding]  # in the order of KINDS

@@ -1,4 +1,4 @@
-"""What a training reads: files, their types, and how they are paired and counted."""
+"""The data of a training: files, their types, pairs and the length of an epoch."""
 
 from __future__ import annotations
 

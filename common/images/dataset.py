@@ -1,4 +1,4 @@
-"""The datasets that a run is trained and tested on."""
+"""The dataset that a run is trained and tested on."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from common.images.pipeline import Loader
 from common.images.pixels import Domain
 from common.settings import FREE, PLACE, setting
 
-SEEN = 200  # label maps that are read to find the classes
-NAMED = 10  # most files without a partner that are named
+SEEN = 200  # label maps read to find the classes
+NAMED = 10  # files without a partner named in the log
 
 Settings = TypeVar("Settings", bound=ImageSettings)
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Datasets, and how many of their images are used."""
+    """The dataset, and which of its images are used."""
 
     dataset: str = setting("", "Dataset: the folder of this name below --data_root; toy is generated.", resume=PLACE)
     data_root: str = setting("datasets", "Folder of the datasets.", resume=FREE)
@@ -81,16 +81,16 @@ class Images:
         settings.check(self)
         if bool(self.dir_A) != bool(self.dir_B):
             present, missing = ("A", "B") if self.dir_A else ("B", "A")
-            raise UserError(f"--dir_{present} needs --dir_{missing}: a folder for each domain.")
+            raise UserError(f"--dir_{present} needs --dir_{missing}, the folder of the other domain.")
         if self.dir_A and (self.dataset or self.side_by_side):
             raise UserError(
-                "--dir_A and --dir_B take the place of --dataset and --side_by_side. Give the one or the other."
+                "--dir_A and --dir_B replace --dataset and --side_by_side. Use either the former or the latter."
             )
         for name in ("range_A", "range_B"):
             _parse_limits(name, getattr(self, name))
         if not self.dataset and not self.dir_A:
             raise UserError(
-                "Which images? Say --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
+                "Missing --dataset. Use --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
                 " --dataset toy, which needs no files."
             )
 
@@ -107,7 +107,7 @@ class Images:
     def validation_files(self, dual: ImageSettings, domains: Mapping[str, Domain] | None = None) -> Files:
         """The files to test `dual` on; a domain may have none.
 
-        Where bad images are skipped, those that cannot become images of `domains`, if given, are left out.
+        If bad images are skipped, files that cannot be converted to `domains`, if given, are left out.
         """
         files = folders.refuse_alike(self._validation(dual))
         if not (self._skip and domains):
@@ -116,7 +116,7 @@ class Images:
         return Files(A, B)
 
     def all_files(self, dual: ImageSettings) -> dict[str, Files]:
-        """{"train": Files, "val": Files}, with those that have no partner, unless --limit picks the first pairs."""
+        """{"train": Files, "val": Files}, including files without a partner, unless --limit picks the first pairs."""
         files = self._all_training_files(dual)
         if dual.pairing == "all" and self.limit and not self.side_by_side:
             pairs, _ = folders.pair(files)
@@ -124,7 +124,7 @@ class Images:
         return {"train": self._limited(files), "val": self._validation(dual)}
 
     def passed_over(self, dual: ImageSettings) -> list[str]:
-        """A sentence for each folder of the dataset in which something is not read, which counts it by the reason."""
+        """A sentence for each folder of the dataset with entries that are not read, counted by reason."""
         if self.dir_A:
             return [
                 sentence for folder in (self.dir_A, self.dir_B) for sentence in folders.passed_over_in(folder, [""])
@@ -142,7 +142,7 @@ class Images:
         return check.check(sets, dual, limits, self.side_by_side)
 
     def fitted(self, dual: Settings, files: Files) -> Settings:
-        """Returns `dual` with the channels that `files` have, where its own are auto."""
+        """Returns `dual` with the channels of `files` where its own are auto."""
         channels = {
             field: measure.channels(paths, self._skip)
             for field, paths in zip(("channels_A", "channels_B"), files)
@@ -151,7 +151,7 @@ class Images:
         return dataclasses.replace(dual, **channels)
 
     def domains(self, dual: ImageSettings, files: Files) -> dict[str, Domain]:
-        """{"A": Domain, "B": Domain} of the training files; reads all that are not of 8 bits."""
+        """{"A": Domain, "B": Domain} of the training files; decodes them unless they have 8 bits."""
         channels = dual.channels_A, dual.channels_B
         return {
             name: measure.domain(paths, count, self._limits(name), self._half(name), self._skip)
@@ -178,7 +178,7 @@ class Images:
         ]
 
     def training_data(self, dual: ImageSettings, files: Files, domains: Mapping[str, Domain]) -> TrainingData:
-        """The TrainingData of `files`, of training_files, whose images are of `domains`, for `dual`.
+        """The TrainingData of `files` (see training_files), with images of `domains`, for `dual`.
 
         Raises UserError if `dual` needs pairs and there are none.
         """
@@ -186,7 +186,7 @@ class Images:
         return TrainingData(files, dict(domains), loaders, partners, self.images_in_epoch(files))
 
     def partners(self, dual: ImageSettings, files: Files) -> npt.NDArray[np.int64]:
-        """The position in B of the partner of each image of A, int64 [|A|]; -1: it has none."""
+        """The position in B of the partner of each image of A, int64 [|A|]; -1: no partner."""
         if dual.pairing == "all" or (dual.pairing == "some" and self.side_by_side):
             return np.arange(len(files.A))  # files are in the order of the pairs
         numbers = {folders.stem(path): number for number, path in enumerate(files.B)} if dual.pairing == "some" else {}
@@ -194,14 +194,14 @@ class Images:
         if dual.pairing == "some":
             if (partners < 0).all():
                 raise UserError(
-                    "No image of A has a partner in B: names, but for the suffix, must be equal. The first of A is"
-                    f" {files.A[0]}, the first of B {files.B[0]}. Without pairs, use --phase train of cyclegan.main."
+                    "No image in A matches one in B: paired files must have the same name, ignoring the extension. The"
+                    f" first file of A is {files.A[0]}, of B {files.B[0]}. To train without pairs, use cyclegan.main."
                 )
             logging.info(f"{(partners >= 0).sum():,} of {len(files.A):,} images of A have a partner in B.")
         return partners
 
     def images_in_epoch(self, files: Files) -> int:
-        """How many images of each domain an epoch reads."""
+        """The number of images of each domain in an epoch."""
         return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
 
     def palettes(self, dual: ImageSettings) -> dict[str, npt.NDArray[np.uint8]]:
@@ -221,7 +221,7 @@ class Images:
         return self.on_bad_image == "skip"
 
     def _limits(self, name: str) -> tuple[float, float] | None:
-        """(low, high) that --range_A or --range_B asks for; None: nothing."""
+        """(low, high) from --range_A or --range_B; None if it is empty."""
         return _parse_limits(f"range_{name}", getattr(self, f"range_{name}"))
 
     def _validation(self, dual: ImageSettings) -> Files:
@@ -246,12 +246,13 @@ class Images:
         return folders.on_disk(pathlib.Path(self.data_root, self.dataset))
 
     def _paired(self, files: Files) -> Files:
-        """The files that have a partner; logs how many have not, and raises UserError if none has."""
+        """The files that have a partner; logs those that have none, and raises UserError if no file has one."""
         pairs, alone = folders.pair(files)
         if not pairs.A:
             raise UserError(
-                f"No image of A has a partner in B: names, but for the suffix, must be equal. The first of A is"
-                f" {files.A[0]}, the first of B {files.B[0]}. If each file holds both, say --side_by_side."
+                "No image in A matches one in B: paired files must have the same name, ignoring the extension. The"
+                f" first file of A is {files.A[0]}, of B {files.B[0]}. If each file holds both images, use"
+                " --side_by_side."
             )
         if alone:
             named = ", ".join(map(str, alone[:NAMED]))
@@ -261,14 +262,14 @@ class Images:
         return pairs
 
     def _limited(self, files: Files) -> Files:
-        """The first files of each domain, as many as --limit allows."""
+        """The first --limit files of each domain."""
         return Files(*(paths[: self.limit or None] for paths in files))
 
 
 def _readable_paths(loader: Loader) -> list[pathlib.Path]:
-    """The paths of a Loader that can be read as images of its domain; logs which cannot."""
+    """The paths of a Loader that can be read as images of its domain; logs the others."""
     readable = []
-    for path in tqdm.tqdm(loader.paths, desc="images that read", unit="image", disable=None, leave=False):
+    for path in tqdm.tqdm(loader.paths, desc="readable images", unit="image", disable=None, leave=False):
         try:
             loader.read(path)
             readable.append(path)
@@ -278,11 +279,11 @@ def _readable_paths(loader: Loader) -> list[pathlib.Path]:
 
 
 def _parse_limits(name: str, text: str) -> tuple[float, float] | None:
-    """(low, high) of the text LOW,HIGH of a setting `name`; None if it is empty. Raises UserError for other texts."""
+    """Parses LOW,HIGH, the value of setting `name`: (low, high), or None if empty; raises UserError if invalid."""
     try:
         low, high = (float(part) for part in text.split(",")) if text else (0.0, 1.0)
     except ValueError:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"--{name} {text} is no range: it is LOW,HIGH, two numbers such as 0,3600.")
+        raise UserError(f"--{name} {text} is not a valid range: use LOW,HIGH, two numbers such as 0,3600.")
     return (low, high) if text else None

@@ -1,4 +1,4 @@
-"""PNG of 16 bits a channel, which Pillow would cut to 8: TensorFlow's own coder, in a graph of its own."""
+"""PNG with 16 bits per channel, which Pillow would cut to 8: TensorFlow's codec, in a separate graph."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from common import tensorflow as tf
 
-KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks that make the pixels; unpacking others can take long
-SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # of a pixel, by the type of colours
+KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks with pixels; unpacking others can take long
+SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # per pixel, by colour type
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
-DENSEST = 1032  # bytes that deflate may make of one
+DENSEST = 1032  # maximum compression ratio of deflate
 HEAD = 33  # bytes of the signature and the first chunk
 INCH = 0.0254  # metres
-SPARE = 2**20  # bytes that may follow those of the image
-PART = 2**16  # bytes that are unpacked at a time
+SPARE = 2**20  # bytes that may follow the image's
+PART = 2**16  # bytes unpacked at a time
 
 
 class _Coder(NamedTuple):
@@ -36,7 +36,7 @@ class _Coder(NamedTuple):
 def decode(content: bytes) -> npt.NDArray[np.uint16]:
     """Decodes the bytes of a file: uint16 [H, W, 1 to 4].
 
-    Raises ValueError if they unpack to more than its image has.
+    Raises ValueError if they unpack to more bytes than the image has.
     """
     chunks = [(name, chunk) for name, chunk in _chunks(content) if name in KEPT]
     _check_unpacked(content, [chunk[8:-4] for name, chunk in chunks if name == b"IDAT"])
@@ -45,7 +45,7 @@ def decode(content: bytes) -> npt.NDArray[np.uint16]:
 
 
 def encode(pixels: npt.NDArray[np.uint16], resolution: tuple[float, float] | None = None) -> bytes:
-    """Encodes uint16 [H, W, 1 to 4] as the bytes of a file; `resolution` in pixels of an inch."""
+    """Encodes uint16 [H, W, 1 to 4] as the bytes of a file; `resolution` in pixels per inch."""
     coder = _coder()
     content = coder.session.run(coder.written, {coder.to_write: pixels})
     if resolution is None:
@@ -65,7 +65,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _check_unpacked(content: bytes, packed: list[memoryview]) -> None:
-    """Raises ValueError if the `packed` pixels of a file are far more than its image has."""
+    """Raises ValueError if the `packed` data of a file unpack to far more than its image needs."""
     width, height, _, colours, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
     passes = PASSES if interlaced else ((0, 0, 1, 1),)
     sizes = [(-(-(height - top) // down), -(-(width - left) // across)) for left, top, across, down in passes]
@@ -79,7 +79,7 @@ def _check_unpacked(content: bytes, packed: list[memoryview]) -> None:
             try:
                 count += len(unpacker.decompress(part, SPARE))
             except zlib.error:
-                return  # the decoder says what is wrong
+                return  # the decoder reports the damage
             if count > allowed:
                 raise ValueError(f"its pixels unpack to more than the {allowed - SPARE:,} bytes of its image")
             part = memoryview(unpacker.unconsumed_tail)
@@ -92,6 +92,6 @@ def _coder() -> _Coder:
         pixels = tf.io.decode_png(content, channels=0, dtype=tf.uint16)
         written = tf.io.encode_png(to_write)
         graph.finalize()
-    # in the caller's thread: a pool shared with a session that waits for this image would never get to it
+    # in the caller's thread: in a pool shared with a session that waits for this image, it would never run
     config = tf.ConfigProto(inter_op_parallelism_threads=-1, intra_op_parallelism_threads=1, device_count={"GPU": 0})
     return _Coder(tf.Session(graph=graph, config=config), content, pixels, to_write, written)

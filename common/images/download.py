@@ -25,12 +25,12 @@ from common.errors import UserError
 from common.images import archives, catalogue, folders
 
 TIMEOUT = 60.0  # seconds without a byte after which a server counts as gone
-CHUNK = 2**20  # bytes that are read at once
-MOST = archives.UNPACKED  # bytes of an archive
+CHUNK = 2**20  # bytes read at a time
+MOST = archives.UNPACKED  # maximum bytes of an archive
 
 
 class Record(TypedDict):
-    """What download.json says about the archive of a dataset."""
+    """The content of download.json: the archive of a dataset."""
 
     name: str
     address: str
@@ -39,7 +39,7 @@ class Record(TypedDict):
 
 
 class Memory(TypedDict):
-    """What is kept of an unfinished download, to resume it."""
+    """The state of an unfinished download, from which it resumes."""
 
     address: str
     validator: str  # see _validator
@@ -50,19 +50,19 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
     """Downloads a published dataset from `address`, or its known one, and returns its folder below `data_root`.
 
     An existing folder is not downloaded again, and an interrupted download is resumed. Raises UserError, and leaves no
-    folder, if the name is not one of SETS, if the server does not deliver the archive, or if the archive differs from
-    an earlier one, is damaged, or is not safe to unpack.
+    folder, if the name is not one of SETS, the server does not deliver the archive, or the archive differs from an
+    earlier one, is damaged, or is not safe to unpack.
     """
     entry, folder = catalogue.entry_of(name), pathlib.Path(data_root, name)
     if folder.is_dir():
-        logging.info(f"{folder} is there already: nothing is fetched.")
+        logging.info(f"{folder} exists already: nothing to download.")
         return folder
     url = address or entry.address
     if not url:
         raise UserError(f"{name} cannot be downloaded. {catalogue.by_hand(entry, folder)}")
     if address:
         _check_web(address)
-    for line in (*catalogue.about(name).splitlines(), f"Fetching {url} into {folder}"):
+    for line in (*catalogue.about(name).splitlines(), f"Downloading {url} into {folder}"):
         logging.info(line)
     part = folder.with_name(f".{name}.part")
     try:
@@ -75,7 +75,7 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
         _compare(entry, record, folder.parent, chosen=bool(address))
         archives.unpack(part, folder, record)
     except UserError as error:
-        raise UserError(f"{error} The archive is kept as {part}: remove it to fetch it again.") from error
+        raise UserError(f"{error} The archive is kept as {part}: remove it to download it again.") from error
     _remember(folder.parent, record)
     _memory(part).unlink(missing_ok=True)
     part.unlink()
@@ -84,7 +84,7 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
 
 
 def _ready(folder: pathlib.Path) -> str:
-    """A line that says what was downloaded, and how to train on it."""
+    """A log line with the number of downloaded images and the flags to use them."""
     count = len(folders.images_in(folder, recursive=True))
     flags = f"--dataset {shlex.quote(folder.name)}"
     if str(folder.parent) != "datasets":
@@ -95,8 +95,8 @@ def _ready(folder: pathlib.Path) -> str:
         use = f"Train on them with {flags} --side_by_side."
     else:
         translated = f"--phase translate --input {shlex.quote(str(folder))} --recursive"
-        use = f"There are none to train on in it; {translated} translates them."
-    return f"{count:,} images are in {folder}. {use}"
+        use = f"It has no training images; translate them with {translated}."
+    return f"{folder} holds {count:,} images. {use}"
 
 
 def _digest(path: pathlib.Path) -> str:
@@ -109,7 +109,7 @@ def _digest(path: pathlib.Path) -> str:
 
 
 def _records(data_root: pathlib.Path) -> dict[str, str]:
-    """The SHA-256 of every archive that was downloaded, by the name of its dataset."""
+    """The SHA-256 of every downloaded archive, by the name of its dataset."""
     path = data_root / "downloads.json"
     try:
         records: dict[str, str] = documents.read(path, Entries(Text()))
@@ -131,29 +131,32 @@ def _json(facts: Mapping[str, Any]) -> str:
 
 
 def _compare(entry: catalogue.Published, record: Record, data_root: pathlib.Path, chosen: bool) -> None:
-    """Raises UserError if an archive differs from an earlier download, or from what its publisher says.
+    """Raises UserError if an archive differs from an earlier download, or from the published digest.
 
-    `chosen`: whether the user chose the address. That an archive differs from the published one is then only logged.
+    `chosen`: whether the user chose the address. A difference from the published digest is then only logged.
     """
     name, digest = record["name"], record["sha256"]
     earlier = _records(data_root).get(name, digest)
     if digest != earlier:
         raise UserError(
-            f"{name} is not what it was: the archive's SHA-256 is {digest}, that of an earlier download was {earlier}."
-            f" If you trust the new one, remove {name} from {data_root / 'downloads.json'} and run again."
+            f"The archive of {name} has changed: its SHA-256 is {digest}, that of an earlier download was {earlier}."
+            f" If you trust the new one, remove {name} from {data_root / 'downloads.json'} and repeat the command."
         )
     if entry.sha256 in (None, digest):
         return
-    text = f"{name} is not the archive that {entry.digest_by} knows: its SHA-256 is {digest}, not {entry.sha256}."
+    text = (
+        f"The archive of {name} differs from the one listed by {entry.digest_by}: its SHA-256 is {digest}, not"
+        f" {entry.sha256}."
+    )
     if not chosen:
-        raise UserError(f"{text} If you trust it, give its address yourself: {record['address']}.")
+        raise UserError(f"{text} If you trust it, use --download_from {shlex.quote(record['address'])}.")
     logging.info(text)
 
 
 def _check_web(address: str) -> None:
     """Raises UserError if an address is neither http nor https."""
     if urllib.parse.urlsplit(address).scheme.lower() not in ("http", "https"):
-        raise UserError(f"{address} is neither an http nor an https address: nothing is fetched from it.")
+        raise UserError(f"{address} is not a valid address: it must begin with http:// or https://.")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -174,7 +177,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _ask(address: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
-    """The response to a GET request; the only protocols are http and https."""
+    """The response to a GET request, by http or https only."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -202,20 +205,21 @@ def _fetch(entry: catalogue.Published, folder: pathlib.Path, part: pathlib.Path,
     try:
         response, have = _response(url, memory, have)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        unchecked = "" if chosen or entry.checked else " The address was not checked when this was released."
+        unchecked = "" if chosen or entry.checked else " The address was not checked for this release."
         raise UserError(
-            f"{url} does not give {folder.name}: {_why(error)}.{unchecked} {catalogue.by_hand(entry, folder)}"
+            f"{folder.name} cannot be downloaded from {url}: {_why(error)}.{unchecked}"
+            f" {catalogue.by_hand(entry, folder)}"
         ) from error
     if response is None:
         return
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise UserError(f"{url} gives a web page and no archive. {catalogue.by_hand(entry, folder)}")
+            raise UserError(f"{url} is a web page, not an archive. {catalogue.by_hand(entry, folder)}")
         _save(response, part, url, have)
 
 
 def _recalled(part: pathlib.Path, url: str) -> Memory | None:
-    """The Memory of an earlier download of `url` to `part`; None: there is nothing to resume."""
+    """The Memory of an earlier download of `url` to `part`; None if there is nothing to resume."""
     try:
         memory = json.loads(_memory(part).read_text())
         usable = memory["address"] == url and memory["validator"] and "length" in memory and part.is_file()
@@ -230,7 +234,7 @@ def _memory(part: pathlib.Path) -> pathlib.Path:
 
 
 def _response(url: str, memory: Memory | None, have: int) -> tuple[http.client.HTTPResponse | None, int]:
-    """Returns the response and the number of bytes that precede it; (None, `have`) if these are all."""
+    """Returns the response and the number of bytes before it; (None, `have`) if the download is complete."""
     if memory and have:
         try:
             response = _ask(url, {"Range": f"bytes={have}-", "If-Range": memory["validator"]})
@@ -249,7 +253,7 @@ def _response(url: str, memory: Memory | None, have: int) -> tuple[http.client.H
 
 
 def _resumes(response: http.client.HTTPResponse, memory: Memory, have: int) -> bool:
-    """Whether a partial response has the content that was begun, from the byte where that ends."""
+    """Whether a partial response continues the content that was begun."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     return (
         match is not None
@@ -277,12 +281,14 @@ def _save(response: http.client.HTTPResponse, part: pathlib.Path, url: str, have
         size = file.tell()
     if failure or size != (length or size):
         total = "" if length is None else f" of {length:,}"
-        again = "go on from there" if validator else "begin again: this server does not let a download go on"
-        raise UserError(f"{url} ended after {size:,}{total} bytes ({failure or 'too early'}). Run again to {again}.")
+        again = "resume" if validator else "start over: this server does not support resuming"
+        raise UserError(
+            f"{url} ended after {size:,}{total} bytes ({failure or 'too early'}). Repeat the command to {again}."
+        )
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, length: int | None) -> str:
-    """Copies a response to a file; returns what interrupted it, "" if nothing did."""
+    """Copies a response to a file; returns the reason if it was interrupted, else ""."""
     name = pathlib.Path(file.name).name.removeprefix(".").removesuffix(".part")
     with tqdm.tqdm(total=length, initial=have, desc=name, unit="B", unit_scale=True, disable=None) as bar:
         while True:
@@ -293,24 +299,24 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, length:
             if not chunk:
                 return ""
             if file.tell() + len(chunk) > MOST:
-                raise UserError(f"What is fetched has more than {MOST:,} bytes: no set of images is as large.")
+                raise UserError(f"The download exceeds {MOST:,} bytes, the largest archive that is accepted.")
             file.write(chunk)
             bar.update(len(chunk))
 
 
 def _check_room(part: pathlib.Path, have: int, length: int | None) -> None:
-    """Raises UserError if the disk lacks room for the rest of an archive, and as much again to unpack it."""
+    """Raises UserError if the disk lacks room for the rest of an archive and for its unpacked files."""
     free = shutil.disk_usage(part.parent).free
     if length is not None and free < 2 * length - have:
         raise UserError(
-            f"The archive has {length:,} bytes, and needs as many again to be unpacked, but {part.parent} has"
-            f" room for {free:,}. Make room, or say another --data_root."
+            f"The archive has {length:,} bytes and needs as many again to be unpacked, but {part.parent} has only"
+            f" {free:,} free. Free some space, or choose a different --data_root."
         )
 
 
 def _why(error: Exception) -> str:
-    """What went wrong with a server, in a few words."""
+    """The reason why a request failed, in a few words."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
+        return f"the server answered {error.code} {error.reason}"
     reason = getattr(error, "reason", error)
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__).rstrip(".")

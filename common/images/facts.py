@@ -1,4 +1,4 @@
-"""Facts of an image: its size, type and values, and a digest by which equal images are recognized."""
+"""Facts of an image: size, type, values, and a digest that identifies equal images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Array, Image, Note, check_finite, full, opaque
 from common.images.ranges import Values
 
-BLOCK = 2**18  # pixels that are converted to floating point at a time
+BLOCK = 2**18  # pixels converted to floating point at a time
 
 
 class Facts(NamedTuple):
@@ -27,20 +27,20 @@ class Facts(NamedTuple):
     values: Values
     spread: float  # largest standard deviation of the values of a channel
     digest: str  # equal for images with equal pixels
-    notes: tuple[Note, ...] = ()  # what is to be known of how it is read
+    notes: tuple[Note, ...] = ()  # on how it is read
 
     @property
     def low(self) -> float:
-        """The least value."""
+        """The smallest value."""
         return self.values.low
 
     @property
     def high(self) -> float:
-        """The greatest value."""
+        """The largest value."""
         return self.values.high
 
     def values_in(self, dtype: str) -> Values:
-        """Its Values in a domain of a type: for 8 bits, others are scaled by what their type holds."""
+        """Its Values in a domain of a type: for 8 bits, other types are scaled by their maximum."""
         if dtype != EIGHT_BITS.dtype:
             return self.values
         white = full(dtype)
@@ -69,7 +69,7 @@ def read(path: str | os.PathLike[str], half: str | None = None) -> Facts:
 
 
 def _as_seen(image: Image) -> Array:
-    """The pixels [H, W, C] on white; alpha that hides nothing is ignored."""
+    """The pixels [H, W, C] on white; a fully opaque alpha is ignored."""
     hidden = image.alpha is not None and image.alpha.min() < full(image.alpha.dtype)
     return opaque(image if hidden else Image(image.pixels))
 
@@ -88,7 +88,7 @@ def _spread(pixels: Array) -> float:
 
 
 def _digest(pixels: Array) -> str:
-    """A digest of shape, type and values; an RGB image of three equal channels has that of the gray one."""
+    """A digest of shape, type and values; an RGB image with three equal channels has the digest of the gray one."""
     if pixels.shape[-1] == 3 and all(np.array_equal(pixels[..., 0], pixels[..., i]) for i in (1, 2)):
         pixels = np.ascontiguousarray(pixels[..., :1])
     digest = hashlib.blake2b(f"{pixels.dtype.name} {pixels.shape}".encode(), digest_size=16)

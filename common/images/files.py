@@ -1,4 +1,4 @@
-"""Image files: decoding and encoding, in NumPy, of the type and the channels that they have."""
+"""Image files: decoding and encoding, as NumPy arrays with the file's type and channels."""
 
 from __future__ import annotations
 
@@ -28,45 +28,44 @@ Path: TypeAlias = str | os.PathLike[str]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # Pillow's, whatever the suffix; some others start programs
-MAX_PIXELS = 178_956_970  # above which Pillow takes an image for an attack
+MAX_PIXELS = 178_956_970  # Pillow takes larger images for an attack
 MAX_BYTES = 24 * MAX_PIXELS  # of an image in memory: RGB of MAX_PIXELS in float64
-PACKED = 1032  # most bytes that one byte of a file may become, as by deflate, in images larger than UNSUSPICIOUS
+PACKED = 1032  # maximum compression ratio, that of deflate, of images larger than UNSUSPICIOUS
 UNSUSPICIOUS = 4 * MAX_PIXELS
 TYPES = (*(f"{kind}{bits}" for kind in ("uint", "int") for bits in (8, 16, 32, 64)), "float16", "float32", "float64")
 GRAY_MODES = ("1", "L", "LA")  # Pillow's
 DIRECT_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's; others are converted to RGB
 PNG, NPY = b"\x89PNG\r\n\x1a\n", b"\x93NUMPY"
-HELD = {  # by format: the (channels, whether with alpha) of 8 bits that are written
+HELD = {  # by format: the (channels, whether with alpha) that can be written with 8 bits
     ".jpg": {(1, False), (3, False)},
     ".jpeg": {(1, False), (3, False)},
     ".bmp": {(1, False), (3, False)},
     ".webp": {(1, False), (3, False), (1, True), (3, True)},  # gray as RGB
     ".png": {(1, False), (3, False), (1, True), (3, True)},
 }
-UNKNOWN = ("can not handle the given uri", "Could not find a backend", "cannot identify")  # what libraries say
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata, and of images half as large as MAX_PIXELS
+UNKNOWN = ("can not handle the given uri", "Could not find a backend", "cannot identify")  # messages of libraries
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about metadata, and images above half of MAX_PIXELS
 
 
 class Header(NamedTuple):
-    """What a file says about its image, known without decoding it."""
+    """The header of an image file, read without decoding the image."""
 
-    height: int  # as stored: it may be turned
+    height: int  # as stored, before orientation
     width: int
     channels: int  # without alpha
     dtype: str
 
 
 def header(path: Path) -> Header:
-    """Returns the Header of a file; raises UserError, naming it, if it is not an image or has too many pixels."""
+    """Returns the Header of a file; raises UserError, naming the file, if it is not an image or has too many pixels."""
     return _look(path)[1]
 
 
 def decode(path: Path, half: str | None = None) -> Image:
-    """Decodes the Image in a file, in the type that is stored, turned upright by its EXIF data.
+    """Decodes the Image in a file, in its stored type, turned upright by its EXIF data.
 
-    `half` A or B: only the left or the right half. Of an animation, the first frame; of a TIFF of several pages the
-    first, or all if they are bands. Raises UserError, naming the file, if it is not an image, or has more than
-    MAX_PIXELS by its header.
+    `half` A or B: only the left or the right half. Reads the first frame of an animation, and the first page of a TIFF,
+    or all if they are bands. Raises UserError, naming the file, if it is not an image or its header exceeds MAX_PIXELS.
     """
     kind, header = _look(path)
     with _naming(path), bounds.turn(header.height * header.width):
@@ -82,7 +81,7 @@ def decode(path: Path, half: str | None = None) -> Image:
 def read(path: Path, domain: Domain = EIGHT_BITS, half: str | None = None, notices: Notices | None = None) -> Array:
     """Reads the image in a file as one of a Domain, by default RGB of 8 bits: [H, W, channels]; see Domain.of.
 
-    `notices` say what is to be known of how it was read.
+    `notices`, if given, log notes on how it was read.
     """
     image = decode(path, half)
     pixels = domain.of(image, path)
@@ -101,7 +100,7 @@ def is_deep_png(path: Path) -> bool:
 
 
 def holds(suffix: str, dtype: str, channels: int, alpha: bool = False) -> bool:
-    """Whether a format can store such images without any loss except that of its compression."""
+    """Whether a format can store such images with no loss except that of its compression."""
     if suffix in (".tif", ".tiff"):
         return True
     if suffix == ".npy":
@@ -111,7 +110,7 @@ def holds(suffix: str, dtype: str, channels: int, alpha: bool = False) -> bool:
 
 
 def suffix_for(domain: Domain, wanted: str = ".png") -> str:
-    """The suffix `wanted` if that format holds images of a Domain, else that of PNG, else that of TIFF."""
+    """The suffix `wanted` if its format holds images of a Domain, else .png if that does, else .tif."""
     fits = (suffix for suffix in (wanted, ".png") if holds(suffix.lower(), domain.dtype, domain.channels))
     return next(fits, ".tif")
 
@@ -119,8 +118,8 @@ def suffix_for(domain: Domain, wanted: str = ".png") -> str:
 def write(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95, place: Place | None = None) -> None:
     """Writes [H, W, C], and its transparency, in the format of the path's suffix, which must be able to hold it.
 
-    `quality`, from 1 to 100, is that of JPEG and WebP. TIFF alone holds all of a `place`; the others, except .npy, hold
-    its resolution.
+    `quality`, from 1 to 100, applies to JPEG and WebP. Only TIFF holds all of a `place`; the other formats, except
+    .npy, hold its resolution.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +130,7 @@ def write(path: Path, pixels: Array, alpha: Array | None = None, quality: int = 
 def write_whole(
     path: Path, pixels: Array, alpha: Array | None = None, quality: int = 95, place: Place | None = None
 ) -> None:
-    """Does the same atomically: `path` is written whole, or stays as it was."""
+    """Does the same atomically: `path` is written completely, or stays as it was."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
@@ -156,7 +155,7 @@ def _write(path: pathlib.Path, pixels: Array, alpha: Array | None, quality: int,
 
 
 def _exif(resolution: tuple[float, float]) -> bytes:
-    """Exif data that hold a resolution, for formats that have no other place for it."""
+    """Exif data with a resolution, for formats that cannot store it otherwise."""
     exif = PIL.Image.Exif()
     exif[tiff.X_RESOLUTION], exif[tiff.Y_RESOLUTION] = resolution
     exif[tiff.RESOLUTION_UNIT] = 2
@@ -181,16 +180,18 @@ def _look(path: Path) -> tuple[str, Header]:
 def _check_bytes(path: Path, claimed: int) -> None:
     """Raises UserError if an image is too large for memory, or far larger than its file can hold."""
     if claimed > MAX_BYTES:
-        raise ImageError(f"{path} has {claimed:,} bytes of values, and {MAX_BYTES:,} are read.", "Cut it into parts.")
+        raise ImageError(
+            f"{path} has {claimed:,} bytes of values, but the limit is {MAX_BYTES:,}.", "Cut it into parts."
+        )
     stored = os.path.getsize(path)
     if claimed > max(UNSUSPICIOUS, PACKED * stored):
         raise ImageError(
-            f"{path} says that it has {claimed:,} bytes of values, in {stored:,}.", "Replace or remove it."
+            f"{path} declares {claimed:,} bytes of values, but has only {stored:,} bytes.", "Replace or remove it."
         )
 
 
 def _kind(path: Path) -> str:
-    """The name of the decoder that reads a file, by its content."""
+    """The name of the decoder of a file, determined by its content."""
     with open(path, "rb") as file:
         start = file.read(25)
     if start.startswith(NPY):
@@ -211,7 +212,7 @@ def _array_header(path: Path) -> Header:
 def _tiff_header(path: Path) -> Header:
     (height, width, channels), dtype, alpha, _ = tiff.layout(path)
     if dtype is None:
-        raise ValueError("its values are of a type that is not read")
+        raise ValueError("its type of values is not supported")
     return Header(height, width, channels - 1 if alpha else channels, dtype.name)
 
 
@@ -223,7 +224,7 @@ def _deep_png_header(path: Path) -> Header:
 
 def _deep_png(path: Path) -> Image:
     content = pathlib.Path(path).read_bytes()
-    with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:  # reads what is before the pixels
+    with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:  # reads up to the pixels
         profile, place, notes = image.info.get("icc_profile"), _place(image), _frames(image)
     notes += profiles.unused(profile) if profile else []
     return _split(deep_png.decode(content))._replace(place=place, notes=tuple(notes))
@@ -239,14 +240,14 @@ def _pillow(path: Path) -> Image:
     # opened as a file: by its path, Pillow reads a turned TIFF wrongly
     with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
         profile = image.info.get("icc_profile")
-        image.load()  # which turns a TIFF
+        image.load()  # turns a TIFF upright
         bounds.check_exif(image.info)
         place, notes = _about(path, image)
         PIL.ImageOps.exif_transpose(image, in_place=True)
         mode = _mode_to_read(image)
         converted = image
         if profile:
-            has_colours = image.mode == "CMYK" or not mode  # of the kind that the profile is for
+            has_colours = image.mode == "CMYK" or not mode  # in the mode of the profile
             converted, unused = profiles.to_srgb(image if has_colours else image.convert(mode), profile)
             mode, notes = _mode_to_read(converted), [*notes, *unused]
         pixels = bounds.pixels_of(converted, mode)
@@ -254,7 +255,7 @@ def _pillow(path: Path) -> Image:
 
 
 def _about(path: Path, image: PIL.Image.Image) -> tuple[Place, Sequence[Note]]:
-    """Where an image that Pillow has opened lies, and what is to be known of how it is read."""
+    """The Place of an image that Pillow has opened, and notes on how it is read."""
     if image.format == "TIFF":
         return tiff.about(path)
     exif = image.getexif()
@@ -268,11 +269,11 @@ def _about(path: Path, image: PIL.Image.Image) -> tuple[Place, Sequence[Note]]:
 def _frames(image: PIL.Image.Image) -> list[Note]:
     """A note if an image that Pillow has opened is an animation."""
     several = getattr(image, "is_animated", False)
-    return [Note("frames", "has several frames, and the first alone is read")] if several else []
+    return [Note("frames", "has several frames, of which only the first is read")] if several else []
 
 
 def _place(image: PIL.Image.Image, otherwise: tuple[float, float] = (0.0, 0.0)) -> Place:
-    """The resolution that Pillow reads; where it reads none, another."""
+    """The resolution that Pillow reads, or `otherwise` if it reads none."""
     along_rows, along_columns = map(float, image.info.get("dpi", otherwise))
     return Place(resolution=plausible(along_rows, along_columns))
 
@@ -294,8 +295,8 @@ DECODERS = {
 
 
 def _mode_to_read(image: PIL.Image.Image) -> str | None:
-    """Pillow's mode to convert an image to; None: it needs no conversion."""
-    if "transparency" in image.info:  # one colour of a palette, or of an image without alpha, stands for it
+    """Pillow's mode to convert an image to; None if it needs no conversion."""
+    if "transparency" in image.info:  # one colour, of a palette or of an image without alpha, is transparent
         return "LA" if image.mode in GRAY_MODES else "RGBA"
     if image.mode == "P":
         if image.palette is None:
@@ -311,7 +312,7 @@ def _split(pixels: Array) -> Image:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Within it, whatever decoders raise on a broken file becomes a UserError that names the file."""
+    """A context in which any error of a decoder becomes a UserError that names the file."""
     try:
         yield
     except UserError:
@@ -322,10 +323,10 @@ def _naming(path: Path) -> Iterator[None]:
         cause = error.__cause__ if "An unknown error" in str(error) and error.__cause__ else error
         message = getattr(cause, "strerror", None) or reason(cause)
         if any(unknown in message for unknown in UNKNOWN):
-            message = "its content is none of the formats that are read"
-        cure = "Say pip install imagecodecs." if "imagecodecs" in message else "Replace or remove it."
+            message = "its content is not in a supported format"
+        cure = "Run pip install imagecodecs." if "imagecodecs" in message else "Replace or remove it."
         raise ImageError(f"{path} cannot be read as an image ({message}).", cure) from error
 
 
 def _too_large(path: Path) -> ImageError:
-    return ImageError(f"{path} has more than {MAX_PIXELS:,} pixels, too many to be decoded.", "Cut it into parts.")
+    return ImageError(f"{path} has more than {MAX_PIXELS:,} pixels, which is the limit.", "Cut it into parts.")

@@ -1,4 +1,4 @@
-"""What --phase check_data prints and writes: a table of the folders, then the findings about their files."""
+"""The report that --phase check_data prints and writes: a table of the folders, and findings about their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from common.images.image_settings import ImageSettings
 
 Value = TypeVar("Value")
 
-NAMED = 10  # most files of a kind, groups of equal files, or files of a mixed folder that are named
+NAMED = 10  # files of a kind, groups of equal files, or files of a mixed folder that are named
 LABELS = {  # by kind: in the table, and above the list of files
     "corrupt": ("not readable", "not readable as an image"),
     "types": ("of another type", "another type of values than most of the folder"),
@@ -26,28 +26,31 @@ LABELS = {  # by kind: in the table, and above the list of files
     "unfit": ("unfit", "cannot become an image of its domain"),
     "small": ("too small", "smaller than the crop that --preprocess crop takes"),
     "both domains": ("in A and in B", "the same pixels in A and in B"),
-    "both splits": ("in train and in val", "the same pixels in train and in val: scores would be of what was learnt"),
-    "unmatched": ("without a partner", "no partner: none of the other domain has its name, but for the suffix"),
+    "both splits": ("in train and in val", "the same pixels in train and in val: scores would measure training images"),
+    "unmatched": (
+        "without a partner",
+        "no partner: the other domain has no file of the same name, ignoring extensions",
+    ),
     "ambiguous": (
         "of one name",
-        "the same name, but for suffix or form of accents, in one folder: one alone is paired",
+        "the same name in one folder, ignoring extensions and forms of accents: only one of them is paired",
     ),
-    "pair sizes": ("pairs of two sizes", "pairs of which crops do not show the same part"),
+    "pair sizes": ("pairs of two sizes", "pairs whose crops do not show the same part"),
     "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
     "constant": ("near-constant", "hardly more than one colour"),
-    "outliers": ("with outliers", "values far from all others, which decide what becomes [-1, 1]"),
+    "outliers": ("with outliers", "values far from all others, which determine the range mapped to [-1, 1]"),
     "scale": (
         "of another scale",
-        "another range of values than the training images: to networks they look dark or flat",
+        "another range of values than the training images: to the networks they look dark or flat",
     ),
-    "notes": ("not read whole", "further pages or frames, colour profiles or marks of no data, which are not used"),
+    "notes": ("not read whole", "further pages or frames, colour profiles or no-data values, which are not used"),
 }
-OF_FOLDERS = ("types", "channels", "sizes")  # kinds of which a finding is about all images of a folder
+OF_FOLDERS = ("types", "channels", "sizes")  # kinds whose findings concern all images of a folder
 COLUMNS = ("kind", "level", "group", "split", "domain", "file", "about")
 
 
 def text(report: Report, dual: ImageSettings) -> str:
-    """A Report for `dual` in words: a table, the pairs, the files of each kind of findings, and a summary."""
+    """The text of a Report for `dual`: a table, the pairs, the files of each kind of findings, and a summary."""
     by_level = sorted(report.findings, key=lambda finding: not finding.error)  # errors first, each in its order
     kinds = itertools.groupby(by_level, key=lambda finding: (finding.error, finding.kind))
     named = [_named(report.parts, error, kind, list(findings)) for (error, kind), findings in kinds]
@@ -55,7 +58,7 @@ def text(report: Report, dual: ImageSettings) -> str:
 
 
 def csv_text(report: Report) -> str:
-    """All files of all findings as CSV, a row each; files that are equal share the number of a group."""
+    """All files of all findings as CSV, a row each; the files of one finding share a group number."""
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -87,7 +90,7 @@ def _table(report: Report) -> str:
 
 
 def _common(counts: collections.Counter[Value], show: Callable[[Value], str] = str) -> str:
-    """The value that most images have, and how many other values there are."""
+    """The value that most images have, and the number of other values."""
     if not counts:
         return "-"
     others = f" +{len(counts) - 1:,}" if len(counts) > 1 else ""
@@ -99,19 +102,19 @@ def _range(values: tuple[float, float] | None) -> str:
 
 
 def _sources(findings: Iterable[Finding], kind: str, part: tuple[str, str] | None = None) -> list[Source]:
-    """The files of a kind, in one part or in all, each once."""
+    """The files with findings of a kind, in one part or in all, without duplicates."""
     of_kind = (source for finding in findings if finding.kind == kind for source in finding.sources)
     return list(dict.fromkeys(source for source in of_kind if part in (None, source.part)))
 
 
 def _pairs(report: Report, dual: ImageSettings) -> str:
-    """How many images have a partner, and how the method uses the pairs."""
+    """The number of images with a partner, and how the method uses the pairs."""
     counts = {split: (pairs, report.parts[split, "A"].images) for split, pairs in report.pairs.items()}
     shares = "; ".join(f"{pairs:,} of {images:,} in {split}" for split, (pairs, images) in counts.items() if images)
     use = {
         "none": "training does not use pairs, scores of val do",
-        "all": "training takes pairs alone",
-        "some": "training takes pairs as such, and the others, too",
+        "all": "training uses only pairs",
+        "some": "training uses pairs as pairs, and the other images unpaired",
     }[dual.pairing]
     lines = [f"Images of A with a partner in B: {shares} ({use})."]
     if empty := [domain for domain in "AB" if not report.parts["val", domain].images]:
@@ -130,7 +133,7 @@ def _named(parts: dict[tuple[str, str], Part], error: bool, kind: str, findings:
 
 
 def _mix(parts: dict[tuple[str, str], Part], finding: Finding) -> Iterator[str]:
-    """The counts of a folder; and the files that differ, unless most do."""
+    """The counts of a folder, and the files that differ, unless most do."""
     part = finding.sources[0].part
     yield f"  {' '.join(part)}: {finding.about}"
     if len(finding.sources) <= parts[part].images // 2:
@@ -143,7 +146,7 @@ def _equal(sources: Sequence[Source]) -> str:
 
 
 def _at_most(lines: list[str], indent: str = "  ") -> list[str]:
-    """The first NAMED lines, and a line that counts the rest; what names hold cannot make more lines."""
+    """The first NAMED lines, and a line that counts the rest; line breaks in names are escaped."""
     lines = [in_one_line(line) for line in lines]
     if len(lines) <= NAMED:
         return lines
@@ -160,4 +163,4 @@ def _summary(findings: Sequence[Finding]) -> str:
     counts = (
         f"{errors:,} {'error' if errors == 1 else 'errors'}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"
     )
-    return f"{counts}." if errors else f"{counts}: nothing that training would stumble on."
+    return f"{counts}." if errors else f"{counts}: nothing prevents training."

@@ -1,4 +1,4 @@
-"""Folders: where the images of a dataset are."""
+"""The folders of a dataset, and the pairs of its images."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Files(NamedTuple):
 def find(root: str | os.PathLike[str], split: str) -> Files:
     """Finds the images of a split, "train" or "val", of the dataset in the folder `root`; either list may be empty.
 
-    The layouts are NAME/{train,val}/{A,B} and NAME/{trainA,trainB,valA,valB}, with test as another name of val.
+    The layouts are NAME/{train,val}/{A,B} and NAME/{trainA,trainB,valA,valB}; test is another name for val.
     Raises UserError if `root` is not a folder.
     """
     if not pathlib.Path(root).is_dir():
-        published = " It is a published set: --download fetches it." if pathlib.Path(root).name in SETS else ""
+        published = " It is a published dataset: use --download to get it." if pathlib.Path(root).name in SETS else ""
         raise UserError(
-            f"There is no folder {root}.{published} A set of images is a folder with train/A, train/B, val/A and val/B"
-            " (or trainA, trainB, testA, testB). Put it there, say --data_root, or try --dataset toy,"
+            f"No dataset at {root}: the folder does not exist.{published} A dataset is a folder with train/A, train/B,"
+            " val/A and val/B (or trainA, trainB, testA, testB). Put it there, use --data_root, or try --dataset toy,"
             " which is drawn by the program."
         )
     return Files(*(_first(_candidates(root, split, domain)) for domain in Files._fields))
@@ -47,9 +47,11 @@ def find_all(root: str | os.PathLike[str], split: str) -> Files:
         if not getattr(files, domain):
             looked = "; ".join(_what_is_in(folder) for folder in _candidates(root, split, domain))
             halves = (
-                " If each file of train holds both, say --side_by_side." if images_in(pathlib.Path(root, split)) else ""
+                " If each file of train holds both domains, use --side_by_side."
+                if images_in(pathlib.Path(root, split))
+                else ""
             )
-            raise UserError(f"No images of {domain} to {split} on. {looked}.{halves} Read are: {' '.join(SUFFIXES)}.")
+            raise UserError(f"No images of {domain} to {split} on: {looked}.{halves} Supported: {' '.join(SUFFIXES)}.")
     return files
 
 
@@ -59,7 +61,7 @@ def find_anywhere(dir_A: str | os.PathLike[str], dir_B: str | os.PathLike[str]) 
     for domain, folder in zip(Files._fields, (dir_A, dir_B)):
         if not getattr(files, domain):
             looked = _what_is_in(pathlib.Path(folder))
-            raise UserError(f"No images of {domain} to train on: {looked}. Read are: {' '.join(SUFFIXES)}.")
+            raise UserError(f"No images of {domain} to train on: {looked}. Supported: {' '.join(SUFFIXES)}.")
     return files
 
 
@@ -71,7 +73,10 @@ def find_side_by_side(root: str | os.PathLike[str], split: str) -> Files:
     find(root, split)  # raises if the folder is missing
     paths = _first([pathlib.Path(root, name) for name in SIDE_BY_SIDE[split]])
     if not paths and split == "train":
-        raise UserError(f"No images to train on: {_what_is_in(pathlib.Path(root, 'train'))}, and --side_by_side is on.")
+        raise UserError(
+            f"No images to train on: {_what_is_in(pathlib.Path(root, 'train'))}. With --side_by_side, put the files,"
+            " which hold A and B, into that folder."
+        )
     return Files(paths, paths)
 
 
@@ -84,17 +89,17 @@ def pair(files: Files) -> tuple[Files, list[pathlib.Path]]:
 
 
 def stem(path: pathlib.PurePath) -> str:
-    """The name of a file without its suffix, normalized."""
+    """The name of a file without its extension, normalized."""
     return normalized(path.stem)
 
 
 def normalized(name: str) -> str:
-    """A name with accents in the one form, NFC, of several that systems write."""
+    """A name with its accents in NFC form; file systems use several forms."""
     return unicodedata.normalize("NFC", name)
 
 
 def on_disk(path: str | os.PathLike[str]) -> pathlib.Path:
-    """A path with accents in the form that its files and folders have; what is missing stays as it is."""
+    """A path with its accents in the form used on disk; missing parts stay as they are."""
     path = pathlib.Path(path)
     if str(path).isascii() or os.path.lexists(path) or path == path.parent:
         return path
@@ -105,7 +110,7 @@ def on_disk(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def alike(paths: Iterable[pathlib.Path]) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
-    """Yields pairs of files of a folder whose names, without suffixes, differ only in how accents are written."""
+    """Yields pairs of files of a folder whose names, without extensions, differ only in how accents are written."""
     first: dict[str, pathlib.Path] = {}
     for path in paths:
         if (other := first.setdefault(stem(path), path)).stem != path.stem:
@@ -121,12 +126,12 @@ def refuse_alike(files: Files) -> Files:
 
 
 def sentence_on_alike(one: pathlib.Path, other: pathlib.Path) -> str:
-    """Says that two names differ in accents alone, without a full stop; both are shown in ASCII, as they look alike."""
-    return f"{one} and {other.name} have one name, in two ways to write accents: {one.name!a}, {other.name!a}"
+    """A clause on two names that differ only in the form of accents; both are shown in ASCII, as they look alike."""
+    return f"{one} and {other.name} differ only in how accents are encoded: {one.name!a}, {other.name!a}"
 
 
 def images_in(folder: pathlib.Path, recursive: bool = False) -> list[pathlib.Path]:
-    """The image files in a folder, or also in all folders below it, sorted, without hidden ones."""
+    """The image files in a folder, optionally also in all folders below it, sorted, without hidden ones."""
     if not folder.is_dir():
         return []
     paths = _files_below(folder) if recursive else folder.iterdir()
@@ -134,11 +139,11 @@ def images_in(folder: pathlib.Path, recursive: bool = False) -> list[pathlib.Pat
 
 
 def _files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields all files below a folder; raises UserError if a folder may not be read."""
+    """Yields all files below a folder; raises UserError if a folder cannot be read."""
 
     def refuse(error: OSError) -> NoReturn:
         raise UserError(
-            f"The folder {error.filename} may not be read ({error.strerror}). Leave it out, or change that."
+            f"The folder {error.filename} cannot be read ({error.strerror}). Leave it out, or change its permissions."
         )
 
     for parent, _, names in os.walk(folder, onerror=refuse):
@@ -163,17 +168,17 @@ def _first(folders: Iterable[pathlib.Path]) -> list[pathlib.Path]:
 
 
 def _what_is_in(folder: pathlib.Path) -> str:
-    """Says of a folder without images what is there instead."""
+    """A clause that describes a folder without images: missing, empty, or its other content."""
     if not folder.is_dir():
-        return f"{folder} is {'a link that leads nowhere' if folder.is_symlink() else 'missing'}"
+        return f"{folder} is {'a broken link' if folder.is_symlink() else 'missing'}"
     contents = passed_over.in_folder(folder)
     return f"{folder} has no images, but {contents}" if contents else f"{folder} is empty"
 
 
 def passed_over_in(root: str | os.PathLike[str], layouts: Iterable[str]) -> list[str]:
-    """A sentence for each of the folders `layouts` below `root`, of which one is read, in which something is not.
+    """Sentences on the entries that are not read in the folders `layouts` below `root`.
 
-    The first folder that has images is read, and of others that have some it is said that they are not.
+    Only the first folder that has images is read; others that have images get a sentence, too.
     """
     candidates = [folder for layout in layouts if (folder := pathlib.Path(root, layout)).is_dir()]
     read = next((folder for folder in candidates if images_in(folder)), None)
@@ -183,5 +188,5 @@ def passed_over_in(root: str | os.PathLike[str], layouts: Iterable[str]) -> list
             sentences += [f"Passed over in {folder}: {text}." for text in [passed_over.in_folder(folder)] if text]
         elif images := images_in(folder):
             count = f"{len(images):,} {'image' if len(images) == 1 else 'images'}"
-            sentences.append(f"Passed over: {folder}, with {count}, as {read} has some.")
+            sentences.append(f"Passed over: {folder} with {count}, because {read} has images.")
     return sentences

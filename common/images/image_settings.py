@@ -1,4 +1,4 @@
-"""The settings of a method that its images depend on."""
+"""The settings of a method that determine how its images are read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Protocol
 
 
 class ImageSettings(Protocol):
-    """What `common.images` needs to know of a method: a `common.dual.Dual` has all of it.
+    """The settings of a method that `common.images` needs; `common.dual.Dual` has all of them.
 
-    Images and duals are on one level of the packages, so neither imports the other.
+    Images and duals are on the same level of the packages, so neither imports the other.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -24,7 +24,7 @@ class ImageSettings(Protocol):
 
     @property
     def preprocess(self) -> str:
-        """How a file becomes an image: resize_and_crop, scale_shortest_and_crop or crop."""
+        """How images are brought to image_size: resize_and_crop, scale_shortest_and_crop or crop."""
 
     @property
     def interpolation(self) -> str:
@@ -40,19 +40,19 @@ class ImageSettings(Protocol):
 
     @property
     def channels_A(self) -> int:
-        """Channels of images of A; 0: as the files have."""
+        """Channels of images of A; 0: those of the files."""
 
     @property
     def channels_B(self) -> int:
-        """Channels of images of B; 0: as the files have."""
+        """Channels of images of B; 0: those of the files."""
 
     @property
     def pairing(self) -> str:
-        """Which images of A come with their image of B: none, all, or some."""
+        """Which images of A are batched with their partner in B: none, all, or some."""
 
     @property
     def multiple(self) -> int:
-        """What must divide the height and width of a generator's images."""
+        """The number that must divide the height and width of a generator's images."""
 
     @property
     def smallest(self) -> int:

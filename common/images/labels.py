@@ -12,16 +12,16 @@ import numpy.typing as npt
 from common import atomic, ndimage
 from common.errors import UserError, in_one_line, reason
 
-FLAT = 12  # greatest difference in levels between neighbouring pixels of a class, away from its edges
-APART = 48.0  # least distance of the colours of two classes that are found in images
-SHARE = 0.0005  # least share of the flat pixels of a class that is found
+FLAT = 12  # maximum difference in levels between neighbouring pixels of a class, away from its edges
+APART = 48.0  # minimum distance of the colours of two classes found in images
+SHARE = 0.0005  # minimum share of the flat pixels of a class found in images
 
 
 def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Reads the colours in a text file: uint8 [K, 3].
 
-    A line is R G B, by spaces or commas, and a name after it, if any, of one class; # begins a comment. Raises
-    UserError, with the line, if the file is no palette.
+    Each line holds one class: R G B, separated by spaces or commas, then an optional name; # begins a comment. Raises
+    UserError, with the line, if the file is not a valid palette.
     """
     try:
         lines = atomic.read_written(path).splitlines()
@@ -34,14 +34,14 @@ def read_palette(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     ]
     if len(colours) < 2:
         raise UserError(
-            f"{path} is no palette: it has {len(colours)} of two or more lines R G B, one for each class. Lines that"
-            " begin with # are comments: write #ff0000 as 255 0 0."
+            f"{path} is not a valid palette: it has {len(colours)} lines R G B, but needs at least two, one for each"
+            " class. Lines that begin with # are comments: write #ff0000 as 255 0 0."
         )
     return np.array(colours, np.uint8)
 
 
 def _colour(line: str, named: str) -> list[int]:
-    """R, G and B in a line of a palette; raises UserError, which begins with `named`, if it has anything else."""
+    """R, G and B in a line of a palette; raises UserError, beginning with `named`, if the line is invalid."""
     words = re.split(r"[\s,;]+", line.strip())
     is_number = [re.fullmatch(r"[+-]?[0-9][0-9.]*", word) is not None for word in words[:4]]
     if is_number[:3] != [True] * 3 or any("." in word for word in words[:3]):
@@ -53,15 +53,15 @@ def _colour(line: str, named: str) -> list[int]:
     else:
         return [int(word) for word in words[:3]]
     raise UserError(
-        f"{named} {problem}. Write a line R G B for each class, such as 255 0 0 door: without an index or opacity, and"
-        " with the name, if any, at the end."
+        f"{named} {problem}. Write one line R G B for each class, such as 255 0 0 door: without an index or opacity,"
+        " and with an optional name at the end."
     )
 
 
 def find_palette(images: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
     """Finds the colours of the classes in label maps, uint8 [H, W, 3] each: uint8 [K, 3], the most frequent first.
 
-    Only pixels that are like their neighbours are counted, as compression and resizing blur edges.
+    Only counts pixels similar to their neighbours, as compression and resizing blur edges.
     Raises UserError if there are fewer than two classes.
     """
     counts, sums = np.zeros(32**3), np.zeros([32**3, 3])
@@ -79,7 +79,9 @@ def find_palette(images: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint
         if all(np.linalg.norm(means[number] - colour) >= APART for colour in colours):
             colours.append(means[number])
     if len(colours) < 2:
-        raise UserError("The label maps have fewer than two colours that are far apart. Give the palette as a file.")
+        raise UserError(
+            "The label maps have fewer than two clearly different colours. Use a palette file instead of auto."
+        )
     return np.rint(colours).astype(np.uint8)
 
 
@@ -100,9 +102,8 @@ def confusion(predicted: npt.NDArray[np.int64], expected: npt.NDArray[np.int64],
 def scores(table: npt.NDArray[np.int64]) -> dict[str, float]:
     """Scores a confusion table, as the photo -> labels tables of pix2pix and CycleGAN do.
 
-    pixel_accuracy: share of pixels that are right. class_accuracy: mean over classes of the share of the class's
-    pixels that are right. mean_iou: mean over classes of the pixels that are right divided by those that are of the
-    class or predicted as it. Classes that are expected nowhere are left out.
+    pixel_accuracy: share of correct pixels. class_accuracy: mean over classes of the share of the class's pixels that
+    are correct. mean_iou: mean over classes of intersection over union. Classes that are expected nowhere are left out.
     """
     right, expected, predicted = np.diag(table), table.sum(axis=1), table.sum(axis=0)
     present = expected > 0

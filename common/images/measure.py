@@ -1,4 +1,4 @@
-"""Measures what the images of a domain have in common, from the files."""
+"""Measures the channels, type and range of the images of a domain, from the files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Domain, check_finite
 from common.images.ranges import Values
 
-INSTEAD = "To pass over such images, use --on_bad_image skip."
+INSTEAD = "To skip such images, use --on_bad_image skip."
 
 Content = TypeVar("Content")
 
 
 def channels(paths: Iterable[pathlib.Path], skip: bool = False) -> int:
-    """Returns the channels of the images of a domain, by their headers: 3 where gray and RGB are mixed.
+    """Returns the channels of the images of a domain, by their headers: 3 if gray and RGB are mixed.
 
-    `skip`: whether to skip files that cannot be read. Raises UserError, naming two files, where other numbers of
-    channels are mixed.
+    `skip`: whether to skip files that cannot be read. Raises UserError, naming two files, if other numbers of channels
+    are mixed.
     """
     first: dict[int, pathlib.Path] = {}
     for path, header in readable(files.header, paths, skip):
@@ -32,14 +32,14 @@ def channels(paths: Iterable[pathlib.Path], skip: bool = False) -> int:
 
 
 def agreed_channels(first: Mapping[int, pathlib.Path]) -> int:
-    """Does the same, given {channels: a file that has so many}."""
+    """Does the same, given {channels: the first file with that number}."""
     if first.keys() == {1, 3}:
         return 3
     if len(first) > 1:
         (one, path), (other, another), *_ = first.items()
         raise UserError(
-            f"{path} has {one} channels and {another} {other}: images of a domain need equally many, but that gray and"
-            " RGB become each other. Convert them, or say --channels_A or --channels_B."
+            f"{path} has {one} channels and {another} has {other}, but all images of a domain must have the same"
+            " number; only gray and RGB are converted. Convert the files, or use --channels_A or --channels_B."
         )
     return next(iter(first))
 
@@ -51,11 +51,11 @@ def domain(
     half: str | None = None,
     skip: bool = False,
 ) -> Domain:
-    """Returns the Domain of images that become `channels`, of the type that they have.
+    """Returns the Domain of images with `channels` and the type of the files.
 
     Its range is `limits`, (low, high), if given; else for 8 bits that of the type, and for other types from the
-    least to the greatest value of all images. Raises UserError if an image cannot be read (with `skip`: if none
-    can), if they are of several types, or if all hold one value.
+    smallest to the largest value of all images. Raises UserError if an image cannot be read (with `skip`: if none
+    can), if the types differ, or if all images hold a single value.
     """
     dtype = _dtype(paths, skip)
     if limits is None and dtype == EIGHT_BITS.dtype:
@@ -94,13 +94,14 @@ def _dtype(paths: Iterable[pathlib.Path], skip: bool) -> str:
     if len(first) > 1:
         (one, path), (other, another), *_ = first.items()
         raise UserError(
-            f"{path} has {one} values and {another} {other}: images of a domain have one type. Convert them."
+            f"{path} has {one} values and {another} has {other}, but all images of a domain must have the same type."
+            " Convert them."
         )
     return next(iter(first))
 
 
 def _limits(paths: Sequence[pathlib.Path], half: str | None, skip: bool) -> tuple[float, float]:
-    """The least and the greatest value of all images; raises UserError if they are equal or not finite."""
+    """The smallest and the largest value of all images; raises UserError if they are equal or not finite."""
 
     def read(path: pathlib.Path) -> Values:
         pixels = files.decode(path, half).pixels
@@ -111,9 +112,9 @@ def _limits(paths: Sequence[pathlib.Path], half: str | None, skip: bool) -> tupl
     values = ranges.combined([values for _, values in readable(read, shown, skip)])
     if values.low == values.high:
         raise UserError(
-            f"All images of {paths[0].parent} hold the one value {values.low:g}: there is nothing to learn from them."
-            " If others will not, say --range_A or --range_B LOW,HIGH."
+            f"All images of {paths[0].parent} hold the single value {values.low:g}: there is nothing to learn from"
+            " them. If later images will differ, use --range_A or --range_B LOW,HIGH."
         )
     if values.is_ruled_by_outliers:
-        logging.warning(f"warning: of {paths[0].parent}, {ranges.advice(values, 'range_A (or --range_B)')}.")
+        logging.warning(f"warning: in {paths[0].parent}, {ranges.advice(values, 'range_A (or --range_B)')}.")
     return values.low, values.high

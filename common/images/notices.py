@@ -1,4 +1,4 @@
-"""What the person should know of how images were read, said once for a folder."""
+"""Warnings about how images were read, each logged once per folder."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from absl import logging
 
 from common.images.pixels import Array, Domain, Note, full
 
-NARROW = 1 / 16  # share of a range: images whose values span less may be of another scale
-BEYOND = 1 / 4  # of a range: images whose values go farther than that beyond it may be of another scale
-DARK = 1 / 4  # of what a type holds: integers that are nowhere brighter may have fewer bits, 12 of 16
-FEWEST = 16  # values of which some may be no measurements, such as hot pixels
-HOT = 1000  # as many values have one such at each end, but at least one pixel is
-SAMPLED = 2**20  # values that are looked at for that
+NARROW = 1 / 16  # share of a range: images whose values span less may have another scale
+BEYOND = 1 / 4  # share of a range: images whose values exceed it by more may have another scale
+DARK = 1 / 4  # share of a type's maximum: integers that are nowhere brighter may have fewer bits, 12 of 16
+FEWEST = 16  # values in an image from which on invalid ones, such as hot pixels, are left out
+HOT = 1000  # one value in HOT is left out at each end, but at least one pixel
+SAMPLED = 2**20  # values that are examined
 
 
 class Notices:
-    """Says the notes of images as warnings: each kind once in a folder. Threads may share it."""
+    """Logs the notes of images as warnings, each kind once per folder. Thread-safe."""
 
     def __init__(self) -> None:
         self._said: set[tuple[pathlib.Path | None, str]] = set()
         self._lock = threading.Lock()
 
     def say(self, path: str | os.PathLike[str], notes: Iterable[Note]) -> None:
-        """Says what is noted of the file `path`, unless such was said of another in its folder."""
+        """Logs the notes of the file `path`, except kinds that were logged for its folder before."""
         folder = pathlib.Path(path).parent
         for note in self._new(folder, notes):
-            logging.warning(f"warning: {path} {note.text}. (Said once for {folder}.)")
+            logging.warning(f"warning: {path} {note.text}. (Shown once for {folder}.)")
 
     def say_once(self, name: str, notes: Iterable[Note]) -> None:
-        """Says what is noted of an image that is no file, unless such was said of another."""
+        """Logs the notes of an image that is not a file, except kinds that were logged before."""
         for note in self._new(None, notes):
-            logging.warning(f"warning: {name} {note.text}. (Said once.)")
+            logging.warning(f"warning: {name} {note.text}. (Shown once.)")
 
     def _new(self, folder: pathlib.Path | None, notes: Iterable[Note]) -> list[Note]:
-        """The notes of kinds that were not yet said of a folder, which from now on are."""
+        """The notes of kinds that were not logged for a folder before; remembers them."""
         new = []
         with self._lock:
             for note in notes:
@@ -50,9 +50,9 @@ class Notices:
 
 
 def of_scale(pixels: Array, domain: Domain) -> list[Note]:
-    """A note if stored values have another scale than a Domain: to its networks, such an image is dark or flat.
+    """A note if stored values have another scale than a Domain: its networks would see a dark or flat image.
 
-    Single pixels that are far brighter or darker than all others do not hide that.
+    Ignores single pixels that are far brighter or darker than all others.
     """
     if pixels.dtype == np.uint8 or domain.span <= 0.0:
         return []
@@ -72,19 +72,19 @@ def of_scale(pixels: Array, domain: Domain) -> list[Note]:
         return [
             Note(
                 "scale",
-                f"has values from {values}, and the images of its domain are uint8: all that {pixels.dtype} holds is"
-                f" scaled to 0 to 255, so that these become {ends}. If it has fewer bits, scale it",
+                f"has values from {values}, but the images of its domain are uint8: the full range of {pixels.dtype} is"
+                f" scaled to 0 to 255, so these values become {ends}. If the image has fewer bits, rescale it",
             )
         ]
     beyond = max(domain.low - low, high - domain.high) > BEYOND * domain.span
     if not beyond and most - least >= NARROW * domain.span:
         return []
-    effect = "what lies beyond is clipped" if beyond else "it is nearly flat to the networks"
-    return [Note("scale", f"has values from {values}, and the images of its domain are {domain.describe()}: {effect}")]
+    effect = "values beyond that are clipped" if beyond else "it is nearly flat to the networks"
+    return [Note("scale", f"has values from {values}, but the images of its domain are {domain.describe()}: {effect}")]
 
 
 def _of_nearly_all(pixels: Array) -> tuple[float, float]:
-    """The least and the greatest value, without a HOTth of all at each end, and at least without a pixel."""
+    """The smallest and the largest value, leaving out one in HOT values at each end, but at least one pixel."""
     values = np.ravel(pixels)
     values = np.sort(values[:: -(-values.size // SAMPLED)])
     few = 0 if values.size < FEWEST else max(values.size // HOT, min(pixels.shape[-1], values.size // FEWEST))

@@ -1,4 +1,4 @@
-"""What a folder holds besides the images that are read, counted by the reason for which it is passed over."""
+"""Counts of the entries of a folder that are not read, by reason."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from collections.abc import Iterable, Iterator
 from common.errors import in_one_line
 from common.images.files import SUFFIXES
 
-FORMATS = 8  # most formats that are counted one by one
-KINDS = {  # of entries that are passed over: of one, of several
+FORMATS = 8  # formats that are counted one by one
+KINDS = {  # of entries that are passed over: singular, plural
     "folder": ("folder", "folders"),
     "linked": ("linked folder, which is not followed", "linked folders, which are not followed"),
     "hidden": ("hidden file", "hidden files"),
     "hidden folder": ("hidden folder", "hidden folders"),
-    "dead": ("link that leads nowhere", "links that lead nowhere"),
+    "dead": ("broken link", "broken links"),
     "special": ("pipe or device", "pipes or devices"),
-    "nameless": ("file without a suffix", "files without a suffix"),
+    "nameless": ("file without an extension", "files without an extension"),
 }
 
 
 def in_folder(
     folder: pathlib.Path, recursive: bool = False, cure: str = "", without: pathlib.Path | None = None
 ) -> str:
-    """What is passed over in a folder, "3 of the format .heic, 1 folder"; "" if nothing is.
+    """Counts of the entries that are passed over in a folder, "3 of the format .heic, 1 folder"; "" if there are none.
 
-    `recursive`: whether the folders below are looked into. `cure` follows the number of folders that are not.
-    `without`: a path that is not counted, as that of what is written.
+    `recursive`: whether folders below are searched. `cure` follows the number of folders that are not. `without`: a
+    path that is not counted, such as that of the output.
     """
     return counted(_entries(folder, recursive, without), recursive, cure)
 
 
 def counted(paths: Iterable[pathlib.Path], recursive: bool = False, cure: str = "") -> str:
-    """The same of paths, of which images are not counted."""
+    """Does the same for paths; images are not counted."""
     counts = collections.Counter(kind for path in paths if (kind := _kind(path, recursive)))
     formats = [(name, count) for name, count in counts.most_common() if name not in KINDS]
     texts = [f"{count:,} of the format {in_one_line(name)}" for name, count in formats[:FORMATS]]
@@ -48,7 +48,7 @@ def counted(paths: Iterable[pathlib.Path], recursive: bool = False, cure: str = 
 
 
 def _entries(folder: pathlib.Path, recursive: bool, without: pathlib.Path | None) -> Iterator[pathlib.Path]:
-    """The entries of a folder, and of those below it that are looked into."""
+    """Yields the entries of a folder, and with `recursive` those of the folders below it."""
     for path in folder.iterdir():
         if without and path.resolve() == without.resolve():
             continue
@@ -58,7 +58,7 @@ def _entries(folder: pathlib.Path, recursive: bool, without: pathlib.Path | None
 
 
 def _kind(path: pathlib.Path, recursive: bool) -> str:
-    """Why a path is passed over: one of KINDS, or the suffix of its format; "" if it is not."""
+    """The reason why a path is passed over: one of KINDS, or its extension; "" if it is read."""
     is_folder = path.is_dir()
     if path.name.startswith("."):
         return "hidden folder" if is_folder else "hidden"

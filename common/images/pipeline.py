@@ -1,4 +1,4 @@
-"""Batches of images, read from files while training runs; what a batch holds depends on its number alone."""
+"""Batches of images, read in the background during training; the content of a batch depends only on its index."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from common.images.notices import Notices
 from common.images.pixels import Array, Domain, Note
 from common.ops import randomness
 
-THREADS = 4  # that decode
-AHEAD = 2  # batches prepared before they are asked for
+THREADS = 4  # decoding threads
+AHEAD = 2  # prefetched batches
 
 Content = TypeVar("Content")
 
@@ -37,13 +37,13 @@ class Batch(NamedTuple):
     matched: tf.Tensor  # float [N]: 1 where B shows what A shows, else 0
     file_A: tf.Tensor  # int64 [N], positions in the list of files
     file_B: tf.Tensor
-    waited: tf.Tensor  # seconds from the request until the batch was ready; 0 if it was ready before
+    waited: tf.Tensor  # seconds from the request until the batch was ready; 0 if it was prefetched
 
 
 class BrokenImage(ImageError):
-    """An image of a Loader that cannot be used.
+    """An image of a Loader cannot be used.
 
-    `was_read`: whether it could be used before. `index`: the global sample index at which it was asked for, if known.
+    `was_read`: whether it was used before. `index`: the global sample index at which it was requested, if known.
     """
 
     def __init__(self, error: UserError, path: pathlib.Path, *, was_read: bool, skip: bool) -> None:
@@ -55,10 +55,10 @@ class BrokenImage(ImageError):
 class Loader:
     """Reads the images of one domain by number, and caches them while there is room.
 
-    `room`: bytes of the cache. `smallest`: minimum height and width. `shorter`: pixels that the shorter side will be
-    scaled to, and the longer one in proportion; 0: it is not. `half`: the part of each file that is the image,
-    A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is possible.
-    Raises UserError, when it is called, if an image cannot be read, or differs from what was read before.
+    `room`: size of the cache in bytes. `smallest`: minimum height and width. `shorter`: length in pixels to which the
+    shorter side will be scaled, and the longer one in proportion; 0: no scaling. `half`: the part of each file that is
+    the image, A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is
+    possible. A call raises UserError if an image cannot be read, or has changed since it was read before.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Loader:
     ) -> None:
         self.paths, self.domain, self.half, self.skip = paths, domain, half, skip
         self.smallest, self.shorter = smallest, shorter
-        self.failures: list[UserError] = []  # that ended a session; batches are read ahead, so there may be several
+        self.failures: list[UserError] = []  # that ended a session; several, as batches are prefetched
         self.notices = Notices()
         self.on_skip: Callable[[pathlib.Path], None] | None = None  # called once for each image that is skipped
         self._room = room
@@ -86,7 +86,7 @@ class Loader:
         if (image := self._cache.get(number)) is not None:
             return image
         if number in self._failures:
-            # without its traceback, to which each raise would add, with all that its frames hold
+            # without its traceback: each raise would extend it, and its frames keep their objects alive
             raise self._failures[number].with_traceback(None)
         try:
             image = self._read(self.paths[number])
@@ -94,7 +94,7 @@ class Loader:
         except UserError as error:
             broken = BrokenImage(error, self.paths[number], was_read=number in self._checksums, skip=self.skip)
             if self.skip and self._failures.setdefault(number, broken) is broken:  # the first of several threads
-                logging.warning(f"warning: {broken.problem} Another takes its place (--on_bad_image skip).")
+                logging.warning(f"warning: {broken.problem} Another image takes its place (--on_bad_image skip).")
                 if self.on_skip:
                     self.on_skip(broken.path)
             raise broken from error
@@ -114,9 +114,9 @@ class Loader:
         raise failure
 
     def tensor(self, number: tf.Tensor, instead: bool = False) -> tf.Tensor:
-        """The image of a number that is a tensor: [H, W, C] of the type of the domain.
+        """The image with a number that is a tensor: [H, W, C] of the type of the domain.
 
-        `instead`: whether another image may take its place, where images are skipped.
+        `instead`: whether another image takes its place if it is skipped.
         """
 
         def read(number: np.int64) -> Array:
@@ -151,14 +151,13 @@ class Loader:
         checksum = zlib.crc32(np.ascontiguousarray(image).data)
         if self._checksums.setdefault(number, checksum) != checksum:
             raise ImageError(
-                f"{self.paths[number]} shows something else than when it was read before: an image must not change"
-                " during a training.",
-                "Restore it to resume, or start a new run in another --run_dir.",
+                f"{self.paths[number]} has changed since it was first read: images must not change during training.",
+                "Restore it to resume, or start a new run with a different --run_dir.",
             )
 
 
 class Pairs:
-    """Reads an image of A and one of B: the partner of that of A, if it has one, else one of a number of its own."""
+    """Reads an image of A and one of B: the partner of the image of A if it has one, else one with its own number."""
 
     def __init__(self, loaders: Sequence[Loader], partners: npt.NDArray[np.int64], dual: ImageSettings) -> None:
         self._loaders, self._partners, self._dual = loaders, partners, dual
@@ -177,7 +176,7 @@ class Pairs:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """Does the same with tensors: images [H, W, C] of the types of their domains, int64 [] and bool [].
 
-        `index` is the global sample index, which the failure is told to come from.
+        `index` is the global sample index that a BrokenImage reports.
         """
 
         def read(index: np.int64, *numbers: np.int64) -> tuple[Array, Array, np.int64, np.int64, np.bool_]:
@@ -212,7 +211,7 @@ class Pairs:
 
 
 def _noting(loaders: Sequence[Loader], read: Callable[..., Content]) -> Callable[..., Content]:
-    """Returns `read`, whose UserError is noted in the first of `loaders`: see naming_failures."""
+    """Returns `read`, whose UserErrors are recorded in the first of `loaders`: see naming_failures."""
 
     def noted(*numbers: np.int64) -> Content:
         try:
@@ -237,11 +236,11 @@ def training_batches(
     """Endless batches from the global sample index `start`, an int64 placeholder.
 
     With several processes, each reads its own `batch_size` images of every global batch; together they read the same
-    images, however many there are.
+    images, whatever the number of processes.
 
-    `loaders` are those of A and B. Each domain passes over its files in an order of its own, so that unpaired datasets
-    do not become pairs; an image of A that has a partner (int64 [|A|], positions in B, -1: none) comes with it, and
-    with the same crop and flip. Returns the Batch and the operation that begins to read.
+    `loaders` are those of A and B. Each domain has its own order of files, so that unpaired datasets do not become
+    pairs; an image of A that has a partner (int64 [|A|], positions in B, -1: none) comes with it, with the same crop
+    and flip. Returns the Batch and the operation that starts reading.
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -268,12 +267,12 @@ def training_batches(
 
 
 def _now() -> tf.Tensor:
-    """Seconds since 1970, when this is computed; TensorFlow's own clock is refused where all must be deterministic."""
+    """Seconds since 1970 at the time of evaluation; TensorFlow's own clock is refused in deterministic mode."""
     return tf.numpy_function(_clock, [], tf.float64)
 
 
 def _clock() -> np.float64:
-    """NumPy's own type, as eager data of a host program would make float32 of Python's."""
+    """The time as NumPy's float64; in a host program with eager mode, a Python float would become float32."""
     return np.float64(time.time())
 
 
@@ -306,7 +305,7 @@ def all_images(
     """Batches of the images of a shard of a loader in order, once, or with `repeat` endlessly.
 
     With `repeat`, another image takes the place of one that is skipped. Returns ((numbers [N], images [N, S, S, C] in
-    [-1, 1]), the operation that begins to read).
+    [-1, 1]), the operation that starts reading).
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -323,7 +322,7 @@ def all_images(
 
 @contextlib.contextmanager
 def naming_failures(loaders: Sequence[Loader]) -> Iterator[None]:
-    """Within it, a session that fails because an image cannot be read raises that image's UserError."""
+    """A context in which a session that fails because an image cannot be read raises that image's UserError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -336,7 +335,7 @@ def _index(failure: UserError) -> int:
 
 
 def _numbers(name: str, count: int, start: tf.Tensor) -> Any:
-    """An endless tf.data.Dataset of numbers of files, from position `start`: each pass has an order of its own."""
+    """An endless tf.data.Dataset of file numbers, from position `start`; each pass has its own order."""
 
     @tf.autograph.experimental.do_not_convert
     def order(number: tf.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Pixels: channels, type, and the range of values that becomes [-1, 1]."""
+"""Pixels: channels, type, and the range of values that is mapped to [-1, 1]."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601
 
 
 class Note(NamedTuple):
-    """What the person should know of how a file was read."""
+    """A note to the user on how a file was read."""
 
     kind: str  # pages, frames, profile, no data, scale
-    text: str  # what follows the name of the file in a sentence
+    text: str  # follows the name of the file in a sentence
 
 
-ON_EARTH = "place on Earth"  # what a translation may be without
+ON_EARTH = "place on Earth"  # may be lost by a translation
 
 
 class Place(NamedTuple):
-    """Where an image lies, and how large its pixels are; it holds while the size of the image stays."""
+    """The georeference and resolution of an image; valid while its size stays the same."""
 
     tags: tuple[tuple[int, int, int, Any], ...] = ()  # (code, type, count, value) of TIFF, of the place on Earth
-    resolution: tuple[float, float] | None = None  # pixels in an inch, along rows and along columns
-    left: tuple[str, ...] = ()  # what the file has of it, or of its values, that is not carried over
+    resolution: tuple[float, float] | None = None  # pixels per inch, along rows and along columns
+    left: tuple[str, ...] = ()  # metadata of the file that are not carried over
 
 
 class Image(NamedTuple):
@@ -46,16 +46,16 @@ class Image(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """What all images of a domain have in common."""
+    """The channels, type and range that all images of a domain share."""
 
     channels: int = 3
     dtype: str = "uint8"  # NumPy's name
-    low: float = 0.0  # the value that is -1 in the graph
-    high: float = 255.0  # the value that is 1
+    low: float = 0.0  # the value that is mapped to -1
+    high: float = 255.0  # the value that is mapped to 1
 
     @property
     def is_whole(self) -> bool:
-        """Whether the range is all that its type can hold."""
+        """Whether the range is the full range of its type."""
         if np.dtype(self.dtype).kind not in "iu":
             return False
         limits = np.iinfo(self.dtype)
@@ -69,10 +69,10 @@ class Domain:
     def of(self, image: Image, name: str | os.PathLike[str]) -> Array:
         """Converts an Image to this domain: [H, W, channels] of its type.
 
-        Transparency becomes white (`high`, in domains that are not of 8 bits), unless it makes up the channels. Gray
-        becomes RGB by repetition, RGB becomes gray by luminance. For a domain of 8 bits, other types are scaled:
-        unsigned integers by their maximum, floating point from [0, 1]. For another domain, other types except 8 bits
-        hold the same quantity and are cast. Raises ImageError, naming `name`, if the image cannot be converted.
+        Transparency becomes white (`high`, in domains that are not of 8 bits), unless the domain has a channel for it.
+        Gray becomes RGB by repetition, RGB becomes gray by luminance. For a domain of 8 bits, other types are scaled:
+        unsigned integers by their maximum, floating point from [0, 1]. For another domain, types other than 8 bits hold
+        the same quantity and are cast. Raises ImageError, naming `name`, if the image cannot be converted.
         """
         white = None if self.dtype == "uint8" else self.high
         return self._typed(_combined(image, self.channels, name, white), name)
@@ -90,7 +90,7 @@ class Domain:
             return _to_8_bits(pixels, name)
         if pixels.dtype == np.uint8:
             raise ImageError(
-                f"{name} has 8 bits a channel, and the images of its domain are {self.describe()}.", "Convert it."
+                f"{name} has 8 bits per channel, but the images of its domain are {self.describe()}.", "Convert it."
             )
         if np.dtype(self.dtype).kind == "f":
             return pixels.astype(self.dtype)
@@ -106,18 +106,18 @@ EIGHT_BITS = Domain()
 
 
 def plausible(along_rows: float, along_columns: float) -> tuple[float, float] | None:
-    """A resolution in pixels of an inch, or None if it is none that every format can hold."""
+    """A resolution in pixels per inch, or None if some format cannot hold it."""
     return (along_rows, along_columns) if all(1 <= side < 2**16 for side in (along_rows, along_columns)) else None
 
 
 def check_finite(values: npt.ArrayLike, name: str | os.PathLike[str]) -> None:
     """Raises ImageError, naming `name`, if a value is not a finite number."""
     if not np.isfinite(values).all():
-        raise ImageError(f"{name} has values that are no finite numbers.", "Replace them, or leave the image out.")
+        raise ImageError(f"{name} has values that are not finite.", "Replace them, or leave the image out.")
 
 
 def full(dtype: npt.DTypeLike) -> float:
-    """The value that is white, or opaque, in images of a type: the greatest integer, or 1.0."""
+    """The value of white, or of opaque, in images of a type: the largest integer, or 1.0."""
     return 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(np.dtype(dtype)).max
 
 
@@ -158,12 +158,12 @@ def with_channels(pixels: Array, channels: int) -> Array | None:
 
 
 def to_look_at(images: Array) -> Array:
-    """Converts [..., C] to RGB for viewing: the first three channels, or if there are fewer the first one thrice."""
+    """Converts [..., C] to RGB for viewing: the first three channels, or if there are fewer the first one repeated."""
     return images[..., :3] if images.shape[-1] >= 3 else np.repeat(images[..., :1], 3, axis=-1)
 
 
 def _combined(image: Image, channels: int, name: str | os.PathLike[str], white: float | None) -> Array:
-    """The pixels of an Image with so many channels, of which the last may be its alpha."""
+    """The pixels of an Image with `channels` channels, of which the last may be its alpha."""
     count = image.pixels.shape[-1]
     if image.alpha is not None and count + 1 == channels:
         return np.concatenate([image.pixels, image.alpha], axis=-1)
@@ -171,9 +171,8 @@ def _combined(image: Image, channels: int, name: str | os.PathLike[str], white: 
     if pixels is not None:
         return pixels
     raise ImageError(
-        f"{name} has {count} channels, and {channels} are asked for: gray and RGB become each other, nothing else"
-        " does.",
-        "Convert it; or train with other --channels_A or --channels_B (auto: as the images have).",
+        f"{name} has {count} channels, but {channels} are needed: only gray and RGB are converted to each other.",
+        "Convert it, or train with other --channels_A or --channels_B (auto: the channels of the images).",
     )
 
 
@@ -181,12 +180,12 @@ def _to_8_bits(pixels: Array, name: str | os.PathLike[str]) -> Array:
     if pixels.dtype.kind == "f":
         if pixels.min() < 0.0 or pixels.max() > 1.0:
             raise ImageError(
-                f"{name} has values from {pixels.min():.6g} to {pixels.max():.6g}, and for networks of 8-bit images"
-                " floating point goes from 0 to 1.",
-                "Scale it.",
+                f"{name} has values from {pixels.min():.6g} to {pixels.max():.6g}, but networks for 8-bit images take"
+                " floating point from 0 to 1.",
+                "Rescale it.",
             )
     elif pixels.dtype.kind != "u":
-        raise ImageError(f"{name} has {pixels.dtype} values, and the images of its domain have 8 bits.", "Convert it.")
+        raise ImageError(f"{name} has {pixels.dtype} values, but the images of its domain have 8 bits.", "Convert it.")
     return bounds.in_parts(lambda part: _rounded(part / full(part.dtype) * 255.0, np.dtype(np.uint8)), pixels)
 
 

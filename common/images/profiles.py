@@ -1,4 +1,4 @@
-"""Colour profiles: images of 8 bits become sRGB, as those of cameras and screens may be in other colours."""
+"""Colour profiles: converts images of 8 bits to sRGB, as cameras and screens may use other colour spaces."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from PIL import ImageCms
 
 GRAY = ("L", "LA")  # Pillow's modes
-SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: that to convert from
+SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: the mode to convert from
 ONE_BIT = "1"
 ROUNDING = 2  # levels by which two profiles of sRGB may differ
 
 
 def to_srgb(image: PIL.Image.Image, profile: bytes) -> tuple[PIL.Image.Image, list[Note]]:
-    """An image of 8 bits in the colours of sRGB, L, LA, RGB or RGBA, and a note if its `profile` cannot be used."""
+    """Converts an image of 8 bits to sRGB, in mode L, LA, RGB or RGBA; also returns a note if `profile` is unusable."""
     if image.mode == ONE_BIT:
         return image, []
     read, notes = _read(profile)
@@ -31,7 +31,7 @@ def to_srgb(image: PIL.Image.Image, profile: bytes) -> tuple[PIL.Image.Image, li
 
 
 def unused(profile: bytes) -> list[Note]:
-    """A note that a profile is not used, unless it is that of sRGB."""
+    """A note that a profile is not used, unless it is sRGB."""
     read, notes = _read(profile)
     return notes if read is None or _is_srgb(read) else [_note(_name(read))]
 
@@ -41,7 +41,7 @@ def _note(which: str) -> Note:
 
 
 def _read(profile: bytes) -> tuple[ImageCms.ImageCmsProfile | None, list[Note]]:
-    """The profile, or None and a note why not."""
+    """The profile, or None and a note with the reason."""
     try:
         from PIL import ImageCms
 
@@ -57,7 +57,7 @@ def _name(profile: ImageCms.ImageCmsProfile) -> str:
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Whether colours stay as they are in sRGB, within ROUNDING: names say little."""
+    """Whether a profile equals sRGB within ROUNDING; the name of a profile is not reliable."""
     from PIL import ImageCms
 
     levels = [51 * step for step in range(6)]
@@ -77,17 +77,17 @@ def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> Any:
 
 
 def _converted(image: PIL.Image.Image, profile: ImageCms.ImageCmsProfile) -> tuple[PIL.Image.Image, list[Note]]:
-    """The image in sRGB, with the transparency that it has, or as it is, and a note."""
+    """The image in sRGB with its transparency, or the unchanged image and a note."""
     from PIL import ImageCms
 
     mode = SOURCES[image.mode]
     try:
         transform = _transform(profile, mode)
     except ImageCms.PyCMSError:
-        return image, [_note(f"{_name(profile)}, which is for other images than {mode}")]
+        return image, [_note(f"{_name(profile)}, which does not apply to {mode} images")]
     converted = transform.apply(image if image.mode == mode else image.convert(mode))
     if image.mode in GRAY:
-        converted = converted.getchannel("G")  # neutral: R, G and B are equal but for rounding
+        converted = converted.getchannel("G")  # neutral: R, G and B are equal except for rounding
     if image.mode in ("LA", "RGBA"):
         converted.putalpha(image.getchannel("A"))
     return converted, []

@@ -9,32 +9,32 @@ import numpy as np
 
 from common.images.pixels import Array
 
-APART = 0.5  # of the range: a value so far from the next one says "no data", and is no measurement
-MOST_APART = 4  # such values that are looked for at each end
-SMEARED = 0.25  # times as many as "no data", and as the rest, may lie between: resampling smears the edge
-SAMPLED = 2**20  # values of an image that percentiles are taken of, at most
+APART = 0.5  # share of the range: a value this far from the next one marks "no data" and is not a measurement
+MOST_APART = 4  # such values removed at each end
+SMEARED = 0.25  # values between "no data" and the rest, as a share of either: resampling smears edges
+SAMPLED = 2**20  # values of an image used for percentiles
 TAIL = 0.1  # percent of values at each end that may be outliers
-BEYOND = 0.25  # of the range of the training images: others that go farther beyond it have another scale
-WITHIN = 0.25  # of that range: others that have less of it, all together, have another scale
-LITTLE = 0.1  # share of a range: if the others have less of it, outliers decide
+BEYOND = 0.25  # share of the range of the training images: images that exceed it by more have another scale
+WITHIN = 0.25  # share of that range: images that, taken together, span less of it have another scale
+LITTLE = 0.1  # share of a range: if most values span less of it, outliers determine the range
 
 
 class Values(NamedTuple):
-    """The values of images: all of them, and the many."""
+    """The range of the values of images, with and without outliers."""
 
     low: float
     high: float
-    inner_low: float  # of the many: without values that lie apart, and without TAIL percent at each end
+    inner_low: float  # without values that lie apart, and without TAIL percent at each end
     inner_high: float
 
     @property
     def is_ruled_by_outliers(self) -> bool:
-        """Whether the many have little of the range."""
+        """Whether nearly all values span only a small part of the range."""
         return self.inner_high - self.inner_low < LITTLE * (self.high - self.low)
 
 
 def measure(pixels: Array) -> Values:
-    """The Values of an image, of which none is NaN or infinite."""
+    """The Values of an image, which must be finite."""
     low, high = float(pixels.min()), float(pixels.max())
     if pixels.dtype == np.uint8 or low == high:
         return Values(low, high, low, high)
@@ -52,13 +52,13 @@ def combined(images: Sequence[Values]) -> Values:
     apart = {image.low for image in images if _is_apart(image.low, image.inner_low, image)}
     apart |= {image.high for image in images if _is_apart(image.high, image.inner_high, image)}
     several = [image for image in images if image.low < image.high and not apart & {image.inner_low, image.inner_high}]
-    several = several or list(images)  # one value, or what is apart elsewhere, may be all "no data"
+    several = several or list(images)  # images with one value, or a value apart elsewhere, may be all "no data"
     inner_low, inner_high = min(image.inner_low for image in several), max(image.inner_high for image in several)
     return Values(min(low), max(high), inner_low, inner_high)
 
 
 def mismatch(values: Values, training: Values) -> str:
-    """How other images have another scale than the training images; "" if they do not, or either hold one value."""
+    """A clause on the difference in scale from the training images; "" if there is none, or either hold one value."""
     span, own = training.inner_high - training.inner_low, values.inner_high - values.inner_low
     if span <= 0.0 or own <= 0.0:
         return ""
@@ -66,17 +66,17 @@ def mismatch(values: Values, training: Values) -> str:
     if beyond <= BEYOND * span and own >= WITHIN * span:
         return ""
     return (
-        f"values go from {values.inner_low:.7g} to {values.inner_high:.7g}, and those of the training images from"
+        f"values range from {values.inner_low:.7g} to {values.inner_high:.7g}, those of the training images from"
         f" {training.inner_low:.7g} to {training.inner_high:.7g}"
     )
 
 
 def advice(values: Values, flag: str) -> str:
-    """What to do where outliers decide the range; `flag` is that of the range."""
+    """A clause with the flag to use if outliers determine the range; `flag` is that of the range."""
     share = 100.0 * (values.inner_high - values.inner_low) / (values.high - values.low)
     return (
-        f"values go from {values.low:.7g} to {values.high:.7g}, and nearly all of them from {values.inner_low:.7g} to"
-        f" {values.inner_high:.7g}, {share:.2g}% of what becomes [-1, 1]: say --{flag}"
+        f"values range from {values.low:.7g} to {values.high:.7g}, but nearly all of them from {values.inner_low:.7g}"
+        f" to {values.inner_high:.7g}, {share:.2g}% of the range mapped to [-1, 1]: use --{flag}"
         f" {values.inner_low:.7g},{values.inner_high:.7g}"
     )
 
@@ -86,7 +86,7 @@ def _is_apart(end: float, inner: float, image: Values) -> bool:
 
 
 def _without_lowest(ordered: Array) -> Array:
-    """`ordered` values without the least one, if nearly all others are far from it, and without what lies between."""
+    """Removes the smallest of `ordered` values, and those between it and the rest, if nearly all are far from it."""
     least, highest = ordered[0], ordered[-1]
     others = ordered[np.searchsorted(ordered, least, "right") :]
     if not others.size:

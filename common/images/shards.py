@@ -1,4 +1,4 @@
-"""Shards: parts of a folder's files, one for each of several jobs, and how their results are merged."""
+"""Shards: splits the files of a folder among several jobs, and merges their results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from common.errors import UserError
 from common.settings import FREE, setting
 
 Item = TypeVar("Item")
-Shard: TypeAlias = tuple[int, int]  # (number, from 1; how many there are)
+Shard: TypeAlias = tuple[int, int]  # (number, from 1; number of shards)
 
 WHOLE: Shard = (1, 1)
 
 
 def shard_setting() -> Any:
-    """The dataclass field that says which shard of the files to take."""
+    """The dataclass field of the shard of the files to take."""
     about = "K/N: take the K-th of N shards of the files. 2/4 takes every fourth file from the second on."
     return setting("1/1", about, resume=FREE)
 
@@ -25,7 +25,7 @@ def parse(text: str) -> Shard:
     """Returns the Shard (2, 4) of "2/4"; raises UserError if the text is not a valid shard."""
     match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
     if not match or int(match[1]) > int(match[2]):
-        raise UserError(f"--shard {text} is no part: 1/4 is the first of four, 4/4 the last.")
+        raise UserError(f"--shard {text} is not a valid shard: use K/N, such as 1/4 for the first of four.")
     return int(match[1]), int(match[2])
 
 

@@ -1,4 +1,4 @@
-"""Images as tensors: scaling, resizing, cropping and rounding, the same wherever a model is used."""
+"""Images as tensors: scaling, resizing, cropping and rounding, identical in training and inference."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from common.images.pixels import EIGHT_BITS, LUMINANCE, Domain
 
 
 def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
-    """Converts images of a Domain, of its type, to float32, in which its range is [-1, 1].
+    """Converts images of a Domain, of its type, to float32, mapping its range to [-1, 1].
 
-    Values beyond the range become its ends, or with `clip` false more than 1.
+    Values beyond the range are clipped, unless `clip` is false.
     """
     x = tf.cast(images, _exact(domain))
     scaled = tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
@@ -25,7 +25,7 @@ def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool =
 def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
     """Converts images in [-1, 1] to a Domain's range and type; for integers, rounds to the nearest.
 
-    Values are clipped to the range of the domain, or without `clip` to that of its type.
+    Values are clipped to the range of the domain, or if `clip` is false to that of its type.
     """
     x = (tf.cast(images, _exact(domain)) + 1.0) * (domain.span / 2) + domain.low
     low, high = (domain.low, domain.high) if clip else (-np.inf, np.inf)
@@ -36,13 +36,13 @@ def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = T
 
 
 def _exact(domain: Domain) -> tf.DType:
-    """The floating-point type that holds each value of a Domain, or nearly."""
+    """The floating-point type that represents the values of a Domain exactly, or nearly."""
     dtype = np.dtype(domain.dtype)
     return tf.float32 if dtype.itemsize <= 2 or dtype == np.float32 else tf.float64
 
 
 def luminance(images: tf.Tensor) -> tf.Tensor:
-    """The luminance [..., 1] of images [..., C]: of RGB by ITU-R BT.601, of any other number of channels their mean."""
+    """The luminance [..., 1] of images [..., C]: by ITU-R BT.601 for RGB, otherwise the mean of the channels."""
     if images.shape[-1] != 3:
         return tf.reduce_mean(images, axis=-1, keepdims=True)
     return tf.reduce_sum(images * tf.constant(LUMINANCE, images.dtype), axis=-1, keepdims=True)
@@ -57,24 +57,24 @@ def correlation(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 
 
 def thumbnail(images: tf.Tensor, side: int = 4) -> tf.Tensor:
-    """Shrinks images [N, H, W, 1] to [N, side, side]: each value is the mean over its share of the area."""
+    """Shrinks images [N, H, W, 1] to [N, side, side] by averaging areas."""
     down, across = (tf.constant(_shares(int(length), side), images.dtype) for length in images.shape[1:3])
     return tf.matmul(down, tf.matmul(images[..., 0], across, transpose_b=True))
 
 
 def _shares(length: int, parts: int) -> npt.NDArray[np.float64]:
-    """[parts, length]: of each of `parts` equal parts of a line, the shares that `length` pixels have in it."""
+    """[parts, length]: the share that each of `length` pixels has in each of `parts` equal parts of a line."""
     end, pixel = length / parts * np.arange(1, parts + 1)[:, None], np.arange(length)
     overlap = np.minimum(end, pixel + 1) - np.maximum(end - length / parts, pixel)
     return np.maximum(0.0, overlap) * parts / length
 
 
 def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: Domain = EIGHT_BITS) -> tf.Tensor:
-    """Resizes images [..., H, W, C] of a Domain, in [-1, 1], to `size`, (height, width), in the way that `dual` sets.
+    """Resizes images [..., H, W, C] of a Domain, in [-1, 1], to `size`, (height, width), with the settings of `dual`.
 
-    Bicubic filters overshoot at edges: results are clipped to the range, or to what an image has beyond it. Smoothed
-    images of 8 bits are resized as Pillow did when the published programs read with it: along rows, then along columns,
-    each rounded to grey levels. Newer versions of Pillow resize portrait images along columns first.
+    Bicubic filters overshoot at edges: results are clipped to the range, or to the image's own if that is wider.
+    Antialiased images of 8 bits are resized like in the Pillow of the published programs: along rows, then along
+    columns, each rounded to grey levels. Newer versions of Pillow resize portrait images along columns first.
     """
     pixels = [-3, -2, -1]
     lowest = tf.minimum(tf.reduce_min(images, pixels, keepdims=True), -1.0)
@@ -97,14 +97,14 @@ def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: 
 def pad_to_multiple(images: tf.Tensor, multiple: int, smallest: int = 1) -> tf.Tensor:
     """Pads images [N, H, W, C] until `multiple` divides both sides, and neither is below `smallest`.
 
-    Edges are mirrored, by as much before as after. An image of one pixel is repeated.
+    Edges are mirrored, equally on both sides. An image of one pixel is repeated.
     """
     for axis in (1, 2):
         side = tf.shape(images)[axis]
         padded = tf.maximum((side + multiple - 1) // multiple * multiple, smallest)
         period = tf.maximum(2 * (side - 1), 1)
         before = (padded - side) // 2 % period
-        at = (tf.range(padded) + (period - before)) % period  # of numbers above 0: ONNX divides others otherwise
+        at = (tf.range(padded) + (period - before)) % period  # of positive numbers: ONNX rounds others differently
         images = tf.gather(images, tf.minimum(at, tf.abs(period - at)), axis=axis)
     return images
 
@@ -116,7 +116,7 @@ def crop_to(images: tf.Tensor, height: int | tf.Tensor, width: int | tf.Tensor) 
 
 
 def in_own_size(images: tf.Tensor, dual: ImageSettings, network: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """Applies `network` to images [N, H, W, C], padded to a size that `dual` takes; crops the output to their size."""
+    """Applies `network` to images [N, H, W, C], padded to a size that fits `dual`; crops the output to their size."""
     height, width = tf.unstack(tf.shape(images)[1:3])
     return crop_to(network(pad_to_multiple(images, dual.multiple, dual.smallest)), height, width)
 
@@ -130,8 +130,8 @@ def prepare(
 ) -> tf.Tensor:
     """Converts an image [H, W, C] of a Domain to the input of `dual`: [S, S, C] in [-1, 1], S = `dual.image_size`.
 
-    `draw`: three numbers in [0, 1) that place the crop and decide on the flip of a training image. Without them
-    there is no margin to crop from, the crop is in the middle, and nothing is mirrored. `clip` as of from_pixels.
+    `draw`: three numbers in [0, 1) that determine the crop and the flip of a training image. Without them the image is
+    resized to S, cropped in the middle, and not mirrored. `clip`: see from_pixels.
     """
     size = dual.image_size
     load = size if draw is None else dual.load_size or size

@@ -1,4 +1,4 @@
-"""TIFF of any depth and any number of bands."""
+"""TIFF with any bit depth and any number of bands."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from common.images.pixels import ON_EARTH, Array, Image, Note, Place, full, plau
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is an error, or does no harm
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # problems of a file are raised, or harmless
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION, PROFILE, NO_DATA = 274, 34675, 42113  # tags
 GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)  # tags: scale, tie points, matrix, keys; coefficients (RPC)
-MOST_GEO = 2**16  # numbers in one of them
+MOST_GEO = 2**16  # numbers in one such tag
 OF_VALUES = {42112: "GDAL_METADATA", NO_DATA: "GDAL_NODATA"}  # tags that describe the values
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 COPY = 1 | 4  # bits of the kind of a page: a smaller copy, a mask
-INCH = {2: 1.0, 3: 2.54}  # units of resolution: so many of them are in an inch
-PLAIN = {  # photometric interpretations, with the samples that Pillow reads of them in 8 bits
+INCH = {2: 1.0, 3: 2.54}  # by unit of resolution: units per inch
+PLAIN = {  # photometric interpretations, with the samples per pixel that Pillow reads in 8 bits
     "MINISWHITE": {1},
     "MINISBLACK": {1},
     "RGB": {3, 4},
@@ -36,16 +36,16 @@ PLAIN = {  # photometric interpretations, with the samples that Pillow reads of 
 }
 CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
-LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
+LARGEST_PART = 2**26  # values in a strip or a tile, unless the image has more
 
 
 class Layout(NamedTuple):
-    """What a file holds, by its header."""
+    """The layout of the image in a file, from its header."""
 
     shape: tuple[int, int, int]  # (H, W, C)
     dtype: np.dtype[Any] | None  # None: NumPy has no such type
-    alpha: str | None  # what the last of C means: a name of ALPHA
-    plain: bool  # whether Pillow reads it as well or better: it converts colours, and knows every compression
+    alpha: str | None  # meaning of the last of C: a name of ALPHA
+    plain: bool  # whether Pillow reads it equally well or better: it converts colours and supports every compression
 
 
 def layout(path: str | os.PathLike[str]) -> Layout:
@@ -55,13 +55,13 @@ def layout(path: str | os.PathLike[str]) -> Layout:
 
 
 def about(path: str | os.PathLike[str]) -> tuple[Place, tuple[Note, ...]]:
-    """Where the image of a file lies, and what to know about how it is read, apart from its colour profile."""
+    """The Place of the image in a file, and notes on how it is read, except on its colour profile."""
     with _opened(path) as file:
         return _about(file)
 
 
 def decode(path: str | os.PathLike[str]) -> Image:
-    """Decodes the Image in a file, in the type that is stored, turned upright."""
+    """Decodes the Image in a file, in its stored type, turned upright."""
     with _opened(path) as file:
         stored, page, image = _layout(file), file.pages.first, _image(file)
         place, notes = _about(file)
@@ -83,7 +83,7 @@ def decode(path: str | os.PathLike[str]) -> Image:
 
 
 def write(path: str | os.PathLike[str], pixels: Array, alpha: Array | None = None, place: Place | None = None) -> None:
-    """Writes [H, W, C] of any type, and its transparency and its place, if it has any."""
+    """Writes [H, W, C] of any type, with its transparency and its place, if any."""
     tags = [(*tag, True) for tag in place.tags] if place else []
     placed: dict[str, Any] = {"extratags": tags, "metadata": None}
     if place and place.resolution:
@@ -100,7 +100,7 @@ def write(path: str | os.PathLike[str], pixels: Array, alpha: Array | None = Non
 
 
 def _opened(path: str | os.PathLike[str]) -> tifffile.TiffFile:
-    return tifffile.TiffFile(path, _multifile=False)  # an OME-TIFF may name other files, which would be read
+    return tifffile.TiffFile(path, _multifile=False)  # an OME-TIFF may refer to other files, which would be read
 
 
 def _layout(file: tifffile.TiffFile) -> Layout:
@@ -129,38 +129,38 @@ def _layout(file: tifffile.TiffFile) -> Layout:
 def _refuse_large_parts(page: Page) -> None:
     """Raises ValueError if a page has strips or tiles that are far larger than the image, or many more than it needs.
 
-    Decoders allocate memory for large ones, and decode all that there are.
+    Decoders allocate memory for large ones, and decode all of them.
     """
     keyframe = page.keyframe
     if keyframe is None:
         raise ValueError("it has a page without a header")
     count, wanted, size = _count_of_parts(page), math.prod(keyframe.chunked), math.prod(keyframe.chunks)
     if count > 2 * wanted:
-        raise ValueError(f"it has {count:,} parts, and its image {wanted:,}")
+        raise ValueError(f"it has {count:,} strips or tiles, but its image needs {wanted:,}")
     if size > max(LARGEST_PART, keyframe.size):
-        raise ValueError(f"its parts have {size} values each, and its image {keyframe.size}")
+        raise ValueError(f"its strips or tiles have {size} values each, but its image has {keyframe.size}")
 
 
 def _count_of_parts(page: Page) -> int:
-    """How many strips or tiles a page says that it has; tifffile keeps those alone that its image needs."""
+    """The number of strips or tiles that a page declares; tifffile keeps only those that its image needs."""
     tags = getattr(page, "tags", {})
     listed = [tags[name].count for name in ("StripOffsets", "TileOffsets") if name in tags]
     return max([len(page.dataoffsets), *listed])
 
 
 def _check_parts(page: Page) -> None:
-    """Raises ValueError if a page lacks strips or tiles, which tifffile reads as zeros, thousands of times."""
+    """Raises ValueError if a page lacks strips or tiles, which tifffile would read as zeros, very slowly."""
     _refuse_large_parts(page)
     count, wanted = len(page.dataoffsets), math.prod(page.keyframe.chunked if page.keyframe else ())
     if count < wanted:
-        raise ValueError(f"it has {count} of the {wanted} parts of its image")
+        raise ValueError(f"it has {count} of the {wanted} strips or tiles of its image")
 
 
 def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
     tags = file.pages.first.tags
     notes = _left_out(file)
     if (no_data := str(tags.valueof(NO_DATA, "")).strip("\0 ")) != "":
-        notes.append(Note("no data", f"says that {no_data[:32]} is no data (GDAL_NODATA), and it is read as a value"))
+        notes.append(Note("no data", f"marks {no_data[:32]} as no data (GDAL_NODATA), but it is read as a value"))
     orientation, left = tags.valueof(ORIENTATION, 1), [name for code, name in OF_VALUES.items() if code in tags]
     codes = [code for code in GEO if code in tags]
     geo: list[tuple[int, int, int, Any]] = []
@@ -181,38 +181,38 @@ def _plain(value: Any) -> str | float | tuple[float, ...] | None:
 
 
 def turned(resolution: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
-    """The resolution of an image that was turned upright by its orientation tag."""
+    """The resolution of an image after it was turned upright by its orientation tag."""
     return resolution[::-1] if resolution and orientation in (5, 6, 7, 8) else resolution
 
 
 def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeries:
-    """The first page, or the series of all pages where the file says that they are bands.
+    """The first page, or the series of all pages if the file declares them as bands.
 
-    Raises ValueError if it has several, and leaves open what they are.
+    Raises ValueError if it has several pages and does not declare what they are.
     """
-    bounds.check_description(file.pages.first.description)  # before tifffile lists what it says
+    bounds.check_description(file.pages.first.description)  # before tifffile lists the planes
     series = file.series[0]
     if len(series.pages) == 1:
         return series
     if series.kind == "shaped" and len(series.shape) == 3 and "Q" in series.axes:
         raise ValueError(
-            f"it has {len(series.pages)} pages and does not say whether they are bands of one image: write bands as"
-            " [H, W, C], or with tifffile's metadata={'axes': 'CYX'}, and images as files of their own"
+            f"it has {len(series.pages)} pages and does not declare whether they are bands of one image: save bands as"
+            " [H, W, C] or with tifffile's metadata={'axes': 'CYX'}, and images as separate files"
         )
     bands = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCYX")
     return series if bands else file.pages.first
 
 
 def _left_out(file: tifffile.TiffFile) -> list[Note]:
-    """A note if there are further pages; smaller copies and masks are none."""
+    """A note if there are further pages; smaller copies and masks do not count."""
     image = _image(file)
     read = len(image.pages) if isinstance(image, tifffile.TiffPageSeries) else 1
     pages = sum(not getattr(page, "subfiletype", 0) & COPY for page in file.pages)
-    return [Note("pages", f"has {pages:,} pages, and the first alone is read")] if pages > read else []
+    return [Note("pages", f"has {pages:,} pages, of which only the first is read")] if pages > read else []
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
-    """Pixels in an inch along rows and along columns; None if the file does not say, or cannot mean it."""
+    """Pixels per inch along rows and along columns; None if the file has no plausible value."""
     unit = INCH.get(int(page.tags.valueof(RESOLUTION_UNIT, 2)))
     sides = [page.tags.valueof(code, None) for code in (X_RESOLUTION, Y_RESOLUTION)]
     if unit is None or not all(side and side[0] and side[1] for side in sides):
@@ -222,13 +222,13 @@ def _resolution(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 
 def _band_axis(image: tifffile.TiffPage | tifffile.TiffPageSeries) -> int:
-    """Which of three axes is that of the bands: the one called so, else the shortest."""
+    """The index of the band axis among three axes: the one labelled so, else the shortest."""
     named = [i for i, axis in enumerate(image.axes) if axis in "SC"]
     return named[0] if named else int(np.argmin(image.shape))
 
 
 def _upright(pixels: Array, orientation: int) -> Array:
-    """Turns and mirrors [H, W, C] by the value of the orientation tag."""
+    """Rotates and mirrors [H, W, C] by the value of the orientation tag."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -243,7 +243,7 @@ def _split(pixels: Array) -> Image:
 
 
 def _independent(pixels: Array, alpha: Array) -> Image:
-    """The Image of pixels that are stored multiplied by their alpha."""
+    """The Image of pixels with premultiplied alpha."""
 
     def divided(pixels: Array, alpha: Array) -> Array:
         share = np.where(alpha > 0, alpha / full(alpha.dtype), 1.0)

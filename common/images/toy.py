@@ -73,7 +73,7 @@ KINDS = (
 
 
 def folder_of(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
-    """The folder of the toy dataset at `size` pixels, whether it is drawn or not."""
+    """The folder of the toy dataset at `size` pixels, which need not exist."""
     return pathlib.Path(data_root, f"toy-{size}")
 
 
@@ -82,7 +82,7 @@ def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
     folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
-    logging.info(f"Drawing {TRAIN + VAL} pairs of the toy set, {size}x{size}, into {folder}")
+    logging.info(f"Drawing {TRAIN + VAL} pairs of the toy dataset, {size}x{size}, into {folder}")
     beside = pathlib.Path(data_root, f".toy-{size}-{os.getpid()}")
     for split, first, count in (("train", 0, TRAIN), ("val", TRAIN, VAL)):
         for number in range(first, first + count):
@@ -110,7 +110,7 @@ def draw(number: int, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 
 def _arrange(horizon: float, random: np.random.Generator) -> list[Fruit]:
-    """Three to five fruits, those behind first."""
+    """Three to five fruits, from back to front."""
     count = random.integers(3, 6)
     places = (np.arange(count) + random.uniform(0.25, 0.75, count)) / count
     bases = random.uniform(horizon + 0.16, 0.92, count)
@@ -138,7 +138,7 @@ def _room(x: Floats, y: Floats, horizon: float, random: np.random.Generator) -> 
 
 
 def _place(fruit: Fruit, x: Floats, y: Floats, photo: Floats, pencil: Floats) -> tuple[Floats, Floats]:
-    """Adds one more fruit, its shadow on the table and its stem to photograph and pencil drawing."""
+    """Adds a fruit, its shadow on the table and its stem to photograph and pencil drawing."""
     kind, centre_x, centre_y, radius, tilt, phase = fruit
     right, down = (x - centre_x) / radius, (y - centre_y) / radius
     u, v = np.cos(tilt) * right + np.sin(tilt) * down, np.cos(tilt) * down - np.sin(tilt) * right
@@ -167,7 +167,7 @@ def _place(fruit: Fruit, x: Floats, y: Floats, photo: Floats, pencil: Floats) ->
 
 
 def _hatching(across: Floats, spacing: float, cover: float | Floats) -> Floats:
-    """Parallel strokes, 1 where the pencil was: a share `cover` of every `spacing`."""
+    """Parallel strokes, 1 on a stroke: a share `cover` of every `spacing`."""
     return ((across / spacing) % 1.0 < cover).astype(float)
 
 
@@ -178,7 +178,7 @@ def _stroke(pencil: Floats, distance: Floats, width: float, strength: float) -> 
 
 
 def _shrink(image: Floats, size: int) -> Floats:
-    """The mean over all samples of each of size x size pixels."""
+    """Averages the samples of each of size x size pixels."""
     return image.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, *image.shape[2:]).mean(axis=(1, 3))
 
 

@@ -217,9 +217,9 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--dataset toy --image_size big", "flag --image_size=big: 'big' is not a whole number. (--help lists"),
         ("--dataset toy --lr_G fast", "flag --lr_G=fast: 'fast' is not a number. (--help lists"),
         ("--flagfile nope.flags", "--flagfile 'nope.flags': No such file or directory. (--help lists"),
-        ("--phase train --run_dir somewhere", "Which images? Say --dataset NAME"),
+        ("--phase train --run_dir somewhere", "Missing --dataset. Use --dataset NAME"),
         ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both set the length"),
-        ("--dataset nowhere", "There is no folder datasets/nowhere"),
+        ("--dataset nowhere", "No dataset at datasets/nowhere: the folder does not exist"),
         ("--dataset toy --image_size 100", "it must be a multiple of 256. Use --image_size 256, or --depth 2."),
         ("--phase test --dataset toy", "There is no trained run in runs/dualgan-toy"),
         ("--flagfile nowhere", "nowhere"),
@@ -356,14 +356,14 @@ def test_no_traceback_reaches_the_person(here):
     done = subprocess.run(line, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("error: There is no folder datasets/nowhere.")
+    assert done.stderr.startswith("error: No dataset at datasets/nowhere: the folder does not exist.")
     assert done.stderr.count("\n") == 1
 
 
 def test_a_published_set_is_fetched_where_that_is_asked_for(here, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(command, "download", lambda *arguments: asked.append(arguments))
-    assert "It is a published set: --download fetches it" in refusal("--dataset horse2zebra")
+    assert "It is a published dataset: use --download to get it" in refusal("--dataset horse2zebra")
     assert asked == []
     refusal("--dataset horse2zebra --data_root sets --download")
     refusal("--dataset facades --download_from http://localhost/x.zip")
@@ -414,4 +414,4 @@ def test_depth_and_bands_by_the_command_line(here, capsys):
     assert "--run_dir and --dataset both name the run" in refusal(f"{asked} --dataset depth")
     assert ".jpg does not hold what is made, uint16" in refusal(f"{asked} --format jpg")
     assert "trained with --range_B 0,5000, but --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
-    assert "--range_A 9,1 is no range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")
+    assert "--range_A 9,1 is not a valid range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")

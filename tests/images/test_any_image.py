@@ -194,10 +194,10 @@ def test_each_bad_file_is_a_sentence_and_the_others_are_translated(bad, translat
     assert sorted(messages) == ["bands.tif", "cut.png", "depth.npy", "empty.png", "hole.npy", "text.png"]
     for name, sentence in messages.items():
         assert name in sentence and sentence.endswith(".") and "\n" not in sentence
-    assert "has 7 channels, and 3 are asked for" in messages["bands.tif"]
+    assert "has 7 channels, but 3 are needed" in messages["bands.tif"]
     assert "cannot be read as an image" in messages["cut.png"] and "cannot be read as an image" in messages["empty.png"]
-    assert "its content is none of the formats that are read" in messages["text.png"]
-    assert "has int16 values" in messages["depth.npy"] and "no finite numbers" in messages["hole.npy"]
+    assert "its content is not in a supported format" in messages["text.png"]
+    assert "has int16 values" in messages["depth.npy"] and "are not finite" in messages["hole.npy"]
 
 
 def test_the_command_counts_what_failed_and_says_so_by_its_exit_code(bad, translators):

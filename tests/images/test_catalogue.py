@@ -172,7 +172,7 @@ def test_every_entry_is_complete(name):
     assert entry.sha256 is None or (len(entry.sha256) == 64 and int(entry.sha256, 16))
     text = catalogue.about(name)
     assert all(fact in text for fact in (entry.description, entry.source, entry.terms, entry.layout, entry.alternative))
-    assert ("was not checked" in text) == (entry.address is not None)
+    assert ("not checked" in text) == (entry.address is not None)
     assert ("--side_by_side" in text) == entry.side_by_side
 
 
@@ -201,10 +201,10 @@ def test_tensorflow_is_not_imported():
 )
 def test_a_typo_fetches_nothing(server, tmp_path, typo, meant):
     has = serve(server, zipped(DOMAINS))
-    refused(server, tmp_path, f"no published set {typo!r}", f"Is it {meant}", "ukiyoe2photo", name=typo)
+    refused(server, tmp_path, f"Unknown published dataset {typo!r}", f"Did you mean {meant}", "ukiyoe2photo", name=typo)
     assert has.requests == []
     assert not (tmp_path / "sets").exists()
-    with pytest.raises(UserError, match=r"no published set 'qqqq': nothing is fetched\. There are: "):
+    with pytest.raises(UserError, match=r"Unknown published dataset 'qqqq'\. Must be one of "):
         catalogue.about("qqqq")
 
 
@@ -213,7 +213,7 @@ def test_what_is_there_is_not_fetched(server, tmp_path, capsys):
     (tmp_path / "facades").mkdir()
     assert download.download("facades", tmp_path, address(server)) == tmp_path / "facades"
     assert has.requests == []
-    assert "is there already: nothing is fetched" in capsys.readouterr().out
+    assert "exists already: nothing to download" in capsys.readouterr().out
     assert below(tmp_path) == {}
 
 
@@ -231,8 +231,8 @@ def test_source_and_terms_come_first(server, tmp_path, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         download.download("facades", tmp_path)
     printed = capsys.readouterr().out
-    assert printed.index(entry.source) < printed.index(entry.terms) < printed.index(f"Fetching {entry.address} into")
-    assert "was not checked when this was released" in printed
+    assert printed.index(entry.source) < printed.index(entry.terms) < printed.index(f"Downloading {entry.address} into")
+    assert "not checked for this release" in printed
 
 
 # What is downloaded
@@ -257,7 +257,7 @@ def test_any_archive_by_its_content(server, tmp_path, capsys, pack):
     assert json.loads((tmp_path / "sets" / "downloads.json").read_text()) == {"facades": digest}
     assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["downloads.json", "facades"]
     printed = capsys.readouterr().out.splitlines()[-1]
-    assert printed == f"8 images are in {folder}. Train on them with --dataset facades --data_root {tmp_path / 'sets'}."
+    assert printed == f"{folder} holds 8 images. Train on them with --dataset facades --data_root {tmp_path / 'sets'}."
 
 
 def test_images_side_by_side(server, tmp_path, monkeypatch, capsys):
@@ -265,7 +265,7 @@ def test_images_side_by_side(server, tmp_path, monkeypatch, capsys):
     serve(server, tarred(PAIRS))
     download.download("facades", "datasets", address(server))
     assert capsys.readouterr().out.endswith(
-        "6 images are in datasets/facades. Train on them with --dataset facades --side_by_side.\n"
+        "datasets/facades holds 6 images. Train on them with --dataset facades --side_by_side.\n"
     )
     assert without_record("datasets/facades") == unpacked(PAIRS)
 
@@ -280,8 +280,8 @@ def test_a_split_is_no_name_of_a_set(server, tmp_path, top):
 def test_images_to_translate_alone(server, tmp_path, capsys):
     serve(server, zipped({"ae_photos/testA/1.jpg": b"1", "ae_photos/readme.txt": b""}))
     download.download("ae_photos", tmp_path, address(server))
-    assert "1 images are in" in (printed := capsys.readouterr().out)
-    assert "none to train on" in printed
+    assert "holds 1 images." in (printed := capsys.readouterr().out)
+    assert "has no training images; translate them" in printed
 
 
 # Going on
@@ -290,7 +290,7 @@ def test_images_to_translate_alone(server, tmp_path, capsys):
 def fetch_twice(server, root, content, cut, second=None, **switches):
     """Downloads with the connection cut after `cut` bytes, and again; the headers of all requests."""
     requests = serve(server, content, cut=cut, **switches).requests
-    with pytest.raises(UserError, match="Run again to"):
+    with pytest.raises(UserError, match="Repeat the command to"):
         download.download("facades", root, address(server))
     has = serve(server, content, requests=requests, **switches) if second is None else second
     folder = download.download("facades", root, address(server))
@@ -333,7 +333,7 @@ def test_two_contents_are_never_mixed(server, tmp_path, ignores_if_range, longer
     first = tarred(PAIRS, "w")
     other = tarred({name: bytes(reversed(content)) + bytes(longer) for name, content in PAIRS.items()}, "w")
     requests = serve(server, first, cut=5000).requests
-    with pytest.raises(UserError, match="Run again to go on"):
+    with pytest.raises(UserError, match="Repeat the command to resume"):
         download.download("facades", tmp_path, address(server))
     serve(server, other, requests=requests, ignores_if_range=ignores_if_range)
     folder = download.download("facades", tmp_path, address(server))
@@ -344,7 +344,7 @@ def test_two_contents_are_never_mixed(server, tmp_path, ignores_if_range, longer
 def test_another_length_is_another_content(server, tmp_path):
     date = {"Last-Modified": "Sat, 08 Apr 2017 00:00:00 GMT"}
     requests = serve(server, tarred(PAIRS, "w"), cut=5000, headers=date).requests
-    with pytest.raises(UserError, match="Run again to go on"):
+    with pytest.raises(UserError, match="Repeat the command to resume"):
         download.download("facades", tmp_path, address(server))
     serve(server, tarred(DOMAINS, "w"), requests=requests, headers=date, ignores_if_range=True)
     assert without_record(download.download("facades", tmp_path, address(server))) == unpacked(DOMAINS)
@@ -386,53 +386,58 @@ def test_an_address_that_is_gone(server, tmp_path, monkeypatch, name):
     serve(server, b"", status=404)
     entry = catalogue.SETS[name]._replace(address=address(server))
     monkeypatch.setitem(catalogue.SETS, name, entry)
-    text = refused(server, tmp_path, "the server answers 404 Not Found", entry.alternative, name=name, where="")
-    assert "The address was not checked when this was released." in text
+    text = refused(server, tmp_path, "the server answered 404 Not Found", entry.alternative, name=name, where="")
+    assert "The address was not checked for this release." in text
     assert f"Put it into {tmp_path / 'sets' / name} by hand, as {entry.layout}." in text
     assert "not checked" not in refused(server, tmp_path, "404", name=name)  # an address of the person's own
 
 
 def test_no_server_at_all(server, tmp_path):
-    refused(server, tmp_path, "does not give facades", "refused", where="http://127.0.0.1:9/facades.zip")
-    refused(server, tmp_path, "does not give facades", where="http://no-such-host.invalid/facades.zip")
-    refused(server, tmp_path, "does not give facades", where="http://127.0.0.1:port/")
+    refused(server, tmp_path, "facades cannot be downloaded", "refused", where="http://127.0.0.1:9/facades.zip")
+    refused(server, tmp_path, "facades cannot be downloaded", where="http://no-such-host.invalid/facades.zip")
+    refused(server, tmp_path, "facades cannot be downloaded", where="http://127.0.0.1:port/")
 
 
 @pytest.mark.parametrize("where", ["file:///etc/hostname", "ftp://127.0.0.1/facades.zip", "facades.zip", "data:,x"])
 def test_only_the_web(server, tmp_path, where):
     has = serve(server, WHOLE)
-    refused(server, tmp_path, "neither an http nor an https address", where=where)
+    refused(server, tmp_path, "is not a valid address: it must begin with http:// or https://", where=where)
     has.location = where
     if ":" in where:
-        refused(server, tmp_path, "neither an http nor an https address", where=address(server, "moved/1"))
+        refused(
+            server,
+            tmp_path,
+            "is not a valid address: it must begin with http:// or https://",
+            where=address(server, "moved/1"),
+        )
 
 
 def test_a_redirect_on_the_web(server, tmp_path):
     serve(server, WHOLE, location="/facades.zip")
     assert without_record(download.download("facades", tmp_path, address(server, "moved/1"))) == unpacked(PAIRS)
     serve(server, WHOLE, location="/moved/1")
-    refused(server, tmp_path / "sets", "the server answers 302", where=address(server, "moved/1"))
+    refused(server, tmp_path / "sets", "the server answered 302", where=address(server, "moved/1"))
 
 
 @pytest.mark.parametrize("lie", [1, 10_000])
 def test_less_than_announced(server, tmp_path, lie):
     serve(server, WHOLE, lie=lie)
     refused(
-        server, tmp_path, f"ended after {len(WHOLE):,} of {len(WHOLE) + lie:,} bytes", "Run again to go on from there"
+        server, tmp_path, f"ended after {len(WHOLE):,} of {len(WHOLE) + lie:,} bytes", "Repeat the command to resume"
     )
     serve(server, WHOLE, lie=lie, headers={})
-    refused(server, tmp_path, "Run again to begin again")
+    refused(server, tmp_path, "Repeat the command to start over")
 
 
 def test_a_server_that_falls_silent(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
     serve(server, WHOLE, cut=700, stall=0.6)
-    refused(server, tmp_path, "ended after 700 of", "timed out", "Run again to go on from there")
+    refused(server, tmp_path, "ended after 700 of", "timed out", "Repeat the command to resume")
 
 
 def test_a_web_page_is_no_archive(server, tmp_path):
     serve(server, b"<html>moved</html>", headers={"Content-Type": "text/html; charset=utf-8"})
-    refused(server, tmp_path, "gives a web page and no archive")
+    refused(server, tmp_path, "is a web page, not an archive")
     serve(server, b"<html>moved</html>")
     refused(server, tmp_path, "neither a zip nor a tar archive: it begins with b'<html>moved")
 
@@ -441,7 +446,7 @@ def test_no_room(server, tmp_path, monkeypatch):
     serve(server, WHOLE)
     usage = shutil.disk_usage(tmp_path)._replace(free=2 * len(WHOLE) - 1)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
-    refused(server, tmp_path, f"The archive has {len(WHOLE):,} bytes", f"room for {2 * len(WHOLE) - 1:,}")
+    refused(server, tmp_path, f"The archive has {len(WHOLE):,} bytes", f"only {2 * len(WHOLE) - 1:,} free")
 
 
 def test_a_data_root_that_is_a_file(server, tmp_path):
@@ -481,7 +486,7 @@ def test_another_archive_than_published(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(catalogue.SETS, "horse2zebra", entry)
     digest = hashlib.sha256(WHOLE).hexdigest()
     text = refused(server, tmp_path, digest, entry.sha256, "TensorFlow Datasets", name="horse2zebra", where="")
-    assert f"give its address yourself: {entry.address}" in text
+    assert f"use --download_from {entry.address}." in text
     download.download("horse2zebra", tmp_path / "sets", entry.address)
     assert f"its SHA-256 is {digest}, not {entry.sha256}." in capsys.readouterr().out
     monkeypatch.setitem(catalogue.SETS, "horse2zebra", entry._replace(sha256=digest))
@@ -528,7 +533,7 @@ KINDS = {"symlink": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfi
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_names_that_lead_out(server, tmp_path, pack, name):
     serve(server, pack({"trainA/1.jpg": b"1", name: b"out"}))
-    refused(server, tmp_path, "whose name leads out of the set's folder", "is kept as")
+    refused(server, tmp_path, "whose path is outside the dataset's folder", "is kept as")
     assert not list(tmp_path.rglob("outside"))
 
 
@@ -544,7 +549,7 @@ def test_links_and_secrets_in_a_zip(server, tmp_path):
     serve(server, encrypted())
     refused(server, tmp_path, "'trainA/1.jpg' that is encrypted", where=address(server, "2"))
     serve(server, zipped({"trainA/1.jpg": b"1"}, zipfile.ZIP_BZIP2))
-    refused(server, tmp_path, "in a way that is not read (12)", where=address(server, "3"))
+    refused(server, tmp_path, "by method 12, which is not supported", where=address(server, "3"))
 
 
 @pytest.mark.parametrize("second", ["trainA/1.jpg", "./trainA//1.jpg", "trainA/1.jpg/2.jpg", "trainA/1.jpg/"])
@@ -576,7 +581,7 @@ def test_bombs(server, tmp_path, monkeypatch, pack, limits, words):
     for name, limit in limits.items():
         monkeypatch.setattr(archives, name, limit)
     serve(server, pack({f"trainA/{n}.jpg": bytes(40_000) for n in range(4)}))
-    refused(server, tmp_path, words, "No set of images holds this")
+    refused(server, tmp_path, words, "No dataset needs this")
 
 
 @pytest.mark.parametrize("before", [{}, {"trainA/0.jpg": b"0"}])
@@ -680,7 +685,7 @@ def test_members_that_lie_over_each_other(server, tmp_path):
         archive.writestr("trainA/1.jpg", bytes(100_000))
         archive.filelist += archive.filelist * 9
     serve(server, packed.getvalue())
-    refused(server, tmp_path, "The archive has a member 'trainA/1.jpg' that lies over another")
+    refused(server, tmp_path, "The archive has a member 'trainA/1.jpg' that overlaps another")
 
 
 def test_names_that_differ_in_their_case(server, tmp_path):
@@ -698,7 +703,7 @@ def test_a_body_without_end(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MOST", 5000)
     serve(server, WHOLE, tells_length=False)
     assert len(WHOLE) > 5000
-    refused(server, tmp_path, "What is fetched has more than 5,000 bytes")
+    refused(server, tmp_path, "The download exceeds 5,000 bytes")
     assert (tmp_path / "sets" / ".facades.part").stat().st_size <= 5000
 
 

@@ -104,7 +104,7 @@ def test_values_that_are_not_finite(folder, wrong):
     image[3, 2, 1] = wrong
     np.save(folder / "train/B/1.npy", image)
     assert summary(folder) == [("corrupt", True, ["train/B/1.npy"])]
-    assert "values that are no finite numbers" in report(folder).findings[0].about
+    assert "values that are not finite" in report(folder).findings[0].about
 
 
 def test_mixed_types_are_an_error_in_train(folder):
@@ -135,7 +135,7 @@ def test_channels_are_told_and_refused_where_they_cannot_be_had(folder):
     (folder / "train/A/2.png").unlink()
     mixed = ("channels", False, ["train/A/2.npy"])
     assert summary(folder) == [mixed, ("unfit", True, ["train/A/2.npy"])]
-    assert "2.npy has 5 channels, and 3 are asked for" in report(folder).findings[1].about
+    assert "2.npy has 5 channels, but 3 are needed" in report(folder).findings[1].about
     assert summary(folder, small.dualgan(channels_A=0)) == [("channels", True, ["train/A/2.npy"])]
 
 
@@ -216,7 +216,9 @@ def test_near_constant_is_below_a_hundredth_of_the_range(folder, step, is_found)
     assert summary(folder) == (expected if is_found else [])
     assert summary(folder, range_A="0,100") == []  # of 1.0
     if is_found:
-        assert report(folder).findings[0].about == f"{folder}/train/A/1.png spreads by 0.78% of the range"  # 2 of 255
+        assert (
+            report(folder).findings[0].about == f"{folder}/train/A/1.png has a standard deviation of 0.78% of the range"
+        )  # 2 of 255
 
 
 def test_the_range_of_other_types_is_that_of_the_training_images(tmp_path):
@@ -421,7 +423,7 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert printed[5].split() == f"values {' '.join(extremes)}".split()
     assert all(set(line[20:].split()) == {"-"} for line in printed[6:22])
     assert [line[:20].strip() for line in printed[6:22]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
-    assert printed[-1] == "0 errors, 0 warnings: nothing that training would stumble on."
+    assert printed[-1] == "0 errors, 0 warnings: nothing prevents training."
 
 
 def test_the_folder_of_the_table_is_made_before_anything_is_read(here, capsys):
@@ -440,7 +442,7 @@ def test_warnings_end_with_0(here, capsys):
     assert row == ["duplicates", "2", "-", "-", "-"]
     assert "warning, 2 files: the same pixels more than once in a folder" in printed
     assert f"  {here}/train/A/0.png = {here}/train/A/2.png\n" in printed
-    assert printed.endswith("0 errors, 1 warning: nothing that training would stumble on.\n")
+    assert printed.endswith("0 errors, 1 warning: nothing prevents training.\n")
 
 
 def break_one(folder):
@@ -480,14 +482,14 @@ def leave_alone(folder):
 def test_errors_end_with_1(here, capsys, harm, dual, flags, code):
     harm(here)
     assert run(here, *flags, dual=dual) == code
-    assert ("nothing that training would stumble on" in capsys.readouterr().out) == (code == 0)
+    assert ("nothing prevents training" in capsys.readouterr().out) == (code == 0)
 
 
 def test_an_empty_domain_is_said_as_training_says_it(here):
     for path in (here / "train/B").iterdir():
         path.unlink()
     assert "error: No images of B to train on" in run(here)
-    assert "There is no folder" in run(here.parent / "nowhere")
+    assert "the folder does not exist" in run(here.parent / "nowhere")
 
 
 def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_written(here, capsys):
@@ -538,7 +540,7 @@ def test_outliers_that_decide_the_range_are_told_with_what_to_say(tmp_path):
     assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif", "3.tif"]
     low, high = map(float, finding.about.rpartition("--range_A ")[2].split(","))
     assert 20.0 <= low <= 21.0 and 149.0 <= high <= 150.0
-    assert "1.3% of what becomes [-1, 1]" in finding.about
+    assert "1.3% of the range mapped to [-1, 1]" in finding.about
     kinds = [finding.kind for finding in report(folder, range_A="20,150").findings]
     assert "outliers" not in kinds
 
@@ -607,7 +609,7 @@ def test_validation_images_of_another_scale_are_told(tmp_path, train, val, is_to
     assert [finding.error for finding in told] == [False] * is_told
     for finding in told:
         assert [source.path.name for source in finding.sources] == ["val0.tif", "val1.tif"]
-        assert finding.about.startswith("val A: values go from ")
+        assert finding.about.startswith("val A: values range from ")
 
 
 def test_what_is_not_read_whole_is_told(tmp_path):
@@ -619,8 +621,8 @@ def test_what_is_not_read_whole_is_told(tmp_path):
     told = [finding.about for finding in report(folder).findings if finding.kind == "notes"]
     path = folder / "train/A/0.tif"
     assert told == [
-        f"{path} has 5 pages, and the first alone is read",
-        f"{path} says that -9999 is no data (GDAL_NODATA), and it is read as a value",
+        f"{path} has 5 pages, of which only the first is read",
+        f"{path} marks -9999 as no data (GDAL_NODATA), but it is read as a value",
     ]
 
 

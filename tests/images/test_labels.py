@@ -65,7 +65,7 @@ def test_the_classes_of_jpeg_label_maps_are_found():
 
 
 def test_images_of_one_colour_have_no_classes():
-    with pytest.raises(UserError, match="fewer than two colours"):
+    with pytest.raises(UserError, match="fewer than two clearly different colours"):
         labels.find_palette([np.full([9, 9, 3], 7, np.uint8)])
 
 
@@ -74,7 +74,10 @@ def test_a_palette_from_a_file(tmp_path):
     assert labels.read_palette(tmp_path / "palette.txt").tolist() == [[0, 0, 255], [255, 0, 0], [90, 90, 90]]
     for content in ("", "0 0 255\n", "#ff0000\n#00ff00\n"):
         (tmp_path / "bad.txt").write_text(content)
-        with pytest.raises(UserError, match=r"bad\.txt is no palette: it has [01] of two .* write #ff0000 as 255 0 0"):
+        with pytest.raises(
+            UserError,
+            match=r"bad\.txt is not a valid palette: it has [01] lines .* at least two.* write #ff0000 as 255 0 0",
+        ):
             labels.read_palette(tmp_path / "bad.txt")
 
 

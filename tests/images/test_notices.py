@@ -38,7 +38,7 @@ def test_further_pages_are_told(tmp_path, dtype, about):
     tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack", **about)
     image = files.decode(tmp_path / "stack.tif")
     np.testing.assert_array_equal(image.pixels[..., 0], pages[0])
-    assert image.notes == (Note("pages", "has 5 pages, and the first alone is read"),)
+    assert image.notes == (Note("pages", "has 5 pages, of which only the first is read"),)
 
 
 @pytest.mark.parametrize("axes", ["ZCYX", "TYX", "ZYXS"])
@@ -52,7 +52,7 @@ def test_stacks_of_several_dimensions_are_told(tmp_path, axes):
 def test_pages_that_may_be_bands_are_refused_until_the_file_says_what_they_are(tmp_path):
     pages = RANDOM.integers(0, 255, [3, 8, 8], np.uint8)
     tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack")
-    with pytest.raises(UserError, match=r"it has 3 pages and does not say whether they are bands of one image"):
+    with pytest.raises(UserError, match=r"it has 3 pages and does not declare whether they are bands of one image"):
         files.decode(tmp_path / "stack.tif")
     tifffile.imwrite(tmp_path / "bands.tif", pages, photometric="minisblack", metadata={"axes": "CYX"})
     image = files.decode(tmp_path / "bands.tif")
@@ -84,7 +84,7 @@ def test_arrays_whose_channels_are_not_last_are_refused(tmp_path, sides, axis, a
     channels, height, width = sides
     image = np.zeros([height, width, channels], np.float32)
     np.save(tmp_path / "image.npy", np.moveaxis(image, -1, axis))
-    with pytest.raises(UserError, match=rf"of {axes}, write numpy\.moveaxis\(array, {axis}, -1\)"):
+    with pytest.raises(UserError, match=rf"if it is {axes}, save numpy\.moveaxis\(array, {axis}, -1\)"):
         files.header(tmp_path / "image.npy")
     np.save(tmp_path / "image.npy", image)
     assert files.decode(tmp_path / "image.npy").pixels.shape == (height, width, channels)
@@ -95,15 +95,23 @@ def test_no_data_is_told(tmp_path):
     for name, dtype in (("deep.tif", np.int16), ("plain.tif", np.uint8)):
         tifffile.imwrite(tmp_path / name, np.ones([8, 8], dtype), metadata=None, extratags=tags)
         (note,) = files.decode(tmp_path / name).notes
-        assert note == ("no data", "says that -9999 is no data (GDAL_NODATA), and it is read as a value")
+        assert note == ("no data", "marks -9999 as no data (GDAL_NODATA), but it is read as a value")
 
 
 @pytest.mark.parametrize(
     ("stored", "domain", "words"),
     [
-        (np.uint16([[0, 4095]]), Domain(), "0 to 4,095 (uint16), and the images of its domain are uint8: all that"),
-        (np.uint16([[0, 4095]]), Domain(), "so that these become 0 to 15.9"),
-        (np.uint16([[0, 65520]]), Domain(1, "uint16", 48, 4047), "uint16 from 48 to 4,047: what lies beyond is"),
+        (
+            np.uint16([[0, 4095]]),
+            Domain(),
+            "0 to 4,095 (uint16), but the images of its domain are uint8: the full range of",
+        ),
+        (np.uint16([[0, 4095]]), Domain(), "so these values become 0 to 15.9"),
+        (
+            np.uint16([[0, 65520]]),
+            Domain(1, "uint16", 48, 4047),
+            "uint16 from 48 to 4,047: values beyond that are clipped",
+        ),
         (np.float32([[-9999, 100]]), Domain(1, "float32", 50, 150), "-9,999 to 100 (float32)"),
         (np.uint16([[0, 255]]), Domain(1, "uint16", 0, 65535), "it is nearly flat to the networks"),
     ],
@@ -138,10 +146,13 @@ def with_hot_pixel(pixels, value):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_hot_pixel_does_not_hide_another_scale(side, channels):
     dark = RANDOM.integers(0, 4096, [side, side, channels], np.uint16)
-    for domain, words in ((Domain(), "so that these become 0"), (Domain(channels, "uint16", 0, 65535), "nearly flat")):
+    for domain, words in (
+        (Domain(), "so these values become 0"),
+        (Domain(channels, "uint16", 0, 65535), "nearly flat"),
+    ):
         pixels = dark // (1 if domain.dtype == "uint8" else 2)
         (note,) = of_scale(with_hot_pixel(pixels, 65535), domain)
-        assert re.search(r"from \d+ to 65,535 \(uint16\), nearly all from [\d,]+ to [\d,]+, and", note.text)
+        assert re.search(r"from \d+ to 65,535 \(uint16\), nearly all from [\d,]+ to [\d,]+, but", note.text)
         assert words in note.text
     bright = RANDOM.integers(0, 65536, [side, side, channels], np.uint16)
     assert of_scale(with_hot_pixel(bright, 0), Domain()) == []

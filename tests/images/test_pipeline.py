@@ -111,7 +111,7 @@ def test_some_pairs_come_together_and_the_others_do_not(dataset):
             assert batch.file_A == batch.file_B
     alone = [int(batch.file_B[0]) for batch in batches if not batch.matched]
     assert len(alone) == 20 and len(set(alone)) > 2
-    with pytest.raises(UserError, match="No image of A has a partner in B"):
+    with pytest.raises(UserError, match="No image in A matches one in B"):
         read(_without_pairs(root), 1, dual=dual)
 
 

@@ -38,10 +38,10 @@ def test_other_types_are_scaled_to_8_bits(values, expected):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.float32([0.0, 1.5]), "floating point goes from 0 to 1"),
-        (np.float32([-0.1]), "floating point goes from 0 to 1"),
+        (np.float32([0.0, 1.5]), "take floating point from 0 to 1"),
+        (np.float32([-0.1]), "take floating point from 0 to 1"),
         (np.int16([5]), "has int16 values"),
-        (np.float32([np.nan]), "no finite numbers"),
+        (np.float32([np.nan]), "are not finite"),
     ],
 )
 def test_what_8_bits_cannot_stand_for(values, message):
@@ -53,7 +53,7 @@ def test_other_domains_hold_the_same_quantity_in_any_type_but_8_bits():
     assert of(DEPTH, np.float32([1200.4, -3.0, 1e9])).tolist() == [1200, 0, 65535]
     assert of(DEPTH, np.int64([70, 65536])).tolist() == [70, 65535]
     assert of(Domain(1, "float32", 0, 1), np.uint16([3])).dtype == np.float32
-    with pytest.raises(UserError, match=r"has 8 bits a channel, .*are uint16 from 0 to 3,600"):
+    with pytest.raises(UserError, match=r"has 8 bits per channel, .*are uint16 from 0 to 3,600"):
         of(DEPTH, np.uint8([3]))
 
 
@@ -67,7 +67,9 @@ def test_alpha_is_a_channel_where_there_are_so_many_and_white_elsewhere():
 
 
 def test_channels_that_do_not_become_others_are_named():
-    with pytest.raises(UserError, match=r"x has 5 channels, and 3 are asked for: gray and RGB .*auto: as the images"):
+    with pytest.raises(
+        UserError, match=r"x has 5 channels, but 3 are needed: only gray and RGB .*auto: the channels of the images"
+    ):
         EIGHT_BITS.of(Image(np.zeros([2, 2, 5], np.uint8)), "x")
 
 
@@ -134,15 +136,16 @@ def test_8_bits_are_a_domain_without_being_read(folder):
 def test_types_are_not_mixed(folder):
     paths = folder(a=np.zeros([2, 2, 1], np.uint8), b=np.zeros([2, 2, 1], np.uint16))
     with pytest.raises(
-        UserError, match=r"a\.png has uint8 values and .*b\.png uint16: images of a domain have one type"
+        UserError,
+        match=r"a\.png has uint8 values and .*b\.png has uint16, but all images of a domain must have the same type",
     ):
         measure.domain(paths, 1)
 
 
 def test_images_of_one_value_or_of_none_are_no_domain(folder):
-    with pytest.raises(UserError, match="hold the one value 3"):
+    with pytest.raises(UserError, match="hold the single value 3"):
         measure.domain(folder(a=np.full([2, 2, 1], 3.0, np.float32)), 1)
-    with pytest.raises(UserError, match=r"b\.tif has values that are no finite numbers"):
+    with pytest.raises(UserError, match=r"b\.tif has values that are not finite"):
         measure.domain(folder(a=np.zeros([2, 2, 1], np.float32), b=np.full([2, 2, 1], np.inf, np.float32)), 1)
 
 

@@ -88,9 +88,9 @@ def test_an_image_of_nan_is_no_image(tmp_path):
             files.write(tmp_path / "set/train" / domain / f"{number}.npy", np.full([8, 8, 3], number, np.float32))
     files.write(tmp_path / "set/train/A/1.npy", np.full([8, 8, 3], np.nan, np.float32))
     ranges = {"range_A": "0,2", "range_B": "0,2"}
-    with pytest.raises(UserError, match=r"A/1.npy has values that are no finite numbers"):
+    with pytest.raises(UserError, match=r"A/1.npy has values that are not finite"):
         batches(tmp_path, 3, **ranges)
-    with pytest.raises(UserError, match=r"A/1.npy has values that are no finite numbers"):
+    with pytest.raises(UserError, match=r"A/1.npy has values that are not finite"):
         batches(tmp_path, 3)  # the range is measured first
     for more in (ranges, {}):
         found = batches(tmp_path, 6, on_bad_image="skip", **more)
@@ -125,7 +125,7 @@ def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, 
     assert training.train(dual, images, run).done == 2
     assert evaluation.evaluate(run.run_dir, dual, images)[2]["A2B"]["images"] == 1  # 0: the one that both have
     said = capsys.readouterr().err
-    for name in ("A/1.npy has values that are no finite numbers", "B/2.npy has 5 channels"):
+    for name in ("A/1.npy has values that are not finite", "B/2.npy has 5 channels"):
         assert name in said and "It is left out (--on_bad_image skip)" in said
 
 
@@ -186,7 +186,7 @@ def test_a_file_that_changes_ends_it_saved(run):
         for path in folder.iterdir():
             files.write(path, np.full([16, 16, 3], 255, np.uint8))
 
-    with pytest.raises(UserError, match=r"00\d.png shows something else than when it was read before"):
+    with pytest.raises(UserError, match=r"00\d.png has changed since it was first read"):
         run(4, change)
     assert run.saved == [f"model-{run.logged[-1]:08d}"]
 

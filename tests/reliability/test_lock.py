@@ -135,11 +135,11 @@ def test_its_owner_is_written_over_an_earlier_one(tmp_path):
 
 def test_a_refused_training_leaves_no_folder(tmp_path, dataset):
     dataset(train_A=2, train_B=2)
-    with pytest.raises(UserError, match="There is no folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         train(small.Gain(), Images("none", data_root=str(tmp_path)), Run(str(tmp_path / "runs/new"), steps=1))
     assert not (tmp_path / "runs").exists()
     (tmp_path / "mine").mkdir()
-    with pytest.raises(UserError, match="There is no folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         train(small.Gain(), Images("none", data_root=str(tmp_path)), Run(str(tmp_path / "mine"), steps=1))
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["lock"]
 

@@ -154,7 +154,7 @@ def test_before_a_run_has_begun_files_may_change_and_both_cures_are_named(datase
     root = dataset(train_A=1, train_B=1)
     path = root / "set/train/A/000.png"
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(UserError, match=r"Replace or remove it\. To pass over such images, use --on_bad_image skip"):
+    with pytest.raises(UserError, match=r"Replace or remove it\. To skip such images, use --on_bad_image skip"):
         trained(root)
     dataset(train_A=3)
     assert trained(root).done == STEPS

@@ -131,9 +131,9 @@ def test_what_is_to_be_known_of_an_image_comes_with_its_answer_and_is_logged_onc
     assert "translation-notes" not in server.send(encoded(image())).headers
     no_data = [(42113, 2, 0, "-9999\r\n\x1b[1m", True)]
     expected = [
-        r"The image has 3 pages, and the first alone is read\.",
-        r"The image says that -9999\r\n\x1b\[1m is no data .*",
-        r"The image has values from \d+ to 4,\d+ \(uint16\).* so that these become .*",
+        r"The image has 3 pages, of which only the first is read\.",
+        r"The image marks -9999\r\n\x1b\[1m as no data .*",
+        r"The image has values from \d+ to 4,\d+ \(uint16\).* so these values become .*",
         r"The image is translated without GDAL_NODATA, which describes the values of the input\.",
     ]
     for _ in range(2):
@@ -221,7 +221,7 @@ def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
 def test_an_image_of_another_domain_is_refused():
     deep = Inverting(deep=True)
     with contextlib.closing(Decoder(10_000)) as decoder:
-        with pytest.raises(answers.Refused, match=r"The image has 8 bits a channel, and .* are uint16"):
+        with pytest.raises(answers.Refused, match=r"The image has 8 bits per channel, but .* are uint16"):
             answers.answer(deep, "B2A", encoded(image()), decoder)
         answer = answers.answer(deep, "A2B", encoded(np.full([8, 8, 3], 9, np.uint8), "JPEG"), decoder)
     assert answer.media == "image/png"  # JPEG does not hold 16 bits
@@ -444,7 +444,7 @@ def test_what_is_to_be_known_is_said_on_the_page(opened, photo, tmp_path):
     frames = [PIL.Image.fromarray(image(20, 20)) for _ in range(2)]
     frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
     choose(shown, tmp_path / "moving.webp")
-    shown.get_by_text("The image has several frames, and the first alone is read.").wait_for()
+    shown.get_by_text("The image has several frames, of which only the first is read.").wait_for()
     assert shown.get_by_role("link", name="Download").is_visible() and not shown.locator(".said.wrong").count()
     choose(shown, photo)
     shown.get_by_role("link", name="Download").wait_for()

@@ -40,5 +40,5 @@ def test_a_global_critic_sees_the_whole_image(dataset):
 
 
 def test_without_images_there_is_no_plan(tmp_path):
-    with pytest.raises(UserError, match="There is no folder"):
+    with pytest.raises(UserError, match="the folder does not exist"):
         plan.plan(small.dualgan(), Images("none", data_root=str(tmp_path)), Run("unused"))

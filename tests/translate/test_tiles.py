@@ -85,5 +85,5 @@ def test_what_tiles_cannot_do_is_refused(runs):
         TiledTranslator(runs["noisy"], 256)
     with pytest.raises(UserError, match="leave out --scale_to 512"):
         TiledTranslator(runs["resnet"], 256, inference=Inference(scale_to="512"))
-    with TiledTranslator(runs["resnet"], 256) as tiled, pytest.raises(UserError, match="in their own size"):
+    with TiledTranslator(runs["resnet"], 256) as tiled, pytest.raises(UserError, match="does not scale images"):
         tiled("A2B", image(8, 8), (4, 4))

@@ -151,7 +151,7 @@ def test_a_narrow_image_that_padding_would_make_far_larger_is_refused(tmp_path, 
     outcome = run(translator, options)
     ((path, sentence),) = outcome.failed
     assert outcome.written == 1 and path.name == "thin.png"
-    assert sentence.startswith(f"{path}: The image has 1x4194304 pixels, and would become 8x4194304 for these networks")
+    assert sentence.startswith(f"{path}: The image has 1x4194304 pixels and would become 8x4194304 for these networks")
     with pytest.raises(UserError, match="would become 8x4194304"):
         translator("A2B", np.zeros([1, 4_194_304, 3], np.uint8))
 
@@ -331,7 +331,7 @@ def test_arrays_of_another_scale_are_warned_of_once(trained, monkeypatch):
         translator("A2B", [twelve_bits, twelve_bits])
         translator("A2B", twelve_bits[None])
     (text,) = warned
-    assert text.startswith("warning: The array has values from ") and text.endswith("scale it. (Said once.)")
+    assert text.startswith("warning: The array has values from ") and text.endswith("scale it. (Shown once.)")
     with Translator(trained["pix2pix"], warns=False) as translator:
         translator("A2B", twelve_bits)
     assert len(warned) == 1
@@ -341,7 +341,7 @@ def test_arrays_of_another_kind_are_refused(translator):
     for wrong in (image(0, 3), image().astype(complex), np.array([["a"]]), image()[None, None], image()[0, 0]):
         with pytest.raises(UserError, match="A2B takes images of numbers"):
             translator("A2B", wrong)
-    with pytest.raises(UserError, match="has 2 channels, and 3 are asked for"):
+    with pytest.raises(UserError, match="has 2 channels, but 3 are needed"):
         translator("A2B", image(channels=2))
     for size in ((0, 3), [3], "large", (2.5, 3), ("a", "b")):
         with pytest.raises(UserError, match=r"is none of: original, model, \(height, width\)"):
