@@ -1,7 +1,7 @@
-"""JSON documents: read strictly, and compared with a schema, so that a wrong one is a sentence and not a surprise.
+"""JSON documents: parsed strictly and validated against a schema, with plain error messages.
 
-schema   what a value has to be, and in words what it is instead
-reading  the text of a document as values: no NaN, no name twice, no number or nesting without end
+schema   the expected kinds of values, and descriptions of values that do not match
+reading  the text of a document as values: no NaN, no duplicate name, no number or nesting beyond limits
 """
 
 from common.documents.reading import parse, read

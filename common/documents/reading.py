@@ -1,4 +1,4 @@
-"""Reading: the text of a JSON document as values. Whatever is wrong with it is a Misfit."""
+"""Reads JSON documents strictly; any problem with a document raises Misfit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAX_DIGITS = len(str(LARGEST))  # of a whole number
 
 
 def read(path: str | os.PathLike[str], schema: Schema) -> Any:
-    """The content of a file, which is as `schema` has it.
+    """Returns the content of a file, validated against `schema`.
 
-    Raises FileNotFoundError if there is none, and Misfit if it cannot be read or is anything else.
+    Raises FileNotFoundError if the file is missing, and Misfit if it cannot be read or does not match.
     """
     file = pathlib.Path(path)
     if file.exists() and not file.is_file():
@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str], schema: Schema) -> Any:
 
 
 def parse(content: bytes | str, schema: Schema) -> Any:
-    """The values of a document, which are as `schema` has them; raises Misfit if they are not, or if it is no JSON."""
+    """Returns the values of a document; raises Misfit if it is not JSON or does not match `schema`."""
     if len(content) > MAX_BYTES:
         raise Misfit(f"it is larger than {MAX_BYTES:,} bytes")
     try:
@@ -43,11 +43,11 @@ def parse(content: bytes | str, schema: Schema) -> Any:
             text, object_pairs_hook=_table, parse_int=_whole, parse_float=_number, parse_constant=_refuse_constant
         )
     except UnicodeDecodeError as error:
-        raise Misfit(f"it is not a text in UTF-8 from byte {error.start:,} on") from error
+        raise Misfit(f"it is not valid UTF-8 at byte {error.start:,}") from error
     except json.JSONDecodeError as error:
-        raise Misfit(f"it is not JSON from line {error.lineno}, column {error.colno} on") from error
+        raise Misfit(f"it is not valid JSON at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
-        raise Misfit("it is nested without end") from error
+        raise Misfit("it is nested too deeply") from error
     schema.check(values)
     return values
 
@@ -70,9 +70,9 @@ def _whole(text: str) -> int:
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise Misfit(f"it has a number without end, {text[:20]}")
+        raise Misfit(f"it has a number that is too large, {text[:20]}")
     return number
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise Misfit(f"it has {text}, which is not a number of JSON")
+    raise Misfit(f"it has {text}, which is not a JSON number")

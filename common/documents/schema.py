@@ -1,4 +1,4 @@
-"""Schemas: what a value of a JSON document has to be. A value that is something else is described in words."""
+"""Schemas of the values of a JSON document, with descriptions of values that do not match."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LARGEST = 2**63 - 1  # TensorFlow and NumPy count with 64 bits
-SHOWN = 60  # characters of a value that a sentence shows
+SHOWN = 60  # characters of a value that a message shows
 
 
 class Misfit(Exception):
-    """What a document holds and what was expected: a clause without a full stop, such as "step is -3, and ..."."""
+    """A document does not match its schema: a clause without a full stop, such as "step is -3, but ..."."""
 
 
 class Schema(abc.ABC):
-    """What a value has to be."""
+    """The kind of a value."""
 
     @property
     @abc.abstractmethod
     def expected(self) -> str:
-        """What it has to be, in words."""
+        """A description of the values that match."""
 
     @abc.abstractmethod
     def fits(self, value: object) -> bool:
-        """Whether `value` itself is of this kind; what lies inside it is left to `check`."""
+        """Whether `value` itself is of this kind; `check` also covers its contents."""
 
     def check(self, value: object, name: str = "") -> None:
-        """Raises Misfit unless `value`, which stands at `name`, and all inside it is as it has to be."""
+        """Raises Misfit unless `value`, found at `name`, and all its contents match."""
         if not self.fits(value):
-            raise Misfit(f"{name or 'it'} is {shown(value)}, and {self.expected} is expected")
+            raise Misfit(f"{name or 'it'} is {shown(value)}, but {self.expected} is expected")
         self.check_inside(value, name)
 
     def check_inside(self, value: Any, name: str) -> None:
-        """Does the same for what lies inside a value that fits; most have nothing inside."""
+        """Does the same for the contents of a value that fits; most schemas have none."""
         del value, name
 
 
@@ -51,7 +51,7 @@ class Anything(Schema):
 
 
 class Flag(Schema):
-    """True or false; also 1 and 0, which Python takes for them."""
+    """True or false; also 1 and 0, which equal them in Python."""
 
     expected = "true or false"
 
@@ -93,7 +93,7 @@ class Number(Schema):
 
 @dataclasses.dataclass(frozen=True)
 class Text(Schema):
-    """A text that can be a path: one of `choices`, and all of it as `pattern` has it, if these are given."""
+    """A text that can be a path: one of `choices`, and a full match of `pattern`, if these are given."""
 
     choices: Sequence[str] = ()
     pattern: str = ""
@@ -129,7 +129,7 @@ class Items(Schema):
 
 @dataclasses.dataclass(frozen=True)
 class Entries(Schema):
-    """A table of any names, all of whose values are of one schema."""
+    """A table with any names, all of whose values are of one schema."""
 
     value: Schema
 
@@ -145,7 +145,7 @@ class Entries(Schema):
 
 @dataclasses.dataclass(frozen=True)
 class Table(Schema):
-    """A table with the names in `required`, perhaps those in `optional`, and others only if they are `open`."""
+    """A table with the names in `required`, optionally those in `optional`, and others only if it is `open`."""
 
     required: Mapping[str, Schema] = dataclasses.field(default_factory=dict)
     optional: Mapping[str, Schema] = dataclasses.field(default_factory=dict)
@@ -165,7 +165,7 @@ class Table(Schema):
             if key in known:
                 known[key].check(entry, _below(name, key))
             elif not self.open:
-                raise Misfit(f"{name or 'it'} has {shown(key)}, and may have {', '.join(known)}")
+                raise Misfit(f"{name or 'it'} has {shown(key)}, but may only have {', '.join(known)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Either(Schema):
 
 
 def shown(value: object) -> str:
-    """A value of JSON as a sentence shows it: short, in ASCII, and without what lies inside it."""
+    """A JSON value as messages show it: short, in ASCII, and without its contents."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
@@ -196,7 +196,7 @@ def shown(value: object) -> str:
 
 
 def _below(name: str, key: str) -> str:
-    """The name of what stands at `key` inside `name`."""
+    """The name of the entry `key` of the table `name`."""
     if not re.fullmatch(r"[\w.-]{1,60}", key, re.ASCII):
         key = shown(key)
     return f"{name}.{key}" if name else key
@@ -208,7 +208,7 @@ def _limits(minimum: float, maximum: float) -> str:
 
 
 def _is_encodable(text: str) -> bool:
-    """Whether a text can be written as UTF-8; bytes of file names that are not UTF-8 (surrogate escapes) can."""
+    """Whether a text can be encoded as UTF-8; surrogate escapes, which stand for other bytes in file names, can."""
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

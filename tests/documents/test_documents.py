@@ -96,6 +96,6 @@ def test_a_name_that_comes_twice_among_many():
 
 def test_numbers_are_as_large_as_they_were_written():
     assert documents.parse("[9223372036854775807, -9223372036854775807]", Items(Whole())) == [2**63 - 1, 1 - 2**63]
-    with pytest.raises(Misfit, match="is 9223372036854775808, and a whole number is expected"):
+    with pytest.raises(Misfit, match="is 9223372036854775808, but a whole number is expected"):
         documents.parse("9223372036854775808", Whole())
     assert documents.parse("1e308", Number()) == 1e308 and not math.isinf(documents.parse("-1e-400", Number()))
