@@ -1,6 +1,6 @@
-"""Metrics: of a pair of images, of one alone, of two sets of images, and by a feature network.
+"""Metrics of a pair of images, of a single image, and of two sets of images; feature networks.
 
-metrics       L1, PSNR, SSIM; accuracies of labels
+metrics       L1, PSNR, SSIM
 no_reference  contrast, gradient, dark channel and colourfulness of a photograph
 distances     sliced Wasserstein, Fréchet and kernel distances of two sets
 features      a feature network that the user provides

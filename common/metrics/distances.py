@@ -12,16 +12,16 @@ Array: TypeAlias = npt.NDArray[Any]
 Images: TypeAlias = Array | Sequence[Array]  # [N, H, W, C]
 Vectors: TypeAlias = Array | Sequence[Array]  # features, [N, D]
 
-PATCH, PATCHES, PROJECTIONS = 7, 8192, 256  # of the sliced Wasserstein distance: pixels, and how many of each
+PATCH, PATCHES, PROJECTIONS = 7, 8192, 256  # sliced Wasserstein distance: side in pixels, numbers
 
 
 def sliced_wasserstein(images: Images, others: Images, span: float = 255.0, seed: int = 0) -> float | None:
-    """Returns the distance of two sets of images [N, H, W, C] by their patches of 7x7, at full, half and quarter size.
+    """Returns the sliced Wasserstein distance of two sets of images [N, H, W, C], by their patches of 7x7 pixels.
 
-    Mean over random directions of the one-dimensional Wasserstein distance of the projected patches
-    (as Karras et al., 2018, arxiv.org/abs/1710.10196, but of the pixels as they are, so that wrong
-    colours count), divided by the side of a patch, in units of 1/255 of the range `span`. Sizes too
-    small for a patch are left out; None if all are.
+    Mean over random directions of the one-dimensional Wasserstein distance of the projected patches, at full, half and
+    quarter size (as in Karras et al., 2018, arxiv.org/abs/1710.10196, but of unnormalized pixels, so that wrong colours
+    count), divided by the side of a patch, in units of 1/255 of the range `span`. Sizes too small for a patch are left
+    out; None if all are.
     """
     *sides, channels = images[0].shape
     by_size = []
@@ -39,8 +39,8 @@ def sliced_wasserstein(images: Images, others: Images, span: float = 255.0, seed
 def frechet(features: Vectors, others: Vectors) -> float:
     """Returns the Fréchet distance of the Gaussians with the means and covariances of two sets of features [N, D].
 
-    With features of Inception it is FID (Heusel et al., 2017, arxiv.org/abs/1706.08500). It is
-    biased upwards, the more so the fewer images there are.
+    With Inception features this is FID (Heusel et al., 2017, arxiv.org/abs/1706.08500). It is biased upwards, more so
+    with fewer images.
     """
     (mean, covariance), (other_mean, other_covariance) = _moments(features), _moments(others)
     root = _square_root(covariance)
@@ -54,9 +54,9 @@ def kernel(
 ) -> tuple[float, float] | tuple[None, None]:
     """Returns mean and standard error over subsets of the squared maximum mean discrepancy of features [N, D].
 
-    The kernel is (x·y / D + 1)³, the estimate unbiased: with features of Inception it is KID (Bińkowski
-    et al., 2018, arxiv.org/abs/1801.01401). A subset has 1000 images of each set, or half of the smaller
-    set; both are None if that is fewer than two.
+    The kernel is (x·y / D + 1)³, the estimate unbiased: with Inception features this is KID (Bińkowski et al., 2018,
+    arxiv.org/abs/1801.01401). A subset has 1000 images of each set, or half of the smaller set; both results are None
+    if that is fewer than two.
     """
     size = min(1000, min(len(features), len(others)) // 2)
     if size < 2:
@@ -78,7 +78,7 @@ def discrepancy(x: Array, y: Array) -> float:
 
 
 def diversity(images: Images) -> float | None:
-    """Returns the mean absolute difference of each image [N, H, W, C] from the next; None of fewer than two."""
+    """Returns the mean absolute difference between each image [N, H, W, C] and the next; None for fewer than two."""
     if len(images) < 2:
         return None
     pairs = zip(images, [*images[1:], images[0]])
@@ -86,7 +86,7 @@ def diversity(images: Images) -> float | None:
 
 
 def _patches(images: Images, shrink: int, random: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Returns patches [PATCHES, C * PATCH * PATCH] of all images in turn; one image at a time is shrunk."""
+    """Returns patches [PATCHES, C * PATCH * PATCH] from all images in turn; shrinks one image at a time."""
     n, (height, width, channels) = len(images), images[0].shape
     height, width = height // shrink, width // shrink
     top, left = (random.integers(0, side - PATCH + 1, PATCHES) for side in (height, width))

@@ -1,4 +1,4 @@
-"""Features of images by a network that the user provides: a frozen graph, or a SavedModel."""
+"""Features of images, computed by a network that the user provides: a frozen graph or a SavedModel."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from common import literal
 from common import tensorflow as tf
 from common.errors import UserError, reason
 
-INCEPTION = {"ExpandDims", "mixed_10/join", "pool_3"}  # nodes of the graph of 2015 that defines FID and KID
-ENDS = ["ExpandDims:0", "pool_3:0"]  # its input, and its output that they use
+INCEPTION = {"ExpandDims", "mixed_10/join", "pool_3"}  # nodes of the 2015 graph that defines FID and KID
+ENDS = ["ExpandDims:0", "pool_3:0"]  # its input, and the output that FID and KID use
 WIDTH = 2048  # features of this output
 
 
 class Features:
-    """A function from images to a vector for each; close it, or use it in a with statement.
+    """A function from images to feature vectors; close it, or use it in a with statement.
 
-    `path` is a frozen graph (.pb) or the folder of a SavedModel, `ends` names its input and its output,
-    IN:0,OUT:0, where they are not the only ones. Images are fed as uint8, or in floating point from 0 to 1
-    (to Inception from 0 to 255), resized if the network takes only one size. Maps are averaged over their
-    pixels. `are_of_fid`: whether the features are those that define FID and KID, Inception's last before its classes.
-    Raises UserError if the network cannot be read, or its input or output is ambiguous.
+    `path` is a frozen graph (.pb) or the folder of a SavedModel; `ends` names its input and its output, IN:0,OUT:0, if
+    they are ambiguous. Images are fed as uint8, or in floating point from 0 to 1 (to Inception from 0 to 255), resized
+    if the network takes only one size. Feature maps are averaged over their pixels. `are_of_fid`: whether the features
+    are those that define FID and KID, of Inception's last pooling layer. Raises UserError if the network cannot be
+    read, or its input or output is ambiguous.
     """
 
     def __init__(self, path: str | os.PathLike[str], ends: str = "") -> None:
@@ -36,7 +36,7 @@ class Features:
             try:
                 signature = _load(self.path, self._session)
             except (OSError, ValueError, tf.errors.OpError) as error:
-                message = f"{path} does not read as a frozen graph or a SavedModel ({reason(error)})."
+                message = f"{path} cannot be read as a frozen graph or a SavedModel ({reason(error)})."
                 raise UserError(message) from error
             names = {operation.name for operation in graph.get_operations()}
             self._is_inception = names >= INCEPTION
@@ -68,7 +68,10 @@ class Features:
         try:
             first, last = (graph.get_tensor_by_name(name) for name in names)
         except (KeyError, ValueError) as error:
-            raise UserError(f"{self.path} has no ends {','.join(names)}: say --features_ends IN:0,OUT:0.") from error
+            raise UserError(
+                f"{self.path} has no tensors {','.join(names)}: use --features_ends IN:0,OUT:0 to name its input and"
+                " output."
+            ) from error
         return first, last
 
     def _prepared(self, images: tf.Tensor) -> tf.Tensor:
@@ -83,7 +86,7 @@ class Features:
         return tf.cast(x if self._is_inception else x / 255.0, self._input.dtype)
 
     def close(self) -> None:
-        """Ends the session."""
+        """Closes the session."""
         self._session.close()
 
     def __enter__(self) -> Features:
@@ -94,7 +97,7 @@ class Features:
 
 
 def _load(path: pathlib.Path, session: tf.Session) -> list[str] | None:
-    """Loads a network into the session's graph; returns the names of its input and output, where its file has them."""
+    """Loads a network into the session's graph; returns the names of its input and output if its file has them."""
     if path.is_dir():
         with literal.folder(path) as folder:
             meta = tf.saved_model.load(session, [tf.saved_model.tag_constants.SERVING], folder)
@@ -109,17 +112,19 @@ def _load(path: pathlib.Path, session: tf.Session) -> list[str] | None:
     except OSError:
         raise
     except Exception as error:  # protobuf's own
-        raise ValueError("it is no graph") from error
+        raise ValueError("it is not a TensorFlow graph") from error
     tf.import_graph_def(definition, name="")
     return None
 
 
 def _only_ends(graph: tf.Graph, path: pathlib.Path) -> list[str]:
-    """Returns the names of the graph's only placeholder and the only tensor that no op takes; or raises UserError."""
+    """Returns the names of the graph's only placeholder and its only unused tensor; raises UserError if ambiguous."""
     operations = graph.get_operations()
     inputs = [op for op in operations if op.type == "Placeholder"]
     outputs = [op for op in operations if op.outputs and not any(tensor.consumers() for tensor in op.outputs)]
     if len(inputs) != 1 or len(outputs) != 1:
         names = ", ".join(op.name for op in (*inputs, *outputs)[:8])
-        raise UserError(f"{path} has not one input and one output ({names}): say --features_ends IN:0,OUT:0.")
+        raise UserError(
+            f"{path} does not have exactly one input and one output ({names}): use --features_ends IN:0,OUT:0."
+        )
     return [f"{inputs[0].name}:0", f"{outputs[0].name}:0"]

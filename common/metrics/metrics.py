@@ -25,10 +25,10 @@ def psnr(image: Image, target: Image, span: float = 255.0) -> float | None:
 
 
 def ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
-    """Returns structural similarity (Wang et al., 2004), mean over pixels and channels; None under 11 pixels.
+    """Returns structural similarity (Wang et al., 2004), mean over pixels and channels; None below 11 pixels a side.
 
-    As scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=span, channel_axis=-1.
+    Equals scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    data_range=span, channel_axis=-1.
     """
     if min(image.shape[:2]) < 11:
         return None
@@ -37,10 +37,10 @@ def ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
 
 
 def ms_ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
-    """Returns SSIM at five sizes, each half of the one before (Wang et al., 2003); None under 161 pixels.
+    """Returns SSIM at five scales, each half of the previous one (Wang et al., 2003); None below 161 pixels a side.
 
-    The contrast and structure of the first four, to the powers that the paper found, times the
-    SSIM of the smallest; a negative mean counts as 0.
+    The product of contrast and structure of the first four scales and the SSIM of the last, each with the exponent of
+    the paper; negative means count as 0.
     """
     if min(image.shape[:2]) < 161:
         return None
@@ -56,10 +56,10 @@ def ms_ssim(image: Image, target: Image, span: float = 255.0) -> float | None:
 
 
 PAIRED: dict[str, Callable[..., float | None]] = {"l1": l1, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
-BESIDE = ("input_", "prior_")  # before a metric: of the input as it is, and of what a classical method makes of it
+BESIDE = ("input_", "prior_")  # prefixes of a metric: of the unchanged input, and of the output of a classical method
 OF_LABELS = ("pixel_accuracy", "class_accuracy", "mean_iou")
 OF_FEATURES = ("fid", "kid", "frechet_distance", "kernel_distance")
-BETTER = {  # whether more of a metric is better
+BETTER = {  # whether a higher value is better
     **dict.fromkeys(("psnr", "ssim", "ms_ssim", *OF_LABELS), True),
     **dict.fromkeys(("l1", "cycle_l1", "swd", *OF_FEATURES), False),
 }
@@ -67,7 +67,7 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of MS-SSIM
 
 
 def _similarities(x: Image, y: Image, span: float) -> tuple[Image, Image]:
-    """Returns SSIM's two factors at each pixel that has a whole window: of luminance, and of contrast and structure."""
+    """Returns SSIM's factors at each pixel with a complete window: luminance, and contrast times structure."""
     mean_x, mean_y = _window(x), _window(y)
     variance_x, variance_y = _window(x * x) - mean_x**2, _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
@@ -78,13 +78,13 @@ def _similarities(x: Image, y: Image, span: float) -> tuple[Image, Image]:
 
 
 def _halved(x: Image) -> Image:
-    """Returns means of blocks of 2x2 pixels; an odd edge is left out."""
+    """Returns the means of blocks of 2x2 pixels, without an odd edge."""
     height, width, channels = x.shape
     return x[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
 
 
 def _window(x: Image) -> Image:
-    """Returns means under a Gaussian window of 11x11 pixels, sigma 1.5, in each channel."""
+    """Returns each channel filtered by a Gaussian window of 11x11 pixels, sigma 1.5."""
     return ndimage.gaussian_filter(x, sigma=(1.5, 1.5, 0), truncate=3.5)
 
 

@@ -1,6 +1,7 @@
-"""Measures of one photograph alone, in float64: how hazy, contrasty, sharp and colourful it is, not how true.
+"""No-reference measures of a photograph, in float64: haze, contrast, sharpness and colourfulness, not fidelity.
 
-None has a better direction: haze lowers contrast and gradients, rain raises them, and so do noise and artefacts.
+For none of them is higher or lower always better: haze lowers contrast and gradients, but rain, noise and artefacts
+raise them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from common import ndimage
 Array: TypeAlias = npt.NDArray[Any]
 
 NAMES = ("dark_channel", "contrast", "gradient", "colourfulness")
-PATCH = 15  # pixels along a side, as He, Sun and Tang have it
+PATCH = 15  # side in pixels, as in He, Sun and Tang
 
 
 def measures(image: Array, luminance: Array) -> dict[str, float | None]:
@@ -25,21 +26,21 @@ def measures(image: Array, luminance: Array) -> dict[str, float | None]:
 
 
 def dark_channel(image: Array) -> float:
-    """The mean over pixels of the least value of any channel in the 15x15 pixels around, in [0, 1].
+    """The mean dark channel, in [0, 1]: the minimum over all channels and the 15x15 pixels around each pixel.
 
-    It is near 0 of clear outdoor scenes, and about the share of light that is the air's under haze (He, Sun and Tang,
-    2011, doi.org/10.1109/TPAMI.2010.168). Beyond the edges there is nothing.
+    It is near 0 for clear outdoor scenes, and close to the share of airlight in haze (He, Sun and Tang, 2011,
+    doi.org/10.1109/TPAMI.2010.168). Pixels beyond the edges are ignored.
     """
     return float(np.mean(ndimage.minimum_filter(image.min(axis=-1), PATCH, mode="nearest")))
 
 
 def contrast(luminance: Array) -> float:
-    """The standard deviation of `luminance` [H, W] in [0, 1], known as RMS contrast (Peli, 1990)."""
+    """RMS contrast (Peli, 1990): the standard deviation of `luminance` [H, W] in [0, 1]."""
     return float(np.std(luminance, dtype=np.float64))
 
 
 def gradient(luminance: Array) -> float | None:
-    """The mean of sqrt((dx² + dy²) / 2), of differences of neighbours in `luminance` [H, W]; None under 2 pixels."""
+    """The mean of sqrt((dx² + dy²) / 2), differences of neighbours in `luminance` [H, W]; None below 2 pixels."""
     if min(luminance.shape) < 2:
         return None
     across, down = np.diff(luminance, axis=1)[:-1], np.diff(luminance, axis=0)[:, :-1]
@@ -47,9 +48,9 @@ def gradient(luminance: Array) -> float | None:
 
 
 def colourfulness(image: Array) -> float:
-    """Colourfulness as Hasler and Süsstrunk (2003, doi.org/10.1117/12.477378) fitted it to what people say.
+    """Colourfulness after Hasler and Süsstrunk (2003, doi.org/10.1117/12.477378), who fitted it to ratings by people.
 
-    Of values from 0 to 255, as theirs: 0 is gray, 33 moderately colourful, 82 highly.
+    On their scale, with values from 0 to 255: 0 is gray, 33 moderately colourful, 82 highly colourful.
     """
     red, green, blue = np.moveaxis(image * 255.0, -1, 0)
     opponents = np.stack([red - green, (red + green) / 2.0 - blue])

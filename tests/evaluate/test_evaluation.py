@@ -276,7 +276,7 @@ def test_networks_that_do_not_read_or_are_not_clear(tmp_path):
         with pytest.raises(UserError, match=rf"{name} does not read as a frozen graph or a SavedModel"):
             Features(tmp_path / name)
     frozen(tmp_path / "network.pb")
-    with pytest.raises(UserError, match=r"has no ends a:0,b:0: say --features_ends"):
+    with pytest.raises(UserError, match=r"has no tensors a:0,b:0: use --features_ends"):
         Features(tmp_path / "network.pb", "a:0,b:0")
     with Features(tmp_path / "network.pb", "images:0,features:0") as features:
         assert features(np.zeros([1, 9, 9, 3], np.uint8)).shape == (1, 5)
