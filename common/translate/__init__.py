@@ -1,10 +1,10 @@
-"""A trained run on images.
+"""Translates images with a trained run.
 
 translator  Translator: arrays of any size in, arrays out
-inference   Inference: which weights, direction and size; a trained dual as a graph
-tiles       TiledTranslator: images too large for memory
-mirrored    the mean of translations of mirrored copies
-jobs        which files are translated, and where to; pipeline reads, translates and writes them
+inference   Inference: weights, direction and size; the graph of a trained dual
+tiles       TiledTranslator: images that do not fit in memory
+mirrored    self-ensemble: the mean of the translations of mirrored copies
+jobs        the files to translate and their outputs; pipeline reads, translates and writes them
 video       videos, frame by frame
 """
 

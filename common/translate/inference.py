@@ -1,4 +1,4 @@
-"""Inference with a trained dual: one direction, on images of its own source alone."""
+"""Inference with a trained dual: one direction, fed only with images of its source domain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZE = r"[1-9]\d*(x[1-9]\d*)?"
 
 @dataclasses.dataclass(frozen=True)
 class Inference:
-    """How a trained run is used."""
+    """Weights, directions and size of inference with a trained run."""
 
     direction: str = setting("both", "Directions to translate.", ("both", "A2B", "B2A"), resume=FREE)
     weights: str = setting(
@@ -65,20 +65,24 @@ class Inference:
     def __post_init__(self) -> None:
         settings.check(self)
         if self.self_ensemble not in mirrored.COPIES:
-            raise UserError(f"--self_ensemble {self.self_ensemble} is none of 1, 2 and 4.")
+            raise UserError(f"--self_ensemble {self.self_ensemble} is not valid: must be one of 1, 2, 4.")
         refuse_device(self.device)
         if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
-            raise UserError(f"--checkpoint {self.checkpoint} is none of: latest, best, all, or a step.")
+            raise UserError(f"--checkpoint {self.checkpoint} is not valid: must be one of latest, best, all or a step.")
         if self.scale_to not in ("auto", "keep", "model") and not re.fullmatch(SIZE, self.scale_to):
-            raise UserError(f"--scale_to {self.scale_to} is no size: it is keep, model, 512, or HEIGHTxWIDTH.")
+            raise UserError(
+                f"--scale_to {self.scale_to} is not a valid size: must be keep, model, a number of pixels such as 512,"
+                " or HEIGHTxWIDTH."
+            )
 
     def sized(self, dual: Dual) -> Dual:
-        """Returns `dual` for images of the size to translate at; raises UserError if its networks do not take it."""
+        """Returns `dual` for images of the size to translate at; raises UserError if it does not fit the networks."""
         if self.scale_to in ("auto", "model"):
             return dual
         if not self.scale_to.isdecimal():
             raise UserError(
-                f"--phase test scales to squares, and --scale_to {self.scale_to} is none: say 512, or model."
+                f"--phase test scales to squares, but got --scale_to {self.scale_to}: use one number such as 512, or"
+                " model."
             )
         size = int(self.scale_to)
         if size % dual.multiple:
@@ -92,7 +96,7 @@ class Inference:
         return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)
 
     def scale(self, dual: Dual) -> tuple[int, int] | None:
-        """Returns the (height, width) that images are resized to before they are translated; None: their own."""
+        """Returns the (height, width) to which images are resized before translation; None: no resizing."""
         size = {"auto": "keep" if dual.any_size else "model"}.get(self.scale_to, self.scale_to)
         if size == "keep":
             _warn_of_size(dual, "their own size")
@@ -106,13 +110,13 @@ class Inference:
         return sides
 
     def directions(self, dual: Dual) -> tuple[str, ...]:
-        """The directions that --direction stands for; raises UserError if `dual` has not the one that it names."""
+        """The directions that --direction selects; raises UserError if `dual` does not have it."""
         if self.direction != "both" and self.direction not in dual.directions:
-            raise UserError(f"This run has no direction {self.direction}: it has {' and '.join(dual.directions)}.")
+            raise UserError(f"This run has no direction {self.direction}, only {' and '.join(dual.directions)}.")
         return dual.directions if self.direction == "both" else (self.direction,)
 
     def restored(self, dual: Dual, variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
-        """Returns {name in a checkpoint: variable} of the weights that are asked for."""
+        """Returns {name in a checkpoint: variable} of the weights that the settings select."""
         if dual.ema_decay and self.weights == "average":
             return averages.in_checkpoint(variables)
         return {variable.op.name: variable for variable in variables}
@@ -121,23 +125,23 @@ class Inference:
 def _warn_of_size(dual: Dual, size: int | str) -> None:
     if not dual.any_size:
         logging.warning(
-            f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost map has"
-            f" seen no other size; at {size} its images may be worse."
+            f"warning: {type(dual).__name__} was trained at {dual.image_size} pixels, and its innermost feature map has"
+            f" seen no other size; quality may drop at {size}."
         )
 
 
 def connect(
     dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, sample: int = 0
 ) -> tuple[Direction, Cycle | None]:
-    """Returns (direction, cycle) of a trained dual on `images` [N, H, W, C] of one direction's source alone.
+    """Returns (direction, cycle) of a trained dual, fed only with `images` [N, H, W, C] of the direction's source.
 
     `index`, int64 [N], numbers the images, and `sample` the translations of each. They key the noise, if
-    `--test_dropout` asks for any.
+    `--test_dropout` is on.
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
     images = precision.cast_images(dual.precision, images)
-    unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain; never fed
+    unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain, never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 
     def key(draws: str) -> tf.Tensor:
@@ -148,7 +152,7 @@ def connect(
 
 
 def generator(dual: Dual, name: str, self_ensemble: int = 1) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
-    """The generator of a direction, (images, key) -> images, of mirrored copies; what is drawn at random is not."""
+    """The generator of a direction, (images, key) -> images, with self-ensemble unless it draws at random."""
     network = dual.in_use().network(name, "generator")
     return mirrored.averaged(network, self_ensemble if name in dual.learned_directions else 1)
 
@@ -156,11 +160,11 @@ def generator(dual: Dual, name: str, self_ensemble: int = 1) -> Callable[[tf.Ten
 def translated(
     dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, *, self_ensemble: int = 1, sample: int = 0
 ) -> tf.Tensor:
-    """Returns the fake that `connect` makes of `images`, [N, H, W, C], by the generator of that direction alone."""
+    """Returns the fake that `connect` makes of `images` [N, H, W, C], building only the generator of the direction."""
     key = _key(f"{name}/fake", index, sample) if dual.test_dropout else None
     return generator(dual, name, self_ensemble)(precision.cast_images(dual.precision, images), key)
 
 
 def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:
-    """Returns the key [N, 2] of the draws called `draws`, for images that `index` numbers; see randomness."""
+    """Returns the key [N, 2] of the draws named `draws`, for images numbered by `index`; see randomness."""
     return randomness.key(f"use/{sample}/{draws}" if sample else f"use/{draws}", 0, index)

@@ -1,4 +1,4 @@
-"""Jobs: which files are translated, and where to."""
+"""Jobs: the files to translate and their outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMATS = ("keep", *dict.fromkeys(suffix[1:] for suffix in files.SUFFIXES))
 
 @dataclasses.dataclass(frozen=True)
 class Translation:
-    """Which files are translated, and where the output goes."""
+    """Input and output of --phase translate."""
 
     input: str = setting("", "File, folder or quoted pattern such as 'photos/*.jpg'; or a video.", resume=FREE)
     output: str = setting("", "Folder to write to; for a single file, also a file name.", resume=FREE)
@@ -61,29 +61,33 @@ class Translation:
     skip_existing: bool = setting(False, "Whether to skip files whose output exists.", resume=FREE)
     shard: str = shards.shard_setting()
 
-    of_images: ClassVar[tuple[str, ...]] = (  # settings that a video has no use for
+    of_images: ClassVar[tuple[str, ...]] = (  # settings that do not apply to videos
         *("recursive", "format", "alpha", "quality", "suffix", "skip_existing", "shard"),
     )
 
     def __post_init__(self) -> None:
         settings.check(self)
         if self.output_size not in ("original", "model") and not re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.output_size):
-            raise UserError(f"--output_size {self.output_size} is none of: original, model, HEIGHTxWIDTH like 480x640.")
+            raise UserError(
+                f"--output_size {self.output_size} is not a valid size: must be original, model, or HEIGHTxWIDTH such"
+                " as 480x640."
+            )
         if self.quality > 100:
-            raise UserError(f"--quality {self.quality} is too much: it goes from 1 to 100.")
+            raise UserError(f"--quality {self.quality} is too large: must be from 1 to 100.")
         size = self.size
         if not isinstance(size, str) and size[0] * size[1] > files.MAX_PIXELS:
             raise UserError(
-                f"--output_size {self.output_size} is more than {files.MAX_PIXELS:,} pixels. Say a smaller one."
+                f"--output_size {self.output_size} exceeds {files.MAX_PIXELS:,} pixels. Use a smaller size."
             )
         if set(self.suffix) & {"/", "\\", "\0"}:
             raise UserError(
-                f"--suffix {self.suffix!r} is no part of a name: it comes between name and format, like _B."
+                f"--suffix {self.suffix!r} is not valid in a file name: it is inserted before the extension, such as"
+                " _B."
             )
         if self.tile_overlap != "auto" and not self.tile:
-            raise UserError("--tile_overlap is for tiles: say --tile, too.")
+            raise UserError("--tile_overlap needs --tile.")
         if self.tile_overlap != "auto" and not self.tile_overlap.isdecimal():
-            raise UserError(f"--tile_overlap {self.tile_overlap} is neither auto nor a number of pixels.")
+            raise UserError(f"--tile_overlap {self.tile_overlap} is not valid: must be auto or a number of pixels.")
         shards.parse(self.shard)
 
     @property
@@ -97,12 +101,12 @@ class Translation:
     def jobs(self, limit: int = 0, domain: Domain = EIGHT_BITS) -> Sequence[Job]:
         """Returns a Job for each of the files to translate to images of a Domain; at most `limit`, 0: all.
 
-        Raises UserError if there are none, two would write one file, or the format that is asked for does
-        not hold such images.
+        Raises UserError if there are none, two would write the same file, or the chosen format cannot store such
+        images.
         """
         for name in ("input", "output"):
             if not getattr(self, name):
-                raise UserError(f"Translate what, and where to? Say --{name}.")
+                raise UserError(f"Missing --{name}.")
         paths, root = self._inputs()
         self._refuse_output(domain)
         jobs = []
@@ -116,13 +120,13 @@ class Translation:
         return shards.of(jobs[: limit or None], shards.parse(self.shard))
 
     def _inputs(self) -> tuple[list[pathlib.Path], pathlib.Path]:
-        """Returns (the files, frame2 before frame10; the folder that their places are kept below)."""
+        """Returns (the files, frame2 before frame10; the folder to which their paths are relative)."""
         path, output = pathlib.Path(self.input), pathlib.Path(self.output)
         if path.is_dir():
             if self.recursive and output.resolve().is_relative_to(path.resolve()):
                 raise UserError(
-                    f"--output {output} lies in --input {path}, and --recursive would translate what is written there."
-                    " Give another folder."
+                    f"--output {output} is inside --input {path}, so --recursive would translate its own output."
+                    " Choose a different --output."
                 )
             paths, root = folders.images_in(path, self.recursive), path
         elif path.is_file():
@@ -132,26 +136,27 @@ class Translation:
         if not paths:
             others = self.passed_over()
             raise UserError(
-                f"No images in --input {self.input}: it is no file, no folder with images ({' '.join(files.SUFFIXES)};"
-                f" --recursive looks below), and no pattern that fits any file.{others and f' {others}'}"
+                f"No images in --input {self.input}: expected a file, a folder with images"
+                f" ({' '.join(files.SUFFIXES)}; --recursive includes subfolders), or a pattern that matches files."
+                f"{others and f' {others}'}"
             )
         return sorted(paths, key=natural), root
 
     def passed_over(self) -> str:
-        """A sentence that counts what of `input` is not translated, by the reason; "" if there is nothing."""
+        """A sentence with counts of the entries of `input` that are not translated, by reason; "" if there are none."""
         path, cure = pathlib.Path(self.input), "--recursive looks into them"
         if path.is_file():
             return ""
         if path.is_dir():
             text = passed_over.in_folder(path, self.recursive, cure, without=pathlib.Path(self.output))
         else:
-            below = "**" in self.input  # then the folders that it fits are looked into
+            below = "**" in self.input  # then folders that match are searched
             others = (match for match in self._matches() if not (match.is_file() or (below and match.is_dir())))
             text = passed_over.counted(others)
         return f"Passed over in {self.input}: {text}." if text else ""
 
     def _matches(self) -> list[pathlib.Path]:
-        """The paths that `input`, a pattern, fits, without what is written to `output`."""
+        """The paths that match the pattern `input`, without those below `output`."""
         accents = [self.input, *(unicodedata.normalize(form, self.input) for form in ("NFC", "NFD"))]
         patterns = dict.fromkeys(accents)  # in the forms that names of files have on different systems
         matches = [pathlib.Path(path) for pattern in patterns for path in glob.glob(pattern, recursive=True)]
@@ -161,28 +166,28 @@ class Translation:
     def _refuse_output(self, domain: Domain) -> None:
         """Raises UserError if `output` cannot be the file or the folder that the settings need."""
         if pathlib.Path(self.output).is_file() and not pathlib.Path(self.input).is_file():
-            raise UserError(f"--output {self.output} is a file, and several images need a folder.")
+            raise UserError(f"--output {self.output} is a file, but several images need a folder. Use a folder.")
         suffix = pathlib.Path(self.output).suffix.lower()
         if suffix in known_extensions and suffix not in files.SUFFIXES and not pathlib.Path(self.output).is_dir():
             formats = " ".join(files.SUFFIXES)
             raise UserError(
-                f"--output {self.output} is of a format that is not written. Say a folder, or one of {formats}."
+                f"--output {self.output} has a format that cannot be written. Use a folder, or one of {formats}."
             )
         if self._to_a_file() and (self.suffix or self.format != "keep"):
-            raise UserError(f"--output {self.output} is the name of a file: leave out --suffix and --format.")
+            raise UserError(f"--output {self.output} is a file name: leave out --suffix and --format.")
         written = pathlib.Path(self.output).suffix if self._to_a_file() else f".{self.format}"
         if written != ".keep" and not files.holds(written.lower(), domain.dtype, domain.channels):
             raise UserError(
-                f"{written} does not hold what is made, {domain.dtype} of {domain.channels} channels. Say"
+                f"{written} cannot store the output, which is {domain.dtype} with {domain.channels} channels. Use"
                 f" {files.suffix_for(domain)}."
             )
 
     def _changes(self, source: pathlib.Path, target: pathlib.Path) -> bool:
-        """Whether the format changes though nobody asked for that."""
+        """Whether the format changes although the settings keep it."""
         return self.format == "keep" and not self._to_a_file() and source.suffix.lower() != target.suffix.lower()
 
     def _to_a_file(self) -> bool:
-        """Whether one file is translated to another, and not into a folder."""
+        """Whether a single file is translated to a file, not into a folder."""
         output = pathlib.Path(self.output)
         return pathlib.Path(self.input).is_file() and output.suffix.lower() in files.SUFFIXES and not output.is_dir()
 
@@ -196,7 +201,7 @@ class Translation:
 
 
 def natural(path: str | pathlib.Path) -> tuple[str, str]:
-    """Returns a sort key by which frame2 comes before frame10: digits are numbers, ties are broken by the text."""
+    """Returns a natural sort key: frame2 comes before frame10; the text breaks ties."""
     text = str(path)
     return re.sub("0*([0-9]+)", lambda digits: f"{len(digits[1]):04}{digits[1]}", text), text
 
@@ -204,14 +209,14 @@ def natural(path: str | pathlib.Path) -> tuple[str, str]:
 class Job(NamedTuple):
     """One file to translate."""
 
-    number: int  # among all files, whatever the shard; keys the noise
+    number: int  # among all files of all shards; keys the noise
     source: pathlib.Path
     target: pathlib.Path
-    changed: bool = False  # whether the format is another, and nobody asked for that
+    changed: bool = False  # whether the format changes although the settings keep it
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    """Raises UserError if two jobs write one file, or one writes the source of another."""
+    """Raises UserError if two jobs write the same file, or one overwrites the source of another."""
     first: dict[pathlib.Path, Job] = {}
     sources = {job.source.resolve() for job in jobs}
     for job in jobs:
@@ -219,16 +224,16 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
         if (other := first.setdefault(target, job)) is not job:
             raise UserError(
                 f"{job.target} would be written twice, from {other.source} and from {job.source}."
-                " Rename one of them, or translate them to folders of their own."
+                " Rename one of them, or translate them to separate folders."
             )
         if target in sources:
             raise UserError(
-                f"{job.target} is one of the images to translate, and would be written over by the translation of"
-                f" {job.source}. Give another --output."
+                f"{job.target} is one of the input images, and would be overwritten by the translation of"
+                f" {job.source}. Choose a different --output."
             )
 
 
 def _fixed_part(pattern: pathlib.Path) -> pathlib.Path:
-    """Returns the folder above the first part of a path that is a pattern."""
+    """Returns the part of a path before its first wildcard."""
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)
     return pathlib.Path(*fixed)

@@ -1,4 +1,4 @@
-"""The mean of the translations of mirrored copies of an image: what does not depend on left and right averages out."""
+"""Self-ensemble: the mean of the translations of mirrored copies of an image."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from common import tensorflow as tf
 
-COPIES = {1: ([],), 2: ([], [2]), 4: ([], [2], [1], [1, 2])}  # axes of [N, H, W, C] that are reversed in each copy
+COPIES = {1: ([],), 2: ([], [2]), 4: ([], [2], [1], [1, 2])}  # axes of [N, H, W, C] reversed in each copy
 
 
 def averaged(
     generator: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor], copies: int
 ) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
-    """`generator`, (images, key) -> images, of `copies` mirrored copies, as a mean of what they give, mirrored back.
+    """Wraps `generator`, (images, key) -> images: translates `copies` mirrored copies, mirrors back, and averages.
 
-    Timofte, Rothe and Van Gool, 2016, arxiv.org/abs/1511.02228: the self-ensemble, without its transposed copies.
+    The self-ensemble of Timofte, Rothe and Van Gool, 2016, arxiv.org/abs/1511.02228, without transposed copies.
     """
     if copies == 1:
         return generator

@@ -1,4 +1,4 @@
-"""Files through a Translator: read ahead, translated, and written, all at the same time."""
+"""Translates files: reads ahead, translates and writes concurrently."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from common.translate.translator import Translator
 Array: TypeAlias = npt.NDArray[Any]
 Failures: TypeAlias = list[tuple[pathlib.Path, str]]  # (path, sentence)
 
-TRANSPARENCY, RESOLUTION = "transparency", "resolution"  # what a written file may lack, and ON_EARTH, and tags
-THREADS = 4  # that decode, and as many that encode
-AHEAD = 8  # images read before they are needed, and images that may wait to be written
-ROOM = 2**28  # bytes of them, if they are more than one
+TRANSPARENCY, RESOLUTION = "transparency", "resolution"  # that an output may lack, like ON_EARTH and tags
+THREADS = 4  # decoding threads, and as many encoding threads
+AHEAD = 8  # images read ahead, and images waiting to be written
+ROOM = 2**28  # bytes of these images, if there are several
 
 
 class Outcome(NamedTuple):
-    """What became of the files."""
+    """The result of translating files."""
 
     written: int
     skipped: int
     failed: Failures
-    lost: dict[str, int] | None = None  # {TRANSPARENCY: count} of those written without it, as write_image returns
-    changed: dict[str, int] | None = None  # {".jpg as .png": count} of those whose format does not hold the output
+    lost: dict[str, int] | None = None  # {TRANSPARENCY: count}: files written without it; see write_image
+    changed: dict[str, int] | None = None  # {".jpg as .png": count}: files whose format cannot store the output
 
 
 def translate(
     translator: Translator, direction: str, jobs: Iterable[Job], options: Translation, batch_size: int = 1
 ) -> Outcome:
-    """Translates the files of `jobs`, as `options` say; a bad file never stops the others.
+    """Translates the files of `jobs` with `options`; a bad file never stops the others.
 
-    Decoding and encoding run in threads, while the network computes.
+    Decoding and encoding run in threads while the network computes.
     """
     jobs = list(jobs)
     remaining = [job for job in jobs if not (options.skip_existing and job.target.is_file())]
@@ -97,7 +97,7 @@ def _read_ahead(
     failed: Failures,
     bar: tqdm.tqdm[Any],
 ) -> Iterator[tuple[Job, Image]]:
-    """Yields (job, Image) of every job whose file can be read, in order; the others are added to `failed`."""
+    """Yields (job, Image) for every job whose file can be read, in order; adds the others to `failed`."""
     jobs, largest, notices = iter(jobs), ROOM, Notices()
     pending: collections.deque[tuple[Job, concurrent.futures.Future[Image]]] = collections.deque()
     while True:
@@ -116,7 +116,7 @@ def _read_ahead(
 
 
 def read_image(path: str | os.PathLike[str], domain: Domain, notices: Notices) -> Image:
-    """Reads a file as an Image of a Domain, with the transparency that is no channel of it."""
+    """Reads a file as an Image of a Domain; transparency is kept unless the Domain has a channel for it."""
     stored = files.decode(path)
     image = of_domain(stored, domain, path)
     notices.say(path, [*stored.notes, *of_scale(stored.pixels, domain)])
@@ -124,7 +124,7 @@ def read_image(path: str | os.PathLike[str], domain: Domain, notices: Notices) -
 
 
 def of_domain(image: Image, domain: Domain, name: str | os.PathLike[str]) -> Image:
-    """Returns an Image as one of a Domain, with the transparency that is no channel; UserErrors call it `name`."""
+    """Converts an Image to a Domain, keeping transparency unless it becomes a channel; UserErrors call it `name`."""
     is_channel = image.pixels.shape[-1] + 1 == domain.channels
     return image._replace(pixels=domain.of(image, name), alpha=None if is_channel else image.alpha)
 
@@ -132,8 +132,8 @@ def of_domain(image: Image, domain: Domain, name: str | os.PathLike[str]) -> Ima
 def write_image(path: pathlib.Path, image: Image, size: tuple[int, ...], quality: int) -> list[str]:
     """Writes a translation, with the transparency and the place of its source, which has the `size` (H, W).
 
-    Returns what is lost: TRANSPARENCY, ON_EARTH or RESOLUTION, which the format of `path` or another size does not
-    hold, and what the place has left already.
+    Returns the names of lost metadata: TRANSPARENCY, ON_EARTH or RESOLUTION, if the format of `path` or a changed size
+    cannot hold them, and those that the place has already lost.
     """
     output, alpha, place, _ = image
     suffix, lost = path.suffix.lower(), list(place.left)
@@ -156,19 +156,19 @@ def write_image(path: pathlib.Path, image: Image, size: tuple[int, ...], quality
 
 
 def loss(lost: str) -> str:
-    """What an output is without, and why, as `write_image` returns it."""
+    """A clause that names lost metadata, as returned by `write_image`, and the reason."""
     if lost in tiff.OF_VALUES.values():
         return f"{lost}, which describes the values of the input"
     return f"{lost}, which its format or its size cannot hold"
 
 
 def _capacity(nbytes: int) -> int:
-    """Returns how many images of `nbytes` bytes may wait."""
+    """Returns the number of images of `nbytes` bytes that may wait."""
     return max(1, min(AHEAD, ROOM // nbytes))
 
 
 def _groups(images: Iterable[tuple[Job, Image]], batch_size: int) -> Iterator[list[tuple[Job, Image]]]:
-    """Yields lists of at most `batch_size` neighbours of one shape, with consecutive numbers."""
+    """Yields lists of at most `batch_size` consecutive images of the same shape."""
     group: list[tuple[Job, Image]] = []
     for job, image in images:
         if group:
@@ -183,15 +183,15 @@ def _groups(images: Iterable[tuple[Job, Image]], batch_size: int) -> Iterator[li
 
 
 def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:
-    """Returns the pixels of a group as [N, H, W, C]; one image, which may be large, is not copied."""
+    """Returns the pixels of a group as [N, H, W, C]; does not copy a single image, which may be large."""
     arrays = [image.pixels for _, image in group]
     return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
 
 
 def _sentence(path: pathlib.Path, error: BaseException) -> str:
-    """Returns what is wrong with a file, naming it."""
+    """Returns a sentence with the path and the reason of a failure."""
     if isinstance(error, UserError):
         return str(error) if str(path) in str(error) else f"{path}: {error}"
     if isinstance(error, tf.errors.OpError):
-        return f"{path}: TensorFlow says: {reason(error)}."
+        return f"{path}: TensorFlow reports: {reason(error)}."
     return f"{path}: {reason(error)}."

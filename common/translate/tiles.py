@@ -1,4 +1,4 @@
-"""Tiles: an image too large for memory, translated piece by piece as if it were whole."""
+"""Tiles: translates images that do not fit in memory piece by piece, with the result of the whole image."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from common.translate.translator import Array, OutputSize, Translator
 Floats: TypeAlias = npt.NDArray[np.float32]
 Window: TypeAlias = tuple[slice, slice]  # rows and columns of a tile
 
-WHOLE = 1024 * 1024  # pixels up to which statistics are those of the image itself
-ROWS = 64  # of an image that are rounded at once
-PADDED = 2**26  # pixels that a narrow image may become by padding
-BLEND = 16  # pixels in which a tile blends into the next
+WHOLE = 1024 * 1024  # pixels up to which statistics are taken of the image itself
+ROWS = 64  # of an image, rounded at a time
+PADDED = 2**26  # maximum pixels of a narrow image after padding
+BLEND = 16  # pixels in which adjacent tiles are blended
 
 
 class TiledTranslator(Translator):
     """A Translator that runs its networks on tiles of `tile` x `tile` pixels.
 
-    Norms take the statistics of the whole image, so that tiles do not differ in brightness; of
-    images of more than WHOLE pixels those of a smaller copy. Tiles overlap by `overlap` pixels on
-    each side, by default as far as one pixel sees: then the result is that of the whole image. Raises
-    UserError if a pixel sees more than a tile, as in U-Nets, or the run draws noise when it is used.
+    Norms use the statistics of the whole image, so that tiles do not differ in brightness; for images of more than
+    WHOLE pixels those of a smaller copy. Tiles overlap by `overlap` pixels on each side, by default by half of the
+    receptive field: then the result equals that of the whole image. Raises UserError if the receptive field is larger
+    than a tile, as in U-Nets, or the run draws noise at inference.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class TiledTranslator(Translator):
     def _build(self, inference: Inference) -> None:
         if self.dual.noisy:
             raise UserError(
-                "--tile needs a run without noise, as a tile would not draw what the whole image draws: say"
+                "--tile needs a run without noise, as tiles would draw other noise than the whole image: use"
                 " --notest_dropout."
             )
         if not self.dual.aligned:
             raise UserError(
-                "--tile needs tiles that fall into the maps of a network as the whole image does, and these generators"
-                " halve odd sides (--halve_odd). Leave out --tile."
+                "--tile needs tiles that align with the feature maps, but these generators halve odd sides"
+                " (--halve_odd). Leave out --tile."
             )
         if inference.scale_to not in ("auto", "keep"):
-            raise UserError(f"--tile takes images in their own size: leave out --scale_to {inference.scale_to}.")
+            raise UserError(f"--tile does not scale images: leave out --scale_to {inference.scale_to}.")
         drawn = [name for name in self._directions if name not in self.dual.learned_directions]
         self._directions = [name for name in self._directions if name not in drawn]
         if not self._directions:
             raise UserError(
-                f"{drawn[0]} draws at random, and a tile would not draw what the whole does: leave out --tile."
+                f"{drawn[0]} draws at random, and tiles would draw other values than the whole image: leave out --tile."
             )
         self._room = PADDED
         self._tile_graphs = {
@@ -88,18 +88,18 @@ class TiledTranslator(Translator):
         }
 
     def _translate_batch(self, direction: str, images: Array, output_size: OutputSize, first: int) -> Array:
-        """As in Translator, except that `output_size` has to be that of the image."""
+        """Does the same as in Translator, but `output_size` must be that of the image."""
         if output_size not in ("original", "model"):
-            raise UserError(f"--tile writes images in their own size: leave out --output_size {output_size}.")
+            raise UserError(f"--tile does not scale images: leave out --output_size {output_size}.")
         if np.ndim(images) != 4:
             self._as_source(direction, images)  # raises UserError
         return np.stack([self._in_pixels(direction, image) for image in images])
 
     def _in_pixels(self, direction: str, image: Array) -> Array:
-        """Translates one image [H, W, C]: as the target's Domain has it."""
+        """Translates one image [H, W, C] to the target's Domain."""
         values, graph = self.in_floats(direction, image), self._tile_graphs[direction]
         output = np.empty(values.shape, self.target(direction).dtype)
-        for top in range(0, len(values), ROWS):  # the whole once more in floats would not fit
+        for top in range(0, len(values), ROWS):  # another copy in floats might not fit in memory
             rows = slice(top, top + ROWS)
             output[rows] = self._session.run(graph.pixels, {graph.floats: values[rows]})
         return output
@@ -127,7 +127,7 @@ class TiledTranslator(Translator):
         return total[top : top + height, left : left + width]
 
     def _to_measure(self, image: Array) -> Array:
-        """Returns the image to take statistics of: itself, or a copy of at most WHOLE pixels, means of blocks."""
+        """Returns the image to take statistics of: itself, or a copy averaged over blocks to at most WHOLE pixels."""
         sides, multiple = image.shape[:2], self.dual.multiple
         if math.prod(sides) <= WHOLE:
             return image
@@ -137,9 +137,9 @@ class TiledTranslator(Translator):
         if not self._copies_announced:
             self._copies_announced = True
             logging.warning(
-                f"Statistics of whole images are taken from smaller copies: the images have more than {WHOLE:,} pixels."
+                f"The statistics of norms come from smaller copies, as the images have more than {WHOLE:,} pixels."
             )
-        whole = image[: height * shrinks[0], : width * shrinks[1]]  # all but an edge
+        whole = image[: height * shrinks[0], : width * shrinks[1]]  # without the edge that fills no block
         means = whole.reshape(height, shrinks[0], width, shrinks[1], -1).mean(axis=(1, 3))
         return (means if image.dtype.kind == "f" else np.rint(means)).astype(image.dtype)
 
@@ -148,19 +148,19 @@ class TileGraph(NamedTuple):
     """The graph of one direction, for tiles and for the statistics of the whole image."""
 
     images: tf.Tensor  # placeholder, [1, H, W, C] of the source
-    padded: tf.Tensor  # the same, with sides that the networks take
+    padded: tf.Tensor  # the same, padded to sides that fit the networks
     statistics: list[tf.Tensor]  # of the norms on `images`, in order
     placeholders: list[tf.Tensor]  # for the statistics of the whole image
     tile: tf.Tensor  # float32 [1, H, W, C]: `images` translated with the statistics in `placeholders`
     floats: tf.Tensor  # placeholder, rows of an image in [-1, 1]
-    pixels: tf.Tensor  # those rows as the target has them
+    pixels: tf.Tensor  # these rows in the target's Domain
     overlap: int  # pixels on each side of a tile
 
 
 def _tile_graph(
     dual: Dual, name: str, source: Domain, target: Domain, *, tile: int, overlap: int | None, self_ensemble: int
 ) -> TileGraph:
-    """Makes the graph of one direction; raises UserError if its tiles would be too small."""
+    """Builds the graph of one direction; raises UserError if its tiles would be too small."""
     images = tf.placeholder(source.dtype, [1, None, None, source.channels])
     x = tensors.from_pixels(images, source)
     measured: list[tf.Tensor] = []
@@ -190,14 +190,14 @@ def _tile_graph(
 
 
 def _overlap(dual: Dual, tile: int, overlap: int | None, field: float) -> int:
-    """Returns the pixels on each side by which tiles overlap: `overlap` or, if it is None, half of the receptive field.
+    """Returns the overlap of tiles in pixels on each side: `overlap` or, if it is None, half of the receptive field.
 
-    `field`: pixels along a side that one pixel of the generators sees. Warns if the overlap is less than half of it.
-    Raises UserError if a tile is too small for its receptive field or its overlaps.
+    `field`: side of the generators' receptive field in pixels. Warns if the overlap is less than half of it. Raises
+    UserError if a tile is too small for the receptive field or its overlaps.
     """
     if field >= tile:
         raise UserError(
-            f"--tile {tile} is less than the {field:g} pixels that one pixel of these generators sees (U-Nets see the"
+            f"--tile {tile} is smaller than the receptive field of these generators, {field:g} pixels (U-Nets see the"
             " whole image). Use a larger tile, or a ResNet, or leave out --tile."
         )
     radius = int(field) // 2 + 1
@@ -205,21 +205,18 @@ def _overlap(dual: Dual, tile: int, overlap: int | None, field: float) -> int:
     own = -(-own // dual.multiple) * dual.multiple
     if own < radius:
         logging.warning(
-            f"warning: tiles that overlap by {own} pixels miss some of the {radius} that a pixel sees on each side:"
-            " seams may show. --tile_overlap auto has none."
+            f"warning: tiles overlap by {own} pixels, less than the {radius} pixels of the receptive field on each"
+            " side: seams may show. Use --tile_overlap auto to avoid them."
         )
     if 2 * own >= tile:
-        raise UserError(
-            f"--tile {tile} leaves nothing between overlaps of {own} pixels on each side. Use a larger tile."
-        )
+        raise UserError(f"--tile {tile} is too small for overlaps of {own} pixels on each side. Use a larger tile.")
     return own
 
 
 def windows(size: tuple[int, ...], tile: int, overlap: int, multiple: int) -> list[Window]:
     """Returns (rows, columns), slices of tiles that cover an image of `size`.
 
-    They overlap by `overlap` pixels on each side. All begin at a multiple of `multiple`, so that the maps of a network
-    fall into place.
+    They overlap by `overlap` pixels on each side. All begin at a multiple of `multiple`, so that feature maps align.
     """
     core = max(multiple, (tile - 2 * overlap) // multiple * multiple)
     rows, columns = (
@@ -229,14 +226,14 @@ def windows(size: tuple[int, ...], tile: int, overlap: int, multiple: int) -> li
 
 
 def _share(window: Window, size: tuple[int, ...], overlap: int) -> Floats:
-    """Returns how much a tile counts at each of its pixels, [H, W, 1]: nothing at its border, fully in its middle."""
+    """Returns the weight of a tile at each of its pixels, [H, W, 1]: 0 at its border, 1 in its middle."""
     rows, columns = (_ramp(part, side, overlap) for part, side in zip(window, size))
     return (rows[:, None] * columns[None, :])[..., None]
 
 
 def _ramp(part: slice, side: int, overlap: int) -> Floats:
     """Returns the same along one side of an image of `side` pixels."""
-    wrong = max(0, overlap - BLEND)  # pixels that miss what lies outside the tile
+    wrong = max(0, overlap - BLEND)  # pixels whose receptive field extends beyond the tile
     at = np.arange(part.start, part.stop)
     before = at - part.start if part.start > 0 else np.full(at.shape, overlap)
     after = part.stop - 1 - at if part.stop < side else np.full(at.shape, overlap)

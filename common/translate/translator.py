@@ -1,4 +1,4 @@
-"""Translation: arrays of a person's own, of any size, through a trained run."""
+"""Translates arrays of any size with a trained run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ ARRAY = "The array"  # in messages
 class Translator:
     """A trained run as a function of images: Translator(run_dir)("A2B", images).
 
-    Holds one graph and one session of its own, may be used by several threads at once, and
-    beside other TensorFlow code. Close it, or use it in a with statement. `inference` says which weights,
-    directions and size; `test_dropout` takes the place of the run's own. Raises UserError if there is no trained
-    run, or its networks do not take the size asked for. Arrays of another scale than the training images' are warned
-    of, once, unless `warns` is false.
+    Owns a graph and a session; thread-safe, and independent of other TensorFlow code in the process. Close it, or use
+    it in a with statement. `inference` selects weights, directions and size; `test_dropout` overrides the run's
+    setting. Raises UserError if there is no trained run, or the size does not fit its networks. Logs one warning if an
+    array has another scale than the training images, unless `warns` is false.
     """
 
     def __init__(
@@ -79,13 +78,12 @@ class Translator:
         output_size: OutputSize = "original",
         first: int = 0,
     ) -> Array | list[Array]:
-        """Translates `images`: [N, H, W, C], [H, W, C], gray [H, W], or a list of such of any sizes.
+        """Translates `images`: [N, H, W, C], [H, W, C], gray [H, W], or a list of such arrays of any sizes.
 
-        The output is of the same kind, with the type and the channels of the target's Domain. Other
-        types and channels than those of the source's Domain are brought to them as by Domain.of.
-        `output_size`: "original", "model", or (height, width). `first` numbers the first image;
-        noise, if the run draws any, is keyed by these numbers. Raises UserError if the run has no such
-        `direction`, or the images cannot be brought to its source's Domain.
+        The output has the same form, with the type and the channels of the target's Domain. Images of other types and
+        channels than the source's Domain are converted by Domain.of. `output_size`: "original", "model", or (height,
+        width). `first` is the number of the first image; noise, if the run draws any, is keyed by these numbers. Raises
+        UserError if the run has no such `direction`, or the images cannot be converted to its source's Domain.
         """
         if isinstance(images, (list, tuple)):
             return [self(direction, image, output_size, first + i) for i, image in enumerate(images)]
@@ -95,12 +93,12 @@ class Translator:
         return self._translate_batch(direction, images, output_size, first)
 
     def in_floats(self, direction: str, image: Array) -> npt.NDArray[np.float32]:
-        """Translates one image [H, W, C]: float32 in [-1, 1], in the size that the networks give."""
+        """Translates one image [H, W, C]: float32 in [-1, 1], in the size of the networks' output."""
         batch, graph = self._as_source(direction, image[None]), self._graphs[direction]
         return self._session.run(graph.translated, {graph.images: batch, graph.indices: [0]})[0]
 
     def _build(self, inference: Inference) -> None:
-        """Makes the graph of each direction."""
+        """Builds the graph of each direction."""
         scale = inference.scale(self.dual)
         self._room = 0 if scale else bounds.PADDED
         self._graphs = {
@@ -123,15 +121,15 @@ class Translator:
         return self._session.run(graph.output, fed)
 
     def _as_source(self, direction: str, images: Array) -> Array:
-        """Returns images [N, H, W, C] as the source's Domain has them."""
+        """Converts images [N, H, W, C] to the source's Domain."""
         forks.refuse()
         if direction not in self._directions:
-            raise UserError(f"This run has no direction {direction}: it has {' and '.join(self._directions)}.")
+            raise UserError(f"This run has no direction {direction}, only {' and '.join(self._directions)}.")
         batch = np.asarray(images)
         if batch.ndim != 4 or batch.dtype.kind not in "buif" or 0 in batch.shape:
             raise UserError(
-                f"{direction} takes images of numbers, [N, H, W, C], [H, W, C] or [H, W], and these are"
-                f" {batch.dtype} {list(batch.shape)}."
+                f"{direction} takes images of numbers, [N, H, W, C], [H, W, C] or [H, W], but got {batch.dtype} of"
+                f" shape {list(batch.shape)}."
             )
         batch = batch * np.uint8(255) if batch.dtype == bool else batch
         if self._room:
@@ -147,7 +145,7 @@ class Translator:
         return self._domains[direction[0]]
 
     def target(self, direction: str) -> Domain:
-        """The Domain of the images that a direction makes."""
+        """The Domain of the images that a direction outputs."""
         return self._domains[direction[-1]]
 
     def close(self) -> None:
@@ -165,16 +163,16 @@ class DirectionGraph(NamedTuple):
     """The graph of one direction, for images of any size."""
 
     images: tf.Tensor  # placeholder, [N, H, W, C] of the source
-    size: tf.Tensor  # placeholder, int32 (height, width) of the output; 0: as the networks give it
+    size: tf.Tensor  # placeholder, int32 (height, width) of the output; 0: that of the networks' output
     indices: tf.Tensor  # placeholder, int64 [N]: numbers of the images
-    translated: tf.Tensor  # float32 in [-1, 1], in the size that the networks give
-    output: tf.Tensor  # of `size`, as the target has it
+    translated: tf.Tensor  # float32 in [-1, 1], in the size of the networks' output
+    output: tf.Tensor  # of `size`, in the target's Domain
 
 
 def _direction_graph(
     dual: Dual, name: str, scale: tuple[int, int] | None, source: Domain, target: Domain, *, self_ensemble: int
 ) -> DirectionGraph:
-    """Makes the graph of one direction between two Domains; `scale` (height, width) to resize to first, or None."""
+    """Builds the graph of one direction between two Domains; `scale`: (height, width) to resize to first, or None."""
     images = tf.placeholder(source.dtype, [None, None, None, source.channels])
     size, indices = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.int64, [None])
     x = tensors.from_pixels(images, source)
@@ -189,16 +187,18 @@ def _direction_graph(
 
 
 def _size(output_size: OutputSize, original: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns (height, width) of the output, zeros for that of the model; raises UserError if it is no size."""
+    """Returns (height, width) of the output, zeros for that of the model; raises UserError if it is not valid."""
     if isinstance(output_size, str) and output_size in ("original", "model"):
         return original if output_size == "original" else (0, 0)
     sides = np.asarray(output_size)
     if sides.shape != (2,) or sides.dtype.kind not in "ui" or sides.min() < 1:
-        raise UserError(f"output_size {output_size!r} is none of: original, model, (height, width) in pixels.")
+        raise UserError(
+            f"output_size {output_size!r} is not valid: must be original, model or (height, width) in pixels."
+        )
     return tuple(map(int, sides))
 
 
 def _with_channel_axis(image: Array) -> Array:
-    """Returns an array [H, W] as [H, W, 1], any other as it is."""
+    """Returns an array [H, W] as [H, W, 1], others unchanged."""
     image = np.asarray(image)
     return image[..., None] if image.ndim == 2 else image

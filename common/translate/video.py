@@ -1,4 +1,4 @@
-"""Videos: translated frame by frame, with their rate, size and sound."""
+"""Translates videos frame by frame, keeping rate, size and sound."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from common.images.pixels import Domain
 
 Frames: TypeAlias = npt.NDArray[np.uint8]  # [N, H, W, C]
 
-AHEAD = 2  # batches decoded before they are needed, and batches that may wait to be encoded
+AHEAD = 2  # batches decoded ahead, and batches waiting to be encoded
 QUALITY = 17
-SCALING = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"  # between RGB and YUV: the default darkens by a level
+SCALING = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"  # RGB to YUV and back: the default darkens by a level
 
 
 class Format(NamedTuple):
-    """How a video is written, as ffmpeg's options."""
+    """The output options of ffmpeg for a video format."""
 
     muxer: str
     video: tuple[str, ...]
-    sound: tuple[str, ...] | None  # None: as it is in the source
+    sound: tuple[str, ...] | None  # None: copied from the source
 
 
 H264 = ("-c:v", "libx264")
@@ -47,25 +47,25 @@ WRITTEN = {  # by suffix
     ".m4v": Format("mp4", H264, AAC),
     ".mov": Format("mov", H264, AAC),
     ".mkv": Format("matroska", H264, None),
-    ".avi": Format("avi", (*H264, "-bf", "0"), PCM),  # it has no times: frames out of order, and MP3, would come late
+    ".avi": Format("avi", (*H264, "-bf", "0"), PCM),  # no timestamps: reordered frames, and MP3, would be delayed
     ".webm": Format("webm", VP9, OPUS),
 }
-READ = ("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg")  # ffmpeg's; others name files
-SUFFIXES = (*WRITTEN, ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")  # that are read
+READ = ("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg")  # others may refer to files
+SUFFIXES = (*WRITTEN, ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")  # that can be read
 
 
 class FrameTranslator(Protocol):
-    """What a Translator has that videos need."""
+    """The interface of a Translator that videos need."""
 
     def target(self, direction: str) -> Domain:
-        """The Domain of the images that a direction makes."""
+        """The Domain of the images that a direction outputs."""
 
     def __call__(self, direction: str, images: Frames, output_size: str | tuple[int, int], first: int) -> Frames:
-        """Translates frames [N, H, W, C], of which the first has the number `first`."""
+        """Translates frames [N, H, W, C]; `first` is the number of the first frame."""
 
 
 def target(source: str | os.PathLike[str], output: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns the video that `output` names, or that of the source's name in the folder `output`, .mp4 if need be."""
+    """Returns the path of the output: `output` itself, or the source's name in the folder `output`, if need be .mp4."""
     source, output = pathlib.Path(source), pathlib.Path(output)
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         return output
@@ -83,18 +83,17 @@ def translate_video(
     limit: int = 0,
     quality: int = QUALITY,
 ) -> int:
-    """Translates every frame of the video `source`, in order, to the video `target`; returns how many.
+    """Translates every frame of the video `source`, in order, to the video `target`; returns the number of frames.
 
-    Rate and sound are kept, and frames are turned upright; where the rate of the source varies, frames
-    are repeated as ffmpeg does, so that the sound stays with them. Frame i has number i for the
-    translator. `output_size` is what the translator takes; `limit` ends picture and sound after so
-    many frames, 0: none; `quality` is the constant rate factor, 0 (the best) to 51. The target is written
-    whole, or stays as it was. Raises UserError if either cannot be read or written.
+    Keeps rate and sound, and turns frames upright; if the rate of the source varies, ffmpeg repeats frames, so that the
+    sound stays in sync. Frame i has number i for the translator. `output_size`: see Translator; `limit`: maximum number
+    of frames, 0: all; `quality`: the constant rate factor, 0 (best) to 51. The target is written completely, or stays
+    as it was. Raises UserError if either cannot be read or written.
     """
     source, target = pathlib.Path(source), pathlib.Path(target)
     _refuse(target, quality, translator.target(direction))
     if target.exists() and source.exists() and target.samefile(source):
-        raise UserError(f"{target} is the video to translate, and would be written over. Give another --output.")
+        raise UserError(f"{target} is the input video and would be overwritten. Choose a different --output.")
     info = _probe(source)
     frames = _ahead(_decode(source, info, batch_size, limit))
     total = min(info.frames, limit or info.frames)
@@ -105,18 +104,18 @@ def translate_video(
 
 
 class _Info(NamedTuple):
-    """What a video file says of its pictures."""
+    """Properties of the pictures in a video file."""
 
     width: int  # upright
     height: int
-    rate: fractions.Fraction  # frames a second
+    rate: fractions.Fraction  # frames per second
     aspect: str  # of a pixel, width:height; 0:0 if unknown
-    frames: int  # in the file: where the rate varies, more or fewer are decoded
+    frames: int  # in the file; if the rate varies, more or fewer are decoded
 
 
 def _probe(path: pathlib.Path) -> _Info:
-    """Returns what is in a video; raises UserError if it is none, or ends before it should."""
-    unreadable = f"{path} does not read as a video", "Replace or remove it."
+    """Returns the properties of a video; raises UserError if it cannot be read or is truncated."""
+    unreadable = f"{path} cannot be read as a video", "Replace or remove it."
     every = ["-xerror", "-progress", "pipe:1", *_pictures(path), "-c", "copy", "-f", "null", "-"]
     one = [*_pictures(path), "-frames:v", "1", "-pix_fmt", "gray", "-f", "yuv4mpegpipe", "-"]
     with _ffmpeg(every, *unreadable, fatal="ended prematurely") as pipe:
@@ -136,9 +135,9 @@ def _decode(path: pathlib.Path, info: _Info, batch_size: int, limit: int) -> Gen
     limited = ["-frames:v", str(limit)] if limit else []
     size = info.height * info.width * 3
     options = [*_pictures(path), *limited, *output]
-    with _ffmpeg(options, f"{path} does not read to its end", "Replace or remove it.") as pipe:
+    with _ffmpeg(options, f"{path} cannot be read to its end", "Replace or remove it.") as pipe:
         while len(content := pipe.read(batch_size * size)) >= size:
-            whole = content[: len(content) // size * size]  # less only if ffmpeg failed
+            whole = content[: len(content) // size * size]  # incomplete only if ffmpeg failed
             yield np.frombuffer(whole, np.uint8).reshape(-1, info.height, info.width, 3)
 
 
@@ -149,7 +148,7 @@ def _translated(
     output_size: str | tuple[int, int],
     total: int,
 ) -> Generator[Frames, None, None]:
-    """Yields the translations of batches of frames, of which there are `total`, and shows how far it is."""
+    """Yields the translations of batches of frames, and shows the progress; `total`: number of frames."""
     first = 0
     with (
         contextlib.closing(batches),
@@ -162,7 +161,7 @@ def _translated(
 
 
 def _ahead(batches: Generator[Frames, None, None]) -> Generator[Frames, None, None]:
-    """Yields `batches`, made in a thread that is at most AHEAD before."""
+    """Yields `batches`, computed in a thread up to AHEAD batches ahead."""
     with contextlib.closing(batches), concurrent.futures.ThreadPoolExecutor(1) as thread:
         pending = collections.deque(thread.submit(next, batches, None) for _ in range(AHEAD))
         while (batch := pending.popleft().result()) is not None:
@@ -179,13 +178,13 @@ def _encode(
     sound: Sequence[str],
     quality: int,
 ) -> int:
-    """Writes uint8 [N, H, W, 1 or 3] to `path`, a video as `target` names it; returns how many frames.
+    """Writes uint8 [N, H, W, 1 or 3] to `path`, in the format of `target`; returns the number of frames.
 
-    `info`: of the source, whose rate is kept, and whose shape of pixels where the size is; `sound`: ffmpeg's options.
+    `info`: of the source; its rate is kept, and its pixel aspect if the size is kept. `sound`: ffmpeg's options.
     """
     head = next(batches, None)
     if head is None:
-        raise UserError(f"There are no frames to write to {target}.")
+        raise UserError(f"No frames to write to {target}.")
     shape, count = head.shape[1:], 0
     encoding = _encoding(target, shape, quality, info)
     options = [*_raw(shape, info.rate), *sound, *encoding, f"file:{os.path.abspath(path)}"]
@@ -205,24 +204,24 @@ def _encode(
 
 
 def _pictures(path: pathlib.Path) -> list[str]:
-    """Returns ffmpeg's options that read a video, but no sound and no picture of a cover."""
+    """Returns ffmpeg's options that read the pictures of a video, without sound and cover picture."""
     return [*_source(path), "-map", "0:V:0"]
 
 
 def _source(path: pathlib.Path) -> list[str]:
-    """Returns ffmpeg's options that open a file: that alone, whatever its name looks like and its content says."""
+    """Returns ffmpeg's options that open only this file, whatever its name looks like and its content refers to."""
     return ["-protocol_whitelist", "file", "-format_whitelist", ",".join(READ), "-i", f"file:{os.path.abspath(path)}"]
 
 
 def _raw(shape: tuple[int, ...], rate: fractions.Fraction) -> list[str]:
-    """Returns ffmpeg's options that read frames of this shape, (H, W, C), from a pipe."""
+    """Returns ffmpeg's options that read frames of `shape` (H, W, C) from a pipe."""
     height, width, channels = shape
     pixels = "gray" if channels == 1 else "rgb24"
     return ["-y", "-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-r", str(rate), "-i", "pipe:0"]
 
 
 def _encoding(target: pathlib.Path, shape: tuple[int, ...], quality: int, info: _Info) -> list[str]:
-    """Returns ffmpeg's options of the output: all of it is BT.709, as players take large videos for."""
+    """Returns ffmpeg's options of the output, all in BT.709, which players assume for large videos."""
     height, width, _ = shape
     written = WRITTEN[target.suffix.lower()]
     filters = f"scale=flags={SCALING}:out_color_matrix=bt709:out_range=tv"
@@ -234,7 +233,7 @@ def _encoding(target: pathlib.Path, shape: tuple[int, ...], quality: int, info: 
 
 
 def _sound(source: pathlib.Path, target: pathlib.Path, info: _Info, limit: int) -> list[str]:
-    """Returns ffmpeg's options that take the first sound of the source, if there is one; unchanged in one format."""
+    """Returns ffmpeg's options for the first audio stream of the source, if any; copied if the format is the same."""
     sound = WRITTEN[target.suffix.lower()].sound
     if sound is None or source.suffix.lower() == target.suffix.lower():
         sound = ("-c:a", "copy")
@@ -246,23 +245,23 @@ def _sound(source: pathlib.Path, target: pathlib.Path, info: _Info, limit: int) 
 def _ffmpeg(
     options: Sequence[str], problem: str, remedy: str = "", *, fatal: str = "", feeds: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Runs ffmpeg and yields a pipe from its output, or, if `feeds`, to its input; kills it if the body raises.
+    """Runs ffmpeg and yields a pipe from its output or, if `feeds`, to its input; kills it if the body raises.
 
-    Afterwards raises UserError, with `problem`, ffmpeg's message and `remedy`, if it failed, or if its messages
-    contain `fatal`.
+    Afterwards raises UserError, with `problem`, ffmpeg's message and `remedy`, if ffmpeg failed or its messages contain
+    `fatal`.
     """
     command, broken = [_executable(), "-v", "error", *options], False
     stdin, stdout = (subprocess.PIPE, None) if feeds else (subprocess.DEVNULL, subprocess.PIPE)
     with (
         tempfile.TemporaryFile() as messages,
-        # Ctrl-C is ours. nosec: no shell; every name of a file begins with "file:/", see _source
+        # this process handles Ctrl-C. nosec: no shell; every file name begins with "file:/", see _source
         subprocess.Popen(  # nosec B603
             command, stdin=stdin, stdout=stdout, stderr=messages, start_new_session=True
         ) as process,
     ):
         try:
             yield cast("IO[bytes]", process.stdin or process.stdout)  # one of them is a pipe
-        except BrokenPipeError:  # ffmpeg says why
+        except BrokenPipeError:  # ffmpeg reports the reason
             broken = True
         except BaseException:
             process.kill()
@@ -276,11 +275,11 @@ def _ffmpeg(
 
 
 def _reason(text: str, status: int) -> str:
-    """Returns ffmpeg's first message, without the name of the part that it is from."""
+    """Returns ffmpeg's first message, without the name of its component."""
     if "matches no streams" in text:
-        return "there is no moving picture in it"
+        return "it has no video stream"
     if "not on whitelist" in text:
-        return "it is none of the formats that are read"
+        return "its format is not supported"
     messages = (re.sub(r"^(\[[^]]*\] *)+(Error opening input: )?", "", line) for line in text.splitlines())
     sentences = (message.strip().rstrip(".") for message in messages)
     return next(filter(None, sentences), f"ffmpeg ended with status {status}")
@@ -293,17 +292,19 @@ def _executable() -> str:
 
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        raise UserError("Videos need ffmpeg, and it is not installed: pip install 'imageio[ffmpeg]'.") from error
+        raise UserError("Videos need ffmpeg, which is not installed. Run pip install 'imageio[ffmpeg]'.") from error
 
 
 def _refuse(target: pathlib.Path, quality: int, domain: Domain) -> None:
     """Raises UserError if the format, the quality or images of the domain cannot be written."""
     if domain.dtype != "uint8" or domain.channels not in (1, 3):
         raise UserError(
-            f"Videos have 8 bits of gray or RGB, and what is made is {domain.dtype} of {domain.channels} channels."
-            " Translate a folder of the frames."
+            f"Videos need 8 bits and gray or RGB, but the output is {domain.dtype} with {domain.channels} channels."
+            " Translate a folder of frames instead."
         )
     if target.suffix.lower() not in WRITTEN:
-        raise UserError(f"{target} is no video that is written: give it one of the suffixes {' '.join(WRITTEN)}.")
+        raise UserError(f"{target} has a video format that cannot be written: use one of {' '.join(WRITTEN)}.")
     if not 0 <= quality <= 51:
-        raise UserError(f"The quality {quality} of {target} is no constant rate factor: 0 is the best, 51 the worst.")
+        raise UserError(
+            f"The quality {quality} of {target} is not a valid constant rate factor: must be from 0 (best) to 51."
+        )

@@ -148,7 +148,7 @@ def test_checkpoints_that_are_not_there(trained):
         evaluation.evaluate(run.run_dir, dual, images, inference=Inference(checkpoint="5"))
     with pytest.raises(UserError, match="--checkpoint all is only for --phase evaluate"):
         run_test(run.run_dir, dual, images, Inference(checkpoint="all"))
-    with pytest.raises(UserError, match="--checkpoint newest is none of: latest, best, all, or a step"):
+    with pytest.raises(UserError, match="--checkpoint newest is not valid: must be one of latest, best, all or a step"):
         Inference(checkpoint="newest")
 
 
@@ -273,7 +273,7 @@ def test_networks_that_do_not_read_or_are_not_clear(tmp_path):
     (tmp_path / "text.pb").write_text("no graph")
     (tmp_path / "empty").mkdir()
     for name in ("text.pb", "empty", "nowhere.pb"):
-        with pytest.raises(UserError, match=rf"{name} does not read as a frozen graph or a SavedModel"):
+        with pytest.raises(UserError, match=rf"{name} cannot be read as a frozen graph or a SavedModel"):
             Features(tmp_path / name)
     frozen(tmp_path / "network.pb")
     with pytest.raises(UserError, match=r"has no tensors a:0,b:0: use --features_ends"):

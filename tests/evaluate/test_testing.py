@@ -128,14 +128,14 @@ def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, c
     assert "was trained at" not in capsys.readouterr().err
     with pytest.raises(UserError, match=r"4 must divide it\. Use --scale_to 48"):
         run_test(run.run_dir, dual, images, Inference(scale_to="50"))
-    with pytest.raises(UserError, match="--scale_to big is no size"):
+    with pytest.raises(UserError, match="--scale_to big is not a valid size"):
         Inference(scale_to="big")
 
 
 def test_networks_of_one_size_warn_of_another(trained, capsys):
     dual, images, run = trained
     run_test(run.run_dir, dual, images, Inference(scale_to="64"))
-    assert "DualGAN was trained at 32 pixels, and its innermost map" in capsys.readouterr().err
+    assert "DualGAN was trained at 32 pixels, and its innermost feature map" in capsys.readouterr().err
 
 
 def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
@@ -254,5 +254,5 @@ def test_a_direction_that_the_run_has_not_is_named(dataset, tmp_path):
     images = Images("set", data_root=str(dataset(val_A=1, val_B=1)))
     dual = small.Gain(image_size=8, only="B2A")
     run_dir = small.untrained(tmp_path / "run", dual, images=images)
-    with pytest.raises(UserError, match=r"This run has no direction A2B: it has B2A\."):
+    with pytest.raises(UserError, match=r"This run has no direction A2B, only B2A\."):
         run_test(run_dir, dual, images, inference=Inference(direction="A2B"))

@@ -107,7 +107,7 @@ def test_what_cannot_be_asked_for(tmp_path):
     assert "--phase export takes it from the run folder" in refusal(f"{start} --output x --ngf 3")
     assert "value should be one of <savedmodel|frozen|tflite|onnx|npz>" in refusal(f"{start} --format png")
     assert "--output is missing: use --output FOLDER." in refusal(start)
-    assert "This run has no direction A2B: it has B2A." in refusal(f"{start} --output x --direction A2B")
+    assert "This run has no direction A2B, only B2A." in refusal(f"{start} --output x --direction A2B")
     assert "already exists. Choose a different one, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
     assert names(tmp_path / "full") == {"kept.txt"}
     assert "only to --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")

@@ -395,7 +395,7 @@ def test_a_video_goes_through_a_run(here, capsys):
     about = next(ffmpeg.read_frames("out/clip.mp4"))
     assert (about["size"], about["fps"]) == ((36, 24), 12.0)
     assert "--shard is for images, but --input clip.mp4 is a video" in refusal(f"{asked} --output out --shard 1/2")
-    assert "give it one of the suffixes" in refusal(f"{asked} --output out.ts")
+    assert "use one of" in refusal(f"{asked} --output out.ts")
 
 
 def test_depth_and_bands_by_the_command_line(here, capsys):

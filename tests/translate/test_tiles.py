@@ -61,7 +61,7 @@ def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, caps
     assert 2_500 < copy.shape[0] * copy.shape[1] <= 10_000
     np.testing.assert_allclose(copy.mean(axis=(0, 1)), whole.mean(axis=(0, 1)), atol=2.0)
     assert translated.shape == whole.shape
-    assert capsys.readouterr().err.count("Statistics of whole images are taken from smaller copies") == 1
+    assert capsys.readouterr().err.count("The statistics of norms come from smaller copies") == 1
 
 
 def test_windows_cover_everything_from_multiples():
@@ -77,7 +77,9 @@ def test_windows_cover_everything_from_multiples():
 def test_what_tiles_cannot_do_is_refused(runs):
     with pytest.raises(UserError, match=r"U-Nets see the whole image"):
         TiledTranslator(runs["unet"], 8)
-    with pytest.raises(UserError, match=r"--tile 64 is less than the 121 pixels"):
+    with pytest.raises(
+        UserError, match=r"--tile 64 is smaller than the receptive field of these generators, 121 pixels"
+    ):
         TiledTranslator(runs["resnet"], 64)
     with pytest.raises(UserError, match=r"halve odd sides \(--halve_odd\)"):
         TiledTranslator(runs["odd"], 256, test_dropout=False)

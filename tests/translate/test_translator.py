@@ -113,7 +113,7 @@ def test_one_file_goes_to_a_file(inbox, translator):
     assert Image.open(inbox / "new" / "gray.webp").size == (20, 40)
     with pytest.raises(UserError, match="leave out --suffix and --format"):
         Translation(input=options.input, output=options.output, format="png").jobs()
-    with pytest.raises(UserError, match="is a file, and several images need a folder"):
+    with pytest.raises(UserError, match="is a file, but several images need a folder"):
         Translation(input=str(inbox / "in"), output=options.output).jobs()
 
 
@@ -168,16 +168,16 @@ def test_nothing_is_written_twice(inbox, translator):
     (inbox / "in" / "gray.jpg").write_bytes((inbox / "in" / "a.b.v2.jpg").read_bytes())
     with pytest.raises(UserError, match=r"gray\.png would be written twice"):
         Translation(input=str(inbox / "in"), output=str(inbox / "out"), format="png").jobs()
-    with pytest.raises(UserError, match="is one of the images to translate, and would be written over"):
+    with pytest.raises(UserError, match="is one of the input images, and would be overwritten"):
         Translation(input=str(inbox / "in"), output=str(inbox / "in")).jobs()
-    with pytest.raises(UserError, match="lies in --input"):
+    with pytest.raises(UserError, match="is inside --input"):
         Translation(input=str(inbox / "in"), output=str(inbox / "in" / "out"), recursive=True).jobs()
     assert not (inbox / "out").exists()
 
 
 def test_no_input_is_written_over_by_another(inbox):
     (inbox / "in" / "gray_B.png").write_bytes((inbox / "in" / "gray.png").read_bytes())
-    with pytest.raises(UserError, match=r"gray_B\.png is one of the images to translate"):
+    with pytest.raises(UserError, match=r"gray_B\.png is one of the input images"):
         Translation(input=str(inbox / "in"), output=str(inbox / "in"), suffix="_B").jobs()
 
 
@@ -224,7 +224,7 @@ def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):
     outcome = run(Small(), Translation(input=str(inbox / "in"), output=str(inbox / "out")))
     assert outcome.written == 2
     sentences = {path.name: sentence for path, sentence in outcome.failed}
-    assert sentences["gray.png"].endswith("gray.png: TensorFlow says: out of memory.")
+    assert sentences["gray.png"].endswith("gray.png: TensorFlow reports: out of memory.")
     assert sentences["tiny palette.PNG"].endswith("tiny palette.PNG: there is not enough memory for it.")
 
 
@@ -257,15 +257,15 @@ def test_shards_are_all_the_files_once(inbox):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"output": "x"}, "Say --input"),
-        ({"input": "x"}, "Say --output"),
+        ({"output": "x"}, "Missing --input."),
+        ({"input": "x"}, "Missing --output."),
         ({"input": "nowhere/*.png", "output": "x"}, "No images in --input nowhere"),
-        ({"output_size": "big"}, "--output_size big is none of: original, model, HEIGHTxWIDTH"),
-        ({"shard": "5/4"}, "--shard 5/4 is no part"),
-        ({"suffix": "a/b"}, "is no part of a name"),
-        ({"tile_overlap": "8"}, "say --tile, too"),
-        ({"output_size": "99999x99999"}, "is more than 178,956,970 pixels"),
-        ({"input": __file__, "output": "x.gif"}, "is of a format that is not written"),
+        ({"output_size": "big"}, "--output_size big is not a valid size: must be original, model, or HEIGHTxWIDTH"),
+        ({"shard": "5/4"}, "--shard 5/4 is not a valid shard"),
+        ({"suffix": "a/b"}, "is not valid in a file name"),
+        ({"tile_overlap": "8"}, "--tile_overlap needs --tile"),
+        ({"output_size": "99999x99999"}, "exceeds 178,956,970 pixels"),
+        ({"input": __file__, "output": "x.gif"}, "has a format that cannot be written"),
         ({"format": "gif"}, "--format gif is not valid: it must be one of keep, jpg"),
     ],
 )
@@ -344,9 +344,9 @@ def test_arrays_of_another_kind_are_refused(translator):
     with pytest.raises(UserError, match="has 2 channels, but 3 are needed"):
         translator("A2B", image(channels=2))
     for size in ((0, 3), [3], "large", (2.5, 3), ("a", "b")):
-        with pytest.raises(UserError, match=r"is none of: original, model, \(height, width\)"):
+        with pytest.raises(UserError, match=r"is not valid: must be original, model or \(height, width\)"):
             translator("A2B", image(), size)
-    with pytest.raises(UserError, match="This run has no direction B2A: it has A2B"):
+    with pytest.raises(UserError, match="This run has no direction B2A, only A2B"):
         translator("B2A", image())
 
 
