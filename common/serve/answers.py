@@ -1,4 +1,4 @@
-"""From the bytes of an image file to those of its translation."""
+"""Translates the bytes of an image file to those of its translation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
     content: bytes
     suffix: str  # of its kind
-    notes: tuple[Note, ...] = ()  # what is to be known of the image that was sent, and what the translation is without
+    notes: tuple[Note, ...] = ()  # on how the image was read, and on metadata that the translation lacks
 
     @property
     def media(self) -> str:
@@ -45,10 +45,10 @@ class Answer(NamedTuple):
 
 
 def answer(translator: Translator, direction: str, content: bytes, decoder: Decoder) -> Answer:
-    """Returns the Answer to the bytes of an image: in its format if that holds the output, else PNG, else TIFF.
+    """Returns the Answer to the bytes of an image: in its format if that can store the output, else PNG, else TIFF.
 
-    Raises Refused if it is no image, has too many pixels, costs too much, or cannot be converted to the source's
-    Domain.
+    Raises Refused if it is not an image, has too many pixels, takes too much time or memory, or cannot be converted to
+    the source's Domain.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "image")
@@ -65,14 +65,14 @@ def answer(translator: Translator, direction: str, content: bytes, decoder: Deco
 
 
 def kind(content: bytes) -> str:
-    """Returns the suffix of the format that a file begins as; PNG for formats that cannot be written."""
+    """Returns the suffix of a file's format, by its first bytes; .png for formats that cannot be written."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
     return next((suffix for start, suffix in STARTS.items() if content.startswith(start)), ".png")
 
 
 def _refusing(status: int, path: os.PathLike[str], read: Callable[[], R]) -> R:
-    """What `read` returns; its UserError becomes Refused, without the path of the file."""
+    """Returns read(); converts a UserError to Refused, without the path of the file."""
     try:
         return read()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""The answers to requests: the page, translations, and errors as sentences in JSON."""
+"""The HTTP application: the page, translations, and errors as sentences in JSON."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from common.serve.worker import Full, Worker
 from common.translate import Translator
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-CLOSING = 5.0  # seconds that a translation in hand is waited for at the end
+CLOSING = 5.0  # seconds to wait for the current translation at the end
 SECONDS = 60  # in which a body must arrive
-PATIENCE, SLOWEST = 10.0, 2**14  # a body has so many seconds, and one more for each so many bytes that arrive
+PATIENCE, SLOWEST = 10.0, 2**14  # seconds for a body, plus one second for every SLOWEST bytes that arrive
 DROPPED = 2  # times the limit that is read and dropped, as clients do not see an answer while they send
-LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names by which this machine calls itself
-TYPES = ("image/", "application/octet-stream")  # of bodies: pages of others can send none of them without being asked
+LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names of this machine
+TYPES = ("image/", "application/octet-stream")  # of bodies: foreign pages cannot send them without a preflight request
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -48,16 +48,16 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 NOTES = "Translation-Notes"  # header: a JSON array of sentences
-EXHAUSTED = "ResourceExhaustedError"  # what TensorFlow calls a lack of memory
-CLOSES = {"Connection": "close"}  # as it does after what it did not read, or did not foresee
+EXHAUSTED = "ResourceExhaustedError"  # TensorFlow's error if memory is exhausted
+CLOSES = {"Connection": "close"}  # after an unread body or an unexpected error
 SENTENCES = {
-    404: "There is nothing at this address: it is /, /translate or /healthz.",
-    405: "This address does not take that: images are sent to /translate by POST, all else is read by GET.",
+    404: "There is nothing at this address: use /, /translate or /healthz.",
+    405: "This address does not accept this method: use POST for /translate, and GET for all others.",
 }
 
 
 class Application:
-    """A Translator behind HTTP, with the limits of a Service: servers call `asgi`. Close it, or use it in a with."""
+    """Serves a Translator within the limits of a Service: servers call `asgi`. Close it, or use it in a with."""
 
     def __init__(self, translator: Translator, service: Service) -> None:
         self._translator, self._service, self._worker = translator, service, Worker(service.queue)
@@ -92,23 +92,23 @@ class Application:
         with self._worker.place() as place:
             body = await _body(request, self._service.max_mb * 2**20)
             answer = await place.run(lambda: answers.answer(self._translator, direction, body, self._decoder))
-        self._notices.say_once("An image that was sent", answer.notes)
+        self._notices.say_once("A received image", answer.notes)
         headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"'}
-        if answer.notes:  # escaped, as what files say can be any text
+        if answer.notes:  # escaped, as texts from files can hold anything
             headers[NOTES] = json.dumps([f"{NAME} {note.text}." for note in answer.notes])
         return Response(answer.content, media_type=answer.media, headers=headers)
 
     def _direction(self, name: str | None) -> str:
-        """The direction of that name, or the only one; raises Refused if there is none."""
+        """The direction `name`, or the only one if it is None; raises Refused if there is no such direction."""
         directions = self._translator.dual.directions
         if name is None and len(directions) == 1:
             return directions[0]
         if name is None or name not in directions:
-            raise Refused(422, f"Which way? Say ?direction={' or ?direction='.join(directions)}.")
+            raise Refused(422, f"Missing or unknown direction: use ?direction={' or ?direction='.join(directions)}.")
         return name
 
     def close(self, seconds: float = CLOSING) -> bool:
-        """Ends the decoder now and the worker after its current request; returns whether that took no more time."""
+        """Ends the decoder at once and the worker after its current request; returns whether it was done in time."""
         self._decoder.close()
         return self._worker.close(seconds)
 
@@ -122,8 +122,8 @@ class Application:
 class _Guard:
     """Adds headers to all answers, and refuses requests whose Host is not a name of this machine.
 
-    `names`: the accepted ones; None: all. This stops DNS rebinding: a browser would treat a foreign page whose name
-    points here as one of ours, but sends that name as Host.
+    `names`: the accepted hosts; None: all. This prevents DNS rebinding: a browser would treat a foreign page whose name
+    points to this machine as same-origin, but sends that name as Host.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
@@ -140,17 +140,17 @@ class _Guard:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if b"content-length" in headers and b"transfer-encoding" in headers:
-            refusal = "The request says twice how long it is: by Content-Length and by Transfer-Encoding."
+            refusal = "The request has both Content-Length and Transfer-Encoding: send only one of them."
             await _sentence(400, refusal, CLOSES)(scope, receive, with_headers)
         elif self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
-            refusal = f"This machine is called otherwise: use {' or '.join(sorted(self._names))}."
+            refusal = f"The Host header is not a name of this machine: use {' or '.join(sorted(self._names))}."
             await _sentence(421, refusal)(scope, receive, with_headers)
         else:
             await self._app(scope, receive, with_headers)
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The bytes of the body; raises Refused if they are more than `limit`, none, or do not arrive in time."""
+    """The bytes of the body; raises Refused if there are none or more than `limit`, or they do not arrive in time."""
     too_many = Refused(413, f"The image has more than {limit / 2**20:,.0f} MB. Send a smaller one.")
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > DROPPED * limit:
@@ -167,21 +167,25 @@ async def _body(request: Request, limit: int) -> bytes:
                 elif count > DROPPED * limit:
                     break
     except TimeoutError:
-        slowly = f"The image came too slowly: send {SLOWEST // 2**10} KiB a second or more, within {SECONDS} seconds."
+        slowly = (
+            f"The image arrived too slowly: send at least {SLOWEST // 2**10} KiB per second, within {SECONDS} seconds."
+        )
         raise Refused(408, slowly) from None
     except ClientDisconnect:
-        raise Refused(400, "The image did not come whole.") from None
+        raise Refused(400, "The image is incomplete: the connection was closed.") from None
     if count > limit:
         raise too_many
     if not count:
-        raise Refused(400, "There is no image: send the bytes of one as the body.")
+        raise Refused(400, "The request has no image: send the bytes of an image file as the body.")
     return bytes(body)
 
 
 def _refuse_type(media: str) -> None:
     if not media.lower().startswith(TYPES):
         raise Refused(
-            415, f"Content-Type {media or 'is missing'}: an image is sent as it is, as image/jpeg, image/png and so on."
+            415,
+            f"Content-Type {media or '(missing)'} is not supported: send the image file itself, as image/jpeg,"
+            " image/png and so on.",
         )
 
 
@@ -199,14 +203,14 @@ def _refused(request: Request, error: Refused) -> Response:
 
 def _full(request: Request, error: Full) -> Response:
     again = {"Retry-After": str(error.seconds)}
-    return _sentence(503, f"Too many images are waiting. Come again in {error.seconds} seconds.", again)
+    return _sentence(503, f"Too many images are waiting. Try again in {error.seconds} seconds.", again)
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """The answer to an unexpected error, whose traceback goes to the log, not to the client."""
     if isinstance(error, MemoryError) or type(error).__name__ == EXHAUSTED:
         return _sentence(507, "There is not enough memory for the image. Send a smaller one.", CLOSES)
-    return _sentence(500, "The image could not be translated. What went wrong is in the log of the server.", CLOSES)
+    return _sentence(500, "The image could not be translated. See the log of the server for the reason.", CLOSES)
 
 
 def _facts(translator: Translator, service: Service) -> dict[str, Any]:

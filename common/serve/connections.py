@@ -1,4 +1,4 @@
-"""Connections that nobody can hold for nothing: limits on their number, and on how long they wait for a client."""
+"""Limits on connections: their number, and the time that they wait for a client."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-IDLE = 10.0  # seconds in which the head of a request must arrive, from the connection or the answer before
-STALLED = 30.0  # seconds in which a client must take something of what is sent to it
-LOOK = 1.0  # seconds between looks at a connection
-CONNECTIONS = 256  # at once
+IDLE = 10.0  # seconds from the connection or the previous answer until the head of a request must have arrived
+STALLED = 30.0  # seconds in which a client must receive some of the bytes sent to it
+LOOK = 1.0  # seconds between checks of a connection
+CONNECTIONS = 256  # concurrent connections
 
 
 def most_connections() -> int:
-    """How many connections there may be: CONNECTIONS, or a quarter of the files that this process may open."""
+    """The maximum number of connections: CONNECTIONS, or a quarter of the files that this process may open."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if files == resource.RLIM_INFINITY else max(8, min(CONNECTIONS, files // 4))
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when its client is slow, and when a new one needs its place while it has no request.
+    """A connection that is closed if its client is slow, or if a new connection needs its place while it is idle.
 
-    uvicorn has a limit of its own for the time between requests, which the first byte of the next one ends.
+    uvicorn's own limit for the time between requests ends with the first byte of the next one.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.since = self.loop.time()  # of waiting for a request, or of the last look at which something was sent
-        self._unsent = 0  # bytes at that look
+        self.since = self.loop.time()  # start of waiting for a request, or the last check at which bytes were sent
+        self._unsent = 0  # bytes at that check
         self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes a place: if there is none, that of the connection that has waited longest for a request."""
+        """Takes a place; if all are taken, that of the connection that has been idle longest."""
         super().connection_made(transport)  # type: ignore[arg-type]  # a transport of sockets, as uvicorn expects
         if len(self.connections) > most_connections():
             waiting = [other for other in self.connections if isinstance(other, Connection) and other.is_waiting]
@@ -41,24 +41,24 @@ class Connection(H11Protocol):
         self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the looks at the connection."""
+        """Ends the checks of the connection."""
         if self._look:
             self._look.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """From now on the next request is waited for."""
+        """Starts waiting for the next request."""
         self.since = self.loop.time()
         super().on_response_complete()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request is in hand: the head of none has come whole since the last answer."""
-        cycle = getattr(self, "cycle", None)  # that of uvicorn begins as None, whatever its type says
+        """Whether no request is pending: no complete head has arrived since the last answer."""
+        cycle = getattr(self, "cycle", None)  # uvicorn's is None at first, whatever its type says
         return cycle is None or cycle.response_complete
 
     def end(self) -> None:
-        """Closes the connection at once, whatever was to be sent."""
+        """Closes the connection at once, without sending the rest."""
         self.connections.discard(self)
         self.transport.abort()
 
@@ -66,7 +66,7 @@ class Connection(H11Protocol):
         self._look = self.loop.call_later(LOOK, self._end_if_slow)
 
     def _end_if_slow(self) -> None:
-        """Ends the connection if its client sends no request, or takes nothing of an answer."""
+        """Ends the connection if its client sends no request, or receives nothing of an answer."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
         if not self.is_waiting and (not unsent or unsent != self._unsent):
             self.since = now

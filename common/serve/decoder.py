@@ -2,8 +2,8 @@
 
     python -m common.serve.decoder MAX_PIXELS BYTES SECONDS
 
-It reads a path from each line of its standard input, as JSON, writes the pixels and what is to be known of them beside
-that file, and answers with a line of JSON: {"status": 200}, or the status and the sentence of an error.
+It reads a path from each line of its standard input, as JSON, writes the pixels, place and notes next to that file, and
+answers with a line of JSON: {"status": 200}, or the status and the sentence of an error.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 from common.errors import UserError
 from common.images import deep_png, files
 
-PIXELS, ALPHA, ABOUT = ".pixels.npy", ".alpha.npy", ".about.json"  # what is added to the path for what is written
-READY = {"status": 102}  # the first line: it has started
+PIXELS, ALPHA, ABOUT = ".pixels.npy", ".alpha.npy", ".about.json"  # suffixes of the written files
+READY = {"status": 102}  # the first line: the process has started
 
 
 def main(max_pixels: int, room: int, seconds: int) -> None:
-    """Answers until standard input ends; `room`: bytes that a decode may take; `seconds`: of the processor."""
+    """Answers until standard input ends; `room`: bytes of memory for a decode; `seconds`: of CPU time."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries must not be taken for answers
     answers.write(json.dumps(READY) + "\n")
     for line in sys.stdin:
         path = pathlib.Path(json.loads(line))
@@ -62,9 +62,9 @@ def _decode(path: pathlib.Path, max_pixels: int, room: int, seconds: int) -> dic
 
 
 def _limit(kind: int, value: int) -> None:
-    """Sets a limit of this process, if the system has such and allows it."""
+    """Sets a limit of this process, if the system supports and allows it."""
     _, highest = resource.getrlimit(kind)
-    beyond = resource.RLIM_INFINITY in (value, highest)  # which is -1
+    beyond = resource.RLIM_INFINITY in (value, highest)  # it is -1
     try:
         resource.setrlimit(kind, (max(value, highest) if beyond else min(value, highest), highest))
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _address_space() -> int:
-    """Bytes of memory that this process has mapped; where the system does not say, more than it can have."""
+    """Bytes of memory that this process has mapped; if unknown, more than it can have."""
     try:
         return int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except OSError:

@@ -1,4 +1,4 @@
-"""Decodes images of strangers in a process of its own, which is ended and replaced when it takes too long."""
+"""Decodes untrusted images in a separate process, which is killed and replaced if it takes too long."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from common.serve.refused import NAME, Refused
 
 SECONDS = 20.0  # for a decode
 STARTING = 20.0  # seconds in which a new process must be ready
-PER_PIXEL = 64  # bytes of memory for a decode: four times those of RGB in float32, and some
-ROOM = 2**28  # bytes beside
-ENDING = "The server is ending. Send the image again later."
-LITTLE_SAID = 2**16  # bytes of an answer
+PER_PIXEL = 64  # bytes of memory for a decode: more than four times those of RGB in float32
+ROOM = 2**28  # further bytes
+ENDING = "The server is shutting down. Send the image again later."
+LITTLE_SAID = 2**16  # maximum bytes of an answer
 
 
 class Decoder:
-    """Decodes files of at most `max_pixels`, in a process that is kept; close it. Used from one thread.
+    """Decodes files of at most `max_pixels` in a long-lived process; close it. Use it from one thread.
 
-    A decode ends within `seconds`, and within the memory that such images need: else the process is ended.
+    The process is killed if a decode takes longer than `seconds`, or more memory than such images need.
     """
 
     def __init__(self, max_pixels: int, max_bytes: int = 0, seconds: float = SECONDS) -> None:
@@ -42,48 +42,48 @@ class Decoder:
         self._start()
 
     def decode(self, path: pathlib.Path) -> Image:
-        """Returns the Image in a file; raises Refused if it has none, is too large, or takes too long or too much."""
+        """Returns the Image in a file; raises Refused if it is not an image, is too large, or takes too much."""
         process = self._ready()
         try:
             answer = _answer(process, json.dumps(str(path)), self._seconds)
         except TimeoutError:
             raise self._replaced(process, f"takes longer to decode than {self._seconds:g} seconds") from None
         if answer is None:
-            raise self._replaced(process, "ends the process that decodes it")
+            raise self._replaced(process, "crashes the process that decodes it")
         if answer["status"] == 200:
             return _read(path)
         if answer["status"] == 413:
             sentence = (
-                f"{NAME} has {answer['pixels']:,} pixels, and {self._max_pixels:,} are taken. Send a smaller one."
+                f"{NAME} has {answer['pixels']:,} pixels, but the limit is {self._max_pixels:,}. Send a smaller one."
             )
         elif answer["status"] == 507:
-            sentence = f"{NAME} takes too much memory to be decoded. Send a smaller one."
+            sentence = f"{NAME} needs too much memory to be decoded. Send a smaller one."
         else:
             sentence = answer["sentence"].replace(str(path), NAME)
         raise Refused(answer["status"], sentence)
 
     def close(self) -> None:
-        """Ends the process, and with it a decode in hand. May be called from any thread."""
+        """Kills the process, and with it the current decode. May be called from any thread."""
         with self._lock:
             self._closed = True
             if self._process is not None:
-                self._process.kill()  # its pipes are left to the thread that waits for it
+                self._process.kill()  # the thread that waits for it closes its pipes
                 self._process.wait()
 
     def _ready(self) -> subprocess.Popen[bytes]:
         """The process, once it waits for a path."""
-        if self._process is not None and self._process.poll() is not None:  # it ended after the decode before
+        if self._process is not None and self._process.poll() is not None:  # it ended after the previous decode
             self._start()
         if self._process is None:
             raise Refused(503, ENDING)
         if not self._is_ready and not _starts(self._process):
             _end(self._process)
-            raise Refused(503, ENDING) if self._closed else RuntimeError("the process that decodes does not start")
+            raise Refused(503, ENDING) if self._closed else RuntimeError("the decoding process does not start")
         self._is_ready = True
         return self._process
 
     def _start(self) -> None:
-        """Starts a process, unless this is closed."""
+        """Starts a process, unless the Decoder is closed."""
         self._is_ready = False
         folder = str(pathlib.Path(common.__file__).parent.parent)
         paths = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
@@ -94,7 +94,7 @@ class Decoder:
             if self._closed:
                 self._process = None
                 return
-            # Ctrl-C is the server's. nosec: no shell, and no argument of others
+            # the server handles Ctrl-C. nosec: no shell, and no untrusted argument
             self._process = subprocess.Popen(  # nosec B603
                 command,
                 stdin=subprocess.PIPE,
@@ -105,17 +105,17 @@ class Decoder:
             )
 
     def _replaced(self, process: subprocess.Popen[bytes], problem: str) -> Refused:
-        """Ends the process and starts another; returns what is to be said of the file."""
+        """Kills the process and starts another; returns the error for the file."""
         _end(process)
         if self._closed:
             return Refused(503, ENDING)
         logging.warning(f"warning: an image {problem}. Another process takes over.")
         self._start()
-        return Refused(400, f"{NAME} {problem}. Save it anew, or smaller.")
+        return Refused(400, f"{NAME} {problem}. Save it again, or make it smaller.")
 
 
 def _read(path: pathlib.Path) -> Image:
-    """The Image that a process has written beside a file."""
+    """The Image that a process has written next to a file."""
     alpha = pathlib.Path(f"{path}{decoder.ALPHA}")
     about = json.loads(pathlib.Path(f"{path}{decoder.ABOUT}").read_text())
     tags, resolution, left = about["place"]
@@ -128,7 +128,7 @@ def _read(path: pathlib.Path) -> Image:
 
 
 def _starts(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a new process says that it is ready."""
+    """Whether a new process reports that it is ready."""
     try:
         return _line(process, time.monotonic() + STARTING) is not None
     except TimeoutError:
@@ -136,7 +136,7 @@ def _starts(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _answer(process: subprocess.Popen[bytes], line: str, seconds: float) -> dict[str, Any] | None:
-    """What a process answers to a line; None if it ends. Raises TimeoutError after `seconds`."""
+    """The answer of a process to a line; None if it ends. Raises TimeoutError after `seconds`."""
     assert process.stdin is not None
     try:
         process.stdin.write(line.encode() + b"\n")
@@ -147,7 +147,7 @@ def _answer(process: subprocess.Popen[bytes], line: str, seconds: float) -> dict
 
 
 def _line(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-    """The next line of a process; None if it ends before. Raises TimeoutError at the deadline."""
+    """The next line of a process; None if it ends first. Raises TimeoutError at the deadline."""
     assert process.stdout is not None
     line = b""
     while not line.endswith(b"\n") and len(line) < LITTLE_SAID:

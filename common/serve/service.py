@@ -1,4 +1,4 @@
-"""The settings of serving: where the server listens, and how much it accepts."""
+"""The settings of serving: address and limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common.settings import FREE, setting
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """How a run is served."""
+    """Address and limits of the server."""
 
     host: str = setting(
         "127.0.0.1",
@@ -32,11 +32,11 @@ class Service:
     def __post_init__(self) -> None:
         settings.check(self)
         if self.port > 65535:
-            raise UserError(f"--port {self.port} is none: ports go to 65535.")
+            raise UserError(f"--port {self.port} is not a valid port: must be from 0 to 65535.")
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can reach the server."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

@@ -1,4 +1,4 @@
-"""One thread that translates, and a queue of limited length before it."""
+"""A thread that translates, with a queue of limited length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class Full(Exception):
-    """The queue is full; `seconds`: after which to try again."""
+    """The queue is full; try again after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -28,7 +28,7 @@ class Place:
         self._worker = worker
 
     async def run(self, work: Callable[[], R]) -> R:
-        """Returns or raises what `work` does, in its turn, in the worker's thread."""
+        """Runs `work` in the worker's thread when its turn comes; returns or raises its result."""
         return await asyncio.get_running_loop().run_in_executor(self._worker.thread, self._worker.timed, work)
 
     def __enter__(self) -> Place:
@@ -42,10 +42,10 @@ class Place:
 
 
 class Worker:
-    """The thread, and how many of its `places` are taken. Used from one event loop; close it."""
+    """The thread, and the number of taken `places`. Use it from one event loop; close it."""
 
     def __init__(self, places: int) -> None:
-        self.places, self.taken, self.seconds = places, 0, 0.0  # seconds: that the last work took
+        self.places, self.taken, self.seconds = places, 0, 0.0  # seconds: duration of the last work
         self.thread = concurrent.futures.ThreadPoolExecutor(1, "translate")
         self._idle = threading.Event()
         self._idle.set()
@@ -55,7 +55,7 @@ class Worker:
         return Place(self)
 
     def timed(self, work: Callable[[], R]) -> R:
-        """Returns what `work` does, and remembers how long it took."""
+        """Runs `work` and records its duration; returns its result."""
         began = time.monotonic()
         self._idle.clear()
         try:
@@ -65,6 +65,6 @@ class Worker:
             self._idle.set()
 
     def close(self, seconds: float) -> bool:
-        """Ends the thread after its current work; returns whether that was done within `seconds`."""
+        """Ends the thread after its current work; returns whether that took at most `seconds`."""
         self.thread.shutdown(wait=False, cancel_futures=True)
         return self._idle.wait(seconds)

@@ -124,7 +124,7 @@ def test_a_request_of_two_lengths_is_refused(impatient):
     reply = b""
     while part := client.recv(65536):
         reply += part
-    assert reply.startswith(b"HTTP/1.1 400") and b"Content-Length and by Transfer-Encoding" in reply
+    assert reply.startswith(b"HTTP/1.1 400") and b"both Content-Length and Transfer-Encoding" in reply
 
 
 @hypothesis.settings(max_examples=60, deadline=None)

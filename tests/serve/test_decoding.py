@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_refused_without_its_path(decoder, tmp_path):
 
 def test_too_many_pixels_are_refused(decoder, tmp_path):
     PIL.Image.new("L", (4097, 1024)).save(tmp_path / "large.png")
-    with pytest.raises(Refused, match="The image has 4,195,328 pixels, and 4,194,304 are taken") as error:
+    with pytest.raises(Refused, match="The image has 4,195,328 pixels, but the limit is 4,194,304") as error:
         decoder.decode(tmp_path / "large.png")
     assert error.value.status == 413
 
@@ -122,5 +122,5 @@ def test_closing_ends_a_decode_in_hand(tmp_path):
     thread.join()
     assert time.monotonic() - began < 1.0
     assert [(error.status, str(error)) for error in errors] == [
-        (503, "The server is ending. Send the image again later.")
+        (503, "The server is shutting down. Send the image again later.")
     ]

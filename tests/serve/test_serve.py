@@ -143,7 +143,7 @@ def test_what_is_to_be_known_of_an_image_comes_with_its_answer_and_is_logged_onc
         for note, pattern in zip(notes, expected):
             assert re.fullmatch(pattern, note)
     _, output, errors = server.end()
-    logged = [line for line in (output + errors).splitlines() if "warning: An image that was sent" in line]
+    logged = [line for line in (output + errors).splitlines() if "warning: A received image" in line]
     assert len(logged) == 4 and not any("\x1b" in line for line in logged)
 
 
@@ -181,19 +181,25 @@ def test_errors_are_sentences_with_their_codes(stand_in):
     status, text = refusal(stand_in.send(b"no image"))
     assert (status, text[:40]) == (400, "The image cannot be read as an image (it")
     assert refusal(stand_in.send(good[:200]))[0] == 400
-    assert refusal(stand_in.send(b"")) == (400, "There is no image: send the bytes of one as the body.")
+    assert refusal(stand_in.send(b"")) == (
+        400,
+        "The request has no image: send the bytes of an image file as the body.",
+    )
     assert refusal(stand_in.client.get("/nothing"))[0] == 404
     assert refusal(stand_in.client.get("/../config.json"))[0] == 404
     assert refusal(stand_in.client.get("/translate"))[0] == 405
     assert refusal(stand_in.client.put("/translate", content=good))[0] == 405
     assert refusal(stand_in.send(encoded(image(101, 100)))) == (
         413,
-        "The image has 10,100 pixels, and 10,000 are taken. Send a smaller one.",
+        "The image has 10,100 pixels, but the limit is 10,000. Send a smaller one.",
     )
     assert refusal(stand_in.send(good, headers={"Content-Type": "text/plain"}))[0] == 415
     assert refusal(stand_in.send(good, headers={}))[0] == 415
     for query in ("", "?direction=C2D", "?direction=A2B2A"):
-        assert refusal(stand_in.send(good, query)) == (422, "Which way? Say ?direction=A2B or ?direction=B2A.")
+        assert refusal(stand_in.send(good, query)) == (
+            422,
+            "Missing or unknown direction: use ?direction=A2B or ?direction=B2A.",
+        )
 
 
 def test_too_many_bytes_are_refused_whether_their_number_is_said_or_not(stand_in):
@@ -257,7 +263,7 @@ def test_beyond_the_queue_others_are_told_to_come_again(starting):
     for answer in replies:
         if answer.status_code == 503:
             assert 1 <= int(answer.headers["retry-after"]) <= 60
-            assert refusal(answer)[1].startswith("Too many images are waiting. Come again in")
+            assert refusal(answer)[1].startswith("Too many images are waiting. Try again in")
     assert server.send(content).status_code == 200
     assert server.client.get("/healthz").json()["waiting"] == 0
 
@@ -273,7 +279,7 @@ def test_it_ends_after_the_requests_in_hand(starting, number):
         assert waiting.result().status_code == 200
     output, errors = server.process.communicate(timeout=30)
     assert (server.process.returncode, errors) == (0, "")
-    assert output.endswith("Ended.\n")
+    assert output.endswith("Stopped.\n")
 
 
 def test_a_translation_that_takes_too_long_is_given_up_at_the_end(starting):
@@ -288,7 +294,7 @@ def test_a_translation_that_takes_too_long_is_given_up_at_the_end(starting):
         assert time.monotonic() - began < 1 + app.CLOSING + 2 and common.serve.GRACE + app.CLOSING < 28
         assert waiting.exception() or waiting.result().status_code >= 500
     assert server.process.returncode == -signal.SIGTERM
-    assert "a translation takes too long, and is given up" in errors
+    assert "a translation takes too long and is aborted" in errors
 
 
 @pytest.mark.parametrize("hostile", ["directories", "thin"])
@@ -306,9 +312,9 @@ def test_small_hostile_images_are_refused_soon(stand_in, hostile):
 def test_a_port_that_is_taken_is_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"--port {port} cannot be listened at .*Say another --port"):
+        with pytest.raises(UserError, match=f"Cannot listen on .*--port {port} .* choose a different --port"):
             serve(Inverting(), Service(port=port))
-    with pytest.raises(UserError, match="--port 70000 is none"):
+    with pytest.raises(UserError, match="--port 70000 is not a valid port"):
         Service(port=70000)
 
 
@@ -353,7 +359,7 @@ def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
         for (pixels, direction), answer in zip(sent, replies):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
     code, output, errors = server.end()
-    assert code == 0 and output.endswith("Ended.\n") and "Traceback" not in errors
+    assert code == 0 and output.endswith("Stopped.\n") and "Traceback" not in errors
 
 
 # What a browser makes of it
@@ -460,7 +466,7 @@ def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
     with shown.expect_response("**/translate*") as response:
         choose(shown, tmp_path / "large.png")
     assert response.value.status == 413
-    shown.get_by_text("The image has 10,100 pixels, and 10,000 are taken.").wait_for()
+    shown.get_by_text("The image has 10,100 pixels, but the limit is 10,000.").wait_for()
     assert shown.locator(".said.wrong").count() == 1 and not shown.get_by_role("link", name="Download").is_visible()
     assert not shown.locator(".stage").is_visible()
     choose(shown, photo)
