@@ -1,12 +1,12 @@
-"""How good a run is.
+"""Evaluates trained runs.
 
-evaluation  --phase evaluate: the scores of checkpoints
-testing     --phase test: validation images translated, written and scored
-walk        validation images through a run
-scores      what they score
-outputs     where it is written
+evaluation  --phase evaluate: scores checkpoints
+testing     --phase test: translates, writes and scores validation images
+walk        translates validation images one by one
+scores      the scores of translated images
+outputs     the output folder
 partial     shards of an evaluation, and merging them
-selection   evaluations while training, and the best checkpoint
+selection   evaluations during training, and the best checkpoint
 """
 
 from common.evaluate.evaluation import Evaluation, evaluate

@@ -1,4 +1,4 @@
-"""Evaluation: the scores of the checkpoints of a run on the validation images."""
+"""Evaluates the checkpoints of a run on the validation images."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
 
-WRITTEN = ("metrics.csv", "metrics.json", partial.SHARDS)  # in the folder of an evaluation
+WRITTEN = ("metrics.csv", "metrics.json", partial.SHARDS)  # names in the folder of an evaluation
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Metrics, feature networks and shards."""
+    """Metrics, feature network and shards of an evaluation."""
 
     metrics: str = setting(
         "all", "Metrics to show, separated by commas, such as psnr,swd; all: all that are available.", resume=FREE
@@ -61,17 +61,17 @@ class Evaluation:
     def __post_init__(self) -> None:
         settings.check(self)
         if self.merge and shards.parse(self.shard) != shards.WHOLE:
-            raise UserError("--shard evaluates a part, and --merge puts parts together. Give one of them.")
+            raise UserError("--shard evaluates a part, and --merge merges all parts: use one of them.")
         for name in self._names():
             if name not in scores.NAMES:
-                raise UserError(f"--metrics {name} is no metric: there are {', '.join(scores.NAMES)}.")
+                raise UserError(f"--metrics {name} is not a valid metric: must be one of {', '.join(scores.NAMES)}.")
             if name in OF_FEATURES and not self.features:
-                raise UserError(f"--metrics {name} needs --features, the network that features are taken of.")
+                raise UserError(f"--metrics {name} needs a feature network: use --features.")
 
     def shown(self, means: Mapping[str, Means]) -> dict[str, Means]:
-        """Returns {direction: {metric: value}} of the metrics that are asked for, of inputs and priors the same.
+        """Returns {direction: {metric: value}} of the metrics to show, with those of inputs and priors.
 
-        Raises UserError if one was measured in no direction.
+        Raises UserError if a metric was not measured in any direction.
         """
         if self.metrics == "all":
             return dict(means)
@@ -80,7 +80,7 @@ class Evaluation:
         )
         if missing := [name for name in self._names() if name not in measured]:
             known = ", ".join(name for name in measured if name in scores.NAMES)
-            raise UserError(f"--metrics {missing[0]} is not measured on these images: there are {known}.")
+            raise UserError(f"--metrics {missing[0]} is not measured on these images: must be one of {known}.")
         names = [prefix + name for name in self._names() for prefix in ("", *BESIDE)]
         return {
             direction: {name: values[name] for name in names if name in values} for direction, values in means.items()
@@ -91,17 +91,17 @@ class Evaluation:
 
 
 class Trained(NamedTuple):
-    """A run that is open for evaluation: restore a checkpoint, then score."""
+    """A run opened for evaluation: restore a checkpoint, then score."""
 
     run_dir: str
     dual: Dual
     graphs: list[EvaluationGraph]
     session: tf.Session
     checkpoints: Checkpoints
-    palettes: dict[str, Array]  # by domain, of those that are label maps
+    palettes: dict[str, Array]  # by domain, for label maps
 
     def restore(self, which: str) -> int:
-        """Restores the one checkpoint that `which` (latest, best, or a step) names; returns its step."""
+        """Restores the checkpoint `which` (latest, best, or a step); returns its step."""
         return self.checkpoints.restore(self.session, selected_one(self.run_dir, which))
 
     def score(
@@ -126,9 +126,9 @@ def opened(
     threads: int | None = None,
     shard: Shard = shards.WHOLE,
 ) -> Iterator[Trained]:
-    """Opens a run to evaluate the directions that `inference` asks for.
+    """Opens a run to evaluate the directions that `inference` selects.
 
-    Raises UserError if there is no run, it contradicts `dual`, or there are no validation images.
+    Raises UserError if there is no run, it conflicts with `dual`, or there are no validation images.
     """
     saved = load_trained(run_dir)
     refuse_contradictions(run_dir, dual)
@@ -143,8 +143,8 @@ def opened(
         names = [name for name in inference.directions(dual) if loaders[name[0]].paths]
         if not names:
             raise UserError(
-                f"The set {images.name} has no validation images for direction {inference.direction}: its val/A, val/B"
-                " (or testA, testB) are missing or empty."
+                f"The dataset {images.name} has no validation images for direction {inference.direction}: its val/A,"
+                " val/B (or testA, testB) are missing or empty. Add images there."
             )
         graphs = walk.evaluation_graphs(
             dual,
@@ -173,12 +173,12 @@ def evaluate(
     threads: int | None = None,
     output: str = "",
 ) -> dict[int, dict[str, Means]]:
-    """Returns the scores of the checkpoints that `inference` names: {step: {direction: {metric: value}}}.
+    """Returns the scores of the checkpoints that `inference` selects: {step: {direction: {metric: value}}}.
 
-    Writes evaluation/metrics.json, that, and evaluation/metrics.csv, a row for each image, below `run_dir`. Of a
-    shard, writes its measurements below evaluation/shards/, and returns none of them: {step: {}}. With `output`, a
-    folder, writes there what otherwise lies in evaluation/, and nothing into `run_dir`.
-    Raises UserError as `opened` does, if shards that are to be merged are missing, or if there is no place to write.
+    Writes the scores to evaluation/metrics.json, and a row for each image to evaluation/metrics.csv, below `run_dir`.
+    For a shard, writes its measurements below evaluation/shards/ and returns {step: {}}. With `output`, writes to that
+    folder instead of evaluation/, and nothing to `run_dir`. Raises UserError as `opened` does, if shards to merge are
+    missing, or if the output folder cannot be written to.
     """
     evaluation, inference = evaluation or Evaluation(), inference or Inference()
     shard = shards.parse(evaluation.shard)
@@ -199,7 +199,7 @@ def evaluate(
         rows += [{"step": step, **row} for row in part.scored.rows]
         _warn_of_few(part.scored, of_step[part.direction])
     if not means:
-        raise UserError(f"None of the checkpoints of {run_dir} could be used. Say another --checkpoint.")
+        raise UserError(f"None of the checkpoints of {run_dir} could be used. Choose a different --checkpoint.")
     if shard != shards.WHOLE:
         return means
     folder.mkdir(parents=True, exist_ok=True)
@@ -220,7 +220,7 @@ def _parts(
     batch_size: int,
     threads: int | None,
 ) -> Iterator[tuple[int, Partial]]:
-    """Yields (step, Partial) of every checkpoint and direction."""
+    """Yields (step, Partial) for every checkpoint and direction."""
     features = Features(evaluation.features, evaluation.features_ends) if evaluation.features else None
     are_of_fid = features.are_of_fid if features else None
     shard = shards.parse(evaluation.shard)
@@ -239,7 +239,7 @@ def _parts(
 
 
 def _restored(trained: Trained, path: str, which: str) -> int | None:
-    """Restores a checkpoint; returns its step, or None, saying why, if it is one of all and damaged or removed."""
+    """Restores a checkpoint; returns its step. With `which` "all", logs a damaged or removed one and returns None."""
     try:
         return trained.checkpoints.restore(trained.session, path)
     except UserError as error:
@@ -253,6 +253,5 @@ def _warn_of_few(scored: Scored, means: Means) -> None:
     count = min(len(scored.vectors), len(scored.expected))
     if "fid" in means and count < scores.FEW:
         logging.warning(
-            f"warning: FID on {count:,} images is strongly biased, and more so than differences between checkpoints."
-            " KID is not."
+            f"warning: FID on {count:,} images is strongly biased, by more than checkpoints differ. KID is unbiased."
         )

@@ -1,4 +1,4 @@
-"""Where scores and pictures are written: below the run folder, or in a folder of one's own."""
+"""The output folder of tests and evaluations: below the run folder, or the folder given by --output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from common.errors import UserError
 def folder_for(
     run_dir: str | os.PathLike[str], name: str, output: str | os.PathLike[str] = "", own: Collection[str] = ()
 ) -> pathlib.Path:
-    """The folder `name` of a run folder, or `output` if it is given. It may be missing.
+    """Returns the folder `name` of a run folder, or `output` if given. It need not exist.
 
-    Raises UserError if it cannot be written to, or if `output` holds anything but what is called as in `own`: an
-    evaluation that is written again takes the place of an earlier one, and of nothing else.
+    Raises UserError if it cannot be written to, or if `output` holds names that are not in `own`: an evaluation may
+    replace an earlier one, and nothing else.
     """
     folder = pathlib.Path(output) if output else pathlib.Path(run_dir, name)
     present = next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -1,4 +1,4 @@
-"""Partial evaluations: the scores of shards of the validation images, kept in files until all are available."""
+"""Partial evaluations: the scores of shards of the validation images, saved in files until they are merged."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LISTS = ("fakes", "reals", "vectors", "expected")
 
 
 class Partial(NamedTuple):
-    """What was measured of one direction at one step, of all images or of a shard."""
+    """The measurements of one direction at one step, for all images or for a shard."""
 
     direction: str
     sources: int  # images of the source in all shards
     targets: int
     span: float  # of values of the target's Domain
-    are_of_fid: bool | None  # whether features are those of FID; None: there are none
+    are_of_fid: bool | None  # whether features are those of FID; None: no features
     scored: Scored
 
 
@@ -40,15 +40,15 @@ def write(folder: pathlib.Path, step: int, part: Partial, shard: Shard) -> None:
 
 
 def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[tuple[int, Partial]]:
-    """Yields (step, Partial) of the shards of each of `steps` together, of every direction that was evaluated.
+    """Yields (step, Partial), merged from all shards, for each of `steps` and every evaluated direction.
 
-    Raises UserError if one of the `count` shards is missing, cannot be read, or is of other images.
+    Raises UserError if one of the `count` shards is missing, cannot be read, or belongs to other images.
     """
     for step in steps:
         names = {path.name.split("-")[1] for path in (folder / SHARDS).glob(f"{step:08d}-*.npz")}
         if not names:
             raise UserError(
-                f"No shard of step {step} is in {folder / SHARDS}. Evaluate them first, each with --shard:"
+                f"No shards of step {step} in {folder / SHARDS}. First evaluate each of them with --shard:"
                 f" {', '.join(f'{number}/{count}' for number in range(1, count + 1))}."
             )
         for name in sorted(names):
@@ -57,8 +57,8 @@ def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[t
             scored = together([part.scored for part in parts])
             if len(facts) > 1 or len(scored.rows) != parts[0].sources:
                 raise UserError(
-                    f"The shards of {name} at step {step} are not of the same images, or were not measured alike:"
-                    f" {len(scored.rows)} rows, of {parts[0].sources} images. Evaluate all of them again."
+                    f"The shards of {name} at step {step} belong to different images or settings:"
+                    f" {len(scored.rows)} rows for {parts[0].sources} images. Evaluate all of them again."
                 )
             yield step, parts[0]._replace(scored=scored)
 
@@ -69,7 +69,7 @@ def _path(folder: pathlib.Path, step: int, direction: str, shard: Shard) -> path
 
 
 def _read(path: pathlib.Path) -> Partial:
-    """Reads what `write` wrote; raises UserError if it is missing or damaged."""
+    """Reads a file written by `write`; raises UserError if it is missing or damaged."""
     try:
         with np.load(path) as arrays:
             facts = json.loads(str(arrays["facts"]))
@@ -77,6 +77,6 @@ def _read(path: pathlib.Path) -> Partial:
             scored = Scored(rows=facts.pop("rows"), table=arrays["table"], **lists)
             return Partial(**{**facts, "scored": scored})
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: evaluate that --shard first.") from None
+        raise UserError(f"{path} is missing. Evaluate that --shard first.") from None
     except Exception as error:  # on a damaged archive NumPy raises errors of any type
-        raise UserError(f"{path} is not as it was written. Evaluate that --shard again.") from error
+        raise UserError(f"{path} is damaged. Evaluate that --shard again.") from error

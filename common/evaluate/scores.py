@@ -1,4 +1,4 @@
-"""What translated images score: each against its target, all against the images of the target domain."""
+"""Scores of translated images: each against its target, and all against the images of the target domain."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from common.metrics.features import Features
 Row: TypeAlias = dict[str, Any]  # of one image: its direction, its name and {metric: value}; None: not defined
 Means: TypeAlias = dict[str, float | None]  # {metric: value} of all images
 
-NAMES = (  # of what is measured
+NAMES = (  # of all metrics
     *metrics.PAIRED,
     *metrics.OF_LABELS,
     *("cycle_l1", "correlation", *no_reference.NAMES, "swd", "diversity"),
     *(*metrics.OF_FEATURES, "kid_error", "kernel_distance_error"),
     *("images", "equal_to_target"),
 )
-MANY = 2000  # images of which the distance of sets and the diversity are taken at most
-FEW = 10_000  # images below which FID is said to be biased
+MANY = 2000  # maximum images for the distance of sets and the diversity
+FEW = 10_000  # images below which a warning says that FID is biased
 
 
 class Scored(NamedTuple):
-    """What was measured of the images of a direction, or of a shard of them, in their order."""
+    """The measurements of the images of a direction, or of a shard of them, in their order."""
 
     rows: list[Row]
-    table: npt.NDArray[np.int64]  # confusion of classes, of all; one zero if there are none
+    table: npt.NDArray[np.int64]  # confusion table of classes, over all images; a single zero without classes
     fakes: list[Array]  # of the first MANY images
-    reals: list[Array]  # of the target, the first MANY images
-    vectors: list[Array]  # features of fakes, if there is a network for them
-    expected: list[Array]  # and of the images of the target
+    reals: list[Array]  # the first MANY images of the target
+    vectors: list[Array]  # features of fakes, if there is a feature network
+    expected: list[Array]  # features of the images of the target
 
 
 def score(
@@ -50,15 +50,18 @@ def score(
     *,
     keep: Callable[[Walked], object] | None = None,
 ) -> tuple[list[Row], Means]:
-    """Returns (a row of metrics for each image, their means and the metrics of all together).
+    """Returns (a row of metrics for each image, their means and the metrics of all images together).
 
-    Of images with a target L1, PSNR, SSIM and MS-SSIM, and the same of the input as it is (input_...) and of what a
-    classical method makes of it (prior_...), if the dual has one; with `palette` [K, 3], if the target's images are
-    label maps, how well classes are met (see labels). Of all images cycle_l1, mean|real - reconstructed| as a share
-    of the range; correlation, of luminance before and after; of photographs the measures of no_reference, of input
-    and prior, too; swd, the sliced Wasserstein distance to the target's images; diversity, how much fakes differ
-    from each other by how much the target's images do. With `features` fid and kid, if they are
-    Inception's, else frechet_distance and kernel_distance. `keep` is called with every Walked.
+    - Images with a target: L1, PSNR, SSIM and MS-SSIM, also of the unchanged input (input_...) and of the output of a
+      classical method (prior_...), if the dual has one; with `palette` [K, 3], for label maps, the scores of classes
+      (see labels).
+    - All images: cycle_l1, mean|real - reconstructed| as a share of the range; correlation of the luminance of input
+      and output; for photographs the measures of no_reference, also of input and prior.
+    - All together: swd, the sliced Wasserstein distance to the target's images; diversity, the difference among fakes
+      divided by that among the target's images; with `features` fid and kid, if they are Inception's, else
+      frechet_distance and kernel_distance.
+
+    `keep` is called with every Walked.
     """
     scored = collect(session, graph, palette, features, keep=keep)
     return scored.rows, summary(scored, graph.target.domain.span, features.are_of_fid if features else None)
@@ -96,7 +99,7 @@ def collect(
 
 
 def together(parts: Sequence[Scored]) -> Scored:
-    """Returns the Scored of all images, from those of all shards, in their order."""
+    """Merges the Scored of all shards, in their order."""
     table = sum((part.table for part in parts), np.zeros([1], np.int64))
     lists = {
         name: shards.together([getattr(part, name) for part in parts]) for name in Scored._fields if name != "table"
@@ -107,7 +110,7 @@ def together(parts: Sequence[Scored]) -> Scored:
 def summary(scored: Scored, span: float, are_of_fid: bool | None = None) -> Means:
     """Returns the means of the rows, and the metrics of all images together.
 
-    `span`: of values of the target's Domain; `are_of_fid`: whether the features are Inception's.
+    `span`: of the target's Domain; `are_of_fid`: whether the features are Inception's.
     """
     rows = scored.rows
     means: Means = {
@@ -123,7 +126,7 @@ def summary(scored: Scored, span: float, are_of_fid: bool | None = None) -> Mean
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Returns rows of metrics as the text of a CSV file."""
+    """Returns rows of metrics as CSV text."""
     text, columns = io.StringIO(newline=""), dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -132,7 +135,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple[Row, npt.NDArray[np.int64] | int]:
-    """Returns (the metrics of one image, the confusion table of its classes; 0 if it has none)."""
+    """Returns (the metrics of one image, the confusion table of its classes; 0 without classes)."""
     span, fake = graph.target.domain.span, walked.images[graph.name]
     row: Row = {"direction": graph.name, "name": walked.path.name}
     prior = {} if walked.prior is None else {"prior_": walked.prior}
@@ -156,7 +159,7 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
 
 
 def _without_target(image: Array, domain: Domain, prefix: str = "") -> Means:
-    """{name: value} of the measures that need no target, of RGB images alone; `domain` is what becomes [0, 1]."""
+    """{name: value} of the no-reference measures; only for RGB images. `domain`: its range is mapped to [0, 1]."""
     if image.shape[-1] != 3:
         return {}
     unit = _unit(image, domain)
@@ -170,7 +173,7 @@ def _classes(fake: Array, target: Array, palette: Array) -> npt.NDArray[np.int64
 
 
 def _of_sets(scored: Scored, span: float, are_of_fid: bool | None) -> Means:
-    """Returns the metrics of all fakes together, against all images of the target."""
+    """Returns the metrics of all fakes against all images of the target."""
     fakes, reals, vectors, expected = scored.fakes, scored.reals, scored.vectors, scored.expected
     values: Means = {}
     if reals:
@@ -185,12 +188,12 @@ def _of_sets(scored: Scored, span: float, are_of_fid: bool | None) -> Means:
 
 
 def _to_bytes(image: Array, domain: Domain) -> npt.NDArray[np.uint8]:
-    """Returns pixels of a Domain as RGB of 8 bits."""
+    """Converts pixels of a Domain to RGB of 8 bits."""
     return np.rint(_unit(pixels.to_look_at(image), domain) * 255.0).astype(np.uint8)
 
 
 def _unit(image: Array, domain: Domain) -> npt.NDArray[np.float64]:
-    """Returns pixels of a Domain as numbers from 0 to 1."""
+    """Converts pixels of a Domain to numbers from 0 to 1."""
     return np.clip((image.astype(np.float64) - domain.low) / domain.span, 0.0, 1.0)
 
 
@@ -199,7 +202,7 @@ def _luminance(image: Array) -> Array:
 
 
 def _correlation(x: Array, y: Array) -> float | None:
-    """Returns Pearson's coefficient; None where either has one value alone."""
+    """Returns Pearson's coefficient; None if either is constant."""
     x, y = x - x.mean(), y - y.mean()
     apart = np.sqrt((x * x).sum() * (y * y).sum())
     return float((x * y).sum() / apart) if apart > 0 else None

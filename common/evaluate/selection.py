@@ -1,4 +1,4 @@
-"""Selection: which step of a training is the best, by the scores of the validation images."""
+"""Selects the best step of a training by the scores of the validation images."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from common.images import folders
 from common.metrics.metrics import BETTER, OF_FEATURES, OF_LABELS
 from common.run import Run
 
-SELECTING = [name for name in BETTER if name not in OF_FEATURES]  # training has no network for the latter
+SELECTING = [name for name in BETTER if name not in OF_FEATURES]  # training has no feature network
 
 
 class Selection:
     """The evaluations of a run, evaluation.csv, and the best of them, best.json.
 
-    `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all; of label maps it is the
-    mean of `labelled`, the directions that make some. Rows after step `done` are left out: they are about to be
-    written again. Earlier rows without that metric are kept, and never count as the best. Raises UserError
-    if no metric is called so, neither more nor less of it is better, it cannot be measured, or evaluation.csv is
-    damaged.
+    `select_by` is a metric, of one direction such as A2B/psnr, or psnr for the mean of all; a metric of labels is the
+    mean over `labelled`, the directions whose output is label maps. Rows after step `done` are left out, as they will
+    be written again. Earlier rows without that metric are kept, but never count as the best. Raises UserError if the
+    metric is unknown, has no better direction or cannot be measured, or if evaluation.csv is damaged.
     """
 
     def __init__(
@@ -46,12 +45,12 @@ class Selection:
             self._write()
 
     def add(self, step: int, means: Mapping[str, Means]) -> None:
-        """Remembers the scores of a step: {direction: {metric: value}}."""
+        """Adds the scores of a step: {direction: {metric: value}}."""
         row = {f"{name}/{metric}": value for name, values in means.items() for metric, value in values.items()}
         if missing := [name for name in self._names if row.get(name) is None]:
             measured = ", ".join(name for name, value in row.items() if value is not None and _metric(name) in BETTER)
             raise UserError(
-                f"--select_by {self._select_by} is not measured on these images ({missing[0]}): {measured} are."
+                f"--select_by {self._select_by} is not measured on these images ({missing[0]}): use one of {measured}."
             )
         self._rows[step] = {"step": step, **row}
         self._write()
@@ -62,7 +61,7 @@ class Selection:
 
     @property
     def best(self) -> int | None:
-        """The step of the best evaluation, the first of equals; None without any."""
+        """The step of the best evaluation, the first if there are several; None without any."""
         values = self._values
         if not values:
             return None
@@ -71,7 +70,7 @@ class Selection:
 
     @property
     def since_best(self) -> int:
-        """How many evaluations came after the best; 0 without any."""
+        """The number of evaluations after the best; 0 without any."""
         best = self.best
         return 0 if best is None else sum(step > best for step in self._values)
 
@@ -95,34 +94,34 @@ class Selection:
         return {step: mean for step, mean in means.items() if math.isfinite(mean)}
 
     def _read(self) -> list[dict[str, Any]]:
-        """Returns the rows of evaluation.csv, whose steps and deciding metrics are numbers."""
+        """Returns the rows of evaluation.csv; raises UserError unless their steps and deciding metrics are numbers."""
         if not self._path.exists():
             return []
         try:
             with open(self._path, newline="", encoding="utf-8", opener=atomic.regular) as file:
                 rows = list(csv.DictReader(file))
         except UnicodeDecodeError as error:
-            raise self._unusable("it is not a text in UTF-8") from error
+            raise self._unusable("it is not valid UTF-8") from error
         except csv.Error as error:
-            raise self._unusable("it is not a table of CSV") from error
+            raise self._unusable("it is not a CSV table") from error
         for number, row in enumerate(rows, 2):
             if problem := self._problem(row):
                 raise self._unusable(f"line {number} {problem}")
         return rows
 
     def _problem(self, row: Mapping[str | None, Any]) -> str:
-        """What is wrong with a row of evaluation.csv, as a clause; "" if nothing is."""
+        """The problem of a row of evaluation.csv, as a clause; "" if there is none."""
         if not re.fullmatch("[0-9]{1,15}", row.get("step") or ""):
             return "has no step"
         if None in row:
             return "has more values than there are columns"
         wrong = next((name for name in self._names if _has_value(row.get(name)) and not _is_number(row[name])), None)
-        return f"has no number as its {wrong}" if wrong else ""
+        return f"has a {wrong} that is not a number" if wrong else ""
 
     def _unusable(self, problem: str) -> UserError:
         return UserError(
-            f"{self._path} cannot be read as evaluations: {problem}. Restore a copy of it, or remove it, and the best"
-            " step is looked for anew."
+            f"{self._path} cannot be read as evaluations: {problem}. Restore a copy of it, or remove it to select the"
+            " best step from later evaluations only."
         )
 
     def _write(self) -> None:
@@ -140,11 +139,11 @@ class Selection:
 
 
 class _Stopped(Exception):
-    """Somebody wants the training to stop."""
+    """The training was asked to stop."""
 
 
 class Evaluations:
-    """The evaluations of a training: the scores of its validation images, and whether they still improve."""
+    """The evaluations of a training: scores the validation images, and decides whether they still improve."""
 
     def __init__(
         self,
@@ -160,7 +159,7 @@ class Evaluations:
         self._selection = Selection(run.run_dir, run.select_by or _select_by(graphs), names, done, labelled)
 
     def at(self, number: int, stopped: StopSignal) -> None:
-        """Evaluates step `number`; if `stopped` is set before all images are scored, leaves it undone."""
+        """Evaluates step `number`; adds nothing if `stopped` is set before all images are scored."""
 
         def stop(walked: Walked) -> None:
             if stopped.is_set():
@@ -191,14 +190,14 @@ class Evaluations:
 
     @property
     def ended(self) -> str:
-        """Why the training ends, as nothing improves any more; "" if it does not."""
+        """The reason why the training ends early; "" if it does not."""
         if not self._patience or self._selection.since_best < self._patience:
             return ""
-        return f"Nothing has improved for {self._selection.since_best} evaluations (--patience {self._patience})."
+        return f"No improvement for {self._selection.since_best} evaluations (--patience {self._patience})."
 
 
 def _select_by(graphs: Sequence[EvaluationGraph]) -> str:
-    """Returns the metric that selects by default: psnr where every direction has pairs, else swd."""
+    """Returns the default of --select_by: psnr if every direction has pairs, else swd."""
     paired = all(
         set(map(folders.stem, graph.source.paths)) & set(map(folders.stem, graph.target.paths)) for graph in graphs
     )
@@ -223,15 +222,15 @@ def _metric(name: str) -> str:
 
 
 def _names(select_by: str, directions: Sequence[str], labelled: Sequence[str]) -> list[str]:
-    """Returns the columns that decide: one, or that metric of every direction."""
+    """Returns the deciding columns: one, or that metric of every direction."""
     direction, _, metric = select_by.rpartition("/")
     if metric not in SELECTING or (direction and direction not in directions):
         raise UserError(
-            f"--select_by {select_by} is no metric that can be the best: there are {', '.join(SELECTING)}, of all"
-            f" directions or with {' or '.join(f'{name}/' for name in directions)} before."
+            f"--select_by {select_by} is not valid: must be one of {', '.join(SELECTING)}, for all directions, or"
+            f" with the prefix {' or '.join(f'{name}/' for name in directions)} for one."
         )
     measured = labelled if metric in OF_LABELS else directions
     if not measured or (direction and direction not in measured):
         wanted = f"--labels_{direction[-1]}" if direction else "--labels_A or --labels_B"
-        raise UserError(f"--select_by {select_by} needs label maps: give {wanted}, auto or the file of their palette.")
+        raise UserError(f"--select_by {select_by} needs label maps: set {wanted} to auto or to a palette file.")
     return [select_by] if direction else [f"{name}/{metric}" for name in measured]

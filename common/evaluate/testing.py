@@ -33,12 +33,11 @@ def test(
 ) -> Metrics:
     """Translates every validation image of `images` with a checkpoint of a run.
 
-    Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, and the inputs to test/A and test/B,
-    in the size of the model or that of `inference`, each image as its stem and .png, or .tif where
-    that does not hold it; and metrics.csv (an image a row) and metrics.json (means), with those of the input as
-    it is where images of A and B share their stem. With `output`, a new folder or an empty one, writes there what
-    otherwise lies in test/, and nothing into `run_dir`. Returns the content of metrics.json. Raises UserError if there
-    is nothing to test, or no place to write.
+    Writes test/A2B, test/A2B2A, test/B2A and test/B2A2B below `run_dir`, and the inputs to test/A and test/B, in the
+    size of the model or that of `inference`, each image as its stem and .png, or .tif if PNG cannot store it. Also
+    writes metrics.csv (a row per image) and metrics.json (means), including those of the unchanged input for pairs.
+    With `output`, a new or empty folder, writes there instead of test/, and nothing to `run_dir`. Returns the content
+    of metrics.json. Raises UserError if there is nothing to test, or the folder cannot be written to.
     """
     inference, folder = inference or Inference(), outputs.folder_for(run_dir, "test", output)
     with evaluation.opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads) as trained:
@@ -46,9 +45,9 @@ def test(
             _refuse_equal_stems(graph.source.paths)
         if inference.n_samples > 1 and not trained.dual.noisy:
             raise UserError(
-                f"--n_samples {inference.n_samples} would be equal to each other: this run draws no noise when it is"
-                f" used (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"
-                f" {trained.dual.dropout_rate:g})."
+                f"--n_samples {inference.n_samples} would give equal images: this run draws no noise at inference"
+                f" (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"
+                f" {trained.dual.dropout_rate:g}). Use --n_samples 1."
             )
         step = trained.restore(inference.checkpoint)
         _remove_earlier(folder, trained.graphs)
@@ -79,7 +78,7 @@ def _report(folder: pathlib.Path, step: int, rows: Sequence[Row], means: Mapping
 
 
 def _remove_earlier(folder: pathlib.Path, graphs: Iterable[EvaluationGraph]) -> None:
-    """Removes the images and the scores that an earlier test wrote of the same directions."""
+    """Removes the images and the scores of an earlier test of the same directions."""
     for graph in graphs:
         of_samples = (path.name for path in folder.glob(f"{graph.name}_*"))
         for written in (graph.name, graph.name[0], walk.BACK[graph.name], *of_samples):
@@ -92,4 +91,4 @@ def _refuse_equal_stems(paths: Iterable[pathlib.Path]) -> None:
     first: dict[str, pathlib.Path] = {}
     for path in paths:
         if (other := first.setdefault(path.stem, path)) is not path:
-            raise UserError(f"{path} and {other} would both be written as one, {path.stem}. Rename one of them.")
+            raise UserError(f"{path} and {other} would both be written as {path.stem}. Rename one of them.")

@@ -1,4 +1,4 @@
-"""Translates the validation images of a direction one by one: the fake, the reconstruction and the target of each."""
+"""Translates the validation images of a direction one by one, with fake, reconstruction and target of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BACK = {"A2B": "A2B2A", "B2A": "B2A2B"}
 
 
 class Native(NamedTuple):
-    """An image as files of a domain have it, and the same in the size of the model, as another domain has it."""
+    """An image as stored in the files of a domain, and converted to the size of the model and another domain."""
 
     image: tf.Tensor  # placeholder [H, W, C]
     prepared: tf.Tensor
@@ -35,14 +35,14 @@ class EvaluationGraph(NamedTuple):
     name: str
     source: Loader
     target: Loader  # of the other domain
-    shard: Shard  # which part of the images of each is walked
+    shard: Shard  # the part of the images of each domain to evaluate
     batch_size: int
     begin: tf.Operation
     number: tf.Tensor  # int64 [N], positions among the files of the source
-    images: dict[str, tf.Tensor]  # [N, H, W, C] by the folder they go to: A (the input), A2B, A2B_2 and so on, A2B2A
-    as_target: Native  # of images of the target
-    as_source: Native  # of images of the source, as the target has them
-    prior: tf.Tensor | None  # [N, H, W, C]: what a classical method makes of the input, if the dual has one
+    images: dict[str, tf.Tensor]  # [N, H, W, C] by output folder: A (the input), A2B, A2B_2 and so on, A2B2A
+    as_target: Native  # for images of the target
+    as_source: Native  # for images of the source, converted to the target's domain
+    prior: tf.Tensor | None  # [N, H, W, C]: the output of a classical method, if the dual has one
     dual: Dual
 
     def domain(self, folder: str) -> Domain:
@@ -55,9 +55,9 @@ class Walked(NamedTuple):
 
     path: pathlib.Path
     images: dict[str, Array]  # by folder, as in EvaluationGraph
-    target: Array | None  # the image of the same stem, if there is one
-    untouched: Array | None  # the input in the pixels of the target, if its channels allow that
-    prior: Array | None  # what a classical method makes of the input, in the pixels of the target
+    target: Array | None  # the image with the same stem, if there is one
+    untouched: Array | None  # the input converted to the target's domain, if its channels allow that
+    prior: Array | None  # the output of a classical method, in the target's domain
 
 
 def evaluation_graphs(
@@ -70,7 +70,7 @@ def evaluation_graphs(
     self_ensemble: int = 1,
     shard: Shard = shards.WHOLE,
 ) -> list[EvaluationGraph]:
-    """Makes the graph of each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
+    """Builds the graph of each of the directions `names`, between `loaders`, {"A": Loader, "B": Loader}."""
     return [
         _evaluation_graph(
             dual, name, loaders, batch_size=batch_size, n_samples=n_samples, self_ensemble=self_ensemble, shard=shard
@@ -145,7 +145,7 @@ def _listed(tensor: tf.Tensor | None) -> list[tf.Tensor]:
 def _pair(
     session: tf.Session, graph: EvaluationGraph, path: pathlib.Path, target_path: pathlib.Path | None
 ) -> tuple[Array | None, Array | None]:
-    """The target of an input, and the input in its pixels; None without a target, or where channels differ."""
+    """The target of an input, and the input in its domain; None without a target, or if channels differ."""
     if target_path is None:
         return None, None
     paths, natives, loaders = (path, target_path), (graph.as_source, graph.as_target), (graph.source, graph.target)

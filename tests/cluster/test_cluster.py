@@ -94,7 +94,7 @@ def tf_config(worker=("a:1", "b:2"), index=0, kind="worker", **more):
         ("null", "it is null, but a table"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"cluster": {"worker": ["a:1"]}}', "task.type is missing"),
-        ('{"cluster": {"worker": ["a:1"]}, "task": 2}', "task is 2, and a table"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": 2}', "task is 2, but a table"),
         ('{"cluster": {"worker": ["a:1"]}, "cluster": {}}', 'it has "cluster" twice'),
         (tf_config([1, 2]), r"cluster.worker\[0\] is 1, but a text is expected"),
         (tf_config("a:1,b:2"), 'cluster.worker is "a:1,b:2", but a list is expected'),

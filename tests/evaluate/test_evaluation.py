@@ -72,9 +72,9 @@ def test_shards_that_are_merged_score_what_all_images_do(trained):
         run.path("evaluation/metrics.csv").unlink()
         assert evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=count)) == whole
         assert run.path("evaluation/metrics.csv").read_text() == rows
-    with pytest.raises(UserError, match=r"00000012-A2B-1-of-3.npz is missing: evaluate that --shard first"):
+    with pytest.raises(UserError, match=r"00000012-A2B-1-of-3.npz is missing. Evaluate that --shard first"):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=3))
-    with pytest.raises(UserError, match="Give one of them"):
+    with pytest.raises(UserError, match="use one of them"):
         Evaluation(merge=3, shard="1/3")
 
 
@@ -134,11 +134,11 @@ def test_metrics_of_one_direction_and_those_that_are_not_there():
     means = {"A2B": {"l1": 0.2, "mean_iou": 0.5, "ms_ssim": None, "images": 3}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
     shown = Evaluation(metrics="mean_iou,l1").shown(means)
     assert shown == {"A2B": {"mean_iou": 0.5, "l1": 0.2}, "B2A": {"l1": 0.3, "input_l1": 0.4}}
-    with pytest.raises(UserError, match="ms_ssim is not measured on these images: there are l1, mean_iou, images"):
+    with pytest.raises(UserError, match="ms_ssim is not measured on these images: must be one of l1, mean_iou, images"):
         Evaluation(metrics="ms_ssim").shown(means)
-    with pytest.raises(UserError, match="--metrics nonsense is no metric: there are l1, psnr, ssim"):
+    with pytest.raises(UserError, match="--metrics nonsense is not a valid metric: must be one of l1, psnr, ssim"):
         Evaluation(metrics="l1,nonsense")
-    with pytest.raises(UserError, match="--metrics fid needs --features"):
+    with pytest.raises(UserError, match="--metrics fid needs a feature network"):
         Evaluation(metrics="fid")
 
 
@@ -179,7 +179,7 @@ def test_training_ends_where_nothing_improves(trained, tmp_path):
     patient = dataclasses.replace(run, run_dir=str(tmp_path / "still"), steps=50, eval_every=2, patience=3)
     progress = train(still, images, patient)
     assert progress.done == 8  # the first evaluation is the best, and three come after it
-    assert progress.ended == "Nothing has improved for 3 evaluations (--patience 3)."
+    assert progress.ended == "No improvement for 3 evaluations (--patience 3)."
     assert train(still, images, patient)[:3] == (8, 8, 50)  # nor does it later
 
 

@@ -36,7 +36,7 @@ def test_no_bit_gives_other_scores(written, stride):
         try:
             assert merged(folder) == expected, bit
         except UserError as error:
-            assert str(error) == f"{path} is not as it was written. Evaluate that --shard again."
+            assert str(error) == f"{path} is damaged. Evaluate that --shard again."
             refused += 1
     assert refused
 
@@ -46,5 +46,5 @@ def test_any_cut_is_found(written):
     content = path.read_bytes()
     for length in range(0, len(content), 29):
         path.write_bytes(content[:length])
-        with pytest.raises(UserError, match="is not as it was written"):
+        with pytest.raises(UserError, match="is damaged"):
             merged(folder)

@@ -51,18 +51,16 @@ def test_label_maps_select_by_the_directions_that_make_them(tmp_path):
     selection.add(10, {"A2B": {"mean_iou": 0.5}, "B2A": {"l1": 0.1}})
     assert selection.describe() == "mean_iou 0.5 at step 10"
     for name, flags in (("mean_iou", "--labels_A or --labels_B"), ("B2A/mean_iou", "--labels_A")):
-        with pytest.raises(UserError, match=f"--select_by {name} needs label maps: give {flags}, auto"):
+        with pytest.raises(UserError, match=f"--select_by {name} needs label maps: set {flags} to auto"):
             select(tmp_path, name)
 
 
 def test_what_cannot_select(tmp_path):
     for name in ("correlation", "A2C/psnr", "speed", "fid", "A2B/kernel_distance"):
-        with pytest.raises(
-            UserError, match=f"--select_by {name} is no metric that can be the best: there are psnr, ssim"
-        ):
+        with pytest.raises(UserError, match=f"--select_by {name} is not valid: must be one of psnr, ssim"):
             select(tmp_path, name)
     with pytest.raises(
-        UserError, match=r"--select_by ssim is not measured on these images \(A2B/ssim\): A2B/psnr, B2A/psnr"
+        UserError, match=r"--select_by ssim is not measured on these images \(A2B/ssim\): use one of A2B/psnr, B2A/psnr"
     ):
         select(tmp_path, "ssim").add(10, means(1.0, 2.0))
 

@@ -87,7 +87,7 @@ def test_what_is_written_is_not_counted(tmp_path):
     with pytest.raises(UserError, match=r"No images in --input .* Passed over in .*: 1 of the format .heic\."):
         asked.jobs()
     (tmp_path / "in/dead.png").symlink_to("nowhere")
-    for pattern, text in {"*": "1 folder, 1 link that", "**": "1 link that"}.items():
+    for pattern, text in {"*": "1 folder, 1 broken link", "**": "1 broken link"}.items():
         asked = Translation(input=str(tmp_path / "in" / pattern), output=str(tmp_path / "x"))
         assert asked.passed_over().endswith(f": {text}.")
 
