@@ -1,12 +1,12 @@
-"""The report of a run, and of several side by side: one HTML file that needs no network.
+"""Reports on a run, or on several runs side by side: one HTML file that needs no network.
 
-reading     the files of a run folder, read as far as they are whole
-curves      series of any length as few points
-pictures    pictures small enough to go into a page
-tested      the validation images of a run: what they score, how they look
-overview    the model, its scores and its settings, in short
-comparison  the same of several runs
-page        data and browser/, what shows them, as one HTML file
+reading     reads the files of a run folder; skips damaged ones
+curves      reduces long series to few points
+pictures    compresses pictures to fit into the page
+tested      the validation images of a run, with their scores
+overview    the model, its scores and its settings
+comparison  the same for several runs
+page        writes data and the scripts of browser/ as one HTML file
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["compare", "write"]
 
 
 def write(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """Writes report.html in a run folder, from the files there alone, and returns its path. The write is atomic.
+    """Writes report.html in a run folder, only from the files there, and returns its path. The write is atomic.
 
     Missing data is left out, or the page says how to produce it; damaged data is skipped. Pictures are cached in
     memory: the first call of a process takes seconds for hundreds of images, later calls only read changed files.
@@ -36,7 +36,7 @@ def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[
     """Writes one page that compares several runs (settings, scores, curves, images), and returns its path.
 
     `path` is a file, whose folder is created, or an existing folder, which gets compare.html. Raises UserError if a
-    folder holds no run.
+    folder is not a run folder.
     """
     runs = comparison.comparison(run_dirs)
     path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)

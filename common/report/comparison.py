@@ -1,4 +1,4 @@
-"""Several runs: curves over each other, scores in a table, settings that differ, the same images side by side."""
+"""Compares runs: overlaid curves, a table of scores, different settings, and the same images side by side."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from common.report.pictures import Source
 from common.report.reading import AnyPath, Config, Series
 from common.report.tested import Tested
 
-ROLES = ("input", "real", "reconstructed", "target")  # which have a meaning of their own among pictures
+ROLES = ("input", "real", "reconstructed", "target")  # reserved names of pictures
 
 
 def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
-    """Returns what the page shows of several runs. Raises UserError if a folder holds none."""
+    """Returns the data of a page on several runs. Raises UserError if a folder is not a run folder."""
     paths = list(dict.fromkeys(pathlib.Path(run_dir) for run_dir in run_dirs))
     configs, names = [reading.config(path) for path in paths], _names(paths)
     logs = [reading.series(path / "log.csv") for path in paths]
@@ -41,7 +41,7 @@ def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
 
 
 def _names(run_dirs: Sequence[pathlib.Path]) -> list[str]:
-    """A name for each run: that of its folder, with as many parent folders as tell the runs apart."""
+    """A unique name for each run: its folder, with as many parent folders as needed."""
     parts = [path.resolve().parts for path in run_dirs]
     names: list[str] = []
     for length in range(1, max(map(len, parts), default=0) + 1):
@@ -64,7 +64,7 @@ def _scores(
     logs: Sequence[Series],
     evaluations: Sequence[Series],
 ) -> dict[str, list[Row]]:
-    """{"metrics": [{"name", "higher"}], "rows": [{"name", "values"}]}: the last of each, a row for each run."""
+    """{"metrics": [{"name", "higher"}], "rows": [{"name", "values"}]}: the last scores, a row for each run."""
     rows: list[Row] = []
     for run_dir, name, config, log, evaluation in zip(run_dirs, names, configs, logs, evaluations):
         values: dict[str, float | None] = {
@@ -92,7 +92,7 @@ def _last(values: npt.NDArray[np.float64]) -> float | None:
 
 
 def _differing(configs: Sequence[Config]) -> list[Row]:
-    """[{"part", "name", "values"}] of the settings in which runs differ; None where a run has none."""
+    """[{"part", "name", "values"}] of the settings that differ between runs; None if a run lacks a setting."""
     settings: dict[tuple[str, str], list[str | None]] = {}
     for number, config in enumerate(configs):
         for row in overview.settings(config):
@@ -105,7 +105,7 @@ def _differing(configs: Sequence[Config]) -> list[Row]:
 
 
 def _tested(run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Sequence[Config]) -> dict[str, Any]:
-    """The images that two runs or more have translated: {"pictures", "tested"}, a layer for each run."""
+    """The images that at least two runs have translated: {"pictures", "tested"}, a layer for each run."""
     images = _shared_images(run_dirs, names, configs)
     layers = {key: _layers(by_run) for key, by_run in images.items()}
     size, shown = pictures.fitting([list(layers[key].values()) for key in tested.spread(list(images))])
@@ -133,7 +133,7 @@ def _tested(run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Seq
 def _shared_images(
     run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Sequence[Config]
 ) -> dict[tuple[str, str], dict[str, Tested]]:
-    """{(direction, stem): {run: Tested}} of the images that two runs or more have translated."""
+    """{(direction, stem): {run: Tested}} of the images that at least two runs have translated."""
     images: dict[tuple[str, str], dict[str, Tested]] = {}
     for run_dir, run, config in zip(run_dirs, names, configs):
         for image in tested.images(run_dir, config):
@@ -143,7 +143,7 @@ def _shared_images(
 
 
 def _layers(by_run: dict[str, Tested]) -> dict[str, Source]:
-    """{"input", a run, another run, "target": Source} of an image in {run: Tested}."""
+    """{"input", a run, another run, "target": Source} of an image, from {run: Tested}."""
     layers_of_runs = [image.layers for image in by_run.values()]
     real = next((layers["real"] for layers in layers_of_runs if "real" in layers), None)
     target = next((layers["target"] for layers in layers_of_runs if "target" in layers), None)
@@ -153,7 +153,7 @@ def _layers(by_run: dict[str, Tested]) -> dict[str, Source]:
 
 
 def _values(by_run: dict[str, Tested]) -> dict[str, float | None]:
-    """{run/metric: number} of an image in {run: Tested}."""
+    """{run/metric: number} of an image, from {run: Tested}."""
     return {
         f"{run}/{metric}": value
         for run, image in by_run.items()

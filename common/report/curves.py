@@ -1,4 +1,4 @@
-"""Series of any length as few points: of each stretch of them the least, the greatest and the mean."""
+"""Reduces long series to few points: minimum, maximum and mean of each interval."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ POINTS = 1000
 def source(series: Series, points: int = POINTS) -> dict[str, Any]:
     """Returns a Series for the page, with at most `points` points: {"steps", "values", "means"}.
 
-    A longer series is cut into stretches of equal length, each with two points: the least and the greatest value, in
-    their order, at the first and the last step. `means` has the mean of the stretch at both; it is empty for a series
-    that is not shortened.
+    A longer series is split into intervals of equal length, each with two points: minimum and maximum, in the order of
+    their occurrence, at the first and the last step. `means` has the mean of the interval at both; it is empty for a
+    series that is not shortened.
     """
     if len(series.steps) <= points:
         values = {name: _numbers(values) for name, values in series.columns.items()}
@@ -35,7 +35,7 @@ def source(series: Series, points: int = POINTS) -> dict[str, Any]:
 
 
 def _extremes(values: Values, edges: Indices) -> Values:
-    """The least and the greatest value of each stretch, in the order in which they occur: [2 * stretches]."""
+    """Minimum and maximum of each interval, in the order of their occurrence: [2 * intervals]."""
     starts = edges[:-1]
     least, greatest = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
     falls = _first(values, greatest, edges) < _first(values, least, edges)
@@ -43,13 +43,13 @@ def _extremes(values: Values, edges: Indices) -> Values:
 
 
 def _first(values: Values, wanted: Values, edges: Indices) -> Indices:
-    """The index in each stretch where it has the `wanted` value first; len(values) if it does not."""
+    """The index of the first `wanted` value in each interval; len(values) if there is none."""
     equal = values == np.repeat(wanted, np.diff(edges))
     return np.minimum.reduceat(np.where(equal, np.arange(len(values)), len(values)), edges[:-1])
 
 
 def _means(values: Values, starts: Indices) -> Values:
-    """The mean of the finite values of each stretch: [stretches]; nan where there are none."""
+    """The mean of the finite values of each interval: [intervals]; nan if there are none."""
     known = np.isfinite(values)
     count = np.add.reduceat(known.astype(int), starts)
     total = np.add.reduceat(np.where(known, values, 0.0), starts)
@@ -61,5 +61,5 @@ def _alternating(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArr
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:
-    """Values rounded to six digits, more than a screen shows; None for those that are not finite."""
+    """Values rounded to six digits, enough for a screen; None for values that are not finite."""
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

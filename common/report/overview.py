@@ -17,14 +17,14 @@ from common.report.pictures import Picture
 from common.report.reading import AnyPath, Config, Series
 from common.settings import part_class
 
-Row = dict[str, Any]  # of a table, as the page takes it
+Row = dict[str, Any]  # of a table of the page
 ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
 COUNTS = ("images", "equal_to_target")  # among metrics
-STRIPS = 16  # at most: the newest, and evenly spread earlier ones
+STRIPS = 16  # shown strips: the newest, and evenly spread earlier ones
 
 
 def overview(run_dir: AnyPath) -> dict[str, Any]:
-    """Returns what the page shows of a run, except its validation images."""
+    """Returns the data of a page on a run, except its validation images."""
     config, log = reading.config(run_dir), reading.series(pathlib.Path(run_dir, "log.csv"))
     evaluation = reading.series(pathlib.Path(run_dir, "evaluation.csv"))
     return {
@@ -44,7 +44,7 @@ def overview(run_dir: AnyPath) -> dict[str, Any]:
 
 
 def name(run_dir: AnyPath) -> str:
-    """Returns the name of a run: that of its folder."""
+    """Returns the name of a run, which is that of its folder."""
     return pathlib.Path(run_dir).resolve().name
 
 
@@ -61,11 +61,11 @@ def dataset(config: Config) -> str:
 
 
 def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence[str]) -> list[Row]:
-    """Returns the charts of runs, with the same loss of all runs in one. `runs`: names, or a single empty one.
+    """Returns the charts of runs; a chart shows the same loss of all runs. `runs`: names, or a single empty one.
 
-    Of one run, a chart has all losses of a direction and a role, or a metric in both directions; of several, it has
-    one loss or metric of one direction. Sources are numbered log and evaluation of the first run, log and evaluation
-    of the second.
+    For one run, a chart has all losses of a direction and a role, or a metric in both directions; for several, one loss
+    or metric of one direction. Sources are numbered in the order log and evaluation of the first run, log and
+    evaluation of the second, and so on.
     """
     curves_by_chart: dict[tuple[str, str], list[Row]] = {}
     for number, (log, evaluation, run) in enumerate(zip(logs, evaluations, runs)):
@@ -84,7 +84,7 @@ def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence
 
 
 def _columns(number: int, log: Series, evaluation: Series) -> list[tuple[str, int]]:
-    """[(column, number of its source)] of what has a curve, of run `number`."""
+    """[(column, number of its source)] of the curves of run `number`."""
     logged = [(column, 2 * number) for column in log.columns if column not in ("epoch", "images", "seconds")]
     scored = [
         (column, 2 * number + 1)
@@ -140,7 +140,7 @@ def checkpoints(run_dir: AnyPath) -> dict[str, list[Row]]:
 
 
 def only_evaluated(run_dir: AnyPath) -> dict[str, float]:
-    """Returns {"evaluate A2B/fid": value}: the scores by feature network of the newest evaluated checkpoint."""
+    """Returns {"evaluate A2B/fid": value}: the feature-network scores of the newest evaluated checkpoint."""
     _, newest = max(_evaluated(run_dir), default=(0, {}), key=lambda evaluated: evaluated[0])
     return {
         f"evaluate {direction}/{metric}": value
@@ -151,13 +151,13 @@ def only_evaluated(run_dir: AnyPath) -> dict[str, float]:
 
 
 def is_score(column: str) -> bool:
-    """Returns whether a column of evaluation.csv rates a step; counts of images and scores of inputs do not."""
+    """Returns whether a column of evaluation.csv is a score of a step, not a count of images or a score of inputs."""
     metric = column.rpartition("/")[2]
     return metric not in COUNTS and not metric.startswith(BESIDE)
 
 
 def seconds(log: Series) -> float:
-    """Returns the seconds of training: the column starts anew where training was resumed."""
+    """Returns the total seconds of training; the column restarts where training was resumed."""
     values = [float(value) for value in log.columns.get("seconds", np.empty(0)) if np.isfinite(value)]
     ends = [before for before, after in itertools.pairwise(values) if after < before]
     return sum(ends) + (values[-1] if values else 0.0)
@@ -194,7 +194,7 @@ def _numbers(metrics: dict[str, Any], step: str, direction: str) -> dict[str, fl
 
 
 def _facts(run_dir: AnyPath, log: Series) -> list[list[str]]:
-    """[[name, value]]: how far the run came, how long it took, and its best step."""
+    """[[name, value]]: steps, epochs, duration, and the best step."""
     facts: list[list[str]] = []
     if len(log.steps):
         facts.append(["steps", f"{log.steps[-1]:,}"])
@@ -212,7 +212,7 @@ def _facts(run_dir: AnyPath, log: Series) -> list[list[str]]:
 
 
 def duration(seconds: float) -> str:
-    """Returns seconds in words."""
+    """Formats seconds as text."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -221,7 +221,7 @@ def duration(seconds: float) -> str:
 
 
 def _strips(run_dir: AnyPath) -> list[dict[str, int | Picture]]:
-    """[{"step", "picture"}]: the newest strip, and earlier ones at equal distances, which stay the same for long."""
+    """[{"step", "picture"}]: the newest strip, and evenly spread earlier ones, a choice that rarely changes."""
     strips, stride = reading.strips(run_dir), 1
     while len(strips) > stride * (STRIPS - 1):
         stride *= 2
@@ -235,12 +235,12 @@ def _fields(class_path: Any) -> dict[str, tuple[str, str | None]]:
     try:
         part = part_class(str(class_path))
         return {field.name: (_text(field.default), field.metadata.get("about")) for field in dataclasses.fields(part)}
-    except Exception:  # a method of one's own need not be imported, and may fail to be in any way
+    except Exception:  # a user's own method need not be importable, and its import may raise any error
         return {}
 
 
 def _text(value: Any) -> str:
-    """A setting as it is written on a command line."""
+    """The value of a setting as on a command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Data and browser/ as one HTML file that runs from disk, and asks nothing of any network."""
+"""Writes data and the scripts of browser/ as one HTML file that opens from disk and needs no network."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ UNSAFE = str.maketrans({character: f"\\u{ord(character):04x}" for character in "
 def write(path: pathlib.Path, data: Mapping[str, Any]) -> pathlib.Path:
     """Writes a page that shows `data`, dictionaries and lists of texts and numbers, and returns its path.
 
-    The write is atomic. Data cannot run: it is one block of JSON, which the script turns into texts, and the page's
-    content security policy allows no other script and no fetches.
+    The write is atomic. Data cannot run as code: it is one block of JSON, which the script shows as text, and the
+    page's content security policy allows no other script and no fetches.
     """
     atomic.write_bytes(path, _page(data).encode("utf-8"))
     return path
@@ -46,7 +46,7 @@ def _page(data: Mapping[str, Any]) -> str:
 
 
 def block(data: Mapping[str, Any]) -> str:
-    """Returns data as JSON in ASCII, in which nothing can end the block that it is in."""
+    """Returns data as ASCII JSON that is safe inside a script element."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(UNSAFE)
 
@@ -57,7 +57,7 @@ def browser(name: str) -> str:
 
 
 def _encodable(text: str) -> str:
-    """A text with a question mark for what no character stands for, as in names of files that do not decode."""
+    """A text with question marks for lone surrogates, which occur in undecodable file names."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Pictures small enough to go into a page: WebP, in the first of a few sizes and qualities in which all of them fit."""
+"""Compresses pictures as WebP to fit into a page, with the first of several sizes and qualities for which all fit."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from common.errors import UserError
 from common.images import files, pixels
 from common.report.reading import Config, part
 
-SAMPLED = 24  # pictures from which the size of all of them is estimated
-MARGIN = 1.1  # on that estimate
+SAMPLED = 24  # pictures from which the total size is estimated
+MARGIN = 1.1  # factor on that estimate
 
 
 class Size(NamedTuple):
-    """How small a picture is made."""
+    """The size and quality of pictures."""
 
-    side: int  # the longer, in pixels, at most
-    quality: int | None  # WebP's, from 0 to 100; None: without loss
-    budget: int  # characters, of all pictures together, up to which it is taken
+    side: int  # maximum of the longer side, in pixels
+    quality: int | None  # of WebP, from 0 to 100; None: lossless
+    budget: int  # maximum characters of all pictures together
 
 
 EXACT, MOST = 6_000_000, 17_000_000
@@ -41,7 +41,7 @@ STRIP = Size(1024, 65, MOST)
 
 
 class Source(NamedTuple):
-    """Where a picture is, and which of its values are black and white; None: as it is."""
+    """The file of a picture, and the values shown as black and white; None: those of its type."""
 
     path: pathlib.Path
     span: tuple[float, float] | None = None
@@ -65,14 +65,14 @@ def span(config: Config, domain: str) -> tuple[float, float] | None:
 
 
 def picture(source: Source, size: Size) -> Picture | None:
-    """Returns the Picture of a Source; None if that cannot be read. Results are cached in memory."""
+    """Returns the Picture of a Source; None if it cannot be read. Results are cached in memory."""
     return _from_file(_picture, source, size)
 
 
 def strip(path: pathlib.Path) -> Picture | None:
-    """Returns the Picture of a sample strip; None if that cannot be read.
+    """Returns the Picture of a sample strip; None if it cannot be read.
 
-    Few are cached: a training makes thousands of them.
+    Only a few are cached, as a training writes thousands.
     """
     return _from_file(_strip, Source(path), STRIP)
 
@@ -80,7 +80,7 @@ def strip(path: pathlib.Path) -> Picture | None:
 def fitting(groups: Sequence[Sequence[Source]]) -> tuple[Size, dict[Source, Picture]]:
     """Returns (Size, {Source: Picture}) for groups of Sources, the most important first.
 
-    Later groups are without pictures if all of them do not fit in the least size. Unreadable files are left out.
+    Later groups get no pictures if not all of them fit at the smallest size. Unreadable files are left out.
     """
     sources = list(dict.fromkeys(source for group in groups for source in group))
     if not sources:
@@ -93,7 +93,7 @@ def fitting(groups: Sequence[Sequence[Source]]) -> tuple[Size, dict[Source, Pict
 
 
 def _size(sources: Sequence[Source], workers: concurrent.futures.Executor) -> tuple[Size, float]:
-    """The first Size in which all fit, estimated from a few of them, or the last; and the share of them that fits."""
+    """The first Size for which all fit, estimated from a few of them, or the last; and the share that fits."""
     few = [sources[i] for i in np.unique(np.linspace(0, len(sources) - 1, SAMPLED).astype(int))]
     for size in SIZES:
         shown = [image for image in workers.map(picture, few, [size] * len(few)) if image]
@@ -104,7 +104,7 @@ def _size(sources: Sequence[Source], workers: concurrent.futures.Executor) -> tu
 
 
 def _within(shown: Mapping[Source, Picture | None], budget: int) -> dict[Source, Picture]:
-    """The first of the pictures, as many as fit in the budget."""
+    """The first pictures, as many as fit in the budget."""
     kept: dict[Source, Picture] = {}
     used = 0
     for source, image in shown.items():
@@ -115,7 +115,7 @@ def _within(shown: Mapping[Source, Picture | None], budget: int) -> dict[Source,
 
 
 def _from_file(make: Callable[[Source, Size, int, int], Picture], source: Source, size: Size) -> Picture | None:
-    """The Picture of a file, cached by its time and its length; None if it cannot be read."""
+    """The Picture of a file, cached by modification time and size; None if it cannot be read."""
     try:
         status = os.stat(source.path)
         return make(source, size, status.st_mtime_ns, status.st_size)
@@ -124,7 +124,7 @@ def _from_file(make: Callable[[Source, Size, int, int], Picture], source: Source
 
 
 def _smaller(source: Source, size: Size, changed: int, bytes_of_file: int) -> Picture:
-    """The Picture of a file; `changed` and `bytes_of_file` tell the cache that the file is another."""
+    """The Picture of a file; `changed` and `bytes_of_file` are only keys of the cache."""
     image = PIL.Image.fromarray(_eight_bits(pixels.opaque(files.decode(source.path)), source.span))
     scale = min(1.0, size.side / max(image.size))
     if scale < 1.0:
@@ -142,7 +142,7 @@ _picture, _strip = functools.lru_cache(8192)(_smaller), functools.lru_cache(32)(
 
 
 def _eight_bits(image: npt.NDArray[Any], span: tuple[float, float] | None) -> npt.NDArray[np.uint8]:
-    """[H, W, C] of any type as RGB of 8 bits, [H, W, 3]; `span`: its values that are black and white."""
+    """[H, W, C] of any type as RGB of 8 bits, [H, W, 3]; `span`: the values shown as black and white."""
     shown = pixels.to_look_at(image)
     if shown.dtype == np.uint8 and span is None:
         return np.ascontiguousarray(shown)

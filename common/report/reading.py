@@ -1,4 +1,4 @@
-"""What a run folder holds, as far as it can be read: missing files count as empty, damaged ones are skipped."""
+"""Reads the files of a run folder: missing files count as empty, damaged ones are skipped."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from common import atomic, documents
 from common.errors import UserError
 
 AnyPath = str | os.PathLike[str]
-Config = dict[str, Any]  # what config.json holds
+Config = dict[str, Any]  # the content of config.json
 IMAGES = (".png", ".tif")
 
 
 class Series(NamedTuple):
-    """Columns of numbers over ascending steps; nan where there is none."""
+    """Columns of numbers over ascending steps; nan for missing numbers."""
 
     steps: npt.NDArray[np.int64]  # [N]
     columns: dict[str, npt.NDArray[np.float64]]  # [N] each, by name
 
 
 def config(run_dir: AnyPath) -> Config:
-    """Returns what config.json holds. Raises UserError if it is missing or cannot be read."""
+    """Returns the content of config.json. Raises UserError if it is missing or cannot be read."""
     path = pathlib.Path(run_dir, "config.json")
     try:
         content: Config = documents.read(path, documents.Table(open=True))
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: {run_dir} is not the folder of a run.") from None
+        raise UserError(f"{path} is missing: {run_dir} is not a run folder.") from None
     except documents.Misfit as misfit:
         raise UserError(f"{path} cannot be read as the settings of a run: {misfit}.") from misfit
     return content
 
 
 def part(content: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Returns the dictionary at `names` in nested dictionaries; an empty one if there is none."""
+    """Returns the nested dictionary at the path `names`; an empty one if it is missing."""
     for name in names:
         inner = content.get(name)
         if not isinstance(inner, dict):
@@ -51,7 +51,7 @@ def part(content: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def facts(path: AnyPath) -> dict[str, Any]:
-    """Returns the dictionary in a JSON file; an empty one if there is none."""
+    """Returns the dictionary in a JSON file; an empty one if it is missing."""
     try:
         content = json.loads(atomic.read_text(path, "utf-8", "replace"))
     except (OSError, ValueError, RecursionError):
@@ -60,13 +60,13 @@ def facts(path: AnyPath) -> dict[str, Any]:
 
 
 def rows(path: AnyPath) -> list[dict[str, str]]:
-    """Returns the rows of a CSV file as dictionaries of texts, without rows of another length than the first."""
+    """Returns the rows of a CSV file as dictionaries of texts, without rows whose length differs from the header."""
     header, lines = _table(path)
     return [dict(zip(header, line)) for line in lines]
 
 
 def series(path: AnyPath) -> Series:
-    """Returns the Series in a CSV file whose first column is the step; of rows with the same step, the last counts."""
+    """Returns the Series in a CSV file whose first column is the step; the last of rows with the same step counts."""
     header, lines = _table(path)
     by_step = {int(line[0]): line for line in lines if _is_step(line[0])}
     steps = sorted(by_step)
@@ -77,7 +77,7 @@ def series(path: AnyPath) -> Series:
 
 
 def number(value: Any) -> float | None:
-    """Returns a finite number from text or from JSON; None if the value is none."""
+    """Returns a finite number from text or JSON; None if the value is not one."""
     try:
         converted = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -105,7 +105,7 @@ def _is_step(text: str) -> bool:
 
 
 def _table(path: AnyPath) -> tuple[list[str], list[list[str]]]:
-    """(the first row of a CSV file, the other rows of its length)."""
+    """(the header of a CSV file, the rows of the same length)."""
     try:
         with open(path, newline="", encoding="utf-8", errors="replace", opener=atomic.regular) as file:
             lines = _readable(csv.reader(line.replace("\0", "") for line in file))
@@ -116,7 +116,7 @@ def _table(path: AnyPath) -> tuple[list[str], list[list[str]]]:
 
 
 def _readable(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    """The rows of a csv.reader, without those that it fails on."""
+    """The rows of a csv.reader, without malformed ones."""
     while True:
         try:
             yield next(lines)
@@ -127,7 +127,7 @@ def _readable(lines: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _numbers(texts: Iterable[str]) -> npt.NDArray[np.float64]:
-    """A column of texts as float64; nan where there is no finite number."""
+    """A column of texts as float64; nan for texts that are not finite numbers."""
     texts = list(texts)
     try:
         values = np.array([float(text) if text else math.nan for text in texts])

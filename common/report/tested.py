@@ -1,4 +1,4 @@
-"""The validation images of a run: their scores, and their pictures."""
+"""The validation images of a run, with their scores and pictures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DIRECTIONS = ("A2B", "B2A")
 
 
 class Tested(NamedTuple):
-    """A validation image in a direction."""
+    """A validation image in one direction."""
 
     direction: str
     name: str  # of the file
-    values: dict[str, float | None]  # by metric; input_..., prior_...: the same of the input as it is, and of the prior
+    values: dict[str, float | None]  # by metric; input_..., prior_...: the same for the unchanged input and the prior
     layers: dict[str, Source]  # real, fake, fake 2 and so on, target, reconstructed
 
 
 def tested(run_dir: AnyPath) -> dict[str, Any]:
-    """Returns what the page shows of the validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
+    """Returns the data of the page on validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
     rows = images(run_dir, reading.config(run_dir))
     names = metrics(rows)
     ordered = _by_importance(rows, names[0]) if names else spread(rows)
@@ -51,7 +51,7 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
 
 
 def images(run_dir: AnyPath, config: Config) -> list[Tested]:
-    """Returns each row of test/metrics.csv and each image in test/, in the order of directions and names."""
+    """Returns the rows of test/metrics.csv and the images in test/, ordered by direction and name."""
     test = pathlib.Path(run_dir, "test")
     folders = {path.name: reading.images(path) for path in sorted(test.glob("*")) if path.is_dir()}
     scores = {(row.get("direction"), row["name"]): row for row in reading.rows(test / "metrics.csv") if row.get("name")}
@@ -59,18 +59,18 @@ def images(run_dir: AnyPath, config: Config) -> list[Tested]:
 
 
 def metrics(rows: Iterable[Tested]) -> list[str]:
-    """Returns the names of the metrics that any image has, in their order, without those of inputs and priors."""
+    """Returns the names of the metrics of all images, in their order, without those of inputs and priors."""
     names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value is not None)
     return [name for name in names if not name.startswith(BESIDE)]
 
 
 def is_higher_better(name: str) -> bool | None:
-    """Returns whether a higher value of a metric is better, None: neither. `name` may have a direction: A2B/psnr."""
+    """Returns whether a higher value of a metric is better; None: neither. `name` may have a direction: A2B/psnr."""
     return BETTER.get(name.rsplit("/", 1)[-1])
 
 
 def spread(rows: Sequence[T]) -> list[T]:
-    """Returns the rows in an order of which every beginning is about evenly spread over them."""
+    """Reorders rows such that the first n, for any n, are about evenly spread over all."""
     step = 1 << max(0, len(rows) - 1).bit_length()
     order: list[int] = []
     while step:
@@ -116,7 +116,7 @@ def _roles(direction: str, folders: Iterable[str]) -> dict[str, tuple[str, str]]
 
 
 def _by_importance(rows: Sequence[Tested], metric: str) -> list[Tested]:
-    """The worst and the best by a metric alternate; after the first quarter, evenly spread ones come in between."""
+    """Orders rows: the worst and the best by a metric, alternating with evenly spread ones."""
     known = [(value, row) for row in rows if (value := row.values.get(metric)) is not None]
     ranked = sorted(known, key=lambda scored: scored[0], reverse=not is_higher_better(metric))
     ends = [row for pair in zip(ranked, reversed(ranked)) for _, row in pair]
@@ -125,7 +125,7 @@ def _by_importance(rows: Sequence[Tested], metric: str) -> list[Tested]:
 
 
 def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture]) -> str:
-    """Returns how many of the images are shown, and in which quality; `layers`: {role: Source} of each."""
+    """Returns a note on the number of shown images and their quality; `layers`: {role: Source} of each."""
     possible = [sources for sources in layers if len(sources.keys() - {"real", "input", "target"}) > 0]
     complete = sum(all(source in shown for source in sources.values()) for sources in possible)
     if not shown:

@@ -241,7 +241,7 @@ def test_train_and_test_and_what_they_print(here, capsys):
     run("--phase compare runs/dualgan-toy runs/dualgan-toy/../dualgan-toy --output two.html")
     assert (here / "two.html").exists() and "Compared 2 runs: two.html" in capsys.readouterr().out
     assert "needs two or more run folders, got 1" in refusal("--phase compare runs/dualgan-toy")
-    assert "nowhere is not the folder of a run" in refusal("--phase compare runs/dualgan-toy nowhere")
+    assert "nowhere is not a run folder" in refusal("--phase compare runs/dualgan-toy nowhere")
     assert "--steps does not apply to --phase compare" in refusal("--phase compare a b --steps 3")
     run("--phase evaluate --dataset toy --metrics psnr,swd --direction A2B")
     printed = capsys.readouterr().out.splitlines()

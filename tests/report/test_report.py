@@ -252,7 +252,7 @@ def test_it_is_written_whole_or_not_at_all(full, monkeypatch):
 
 def test_compare_refuses_what_is_no_run(full, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="is not the folder of a run"):
+    with pytest.raises(UserError, match="is not a run folder"):
         report.compare([full, tmp_path / "empty"], tmp_path / "both.html")
 
 
