@@ -1,0 +1,38 @@
+"""Phrases that read as translated must not come back: documents, help, messages, docstrings and comments."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+PLACES = ("common", "flags", "cyclegan", "dualgan", "pix2pix", "enhancement", "examples", "benchmarks", "docs")
+PAGES = sorted([*ROOT.glob("*.md"), *(path for place in PLACES for path in (ROOT / place).rglob("*.md"))])
+SOURCES = sorted(path for place in PLACES for path in (ROOT / place).rglob("*.py"))
+INSTEAD = {
+    r"\bgo(es)? on (with|from|in|at|to)\b": "resumes, continues",
+    r"\bsame bits\b": "bit-exactly",
+    r"\bsay --": "use --",
+    r"\b(does|do) not read\b": "cannot be read",
+    r"\bis no size\b": "is not a valid size",
+    r"\b(fakes|steps|images) of before\b": "previous",
+    r"\b(is|was|were) had\b": "available",
+    r"\bto the eye\b": "visually",
+    r"\bthere and back\b": "both ways",
+    r"\bwhat comes out\b": "the output",
+    r"\bgive another --": "choose a different --",
+    r"\bmanieth\b": "every n-th",
+    r"\btells of\b": "describes",
+    r"\bmeans? no harm\b": "can be ignored",
+    r"\b(is|are) to be looked at\b": "look at",
+    r"\bno word between\b": "no communication",
+    r"\bevery (so|as) many\b": "every n",
+}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_phrase_reads_as_translated(path):
+    text = " ".join(path.read_text().split())
+    for phrase, instead in INSTEAD.items():
+        match = re.search(phrase, text, re.IGNORECASE)
+        assert not match, f"{text[max(0, match.start() - 40) : match.end() + 40]!r}: write {instead!r}"
