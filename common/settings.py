@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import sys
+import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
@@ -200,6 +201,16 @@ def why_passing(cls: type) -> str:
     return "" if is_there else f"there is no module {cls.__module__} to import it from"
 
 
+def _named(module: types.ModuleType, name: str) -> Any:
+    """The value of a module that a qualified name such as Outer.Inner stands for; None if there is none."""
+    value: Any = module
+    for part in name.split("."):
+        if value is not module and not isinstance(value, type):
+            return None
+        value = vars(value).get(part)
+    return value
+
+
 def part_class(reference: str) -> type[DataclassInstance]:
     """Returns the settings class that a file names as "module:name".
 
@@ -207,7 +218,7 @@ def part_class(reference: str) -> type[DataclassInstance]:
     neither belongs to this project nor is already imported, or if the name is not that of a settings dataclass.
     """
     module, _, name = reference.partition(":")
-    if module == "__main__" and not hasattr(sys.modules[module], name):
+    if module == "__main__" and _named(sys.modules[module], name) is None:
         raise UserError(
             f"{reference} was defined in a notebook or in a main program, not in a module. Define {name} as it was"
             f" before using the run, or move it to a module, my_methods.py, and name it my_methods:{name} in this"
@@ -216,7 +227,7 @@ def part_class(reference: str) -> type[DataclassInstance]:
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
         raise UserError(f"{reference} is not a settings class of this project. If it is yours, import {module} before.")
     try:
-        part: Any = getattr(importlib.import_module(module), name, None)
+        part: Any = _named(importlib.import_module(module), name)
     except ImportError as error:
         raise UserError(f"There is no module {module} with the settings {reference}.") from error
     is_dataclass = isinstance(part, type) and dataclasses.is_dataclass(part)

@@ -13,6 +13,7 @@ from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.settings import former_names
+from common.translate.inference import Inference
 from flags import fields, presets, written
 from flags.fields import names_of
 from flags.phases import PHASES, Command, all_classes
@@ -122,7 +123,8 @@ def _refuse_useless(model: type[Dual], phase: str, given: frozenset[str]) -> Non
     if not useless:
         return
     name = useless[0]
-    if PHASES[phase].from_run and name in names_of(model, Images, Run):
+    saved = names_of(model, Images, Run) - names_of(Inference)  # what a run is used with is not taken from it
+    if PHASES[phase].from_run and name in saved:
         raise UserError(f"--{name} is for --phase train: --phase {phase} takes it from the run folder. Leave it out.")
     *others, last = [other for other, row in PHASES.items() if name in row.takes(model)]
     phases = f"{', '.join(others)} or {last}" if others else last

@@ -126,7 +126,7 @@ PHASES = {
         "serve a run over HTTP: a page in the browser, and POST /translate",
         inference_phases.serve_phase,
         parts=(Service, Shipped),
-        also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout"),
+        also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout", "precise"),
         from_run=True,
     ),
 }

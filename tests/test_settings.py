@@ -136,6 +136,22 @@ def test_nothing_but_settings_is_made_from_a_file(tmp_path, reference):
     assert not (tmp_path / "sprung").exists()
 
 
+class Outer:
+    """Holds a settings class."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Inner(Part):
+        """A part of a class."""
+
+
+def test_a_class_within_a_class_is_found_again(tmp_path):
+    settings.save(tmp_path / "config.json", {}, part=Outer.Inner(count=3))
+    assert settings.load(tmp_path / "config.json") == {"part": Outer.Inner(count=3)}
+    for name in ("Outer.Missing", "Outer.__doc__", "sys.modules", "Outer.__init__.__globals__"):
+        with pytest.raises(UserError, match="is not a settings class"):
+            settings.part_class(f"{__name__}:{name}")
+
+
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, '{"dual": ' * 100_000, '{"dual": null}', '{"dual": {"class": 3}}', "3"]
 )

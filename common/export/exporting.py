@@ -129,9 +129,13 @@ def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.sweep(path.parent, path.name)
-    with atomic.replacing(path) as partial:
+    target = path.resolve()  # `path` may be a link to an empty folder, or to nothing yet
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"--output {path} lies below a file. Choose a different folder.") from None
+    atomic.sweep(target.parent, target.name)
+    with atomic.replacing(target) as partial:
         partial.mkdir()
         yield partial
 

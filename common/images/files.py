@@ -329,4 +329,10 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _too_large(path: Path) -> ImageError:
+    limit = PIL.Image.MAX_IMAGE_PIXELS  # of the whole process; twice as many are an error
+    if limit and 2 * limit < MAX_PIXELS:
+        return ImageError(
+            f"{path} has more pixels than this program lets Pillow read (PIL.Image.MAX_IMAGE_PIXELS is {limit:,}).",
+            "Raise it, or cut the image into parts.",
+        )
     return ImageError(f"{path} has more than {MAX_PIXELS:,} pixels, which is the limit.", "Cut it into parts.")

@@ -34,8 +34,8 @@ def find(root: str | os.PathLike[str], split: str) -> Files:
         published = " It is a published dataset: use --download to get it." if pathlib.Path(root).name in SETS else ""
         raise UserError(
             f"No dataset at {root}: the folder does not exist.{published} A dataset is a folder with train/A, train/B,"
-            " val/A and val/B (or trainA, trainB, testA, testB). Put it there, use --data_root, or try --dataset toy,"
-            " which is drawn by the program."
+            " val/A and val/B (or trainA, trainB, testA, testB). Put it there, use --dataset with another path, or try"
+            " --dataset toy, which is drawn by the program."
         )
     return Files(*(_first(_candidates(root, split, domain)) for domain in Files._fields))
 

@@ -242,7 +242,10 @@ def remove(checkpoint: str | os.PathLike[str]) -> None:
 
 def move(checkpoint: str | os.PathLike[str], folder: pathlib.Path) -> None:
     """Moves a checkpoint to another folder, created if missing."""
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is not a folder, and damaged checkpoints are moved there. Rename it.") from None
     for entry in _entries(checkpoint):
         os.replace(entry, folder / entry.name)
 

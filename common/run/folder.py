@@ -203,7 +203,7 @@ def refuse_other_files(run_dir: str, files: Files) -> list[str]:
             raise UserError(
                 f"The images of {domain} have changed since {run_dir} started: {before['count']} files then,"
                 f" {now['count']} now, in {paths[0].parent}; {changes.others if changes else UNNAMED}. Restore them"
-                f" to resume. {_begin_with(run_dir)}"
+                f" as they were to resume. {_begin_with(run_dir)}"
             )
         if changes.skipped:
             raise UserError(

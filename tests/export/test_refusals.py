@@ -8,7 +8,7 @@ import pytest
 from common import atomic
 from common import tensorflow as tf
 from common.errors import UserError
-from common.export import Export, comparison, export, frozen_graph, tflite
+from common.export import Export, comparison, export, exporting, frozen_graph, tflite
 from common.export.exporting import remove_unfit
 from common.images.pixels import Domain
 from common.run.folder import load_run
@@ -115,6 +115,17 @@ def test_what_cannot_be_asked_for(tmp_path):
         f"{start} --output {tmp_path / 'x'} --checkpoint all"
     )
     assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_may_be_a_link_to_an_empty_one(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for link, target in (("full", "empty"), ("new", "absent")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+        with exporting._new_folder(tmp_path / link) as folder:
+            (folder / "file").write_text(link)
+        assert (tmp_path / link).is_symlink() and (tmp_path / target / "file").read_text() == link
+    with pytest.raises(UserError, match="lies below a file"), exporting._new_folder(tmp_path / "full/file/below"):
+        pass
 
 
 def test_a_library_that_is_missing_is_a_sentence(run, monkeypatch, tmp_path):

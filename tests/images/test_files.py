@@ -385,3 +385,10 @@ def test_more_than_a_file_can_hold_is_refused_by_its_header(tmp_path):
     header_of_tiff(tmp_path / "image.tif", ImageWidth=13_000, ImageLength=13_000, SamplesPerPixel=10)
     with pytest.raises(UserError, match=r"declares 3,380,000,000 bytes of values, but has only \d+ bytes\."):
         files.header(tmp_path / "image.tif")
+
+
+def test_a_limit_that_the_program_sets_is_named(tmp_path, monkeypatch):
+    files.write(tmp_path / "image.png", np.zeros([8, 8, 3], np.uint8))
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(UserError, match=r"this program lets Pillow read .PIL.Image.MAX_IMAGE_PIXELS is 10.. Raise it"):
+        files.read(tmp_path / "image.png")

@@ -87,6 +87,13 @@ def test_a_pipe_or_a_folder_in_place_of_a_file_is_put_aside(folder, suffix, crea
     assert [step_of(checkpoint) for checkpoint in checkpoints_in(folder / "checkpoints")] == [1]
 
 
+def test_a_file_where_damaged_checkpoints_are_put_is_named(folder):
+    (folder / "checkpoints/model-00000002.index").write_bytes(b"")
+    (folder / "checkpoints/damaged").write_text("mine")
+    with pytest.raises(UserError, match=r"damaged is not a folder, and damaged checkpoints are moved there. Rename it"):
+        resume(folder)
+
+
 def test_where_none_is_whole_nothing_begins_anew(folder):
     for path in folder.glob("checkpoints/*.data*"):
         path.write_bytes(b"")
