@@ -1,6 +1,7 @@
 """Devices: a step runs where it is told to, and nothing in it needs the CPU."""
 
 import collections
+import functools
 
 import pytest
 from tensorflow.python.framework import kernels
@@ -51,14 +52,25 @@ def needed(fetches):
 def has_kernel(op, device):
     """Whether TensorFlow, as it is installed, has code for `op` with its types on a kind of device."""
     return any(
-        kernel.device_type in (device, "DEFAULT")
-        and all(
-            _types(op, constraint.name) <= {*constraint.allowed_values.list.type}
-            for constraint in kernel.constraint
-            if constraint.allowed_values.list.type  # others allow words
-        )
-        for kernel in kernels.get_registered_kernels_for_op(op.type).kernel
+        own in (device, "DEFAULT") and all(_types(op, name) <= allowed for name, allowed in types.items())
+        for own, types in kernels_of(op.type)
     )
+
+
+@functools.cache
+def kernels_of(kind):
+    """[(kind of device, {attribute: the types that it may have})] of all code for ops of a kind."""
+    return [
+        (
+            kernel.device_type,
+            {
+                constraint.name: {*constraint.allowed_values.list.type}
+                for constraint in kernel.constraint
+                if constraint.allowed_values.list.type  # others allow words
+            },
+        )
+        for kernel in kernels.get_registered_kernels_for_op(kind).kernel
+    ]
 
 
 def _types(op, name):
@@ -120,5 +132,5 @@ def test_xla_has_to_be_let_in_before_tensorflow_is_imported(monkeypatch):
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("XLA compiles for GPUs without it")
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    with pytest.raises(UserError, match="TF_XLA_FLAGS has --tf_xla_cpu_global_jit"):
+    with pytest.raises(UserError, match="needs --tf_xla_cpu_global_jit in TF_XLA_FLAGS before TensorFlow"):
         open_session(1, xla=True)

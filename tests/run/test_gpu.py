@@ -121,4 +121,4 @@ def test_formulations_are_those_of_the_device(session, monkeypatch, device, by_l
 def test_a_lack_of_memory_says_what_takes_less():
     error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,256,256,64]")
     said = command._sentence(error)
-    assert "not enough memory: OOM when allocating tensor with shape[64,256,256,64]. Use a smaller --batch_size" in said
+    assert "Not enough memory: OOM when allocating tensor with shape[64,256,256,64]. Use a smaller --batch_size" in said
