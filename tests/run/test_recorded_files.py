@@ -69,7 +69,7 @@ def test_two_files_of_one_name_are_refused_and_found_by_the_check(tmp_path, dual
     path = tmp_path / "set/train/B/\u00e9.npy"
     shutil.copy(path, path.with_name(unicodedata.normalize("NFD", path.name)))
     images = images_of(tmp_path)
-    with pytest.raises(UserError, match=r"one name, .*'e\\u0301.npy'.*'\\xe9.npy'.* Rename or remove one of them"):
+    with pytest.raises(UserError, match=r".*'e\\u0301.npy'.*'\\xe9.npy'.* Rename or remove one of them"):
         images.training_files(dual)
     found = [finding for finding in images.check(dual, images.all_files(dual)).findings if finding.kind == "ambiguous"]
     assert [(finding.error, len(finding.sources)) for finding in found] == [(True, 2)]
@@ -95,7 +95,7 @@ def test_exchanged_folders_are_refused_by_names_and_sizes(tmp_path):
     table = tmp_path / "run/training_files.json"
     del (content := json.loads(table.read_text()))["digests"]  # as earlier versions wrote it
     table.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="A and B are exchanged"):
+    with pytest.raises(UserError, match="A and B are swapped"):
         trained(tmp_path, Images(dir_A=str(B), dir_B=str(A)), 4)
     assert trained(tmp_path, Images(dir_A=str(A), dir_B=str(B)), 4).done == 4
     assert "digests" in json.loads(table.read_text())

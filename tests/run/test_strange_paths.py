@@ -75,7 +75,7 @@ def test_a_folder_for_temporary_files_with_such_a_name(tmp_path, monkeypatch, na
     with reading(checkpoint) as reader:
         assert reader.shapes
     monkeypatch.setattr(literal, "TEMPORARY", ())
-    with pytest.raises(UserError, match=r"a\[1\].*Set TMPDIR to a folder that can be written to"), reading(checkpoint):
+    with pytest.raises(UserError, match=r"a\[1\].*Set TMPDIR to a writable folder"), reading(checkpoint):
         pass
 
 
