@@ -3,7 +3,8 @@
 files           image files of every format: decoding and encoding
 tiff, deep_png, arrays   formats that Pillow cannot read, or not in full
 pixels          Domain: channels, type and range of the values of a domain
-bounds          limits on the work of reading a file, checked before the work is done
+bounds          what reading a file may cost: bounds that hold before work is done
+unpacking       how much packed bytes unpack to
 profiles        colour profiles: images of 8 bits become sRGB
 ranges          the range of values, and outliers that determine it
 notices         warnings about content that is not read or has another scale, once per folder

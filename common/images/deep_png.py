@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
+from common.images import unpacking
 
 KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks with pixels; unpacking others can take long
 SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # per pixel, by colour type
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
-DENSEST = 1032  # maximum compression ratio of deflate
 HEAD = 33  # bytes of the signature and the first chunk
 INCH = 0.0254  # metres
-SPARE = 2**20  # bytes that may follow the image's
-PART = 2**16  # bytes unpacked at a time
+SPARE = 2**20  # bytes that may follow those of the image
 
 
 class _Coder(NamedTuple):
@@ -71,18 +70,8 @@ def _check_unpacked(content: bytes, packed: list[memoryview]) -> None:
     sizes = [(-(-(height - top) // down), -(-(width - left) // across)) for left, top, across, down in passes]
     samples = SAMPLES.get(colours, 4)
     allowed = SPARE + sum(rows * (1 + 2 * samples * columns) for rows, columns in sizes)
-    if DENSEST * sum(map(len, packed)) <= allowed:
-        return
-    unpacker, count = zlib.decompressobj(), 0
-    for part in (chunk[at : at + PART] for chunk in packed for at in range(0, len(chunk), PART)):
-        while part and not unpacker.eof:
-            try:
-                count += len(unpacker.decompress(part, SPARE))
-            except zlib.error:
-                return  # the decoder reports the damage
-            if count > allowed:
-                raise ValueError(f"its pixels unpack to more than the {allowed - SPARE:,} bytes of its image")
-            part = memoryview(unpacker.unconsumed_tail)
+    if unpacking.count(packed, unpacking.DEFLATE, allowed) > allowed:
+        raise ValueError(f"its pixels unpack to more than the {allowed - SPARE:,} bytes of its image")
 
 
 @functools.cache

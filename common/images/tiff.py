@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tifffile
 
-from common.images import bounds, profiles
+from common.images import bounds, profiles, unpacking
 from common.images.pixels import ON_EARTH, Array, Image, Note, Place, full, plausible
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
@@ -36,7 +36,16 @@ PLAIN = {  # photometric interpretations, with the samples per pixel that Pillow
 }
 CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
-LARGEST_PART = 2**26  # values in a strip or a tile, unless the image has more
+LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
+PACKED = {  # how strips and tiles are packed, by the tag, of what Python unpacks without a bound
+    **dict.fromkeys((8, 32946, 50013), unpacking.DEFLATE),
+    34925: unpacking.LZMA,
+    **dict.fromkeys((50000, 34926), unpacking.ZSTD),
+}
+PACK_BITS = 32773  # which tifffile unpacks, too, and at most 64-fold
+SPARE = 2**20  # bytes of all strips of a page that may be more than its image needs
+PACKING = 1024  # bytes by which a packed strip may exceed twice what it holds
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bytes whose bits are in the other order
 
 
 class Layout(NamedTuple):
@@ -153,7 +162,26 @@ def _check_parts(page: Page) -> None:
     _refuse_large_parts(page)
     count, wanted = len(page.dataoffsets), math.prod(page.keyframe.chunked if page.keyframe else ())
     if count < wanted:
-        raise ValueError(f"it has {count} of the {wanted} strips or tiles of its image")
+        raise ValueError(f"it has {count} of the {wanted} parts of its image")
+    _check_packed(page)
+
+
+def _check_packed(page: Page) -> None:
+    """Raises ValueError if the strips or tiles of a page unpack to far more than they hold, or are far larger."""
+    keyframe = page.keyframe
+    method = PACKED.get(keyframe.compression) if keyframe else None
+    if not keyframe or not keyframe.dtype or not (method or keyframe.compression == PACK_BITS):
+        return
+    size, spare, file = math.prod(keyframe.chunks) * keyframe.dtype.itemsize, SPARE, page.parent.filehandle
+    for offset, length in zip(page.dataoffsets, page.databytecounts):
+        spare -= max(0, length - 2 * size - PACKING)
+        if spare >= 0 and method and unpacking.is_known(method):
+            file.seek(offset)
+            packed = file.read(length)
+            packed = packed.translate(MIRRORED) if keyframe.fillorder == 2 else packed
+            spare -= max(0, unpacking.count([packed], method, size + spare) - size)
+        if spare < 0:
+            raise ValueError(f"its parts unpack to more than the {size:,} bytes that each of them holds")
 
 
 def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
