@@ -32,7 +32,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays tflite < readme < exporting",
-    "images": "bounds unpacking < archives catalogue deep_png image_settings labels pixels shards"
+    "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels pixels shards"
     " < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
     " < check_report folders pipeline < check data download < dataset findings",
     "metrics": "metrics no_reference distances features",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import mmap
 import os
 import re
@@ -30,9 +29,8 @@ SCANS = 100  # of a JPEG; libtiff has the same limit
 SCANNED = 2**30  # pixels in all scans; more scans are allowed below it
 SEGMENTS = 10_000  # of a JPEG, before its first scan
 EXIF_SEGMENTS = 256  # of a JPEG: Pillow joins them one by one
-PLANES = 2**14  # of an OME-TIFF, by its description: tifffile lists them all
-PADDING = 2**16  # meaningless bytes between the segments of a JPEG
-CHUNKS = 10_000  # of a PNG, plus one for every CHUNK bytes
+PADDING = 2**16  # bytes between its segments, which say nothing
+CHUNKS = 10_000  # of a PNG, and one more for each CHUNK bytes
 CHUNK = 1024
 BLOCKS = 10_000  # of a GIF, up to its second frame, plus one for every BLOCK bytes: Pillow reads them in Python
 BLOCK = 128
@@ -42,11 +40,10 @@ LARGE = 2**26  # pixels: larger images are decoded one at a time
 PADDED = 2**22  # pixels of a narrow image after padding or scaling
 GROWTH = 2  # factor by which a larger image may grow
 
-TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # byte order
-SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF types; else 1
-COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")  # of an OME description
-MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG segment, or of the end of the image
-PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames of which all scans are read before the image is complete
+TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # order of bytes
+SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of TIFF's types; else 1
+MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG, and that a segment or the end follows
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}  # frames whose scans are all read before the image is
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 SCAN, END = 0xDA, 0xD9
 GIF_FRAME, GIF_EXTENSION, GIF_END = b",!;"
@@ -237,18 +234,6 @@ def _check_scans(data: Bytes) -> None:
         raise ValueError(f"it has more than {allowed:,} scans: save it again")
 
 
-def check_description(text: str) -> None:
-    """Raises ValueError if the description of an OME-TIFF declares more than PLANES planes."""
-    planes: dict[str, int] = {}
-    for match in COUNTS.finditer(text):
-        name, digits = match[1], match[2]
-        count = int(digits) if len(digits) < 10 else PLANES + 1
-        planes[name] = planes.get(name, 0) + count if name == "PlaneCount" else max(planes.get(name, 1), count)
-    in_sizes = math.prod(count for name, count in planes.items() if name != "PlaneCount")
-    if max(in_sizes, planes.get("PlaneCount", 0)) > PLANES:
-        raise ValueError(f"its description declares more than {PLANES:,} planes")
-
-
 def _segment(data: Bytes, at: int) -> tuple[int, int]:
     """(the next marker of a segment, the offset after it); (0, the end) if there is none."""
     match = MARKER.search(data, at)
@@ -269,14 +254,24 @@ def _scans(data: Bytes, at: int) -> Iterator[int]:
         marker, at = _segment(data, at + _length(data, at))
 
 
+def chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yields (name, begin, end) of the contents of each chunk of a PNG."""
+    at = 8
+    while at < len(data):
+        begin = at + 8
+        at = begin + int.from_bytes(data[at : at + 4], "big") + 4
+        yield bytes(data[begin - 4 : begin]), begin, at - 4
+
+
 def _check_chunks(data: Bytes) -> None:
-    """Raises ValueError if a PNG has too many chunks for its size."""
-    at, allowed = 8, CHUNKS + len(data) // CHUNK
-    for _ in range(allowed):
-        if at >= len(data):
-            return
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    raise ValueError(f"it has more than {allowed:,} chunks: save it again")
+    """Raises ValueError if a PNG has too many chunks for its bytes, or several colour profiles: each is unpacked."""
+    allowed, profiles = CHUNKS + len(data) // CHUNK, 0
+    for count, (name, _, _) in enumerate(chunks(data), 1):
+        profiles += name == b"iCCP"
+        if profiles > 1:
+            raise ValueError("it has several colour profiles, and a PNG has one at most: save it anew")
+        if count > allowed:
+            raise ValueError(f"it has more than {allowed:,} chunks: save it anew")
 
 
 def _check_blocks(data: Bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tifffile
 
-from common.images import bounds, profiles, unpacking
+from common.images import bounds, descriptions, profiles, unpacking
 from common.images.pixels import ON_EARTH, Array, Image, Note, Place, full, plausible
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
@@ -218,7 +218,7 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
 
     Raises ValueError if it has several pages and does not declare what they are.
     """
-    bounds.check_description(file.pages.first.description)  # before tifffile lists the planes
+    descriptions.check(file.pages.first.description)  # before tifffile lists what it says
     series = file.series[0]
     if len(series.pages) == 1:
         return series

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import re
 import struct
 import sys
 import time
@@ -189,6 +190,16 @@ def test_structures_of_png_and_bmp_that_cost_more_than_they_say(tmp_path):
     (tmp_path / "exif.png").write_bytes(head + chunk(b"eXIf", exif) + rest)
     with pytest.raises(UserError, match=r"exif.png .*entries list"):
         files.decode(tmp_path / "exif.png")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_png_has_one_colour_profile_at_most(tmp_path, bits):
+    profile = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000)))
+    content = saved(GRAY, "PNG") if bits == 8 else deep(1, 1, b"\0ab")
+    refused(tmp_path, "profiles.png", content[:33] + profile * 2000 + content[33:], "it has several colour profiles")
+    refused(tmp_path, "after.png", content[:33] + profile + content[33:-12] + profile + content[-12:], "several colour")
+    (tmp_path / "one.png").write_bytes(content[:33] + profile + content[33:])
+    assert [note.kind for note in files.decode(tmp_path / "one.png").notes] == ["profile"]
 
 
 def deep(width, height, pixels, interlaced=0, rest=b""):
@@ -395,6 +406,7 @@ OME = (
         (1, '<TiffData IFD="0" PlaneCount="1000000000"/>' * 20),
         ("9" * 50, "<TiffData/>"),
         (1, '<TiffData IFD="0" PlaneCount="16000"/>' * 2),
+        ("&#49;6385", "<TiffData/>"),
     ],
 )
 def test_planes_that_a_description_invents_are_refused_before_they_are_listed(tmp_path, count, planes):
@@ -403,6 +415,30 @@ def test_planes_that_a_description_invents_are_refused_before_they_are_listed(tm
     for read in (files.header, files.decode):
         with pytest.raises(UserError, match="its description declares more than 16,384 planes"):
             read(tmp_path / "ome.tif")
+
+
+@pytest.mark.parametrize(
+    ("images", "planes", "reason"),
+    [(2000, 1, "more than 1,024 images: split it"), (17, 1000, "more than 16,384 planes"), (2, 8193, "16,384 planes")],
+)
+def test_images_of_a_description_count_together(tmp_path, images, planes, reason):
+    begin, image, end = re.fullmatch("(.*?)(<Image.*</Image>)(.*)", OME.format(planes, "<TiffData/>")).groups()
+    text = begin + image * images + end
+    tifffile.imwrite(tmp_path / "ome.tif", np.zeros([8, 8], np.uint16), description=text, metadata=None)
+    refused(tmp_path, "ome.tif", (tmp_path / "ome.tif").read_bytes(), reason)
+
+
+def test_descriptions_with_abbreviations_are_refused(tmp_path):
+    text = OME.format("&many;", "<TiffData/>").replace("<OME", '<!DOCTYPE OME [<!ENTITY many "99999">]><OME')
+    tifffile.imwrite(tmp_path / "ome.tif", np.zeros([8, 8], np.uint16), description=text, metadata=None)
+    refused(tmp_path, "ome.tif", (tmp_path / "ome.tif").read_bytes(), "abbreviations of its own")
+
+
+def test_images_of_several_series_are_read(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "series.ome.tif", ome=True) as writer:
+        for level in range(5):
+            writer.write(np.full([8, 8], level, np.uint16), photometric="minisblack")
+    np.testing.assert_array_equal(files.decode(tmp_path / "series.ome.tif").pixels, np.zeros([8, 8, 1], np.uint16))
 
 
 @pytest.mark.timeout(60)
