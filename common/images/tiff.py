@@ -37,6 +37,10 @@ PLAIN = {  # photometric interpretations, with the samples per pixel that Pillow
 CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
 LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
+BANDS = (
+    "write bands with tifffile's photometric='minisblack', [C, H, W] with metadata={'axes': 'CYX'} and [H, W, C] with"
+    " planarconfig='contig'"
+)
 PACKED = {  # how strips and tiles are packed, by the tag, of what Python unpacks without a bound
     **dict.fromkeys((8, 32946, 50013), unpacking.DEFLATE),
     34925: unpacking.LZMA,
@@ -220,15 +224,30 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
     """
     descriptions.check(file.pages.first.description)  # before tifffile lists what it says
     series = file.series[0]
+    _refuse_slices_as_colours(series)
     if len(series.pages) == 1:
         return series
     if series.kind == "shaped" and len(series.shape) == 3 and "Q" in series.axes:
         raise ValueError(
-            f"it has {len(series.pages)} pages and does not declare whether they are bands of one image: save bands as"
-            " [H, W, C] or with tifffile's metadata={'axes': 'CYX'}, and images as separate files"
+            f"it has {len(series.pages)} pages and does not say whether they are bands of one image: {BANDS}, and"
+            " images as files of their own"
         )
     bands = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCYX")
     return series if bands else file.pages.first
+
+
+def _refuse_slices_as_colours(series: tifffile.TiffPageSeries) -> None:
+    """Raises ValueError if tifffile has stored slices, such as Z, as the colours of one page, as it does 3 or 4."""
+    page = series.pages[0]
+    if page is None or series.kind != "shaped":
+        return
+    axes = series.axes[-len(page.axes) :]
+    slices = [axis for axis, stored in zip(axes, page.axes) if stored == "S" and axis not in "SC"]
+    if slices and len(axes) == len(page.axes):
+        raise ValueError(
+            f"it has slices (axis {slices[0]} of {series.axes}) that are stored as the colours of one image: {BANDS},"
+            " and slices as files of their own"
+        )
 
 
 def _left_out(file: tifffile.TiffFile) -> list[Note]:

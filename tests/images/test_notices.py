@@ -60,6 +60,32 @@ def test_pages_that_may_be_bands_are_refused_until_the_file_says_what_they_are(t
     assert image.notes == ()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("count", [3, 4])
+@pytest.mark.parametrize("axes", ["ZYX", "TYX", "QYX", "TZYX"])
+def test_slices_that_are_stored_as_colours_are_refused(tmp_path, axes, count, dtype):
+    """tifffile takes 3 or 4 arrays for the colours of one image unless it is told otherwise."""
+    pages = RANDOM.integers(0, 255, [2, count, 20, 20]).astype(dtype)[-1 if len(axes) == 3 else slice(None)]
+    about = {"planarconfig": "separate", "photometric": "rgb", "metadata": {"axes": axes}}
+    tifffile.imwrite(tmp_path / "stack.tif", pages, **about)
+    with tifffile.TiffFile(tmp_path / "stack.tif") as file:
+        assert file.pages.first.shape == (count, 20, 20)
+    with pytest.raises(UserError, match=rf"it has slices \(axis {axes[-3]} of {axes}\) .* photometric='minisblack'"):
+        files.header(tmp_path / "stack.tif")
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+@pytest.mark.parametrize(
+    ("about", "axis"), [({"metadata": {"axes": "CYX"}}, 0), ({"planarconfig": "contig"}, -1)], ids=["CYX", "contig"]
+)
+def test_bands_are_read_if_they_are_written_as_the_error_says(tmp_path, count, about, axis):
+    bands = RANDOM.integers(0, 255, [20, 20, count], np.uint8)
+    tifffile.imwrite(tmp_path / "bands.tif", np.moveaxis(bands, -1, axis), photometric="minisblack", **about)
+    image = files.decode(tmp_path / "bands.tif")
+    np.testing.assert_array_equal(image.pixels, bands)
+    assert image.alpha is None and image.notes == ()
+
+
 def test_smaller_copies_and_masks_are_no_pages(tmp_path):
     image = RANDOM.integers(0, 255, [64, 64], np.uint8)
     with tifffile.TiffWriter(tmp_path / "pyramid.tif") as writer:
