@@ -226,7 +226,7 @@ def _deep_png(path: Path) -> Image:
     content = pathlib.Path(path).read_bytes()
     with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:  # reads up to the pixels
         profile, place, notes = image.info.get("icc_profile"), _place(image), _frames(image)
-    notes += profiles.unused(profile) if profile else []
+    notes += [*(profiles.unused(profile) if profile else []), *profiles.beyond_pillow(path)[1]]
     return _split(deep_png.decode(content))._replace(place=place, notes=tuple(notes))
 
 
@@ -237,12 +237,14 @@ def _pillow_header(path: Path) -> Header:
 
 
 def _pillow(path: Path) -> Image:
+    embedded, named = profiles.beyond_pillow(path)
     # opened as a file: by its path, Pillow reads a turned TIFF wrongly
     with open(path, "rb") as file, PIL.Image.open(file, formats=FORMATS) as image:
-        profile = image.info.get("icc_profile")
-        image.load()  # turns a TIFF upright
+        profile = image.info.get("icc_profile") or embedded
+        image.load()  # which turns a TIFF
         bounds.check_exif(image.info)
         place, notes = _about(path, image)
+        notes = [*notes, *named]
         PIL.ImageOps.exif_transpose(image, in_place=True)
         mode = _mode_to_read(image)
         converted = image

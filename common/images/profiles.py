@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import itertools
+import mmap
+import os
+import struct
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
+from common.images import bounds
 from common.images.pixels import Note
 
 if TYPE_CHECKING:
@@ -17,6 +22,11 @@ if TYPE_CHECKING:
 GRAY = ("L", "LA")  # Pillow's modes
 SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: the mode to convert from
 ONE_BIT = "1"
+BMP, PNG = b"BM", b"\x89PNG"
+BMP_HEADER, WITH_PROFILE = 14, 124  # bytes before the header of a BMP, and of a header that may tell of a profile
+EMBEDDED, LINKED = b"DEBM", b"KNIL"  # what the colours of a BMP are said to be
+LARGEST = 2**20  # bytes of the profile of a BMP, as many as Pillow takes of other files
+CICP_SRGB = bytes([1, 13, 0, 1])  # code points of ITU-T H.273
 ROUNDING = 2  # levels by which two profiles of sRGB may differ
 
 
@@ -34,6 +44,43 @@ def unused(profile: bytes) -> list[Note]:
     """A note that a profile is not used, unless it is sRGB."""
     read, notes = _read(profile)
     return notes if read is None or _is_srgb(read) else [_note(_name(read))]
+
+
+def beyond_pillow(path: str | os.PathLike[str]) -> tuple[bytes | None, list[Note]]:
+    """The colour profile of a file that Pillow leaves out, of BMP, and a note if a file names other colours than sRGB.
+
+    The note is for BMP whose profile is in a file of its own, and for PNG with code points (cICP).
+    """
+    with open(path, "rb") as file:
+        start = file.read(BMP_HEADER + WITH_PROFILE)
+        if not start.startswith((BMP, PNG)):
+            return None, []
+        with contextlib.closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+            return _of_bmp(data) if start.startswith(BMP) else (None, _code_points(data))
+
+
+def _of_bmp(data: mmap.mmap) -> tuple[bytes | None, list[Note]]:
+    header = data[BMP_HEADER : BMP_HEADER + WITH_PROFILE]
+    if len(header) < WITH_PROFILE or int.from_bytes(header[:4], "little") < WITH_PROFILE:
+        return None, []
+    colours, (begin, length) = header[56:60], struct.unpack("<II", header[112:120])
+    if colours == LINKED:
+        return None, [_note("in a file of its own")]
+    if colours == EMBEDDED and length > LARGEST:
+        return None, [_note(f"larger than {LARGEST:,} bytes")]
+    if colours != EMBEDDED:
+        return None, []
+    content = data[BMP_HEADER + begin : BMP_HEADER + begin + length]
+    return content, [] if content else [_note("it is missing")]
+
+
+def _code_points(data: mmap.mmap) -> list[Note]:
+    for name, begin, end in bounds.chunks(data):
+        if name == b"cICP" and data[begin:end] != CICP_SRGB:
+            return [_note("cICP " + "-".join(map(str, data[begin : min(end, begin + 4)])))]
+        if name == b"IDAT":
+            break
+    return []
 
 
 def _note(which: str) -> Note:

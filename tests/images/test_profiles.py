@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -127,3 +128,46 @@ def test_of_16_bits_it_is_said_that_the_profile_is_not_used(tmp_path):
         image = files.decode(tmp_path / name)
         np.testing.assert_array_equal(image.pixels, pixels)
         assert ["Display P3" in note.text for note in image.notes] == [True], name
+
+
+def bmp(pixels, colours, content=b""):
+    """A BMP of RGB whose header, of version 5, names its colours, and has a profile behind the pixels."""
+    rows = pixels[::-1, :, ::-1].tobytes()  # from the last row, blue first; rows of a multiple of four bytes
+    header = struct.pack("<IiiHHIIiiII", 124, pixels.shape[1], pixels.shape[0], 1, 24, 0, len(rows), 0, 0, 0, 0)
+    header += bytes(16) + colours[::-1] + bytes(48) + struct.pack("<IIII", 4, 124 + len(rows), len(content), 0)
+    return struct.pack("<2sIHHI", b"BM", 138 + len(rows) + len(content), 0, 0, 138) + header + rows + content
+
+
+def test_a_profile_in_a_bmp_is_used_and_another_is_said(tmp_path):
+    pixels, path = RANDOM.integers(60, 190, [16, 16, 3], np.uint8), tmp_path / "image.bmp"
+    path.write_bytes(bmp(pixels, b"MBED", profile()))
+    linear = (pixels / 255.0) ** GAMMA @ DISPLAY_P3.T @ np.linalg.inv(SRGB).T
+    image = files.decode(path)
+    assert np.abs(image.pixels - encoded(linear)).max() <= 1.5
+    assert image.notes == ()
+    for content, words in {
+        bmp(pixels, b"LINK", b"C:\\colours.icc\0"): ["(in a file of its own) that is not used"],
+        bmp(pixels, b"MBED", profile()[:200]): ["(it cannot be read) that is not used"],
+        bmp(pixels, b"MBED", bytes(2**20 + 1)): ["(larger than 1,048,576 bytes) that is not used"],
+        bmp(pixels, b"MBED"): ["(it is missing) that is not used"],
+        bmp(pixels, b"sRGB"): [],
+        bmp(pixels, b"Win "): [],
+    }.items():
+        path.write_bytes(content)
+        image = files.decode(path)
+        np.testing.assert_array_equal(image.pixels, pixels)
+        assert [word in note.text for note, word in zip(image.notes, words, strict=True)] == [True] * len(words)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("points", "words"), [([12, 13, 0, 1], "cICP 12-13-0-1"), ([1, 13, 0, 1], None)])
+def test_code_points_of_colours_in_a_png_are_said(tmp_path, dtype, points, words):
+    pixels = RANDOM.integers(0, 256, [8, 8, 3]).astype(dtype)
+    files.write(tmp_path / "image.png", pixels)
+    content, chunk = (tmp_path / "image.png").read_bytes(), b"cICP" + bytes(points)
+    chunk = struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "image.png").write_bytes(content[:33] + chunk + content[33:])
+    image = files.decode(tmp_path / "image.png")
+    np.testing.assert_array_equal(image.pixels, pixels)
+    texts = [f"has a colour profile ({words}) that is not used: its colours may look different"] if words else []
+    assert [note.text for note in image.notes] == texts
