@@ -12,12 +12,12 @@ from absl import logging
 
 from common.images.pixels import Array, Domain, Note, full
 
-NARROW = 1 / 16  # share of a range: images whose values span less may have another scale
-BEYOND = 1 / 4  # share of a range: images whose values exceed it by more may have another scale
-DARK = 1 / 4  # share of a type's maximum: integers that are nowhere brighter may have fewer bits, 12 of 16
-FEWEST = 16  # values in an image from which on invalid ones, such as hot pixels, are left out
-HOT = 1000  # one value in HOT is left out at each end, but at least one pixel
-SAMPLED = 2**20  # values that are examined
+NARROW = 1 / 16  # share of a range: images whose values span less may be of another scale
+BEYOND = 1 / 4  # of a range: images whose values go farther than that beyond it may be of another scale
+DARK = 1 / 4  # of white: images that are nowhere brighter may have fewer bits, 12 of 16, or another scale
+FEWEST = 16  # values of which some may be no measurements, such as hot pixels
+HOT = 1000  # as many values have one such at each end, but at least one pixel is
+SAMPLED = 2**20  # values that are looked at for that
 
 
 class Notices:
@@ -57,7 +57,7 @@ def of_scale(pixels: Array, domain: Domain) -> list[Note]:
     if pixels.dtype == np.uint8 or domain.span <= 0.0:
         return []
     low, high = float(pixels.min()), float(pixels.max())
-    if domain.dtype == "uint8" and pixels.dtype.kind != "u":
+    if domain.dtype == "uint8" and pixels.dtype.kind not in "uf":
         return []
     least, most = _of_nearly_all(pixels)
     values = f"{low:,.9g} to {high:,.9g} ({pixels.dtype})"
@@ -69,11 +69,14 @@ def of_scale(pixels: Array, domain: Domain) -> list[Note]:
         if most > DARK * full(pixels.dtype):
             return []
         ends = " to ".join(f"{value / full(pixels.dtype) * 255.0:.3g}" for value in (least, most))
+        floating = pixels.dtype.kind == "f"
+        source = "0 to 1 in floating point" if floating else f"all that {pixels.dtype} holds"
+        cure = "its white is darker than 1" if floating else "it has fewer bits"
         return [
             Note(
                 "scale",
-                f"has values from {values}, but the images of its domain are uint8: the full range of {pixels.dtype} is"
-                f" scaled to 0 to 255, so these values become {ends}. If the image has fewer bits, rescale it",
+                f"has values from {values}, and the images of its domain are uint8: {source} is scaled to 0 to 255, so"
+                f" that these become {ends}. If {cure}, scale it",
             )
         ]
     beyond = max(domain.low - low, high - domain.high) > BEYOND * domain.span

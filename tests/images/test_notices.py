@@ -127,17 +127,11 @@ def test_no_data_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("stored", "domain", "words"),
     [
-        (
-            np.uint16([[0, 4095]]),
-            Domain(),
-            "0 to 4,095 (uint16), but the images of its domain are uint8: the full range of",
-        ),
-        (np.uint16([[0, 4095]]), Domain(), "so these values become 0 to 15.9"),
-        (
-            np.uint16([[0, 65520]]),
-            Domain(1, "uint16", 48, 4047),
-            "uint16 from 48 to 4,047: values beyond that are clipped",
-        ),
+        (np.uint16([[0, 4095]]), Domain(), "0 to 4,095 (uint16), and the images of its domain are uint8: all that"),
+        (np.uint16([[0, 4095]]), Domain(), "so that these become 0 to 15.9"),
+        (np.float32([[0, 0.0625]]), Domain(), "0 to 1 in floating point is scaled to 0 to 255, so that these become 0"),
+        (np.float64([[0, 0.0625]]), Domain(), "become 0 to 15.9. If its white is darker than 1, scale it"),
+        (np.uint16([[0, 65520]]), Domain(1, "uint16", 48, 4047), "uint16 from 48 to 4,047: what lies beyond is"),
         (np.float32([[-9999, 100]]), Domain(1, "float32", 50, 150), "-9,999 to 100 (float32)"),
         (np.uint16([[0, 255]]), Domain(1, "uint16", 0, 65535), "it is nearly flat to the networks"),
     ],
@@ -153,7 +147,9 @@ def test_another_scale_is_told_with_both_ranges(stored, domain, words):
     [
         (np.uint16([[0, 40000]]), Domain()),
         (np.uint8([[0, 3]]), Domain()),
-        (np.float32([[0.0, 0.1]]), Domain()),  # of which [0, 1] is the only scale that is read
+        (np.float32([[0.0, 0.3]]), Domain()),
+        (np.float64([[0.0, 1.0]]), Domain()),
+        (np.int16([[0, 1]]), Domain()),  # which is refused
         (np.uint16([[100, 4300]]), Domain(1, "uint16", 48, 4047)),
         (np.int16([[-200, 10]]), Domain(1, "int16", -160, 240)),
     ],
