@@ -14,9 +14,10 @@ MOST_APART = 4  # such values removed at each end
 SMEARED = 0.25  # values between "no data" and the rest, as a share of either: resampling smears edges
 SAMPLED = 2**20  # values of an image used for percentiles
 TAIL = 0.1  # percent of values at each end that may be outliers
-BEYOND = 0.25  # share of the range of the training images: images that exceed it by more have another scale
-WITHIN = 0.25  # share of that range: images that, taken together, span less of it have another scale
-LITTLE = 0.1  # share of a range: if most values span less of it, outliers determine the range
+BEYOND = 0.25  # of the range of the training images: others that go farther beyond it have another scale
+WITHIN = 0.25  # of that range: others that have less of it, all together, have another scale
+SCALE = 0.25  # of values, so that no distance between them is infinite
+LITTLE = 0.1  # share of a range: if the others have less of it, outliers decide
 
 
 class Values(NamedTuple):
@@ -29,8 +30,8 @@ class Values(NamedTuple):
 
     @property
     def is_ruled_by_outliers(self) -> bool:
-        """Whether nearly all values span only a small part of the range."""
-        return self.inner_high - self.inner_low < LITTLE * (self.high - self.low)
+        """Whether the many have little of the range."""
+        return _half(self.inner_low, self.inner_high) < LITTLE * _half(self.low, self.high)
 
 
 def measure(pixels: Array) -> Values:
@@ -39,10 +40,10 @@ def measure(pixels: Array) -> Values:
     if pixels.dtype == np.uint8 or low == high:
         return Values(low, high, low, high)
     values = np.ravel(pixels)
-    values = np.sort(values[:: -(-values.size // SAMPLED)].astype(np.float64))
+    values = np.sort(values[:: -(-values.size // SAMPLED)].astype(np.float64)) * SCALE
     for _ in range(MOST_APART):
-        values = -_without_lowest(-_without_lowest(values)[::-1])[::-1]
-    inner_low, inner_high = np.percentile(values, [TAIL, 100.0 - TAIL])
+        values = -_without_lowest(-_without_lowest(_without_both_ends(values))[::-1])[::-1]
+    inner_low, inner_high = np.percentile(values, [TAIL, 100.0 - TAIL]) / SCALE
     return Values(low, high, float(inner_low), float(inner_high))
 
 
@@ -58,11 +59,14 @@ def combined(images: Sequence[Values]) -> Values:
 
 
 def mismatch(values: Values, training: Values) -> str:
-    """A clause on the difference in scale from the training images; "" if there is none, or either hold one value."""
-    span, own = training.inner_high - training.inner_low, values.inner_high - values.inner_low
+    """How other images have another scale than the training images; "" if they do not, or either hold one value."""
+    span, own = (_half(several.inner_low, several.inner_high) for several in (training, values))
     if span <= 0.0 or own <= 0.0:
         return ""
-    beyond = max(training.inner_low - values.inner_low, values.inner_high - training.inner_high)
+    beyond = max(
+        _half(values.inner_low, training.inner_low),
+        _half(training.inner_high, values.inner_high),
+    )
     if beyond <= BEYOND * span and own >= WITHIN * span:
         return ""
     return (
@@ -72,8 +76,8 @@ def mismatch(values: Values, training: Values) -> str:
 
 
 def advice(values: Values, flag: str) -> str:
-    """A clause with the flag to use if outliers determine the range; `flag` is that of the range."""
-    share = 100.0 * (values.inner_high - values.inner_low) / (values.high - values.low)
+    """What to do where outliers decide the range; `flag` is that of the range."""
+    share = 100.0 * _half(values.inner_low, values.inner_high) / _half(values.low, values.high)
     return (
         f"values range from {values.low:.7g} to {values.high:.7g}, but nearly all of them from {values.inner_low:.7g}"
         f" to {values.inner_high:.7g}, {share:.2g}% of the range mapped to [-1, 1]: use --{flag}"
@@ -82,7 +86,33 @@ def advice(values: Values, flag: str) -> str:
 
 
 def _is_apart(end: float, inner: float, image: Values) -> bool:
-    return abs(inner - end) > APART * (image.high - image.low)
+    apart = APART - LITTLE if image.is_ruled_by_outliers else APART  # as there may be such at the other end
+    return abs(_half(end, inner)) > apart * _half(image.low, image.high)
+
+
+def _half(low: float, high: float) -> float:
+    """Half of the distance from `low` to `high`, which is finite where the distance is not."""
+    return high / 2.0 - low / 2.0
+
+
+def _without_both_ends(ordered: Array) -> Array:
+    """`ordered` values without the least and the greatest one, if all others are within LITTLE amid the range.
+
+    So "no data" at both ends is left out, of which neither is far from the rest by itself: -9999 and 9999 around 0.
+    """
+    least, highest = ordered[0], ordered[-1]
+    begin, end = np.searchsorted(ordered, least, "right"), np.searchsorted(ordered, highest, "left")
+    between = ordered[begin:end]
+    if not between.size:
+        return ordered
+    smeared = [int(SMEARED * min(count, between.size)) for count in (begin, ordered.size - end)]
+    if sum(smeared) >= between.size:
+        return ordered
+    low, high = between[smeared[0]], between[-1 - smeared[1]]
+    gap = (APART - LITTLE) * (highest - least)
+    if low == high or high - low > LITTLE * (highest - least) or min(low - least, highest - high) < gap:
+        return ordered
+    return between[(between >= low - (high - low)) & (between <= high + (high - low))]
 
 
 def _without_lowest(ordered: Array) -> Array:

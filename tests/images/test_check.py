@@ -557,6 +557,47 @@ def test_a_smeared_edge_of_no_data_hides_it_from_nobody(no_data, at_edge, sentin
     assert -110.0 <= image.inner_low <= 21.0 and 149.0 <= image.inner_high <= 280.0  # 20 to 150, by their span wider
 
 
+LIMITS = np.finfo(np.float32)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("ends", "dtype"),
+    [
+        ((-9999.0, 9999.0), np.float32),
+        ((-32768, 32767), np.int16),
+        ((LIMITS.min, LIMITS.max), np.float32),
+        ((-1e308, 1e308), np.float64),
+        ((-1e308, 5.0), np.float64),
+        ((np.finfo(np.float64).min, np.finfo(np.float64).max), np.float64),
+    ],
+)
+@pytest.mark.parametrize(("no_data", "at_edge"), [((1, 1), 0), ((200, 300), 0), ((300, 10), 20), ((1500, 1500), 40)])
+@pytest.mark.parametrize("middle", [-60.0, 0.0, 60.0])
+def test_no_data_at_both_ends_is_left_out(ends, dtype, no_data, at_edge, middle):
+    rng = np.random.default_rng(6)
+    values = rng.uniform(middle - 50.0, middle + 50.0, 4096)
+    low, high = no_data
+    values[:low], values[low : low + high] = ends
+    values[low + high : low + high + at_edge] = rng.uniform(0.01, 0.99, at_edge) * ends[0]
+    image = ranges.measure(values.astype(dtype).reshape(64, 64, 1))
+    assert image.is_ruled_by_outliers
+    assert middle - 151.0 <= image.inner_low < image.inner_high <= middle + 151.0  # and by the span wider, if smeared
+    assert f"range_A {image.inner_low:.7g},{image.inner_high:.7g}" in ranges.advice(image, "range_A")
+    plain = ranges.measure(rng.uniform(middle - 50.0, middle + 50.0, [64, 64, 1]))
+    assert ranges.combined([image, plain]).is_ruled_by_outliers
+    alone = ranges.measure(np.full([8, 8, 1], ends[0], dtype))
+    assert ranges.combined([image, plain, alone]).is_ruled_by_outliers
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[-1, 0, 1], [-1e308, 0.0, 1e308], [-1.0, -0.3, 0.3, 1.0]])
+def test_few_levels_and_the_whole_range_are_no_outliers(values):
+    image = ranges.measure(np.resize(np.float64(values), [30, 30, 1]))
+    assert not image.is_ruled_by_outliers
+    assert (image.inner_low, image.inner_high) == (min(values), max(values))
+
+
 def test_images_that_are_nearly_all_no_data_hide_it_from_nobody():
     rng = np.random.default_rng(4)
     values = rng.uniform(20.0, 150.0, [3, 4096])
