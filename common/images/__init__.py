@@ -3,8 +3,8 @@
 files           image files of every format: decoding and encoding
 tiff, deep_png, arrays   formats that Pillow cannot read, or not in full
 pixels          Domain: channels, type and range of the values of a domain
-bounds          what reading a file may cost: bounds that hold before work is done
-unpacking       how much packed bytes unpack to; descriptions, how much a TIFF says that it holds
+bounds          limits on the work of reading a file, checked before the work is done
+unpacking       how much packed bytes unpack to; descriptions: how much a TIFF declares
 profiles        colour profiles: images of 8 bits become sRGB
 ranges          the range of values, and outliers that determine it
 notices         warnings about content that is not read or has another scale, once per folder

@@ -269,9 +269,9 @@ def _check_chunks(data: Bytes) -> None:
     for count, (name, _, _) in enumerate(chunks(data), 1):
         profiles += name == b"iCCP"
         if profiles > 1:
-            raise ValueError("it has several colour profiles, and a PNG has one at most: save it anew")
+            raise ValueError("it has several colour profiles, and a PNG has one at most: save it again")
         if count > allowed:
-            raise ValueError(f"it has more than {allowed:,} chunks: save it anew")
+            raise ValueError(f"it has more than {allowed:,} chunks: save it again")
 
 
 def _check_blocks(data: Bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the description in a TIFF says that it holds, bounded before tifffile lists it."""
+"""Limits on the images and planes that a TIFF description declares, checked before tifffile lists them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")
 
 
 def check(text: str) -> None:
-    """Raises ValueError if the description of an OME-TIFF says that it has more images or planes than are read."""
+    """Raises ValueError if the description of an OME-TIFF declares more images or planes than are read."""
     if "<!ENTITY" in text:
         raise ValueError("its description has abbreviations of its own (ENTITY)")
     images = IMAGE.split(html.unescape(text))
     if len(images) - 1 > IMAGES:
-        raise ValueError(f"its description says that it has more than {IMAGES:,} images: split it")
+        raise ValueError(f"its description declares more than {IMAGES:,} images: split it")
     if max(map(sum, zip(*map(_planes, images)))) > PLANES:
-        raise ValueError(f"its description says that it has more than {PLANES:,} planes")
+        raise ValueError(f"its description declares more than {PLANES:,} planes")
 
 
 def _planes(image: str) -> tuple[int, int]:

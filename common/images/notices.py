@@ -70,13 +70,13 @@ def of_scale(pixels: Array, domain: Domain) -> list[Note]:
             return []
         ends = " to ".join(f"{value / full(pixels.dtype) * 255.0:.3g}" for value in (least, most))
         floating = pixels.dtype.kind == "f"
-        source = "0 to 1 in floating point" if floating else f"all that {pixels.dtype} holds"
-        cure = "its white is darker than 1" if floating else "it has fewer bits"
+        source = "0 to 1 in floating point" if floating else f"the full range of {pixels.dtype}"
+        cure = "its white is below 1" if floating else "the image has fewer bits"
         return [
             Note(
                 "scale",
-                f"has values from {values}, and the images of its domain are uint8: {source} is scaled to 0 to 255, so"
-                f" that these become {ends}. If {cure}, scale it",
+                f"has values from {values}, but the images of its domain are uint8: {source} is scaled to 0 to 255, so"
+                f" these values become {ends}. If {cure}, rescale it",
             )
         ]
     beyond = max(domain.low - low, high - domain.high) > BEYOND * domain.span

@@ -38,7 +38,7 @@ CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alo
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
 LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
 BANDS = (
-    "write bands with tifffile's photometric='minisblack', [C, H, W] with metadata={'axes': 'CYX'} and [H, W, C] with"
+    "save bands with tifffile's photometric='minisblack', [C, H, W] with metadata={'axes': 'CYX'} and [H, W, C] with"
     " planarconfig='contig'"
 )
 PACKED = {  # how strips and tiles are packed, by the tag, of what Python unpacks without a bound
@@ -229,8 +229,8 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
         return series
     if series.kind == "shaped" and len(series.shape) == 3 and "Q" in series.axes:
         raise ValueError(
-            f"it has {len(series.pages)} pages and does not say whether they are bands of one image: {BANDS}, and"
-            " images as files of their own"
+            f"it has {len(series.pages)} pages and does not declare whether they are bands of one image: {BANDS}, and"
+            " images as separate files"
         )
     bands = series.kind in ("shaped", "imagej", "ome") and len(series.shape) == 3 and set(series.axes) <= set("SCYX")
     return series if bands else file.pages.first
@@ -246,7 +246,7 @@ def _refuse_slices_as_colours(series: tifffile.TiffPageSeries) -> None:
     if slices and len(axes) == len(page.axes):
         raise ValueError(
             f"it has slices (axis {slices[0]} of {series.axes}) that are stored as the colours of one image: {BANDS},"
-            " and slices as files of their own"
+            " and slices as separate files"
         )
 
 

@@ -56,7 +56,7 @@ def _in_streams(parts: Parts, opener: Callable[[], Any]) -> Iterator[int]:
             if unpacker.eof:
                 part, unpacker, streams = unpacker.unused_data, opener(), streams + 1
             if streams > STREAMS and part:
-                raise ValueError(f"it is packed as more than {STREAMS} streams: save it anew")
+                raise ValueError(f"it is packed as more than {STREAMS} streams: save it again")
 
 
 def _module(method: str) -> Any:

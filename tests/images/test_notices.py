@@ -127,11 +127,15 @@ def test_no_data_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("stored", "domain", "words"),
     [
-        (np.uint16([[0, 4095]]), Domain(), "0 to 4,095 (uint16), and the images of its domain are uint8: all that"),
-        (np.uint16([[0, 4095]]), Domain(), "so that these become 0 to 15.9"),
-        (np.float32([[0, 0.0625]]), Domain(), "0 to 1 in floating point is scaled to 0 to 255, so that these become 0"),
-        (np.float64([[0, 0.0625]]), Domain(), "become 0 to 15.9. If its white is darker than 1, scale it"),
-        (np.uint16([[0, 65520]]), Domain(1, "uint16", 48, 4047), "uint16 from 48 to 4,047: what lies beyond is"),
+        (np.uint16([[0, 4095]]), Domain(), "0 to 4,095 (uint16), but the images of its domain are uint8: the full"),
+        (np.uint16([[0, 4095]]), Domain(), "so these values become 0 to 15.9"),
+        (
+            np.float32([[0, 0.0625]]),
+            Domain(),
+            "0 to 1 in floating point is scaled to 0 to 255, so these values become 0",
+        ),
+        (np.float64([[0, 0.0625]]), Domain(), "become 0 to 15.9. If its white is below 1, rescale it"),
+        (np.uint16([[0, 65520]]), Domain(1, "uint16", 48, 4047), "uint16 from 48 to 4,047: values beyond that are"),
         (np.float32([[-9999, 100]]), Domain(1, "float32", 50, 150), "-9,999 to 100 (float32)"),
         (np.uint16([[0, 255]]), Domain(1, "uint16", 0, 65535), "it is nearly flat to the networks"),
     ],
