@@ -412,6 +412,6 @@ def test_depth_and_bands_by_the_command_line(here, capsys):
     assert "Written in another format, because the input's format cannot hold the output: 1 .jpg as .png." in said
     assert files.decode("out/0.png").pixels.dtype == np.uint16
     assert "--run_dir and --dataset both name the run" in refusal(f"{asked} --dataset depth")
-    assert ".jpg does not hold what is made, uint16" in refusal(f"{asked} --format jpg")
+    assert ".jpg cannot store the output, which is uint16" in refusal(f"{asked} --format jpg")
     assert "trained with --range_B 0,5000, but --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
     assert "--range_A 9,1 is not a valid range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")

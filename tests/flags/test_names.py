@@ -83,7 +83,7 @@ def test_printed_commands_are_quoted_for_the_shell(name):
         patch.setattr("common.run.folder.load_run", lambda _: type("Saved", (), {"imported": {}}))
         with pytest.raises(UserError) as error:
             refuse_imported(run_dir)
-    printed = str(error.value).partition("--init_from ")[2].rpartition(", and another")[0]
+    printed = str(error.value).partition("--init_from ")[2].rpartition(" and a new")[0]
     assert shlex.split(printed) == [run_dir]
 
 
@@ -132,5 +132,5 @@ def test_a_pipe_in_place_of_settings_or_of_an_image_is_a_sentence(run_folder, tm
     for path in (tmp_path / "image.png", "/dev/zero", tmp_path):
         with pytest.raises(UserError, match="a pipe, a device or a folder"):
             files.header(path)
-    with pytest.raises(OSError, match="is a pipe"):
+    with pytest.raises(OSError, match="but a pipe"):
         atomic.read_text(tmp_path / "image.png")
