@@ -147,7 +147,7 @@ def test_two_networks_in_a_file(pair, tmp_path):
 
 
 def test_flags_that_have_no_use(pair):
-    assert "--steps has no use" in refusal(CycleGAN, f"{pair} --run_dir run --steps 3")
+    assert "--steps does not apply" in refusal(CycleGAN, f"{pair} --run_dir run --steps 3")
     assert "--run_dir" in refusal(CycleGAN, pair)
     assert "--source FILE" in refusal(CycleGAN, "--phase import_weights --run_dir run")
     assert "each once" in refusal(CycleGAN, "--phase import_weights --run_dir run --source a,a")
@@ -187,7 +187,7 @@ def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypat
     assert "Step 0" in capsys.readouterr().out
     assert len(pathlib.Path("run/evaluation/metrics.csv").read_text().splitlines()) == 2  # a line of names
     run(Pix2Pix, f"--phase train --init_from run {own} --run_dir more --steps 1 --lr_G 0 --lr_D 0 --notensorboard")
-    assert "Begun with A2B/generator and A2B/critic of run/checkpoints" in capsys.readouterr().out
+    assert "Started with A2B/generator and A2B/critic of run/checkpoints" in capsys.readouterr().out
     after = values("more")
     assert load_run("more").dual.netG == "unet_64"
     for name, array in before.items():
@@ -216,7 +216,7 @@ def test_critics_of_every_kind(tmp_path, monkeypatch):
 
     save("other_D_B.pth", patch_critic(3, 2, 2))
     ends = "latest_net_G_A.pth,latest_net_G_B.pth"
-    assert "latest_net_D_A.pth has netD pixel, and other_D_B.pth patch" in refusal_of(
+    assert "latest_net_D_A.pth has netD pixel, but other_D_B.pth has patch" in refusal_of(
         f"{ends},latest_net_D_A.pth,other_D_B.pth"
     )
     swapped = refusal_of(f"{ends},{save('x_D_A.pth', pixel_critic(3, 2))}")
@@ -269,7 +269,7 @@ def test_networks_that_nothing_tells_apart_are_named(tmp_path, monkeypatch):
     said = refusal(CycleGAN, f"{line}last.ckpt")
     assert "several networks" in said and "first, second" in said
     assert said.endswith("--source last.ckpt::first,last.ckpt::second")
-    assert "no network third. It has first, second" in refusal(CycleGAN, f"{line}last.ckpt::third")
+    assert "no network third. It must be one of: first, second" in refusal(CycleGAN, f"{line}last.ckpt::third")
     run(CycleGAN, f"{line}last.ckpt::second,last.ckpt::first")
     assert load_trained("run").dual.channels_A == 1  # the first named is A2B
 
