@@ -151,7 +151,7 @@ def test_flags_that_have_no_use(pair):
     assert "--run_dir" in refusal(CycleGAN, pair)
     assert "--source FILE" in refusal(CycleGAN, "--phase import_weights --run_dir run")
     assert "each once" in refusal(CycleGAN, "--phase import_weights --run_dir run --source a,a")
-    assert "is for --phase import_weights" in refusal(CycleGAN, "--phase train --dataset x --source a")
+    assert "only to --phase import_weights" in refusal(CycleGAN, "--phase train --dataset x --source a")
     assert "both directions" in refusal(CycleGAN, "--phase plan --dataset x --only A2B")
     assert "both directions" in refusal(CycleGAN, "--phase check_data --dataset x --only A2B")
 
