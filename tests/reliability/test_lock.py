@@ -225,7 +225,7 @@ def imported(source, run_dir):
 def test_of_two_imports_into_one_folder_one_is_refused(tmp_path, sources, overtaken):
     run_dir = tmp_path / "run"
     overtaken(lambda: imported(sources[0], run_dir))
-    with pytest.raises(UserError, match=r"holds a run already\. Choose a different --run_dir"):
+    with pytest.raises(UserError, match=r"already holds a run\. Choose a different --run_dir"):
         imported(sources[1], run_dir)
     config = json.loads((run_dir / "config.json").read_text())
     assert config["dual"]["lambda_A"] == 1.0 and config["imported"]["A2B/generator"]["file"] == "1.npz"
@@ -236,7 +236,7 @@ def test_of_two_imports_into_one_folder_one_is_refused(tmp_path, sources, overta
 def test_an_import_that_a_training_overtakes_is_refused(tmp_path, dataset, sources, overtaken):
     images, run_dir = Images("set", data_root=str(dataset(size=2, train_A=2, train_B=2))), tmp_path / "run"
     overtaken(lambda: train(small.Gain(), images, Run(str(run_dir), steps=1)))
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         imported(sources[0], run_dir)
     assert "imported" not in json.loads((run_dir / "config.json").read_text())
 
@@ -244,7 +244,7 @@ def test_an_import_that_a_training_overtakes_is_refused(tmp_path, dataset, sourc
 def test_a_training_that_an_import_overtakes_is_refused(tmp_path, dataset, sources, overtaken):
     images, run_dir = Images("set", data_root=str(dataset(size=32, train_A=2, train_B=2))), tmp_path / "run"
     overtaken(lambda: imported(sources[0], run_dir))
-    with pytest.raises(UserError, match="were imported"):
+    with pytest.raises(UserError, match="holds imported weights"):
         train(small.dualgan(ngf=2, ndf=2, lambda_A=1.0), images, Run(str(run_dir), steps=1))
 
 
