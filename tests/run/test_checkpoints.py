@@ -80,7 +80,7 @@ def test_what_cannot_be_written_is_named(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "checkpoints").write_text("")
-    with pytest.raises(UserError, match=r"could not be written \(File exists\).* Remove or rename what is in the place"):
+    with pytest.raises(UserError, match=r"could not be written \(File exists\).* Remove or rename what is in"):
         save(tmp_path, a=[2])
 
 

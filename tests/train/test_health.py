@@ -81,7 +81,7 @@ def test_a_critic_wins_below_a_twenty_fifth_of_chance(game, chance):
 
 def test_a_critic_that_wins_is_told_with_a_cure():
     (said, *_) = told(health.CriticWinning("A2B", CycleGAN(), LONG), series(CRITIC, [0.01] * 100)).values()
-    assert "at step 1,000 the critic of A2B wins: its loss is 0.01, mean of the steps since 10; a guessing critic" in said
+    assert "at step 1,000 the critic of A2B wins: its loss is 0.01, mean of the steps since 10; a guessing" in said
     assert said.endswith("with --n_gen 2, a lower --lr_D than 0.0002, or --gan_loss wgan-gp.")
     assert health.against_the_critic(small.dualgan(n_critic=5)).startswith("--n_critic 1, ")
     assert health.against_the_critic(small.dualgan()).endswith(", or --lambda_gp 20")
