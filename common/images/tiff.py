@@ -166,7 +166,7 @@ def _check_parts(page: Page) -> None:
     _refuse_large_parts(page)
     count, wanted = len(page.dataoffsets), math.prod(page.keyframe.chunked if page.keyframe else ())
     if count < wanted:
-        raise ValueError(f"it has {count} of the {wanted} parts of its image")
+        raise ValueError(f"it has {count} of the {wanted} strips or tiles of its image")
     _check_packed(page)
 
 
