@@ -29,8 +29,6 @@ def layer_to_lay(
     """
     dtype = clear.dtype
     seen, clear = tf.cast(seen, tf.float32), tf.cast(clear, tf.float32)
-    if drawn_share == 1.0:
-        return cast(kind.draw(key, clear), dtype)
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     own = prior if own is None else cast(own, tf.float32)
     if kind.veil:

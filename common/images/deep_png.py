@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
-from common.images import unpacking
+from common.images import bounds, unpacking
 
 KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks with pixels; unpacking others can take long
 SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # per pixel, by colour type
@@ -37,7 +36,8 @@ def decode(content: bytes) -> npt.NDArray[np.uint16]:
 
     Raises ValueError if they unpack to more bytes than the image has.
     """
-    chunks = [(name, chunk) for name, chunk in _chunks(content) if name in KEPT]
+    view = memoryview(content)  # of each chunk: its length, name, content and checksum
+    chunks = [(name, view[begin - 8 : end + 4]) for name, begin, end in bounds.chunks(content) if name in KEPT]
     _check_unpacked(content, [chunk[8:-4] for name, chunk in chunks if name == b"IDAT"])
     coder = _coder()
     return coder.session.run(coder.pixels, {coder.content: content[:8] + b"".join(chunk for _, chunk in chunks)})
@@ -52,15 +52,6 @@ def encode(pixels: npt.NDArray[np.uint16], resolution: tuple[float, float] | Non
     in_metres = [round(side / INCH) for side in resolution]
     chunk = b"pHYs" + struct.pack(">IIB", *in_metres, 1)
     return content[:HEAD] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[HEAD:]
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yields (name, bytes) of each chunk of a file."""
-    view, at = memoryview(content), 8
-    while at < len(content):
-        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        yield content[at + 4 : at + 8], view[at:end]
-        at = end
 
 
 def _check_unpacked(content: bytes, packed: list[memoryview]) -> None:

@@ -7,7 +7,7 @@ import math
 import re
 
 PLANES = 2**14  # of all images of an OME-TIFF
-IMAGES = 1024  # in it, as many as there may be pages
+IMAGES = 1024  # in it: the limit on pages
 IMAGE = re.compile(r"<(?:[^\s<>:]+:)?Image\b")  # where each image begins
 COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")
 
@@ -15,7 +15,7 @@ COUNTS = re.compile(r"""\b(SizeC|SizeT|SizeZ|PlaneCount)\s*=\s*["']\s*(\d+)""")
 def check(text: str) -> None:
     """Raises ValueError if the description of an OME-TIFF declares more images or planes than are read."""
     if "<!ENTITY" in text:
-        raise ValueError("its description has abbreviations of its own (ENTITY)")
+        raise ValueError("its description defines XML entities")
     images = IMAGE.split(html.unescape(text))
     if len(images) - 1 > IMAGES:
         raise ValueError(f"its description declares more than {IMAGES:,} images: split it")
@@ -24,7 +24,7 @@ def check(text: str) -> None:
 
 
 def _planes(image: str) -> tuple[int, int]:
-    """How many planes an image has by its sides, and by the list of its planes."""
+    """The planes of an image: the product of its sizes, and the number that it lists."""
     sides: dict[str, int] = {}
     listed = 0
     for match in COUNTS.finditer(image):

@@ -12,12 +12,12 @@ from absl import logging
 
 from common.images.pixels import Array, Domain, Note, full
 
-NARROW = 1 / 16  # share of a range: images whose values span less may be of another scale
-BEYOND = 1 / 4  # of a range: images whose values go farther than that beyond it may be of another scale
-DARK = 1 / 4  # of white: images that are nowhere brighter may have fewer bits, 12 of 16, or another scale
-FEWEST = 16  # values of which some may be no measurements, such as hot pixels
-HOT = 1000  # as many values have one such at each end, but at least one pixel is
-SAMPLED = 2**20  # values that are looked at for that
+NARROW = 1 / 16  # share of a range: images whose values span less may have another scale
+BEYOND = 1 / 4  # share of a range: images whose values exceed it by more may have another scale
+DARK = 1 / 4  # share of white: images that are nowhere brighter may have fewer bits, 12 of 16, or another scale
+FEWEST = 16  # values in an image from which on invalid ones, such as hot pixels, are left out
+HOT = 1000  # one value in HOT is left out at each end, but at least one pixel
+SAMPLED = 2**20  # values that are examined
 
 
 class Notices:

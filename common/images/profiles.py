@@ -23,9 +23,9 @@ GRAY = ("L", "LA")  # Pillow's modes
 SOURCES = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}  # by mode: the mode to convert from
 ONE_BIT = "1"
 BMP, PNG = b"BM", b"\x89PNG"
-BMP_HEADER, WITH_PROFILE = 14, 124  # bytes before the header of a BMP, and of a header that may tell of a profile
-EMBEDDED, LINKED = b"DEBM", b"KNIL"  # what the colours of a BMP are said to be
-LARGEST = 2**20  # bytes of the profile of a BMP, as many as Pillow takes of other files
+BMP_HEADER, WITH_PROFILE = 14, 124  # bytes before the header of a BMP, and of a header that can refer to a profile
+EMBEDDED, LINKED = b"DEBM", b"KNIL"  # colour spaces of a BMP: the profile is in the file, or in another one
+LARGEST = 2**20  # bytes of the profile of a BMP: the limit of Pillow for other formats
 CICP_SRGB = bytes([1, 13, 0, 1])  # code points of ITU-T H.273
 ROUNDING = 2  # levels by which two profiles of sRGB may differ
 
@@ -47,9 +47,9 @@ def unused(profile: bytes) -> list[Note]:
 
 
 def beyond_pillow(path: str | os.PathLike[str]) -> tuple[bytes | None, list[Note]]:
-    """The colour profile of a file that Pillow leaves out, of BMP, and a note if a file names other colours than sRGB.
+    """The colour profile of a BMP, which Pillow ignores, and a note if a file has other colours than sRGB.
 
-    The note is for BMP whose profile is in a file of its own, and for PNG with code points (cICP).
+    The note is for BMP with a linked or unusable profile, and for PNG with code points (cICP).
     """
     with open(path, "rb") as file:
         start = file.read(BMP_HEADER + WITH_PROFILE)

@@ -14,10 +14,10 @@ MOST_APART = 4  # such values removed at each end
 SMEARED = 0.25  # values between "no data" and the rest, as a share of either: resampling smears edges
 SAMPLED = 2**20  # values of an image used for percentiles
 TAIL = 0.1  # percent of values at each end that may be outliers
-BEYOND = 0.25  # of the range of the training images: others that go farther beyond it have another scale
-WITHIN = 0.25  # of that range: others that have less of it, all together, have another scale
-SCALE = 0.25  # of values, so that no distance between them is infinite
-LITTLE = 0.1  # share of a range: if the others have less of it, outliers decide
+BEYOND = 0.25  # share of the range of the training images: images that exceed it by more have another scale
+WITHIN = 0.25  # share of that range: images that, taken together, span less of it have another scale
+SCALE = 0.25  # factor of values, so that distances between them stay finite
+LITTLE = 0.1  # share of a range: if most values span less of it, outliers determine the range
 
 
 class Values(NamedTuple):
@@ -30,7 +30,7 @@ class Values(NamedTuple):
 
     @property
     def is_ruled_by_outliers(self) -> bool:
-        """Whether the many have little of the range."""
+        """Whether nearly all values span only a small part of the range."""
         return _half(self.inner_low, self.inner_high) < LITTLE * _half(self.low, self.high)
 
 
@@ -59,7 +59,7 @@ def combined(images: Sequence[Values]) -> Values:
 
 
 def mismatch(values: Values, training: Values) -> str:
-    """How other images have another scale than the training images; "" if they do not, or either hold one value."""
+    """A clause on the difference in scale from the training images; "" if there is none, or either hold one value."""
     span, own = (_half(several.inner_low, several.inner_high) for several in (training, values))
     if span <= 0.0 or own <= 0.0:
         return ""
@@ -76,7 +76,7 @@ def mismatch(values: Values, training: Values) -> str:
 
 
 def advice(values: Values, flag: str) -> str:
-    """What to do where outliers decide the range; `flag` is that of the range."""
+    """A clause with the flag to use if outliers determine the range; `flag` is that of the range."""
     share = 100.0 * _half(values.inner_low, values.inner_high) / _half(values.low, values.high)
     return (
         f"values range from {values.low:.7g} to {values.high:.7g}, but nearly all of them from {values.inner_low:.7g}"
@@ -91,14 +91,14 @@ def _is_apart(end: float, inner: float, image: Values) -> bool:
 
 
 def _half(low: float, high: float) -> float:
-    """Half of the distance from `low` to `high`, which is finite where the distance is not."""
+    """Half of the distance from `low` to `high`, which stays finite if the distance overflows."""
     return high / 2.0 - low / 2.0
 
 
 def _without_both_ends(ordered: Array) -> Array:
-    """`ordered` values without the least and the greatest one, if all others are within LITTLE amid the range.
+    """Removes the smallest and the largest of `ordered` values, if all others span less than LITTLE of the range.
 
-    So "no data" at both ends is left out, of which neither is far from the rest by itself: -9999 and 9999 around 0.
+    This finds "no data" at both ends, such as -9999 and 9999 around 0, where neither end alone is far from the rest.
     """
     least, highest = ordered[0], ordered[-1]
     begin, end = np.searchsorted(ordered, least, "right"), np.searchsorted(ordered, highest, "left")

@@ -36,20 +36,20 @@ PLAIN = {  # photometric interpretations, with the samples per pixel that Pillow
 }
 CONVERTED = {"SEPARATED", "YCBCR", "CIELAB", "PALETTE"}  # to RGB, by Pillow alone
 ALPHA = ("ASSOCALPHA", "UNASSALPHA")
-LARGEST_PART = 2**26  # values in a strip or a tile, at most, unless the image has more
+LARGEST_PART = 2**26  # values in a strip or a tile, unless the image has more
 BANDS = (
     "save bands with tifffile's photometric='minisblack', [C, H, W] with metadata={'axes': 'CYX'} and [H, W, C] with"
     " planarconfig='contig'"
 )
-PACKED = {  # how strips and tiles are packed, by the tag, of what Python unpacks without a bound
+PACKED = {  # compression tags of the methods that Python unpacks without a bound
     **dict.fromkeys((8, 32946, 50013), unpacking.DEFLATE),
     34925: unpacking.LZMA,
     **dict.fromkeys((50000, 34926), unpacking.ZSTD),
 }
-PACK_BITS = 32773  # which tifffile unpacks, too, and at most 64-fold
-SPARE = 2**20  # bytes of all strips of a page that may be more than its image needs
+PACK_BITS = 32773  # expands at most 64-fold
+SPARE = 2**20  # bytes by which all strips of a page together may exceed what its image needs
 PACKING = 1024  # bytes by which a packed strip may exceed twice what it holds
-MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # bytes whose bits are in the other order
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each byte with its bits reversed
 
 
 class Layout(NamedTuple):
@@ -171,7 +171,7 @@ def _check_parts(page: Page) -> None:
 
 
 def _check_packed(page: Page) -> None:
-    """Raises ValueError if the strips or tiles of a page unpack to far more than they hold, or are far larger."""
+    """Raises ValueError if the strips or tiles of a page are too large, packed or unpacked, for what they hold."""
     keyframe = page.keyframe
     method = PACKED.get(keyframe.compression) if keyframe else None
     if not keyframe or not keyframe.dtype or not (method or keyframe.compression == PACK_BITS):
@@ -185,7 +185,7 @@ def _check_packed(page: Page) -> None:
             packed = packed.translate(MIRRORED) if keyframe.fillorder == 2 else packed
             spare -= max(0, unpacking.count([packed], method, size + spare) - size)
         if spare < 0:
-            raise ValueError(f"its parts unpack to more than the {size:,} bytes that each of them holds")
+            raise ValueError(f"its strips or tiles unpack to more than the {size:,} bytes that each of them may hold")
 
 
 def _about(file: tifffile.TiffFile) -> tuple[Place, tuple[Note, ...]]:
@@ -222,7 +222,7 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
 
     Raises ValueError if it has several pages and does not declare what they are.
     """
-    descriptions.check(file.pages.first.description)  # before tifffile lists what it says
+    descriptions.check(file.pages.first.description)  # before tifffile lists the planes
     series = file.series[0]
     _refuse_slices_as_colours(series)
     if len(series.pages) == 1:
@@ -237,7 +237,7 @@ def _image(file: tifffile.TiffFile) -> tifffile.TiffPage | tifffile.TiffPageSeri
 
 
 def _refuse_slices_as_colours(series: tifffile.TiffPageSeries) -> None:
-    """Raises ValueError if tifffile has stored slices, such as Z, as the colours of one page, as it does 3 or 4."""
+    """Raises ValueError if slices (an axis such as Z) are stored as colours of a page, as tifffile stores 3 or 4."""
     page = series.pages[0]
     if page is None or series.kind != "shaped":
         return

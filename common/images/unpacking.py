@@ -1,4 +1,4 @@
-"""How much packed bytes unpack to, found out in little memory and no farther than a limit."""
+"""Counts the bytes that packed data unpack to, in little memory and only up to a limit."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any, TypeAlias
 Parts: TypeAlias = Iterable[bytes | memoryview]
 
 DEFLATE, LZMA, ZSTD = "deflate", "LZMA", "Zstandard"
-FED = 2**16  # packed bytes that are unpacked at a time
-AT_ONCE = 2**20  # bytes that they become at a time, at most
-STREAMS = 16  # that may follow each other: Python copies what follows one as often as there are streams
+FED = 2**16  # packed bytes passed to a decompressor at a time
+AT_ONCE = 2**20  # maximum bytes that it returns at a time
+STREAMS = 16  # concatenated streams; Python copies the rest of the data after each of them
 
 
 def is_known(method: str) -> bool:
-    """Whether this Python can unpack what is packed by a method."""
+    """Whether this Python can unpack a method."""
     return method == DEFLATE or _opener(method) is not None
 
 
 def count(parts: Parts, method: str, allowed: int) -> int:
-    """How many bytes the joined `parts` unpack to; of more than `allowed`, any number above that.
+    """Returns how many bytes the joined `parts` unpack to; if more than `allowed`, any number above it.
 
-    What is damaged is counted up to the damage: the decoder says what is wrong. Raises ValueError if many streams
-    follow each other.
+    Damaged data are counted up to the damage, which the decoder reports. Raises ValueError if there are too many
+    concatenated streams.
     """
     fed = (part[at : at + FED] for part in parts for at in range(0, len(part), FED))
     opener = _opener(method)
@@ -60,7 +60,7 @@ def _in_streams(parts: Parts, opener: Callable[[], Any]) -> Iterator[int]:
 
 
 def _module(method: str) -> Any:
-    """Python's module of a method; None where Python was built without it, or is older than it."""
+    """Python's module of a method; None if Python was built without it, or is too old."""
     try:
         if method == LZMA:
             import lzma
@@ -70,19 +70,19 @@ def _module(method: str) -> Any:
             from compression import zstd
 
             return zstd
-    except ImportError:
-        pass
+    except ImportError:  # Python can be built without it
+        return None
     return None
 
 
 def _opener(method: str) -> Callable[[], Any] | None:
-    """What makes an unpacker of a method; None for deflate, and for what Python lacks."""
+    """The class of decompressors of a method; None for deflate, and for methods that Python lacks."""
     module = None if method == DEFLATE else _module(method)
     return module and (module.LZMADecompressor if method == LZMA else module.ZstdDecompressor)
 
 
 def _errors(method: str) -> tuple[type[Exception], ...]:
-    """What unpacking damaged bytes raises."""
+    """The errors that a decompressor raises for damaged data."""
     if method == DEFLATE:
         return (zlib.error,)
     module = _module(method)

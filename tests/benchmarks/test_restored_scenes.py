@@ -32,6 +32,16 @@ def test_the_clear_scene_comes_back():
     assert off < 8.0 < np.abs(images.astype(float) - scene).mean(axis=(1, 2, 3)).min()
 
 
+def test_haze_that_all_images_share_is_taken_off():
+    """An even depth of 1 and a density of 0.5, by hand: transmission exp(-0.5) in air of 0.8."""
+    clear = np.linspace(0.0, 0.7, 3 * 64, dtype=np.float32).reshape([8, 8, 3])
+    clear[0, 0] = 0.0  # three of 192 values: more than a hundredth
+    hazy = 0.8 + (clear - 0.8) * np.exp(-0.5)
+    depth, air = np.ones([8, 8, 1], np.float32), np.array([0.7, 0.9], np.float32)
+    np.testing.assert_allclose(restored_scenes.without_common_haze(hazy, depth, air), clear, atol=1e-3)
+    np.testing.assert_allclose(restored_scenes.without_common_haze(clear, depth, air), clear, atol=1e-3)
+
+
 def test_images_of_a_scene_share_its_clear_one(tmp_path, monkeypatch, capsys):
     images, _ = hazy(3, 8)
     for number, image in enumerate(images):

@@ -428,10 +428,10 @@ def test_images_of_a_description_count_together(tmp_path, images, planes, reason
     refused(tmp_path, "ome.tif", (tmp_path / "ome.tif").read_bytes(), reason)
 
 
-def test_descriptions_with_abbreviations_are_refused(tmp_path):
+def test_descriptions_with_entities_are_refused(tmp_path):
     text = OME.format("&many;", "<TiffData/>").replace("<OME", '<!DOCTYPE OME [<!ENTITY many "99999">]><OME')
     tifffile.imwrite(tmp_path / "ome.tif", np.zeros([8, 8], np.uint16), description=text, metadata=None)
-    refused(tmp_path, "ome.tif", (tmp_path / "ome.tif").read_bytes(), "abbreviations of its own")
+    refused(tmp_path, "ome.tif", (tmp_path / "ome.tif").read_bytes(), "defines XML entities")
 
 
 def test_images_of_several_series_are_read(tmp_path):

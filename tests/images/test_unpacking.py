@@ -46,9 +46,9 @@ def refused(path, reason):
 def test_strips_that_unpack_to_more_than_they_hold_are_refused(tmp_path, compression):
     path = tmp_path / "long.tif"
     write(path, [PACK[compression](LONG)], compression=compression)
-    refused(path, "its parts unpack to more than the 512 bytes that each of them holds")
+    refused(path, "its strips or tiles unpack to more than the 512 bytes that each of them may hold")
     write(path, [PACK[compression](bytes(2**19))] * 4, compression=compression)  # together more than is spare
-    refused(path, "its parts unpack to more than the 128 bytes that each of them holds")
+    refused(path, "its strips or tiles unpack to more than the 128 bytes that each of them may hold")
 
 
 def test_strips_whose_bits_are_mirrored_are_bounded_and_read(tmp_path):
