@@ -1,44 +1,59 @@
-"""Makes pairs for tuning from hazy images only: several images of a scene determine the scene without haze.
+"""Makes pairs from hazy images alone: several images of a scene, each with its own haze, determine the clear scene.
 
-python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/tuning
+python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/dehaze-pairs --held_out 4
 
-Images of one scene are called SCENE_NUMBER.jpg and have one size. Each has a density b and an air a of its own, and all
-share the clear scene J and its depth d: seen = J exp(-b d) + a (1 - exp(-b d)) (Koschmieder, 1924). These are fitted to
-all images of a scene at once. How much haze all of them share hardly shows, so as much is taken off as leaves the
-darkest hundredth of the scene black, as in clear photographs. Written are val/A, the images, and val/B, their scene,
-under the same names. No clear image is read, so that a method can be tuned by scores of these pairs without any true
-pair.
+Images of one scene are named SCENE_NUMBER.jpg and have one size. Each has its own density b and brightness a of the
+air, and all share the clear scene J and its depth d: seen = J exp(-b d) + a (1 - exp(-b d)) (Koschmieder, 1924). These
+are fitted to all images of a scene together. If the air is equally bright in all of them, the fit cannot tell how much
+haze they all share; enough is removed to make the darkest hundredth of the scene black, as in clear photographs.
+
+The images are written to train/A and their restored scenes, under the same names, to train/B; those of every
+--held_out-th scene go to val/A and val/B instead. No clear image is read: training with these pairs, or tuning on them,
+uses no true pair.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import math
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage, optimize
 
-from common import tensorflow as tf
 from common.images import files
 
-STEPS = 700
-RATE, LAST_RATE = 0.05, 0.01  # of Adam, and in the last third
-ROUNDING = 1e-5  # below its root, errors count as their squares: those of JPEG
-MARGIN = 0.02  # of light, so that logits are finite
+SAMPLE = 400  # pixels of a scene that determine densities and air
+LONGEST = 80  # iterations of that fit
+FIRST_AIR, FIRST_DEPTH = 0.95, 0.6
+DEPTHS = -np.log(np.linspace(0.99, 0.02, 48))  # the first to try; then halves of their distances
+HALVINGS = 9
 DARKEST = 1.0  # percent of a scene's values that become black
+TOLERANCE = 1.02  # factor of the error up to which densities explain the images equally well
+NOISE = 3e-3  # sum of squared transmissions below which neighbours count as much as the pixel itself
 Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating]
+
+
+class Scene(NamedTuple):
+    """A clear scene, and the haze of its images."""
+
+    clear: Floats  # [H, W, 3] in [0, 1]
+    depth: Floats  # [H, W], in units in which the densities have a mean of 1
+    density: Floats  # [N]
+    air: Floats  # [N] in [0, 1]
+    error: float  # root mean square of what the model leaves, in [0, 1]
 
 
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
-    parser.add_argument("--output", required=True, help="folder to write val/A and val/B into")
-    parser.add_argument("--scenes", type=int, default=0, help="the first so many; 0: all")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of the fit")
+    parser.add_argument("--output", required=True, help="folder of the new dataset")
+    parser.add_argument("--held_out", type=int, default=0, help="1 of so many scenes goes to val; 0: none")
     options = parser.parse_args()
     scenes: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
     for path in sorted(pathlib.Path(options.input).iterdir()):
@@ -46,46 +61,115 @@ def main() -> None:
     several = {name: paths for name, paths in scenes.items() if name and len(paths) > 1}
     if not several:
         parser.error(f"--input {options.input} has no two images that are called SCENE_NUMBER and share SCENE.")
-    for name, paths in list(several.items())[: options.scenes or None]:
+    for number, (name, paths) in enumerate(several.items(), 1):
         images = np.stack([files.read(path) for path in paths])
-        clear, error = restored(images, options.steps)
+        scene = restored(images)
+        is_held_out = options.held_out > 0 and number % options.held_out == 0
+        folder = pathlib.Path(options.output, "val" if is_held_out else "train")
         for path, image in zip(paths, images):
-            files.write(pathlib.Path(options.output, "val/A", f"{path.stem}.png"), image)
-            files.write(pathlib.Path(options.output, "val/B", f"{path.stem}.png"), clear)
-        print(f"{name}: {len(paths)} images, fitted to {error:.1f} of 255", flush=True)
+            files.write(folder / "A" / f"{path.stem}.png", image)
+            files.write(folder / "B" / f"{path.stem}.png", np.rint(scene.clear * 255.0).astype(np.uint8))
+        print(f"{name}: {len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255", flush=True)
 
 
-def restored(images: Sequence[Pixels] | Pixels, steps: int = STEPS) -> tuple[Pixels, float]:
-    """Returns the clear scene [H, W, 3] of hazy images [N, H, W, 3], and the root mean square residual."""
+def restored(images: Sequence[Pixels] | Pixels, seed: int = 0) -> Scene:
+    """Fits the scene of hazy images [N, H, W, 3]. `seed` draws the pixels that determine densities and air."""
     seen = np.asarray(images, np.float32) / 255.0
-    least_hazy = seen[np.argmin(seen.mean(axis=(1, 2, 3)))].clip(MARGIN, 1.0 - MARGIN)
-    with tf.Graph().as_default(), tf.Session() as session:
-        scene = tf.get_variable("scene", initializer=np.log(least_hazy / (1.0 - least_hazy)))
-        depth = tf.nn.softplus(tf.get_variable("depth", [*seen.shape[1:3], 1], initializer=tf.zeros_initializer()))
-        density = tf.get_variable("density", [len(seen), 1, 1, 1], initializer=tf.zeros_initializer())
-        air = tf.sigmoid(tf.get_variable("air", [len(seen), 1, 1, 1], initializer=tf.constant_initializer(2.0)))
-        transmission = tf.exp(-depth * tf.exp(density - tf.reduce_mean(density)))  # only ratios of densities show
-        difference = tf.sigmoid(scene) * transmission + air * (1.0 - transmission) - seen
-        rate = tf.placeholder(tf.float32, [])
-        update = tf.train.AdamOptimizer(rate).minimize(tf.reduce_mean(tf.sqrt(tf.square(difference) + ROUNDING)))
-        session.run(tf.global_variables_initializer())
-        for step in range(steps):
-            session.run(update, {rate: RATE if step < 0.7 * steps else LAST_RATE})
-        square, *fitted = session.run([tf.reduce_mean(tf.square(difference)), tf.sigmoid(scene), depth, air])
-    return np.rint(without_common_haze(*fitted) * 255.0).astype(np.uint8), 255.0 * math.sqrt(square)
+    count, height, width, channels = seen.shape
+    pixels = seen.reshape(count, -1, channels).swapaxes(0, 1)  # [P, N, 3]
+    sample = np.random.default_rng(seed).permutation(pixels)[:SAMPLE].astype(np.float64)
+    density, air = haze_of(sample)
+    density = without_common_haze(sample, density, air)
+    depth, clear, errors = scene_under(pixels, density, air)
+    clear = steadied(clear.reshape(height, width, channels), depth.reshape(height, width), density)
+    return Scene(clear, depth.reshape(height, width), density, air, float(np.sqrt(np.mean(np.square(errors)))))
 
 
-def without_common_haze(
-    scene: npt.NDArray[np.float32], depth: npt.NDArray[np.float32], air: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """A scene [H, W, 3] of depth [H, W, 1] without the haze that images in `air` share, by which it is not black."""
-    brightness = float(np.mean(air))
-    least, most = 0.0, 20.0 / float(depth.max())
-    for _ in range(40):  # bisection: the darkest values go down with the density that is taken off
-        density = (least + most) / 2.0
-        clear = brightness + (scene - brightness) * np.exp(density * depth)
-        least, most = (density, most) if np.percentile(clear, DARKEST) > 0.0 else (least, density)
-    return np.clip(brightness + (scene - brightness) * np.exp(least * depth), 0.0, 1.0)
+def haze_of(seen: Floats) -> tuple[Floats, Floats]:
+    """Returns the densities [N], of mean 1, and the air [N] that explain the pixels `seen` [P, N, 3] best."""
+    count = seen.shape[1]
+    lost = -np.log(np.maximum(FIRST_AIR - seen, 0.02)).mean(axis=2)  # of contrast to the air, [P, N]
+    lost -= lost[:, [seen.mean(axis=(0, 2)).argmin()]]
+    first = np.clip(1.0 + np.median(lost, axis=0) / FIRST_DEPTH, 0.3, 3.0)
+
+    def errors(parameters: Floats) -> Floats:
+        air, density = np.split(parameters, 2)
+        rest = scene_under(seen, density / density.mean(), air)[2]
+        return np.append(rest.ravel() * 255.0, 10.0 * (density.mean() - 1.0))
+
+    fitted = optimize.least_squares(
+        errors,
+        np.concatenate([np.full(count, FIRST_AIR), first / first.mean()]),
+        bounds=([0.5] * count + [0.1] * count, [1.0] * count + [4.0] * count),
+        x_scale=[0.05] * count + [0.1] * count,
+        loss="soft_l1",
+        diff_step=2e-3,
+        max_nfev=LONGEST,
+    )
+    air, density = np.split(fitted.x, 2)
+    return density / density.mean(), air
+
+
+def scene_under(seen: Floats, density: Floats, air: Floats) -> tuple[Floats, Floats, Floats]:
+    """Returns depths [P] and clear values [P, 3] of the pixels `seen` [P, N, 3], and what they leave [P, N, 3].
+
+    The depth with the least squared error is searched; the best clear value at a depth has a formula.
+    """
+    density, air = density.astype(seen.dtype), air.astype(seen.dtype)
+
+    def at(depth: Floats) -> tuple[Floats, Floats]:
+        transmission = np.exp(-np.multiply.outer(depth.astype(seen.dtype), density))  # [P, N]
+        light = seen - (air * (1.0 - transmission))[..., None]
+        clear = np.einsum("pn,pnc->pc", transmission, light) / np.square(transmission).sum(axis=1)[:, None]
+        clear = clear.clip(0.0, 1.0)
+        return clear, light - transmission[..., None] * clear[:, None, :]
+
+    least, depth = np.full(len(seen), np.inf), np.zeros(len(seen))
+
+    def attempt(candidate: Floats) -> None:
+        error = np.square(at(candidate)[1]).sum(axis=(1, 2))
+        is_better = error < least
+        least[is_better], depth[is_better] = error[is_better], candidate[is_better]
+
+    for start in DEPTHS:
+        attempt(np.full(len(seen), start))
+    distance = np.gradient(DEPTHS)[np.searchsorted(DEPTHS, depth)]
+    for halving in range(1, HALVINGS + 1):
+        for sign in (-1.0, 1.0):
+            attempt(np.maximum(depth + sign * distance / 2.0**halving, 0.0))
+    return depth, *at(depth)
+
+
+def without_common_haze(seen: Floats, density: Floats, air: Floats) -> Floats:
+    """Returns densities [N], of mean 1, that leave no haze that all images share in the scene of `seen` [P, N, 3].
+
+    Under one air, densities b + c explain images as well as b do, and the greater c is, the darker is the scene. The c
+    is taken at which the darkest hundredth becomes black, as far as the error hardly grows.
+    """
+
+    def shifted(shift: float) -> Floats:
+        return (density + shift) / (1.0 + shift)
+
+    def fit(shift: float) -> tuple[float, float]:
+        _, clear, errors = scene_under(seen, shifted(shift), air)
+        return float(np.percentile(clear, DARKEST)), float(np.sqrt(np.mean(np.square(errors))))
+
+    darkest, error = fit(0.0)
+    limit, is_light = error * TOLERANCE, darkest > 0.0
+    near, far = 0.0, 3.0 if is_light else -0.9 * float(density.min())
+    for _ in range(12):  # bisection
+        shift = (near + far) / 2.0
+        darkest, error = fit(shift)
+        near, far = (shift, far) if (darkest > 0.0) == is_light and error < limit else (near, shift)
+    return shifted(near)
+
+
+def steadied(clear: Floats, depth: Floats, density: Floats) -> Floats:
+    """Averages a scene [H, W, 3] with its neighbours where so little of it shows that noise would be amplified."""
+    shown = np.square(np.exp(-np.multiply.outer(depth, density))).sum(axis=-1)[..., None]
+    nearby = [ndimage.gaussian_filter(values, (1.0, 1.0, 0.0)) for values in (shown * clear, shown)]
+    share = shown / (shown + NOISE)
+    return share * clear + (1.0 - share) * nearby[0] / nearby[1]
 
 
 if __name__ == "__main__":

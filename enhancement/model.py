@@ -40,6 +40,12 @@ class Enhancement(PublishedCritics):
     lambda_identity: float = setting(
         0.0, "Weight of mean|A2B(B) - B|, which keeps clear images unchanged.", minimum=0.0
     )
+    lambda_pairs: float = setting(
+        0.0,
+        "Weight of mean sqrt((A2B(A) - B)² + 0.0009) over images of A that have a partner of the same name in B; 0:"
+        " names do not matter.",
+        minimum=0.0,
+    )
     lambda_adversarial: float = setting(
         0.0, "Weight of the critics in the generator's loss; 0: no critics.", minimum=0.0
     )
@@ -105,6 +111,11 @@ class Enhancement(PublishedCritics):
                 )
 
     @property
+    def pairing(self) -> str:
+        """Returns some, which gives images of A their partners in B, if --lambda_pairs is on."""
+        return "some" if self.lambda_pairs else "none"
+
+    @property
     def multiple(self) -> int:
         """Returns the pixels along a side per position of the last level."""
         return self.stride * 2 ** (self.levels - 1)
@@ -137,15 +148,16 @@ class Enhancement(PublishedCritics):
         A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
         critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)
-        epoch, drawn = schedules.training_epoch(), key("B2A/fake")
+        epoch, drawn, partner = schedules.training_epoch(), key("B2A/fake"), B
         if epoch is None or drawn is None:
             fake_A = B2A(B, drawn)
         else:
             own = self.layer_over(A) if self.prior_share < 1.0 else None
             seen, A = A, self._patches(A, key("A2B/fake"))
-            B = self._recolored(self._patches(B, drawn), drawn)
+            partner, B = self._patches(B, key("A2B/fake")), self._recolored(self._patches(B, drawn), drawn)
             fake_A = cover(B, self._layer_to_lay(seen, own, B, drawn, epoch))
-        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, A2B(A, None), A, key("A2B/critic"))
+        target = partner if self.lambda_pairs else B
+        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, target, A2B(A, None), A, key("A2B/critic"))
         to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
         back = A2B(tf.stop_gradient(fake_A), None)  # else A2B would learn layers that are easy to detect
         return [(to_B, None), (to_A, Cycle(to_A, back, None))]
@@ -156,6 +168,9 @@ class Enhancement(PublishedCritics):
             score = direction.critic(direction.fake, direction.real)
             terms["adversarial"] = (self.lambda_adversarial, losses.ADVERSARIAL[self.gan_loss].generator(score))
         if cycle is None:
+            if self.lambda_pairs:
+                error = losses.charbonnier(direction.fake, direction.target, weights=direction.matched)
+                terms["pairs"] = (self.lambda_pairs, error)
             same = direction.generator(direction.target, None)
             return {**terms, "identity": (self.lambda_identity, losses.l1(same, direction.target))}
         return {**terms, "cycle": (self.lambda_cycle, losses.charbonnier(cycle.reconstructed, direction.real))}

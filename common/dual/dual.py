@@ -119,7 +119,6 @@ class Dual(abc.ABC):
     test_dropout: bool = setting(False, "Whether dropout is on at inference.", resume=FREE)
 
     order: ClassVar[str] = "critic_first"  # or simultaneous, with one update of each: all gradients, then all changes
-    pairing: ClassVar[str] = "none"  # which images of A have a pair in B: none, all, or some
     conditional: ClassVar[bool] = False  # whether critics see the input, too
     any_size: ClassVar[bool] = True  # whether generators work at sizes other than that of training
     begins_as_identity: ClassVar[bool] = False  # whether generators start as the identity; see health
@@ -245,6 +244,11 @@ class Dual(abc.ABC):
         """
         del direction, images
         return None
+
+    @property
+    def pairing(self) -> str:
+        """Returns which images of A come with their partner in B: none, all, or some."""
+        return "none"
 
     @property
     def directions(self) -> tuple[str, ...]:

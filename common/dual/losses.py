@@ -27,12 +27,15 @@ def l2(x: tf.Tensor, y: tf.TensorLike) -> tf.Tensor:
     return tf.reduce_mean(tf.square(x - y))
 
 
-def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.03) -> tf.Tensor:
+def charbonnier(x: tf.Tensor, y: tf.TensorLike, epsilon: float = 0.03, weights: tf.Tensor | None = None) -> tf.Tensor:
     """Returns mean sqrt(difference² + epsilon²): quadratic up to epsilon, linear beyond (Charbonnier et al., 1994).
 
-    doi.org/10.1109/ICIP.1994.413553.
+    `weights` [N]: factors of the images [N, H, W, C] in the mean. doi.org/10.1109/ICIP.1994.413553.
     """
-    return tf.reduce_mean(tf.sqrt(tf.square(x - y) + epsilon**2))
+    errors = tf.sqrt(tf.square(x - y) + epsilon**2)
+    if weights is not None:
+        errors *= tf.cast(weights, errors.dtype)[:, None, None, None]
+    return tf.reduce_mean(errors)
 
 
 def _cross_entropy(scores: tf.Tensor, label: float) -> tf.Tensor:

@@ -227,3 +227,31 @@ def test_the_prior_alone_stands_beside_the_scores_of_a2b(session, layer):
     assert np.abs(restored - images()).max() > 1e-3
     assert dual.classical("B2A", x) is None
     assert not tf.trainable_variables()
+
+
+def test_pairs_count_for_images_with_a_partner(session):
+    """By NumPy: the mean of sqrt(e² + 0.03²) over the image that is matched, half of the batch."""
+    dual = Enhancement(**TINY, lambda_pairs=2.0, lambda_cycle=0.0)
+    A, B = images(0), images(1)
+    built = step.build(
+        dual, tf.constant(A), tf.constant(B), tf.constant([0, 1]), images_in_epoch=4, matched=tf.constant([0.0, 1.0])
+    )
+    session.run(tf.global_variables_initializer())
+    losses = session.run(built.passes[0].losses)
+    expected = np.sqrt(np.square(A[1] - B[1]) + 0.03**2).mean() / 2.0  # A2B begins as the identity
+    np.testing.assert_allclose(losses["A2B/generator/pairs"], expected, rtol=1e-4)
+
+
+def test_patches_of_pairs_are_cut_at_the_same_places(session):
+    """A rainy image and its partner, equal here, whose patches must be equal too."""
+    dual = Enhancement(**{**TINY, "image_size": 64, "patch_size": 32}, lambda_pairs=1.0, recolored_share=1.0)
+    A = tf.constant(images(0, side=64))
+    with schedules.in_training(tf.constant(1.0)):
+        pairs = dual.connect(A, A, lambda name: randomness.key(name, 0, tf.constant([5, 6])))
+    real, target = session.run([pairs[0][0].real, pairs[0][0].target])
+    np.testing.assert_array_equal(real, target)
+
+
+@pytest.mark.parametrize(("weight", "pairing"), [(0.0, "none"), (1.0, "some")])
+def test_names_pair_images_if_pairs_count(weight, pairing):
+    assert Enhancement(**TINY, lambda_pairs=weight).pairing == pairing
