@@ -31,6 +31,7 @@ LONGEST = 80  # iterations of that fit
 FIRST_AIR, FIRST_DEPTH = 0.95, 0.6
 DEPTHS = -np.log(np.linspace(0.99, 0.02, 48))  # the first to try; then halves of their distances
 HALVINGS = 9
+THIN = 1e-4  # squared error per depth: what is as bright as the air has any depth, and gets a small one
 DARKEST = 1.0  # percent of a scene's values that become black
 TOLERANCE = 1.02  # factor of the error up to which densities explain the images equally well
 NOISE = 3e-3  # sum of squared transmissions below which neighbours count as much as the pixel itself
@@ -127,7 +128,7 @@ def scene_under(seen: Floats, density: Floats, air: Floats) -> tuple[Floats, Flo
     least, depth = np.full(len(seen), np.inf), np.zeros(len(seen))
 
     def attempt(candidate: Floats) -> None:
-        error = np.square(at(candidate)[1]).sum(axis=(1, 2))
+        error = np.square(at(candidate)[1]).sum(axis=(1, 2)) + THIN * candidate
         is_better = error < least
         least[is_better], depth[is_better] = error[is_better], candidate[is_better]
 

@@ -43,6 +43,14 @@ def test_pixels_alone_are_solved_for_depth_and_scene():
     np.testing.assert_allclose(errors, 0.0, atol=1e-3)
 
 
+def test_a_pixel_as_bright_as_the_air_stays_as_it_is():
+    """Noise of half a level would otherwise give it any depth, and any clear value."""
+    seen = 1.0 - np.random.default_rng(0).uniform(0.0, 0.5 / 255.0, [50, 4, 3])
+    depth, clear, _ = restored_scenes.scene_under(seen, np.array([0.6, 0.9, 1.1, 1.4]), np.ones(4))
+    assert depth.max() < 0.1
+    np.testing.assert_allclose(clear, 1.0, atol=0.01)
+
+
 def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(restored_scenes, "LONGEST", 1)
     images, _ = hazy([0.9] * 6, 8)
