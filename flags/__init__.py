@@ -4,7 +4,8 @@ command           main(): from the arguments to the exit code
 phases            the table of phases: a new phase is a row here
 training_phases   what train, plan, check_data and import_weights do
 inference_phases  what test, evaluate, translate, export, serve and compare do
-parsing           arguments to a Request: presets, former names of flags, refusals
+parsing           arguments to a Request: presets, former names of flags
+refusals          what is wrong with a command line, with the flag or value that may be meant
 written           user input: paths with ~ or a trailing slash, and flag files
 request           Request: what a command line asks for, as settings
 fields            absl flags for the fields of settings, and back

@@ -13,7 +13,7 @@ from common.dual import Dual
 from common.errors import Restart, UserError, in_one_line, reason
 from common.images import Images, catalogue
 from common.images.download import download
-from flags import fields, messages, processor, quiet, streams, version
+from flags import fields, messages, processor, quiet, refusals, streams, version
 from flags import help as help_page
 from flags.parsing import parse, phase_of
 from flags.phases import PHASES
@@ -32,7 +32,10 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # broken files are reported by this toolkit
     if HELP & set(argv):
         others = [argument for argument in argv if argument not in HELP]
-        print(help_page.text(model, phase_of(others, default=None), command_name(model, argv)), end="")
+        phase = phase_of(others, default=None)
+        if phase and phase not in PHASES:
+            sys.exit(f"error: {in_one_line(refusals.bad_choice('phase', phase, PHASES))}")
+        print(help_page.text(model, phase, command_name(model, argv)), end="")
     elif VERSION & set(argv):
         print(version.text())
     elif DEBUG & set(argv):

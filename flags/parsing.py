@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import NamedTuple
 
 from absl import flags, logging
@@ -14,18 +13,11 @@ from common.images import Images
 from common.run import Run
 from common.settings import former_names
 from common.translate.inference import Inference
-from flags import fields, presets, written
+from flags import fields, presets, refusals, written
 from flags.fields import names_of
-from flags.phases import PHASES, Command, all_classes
+from flags.phases import PHASES, all_classes
 from flags.program import model_name
 from flags.request import ALIASES, Request, present
-
-PYTHONS = {  # Python's words in absl's messages, and their meaning
-    r"invalid literal for int\(\) with base 10: (.*)": r"\1 is not a whole number.",
-    r"\('Non-boolean argument to boolean flag', (.*)\)": r"\1 is neither true nor false.",
-    r"could not convert string to float: (.*)": r"\1 is not a number.",
-    r"ERROR:: Unable to open flagfile: \[Errno \d+\] (.*): (.*)": r"--flagfile \2: \1.",
-}
 
 
 def parse(model: type[Dual], argv: list[str]) -> Request:
@@ -73,7 +65,8 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
     try:
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{_translated(error)} (--help lists all flags.)") from error
+        taken = PHASES[phase].takes(model) if phase in PHASES else set(values)
+        raise UserError(refusals.translated(error, sorted(taken), phase)) from error
     for name in values:
         text = values[name].value
         if isinstance(text, str):
@@ -84,7 +77,9 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
                 f"{stray[0]!r} has no flag before it; did the shell expand a pattern? Quote patterns, as in"
                 " --input 'photos/*.png'."
             )
-        raise UserError(f"{stray[0]!r} has no flag before it: write --NAME VALUE. (--help lists all flags.)")
+        if stray[0] in PHASES:
+            raise UserError(f"{stray[0]!r} has no flag before it: write --phase {stray[0]}.")
+        raise UserError(f"{stray[0]!r} has no flag before it: write --NAME VALUE.")
     used = [alias for alias in aliases if values[alias].present]  # the flags they stand for are present, too
     for alias in aliases:
         delattr(values, alias)
@@ -92,17 +87,17 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
 
 
 def phase_of(argv: list[str], default: str | None = "train") -> str | None:
-    """Returns the phase of a command line before its flags are defined; None if there is no such phase.
+    """Returns the phase that a command line names, before its flags are defined; None if its value is missing.
 
-    `default`: the phase if none is named.
+    There may be no such phase. `default`: the phase if none is named.
     """
     values = flags.FlagValues()
-    fields.define(Command, values)
+    flags.DEFINE_string("phase", default, "", flag_values=values)
     try:
         values(argv, known_only=True)
     except (flags.Error, UnicodeDecodeError):  # reported when all flags are parsed
         return None
-    return str(values.phase) if values["phase"].present else default
+    return values.phase
 
 
 def _former_names(model: type[Dual], phase: str | None) -> dict[str, str]:
@@ -129,11 +124,3 @@ def _refuse_useless(model: type[Dual], phase: str, given: frozenset[str]) -> Non
     *others, last = [other for other, row in PHASES.items() if name in row.takes(model)]
     phases = f"{', '.join(others)} or {last}" if others else last
     raise UserError(f"--{name} does not apply to --phase {phase}, only to --phase {phases}. Leave it out.")
-
-
-def _translated(error: Exception) -> str:
-    """Returns an absl error with Python's words replaced."""
-    message = str(error)
-    for theirs, meaning in PYTHONS.items():
-        message = re.sub(theirs, meaning, message)
-    return message

@@ -87,7 +87,7 @@ class Request(NamedTuple):
         values = self.values
         if not (values.dataset or values.dir_A or values.dir_B):
             raise UserError(
-                "No run named: use --dataset NAME (toy needs no files) or --run_dir FOLDER. (--help lists all flags.)"
+                "No run named: use --dataset NAME (toy needs no files), --run_dir FOLDER, or --dir_A and --dir_B."
             )
         run_dir = f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
         return run_dir if run_dir.isascii() else str(folders.on_disk(run_dir))

@@ -77,7 +77,7 @@ def _lines(file: str) -> Iterator[str]:
         text = atomic.read_written(file)
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is not a text file"
-        raise UserError(f"--flagfile {file!r}: {problem}. (--help lists all flags.)") from error
+        raise UserError(f"--flagfile {file!r}: {problem}. Check the name.") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
             words = [] if line.lstrip().startswith("//") else list(_words(line))

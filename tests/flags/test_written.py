@@ -119,7 +119,7 @@ def test_what_is_neither_true_nor_false(tmp_path):
     path = tmp_path / "my.flags"
     path.write_text("--norm_bottleneck no\n")
     for arguments in (["--flagfile", str(path)], ["--norm_bottleneck=no"]):
-        with pytest.raises(UserError, match=r"--norm_bottleneck=no: 'no' is neither true nor false\."):
+        with pytest.raises(UserError, match=r"--norm_bottleneck 'no' is not valid: it must be true or false\."):
             parsed("--dataset", "toy", *arguments)
 
 
