@@ -8,23 +8,18 @@ import inspect
 import itertools
 import pathlib
 import re
-import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from common import atomic
 from common.dual import Dual
 from common.images import Images
 from common.methods import METHODS, Method
 from common.run import Run
-from flags import presets
-from flags.fields import names_of
-from flags.phases import PHASES, Command, all_classes
+from flags import groups, listing, presets
+from flags.listing import Flag
+from flags.phases import PHASES
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Field: TypeAlias = "dataclasses.Field[Any]"  # of a dataclass of settings
 HEAD = "| flag | default | meaning |\n|---|---|---|"
 DOCS = pathlib.Path(__file__).parent
 
@@ -35,17 +30,16 @@ def dual_class(method: Method) -> type[Dual]:
 
 
 def flags_page() -> str:
-    """Returns the flags that all methods share, those of each method, the phases, and the flags of each part."""
-    model = dual_class(METHODS[0])
-    parts = "\n".join(_part(part, model) for part in all_classes(model) if part is not model)
+    """Returns the phases, the flags that all methods share, and those of each method, in the groups of --help."""
     shared = _shared_flags()
     own = "\n".join(_own_flags(method, shared) for method in METHODS)
     *programs, last = (f"{method.package}.main`" for method in METHODS)
     return f"""\
 # All flags
 
-The flags of `python -m {", `".join(programs)} and `{last}. `--help` of each program prints the same texts;
-`--phase PHASE --help` prints the flags of one phase. A phase refuses flags that it does not take.
+The flags of `python -m {", `".join(programs)} and `{last}.
+`--helpfull` of each program prints the same texts in the same groups; `--phase PHASE --help` prints the flags of one
+phase. A phase refuses flags that it does not take.
 
 The run folder stores all settings. The word in italics says what happens if you pass another value when you resume:
 
@@ -58,18 +52,16 @@ The flags of a method are in two sections: [those of all methods](#all-methods),
 ({", ".join(f"[{method.name}](#{method.name.lower()})" for method in METHODS)}).
 `python -m docs.reference` writes this page.
 
-## All methods
-
-The meaning is the same in every method. Where defaults differ, the methods are named.
-
-{_taken_by(dual_class(METHODS[0]), model, shared)}
-
-{_shared_table(shared)}
-{own}
 ## Phases
 
 {_phases()}
-{parts}"""
+## All methods
+
+The meaning is the same in every method. Where defaults differ, the methods are named. A flag that means something else
+in some phases has a row for each meaning.
+
+{_groups(shared, METHODS)}
+{own}"""
 
 
 def presets_page() -> str:
@@ -106,41 +98,47 @@ def _anchor(method: Method, name: str) -> str:
     return f"{method.package}-{name}"
 
 
-def _fields(method: Method) -> dict[str, Field]:
-    return {field.name: field for field in dataclasses.fields(dual_class(method))}
-
-
 def _shared_flags() -> list[str]:
-    """The names of the flags that every method has with one type, meaning and list of choices."""
-    fields = {method: _fields(method) for method in METHODS}
-    kinds = {method: typing.get_type_hints(dual_class(method)) for method in METHODS}
-    names = [name for name in fields[METHODS[0]] if all(name in fields[method] for method in METHODS)]
-    return [
-        name
-        for name in names
-        if len({(kinds[method][name], _about(fields[method][name], kinds[method][name])) for method in METHODS}) == 1
-    ]
-
-
-def _shared_table(shared: Iterable[str]) -> str:
-    """One row for each shared flag, with the default of every method."""
-    fields = {method.name: _fields(method) for method in METHODS}
-    kinds = typing.get_type_hints(dual_class(METHODS[0]))
-    rows = []
-    for name in shared:
-        field, kind = fields[METHODS[0].name][name], kinds[name]
-        defaults = {method: _default(own[name], kind) for method, own in fields.items()}
-        rows.append(f"| {_name(field, kind)} | {_by_method(defaults)} | {_about(field, kind)} |")
-    return "\n".join([HEAD, *rows, ""])
+    """The names of the flags that every method has in the same phases, with one type, meaning and list of choices."""
+    first, *others = (
+        {name: {flag._replace(default=""): phases for flag, phases in flags.items()} for name, flags in all_.items()}
+        for all_ in (listing.variants(dual_class(method)) for method in METHODS)
+    )
+    return [name for name in first if all(other.get(name) == first[name] for other in others)]
 
 
 def _own_flags(method: Method, shared: Iterable[str]) -> str:
     """A section with the flags that only this method has, or that mean something else in it."""
     model = dual_class(method)
-    names = [name for name in _fields(method) if name not in set(shared)]
+    names = [name for name in listing.variants(model) if name not in set(shared)]
     summary = (inspect.getdoc(model) or "").partition("\n")[0]
-    taken = _taken_by(model, model, names)
-    return "\n".join([f"## {method.name}", "", summary, "", taken, "", _table(model, names)])
+    return f"## {method.name}\n\n{summary}\n\n{_groups(names, [method])}"
+
+
+def _groups(names: Iterable[str], methods: Sequence[Method]) -> str:
+    """A section for each group of flags, with the phases that take it, and a row for each meaning of each flag."""
+    variants = {method.name: listing.variants(dual_class(method)) for method in methods}
+    sections = []
+    for title, members in groups.grouped(names).items():
+        taken = _taken_by(dual_class(methods[0]), members)
+        rows = [row for name in members for row in _rows({method: of[name] for method, of in variants.items()})]
+        sections.append("\n".join([f"### {title}", "", taken, "", HEAD, *rows, ""]))
+    return "\n".join(sections)
+
+
+def _rows(by_method: Mapping[str, dict[Flag, list[str]]]) -> list[str]:
+    """A row for each meaning of a flag: {method: {flag: phases}}, with the same meanings and phases in every method."""
+    phases = next(iter(by_method.values())).values()
+    flags = [dict(zip(by_method, same)) for same in zip(*by_method.values())]
+    return [_row(same, where if len(phases) > 1 else []) for same, where in zip(flags, phases)]
+
+
+def _row(flags: Mapping[str, Flag], phases: Sequence[str]) -> str:
+    """A row for a flag: its name, its default in each method, and its meaning; `phases`: where it has this meaning."""
+    defaults = {method: f"`{flag.default}`" if flag.default else "" for method, flag in flags.items()}
+    flag = next(iter(flags.values()))
+    where = f" in {', '.join(f'`{phase}`' for phase in phases)}" if phases else ""
+    return f"| `{flag.written}`{where} | {_by_method(defaults)} | {_about(flag)} |"
 
 
 def _by_method(texts: Mapping[str, str]) -> str:
@@ -159,71 +157,31 @@ def _phases() -> str:
     return "\n".join(["| `--phase` | does |", "|---|---|", *rows, ""])
 
 
-def _taken_by(part: type[DataclassInstance], model: type[Dual], names: Sequence[str]) -> str:
-    """The phases that take all flags `names` of a part, and those that take some, with these or the missing flags."""
+def _taken_by(model: type[Dual], names: Sequence[str]) -> str:
+    """The phases that take all flags `names`, and those that take some, with these or the missing flags."""
     whole: list[str] = []
     phases: dict[str, list[str]] = {}  # flags, as text -> the phases that take just these
     for phase in PHASES:
-        taken = _taken(phase, part, model) & set(names)
+        taken = PHASES[phase].takes(model) & set(names)
         if taken == set(names):
-            whole.append(phase)
+            whole.append(f"`{phase}`")
         elif taken:
             is_most = 2 * len(taken) > len(names)
-            shown = [name for name in names if (name in taken) != is_most]
-            flags = ("all but " if is_most else "") + ", ".join(f"`--{flag}`" for flag in shown)
+            listed = [name for name in names if (name in taken) != is_most]
+            flags = ("all but " if is_most else "") + ", ".join(f"`--{flag}`" for flag in listed)
             phases.setdefault(flags, []).append(f"`{phase}`")
     if len(whole) == len(PHASES):
         return "Taken by every phase."
     some = "; ".join(f"{', '.join(partial)} ({flags})" for flags, partial in phases.items())
-    return f"Taken by `--phase {'`, `'.join(whole)}`." + (f" In part by {some}." if some else "")
+    sentences = [f"Taken by {', '.join(whole)}."] if whole else []
+    return " ".join([*sentences, f"Taken in part by {some}."] if some else sentences)
 
 
-def _taken(name: str, part: type[DataclassInstance], model: type[Dual]) -> set[str]:
-    """The flags of a part that a phase takes: of two flags of one name, that which --help of the phase shows."""
-    owners: dict[str, type[DataclassInstance]] = {}
-    classes: list[type[DataclassInstance]] = [Command, *PHASES[name].classes(model), *all_classes(model)]
-    for cls in classes:
-        for flag in names_of(cls):
-            owners.setdefault(flag, cls)
-    return {flag for flag in PHASES[name].takes(model) if owners[flag] is part}
-
-
-def _part(part: type[DataclassInstance], model: type[Dual]) -> str:
-    """A section with the flags of a part that all methods have."""
-    names = [field.name for field in dataclasses.fields(part)]
-    summary = (inspect.getdoc(part) or "").partition("\n")[0]
-    return "\n".join([f"## {part.__name__}", "", summary, "", _taken_by(part, model, names), "", _table(part, names)])
-
-
-def _table(part: type[DataclassInstance], names: Iterable[str]) -> str:
-    """One row for each of the flags `names` of a part."""
-    kinds = typing.get_type_hints(part)
-    fields = {field.name: field for field in dataclasses.fields(part)}
-    rows = [
-        f"| {_name(fields[name], kinds[name])} | {_default(fields[name], kinds[name])} |"
-        f" {_about(fields[name], kinds[name])} |"
-        for name in names
-    ]
-    return "\n".join([HEAD, *rows, ""])
-
-
-def _name(field: Field, kind: type) -> str:
-    return f"`--[no]{field.name}`" if kind is bool else f"`--{field.name}`"
-
-
-def _default(field: Field, kind: type) -> str:
-    if field.default == "":
-        return ""
-    return f"`{str(field.default).lower() if kind is bool else field.default}`"
-
-
-def _about(field: Field, kind: type) -> str:
+def _about(flag: Flag) -> str:
     """The meaning of a flag, its choices, whether it may change, and its name in earlier versions."""
-    meaning = _escaped(field.metadata["about"])
-    choices = field.metadata["choices"] if kind is str else ()
-    one_of = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else ""
-    former = f" Formerly `--{field.metadata['formerly']}`." if field.metadata["formerly"] else ""
-    return f"{meaning}{one_of} *{field.metadata['resume'].capitalize()}.*{former}"
+    one_of = f" One of {', '.join(f'`{choice}`' for choice in flag.choices)}." if flag.choices else ""
+    former = f" Formerly `--{flag.former}`." if flag.former else ""
+    return f"{_escaped(flag.about)}{one_of} *{flag.resume.capitalize()}.*{former}"
 
 
 def _escaped(text: str) -> str:

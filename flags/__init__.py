@@ -10,6 +10,8 @@ written           user input: paths with ~ or a trailing slash, and flag files
 request           Request: what a command line asks for, as settings
 fields            absl flags for the fields of settings, and back
 presets/          published versions by name, an absl flagfile each
+groups            the groups of flags in --help, and the flags of its first page: a new setting is a name here
+listing           flags as --help and docs/flags.md show them
 help, version     what --help and --version print
 program           the names of a method in commands and folders
 messages          the log, shown as plain lines

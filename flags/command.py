@@ -20,7 +20,8 @@ from flags.phases import PHASES
 from flags.program import command_name, importable
 
 DEBUG = {"--debug", "-debug", "--debug=true", "--debug=True", "--debug=1"}
-HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+HELP = {"--help", "-help", "-h"}
+HELP_FULL = {"--helpfull", "-helpfull", "--helpshort", "-helpshort"}  # absl's other names of help
 VERSION = {"--version", "-version"}
 
 
@@ -30,12 +31,8 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
     streams.outlive_readers()
     messages.show(model.__module__)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # broken files are reported by this toolkit
-    if HELP & set(argv):
-        others = [argument for argument in argv if argument not in HELP]
-        phase = phase_of(others, default=None)
-        if phase and phase not in PHASES:
-            sys.exit(f"error: {in_one_line(refusals.bad_choice('phase', phase, PHASES))}")
-        print(help_page.text(model, phase, command_name(model, argv)), end="")
+    if (HELP | HELP_FULL) & set(argv):
+        _help(model, argv)
     elif VERSION & set(argv):
         print(version.text())
     elif DEBUG & set(argv):
@@ -52,6 +49,21 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
                 sys.exit(f"error: {in_one_line(sentence)}")
             print(f"error: {in_one_line(sentence)}", file=sys.stderr)
             sys.exit(RESTART)
+
+
+def _help(model: type[Dual], argv: list[str]) -> None:
+    """Prints the first page of help, that of the phase, or all flags; exits with status 1 if there is no such phase."""
+    command, others = command_name(model, argv), [word for word in argv if word not in HELP | HELP_FULL]
+    phase = phase_of(others, default=None)
+    if HELP_FULL & set(argv):
+        page = help_page.full_page(model, command)
+    elif phase is None:
+        page = help_page.first_page(model, command)
+    elif phase in PHASES:
+        page = help_page.phase_page(model, phase, command)
+    else:
+        sys.exit(f"error: {in_one_line(refusals.bad_choice('phase', phase, PHASES))}")
+    print(page, end="")
 
 
 def _perform(model: type[Dual], argv: list[str]) -> None:

@@ -1,125 +1,188 @@
-"""The text of --help, for all phases or for one."""
+"""The text of --help: a first page, one for each phase, and one with all flags. 80 columns wide."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
+import re
 import textwrap
-import typing
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
 
 from common.dual import Dual
-from common.settings import FREE
-from flags import presets
-from flags.phases import PHASES, all_classes
+from common.weights import pretrained_names
+from flags import groups, listing, presets
+from flags.listing import Flag
+from flags.phases import PHASES, Example
 from flags.program import model_name, program_name
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+WIDTH = 80
+NAMES = 28  # columns of flags with a few words next to them
+PHASE_NAMES = 16  # of phases and presets
+CHOICE = "CHOICE"  # in place of choices that do not fit in a line
+LEGEND = (
+    "In brackets: the default, and whether you may change the setting when you resume a run: fixed (no), free (yes),"
+    " warn (yes, but last bits may differ), or place (yes, if the images there have the same names and sizes)."
+)
+FIRST_EXAMPLES = {"train": 3, "test": 1, "translate": 1, "export": 1}  # how many of each phase
 
-VALUES = {int: "WHOLE NUMBER", float: "NUMBER", str: "TEXT"}
 
-
-def text(model: type[Dual], phase: str | None = None, command: str = "") -> str:
-    """Returns the usage of the program of `model` and all its flags, or those of one `phase`, with defaults.
+def first_page(model: type[Dual], command: str = "") -> str:
+    """Returns the phases, the flags that most people need, and examples.
 
     `command`: the beginning of the command line; "": `python -m PROGRAM`.
     """
     command = command or f"python -m {program_name(model)}"
-    return _of_phase(model, phase, command) if phase else _of_all(model, command)
-
-
-def _of_all(model: type[Dual], command: str) -> str:
-    name = model_name(model)
-    phases = "".join(_entry(phase, row.about) for phase, row in PHASES.items())
-    demo = " --preset demo" if "demo" in presets.names(name) else ""
-    named = "".join(f"  {preset:<14}{presets.summary(name, preset)}\n" for preset in presets.names(name))
-    named = f"Presets, for --preset:\n{named}\n" if named else ""
-    classes = all_classes(model)
-    owners = {field.name: cls for cls in reversed(classes) for field in dataclasses.fields(cls)}
-    groups = []
-    for cls in classes:
-        fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls or _is_of_one_phase(cls)]
-        groups.append(_group(cls, fields, _phases_of(cls, model)))
-    groups_text = "\n".join(groups)
+    variants, method = listing.variants(model), model_name(model)
+    own = groups.unlisted(listing.flags_of("train", model))
+    flags = [next(iter(variants[name])) for name in (*groups.FIRST, *own) if name in variants]
+    lines = [_row(f"{flag.written} {flag.values}", _in_short(flag), NAMES) for flag in flags if _is_of_use(flag, model)]
+    phases = "".join(_row(name, phase.about.partition(":")[0], PHASE_NAMES) for name, phase in PHASES.items())
+    examples = [example for name, count in FIRST_EXAMPLES.items() for example in PHASES[name].examples[:count]]
+    named = f"Presets: {', '.join(presets.names(method))}.\n" if presets.names(method) else ""
     return f"""\
-usage: {command} --phase PHASE [--FLAG VALUE ...]
+{_usage(f"{command} --phase PHASE [--FLAG VALUE ...]")}
+{_filled(f"{model.__name__}: {_summary(model)}")}
 
-  {command} --phase train --dataset toy{demo}
-  {command} --phase test --dataset toy
-  {command} --phase translate --help
-
-The run folder stores all settings: to resume a training or to use it, name only the folder (or
-the dataset it is named after). In brackets: the default, and whether you can change the setting
-of a run: fixed (no), free (yes), warn (yes, but last bits may differ), or place (yes, if the
-images there have the same names and sizes).
-
-Phases; --phase PHASE --help shows what one of them takes:
+Phases
 {phases}
-{groups_text}
-{named}--flagfile FILE reads flags from a file, with # before comments. --version prints the version.
-"""
+First flags, all optional, with their defaults in brackets
+{"".join(lines)}
+{named}All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
+
+{_examples(examples, model, command)}"""
 
 
-def _of_phase(model: type[Dual], name: str, command: str) -> str:
-    phase = PHASES[name]
-    classes = phase.classes(model)
-    shown = {field.name for cls in classes for field in dataclasses.fields(cls)}
-    owners = {field.name: cls for cls in classes for field in dataclasses.fields(cls)}
-    groups = []
-    for cls in classes:
-        fields = [field for field in dataclasses.fields(cls) if owners[field.name] is cls]
-        if cls is model and phase.from_run:  # the others come from the run folder
-            fields = [field for field in fields if field.metadata["resume"] == FREE]
-        groups.append(_group(cls, [field for field in fields if field.name not in phase.without]))
-    others: dict[str, str] = {}
-    for cls in all_classes(model):
-        kinds = typing.get_type_hints(cls)
-        for field in dataclasses.fields(cls):
-            if field.name in phase.also and field.name not in shown:
-                others.setdefault(field.name, _flag(field, kinds[field.name]))
-    also = f"\nFurther settings:\n{''.join(others[name] for name in phase.also if name in others)}"
+def phase_page(model: type[Dual], name: str, command: str = "") -> str:
+    """Returns all flags of a phase, in groups, and examples; see first_page."""
+    command, phase = command or f"python -m {program_name(model)}", PHASES[name]
     runs = " RUN_DIR RUN_DIR ..." if phase.names_runs else ""
-    note = "\nAll other settings come from the run folder.\n" if phase.from_run else ""
-    groups_text = "\n".join(groups)
+    flags = listing.shown(name, model)
+    is_training = name == "train"
+    sections = "\n".join(
+        f"{title}\n{''.join(_entry(flags[flag], is_training) for flag in names)}"
+        for title, names in groups.grouped(flags, phase.first).items()
+    )
+    about = f"{name}: {phase.about}."
+    note = "All other settings come from the run folder. " if phase.from_run else ""
+    legend = LEGEND if is_training else "In brackets: the default."
+    head = f"{_filled(about)}\n\n{_filled(f'{note}{legend}')}\n"
+    named = _presets(model) if "preset" in flags else ""
     return f"""\
-usage: {command} --phase {name}{runs} [--FLAG VALUE ...]
+{_usage(f"{command} --phase {name}{runs} [--FLAG VALUE ...]")}
+{head}
+{sections}
+{named}--flagfile FILE reads flags from a file, with # before comments.
 
-{name}: {phase.about}.
-{note}
-{groups_text}{also if others else ""}
-Every phase takes --debug and --flagfile FILE; {command} --help lists all flags.
+{_examples(phase.examples, model, command)}"""
+
+
+def full_page(model: type[Dual], command: str = "") -> str:
+    """Returns all flags of all phases, in groups; see first_page."""
+    command = command or f"python -m {program_name(model)}"
+    variants = listing.variants(model)
+    trained = listing.flags_of("train", model)
+    sections = []
+    for title, names in groups.grouped(variants).items():
+        entries = []
+        for name in names:
+            for flag, phases in variants[name].items():
+                when = "" if flag == trained.get(name) else f"--phase {', '.join(phases)}: "
+                entries.append(_entry(flag, not when, when))
+        sections.append(f"{title}\n{''.join(entries)}")
+    sections_text = "\n".join(sections)
+    phases_text = "".join(_row(name, phase.about, PHASE_NAMES) for name, phase in PHASES.items())
+    return f"""\
+{_usage(f"{command} --phase PHASE [--FLAG VALUE ...]")}
+{_filled(f"{model.__name__}: {_summary(model)}")}
+
+The run folder stores all settings: to resume a training or to use it, name only
+the folder (or the dataset it is named after).
+
+{_filled(LEGEND)}
+
+Phases
+{phases_text}
+{sections_text}
+{_presets(model)}--flagfile FILE reads flags from a file, with # before comments.
+--version prints the version.
 """
 
 
-def _is_of_one_phase(cls: type[DataclassInstance]) -> bool:
-    return sum(cls in phase.parts for phase in PHASES.values()) == 1
+def _usage(line: str) -> str:
+    """The first line of a page, wrapped between arguments."""
+    words = f"usage: {line}".replace("[--FLAG VALUE ...]", "[--FLAG\0VALUE\0...]")
+    wrapped = textwrap.fill(words, WIDTH, subsequent_indent=" " * 7, break_on_hyphens=False)
+    return wrapped.replace("\0", " ") + "\n"
 
 
-def _phases_of(cls: type[DataclassInstance], model: type[Dual]) -> str:
-    """Names the phases that take a class of settings, for its heading; "" if training is among them."""
-    names = [name for name, phase in PHASES.items() if cls in phase.classes(model)]
-    return "" if not names or "train" in names else f", with --phase {' or '.join(names)}"
+def _summary(model: type[Dual]) -> str:
+    return (inspect.getdoc(model) or "").partition("\n")[0]
 
 
-def _entry(name: str, about: str) -> str:
-    lines = textwrap.wrap(about, 80)
-    return "".join(f"  {name if number == 0 else '':<16}{line}\n" for number, line in enumerate(lines))
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _group(cls: type[DataclassInstance], fields: Sequence[dataclasses.Field[Any]], when: str = "") -> str:
-    kinds = typing.get_type_hints(cls)
-    about = (inspect.getdoc(cls) or "").splitlines()[0]
-    shown = "".join(_flag(field, kinds[field.name]) for field in fields)
-    return f"{cls.__name__}{when}: {about}\n{shown}"
+def _row(name: str, about: str, columns: int) -> str:
+    """A name, and its meaning next to it from a column on."""
+    left, name = "\n" + " " * (columns + 2), name.rstrip()
+    first = f"  {name:<{columns}}" if len(name) < columns else f"  {name}{left}"
+    lines = textwrap.wrap(about, WIDTH - columns - 2, break_on_hyphens=False)
+    return f"{first}{left.join(lines)}".rstrip() + "\n"
 
 
-def _flag(field: dataclasses.Field[Any], kind: type) -> str:
-    values = "|".join(field.metadata["choices"]) if kind is str and field.metadata["choices"] else VALUES.get(kind)
-    default = [str(field.default).lower() if kind is bool else str(field.default)] if field.default != "" else []
-    or_auto = "|auto" if field.metadata["auto"] else ""
-    name = f"--[no]{field.name}" if kind is bool else f"--{field.name} {values}{or_auto}"
-    shown = f"  {name}   [{', '.join([*default, field.metadata['resume']])}]"
-    about = textwrap.fill(field.metadata["about"], 96, initial_indent=" " * 8, subsequent_indent=" " * 8)
-    return f"{shown}\n{about}\n"
+def _in_short(flag: Flag) -> str:
+    """A few words about a flag, with its default."""
+    words = groups.FIRST.get(flag.name) or re.split(r"[.;] ", flag.about)[0].rstrip(".")
+    return words if flag.default in ("", "0") else f"{words} [{flag.default}]"
+
+
+def _is_of_use(flag: Flag, model: type[Dual]) -> bool:
+    """Whether a flag of the first page does anything for a method: some have no presets, or no pretrained networks."""
+    names = {"preset": lambda: presets.names(model_name(model)), "pretrained": lambda: pretrained_names(model)}
+    return bool(flag.name not in names or names[flag.name]())
+
+
+def _entry(flag: Flag, with_resume: bool, when: str = "") -> str:
+    """A flag, its values and default, and its meaning below. `when`: the phases, if it has other meanings in others."""
+    noted = ", ".join(part for part in (flag.default, flag.resume if with_resume else "") if part)
+    noted, values, about = f"[{noted}]" if noted else "", flag.values, flag.about
+    if len(f"  {flag.written} {values}") > WIDTH:
+        about, values = f"{about} {CHOICE} is one of {', '.join(flag.choices)}.", CHOICE
+    head = f"  {flag.written} {values}".rstrip()
+    if len(f"{head}  {noted}") <= WIDTH:
+        head, noted = f"{head}  {noted}".rstrip(), ""
+    return f"{head}\n{_filled(f'{noted} {when}{about}'.lstrip(), ' ' * 6)}\n"
+
+
+def _presets(model: type[Dual]) -> str:
+    method = model_name(model)
+    rows = "".join(_row(name, presets.summary(method, name), PHASE_NAMES) for name in presets.names(method))
+    return f"Presets, for --preset\n{rows}\n" if rows else ""
+
+
+def _examples(examples: Iterable[Example], model: type[Dual], command: str) -> str:
+    """Commands that can be pasted, with continuation lines where they are long."""
+    method = model_name(model)
+    names = pretrained_names(model)
+    flags: Mapping[str, str] = {
+        "demo": " --preset demo" if "demo" in presets.names(method) else "",
+        "network": f"--pretrained {names[0]}" if names else "--run_dir runs/mine",
+    }
+    texts = []
+    for example in examples:
+        line = f"{command} {example.arguments.format(**flags)}"
+        texts.append(f"  {example.about}\n{_continued(line)}\n")
+    return f"Examples\n{''.join(texts)}"
+
+
+def _continued(line: str) -> str:
+    """A command over several lines, each but the last with a backslash, that end before a flag."""
+    first, *others = line.split(" --")
+    lines = [f"    {first}"]
+    for flag in others:
+        if len(f"{lines[-1]} --{flag} \\") > WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"        --{flag}")
+        else:
+            lines[-1] += f" --{flag}"
+    return "\n".join(lines)

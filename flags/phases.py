@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.cluster import Cluster
@@ -35,6 +36,13 @@ def _never(request: Request) -> bool:
     return False
 
 
+class Example(NamedTuple):
+    """A command line in --help. {demo} and {network} stand for flags of the method, see help."""
+
+    about: str
+    arguments: str
+
+
 class Phase(NamedTuple):
     """What `--phase NAME` does, and the settings it takes in addition to those of Command."""
 
@@ -42,7 +50,10 @@ class Phase(NamedTuple):
     perform: Callable[[Request], None]
     parts: tuple[type[DataclassInstance], ...] = ()  # classes of settings; Dual stands for the method's own
     also: tuple[str, ...] = ()  # settings of other classes
-    without: tuple[str, ...] = ()  # settings in `parts` that it does not take
+    without: tuple[str, ...] = ()  # settings in `parts` and in Command that it does not take
+    meanings: Mapping[str, str] = MappingProxyType({})  # of settings that mean something else here
+    first: tuple[str, ...] = ()  # groups of settings that its help shows before the others
+    examples: tuple[Example, ...] = ()  # at the end of its help
     from_run: bool = False  # whether other settings come from the run folder
     names_runs: bool = False  # whether arguments that are not flags are run folders
     tensorflow: Callable[[Request], bool] = _always  # whether TensorFlow is imported before it begins
@@ -58,19 +69,44 @@ class Phase(NamedTuple):
 
 RUN = ("run_dir", "dataset", "data_root")  # which run
 VALIDATION = (*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads")
+NO_DOWNLOAD = ("download", "download_from")  # the dataset only names the run
+NAMES_RUN = {"dataset": "Name of the run's dataset, instead of --run_dir: the run is runs/METHOD-DATASET."}
+OF_FILES = {
+    **NAMES_RUN,
+    "limit": "Number of images to use, the first ones; 0: all.",
+    "batch_size": "Images of one size to translate at once.",
+}
+OF_VALIDATION = {
+    **OF_FILES,
+    "dataset": "Dataset to test on. Without --run_dir it also names the run: runs/METHOD-DATASET.",
+    "limit": "Number of validation images of each domain to use, the first ones; 0: all.",
+    "on_bad_image": "What to do if an image cannot be read. stop: name the file; skip: log a warning, leave it out.",
+}
 PHASES = {
     "train": Phase(
         "train a run, or resume it",
         training_phases.train_phase,
         parts=(Dual, Images, Run, Cluster),
+        first=("Data",),
+        examples=(
+            Example("The toy dataset, which needs no files:", "--phase train --dataset toy{demo}"),
+            Example("Two folders of images:", "--phase train --dir_A photos/A --dir_B photos/B --run_dir runs/mine"),
+            Example("Resume a run, up to 50,000 steps in total:", "--phase train --run_dir runs/mine --steps 50000"),
+        ),
         tensorflow=lambda request: not training_phases.supervises(request),
     ),
     "test": Phase(
-        "translate every validation image both ways, write the images, and score those that have a pair",
+        "translate all validation images, and score those with a pair",
         inference_phases.test_phase,
         parts=(Inference, Dual),
         also=(*VALIDATION, "output"),
+        meanings={**OF_VALIDATION, "output": "Folder to write to; default: test/ in the run folder."},
+        first=("Run", "Input and output"),
         from_run=True,
+        examples=(
+            Example("The run that was trained with --dataset toy:", "--phase test --dataset toy"),
+            Example("The first 20 images, on the CPU:", "--phase test --run_dir runs/mine --limit 20 --device cpu"),
+        ),
     ),
     "evaluate": Phase(
         "score checkpoints with more metrics, without writing images",
@@ -78,56 +114,109 @@ PHASES = {
         parts=(Inference, Evaluation, Dual),
         also=(*VALIDATION, "output"),
         without=("n_samples",),
+        meanings={
+            **OF_VALIDATION,
+            "output": "Folder to write to; default: evaluation/ in the run folder.",
+            "checkpoint": "latest; best, by --select_by; the step of a checkpoint; or all.",
+        },
+        first=("Run", "Evaluation"),
         from_run=True,
+        examples=(
+            Example("All metrics that need no network:", "--phase evaluate --run_dir runs/mine"),
+            Example(
+                "PSNR of every checkpoint:", "--phase evaluate --run_dir runs/mine --metrics psnr --checkpoint all"
+            ),
+        ),
     ),
     "translate": Phase(
         "translate your own files, of any size, in one direction",
         inference_phases.translate_phase,
         parts=(Inference, Translation, Shipped),
         also=(*RUN, "limit", "batch_size", "threads", "test_dropout"),
-        without=("n_samples",),
+        without=("n_samples", *NO_DOWNLOAD),
+        meanings={**OF_FILES, "direction": "Direction to translate; not needed if the model has only one."},
+        first=("Input and output",),
         from_run=True,
+        examples=(
+            Example("A folder:", "--phase translate {network} --direction A2B --input photos --output out"),
+            Example(
+                "Large images, in tiles:",
+                "--phase translate {network} --direction A2B --input 'maps/*.tif' --output out --tile 512",
+            ),
+        ),
     ),
     "compare": Phase(
-        "compare runs on one page: --phase compare RUN_DIR RUN_DIR --output compare.html",
+        "compare two or more runs on one page",
         inference_phases.compare_phase,
         also=("output",),
-        without=("download", "download_from"),
+        without=NO_DOWNLOAD,
+        meanings={"output": "HTML file to write; default: compare.html."},
         names_runs=True,
+        examples=(Example("Two runs:", "--phase compare runs/one runs/two --output compare.html"),),
         tensorflow=_never,
     ),
     "plan": Phase(
-        "measure parameters, memory and time of a training on this machine",
+        "count parameters, and measure memory and time on this machine",
         training_phases.plan_phase,
         parts=(Dual, Images, Run),
+        first=("Data",),
+        examples=(
+            Example("Before a training:", "--phase plan --dir_A photos/A --dir_B photos/B --image_size 256"),
+            Example("On the CPU:", "--phase plan --dataset toy{demo} --device cpu"),
+        ),
     ),
     "check_data": Phase(
-        "find problems in a dataset: unreadable files, duplicates, validation images among the training images;"
-        " --output FILE.csv lists all",
+        "find problems in a dataset: unreadable files, duplicates, validation images among the training images",
         training_phases.check_data_phase,
         parts=(Dual, Images, Run),
         also=("output",),
+        meanings={"output": "CSV file to list all problems in."},
+        first=("Data", "Input and output"),
+        examples=(
+            Example("Two folders:", "--phase check_data --dir_A photos/A --dir_B photos/B"),
+            Example("A dataset, with a list:", "--phase check_data --dataset mine --output problems.csv"),
+        ),
         tensorflow=_never,
     ),
     "import_weights": Phase(
-        "make a run folder from weights of other programs: --source FILE,FILE --run_dir NEW",
+        "make a run folder from weights of other programs",
         training_phases.import_weights_phase,
         parts=(Source, Dual),
         also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
+        without=NO_DOWNLOAD,
+        meanings={"run_dir": "New run folder to write to."},
+        first=("Imported weights",),
+        examples=(
+            Example(
+                "Generators of PyTorch:",
+                "--phase import_weights --source latest_net_G_A.pth,latest_net_G_B.pth --run_dir runs/imported",
+            ),
+        ),
     ),
     "export": Phase(
-        "export a run for other programs: --format FORMAT --output FOLDER",
+        "export a run to a SavedModel, frozen graph, TFLite, ONNX or npz",
         inference_phases.export_phase,
         parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
+        without=NO_DOWNLOAD,
+        meanings=NAMES_RUN,
+        first=("Input and output",),
         from_run=True,
+        examples=(
+            Example("To ONNX:", "--phase export {network} --format onnx --output exported"),
+            Example("To a SavedModel of TensorFlow:", "--phase export {network} --output exported"),
+        ),
     ),
     "serve": Phase(
         "serve a run over HTTP: a page in the browser, and POST /translate",
         inference_phases.serve_phase,
         parts=(Service, Shipped),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout", "precise"),
+        without=NO_DOWNLOAD,
+        meanings=NAMES_RUN,
+        first=("Run", "Server"),
         from_run=True,
+        examples=(Example("At http://127.0.0.1:8000:", "--phase serve {network} --port 8000"),),
     ),
 }
 

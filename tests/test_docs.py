@@ -19,7 +19,7 @@ from common.settings import former_names
 from common.train import health
 from cyclegan import CycleGAN
 from docs import reference
-from flags import help, parsing, presets
+from flags import groups, listing, parsing, presets
 from flags.phases import PHASES, all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -114,82 +114,107 @@ def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
 
 
 def sections_of_flags():
-    """{heading: text} of the page of flags."""
-    return {text.partition("\n")[0]: text for text in reference.flags_page().split("\n## ")[1:]}
+    """{heading: {heading of a group: text}} of the page of flags."""
+    sections = (text.partition("\n") for text in reference.flags_page().split("\n## ")[1:])
+    return {
+        heading: {part.partition("\n")[0]: part for part in text.split("\n### ")[1:]} for heading, _, text in sections
+    }
 
 
-def rows_of_flags(section, method):
-    """{flag: (default, choices, resume, meaning)} of a section of the page of flags, with the default of a method."""
-    rows = {}
-    for name, default, about in re.findall(r"^\| `--(\S+)` \| (.*?) \| (.*) \|$", section, flags=re.MULTILINE):
+def rows_of_flags(groups, method):
+    """[(flag, default, meaning, choices, resume)] of groups of the page of flags, with the default of a method."""
+    rows = []
+    pattern = r"^\| `--(\S+)`(?: in [^|]*)? \| (.*?) \| (.*) \|$"
+    for name, default, about in re.findall(pattern, "\n".join(groups.values()), flags=re.MULTILINE):
         (value,) = [line for line in default.split("<br>") if method in line] or [default]
         meaning, choices, resume = re.fullmatch(r"(.*?)(?: One of (`.*`)\.)? \*(\w+)\..*", about).groups()
         plain = re.sub(r"\\(.)", r"\1", meaning).replace("`", "")
-        rows[name] = (value.partition(" ")[0].strip("`"), re.findall(r"`(\w[\w-]*)`", choices or ""), resume, plain)
+        choices = tuple(re.findall(r"`(\w[\w-]*)`", choices or ""))
+        rows.append((name, value.partition(" ")[0].strip("`"), plain, choices, resume))
     return rows
 
 
 def rows_of_help(model):
-    """The same of what --help prints about the settings of a method."""
-    (group,) = re.findall(rf"^{model.__name__}: .*\n((?:  .*\n)*)", help.text(model), flags=re.MULTILINE)
-    rows = {}
-    for head, about in re.findall(r"^  (--.*)\n((?:        .*\n)+)", group, flags=re.MULTILINE):
-        name, values, default, resume = re.fullmatch(r"--(\S+) ?(.*?)   \[(?:(.*), )?(\w+)\]", head).groups()
-        choices = [] if values.startswith(("WHOLE", "NUMBER", "TEXT")) or not values else values.split("|")
-        rows[name] = (default or "", choices, resume.capitalize(), " ".join(about.split()))
-    return rows
+    """The same of all flags, as --help shows them."""
+    variants = listing.variants(model).values()
+    return [
+        (flag.written.lstrip("-"), flag.default, flag.about, flag.choices, flag.resume.capitalize())
+        for flags in variants
+        for flag in flags
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
 def test_the_page_of_flags_says_of_a_method_what_its_help_says(method):
     sections, model = sections_of_flags(), reference.dual_class(method)
     shared, own = (rows_of_flags(sections[heading], method.name) for heading in ("All methods", method.name))
-    assert len(shared) > 20 and own and not set(shared) & set(own)
-    assert {**shared, **own} == rows_of_help(model)
-    assert len(rows_of_help(model)) == len(dataclasses.fields(model))
+    assert len(shared) > 20 and own and not {row[0] for row in shared} & {row[0] for row in own}
+    assert sorted([*shared, *own]) == sorted(rows_of_help(model))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
+def test_the_page_of_flags_has_the_groups_and_the_order_of_help(method):
+    sections, model = sections_of_flags(), reference.dual_class(method)
+    expected = groups.grouped(listing.variants(model))
+    for heading in ("All methods", method.name):
+        assert list(sections[heading]) == [title for title in groups.GROUPS if title in sections[heading]]
+        for title, text in sections[heading].items():
+            names = list(dict.fromkeys(re.findall(r"^\| `--(?:\[no\])?(\w+)`", text, flags=re.MULTILINE)))
+            assert names and names == [name for name in expected[title] if name in names]
 
 
 def test_flags_that_methods_differ_in_are_in_the_section_of_each():
     sections = sections_of_flags()
-    rows = {name: rows_of_flags(sections[name], name) for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")}
-    assert rows["DualGAN"]["dropout"][3] == "Dropout rate of a generator's first three decoders."
-    assert rows["Pix2Pix"]["dropout"][::3] == ("0.5", "Dropout rate of a generator.")
+    rows = {
+        name: {row[0]: row[1:] for row in rows_of_flags(sections[name], name)}
+        for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")
+    }
+    assert rows["DualGAN"]["dropout"][1] == "Dropout rate of a generator's first three decoders."
+    assert rows["Pix2Pix"]["dropout"][:2] == ("0.5", "Dropout rate of a generator.")
     assert "dropout" not in rows["Enhancement"]
-    assert rows["DualGAN"]["netD"][1] == ["global", "patch", "global_2017", "patch_2017"]
-    assert rows["CycleGAN"]["netD"][1] == ["patch", "patch_lua", "patch_tfgan", "pixel"]
-    assert rows["DualGAN"]["norm_D"][1] == ["instance", "layer", "none"]
-    assert "batch" in rows["Pix2Pix"]["norm_D"][1]
+    assert rows["DualGAN"]["netD"][2] == ("global", "patch", "global_2017", "patch_2017")
+    assert rows["CycleGAN"]["netD"][2] == ("patch", "patch_lua", "patch_tfgan", "pixel")
+    assert rows["DualGAN"]["norm_D"][2] == ("instance", "layer", "none")
+    assert "batch" in rows["Pix2Pix"]["norm_D"][2]
 
 
-def flags_taken(section, phase):
-    """The names of the flags in a section of the page of flags that a phase takes, by the line below the heading."""
-    rows = re.findall(r"^\| `--(?:\[no\])?(\w+)` \|", section, flags=re.MULTILINE)
-    (line,) = re.findall(r"^Taken by .*$", section, flags=re.MULTILINE)
-    whole, _, some = line.partition(" In part by ")
-    if line == "Taken by every phase." or phase in re.findall(r"`(?:--phase )?(\w+)`", whole):
-        return set(rows)
+def flags_taken(group, phase):
+    """The names of the flags in a group of the page of flags that a phase takes, by the line below the heading."""
+    rows = set(re.findall(r"^\| `--(?:\[no\])?(\w+)`", group, flags=re.MULTILINE))
+    (line,) = re.findall(r"^Taken .*$", group, flags=re.MULTILINE)
+    whole, _, some = line.partition("Taken in part by ")
+    if line == "Taken by every phase." or f"`{phase}`" in whole:
+        return rows
     for phases, but, flags in re.findall(r"((?:`\w+`(?:, )?)+) \((all but )?(.*?)\)", some):
         if f"`{phase}`" in phases:
             named = set(re.findall(r"`--(\w+)`", flags))
-            assert named and named < set(rows)
-            return set(rows) - named if but else named
+            assert named and named < rows
+            return rows - named if but else named
     return set()
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.package)
 @pytest.mark.parametrize("name", PHASES)
 def test_the_page_of_flags_says_which_phases_take_what(method, name):
-    model = reference.dual_class(method)
-    others = {"Phases", *(other.name for other in METHODS if other is not method)}
-    sections = {heading: text for heading, text in sections_of_flags().items() if heading not in others}
-    taken = {heading: flags_taken(section, name) for heading, section in sections.items()}
-    assert set().union(*taken.values()) == PHASES[name].takes(model)
-    assert sum(map(len, taken.values())) == len(PHASES[name].takes(model))  # none is listed in two sections
-    for part in PHASES[name].classes(model):
-        headings = ("All methods", method.name) if part is model else (part.__name__,)
-        assert set().union(*(taken[heading] for heading in headings)) == {
-            field.name for field in dataclasses.fields(part)
-        } - set(PHASES[name].without)
+    sections, model = sections_of_flags(), reference.dual_class(method)
+    of_method = [*sections["All methods"].values(), *sections[method.name].values()]
+    taken = [flags_taken(group, name) for group in of_method]
+    assert set().union(*taken) == PHASES[name].takes(model)
+    assert sum(map(len, taken)) == len(PHASES[name].takes(model))  # none is listed in two sections
+
+
+def test_rows_of_a_flag_with_several_meanings_name_the_phases():
+    page = reference.flags_page()
+    assert "| `--format` in `translate` | `keep` | Format of the output." in page
+    assert "| `--format` in `export` | `savedmodel` | savedmodel: for" in page
+    for name, row in PHASES.items():
+        for flag, meaning in row.meanings.items():
+            (line,) = [
+                line
+                for line in page.splitlines()
+                if re.match(rf"\| `--{flag}` in [^|]*`{name}`", line) or line.startswith(f"| `--{flag}` |")
+            ]
+            assert reference._escaped(meaning) in line
 
 
 def test_the_page_of_flags_has_former_names():

@@ -35,7 +35,7 @@ Settings = TypeVar("Settings", bound=ImageSettings)
 class Images:
     """The dataset, and which of its images are used."""
 
-    dataset: str = setting("", "Dataset: the folder of this name below --data_root; toy is generated.", resume=PLACE)
+    dataset: str = setting("", "Folder of the dataset below --data_root. toy is generated.", resume=PLACE)
     data_root: str = setting("datasets", "Folder of the datasets.", resume=FREE)
     dir_A: str = setting("", "Folder of the training images of A, instead of --dataset; with --dir_B.", resume=PLACE)
     dir_B: str = setting(
@@ -46,8 +46,7 @@ class Images:
     )
     limit: int = setting(
         0,
-        "Use only the first images of each domain, this many; 0: all. For test and translate independent of the"
-        " run's value.",
+        "Number of images of each domain to use, the first ones; 0: all.",
         minimum=0,
     )
     epoch_size: str = setting(
@@ -58,14 +57,14 @@ class Images:
         "LOW,HIGH: values of A that become -1 and 1. Default: 0,255 for 8 bits, otherwise the smallest and"
         " largest value of the training images.",
     )
-    range_B: str = setting("", "LOW,HIGH: the same for B.")
+    range_B: str = setting("", "LOW,HIGH: values of B that become -1 and 1. Default: as for A.")
     labels_A: str = setting(
         "",
         "If images of A are label maps: a palette file with one line R G B for each class, or auto: the colours"
         " of the training images. Evaluation then reports accuracy and IoU of the classes.",
         resume=FREE,
     )
-    labels_B: str = setting("", "The same for B.", resume=FREE)
+    labels_B: str = setting("", "If images of B are label maps: a palette file, or auto; see --labels_A.", resume=FREE)
     on_bad_image: str = setting(
         "stop",
         "What to do if an image cannot be read. stop: save the training and name the file; skip: log a warning"

@@ -24,22 +24,21 @@ class Run:
     )
     epochs: float = setting(
         0.0,
-        "Total training epochs, counted from the start of the run; 0: n_epochs + n_epochs_decay.",
+        "Total training epochs, counted from the start of the run; 0: --n_epochs + --n_epochs_decay.",
         minimum=0.0,
         resume=FREE,
     )
     batch_size: int = setting(
         1,
-        "Images of each domain in a batch; for test and translate, images of one size to translate at once.",
+        "Images of each domain in a batch, in each process.",
         minimum=1,
         maximum=2**16,
     )
     init_from: str = setting(
         "",
-        "Start from the weights of this run folder (newest checkpoint), of a checkpoint in one"
-        " (checkpoints/model-00012000), or of a pretrained network (pretrained:NAME): generators (their averages,"
-        " if there are any) and critics. Optimizers, pools and steps start anew. Model settings that are not given"
-        " are those of that run. Not needed to resume.",
+        "Initial weights: a run folder (its newest checkpoint), a checkpoint in one (checkpoints/model-00012000),"
+        " or pretrained:NAME. Takes the generators (their averages, if there are any) and the critics. Optimizers,"
+        " pools and steps start anew. Model settings that are not given are those of that run. Not needed to resume.",
     )
     init_critics: bool = setting(True, "Whether --init_from also takes the weights of critics, if there are any.")
     seed: int = setting(0, "Seed of all random draws: weights, order, crops, noise.")
@@ -76,7 +75,7 @@ class Run:
     threads: int = setting(0, "TensorFlow threads; 0: one for each core.", minimum=0, maximum=4096, resume=WARN)
     device: str = setting(
         "auto",
-        "Device: cpu; gpu, gpu:0, gpu:1 and so on; auto: the first GPU if there is one, otherwise the CPU.",
+        "cpu; gpu: the first GPU; gpu:0, gpu:1 and so on; auto: the first GPU if there is one, otherwise the CPU.",
         resume=WARN,
     )
     xla: bool = setting(False, "Whether XLA compiles what it can of the graph at the first step.", resume=WARN)

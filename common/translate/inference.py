@@ -28,14 +28,12 @@ class Inference:
     direction: str = setting("both", "Directions to translate.", ("both", "A2B", "B2A"), resume=FREE)
     weights: str = setting(
         "average",
-        "Generator weights: average: the moving averages, if the run keeps them (--ema_decay); raw: the weights"
+        "Weights of the generators. average: the moving averages, if the run keeps them (--ema_decay); raw: those"
         " of the last update.",
         ("average", "raw"),
         resume=FREE,
     )
-    checkpoint: str = setting(
-        "latest", "Checkpoint: latest, best (by --select_by) or a step; for evaluate also all.", resume=FREE
-    )
+    checkpoint: str = setting("latest", "latest; best, by --select_by; or the step of a checkpoint.", resume=FREE)
     scale_to: str = setting(
         "auto",
         "Size to translate at. keep: the image's own, with mirrored edges where the network needs them; model:"

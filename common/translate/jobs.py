@@ -31,7 +31,7 @@ class Translation:
     recursive: bool = setting(False, "Whether to include subfolders.", resume=FREE)
     format: str = setting(
         "keep",
-        "Format of the output; keep: that of the input if it can store the output, otherwise png, otherwise tif.",
+        "Format of the output. keep: that of the input if it can store the output, otherwise png, otherwise tif.",
         FORMATS,
         resume=FREE,
     )
@@ -46,7 +46,7 @@ class Translation:
     suffix: str = setting("", "Text between name and extension, such as _fake.", resume=FREE)
     output_size: str = setting(
         "original",
-        "Size of the output: original: that of the input; model: that of the network's output; or HEIGHTxWIDTH.",
+        "Size of the output. original: that of the input; model: that of the network's output; or HEIGHTxWIDTH.",
         resume=FREE,
     )
     tile: int = setting(

@@ -1,4 +1,4 @@
-"""The table of phases: what each takes is what parsing accepts, what a refusal names and what --help shows."""
+"""The table of phases: what each takes is what parsing accepts and what a refusal names."""
 
 import dataclasses
 import json
@@ -10,43 +10,18 @@ from common.errors import UserError
 from common.images import Images
 from common.run import Run
 from common.run.folder import load_run
-from common.settings import FREE, former_names
+from common.settings import former_names
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command as command_line
-from flags import help, phases
+from flags import phases
 from flags.parsing import parse
 from flags.phases import PHASES
 from pix2pix import Pix2Pix
 from tests import small
 
 DUALS = (CycleGAN, DualGAN, Pix2Pix)
-COMMON = {"phase", "download", "download_from", "debug"}
 VALUES = {"format": {"translate": "keep", "export": "npz"}}  # flags of one name that have other choices in each phase
-
-
-def flags_shown(text):
-    """The names of the flags in a help page."""
-    return set(re.findall(r"^  --(?:\[no\])?(\w+)", text, flags=re.MULTILINE))
-
-
-@pytest.mark.parametrize("model", DUALS)
-@pytest.mark.parametrize("name", PHASES)
-def test_help_of_a_phase_shows_what_it_takes_and_no_more(model, name):
-    page = help.text(model, name)
-    fixed = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] != FREE}
-    taken = PHASES[name].takes(model) - COMMON
-    assert flags_shown(page) == (taken - fixed if PHASES[name].from_run else taken)  # those of the run are fixed
-    assert f"\n{name}: {PHASES[name].about}.\n" in page
-
-
-@pytest.mark.parametrize("model", DUALS)
-def test_help_without_a_phase_shows_every_phase_and_flag(model):
-    page = help.text(model)
-    everything = set().union(*(phase.takes(model) for phase in PHASES.values()))
-    assert flags_shown(page) == everything
-    for name in PHASES:
-        assert f"\n  {name} " in page
 
 
 @pytest.mark.parametrize("model", DUALS)
@@ -77,16 +52,6 @@ def test_settings_of_the_run_folder_are_said_to_be_there():
         parse(DualGAN, ["main", "--phase", "export", "--output", "x", "--ngf", "3"])
     with pytest.raises(UserError, match=r"--port does not apply to --phase train, only to --phase serve"):
         parse(DualGAN, ["main", "--dataset", "x", "--port", "3"])
-
-
-def test_a_phase_of_help_comes_before_or_after_it(capsys):
-    for line in ("--help --phase serve", "--phase=serve --help", "-h --phase serve"):
-        command_line.main(DualGAN, ["main", *line.split()])
-        printed = capsys.readouterr().out
-        assert "--port" in printed and "--n_gen" not in printed
-    with pytest.raises(SystemExit) as ended:
-        command_line.main(DualGAN, ["main", "--help", "--phase", "trian"])
-    assert str(ended.value.code).endswith("export, serve. Did you mean train?")
 
 
 @pytest.mark.parametrize("line", ["--direction B2A", "--direction=B2A", "-direction=B2A", "--train_direction B2A"])
