@@ -50,15 +50,15 @@ class Enhancement(PublishedCritics):
         0.0, "Weight of the critics in the generator's loss; 0: no critics.", minimum=0.0
     )
     prior_share: float = setting(
-        1.0, "Final share of layers that come from the classical prior; the others are A2B's own.", minimum=0.0
+        1.0, "Final share of layers, 0 to 1, that come from the classical prior; the others are A2B's own.", minimum=0.0
     )
     prior_epochs: int = setting(
         50,
         "Epochs in which all layers come from the prior; over as many more epochs their share falls to --prior_share.",
         minimum=1,
     )
-    drawn_share: float = setting(0.1, "Share of randomly drawn layers.", minimum=0.0)
-    recolored_share: float = setting(0.0, "Share of images of B with changed colours.", minimum=0.0)
+    drawn_share: float = setting(0.1, "Share of layers, 0 to 1, that are drawn at random.", minimum=0.0)
+    recolored_share: float = setting(0.0, "Share of images of B, 0 to 1, whose colours are changed.", minimum=0.0)
     stride: int = setting(
         2, "Downsampling factor, along a side, of the generator's first level.", minimum=2, maximum=2**10
     )

@@ -169,8 +169,8 @@ def test_flags_that_methods_differ_in_are_in_the_section_of_each():
         name: {row[0]: row[1:] for row in rows_of_flags(sections[name], name)}
         for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")
     }
-    assert rows["DualGAN"]["dropout"][1] == "Dropout rate of a generator's first three decoders."
-    assert rows["Pix2Pix"]["dropout"][:2] == ("0.5", "Dropout rate of a generator.")
+    assert rows["DualGAN"]["dropout"][1] == "Dropout rate of a generator's first three decoders; 0: no dropout."
+    assert rows["Pix2Pix"]["dropout"][:2] == ("0.5", "Dropout rate of a generator; 0: no dropout.")
     assert "dropout" not in rows["Enhancement"]
     assert rows["DualGAN"]["netD"][2] == ("global", "patch", "global_2017", "patch_2017")
     assert rows["CycleGAN"]["netD"][2] == ("patch", "patch_lua", "patch_tfgan", "pixel")

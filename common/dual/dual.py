@@ -91,15 +91,15 @@ class Dual(abc.ABC):
     lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
     lr_policy: str = setting(
         "constant",
-        "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). linear: 1 -"
-        " max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e - 1 - n) /"
-        " d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). constant: 1;"
+        " linear: 1 - max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e -"
+        " 1 - n) / d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
         schedules.SCHEDULES,
     )
     n_epochs: int = setting(
         100,
-        "Epochs before the learning rates decay. An epoch reads max(|A|, |B|) images. A run lasts n_epochs +"
-        " n_epochs_decay epochs, unless --steps or --epochs is given.",
+        "Epochs before the learning rates decay; with --lr_policy cosine, the epochs in which they do. An epoch reads"
+        " max(|A|, |B|) images. A run lasts n_epochs + n_epochs_decay epochs, unless --steps or --epochs is given.",
         minimum=1,
     )
     n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
@@ -116,7 +116,9 @@ class Dual(abc.ABC):
         " it; float64: everything, for tests of equality.",
         precision.PRECISIONS,
     )
-    test_dropout: bool = setting(False, "Whether dropout is on at inference.", resume=FREE)
+    test_dropout: bool = setting(
+        False, "Whether dropout is on at inference, too: outputs are then random.", resume=FREE
+    )
 
     order: ClassVar[str] = "critic_first"  # or simultaneous, with one update of each: all gradients, then all changes
     conditional: ClassVar[bool] = False  # whether critics see the input, too

@@ -95,7 +95,7 @@ class PublishedNetworks(PublishedCritics):
         "Whether batch norms of the generators use the imported running mean and variance, as PyTorch's test.py"
         " --eval does. For imported weights; training uses the statistics of each image.",
     )
-    dropout: float = setting(0.0, "Dropout rate of a generator.", minimum=0.0)
+    dropout: float = setting(0.0, "Dropout rate of a generator; 0: no dropout.", minimum=0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -62,8 +62,8 @@ class Run:
     )
     on_nan: str = setting(
         "stop",
-        "What to do if a loss or a weight is not finite; the batch is saved to nan_dump/. rollback: continue"
-        " after that batch with the weights of the newest checkpoint.",
+        "What to do if a loss or a weight is not finite. The batch is saved to nan_dump/. stop: end the training;"
+        " rollback: continue after that batch with the weights of the newest checkpoint.",
         ("stop", "rollback"),
         resume=FREE,
     )

@@ -37,8 +37,8 @@ class Inference:
     scale_to: str = setting(
         "auto",
         "Size to translate at. keep: the image's own, with mirrored edges where the network needs them; model:"
-        " --image_size; or HEIGHTxWIDTH in pixels, or one number for both. auto: model for test; for translate"
-        " keep, or model if the networks only work at their training size.",
+        " --image_size; or HEIGHTxWIDTH in pixels, or one number for both. auto: keep, or model if the networks only"
+        " work at their training size.",
         resume=FREE,
     )
     device: str = override(Run, "device", "auto")
