@@ -54,7 +54,8 @@ def main(model: type[Dual], argv: list[str] | None = None) -> None:
 def _help(model: type[Dual], argv: list[str]) -> None:
     """Prints the first page of help, that of the phase, or all flags; exits with status 1 if there is no such phase."""
     command, others = command_name(model, argv), [word for word in argv if word not in HELP | HELP_FULL]
-    phase = phase_of(others, default=None)
+    bare = (word for word in others[1:] if word in PHASES)  # as in: train --help
+    phase = phase_of(others, default=None) or next(bare, None)
     if HELP_FULL & set(argv):
         page = help_page.full_page(model, command)
     elif phase is None:

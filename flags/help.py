@@ -44,7 +44,7 @@ def first_page(model: type[Dual], command: str = "") -> str:
 
 Phases
 {phases}
-First flags, all optional, with their defaults in brackets
+Flags to begin with; in brackets: the default
 {"".join(lines)}
 {named}All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
 

@@ -27,8 +27,9 @@ def translated(error: Exception, names: Collection[str], phase: str | None) -> s
     """Returns an error of absl as a sentence. `names`: the flags to suggest, those of a phase."""
     listed = f"Use --phase {phase} --help for a list." if phase else "Use --help for a list."
     if isinstance(error, flags.UnrecognizedFlagError):
-        close = [f"--{name}" for name in similar(error.flagname, names)]
-        meant = f"Did you mean {' or '.join(close)}? " if close else ""
+        *others, last = ["", *(f"--{name}" for name in similar(error.flagname, names))]
+        either = f"{', '.join(others[1:])} or {last}" if others[1:] else last
+        meant = f"Did you mean {either}? " if last else ""
         return f"There is no flag --{error.flagname}. {meant}{listed}"
     if missing := re.fullmatch(r"Missing value for flag --(\w+)", str(error)):
         return f"--{missing[1]} needs a value: write --{missing[1]} VALUE. {listed}"

@@ -172,7 +172,14 @@ def test_choices_too_long_for_a_line_are_below_it():
 def test_the_flags_of_help(capsys):
     first = shown_by("--help", capsys)
     assert first == help.first_page(CycleGAN) == shown_by("-h", capsys) == shown_by("--phase --help", capsys)
-    for line in ("--help --phase serve", "--phase=serve --help", "-h --phase serve", "--phase serve --port 3 -h"):
+    for line in (
+        "serve --help",
+        "--help serve",
+        "--help --phase serve",
+        "--phase=serve --help",
+        "-h --phase serve",
+        "--phase serve --port 3 -h",
+    ):
         assert shown_by(line, capsys) == help.phase_page(CycleGAN, "serve")
     for line in ("--helpfull", "--helpshort", "--phase serve --helpfull"):
         assert shown_by(line, capsys) == help.full_page(CycleGAN)
