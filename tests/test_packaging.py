@@ -75,7 +75,7 @@ def test_pip_installs_it_and_it_runs_from_an_empty_folder(built, tmp_path, kind)
         assert run(empty, str(target / "bin" / method), "--version", paths=[target]).startswith(VERSION)
     module = [sys.executable, "-m", f"{methods.PACKAGES[-1]}.main", "--version"]
     assert run(empty, *module, paths=[target]).startswith(VERSION)
-    helped = run(empty, str(target / "bin" / "cyclegan"), "--help", paths=[target])
+    helped = run(empty, str(target / "bin" / "cyclegan"), "--helpfull", paths=[target])
     assert "--preset" in helped and "The authors' PyTorch code" in helped
     where = run(empty, sys.executable, "-c", "import common, flags; print(common, flags)", paths=[target])
     assert where.count(str(target)) == 2
