@@ -24,8 +24,8 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
         *("beta1", "rmsprop_decay"),
     ),
     "Losses": (
-        *("gan_loss", "lambda_A", "lambda_B", "lambda_cycle", "lambda_L1", "lambda_identity", "lambda_adversarial"),
-        *("reconstruction_loss", "lambda_gp", "gp_epsilon", "clip_value"),
+        *("gan_loss", "lambda_A", "lambda_B", "lambda_cycle", "lambda_L1", "lambda_pairs", "lambda_identity"),
+        *("lambda_adversarial", "reconstruction_loss", "lambda_gp", "gp_epsilon", "clip_value"),
     ),
     "Model": (
         *("netG", "ngf", "depth", "levels", "blocks", "stride", "kernel", "kernel_outer", "norm", "norm_epsilon"),
