@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: pages that lie elsewhere in the project, and files that pages link to, become part of the site."""
+"""Hooks of MkDocs: include pages and files from outside docs/, and make the search work without a server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.contrib import search
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -18,6 +19,7 @@ ELSEWHERE = {
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
 }
+LUNR = pathlib.Path(search.base_path, "templates", "search", "lunr.js")
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
 
 
@@ -30,6 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     linked = {target for page in files.documentation_pages() for target, _ in _linked(page)}
     for path in sorted(linked - {_source(page) for page in files}):
         files.append(File.generated(config, f"files/{path}.txt", content=(ROOT / path).read_text()))
+    files.append(File.generated(config, "search/lunr.js", content=LUNR.read_text()))
     return files
 
 
@@ -46,6 +49,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{match[1]}{posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{match[3]}"
 
     return LINK.sub(moved, markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Turns the search index into a script: browsers refuse to fetch JSON for a page that was opened from disk."""
+    index = pathlib.Path(config.site_dir, "search", "search_index.json")
+    index.with_suffix(".js").write_text(f"const search_index = {index.read_text()};\n")
+    index.unlink()
 
 
 def _linked(page: File) -> Iterator[tuple[str, str]]:

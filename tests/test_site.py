@@ -1,0 +1,101 @@
+"""The site that `make docs` builds: complete, without a network, and searchable from disk."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+LOADED = re.compile(r"""<(?:script|link|img|iframe|source)[^>]*\b(?:src|href)=["']?((?:https?:)?//[^"'\s>]*)""")
+LOADED_BY_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]*)""")
+REQUESTS = re.compile(r"\bfetch\(|XMLHttpRequest|importScripts|sendBeacon|new Worker|WebSocket|getScript")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    folder = tmp_path_factory.mktemp("built") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def test_every_page_is_built_without_a_warning(site):
+    pages = {path.stem for path in site.rglob("*.html")}
+    recipes = {path.stem for path in (ROOT / "examples" / "recipes").glob("*.flags")}
+    assert {path.stem for path in (ROOT / "docs").rglob("*.md")} | recipes <= pages
+
+
+def test_no_file_loads_anything_from_a_network(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text()
+        assert not (LOADED.findall(text) + LOADED_BY_STYLE.findall(text)), path.name
+    for path in site.rglob("*.css"):
+        assert not LOADED_BY_STYLE.findall(path.read_text()), path.name
+    scripts = {path.name: path.read_text() for path in site.rglob("*.js")}
+    requesting = {name for name, text in scripts.items() if name != "search_index.js" and REQUESTS.search(text)}
+    assert requesting == {"jquery-3.6.0.min.js"}  # the theme's; it only requests what a script tells it to
+
+
+@pytest.mark.parametrize(
+    ("tag", "address"),
+    [
+        ('<script async src="https://a.b/c.js">', "https://a.b/c.js"),
+        ("<link rel=stylesheet href=//a.b/c.css>", "//a.b/c.css"),
+        ('<a href="https://a.b">', None),
+    ],
+)
+def test_what_counts_as_loaded(tag, address):
+    assert LOADED.findall(tag) == ([address] if address else [])
+    assert LOADED_BY_STYLE.findall("@import url('https://a.b/c');") == ["https://a.b/c"]
+
+
+@pytest.fixture
+def page(browser, site):
+    """A tab of Chromium that records requests and errors."""
+    tab = browser.new_page()
+    tab.set_default_timeout(20_000)
+    requests, errors = [], []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    tab.close()
+    assert not errors
+    assert [address for address in requests if not address.startswith("file://")] == []
+
+
+def titles(page, query):
+    """The titles of the results for a query that is typed on the search page."""
+    page.fill("#mkdocs-search-query", query)
+    return page.locator("#mkdocs-search-results h3").all_inner_texts()
+
+
+def test_search_from_disk_lists_results(page, site):
+    page.goto((site / "index.html").as_uri())
+    page.fill("#rtd-search-form input", "resume")
+    page.press("#rtd-search-form input", "Enter")
+    page.wait_for_selector("#mkdocs-search-results article")
+    first = page.locator("#mkdocs-search-results h3").all_inner_texts()
+    assert {"Training › Stop and resume", "FAQ › How do I resume?"} <= set(first[:4])
+    page.click("text=Training › Stop and resume")
+    assert page.url == (site / "training.html").as_uri() + "#stop-and-resume"
+
+
+def test_search_takes_flags_and_several_words_and_the_beginning_of_one(page, site):
+    page.goto((site / "search.html").as_uri() + "?q=zzzz")
+    page.wait_for_selector("text=No results. Try fewer words.")
+    assert titles(page, "--init_from")[0] == "Training › Start from other weights"
+    assert titles(page, "--init_fr")[0] == "Training › Start from other weights"
+    assert "Training › Stop and resume" in titles(page, "SIGKILL checkpoint")
+    assert titles(page, "the") == []
+    assert page.locator("#mkdocs-search-results").inner_text() == "Type a word or a flag."
+    assert titles(page, "resume zzzz") == []
+
+
+def test_search_results_are_text(page, site):
+    page.goto((site / "search.html").as_uri() + "?q=%3Cimg%20src=x%20onerror=alert(1)%3E")
+    page.wait_for_selector("#mkdocs-search-results p")
+    assert page.locator("#mkdocs-search-results img").count() == 0
