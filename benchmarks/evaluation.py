@@ -2,7 +2,7 @@
 
 python -m benchmarks.evaluation --run_dir runs/pix2pix-facades --dataset facades --data_root datasets --limit 100
 
-By Python's own profiler, without the time TensorFlow takes to build the graph and to run it first.
+Measured with Python's profiler. Building the graph and its first run are not counted.
 """
 
 from __future__ import annotations

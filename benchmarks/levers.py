@@ -2,7 +2,7 @@
 
 python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 
-A ratio is the time of a step with the change to the time without: above 1, the toolkit is better as it is.
+A ratio is the step time with the change divided by the step time without it. Above 1, the change makes steps slower.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 python -m benchmarks.pytorch_training --run_dir runs/pix2pix-facades --output runs/facades-pytorch
 
-Settings, images and the number of steps are those of the run folder; networks start with the
-initial weights of the run. All else is PyTorch's or Pillow's: convolutions, norms, Adam,
-resizing. The translated validation images go to OUTPUT/A2B and OUTPUT/B2A.
+Settings, images, the number of steps and the initial weights are those of the run. Convolutions, norms and Adam are
+PyTorch's, and resizing is Pillow's. Writes the translated validation images to OUTPUT/A2B and OUTPUT/B2A, where
+benchmarks.scores can compare them with those of the run.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python -m benchmarks.scaling
 
-For 1, 2 and 4 processes, with one thread each: seconds of a step of a small CycleGAN with a batch of one image in
-each process, and seconds of the all-reduce of as many numbers as its gradients have, alone. Prints a table. By the
-model a step takes the time of one process, times the processes that share a core, plus the all-reduce.
+Runs 1, 2 and 4 processes with one thread each. For each count, prints the seconds of a step of a small CycleGAN, with
+one image per process, and the seconds of an all-reduce of the size of its gradients alone. The cost model predicts the
+step time of one process, multiplied by the number of processes that share a core, plus the all-reduce.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Measured(NamedTuple):
 def main() -> None:
     """Starts processes and prints their measurements; or is one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--processes", default="1,2,4", help="the first of them is what the model begins with")
+    parser.add_argument("--processes", default="1,2,4", help="numbers of processes; the model is based on the first")
     parser.add_argument("--worker", action="store_true")
     args = parser.parse_args()
     if args.worker:

@@ -2,10 +2,10 @@
 
 python -m benchmarks.scenes --input photos --output datasets/rain --kind rain
 
-`photos` is a folder of clear photographs. They are parted first, so that no scene is in two of: train/A (degraded),
-train/B (clear), and val (val/A degraded, val/B the same images clear, under the same names). Photographs are reduced to
-two sizes, cut into squares, and squares without detail are left out. tiles.csv says which is of which photograph. The
-same seed makes the same images.
+`photos` is a folder of clear photographs. They are split first, so that no photograph is in two of: train/A (degraded),
+train/B (clear), and val (val/A degraded, val/B the same images clear, under the same names). Each is resized to two
+sizes and cut into squares; squares without detail are skipped. tiles.csv lists the photograph of each square. The same
+seed generates the same images.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Tile(NamedTuple):
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", required=True, help="folder of clear photographs, searched below, too")
-    parser.add_argument("--output", required=True, help="folder of the data set, a new one")
+    parser.add_argument("--input", required=True, help="folder of clear photographs, searched recursively")
+    parser.add_argument("--output", required=True, help="new folder for the dataset")
     parser.add_argument("--kind", choices=SUITS, default="rain")
     parser.add_argument("--size", type=int, default=256, help="side of the squares, in pixels")
-    parser.add_argument("--per_photograph", type=int, default=12, help="squares of a photograph, at most")
-    parser.add_argument("--validation", type=float, default=0.15, help="share of the photographs that are for val")
+    parser.add_argument("--per_photograph", type=int, default=12, help="largest number of squares of a photograph")
+    parser.add_argument("--validation", type=float, default=0.15, help="share of the photographs for val")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     output = pathlib.Path(options.output)

@@ -1,4 +1,4 @@
-"""Scores of translated images, whichever program wrote them.
+"""Scores translated images of any program against the validation images of a run.
 
 python -m benchmarks.scores --run_dir runs/cyclegan-apple2orange64 --output runs/cyclegan-apple2orange64/test
 """

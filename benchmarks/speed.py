@@ -2,8 +2,8 @@
 
 python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 
-Each contender is a process; they take their steps in turn, A B B A A B ..., and the medians of the ratios of each
-round are what counts: other load on the machine slows both. CPU seconds stand next to those of the clock.
+Each contender is a process. They take steps in turn, A B B A A B ..., so other load on the machine slows all of them.
+The result is the median of the ratios of all rounds. Prints wall-clock and CPU seconds.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 python -m benchmarks.study --source datasets/rain100 --output runs/study --methods 'enhancement-*' --seconds 1200
 
-Trains every method with every seed, or those that are named, two at a time, each on one thread, and resumes what was
-stopped. Each trains for as many steps as it would take in --seconds on a machine of its own; `--phase plan` of each
-measures that first. --source has pairs, which are parted, by scene, to images without pairs.
-benchmarks.study_report makes the tables and the plots of the results.
+Trains every method with every seed, or the selected ones: two at a time, with one thread each. Interrupted trainings
+are resumed. Each training has the number of steps that fits into --seconds on an idle machine; step times are measured
+first. --source contains pairs; they are split by scene into unpaired images. benchmarks.study_report makes the
+tables and plots of the results.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ METHODS = [
 def halve(source: pathlib.Path, target: pathlib.Path) -> None:
     """Writes the dataset of CycleGAN and DualGAN: half of the scenes with rain as A, the other half without as B.
 
-    Scenes that show one picture are one scene, so that no image of A has its own clean one in B. Validation images
-    are two tiles of each pair.
+    Copies of a scene count as one scene, so that no image of A has its own clear image in B. Validation images are
+    two tiles of each pair.
     """
     first: dict[str, str] = {}  # name of a file by the hash of its pixels
     for path in sorted((source / "train" / "B").iterdir()):

@@ -2,7 +2,7 @@
 
 python -m benchmarks.translation --run_dir runs/pix2pix-facades --input datasets/facades/train/A
 
-Files against the same images from memory, turn by turn; medians of the ratios.
+Translates the files, and the same images from memory, in turn. Prints the median of the ratios.
 """
 
 from __future__ import annotations

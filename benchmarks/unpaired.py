@@ -2,10 +2,10 @@
 
 python -m benchmarks.unpaired --input datasets/rain100 --output datasets/derain
 
-Pairs of `train` have the same name in A and B. Scenes that appear more than once, in clear images that are alike, stay
-together. train/A gets the degraded images of one half of the scenes, train/B the clear ones of the other half, and val
-what val has. With --held_out, a share of the training scenes becomes val instead, with their pairs: to choose
-settings without looking at val. The same seed makes the same parts.
+Pairs in `train` have the same name in A and B. Pairs whose clear images are alike count as one scene. train/A gets the
+degraded images of one half of the scenes, train/B the clear images of the other half; val is copied. With --held_out, a
+share of the training scenes and their pairs becomes val instead, so that settings can be chosen without looking at val.
+The same seed makes the same split.
 """
 
 from __future__ import annotations

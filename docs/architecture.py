@@ -1,8 +1,8 @@
 """The packages and their imports as a picture: `python -m docs.architecture` writes docs/architecture.svg.
 
-Each level of the order that tests/test_architecture.py holds is a row. An arrow stands for all imports from one package
-to another; it is left out where other arrows lead to the same package. The lowest levels, which all others may import,
-have no arrows.
+Each row is a level of the import order that tests/test_architecture.py checks. An arrow stands for all imports from one
+package to another. It is left out if a longer path of arrows leads to the same package. The lowest levels, which all
+others may import, have no arrows.
 """
 
 from __future__ import annotations
@@ -65,19 +65,19 @@ HEAD = (
 
 
 class Place(NamedTuple):
-    """What stands in a row: a room, or the lane of an arrow that passes it on its way to a lower row."""
+    """A position in a row: of a package, or of an arrow that passes the row on its way to a lower one."""
 
     row: int
     name: str  # of the room, or "source > target" of the arrow
 
     @property
     def width(self) -> int:
-        """How wide it is, in pixels."""
+        """Returns its width in pixels."""
         return LANE if " > " in self.name else ROOM_WIDTH
 
 
 def levels() -> list[list[str]]:
-    """The packages, highest first: the methods, flags, and those of common as the test of the architecture has them."""
+    """Returns the packages of each level, highest first: methods, flags, then the levels of common."""
     tree = ast.parse((ROOT / "tests" / "test_architecture.py").read_text())
     (order,) = (
         ast.literal_eval(node.value)
@@ -88,12 +88,12 @@ def levels() -> list[list[str]]:
 
 
 def is_base(names: list[str]) -> bool:
-    """Whether a level is one of those at the bottom: some of it are modules, not packages."""
+    """Whether a level is at the bottom: it contains modules, not only packages."""
     return any((ROOT / "common" / f"{name}.py").is_file() for name in names)
 
 
 def room_of(module: str) -> str:
-    """The package in which a module of this project is, as the picture names it; "" for another project's."""
+    """Returns the package of a module as the picture names it; "" for modules of other projects."""
     top, _, rest = module.partition(".")
     if top in methods.PACKAGES:
         return METHODS
@@ -101,7 +101,7 @@ def room_of(module: str) -> str:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """The modules that a syntax tree imports, those for the type checker alone left out."""
+    """Returns the modules that a syntax tree imports, without those that only the type checker imports."""
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
         return
     if isinstance(node, ast.ImportFrom) and node.module:
@@ -113,7 +113,7 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def imports() -> dict[str, set[str]]:
-    """{package: the packages that its modules import}."""
+    """Returns {package: the packages that its modules import}."""
     targets: dict[str, set[str]] = {}
     for package in ("common", "flags", *methods.PACKAGES):
         for path in (ROOT / package).rglob("*.py"):
@@ -124,9 +124,9 @@ def imports() -> dict[str, set[str]]:
 
 
 def arrows(rows: list[list[str]]) -> list[tuple[str, str]]:
-    """(package, imported package) of the rooms of these rows, without those to which a longer way leads.
+    """Returns (package, imported package) for the packages of these rows, without those that a longer path implies.
 
-    Ways through flags do not count: only a method's main.py imports flags, and its model.py does without.
+    Paths through flags do not count: only the main.py of a method imports flags, and its model.py does not.
     """
     shown = {name for names in rows for name in names}
     targets = {name: sorted(names & shown) for name, names in sorted(imports().items()) if name in shown}
@@ -143,7 +143,7 @@ def arrows(rows: list[list[str]]) -> list[tuple[str, str]]:
 
 
 def ways(rows: list[list[str]]) -> list[list[Place]]:
-    """The places of each arrow: its room, a lane in each row that it passes, and the room that it leads to."""
+    """Returns the places of each arrow: its package, a lane in each row that it passes, and the imported package."""
     row_of = {name: row for row, names in enumerate(rows) for name in names}
     result = []
     for source, target in arrows(rows):
@@ -154,7 +154,7 @@ def ways(rows: list[list[str]]) -> list[list[Place]]:
 
 
 def arranged(rows: list[list[str]], lines: list[list[Place]]) -> dict[Place, float]:
-    """The middle of each place, in pixels from the left: near those that arrows connect it with."""
+    """Returns the middle of each place in pixels from the left, near the places that arrows connect it with."""
     near: dict[Place, list[Place]] = {Place(row, name): [] for row, names in enumerate(rows) for name in names}
     for upper, lower in itertools.chain.from_iterable(itertools.pairwise(line) for line in lines):
         near.setdefault(upper, []).append(lower)
@@ -177,7 +177,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _spread(floor: list[Place], wanted: list[float]) -> list[float]:
-    """Middles of the places of a row, near those that are wanted, in order and without overlap."""
+    """Returns the middles of the places of a row, near the preferred ones, in order and without overlap."""
     steps = [(one.width + other.width) / 2 + GAP for one, other in itertools.pairwise(floor)]
     ahead, back = [wanted[0]], [wanted[-1]]
     for step, x in zip(steps, wanted[1:], strict=True):
@@ -188,7 +188,7 @@ def _spread(floor: list[Place], wanted: list[float]) -> list[float]:
 
 
 def picture() -> str:
-    """The picture as SVG."""
+    """Returns the picture as SVG."""
     every = levels()
     rows, base = [names for names in every if not is_base(names)], [names for names in every if is_base(names)]
     lines = ways(rows)
@@ -224,7 +224,7 @@ def _box(name: str, x: float, y: float, kind: str) -> str:
 
 
 def _base(base: list[list[str]], top: int, height: int) -> list[str]:
-    """The lowest levels, in a frame."""
+    """Returns the lowest levels, in a frame."""
     parts = [
         f'<rect class="panel" x="{MARGIN}" y="{top}" width="{WIDTH - 2 * MARGIN}" height="{height}" rx="6"/>',
         f'<text class="about" x="{WIDTH / 2:.1f}" y="{top + 18}">all packages above may import these</text>',
@@ -237,7 +237,7 @@ def _base(base: list[list[str]], top: int, height: int) -> list[str]:
 
 
 def _arrows(lines: list[list[Place]], middles: dict[Place, float]) -> list[str]:
-    """A curve for each arrow; those of one room leave it, and reach it, side by side."""
+    """Returns a curve for each arrow; arrows of one package leave and reach it side by side."""
     leaving, reaching = _ports(lines, middles, 0), _ports(lines, middles, -1)
     curves = []
     for number, line in enumerate(lines):
@@ -258,7 +258,7 @@ def _arrows(lines: list[list[Place]], middles: dict[Place, float]) -> list[str]:
 
 
 def _ports(lines: list[list[Place]], middles: dict[Place, float], end: int) -> dict[int, float]:
-    """Where each arrow leaves (end 0) or reaches (end -1) its room: in the order of what comes next."""
+    """Returns where each arrow leaves (end 0) or reaches (end -1) its package, ordered by its next place."""
     ports = {}
     following = -2 if end else 1
     for room in {line[end] for line in lines}:

@@ -1,4 +1,4 @@
-"""Every flag and every preset as pages: `python -m docs.reference` writes flags.md and presets.md next to this file."""
+"""Generates the pages of flags and presets: `python -m docs.reference` writes docs/flags.md and docs/presets.md."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ in some phases has a row for each meaning.
 
 
 def presets_page() -> str:
-    """Returns what each preset is, where it differs from the publication, and its settings that are not defaults."""
+    """Returns the page of presets: purpose, deviations from the publication, and settings that are not defaults."""
     sections = "\n".join(
         f"## {method.name}\n\n" + "\n".join(_preset(method, name) for name in presets.names(method.package))
         for method in METHODS

@@ -24,7 +24,7 @@ LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that lie elsewhere, and every file of the project that a page links to."""
+    """Adds pages from outside docs/, and every file of the project that a page links to."""
     for page in (ROOT / "examples" / "recipes").glob("*.md"):
         ELSEWHERE[f"recipes/{page.name}"] = f"examples/recipes/{page.name}"
     for uri, path in ELSEWHERE.items():
@@ -37,7 +37,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Points links to where their files are on the site."""
+    """Rewrites links to point to the files on the site."""
     del config
     uris = {_source(file): file.src_uri for file in files}
 
@@ -59,7 +59,7 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def _linked(page: File) -> Iterator[tuple[str, str]]:
-    """(the path below the project, the link) of every file that a page links to."""
+    """Yields (the path in the project, the link) of every file that a page links to."""
     for match in LINK.finditer(page.content_string):
         path = _target(page, match[2])
         if (ROOT / path).is_file():
@@ -67,10 +67,10 @@ def _linked(page: File) -> Iterator[tuple[str, str]]:
 
 
 def _target(page: File, link: str) -> str:
-    """The path below the project that a link of a page leads to."""
+    """Returns the path in the project that a link of a page leads to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(_source(page)), link))
 
 
 def _source(file: File) -> str:
-    """The path below the project of the file from which a file of the site is made."""
+    """Returns the path in the project of the source of a file of the site."""
     return ELSEWHERE.get(file.src_uri, f"docs/{file.src_uri}")

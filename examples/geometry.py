@@ -2,9 +2,9 @@
 
 python -m examples.geometry --phase train --dataset horse2zebra
 
-One generator f is trained without pairs and without a cycle. The paper's second critic, of turned images, is left out:
-translations of turned images are turned back, and one critic judges all. It learns only from images that were never
-turned. Weights and sizes are those of the authors' code (github.com/hufu6371/GcGAN).
+Trains one generator f without pairs and without a cycle. Unlike in the paper, there is no second critic for turned
+images: their translations are turned back, and one critic judges all translations. It only learns from images that were
+never turned. Weights and sizes are those of the authors' code (github.com/hufu6371/GcGAN).
 """
 
 from __future__ import annotations

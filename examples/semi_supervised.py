@@ -2,8 +2,8 @@
 
 python -m examples.semi_supervised --phase train --dataset sketch-photo
 
-Where an image of A has a partner in B, both come in one batch, with the same crop and flip, and
-what is made of each is compared with the other, beside all that CycleGAN asks for.
+If an image of A has a partner of the same name in B, both are in the same batch, with the same crop and flip. The
+translation of each is then compared with the other, in addition to CycleGAN's losses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A reimplementation of DualGAN's official program from its known structure, without its code.
 
-A run for the critics, in which the generators are computed anew to make their fakes, then a run for the generators;
-images are read and resized between the steps, in the same thread; the graph is that of the code's layers.
+A step is one run for the critics, which computes the generators again to get their fakes, and one run for the
+generators. Images are read and resized between steps, in the same thread. The layers are those of the official code.
 """
 
 from __future__ import annotations

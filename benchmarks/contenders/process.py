@@ -1,4 +1,4 @@
-"""A contender in a process of its own: reads numbers of steps, takes that many, and times them.
+"""Runs one contender in its own process: reads a number of steps from standard input, takes them, and prints the time.
 
 python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step --threads 2
 """
@@ -27,13 +27,13 @@ def main() -> None:
     began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "contender", choices=("toolkit", "pytorch", "tf1", "official", "ceiling"), help="a module beside this one"
+        "contender", choices=("toolkit", "pytorch", "tf1", "official", "ceiling"), help="module of this package"
     )
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--lever", choices=LEVERS, help="of the toolkit; its environment is the caller's to set")
-    parser.add_argument("--form", type=Form.named, default=Form(), help="of the toolkit and PyTorch")
-    parser.add_argument("--device", default="cpu", help="cpu, or gpu:0; of the toolkit and PyTorch")
+    parser.add_argument("--lever", choices=LEVERS, help="change to the toolkit; the caller sets its environment")
+    parser.add_argument("--form", type=Form.named, default=Form(), help="form of the toolkit or PyTorch")
+    parser.add_argument("--device", default="cpu", help="device of the toolkit or PyTorch: cpu or gpu:0")
     args = parser.parse_args()
     case = CASES[args.case]
     prepare, finish, peak_MiB_of_gpu = _functions(args.contender, args.form, args.device)

@@ -2,8 +2,8 @@
 
 python -m benchmarks.gpu | tee gpu.txt
 
-Parts run one after the other, in processes of their own, and end at their time limits; the most important come first.
-Without a GPU they run on the CPU, as far as that shows anything, have more time, and say what they leave out.
+Parts run one after the other, the most important first. Each runs in its own process and has a time limit. Without a
+GPU they run on the CPU, with longer limits; each prints the checks that it skips there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Losses and gradients of a step of each method, on a device and on the CPU, from the same weights.
+"""Compares the losses and gradients of one step of each method on a device and on the CPU, from the same weights.
 
-Gradients of networks with kinks (ReLU, absolute values) depend on the last digits of sums: how far the CPU's own are
-from those that it computes in float64 stands beside, and the GPU's may be as far. On the CPU alone, its own
-formulations of convolutions are compared with the plain ones, which a GPU gets.
+Gradients of networks with kinks (ReLU, absolute values) depend on the last digits of sums. The error of the CPU's
+float32 gradients relative to float64 is printed too: errors of a GPU of that size are normal. Without a GPU, the
+CPU's formulations of convolutions are compared with the plain ones, which a GPU uses.
 """
 
 from __future__ import annotations

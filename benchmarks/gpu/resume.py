@@ -1,6 +1,6 @@
 """Checks that a killed and resumed training ends with the weights of an uninterrupted one.
 
-Once as TensorFlow is, and once with TF_DETERMINISTIC_OPS=1, under which its kernels for GPUs add up in one order.
+Checked with TensorFlow's defaults and with TF_DETERMINISTIC_OPS=1, which makes GPU kernels add in a fixed order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compares time and memory of steps and translations on a device, in each form, with PyTorch, interleaved.
 
-float32 is without TF32 on both sides. What comes first counts most: a part that is stopped has printed all before.
+float32 excludes TF32 on both sides. The most important comparisons come first, in case the time limit ends the part.
 """
 
 from __future__ import annotations
