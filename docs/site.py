@@ -20,6 +20,8 @@ ELSEWHERE = {
     "security.md": "SECURITY.md",
 }
 LUNR = pathlib.Path(search.base_path, "templates", "search", "lunr.js")
+INLINE_CODE = re.compile(r"(?<!<pre>)(<code>)(.*?)(</code>)", re.DOTALL)
+FLAG = re.compile(r"--[\w\[\]]+")
 LINK = re.compile(r"(\]\()([^)#:]+)((?:#[^)]*)?\))")
 
 
@@ -49,6 +51,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{match[1]}{posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{match[3]}"
 
     return LINK.sub(moved, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Marks flags in inline code, so that style.css can keep each on one line."""
+    del page, config, files
+    return INLINE_CODE.sub(lambda code: code[1] + FLAG.sub(r'<span class="flag">\g<0></span>', code[2]) + code[3], html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -68,7 +68,8 @@ def test_links_lead_somewhere(page):
 def commands(page):
     """(module, arguments) of every call of a method's command line that a page shows."""
     text = page.read_text().replace("\\\n", " ")
-    for line in re.findall(rf"^ {{4}}python -m ((?:{'|'.join(PACKAGES)})\.main .*)$", text, flags=re.MULTILINE):
+    methods = "|".join(PACKAGES)
+    for line in re.findall(rf"^(?: {{4}}){{1,2}}python -m ((?:{methods})\.main .*)$", text, flags=re.MULTILINE):
         module, *arguments = shlex.split(line, comments=True)
         yield module, arguments
 

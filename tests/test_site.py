@@ -29,6 +29,18 @@ def test_every_page_is_built_without_a_warning(site):
     assert {path.stem for path in (ROOT / "docs").rglob("*.md")} | recipes <= pages
 
 
+def test_commands_are_code(site):
+    for path in site.rglob("*.html"):  # indented by less than 8 spaces, those of a list would be text
+        assert not re.findall(r"<(?:p|li)>\s*(?:python -m|make |pip install)[^<]*", path.read_text()), path.name
+
+
+def test_flags_in_a_text_are_marked_and_those_of_blocks_are_not(site):
+    text = (site / "training.html").read_text()
+    assert '<code><span class="flag">--steps</span> 20000</code>' in text
+    blocks = "".join(re.findall(r"<pre>.*?</pre>", text, re.DOTALL))
+    assert "--phase plan" in blocks and "<span" not in blocks
+
+
 def test_no_file_loads_anything_from_a_network(site):
     for path in site.rglob("*.html"):
         text = path.read_text()
@@ -57,7 +69,7 @@ def test_what_counts_as_loaded(tag, address):
 def page(browser, site):
     """A tab of Chromium that records requests and errors."""
     tab = browser.new_page()
-    tab.set_default_timeout(20_000)
+    tab.set_default_timeout(60_000)
     requests, errors = [], []
     tab.on("request", lambda request: requests.append(request.url))
     tab.on("pageerror", lambda error: errors.append(str(error)))
@@ -65,6 +77,19 @@ def page(browser, site):
     tab.close()
     assert not errors
     assert [address for address in requests if not address.startswith("file://")] == []
+
+
+@pytest.mark.parametrize("name", ["evaluating", "lab/performance"])
+def test_pages_fit_a_phone(page, site, name):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto((site / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    edges = "nodes => nodes.map(node => node.getBoundingClientRect()).flatMap(box => [box.left, box.right])"
+    for selector in ("img", "pre", ".wy-table-responsive"):
+        assert all(0 <= edge <= 390 for edge in page.locator(f".rst-content {selector}").evaluate_all(edges)), selector
+    styles = "nodes => nodes.map(node => getComputedStyle(node).overflowX)"
+    for selector in ("pre code", ".wy-table-responsive"):
+        assert set(page.locator(f".rst-content {selector}").evaluate_all(styles)) <= {"auto"}
 
 
 def titles(page, query):
