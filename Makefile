@@ -3,6 +3,7 @@
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
+# make tutorial  runs the commands of docs/tutorial.md, and writes the page and its pictures: ten minutes on two cores
 # make bench  steps and translations beside PyTorch and graphs of TensorFlow 1, interleaved: about 20 minutes
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
@@ -12,7 +13,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
-.PHONY: demo test test-all format audit docs bench clean
+.PHONY: demo test test-all format audit docs tutorial bench clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -42,6 +43,9 @@ docs: .venv/.docs
 	$(BIN)/python -m docs.architecture
 	$(BIN)/mkdocs build --strict
 
+tutorial: .venv/.tutorial
+	$(BIN)/python -m docs.tutorial
+
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks.speed $(BENCH)
 
@@ -66,6 +70,11 @@ clean:
 .venv/.docs: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ .venv/.core
+
+.venv/.tutorial: $(SETUP)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tutorial]'
 	touch $@ .venv/.core
 
 .venv/.bench: $(SETUP)

@@ -19,6 +19,7 @@ ONNX = [
     "onnxruntime>=1.20",
     "tf2onnx>=1.17",
 ]
+PHOTOGRAPHS = ["scikit-image>=0.22"]  # a few free ones come with it
 SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 
 setuptools.setup(
@@ -57,6 +58,7 @@ setuptools.setup(
         "onnx": ONNX,
         "parity": ["torch==2.13.0; python_version=='3.11'", "torchmetrics>=1.4"],
         "serve": SERVE,
+        "tutorial": [*ONNX, *PHOTOGRAPHS],
         "tiff": ["imagecodecs>=2023.9"],
         "video": VIDEO,
         "test": [
@@ -75,7 +77,7 @@ setuptools.setup(
             "pyyaml>=6.0",
             "codespell>=2.3",
             "ruff>=0.6",
-            "scikit-image>=0.22",
+            *PHOTOGRAPHS,
             "scipy-stubs>=1.15",
             "setuptools>=68",
             "tensorboard>=2.16",

@@ -79,7 +79,7 @@ def page(browser, site):
     assert [address for address in requests if not address.startswith("file://")] == []
 
 
-@pytest.mark.parametrize("name", ["evaluating", "lab/performance"])
+@pytest.mark.parametrize("name", ["evaluating", "tutorial", "lab/performance"])
 def test_pages_fit_a_phone(page, site, name):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto((site / f"{name}.html").as_uri())
