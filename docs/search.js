@@ -62,7 +62,8 @@
     const places = words(text).map((word) => lower.indexOf(word)).filter((place) => place >= 0);
     const start = places.length ? Math.max(0, Math.min(...places) - SUMMARY / 3) : 0;
     const from = start ? lower.indexOf(" ", start) + 1 : 0;
-    return (from ? "… " : "") + entry.text.slice(from, from + SUMMARY) + (from + SUMMARY < lower.length ? " …" : "");
+    if (from + SUMMARY >= lower.length) return (from ? "… " : "") + entry.text.slice(from);
+    return (from ? "… " : "") + entry.text.slice(from, from + SUMMARY).replace(/\s+\S*$/, "") + " …";
   }
 
   function element(name, text, ...children) {
