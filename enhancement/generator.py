@@ -17,8 +17,10 @@ def draw(
     """Returns the layer over `images` [N, H, W, C]; `is_lower`: computed in bfloat16.
 
     Rain is light [N, H, W, 1] that starts at 0. A veil starts thin; the map of its air's brightness is too coarse to
-    show a scene.
+    show a scene. Images under a veil are reflected at their edges, where the network's zeros would show as a frame.
     """
+    margin = stride * 2 ** (levels - 1) if kind.veil else 0
+    images = tf.pad(images, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode="REFLECT") if margin else images
     fine, coarse = int(bool(kind.veil)) + int(kind.has_streaks), int(bool(kind.veil))
 
     def maps_of(seen: tf.Tensor) -> tf.Tensor:
@@ -30,6 +32,7 @@ def draw(
 
     seen = tf.concat([images, kind.evidence(images)], axis=-1)
     maps = precision.in_bfloat16(maps_of, seen) if is_lower else maps_of(seen)
+    maps = maps[:, margin:-margin, margin:-margin] if margin else maps
     if not kind.veil:
         light = tf.tanh(maps / 2.0)  # of [0, 1], where images span 2
         return Layer(tf.ones_like(light), light)

@@ -255,3 +255,16 @@ def test_patches_of_pairs_are_cut_at_the_same_places(session):
 @pytest.mark.parametrize(("weight", "pairing"), [(0.0, "none"), (1.0, "some")])
 def test_names_pair_images_if_pairs_count(weight, pairing):
     assert Enhancement(**TINY, lambda_pairs=weight).pairing == pairing
+
+
+def test_a_veil_at_the_edges_is_that_of_an_image_continued_by_its_reflection(session):
+    """Zeros beyond the edges would change the first rows by 0.07, which showed as a frame."""
+    dual = Enhancement(**TINY, layer="haze")
+    continued = np.pad(images(count=1), [(0, 0), (24, 24), (24, 24), (0, 0)], "reflect")
+    inner, outer = (dual.layer_over(tf.constant(x)).transmission for x in (images(count=1), continued))
+    session.run(tf.global_variables_initializer())
+    for number, variable in enumerate(tf.trainable_variables()):
+        session.run(variable.assign(np.random.default_rng(number).normal(0, 0.1, variable.shape)))
+    at_edges, expected = session.run([inner, outer])
+    assert np.std(expected) > 0.02
+    np.testing.assert_allclose(at_edges, expected[:, 24:-24, 24:-24], atol=0.005)
