@@ -1,5 +1,6 @@
 """Every test gets a graph and a session of its own; image folders are made where they are needed."""
 
+import functools
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
+from common.dual import networks
 from common.images import files
 from common.metrics import distances
 from flags import messages
@@ -36,6 +38,17 @@ def few_patches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distances, "PATCHES", 200)
         patch.setattr(distances, "PROJECTIONS", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_block():
+    """ResNets of one block, not of six: they are built in a third of the time, and have all kinds of layers."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("resnet_6blocks", "resnet_tfgan"):
+            generator = networks.GENERATORS[name]
+            network = functools.partial(generator.network, blocks=1)
+            patch.setitem(networks.GENERATORS, name, generator._replace(network=network))
         yield
 
 

@@ -21,7 +21,7 @@ from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
 
-pytestmark = pytest.mark.usefixtures("few_patches")
+pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
@@ -31,6 +31,7 @@ TINY_LAYERS = {
     "ngf": 2,
     "ndf": 2,
     "n_layers": 1,
+    "levels": 2,
     "prior_epochs": 1,
     "recolored_share": 0.5,
     "prior_share": 0.5,
@@ -41,7 +42,7 @@ DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
-    "enhancement": Enhancement(**TINY_LAYERS),
+    "enhancement": Enhancement(**TINY_LAYERS, layer="any"),  # all that the other layers have
     "geometry": GcGAN(**TINY, netG="resnet_6blocks", pool_size=3, dropout=0.5),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
     "all that can be switched on": small.dualgan(
@@ -49,22 +50,27 @@ DUALS = {  # these pass all
         **{"n_gen": 2, "fresh_batches": False, "lambda_identity": 5.0},
     ),
 }
-SLOW = ("geometry", "semi-supervised")  # made of parts that the others have, too
+ALIKE = ("dualgan", "geometry", "semi-supervised")  # made of what others have: DualGAN's are also in test_training
 VARIANTS = {  # these are built and updated alone
-    "dualgan classic": small.dualgan(gan_loss="classic", n_gen=2),
-    **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("haze", "cloud", "any")},
-    "cyclegan tfgan": CycleGAN(**TINY, netG="resnet_tfgan", netD="patch_tfgan", norm_bias=False),
     "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", netD="pixel", gan_loss="wgan-gp", lambda_identity=0.0),
-    "geometry by flips": GcGAN(**TINY, netG="resnet_6blocks", geometry="flip", train_direction="B2A"),
-    "pix2pix": Pix2Pix(**TINY_UNET),
-    **{
-        f"{dual.__name__} {gan_loss} with all": dual(
-            **{**sizes, "gan_loss": gan_loss, "spectral_norm": True, "ema_decay": 0.9, "d_warmup": 1}
-        )
-        for dual, sizes in ((small.dualgan, {}), (Pix2Pix, TINY_UNET))
-        for gan_loss in ("wgan-gp", "lsgan")
-    },
+    "geometry by flips of tfgan": GcGAN(
+        **{**TINY, "netG": "resnet_tfgan", "netD": "patch_tfgan", "norm_bias": False},
+        **{"geometry": "flip", "train_direction": "B2A"},
+    ),
+    "pix2pix wgan-gp with all": Pix2Pix(
+        **{**TINY_UNET, "gan_loss": "wgan-gp", "spectral_norm": True, "ema_decay": 0.9, "d_warmup": 1}
+    ),
 }
+MORE_VARIANTS = {  # other combinations of what DUALS and VARIANTS have
+    "dualgan classic": small.dualgan(gan_loss="classic", n_gen=2),
+    "dualgan wgan-gp with all": small.dualgan(gan_loss="wgan-gp", spectral_norm=True, ema_decay=0.9, d_warmup=1),
+    **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("rain", "haze", "cloud")},
+}
+BUILT = [
+    *(pytest.param(dual, id=name) for name, dual in {**DUALS, **VARIANTS}.items() if name != "semi-supervised"),
+    pytest.param(DUALS["semi-supervised"], id="semi-supervised", marks=pytest.mark.slow),  # CycleGAN with one more loss
+    *(pytest.param(dual, id=name, marks=pytest.mark.slow) for name, dual in MORE_VARIANTS.items()),
+]
 
 
 def connected(dual):
@@ -74,7 +80,7 @@ def connected(dual):
     return step.build(dual, A, B, index, images_in_epoch=4, matched=tf.constant([1.0, 0.0]))
 
 
-@pytest.mark.parametrize("dual", [*DUALS.values(), *VARIANTS.values()], ids=[*DUALS, *VARIANTS])
+@pytest.mark.parametrize("dual", BUILT)
 def test_every_variable_belongs_to_one_role_and_updates_change_their_own(session, dual):
     built = connected(dual)
     networks = {role: [getattr(direction, role) for direction, _ in built.pairs] for role in ("generator", "critic")}
@@ -106,15 +112,19 @@ def test_each_can_be_planned(dataset, name):  # DualGAN's is in test_plan
     assert plan.plan(DUALS[name], images, Run("unused", steps=1)).seconds > 0.0
 
 
-@pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
-def test_each_can_be_exported(tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["cyclegan", "pix2pix", "enhancement", pytest.param("geometry", marks=pytest.mark.slow)]
+)
+def test_each_can_be_exported(tmp_path, name):  # DualGAN's: tests/export
     dual = DUALS[name]
     run, way = small.untrained(tmp_path / "run", dataclasses.replace(dual, ema_decay=0.0)), dual.learned_directions[-1]
     found = export(run, Export(format="frozen", direction=way, output=str(tmp_path / "out")), Images("none"))
     assert [each.ported.name for each in found.kept] == [way, f"{way}_float", f"{way}_bytes"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in DUALS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in DUALS]
+)
 def test_going_on_from_a_checkpoint_is_training_in_one(tmp_path, name):
     random = np.random.default_rng(0)
     for folder in ("train/A", "train/B", "val/A", "val/B"):

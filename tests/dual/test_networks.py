@@ -142,10 +142,10 @@ def test_a_normed_bottleneck_of_one_pixel_hides_the_image(session, norm_bottlene
 
 
 def test_dualgan_is_made_of_them(session):
-    (A2B, _), (B2A, _) = DualGAN().connect(*(tf.zeros([1, 256, 256, 3]) for _ in "AB"))
-    A2B.critic(A2B.fake, A2B.real)
-    B2A.critic(B2A.fake, B2A.real)
-    for network, count in ((A2B.generator, 30_627_907), (B2A.generator, 30_627_907), (B2A.critic, 3_949_441)):
+    images, dual = tf.zeros([1, 256, 256, 3]), DualGAN()
+    for direction, role, count in (("A2B", "generator", 30_627_907), ("B2A", "critic", 3_949_441)):
+        network = dual.network(direction, role)
+        network(images, images if role == "critic" else None)
         assert sum(np.prod(variable.shape.as_list(), dtype=int) for variable in network.variables) == count
 
 

@@ -12,6 +12,7 @@ from enhancement import Enhancement
 from enhancement.kinds import KINDS
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("one_block")
 FLOATS = {"float16", "bfloat16", "float32", "float64"}
 TINY = CycleGAN(
     **{"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "netG": "resnet_6blocks"},
@@ -24,7 +25,8 @@ def built(dual):
     """Losses and gradients of a step, by name, and the types of all values that it needs, by op."""
     drawn = np.random.default_rng(0)
     shape = [1, dual.image_size, dual.image_size, 3]
-    with tf.Graph().as_default() as graph, tf.Session() as session:
+    with small.session_of_trainings() as session:
+        graph = session.graph
         tf.set_random_seed(3)
         A, B = (tf.constant(drawn.uniform(-1, 1, shape), tf.float32) for _ in "AB")
         (update_pass,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
@@ -38,7 +40,7 @@ def built(dual):
 
 
 @pytest.fixture(scope="module")
-def single():
+def single(one_block):
     return built(TINY)
 
 
@@ -55,7 +57,9 @@ def test_float64_from_the_images_to_the_losses(single):
         assert losses[name] == pytest.approx(loss, rel=1e-4, abs=1e-4), name
 
 
-@pytest.mark.parametrize("layer", KINDS)
+@pytest.mark.parametrize(
+    "layer", [pytest.param(layer, marks=() if layer == "any" else pytest.mark.slow) for layer in KINDS]
+)  # any: a veil and streaks, as the others have them
 def test_float64_of_an_enhancement(layer):
     """Layers are chosen in float32, and laid and taken off in float64."""
     tiny = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "levels": 2, "recolored_share": 0.5}

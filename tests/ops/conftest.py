@@ -1,0 +1,12 @@
+"""Sessions as trainings have them."""
+
+import pytest
+
+from tests import small
+
+
+@pytest.fixture
+def session():
+    """A session on an empty graph of seed 1."""
+    with small.session_of_trainings() as session:
+        yield session
