@@ -8,8 +8,9 @@ from tensorflow.python.framework import kernels
 
 from common import tensorflow as tf
 from common.errors import UserError
+from common.ops import randomness
 from common.run import Run
-from common.run.session import building_for, open_session
+from common.run.session import building_for, open_session, session_config
 from common.train import step
 from common.translate import Inference
 from cyclegan import CycleGAN
@@ -18,6 +19,7 @@ from enhancement.kinds import KINDS
 from pix2pix import Pix2Pix
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("one_block")
 ELSEWHERE = "/cpu:1"  # a second processor, in place of a GPU
 TINY = {"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "pool_size": 2}
 
@@ -30,7 +32,7 @@ def built(dual):
 
 
 @pytest.fixture(scope="module")
-def cyclegan():
+def cyclegan(one_block):
     """(graph, pass) of a step of CycleGAN that is told to run elsewhere."""
     with tf.Graph().as_default() as graph, tf.device(ELSEWHERE):
         one_pass = built(CycleGAN(**TINY, netG="resnet_6blocks"))
@@ -88,10 +90,14 @@ DUALS = {
         for layer in KINDS
     },
 }
+SOON = ("cyclegan", "pix2pix", "dualgan", "enhancement of any")  # the other layers are looked at alone
+needs_cuda = pytest.mark.skipif(
+    "not __import__('tensorflow').test.is_built_with_cuda()", reason="knows of no kernels for GPUs"
+)
 
 
-@pytest.mark.skipif("not __import__('tensorflow').test.is_built_with_cuda()", reason="knows of no kernels for GPUs")
-@pytest.mark.parametrize("name", DUALS)
+@needs_cuda
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in SOON else pytest.mark.slow) for name in DUALS])
 def test_every_op_of_a_step_has_a_kernel_for_gpus(session, name):
     with building_for("gpu"):
         ops = needed([built(DUALS[name]).update])
@@ -100,10 +106,22 @@ def test_every_op_of_a_step_has_a_kernel_for_gpus(session, name):
     assert not has_kernel(tf.io.decode_png(b"").op, "GPU")
 
 
+@needs_cuda
+@pytest.mark.parametrize("layer", KINDS)
+def test_every_op_of_a_layer_has_a_kernel_for_gpus(session, layer):
+    kind, images = KINDS[layer], tf.placeholder(tf.float32, [1, 32, 32, 3])
+    key = randomness.key("test", 0, tf.constant([0], tf.int64))
+    with building_for("gpu"):
+        ops = needed([x.op for x in (*kind.draw(key, images), *kind.prior(images), kind.evidence(images))])
+    assert {op.type for op in ops if op.type != "Placeholder" and not has_kernel(op, "GPU")} == set()
+
+
 def test_a_step_is_placed_where_it_is_told(cyclegan):
     graph, one_pass = cyclegan
     (initialize,) = graph.get_collection("initialize")
-    with tf.Session(graph=graph, config=tf.ConfigProto(device_count={"CPU": 2})) as session:
+    config = session_config(0)
+    config.device_count["CPU"] = 2
+    with tf.Session(graph=graph, config=config) as session:
         session.run(initialize)
         about, options = tf.RunMetadata(), tf.RunOptions(output_partition_graphs=True)
         session.run(one_pass.update, options=options, run_metadata=about)

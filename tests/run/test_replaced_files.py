@@ -1,13 +1,18 @@
 """A training that stopped at an image that cannot be read resumes, in the same bits, once that image is replaced."""
 
-import json
-import shutil
+from __future__ import annotations
 
+import json
+import pathlib
+import shutil
+from typing import NamedTuple
+
+import numpy as np
 import pytest
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.images import Images, pipeline
+from common.images import Images, files, pipeline
 from common.run import Run
 from common.run.checkpoint_files import newest, reading
 from common.train import train
@@ -30,64 +35,76 @@ def weights(run_dir):
         return {name: reader.value(name).tobytes() for name in reader.shapes}
 
 
-@pytest.fixture
-def broken(dataset):
-    """A folder of images, and the path and the content of one that was cut off and is met after four steps."""
-    root, dual = dataset(train_A=WHOLE, train_B=WHOLE, val_A=1, val_B=1), small.Gain(image_size=4)
+class Stopped(NamedTuple):
+    """Images of which one was cut off and is met after four steps, and the run that stopped at it."""
+
+    root: pathlib.Path
+    path: pathlib.Path  # of the image that was cut off
+    content: bytes  # of that image when it was whole
+    message: str  # of the run's end
+    undisturbed: dict[str, bytes]  # the weights of a run with the whole image
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    root, dual = tmp_path_factory.mktemp("stopped") / "root", small.Gain(image_size=4)
+    for place in ("train/A", "train/B"):
+        for number in range(WHOLE):
+            files.write(root / "set" / place / f"{number:03d}.png", np.full([16, 16, 3], 8 * number, np.uint8))
     images = images_of(root)
-    files = images.training_files(dual)
+    paths = images.training_files(dual)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)  # as a Run has it
-        data, start = images.training_data(dual, files, images.domains(dual, files)), tf.placeholder(tf.int64, [])
+        data, start = images.training_data(dual, paths, images.domains(dual, paths)), tf.placeholder(tf.int64, [])
         batch, begin = pipeline.training_batches(data.loaders, dual, 1, start, data.partners)
         session.run(begin, {start: 0})
         order = [int(session.run(batch.file_A)[0]) for _ in range(WHOLE)]
-    path = files.A[order[4]]
+    path = paths.A[order[4]]
     content = path.read_bytes()
-    path.write_bytes(content[:-30])
-    return root, path, content
-
-
-def test_it_resumes_with_another_image_as_if_that_had_been_there(broken):
-    root, path, content = broken
-    path.write_bytes(content)
     trained(root, "whole")
     assert not (root / "whole/unreadable_files.json").exists()
+    undisturbed = weights(root / "whole")
     path.write_bytes(content[:-30])
     with pytest.raises(UserError) as error:
         trained(root)
-    said = str(error.value)
-    assert said.startswith(f"{path} cannot be read as an image")
-    assert "replace it by an image of the same name, then repeat the same command" in said
-    assert "--on_bad_image skip" in said and "emove it" not in said
-    path.write_bytes(content)
-    assert trained(root).done == STEPS
-    assert weights(root / "run") == weights(root / "whole")
+    shutil.copytree(root, root.with_name("kept"))
+    return Stopped(root, path, content, str(error.value), undisturbed)
 
 
-def test_the_log_tells_of_it_once(broken, capsys):
-    root, path, content = broken
-    with pytest.raises(UserError):
-        trained(root)
-    path.write_bytes(content)
-    capsys.readouterr()
-    for steps in (STEPS, STEPS + 1):
-        trained(root, steps=steps)
-    assert capsys.readouterr().err.count(f"{path} was replaced. It could not be read before") == 1
+@pytest.fixture
+def broken(stopped):
+    """What `stopped` left, whatever tests have changed since."""
+    shutil.rmtree(stopped.root)
+    shutil.copytree(stopped.root.with_name("kept"), stopped.root)
+    return stopped
+
+
+def test_it_resumes_with_another_image_as_if_that_had_been_there(broken, capsys):
+    """The log tells of it once, and from then on that image is as fixed as the others."""
+    assert broken.message.startswith(f"{broken.path} cannot be read as an image")
+    assert "replace it by an image of the same name, then repeat the same command" in broken.message
+    assert "--on_bad_image skip" in broken.message and "emove it" not in broken.message
+    broken.path.write_bytes(broken.content)
+    assert trained(broken.root).done == STEPS
+    assert weights(broken.root / "run") == broken.undisturbed
+    broken.path.write_bytes(broken.content + b"more")
+    with pytest.raises(UserError, match=rf"The images of A have changed .* changed: {broken.path.name} \("):
+        trained(broken.root, steps=STEPS + 1)
+    broken.path.write_bytes(broken.content)
+    trained(broken.root, steps=STEPS + 1)
+    assert capsys.readouterr().err.count(f"{broken.path} was replaced. It could not be read before") == 1
 
 
 def test_it_can_be_passed_over_instead(broken):
-    root, _, _ = broken
-    with pytest.raises(UserError, match="--on_bad_image skip"):
-        trained(root)
-    assert trained(root, on_bad_image="skip").done == STEPS
+    assert trained(broken.root, on_bad_image="skip").done == STEPS
 
 
 def test_what_was_skipped_is_refused_once_it_is_another(broken):
     """With it the order would be another than before; with the broken file the run resumes as if never stopped."""
-    root, path, content = broken
-    trained(root, "whole", on_bad_image="skip")
-    trained(root, steps=10, on_bad_image="skip")
+    root, path, content, *_ = broken
+    for name, steps in (("whole", STEPS), ("run", 10)):
+        shutil.rmtree(root / name)
+        trained(root, name, steps=steps, on_bad_image="skip")
     cut = path.read_bytes()
     path.write_bytes(content)
     for on_bad_image in ("skip", "stop"):
@@ -99,21 +116,8 @@ def test_what_was_skipped_is_refused_once_it_is_another(broken):
     assert weights(root / "run") == weights(root / "whole")
 
 
-def test_what_was_replaced_and_trained_on_is_as_fixed_as_others(broken):
-    root, path, content = broken
-    with pytest.raises(UserError):
-        trained(root)
-    path.write_bytes(content)
-    trained(root)
-    path.write_bytes(content + b"more")
-    with pytest.raises(UserError, match=rf"The images of A have changed .* changed: {path.name} \("):
-        trained(root, steps=STEPS + 1)
-
-
 def test_other_changes_are_refused_and_named_and_lose_nothing(broken):
-    root, path, content = broken
-    with pytest.raises(UserError):
-        trained(root)
+    root, path, content, *_ = broken
     path.write_bytes(content)
     other = next(other for other in sorted(path.parent.iterdir()) if other != path)
     before, kept, added = weights(root / "run"), other.read_bytes(), path.with_name("x.png")
@@ -175,9 +179,7 @@ def test_a_run_of_an_earlier_version_says_what_it_can(dataset):
 
 
 def test_damaged_tables_are_as_none(broken):
-    root, path, content = broken
-    with pytest.raises(UserError):
-        trained(root)
+    root, path, content, *_ = broken
     path.write_bytes(content)
     for name in ("training_files.json", "unreadable_files.json"):
         assert (root / "run" / name).exists()
@@ -191,9 +193,7 @@ def test_damaged_tables_are_as_none(broken):
 
 
 def test_a_kill_between_the_two_files_that_are_written_loses_nothing(broken):
-    root, path, content = broken
-    with pytest.raises(UserError):
-        trained(root)
+    root, path, content, *_ = broken
     path.write_bytes(content)
     config = (root / "run/config.json").read_bytes()
     trained(root, steps=7)

@@ -29,13 +29,20 @@ NAMES = ("a[1]", "a[", "x*y", "why?", "back\\slash", "{a,b}", "[!a]", "Ãœbung [é
 IMAGE = np.full([32, 32, 3], 90, np.uint8)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run in a folder of letters alone, and its translation of IMAGE; the tests copy it."""
+    run = small.untrained(tmp_path_factory.mktemp("plain") / "run", small.Pointwise(image_size=32))
+    with Translator(run) as translator:
+        return run, translator("A2B", IMAGE)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_is_found_again(tmp_path, name):
-    plain = small.untrained(tmp_path / "plain", small.dualgan())
-    run = shutil.copytree(plain, tmp_path / name)
-    with Translator(run) as translator, Translator(plain) as expected:
+def test_a_run_is_found_again(tmp_path, plain, name):
+    run = shutil.copytree(plain[0], tmp_path / name)
+    with Translator(run) as translator:
         assert translator.step == 7
-        np.testing.assert_array_equal(translator("A2B", IMAGE), expected("A2B", IMAGE))
+        np.testing.assert_array_equal(translator("A2B", IMAGE), plain[1])
     checkpoint = str(tmp_path / name / "checkpoints" / "model-00000007")
     with reading(checkpoint) as reader:
         assert reader.shapes
@@ -50,7 +57,7 @@ def test_training_goes_on_and_everything_can_be_used(tmp_path):
     for place in ("train/A", "train/B", "val/A", "val/B"):
         for number in range(2):
             files.write(root / "x[1]" / place / f"{number}.png", noise.integers(0, 256, [32, 32, 3], np.uint8))
-    images, dual = Images("x[1]", data_root=str(root)), small.dualgan()
+    images, dual = Images("x[1]", data_root=str(root)), small.Pointwise(image_size=32)
     run_dir = root / "run[2]"
     for steps in (2, 4):
         train(dual, images, Run(str(run_dir), steps=steps, save_every=2, sample_every=4))
@@ -65,13 +72,13 @@ def test_training_goes_on_and_everything_can_be_used(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["t[1]", "back\\slash"])
-def test_a_folder_for_temporary_files_with_such_a_name(tmp_path, monkeypatch, name):
+def test_a_folder_for_temporary_files_with_such_a_name(tmp_path, monkeypatch, plain, name):
     """Links in it would not be found either, and are made elsewhere."""
     (tmp_path / name).mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / name))
     monkeypatch.setattr(tempfile, "tempdir", None)
     assert tempfile.gettempdir() == str(tmp_path / name)
-    checkpoint = f"{small.untrained(tmp_path / 'a[1]', small.dualgan())}/checkpoints/model-00000007"
+    checkpoint = f"{shutil.copytree(plain[0], tmp_path / 'a[1]')}/checkpoints/model-00000007"
     with reading(checkpoint) as reader:
         assert reader.shapes
     monkeypatch.setattr(literal, "TEMPORARY", ())
