@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,13 @@ MODELS = {  # noise, clipping, averages and power iterations among them
 }
 
 
-def main(model: str, batch_size: str, steps: str, root: str, output: str) -> None:
-    """Trains one of MODELS, and writes its variables before and after."""
+def main(model: str, batch_size: str, steps: str, root: str, output: str, place: Cluster | None = None) -> None:
+    """Trains one of MODELS, and writes its variables before and after; `place`: in place of TF_CONFIG."""
     dual, images, size = MODELS[model], Images("set", data_root=root), int(batch_size)
     files = images.training_files(dual)
     loaders = images.loaders(dual, files, images.domains(dual, files))
     with (
-        distribute.joined(Cluster(hung_after=60.0, check_every=1), root) as group,
+        distribute.joined(place or Cluster(hung_after=60.0, check_every=1), root) as group,
         tf.Graph().as_default(),
         group.device(),
     ):
@@ -92,6 +93,17 @@ def ends_alone(model: str, batch_size: int, root: pathlib.Path, steps: int) -> A
     """The same as `ends`, trained by the calling process."""
     main(model, str(batch_size), str(steps), str(root), f"{root}/alone")
     with np.load(f"{root}/alone.npz") as variables:
+        return dict(variables)
+
+
+def ends_in_threads(model: str, processes: int, batch_size: int, root: pathlib.Path, steps: int) -> Arrays:
+    """The same as `ends`, with a thread of the calling process, and a server of its own, for each process."""
+    workers = ",".join(f"127.0.0.1:{port}" for port in free_ports(processes))
+    places = [Cluster(workers=workers, rank=rank, hung_after=60.0, check_every=1) for rank in range(processes)]
+    with futures.ThreadPoolExecutor(processes) as threads:
+        arguments = (model, str(batch_size), str(steps), str(root), f"{root}/threads")
+        list(threads.map(lambda place: main(*arguments, place), places))
+    with np.load(f"{root}/threads.npz") as variables:
         return dict(variables)
 
 

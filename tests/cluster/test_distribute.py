@@ -40,9 +40,12 @@ def assert_equal_up_to_rounding(actual, expected):
 
 
 def test_two_processes_end_where_one_does(root):
-    """In float64, after some updates of critics and generators with noise and a gradient penalty."""
+    """In float64, after some updates of critics and generators with noise and a gradient penalty.
+
+    Each is a thread of this process with a server of its own; the slow test below starts processes.
+    """
     alone = split.ends_alone("little", 4, root, steps=5)
-    assert_equal_up_to_rounding(split.ends("little", 2, 2, root, steps=5), alone)
+    assert_equal_up_to_rounding(split.ends_in_threads("little", 2, 2, root, steps=5), alone)
 
 
 @pytest.mark.slow
@@ -71,8 +74,7 @@ def test_with_image_pools_as_many_processes_are_reproducible(root):
     assert all(once[name].tobytes() == again[name].tobytes() for name in once)
 
 
-@pytest.mark.parametrize("start", [0, 8, 24])
-def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
+def test_processes_read_parts_of_the_batches_that_one_reads(dataset):
     """The parts that four processes read, concatenated, are the batches that one reads, from any position."""
     root, dual = dataset(train_A=7, train_B=5), small.Gain(image_size=16)
     images = Images("set", data_root=str(root))
@@ -80,6 +82,7 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
     loaders = images.loaders(dual, paths, images.domains(dual, paths))
 
     def read(batch_size, rank, processes):
+        """The batches from three positions, one after the other."""
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(5)
             position = tf.placeholder(tf.int64, [])
@@ -87,8 +90,11 @@ def test_processes_read_parts_of_the_batches_that_one_reads(start, dataset):
             batch, begin = pipeline.training_batches(
                 loaders, dual, batch_size, position, partners, rank=rank, processes=processes
             )
-            session.run(begin, {position: start})
-            return [session.run([batch.index, batch.file_A, batch.file_B, batch.A]) for _ in range(3)]
+            batches = []
+            for start in (0, 8, 24):
+                session.run(begin, {position: start})
+                batches += [session.run([batch.index, batch.file_A, batch.file_B, batch.A]) for _ in range(3)]
+            return batches
 
     parts, whole = [read(2, rank, 4) for rank in range(4)], read(8, 0, 1)
     for number, expected in enumerate(whole):
