@@ -79,7 +79,8 @@ def test_names_in_files_are_imported_in_one_place():
     assert using == IMPORTERS
 
 
-def test_bandit_finds_nothing():
+@pytest.mark.slow
+def test_bandit_finds_nothing():  # of what matters most in `make test`: test_nothing_runs_what_it_reads
     pytest.importorskip("bandit")
     command = [sys.executable, "-m", "bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

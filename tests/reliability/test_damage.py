@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -16,17 +17,24 @@ from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one,
 from common.run.checkpoints import Checkpoints
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
     """A run folder with checkpoints of the steps 1 and 2, whose variable `a` is the step."""
+    folder = tmp_path_factory.mktemp("saved")
     with tf.Graph().as_default(), tf.Session() as session:
         step, variable = tf.placeholder(tf.float32, [64]), tf.get_variable("a", [64])
         assign = variable.assign(step)
-        saver = Checkpoints(tmp_path)
+        saver = Checkpoints(folder)
         for number in (1, 2):
             session.run(assign, {step: np.full(64, number)})
             saver.save(session, number)
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(saved, tmp_path / "run")
 
 
 def resume(folder):

@@ -212,10 +212,11 @@ def weights(path, seed):
     return str(path)
 
 
-@pytest.fixture
-def sources(tmp_path):
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
     """Two files of weights of different settings."""
-    return [weights(tmp_path / f"{seed}.npz", seed) for seed in (1, 2)]
+    folder = tmp_path_factory.mktemp("sources")
+    return [weights(folder / f"{seed}.npz", seed) for seed in (1, 2)]
 
 
 def imported(source, run_dir):

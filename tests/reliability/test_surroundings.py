@@ -55,7 +55,10 @@ def newest(place):
 
 
 def test_with_nothing_around_it_trains_stops_and_goes_on(place, heeded):
-    """At once: no HOME, the C locale, standard streams closed, SIGTERM; then SIGHUP and a pipe that nobody reads."""
+    """At once: no HOME, the C locale, standard streams closed, SIGTERM; then SIGHUP and a pipe that nobody reads.
+
+    Then with deterministic kernels, too, which refuse operations such as TensorFlow's clock.
+    """
     process = start(place, closed="<&- >&- 2>&-")
     first = await_step(place, 2, process)
     process.send_signal(signal.SIGTERM)
@@ -65,7 +68,8 @@ def test_with_nothing_around_it_trains_stops_and_goes_on(place, heeded):
     for path in checkpoints_in(place / "runs/dualgan-satz/checkpoints"):
         assert not damage_of(path)  # nothing was written into it that was meant for a stream
 
-    process = start(place, flags="--run_dir runs/dualgan-satz", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    flags, deterministic = "--run_dir runs/dualgan-satz", {"TF_DETERMINISTIC_OPS": "1"}
+    process = start(place, flags=flags, more=deterministic, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     process.stdout.close()
     await_step(place, stopped + 2, process)
     process.send_signal(signal.SIGHUP)
@@ -104,12 +108,3 @@ def test_test_and_translate_there_too(place):
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
     assert {path.name for path in (place / "aus gabe").iterdir()} == {"eins.png", "zwei é.png"}
-
-
-def test_it_trains_with_deterministic_kernels(place):
-    """Which refuse operations, such as TensorFlow's clock."""
-    flags = FLAGS.replace("--steps 100000", "--steps 4")
-    process = start(place, flags=flags, more={"TF_DETERMINISTIC_OPS": "1"}, stderr=subprocess.PIPE)
-    _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, said
-    assert newest(place) == 4
