@@ -115,8 +115,8 @@ def untrained(
 
 
 @contextlib.contextmanager
-def session_of_trainings() -> Iterator[tf.Session]:
-    """A session on an empty graph of seed 1 that runs graphs as trainings on CPUs do, without seconds of rewriting."""
+def session_of_a_run() -> Iterator[tf.Session]:
+    """A session on an empty graph of seed 1, as runs open theirs: TensorFlow rewrites no graph, which takes seconds."""
     with tf.Graph().as_default(), tf.Session(config=session_config(0)) as session:
         tf.set_random_seed(1)
         yield session

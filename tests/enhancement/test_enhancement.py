@@ -21,6 +21,12 @@ from tests import small
 TINY = {"image_size": 32, "patch_size": 0, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}
 
 
+@pytest.fixture
+def session():
+    with small.session_of_a_run() as session:
+        yield session
+
+
 def images(seed=0, side=32, count=2):
     return np.random.default_rng(seed).uniform(-0.9, 0.5, [count, side, side, 3]).astype(np.float32)
 
@@ -52,7 +58,7 @@ def test_a_layer_has_too_few_channels_to_hide_a_scene(session, layer):
     assert drawn.transmission.shape == drawn.light.shape == (2, 32, 32, 1)
     session.run(tf.global_variables_initializer())
     for variable in tf.trainable_variables():
-        session.run(variable.assign(np.random.default_rng(1).normal(0, 0.1, variable.shape)))
+        variable.load(np.random.default_rng(1).normal(0, 0.1, variable.shape), session)
     transmission, light = session.run(drawn)
     assert (transmission > 0).all()
     assert (transmission <= 1).all()
@@ -97,10 +103,9 @@ def test_own_streaks_have_no_more_light_than_may_be_rain(session):
     seen = streaks(1, texture=0.0)
     own = Layer(tf.ones([1, 32, 32, 1]), tf.ones([1, 32, 32, 1]))
     key = randomness.key("test", 0, tf.range(1, dtype=tf.int64))
-    laid = [
-        session.run(layer_to_lay(KINDS["rain"], seen, own, seen, key, prior_share=share, drawn_share=0.0)).light
-        for share in (0.0, 1.0)
-    ]
+    share = tf.placeholder(tf.float32, [])
+    light = layer_to_lay(KINDS["rain"], seen, own, seen, key, prior_share=share, drawn_share=0.0).light
+    laid = [session.run(light, {share: value}) for value in (0.0, 1.0)]
     assert laid[0].max() == pytest.approx(1.5 * laid[1].max(), rel=1e-5)
     assert ((laid[0] > 1e-3).sum(axis=2) == 12).all()  # wider by a pixel on both sides
 
@@ -108,27 +113,31 @@ def test_own_streaks_have_no_more_light_than_may_be_rain(session):
 @pytest.mark.parametrize(("name", "darkest"), [("haze", 0.7), ("cloud", 0.85)])
 @pytest.mark.parametrize("drawn_share", [0.0, 1.0])
 def test_veils_are_laid_in_air_of_any_brightness(session, name, darkest, drawn_share):
-    """Over 64 images whose own air is dark."""
-    seen = np.full([64, 32, 32, 3], -0.6, np.float32)
+    """Over 64 images whose own air is dark, in batches of 8."""
+    seen = np.full([8, 32, 32, 3], -0.6, np.float32)
     seen[:, :16] = 0.0
-    seen, key = tf.constant(seen), randomness.key("a", 0, tf.range(64, dtype=tf.int64))
-    layer = session.run(layer_to_lay(KINDS[name], seen, None, seen, key, prior_share=1.0, drawn_share=drawn_share))
-    covered = layer.transmission < 0.97
+    begin = tf.placeholder(tf.int64, [])
+    seen, key = tf.constant(seen), randomness.key("a", 0, begin + tf.range(8, dtype=tf.int64))
+    layer = layer_to_lay(KINDS[name], seen, None, seen, key, prior_share=1.0, drawn_share=drawn_share)
+    batches = [session.run(layer, {begin: first}) for first in range(0, 64, 8)]
+    transmission, light = (np.concatenate(parts) for parts in zip(*batches))
+    covered = transmission < 0.97
     assert covered.any()
-    air = (layer.light / (1 - layer.transmission + 1e-9))[covered]
+    air = (light / (1 - transmission + 1e-9))[covered]
     assert darkest - 1e-4 <= air.min() < darkest + 0.05
     assert 0.95 < air.max() <= 1.0 + 1e-4
 
 
 def test_layers_come_from_the_prior_first_and_then_from_the_generator(session):
+    """In batches of 8 of 64 images."""
     dual = Enhancement(**TINY, prior_epochs=10, prior_share=0.25, drawn_share=0.0)
-    A = streaks(64)
-    key = randomness.key("test", 0, tf.range(64, dtype=tf.int64))
-    own = Layer(tf.ones([64, 32, 32, 1]), tf.zeros([64, 32, 32, 1]))  # nothing
-    epoch = tf.placeholder(tf.float32, [])
-    light = dual._layer_to_lay(A, own, A, key, epoch).light
+    A = streaks(8)
+    begin, epoch = tf.placeholder(tf.int64, []), tf.placeholder(tf.float32, [])
+    key = randomness.key("test", 0, begin + tf.range(8, dtype=tf.int64))
+    own = Layer(tf.ones([8, 32, 32, 1]), tf.zeros([8, 32, 32, 1]))  # nothing
+    strongest = tf.reduce_max(dual._layer_to_lay(A, own, A, key, epoch).light, axis=[1, 2, 3])
     for at, expected in ((1.0, 1.0), (11.0, 1.0), (16.0, 0.625), (21.0, 0.25), (1000.0, 0.25)):
-        share = (session.run(light, {epoch: at}).max(axis=(1, 2, 3)) > 0).mean()
+        share = np.mean([session.run(strongest, {epoch: at, begin: first}) > 0 for first in range(0, 64, 8)])
         assert share == pytest.approx(expected, abs=0.15)
 
 
@@ -207,7 +216,7 @@ def test_b2a_lays_a_layer_over_images_of_any_size(tmp_path):
 def test_tiles_are_the_whole_image(tmp_path, monkeypatch, layer):
     monkeypatch.setattr(layers, "zeros", randomness.normal_initializer(0.0, 0.05))  # of what begins at zero
     run = small.untrained(tmp_path / "run", Enhancement(**TINY, layer=layer))
-    image = np.random.default_rng(0).integers(0, 256, [300, 700, 3], np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, [200, 600, 3], np.uint8)
     with Translator(run) as whole, TiledTranslator(run, tile=448) as tiled:
         expected = whole.in_floats("A2B", image)
         assert np.abs(expected - (image / 127.5 - 1)).max() > 0.02

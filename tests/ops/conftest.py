@@ -8,5 +8,5 @@ from tests import small
 @pytest.fixture
 def session():
     """A session on an empty graph of seed 1."""
-    with small.session_of_trainings() as session:
+    with small.session_of_a_run() as session:
         yield session
