@@ -1,8 +1,11 @@
 """The command line: what it understands, and what it says of what it does not."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -17,25 +20,29 @@ from common.run.folder import load_run
 from common.settings import FIXED
 from cyclegan import CycleGAN
 from dualgan import DualGAN
-from flags import command, fields, parsing, presets
+from flags import command, fields, parsing, presets, training_phases
 from pix2pix import Pix2Pix
+from tests import small
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = "--image_size 32 --depth 2 --ngf 4 --ndf 4 --gan_loss classic --steps 1"
+TINY = "--image_size 32 --steps 1"  # of the duals of tests/small.py, whose graphs are built in a moment
+
+pytestmark = pytest.mark.usefixtures("few_patches")
 
 
 def parse(line):
     return command.parse(DualGAN, ["main", *line.split()])
 
 
-def run(line):
-    command.main(DualGAN, ["main", *line.split()])
+def run(line, dual=DualGAN):
+    command.main(dual, ["main", *line.split()])
 
 
-def refusal(line):
+def refusal(line, dual=DualGAN):
     """What the command line says when it refuses; it exits with a sentence, which Python turns into code 1."""
     with pytest.raises(SystemExit) as end:
-        run(line)
+        run(line, dual)
     assert isinstance(end.value.code, str)
     assert "\n" not in end.value.code
     return end.value.code
@@ -48,6 +55,26 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(toy, "TRAIN", 2)
     monkeypatch.setattr(toy, "VAL", 2)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """(a folder with a training of one step on two scenes of the toy set, what that printed)."""
+    folder, printed = tmp_path_factory.mktemp("trained"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setattr(toy, "TRAIN", 2)
+        patch.setattr(toy, "VAL", 2)
+        run(f"--phase train --dataset toy {SMALL}")
+    return folder, printed.getvalue()
+
+
+@pytest.fixture
+def trained(here, trained_once):
+    """The working folder, with a copy of that training; what it printed."""
+    folder, printed = trained_once
+    shutil.copytree(folder, here, dirs_exist_ok=True)
+    return printed
 
 
 @pytest.mark.parametrize("how", [["mine.py"], ["-m", "mine"]], ids=["file", "module"])
@@ -126,10 +153,11 @@ def test_every_preset_parses(dual):
 def test_presets_have_the_published_numbers_of_parameters(session, dual, name, generator, critic):
     dual = fields.read(dual, command.parse(dual, ["main", "--preset", name, "--dataset", "x"]).values)
     images = tf.zeros([1, dual.image_size, dual.image_size, 3])
-    (direction, _), *_ = dual.connect(images, images)
-    direction.critic(images, images)
-    for network, count in ((direction.generator, generator), (direction.critic, critic)):
-        assert count in (None, sum(variable.shape.num_elements() for variable in network.variables))
+    for role, other, count in (("generator", None, generator), ("critic", images, critic)):
+        if count is not None:
+            network = dual.network("A2B", role)
+            network(images, other)
+            assert count == sum(variable.shape.num_elements() for variable in network.variables)
 
 
 @pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
@@ -230,9 +258,8 @@ def test_refusals(here, line, said):
     assert not (here / "runs").exists()
 
 
-def test_train_and_test_and_what_they_print(here, capsys):
-    run(f"--phase train --dataset toy {SMALL}")
-    assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in capsys.readouterr().out
+def test_train_and_test_and_what_they_print(here, trained, capsys):
+    assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in trained
     run("--phase test --dataset toy")
     printed = capsys.readouterr().out
     for part in ("psnr", "ssim", "cycle_l1", "A2B     input", "B2A     input", "runs/dualgan-toy/test"):
@@ -248,47 +275,49 @@ def test_train_and_test_and_what_they_print(here, capsys):
     assert [line.split()[:2] for line in printed[:2]] == [["Step", "1"], ["A2B", "input"]]
     assert [line.split()[0] for line in printed[2:4]] == ["psnr", "swd"]
     assert "--n_samples does not apply to --phase evaluate" in refusal("--phase evaluate --dataset toy --n_samples 2")
-    run("--phase train --run_dir runs/dualgan-toy")  # no setting is repeated
-    assert (
-        "Nothing to do: runs/dualgan-toy has already trained 1 steps. Use a larger --steps" in capsys.readouterr().out
-    )
-    run("--phase train --dataset toy --epochs 1")
-    assert load_run("runs/dualgan-toy").run.steps == 0
-    assert "Trained 2 steps" in capsys.readouterr().out
     said = refusal("--phase train --dataset toy --lambda_A 3")
     assert "runs/dualgan-toy was trained with --lambda_A 500.0, but --lambda_A 3.0 was given" in said
     said = refusal("--phase test --run_dir runs/dualgan-toy --ngf 8")
     assert "with --ngf 4, but --ngf 8" in said
 
 
-def test_a_plan_says_whose_settings_it_takes(here, capsys):
-    run(f"--phase plan --dataset toy {SMALL}")
+def test_a_run_is_trained_further_without_its_settings(here, capsys):
+    run(f"--phase train --dataset toy {TINY}", small.Gain)
+    run("--phase train --run_dir runs/gain-toy", small.Gain)
+    assert "Nothing to do: runs/gain-toy has already trained 1 steps. Use a larger --steps" in capsys.readouterr().out
+    run("--phase train --dataset toy --epochs 1", small.Gain)
+    assert load_run("runs/gain-toy").run.steps == 0
+    assert "Trained 2 steps" in capsys.readouterr().out
+
+
+def test_a_plan_says_whose_settings_it_takes(here, trained, monkeypatch, capsys):
+    run(f"--phase plan --dataset toy {SMALL} --run_dir runs/new")
     assert capsys.readouterr().out.startswith("Planning a new run: ")
-    run(f"--phase train --dataset toy {SMALL}")
-    capsys.readouterr()
+    monkeypatch.setattr(training_phases.plan, "plan", lambda *_: None)
+    monkeypatch.setattr(training_phases.plan, "text", lambda _: "planned")
     run("--phase plan --dataset toy --steps 5")
-    assert capsys.readouterr().out.startswith("Planning runs/dualgan-toy with the flags given: ")
+    printed = capsys.readouterr().out
+    assert printed.startswith("Planning runs/dualgan-toy with the flags given: ") and "planned\n" in printed
 
 
 def test_images_that_are_not_right(here):
     random = np.random.default_rng(0)
     for path, size in (("set/train/A/a.png", 24), ("set/train/B/b.png", 40)):
         files.write(here / path, random.integers(0, 256, [size, size, 3], np.uint8))
-    line = f"--dataset set --data_root . {SMALL}"
-    assert "set/train/A/a.png is 24x24, smaller than the crop" in refusal(f"{line} --preprocess crop")
+    line = f"--dataset set --data_root . {TINY} --run_dir runs/new"
+    assert "set/train/A/a.png is 24x24, smaller than the crop" in refusal(f"{line} --preprocess crop", small.Gain)
     (here / "set/train/A/a.png").write_bytes(b"")
-    assert "set/train/A/a.png cannot be read as an image" in refusal(line)
+    assert "set/train/A/a.png cannot be read as an image" in refusal(line, small.Gain)
     (here / "set/train/A/a.png").unlink()
-    assert "No images of A to train on" in refusal(line)
-    assert not (here / "runs/dualgan-set/checkpoints").exists()
+    assert "No images of A to train on" in refusal(line, small.Gain)
+    assert not (here / "runs/new/checkpoints").exists()
     files.write(here / "set/train/A/a.png", random.integers(0, 256, [24, 24, 3], np.uint8))
     files.write(here / "set/val/A/v.png", random.integers(0, 256, [24, 24, 3], np.uint8))
     (here / "set/val/A/v.png").write_bytes(b"")
-    assert "set/val/A/v.png cannot be read as an image" in refusal(line)
+    assert "set/val/A/v.png cannot be read as an image" in refusal(line, small.Gain)
 
 
-def test_a_checkpoint_of_another_shape(here):
-    run(f"--dataset toy {SMALL}")
+def test_a_checkpoint_of_another_shape(here, trained):
     config = here / "runs/dualgan-toy/config.json"
     config.write_text(config.read_text().replace('"ngf": 4', '"ngf": 8'))
     said = refusal("--phase test --dataset toy")
@@ -301,22 +330,21 @@ def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
     random = np.random.default_rng(0)
     for folder in ("mine/old", "mine/new", "set/val/A"):
         files.write(here / folder / "1.png", random.integers(0, 256, [40, 40, 3], np.uint8))
-    run(f"--dir_A mine/old --dir_B mine/new {SMALL}")
-    assert (here / "runs/dualgan-old-new/config.json").exists()
-    assert "has no validation images" in refusal("--phase test --run_dir runs/dualgan-old-new")
-    run("--phase test --run_dir runs/dualgan-old-new --dataset set --data_root .")
-    assert (here / "runs/dualgan-old-new/test/A2B/1.png").exists()
-    run("--phase translate --run_dir runs/dualgan-old-new --direction B2A --input mine --recursive --output out")
+    run(f"--dir_A mine/old --dir_B mine/new {TINY}", small.Pointwise)
+    assert (here / "runs/pointwise-old-new/config.json").exists()
+    assert "has no validation images" in refusal("--phase test --run_dir runs/pointwise-old-new", small.Pointwise)
+    run("--phase test --run_dir runs/pointwise-old-new --dataset set --data_root .", small.Pointwise)
+    assert (here / "runs/pointwise-old-new/test/A2B/1.png").exists()
+    translate = "--phase translate --run_dir runs/pointwise-old-new"
+    run(f"{translate} --direction B2A --input mine --recursive --output out", small.Pointwise)
     assert sorted(str(path.relative_to(here / "out")) for path in (here / "out").rglob("*.png")) == [
         "new/1.png",
         "old/1.png",
     ]
-    assert "use --direction A2B or B2A." in refusal(
-        "--phase translate --run_dir runs/dualgan-old-new --input mine/old --output out"
-    )
-    assert "--steps is for --phase train" in refusal("--phase translate --run_dir runs/dualgan-old-new --steps 3")
+    assert "use --direction A2B or B2A." in refusal(f"{translate} --input mine/old --output out", small.Pointwise)
+    assert "--steps is for --phase train" in refusal(f"{translate} --steps 3", small.Pointwise)
     assert "--input does not apply to --phase test" in refusal(
-        "--phase test --run_dir runs/dualgan-old-new --input mine"
+        "--phase test --run_dir runs/pointwise-old-new --input mine", small.Pointwise
     )
 
 
@@ -326,8 +354,7 @@ def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
 
 
-def test_a_run_without_its_settings_is_not_begun_anew(here):
-    run(f"--dataset toy {SMALL}")
+def test_a_run_without_its_settings_is_not_begun_anew(here, trained):
     (here / "runs/dualgan-toy/config.json").rename(here / "config.json")
     assert "config.json is missing" in refusal(f"--dataset toy {SMALL} --lambda_A 3")
     (here / "runs/dualgan-toy/config.json").write_text("[]")
@@ -388,7 +415,7 @@ def test_a_video_goes_through_a_run(here, capsys):
     for frame in frames:
         writer.send(frame)
     writer.close()
-    run(f"--dataset toy {SMALL} --dropout 0.5 --test_dropout")
+    small.untrained(here / "runs/dualgan-toy", small.dualgan(dropout=0.5, test_dropout=True))
     asked = "--phase translate --dataset toy --direction A2B --input clip.mp4"
     run(f"{asked} --output out --limit 5 --batch_size 2")
     assert "5 frames written to out/clip.mp4." in capsys.readouterr().out
@@ -404,14 +431,16 @@ def test_depth_and_bands_by_the_command_line(here, capsys):
         files.write(here / "sets/depth" / split / "A/0.jpg", random.integers(0, 256, [40, 40, 3], np.uint8))
         files.write(here / "sets/depth" / split / "B/0.png", random.integers(0, 4000, [40, 40, 1], np.uint16))
     depth = "--dataset depth --data_root sets"
-    run(f"{depth} {SMALL} --channels_B auto --range_B 0,5000")
+    run(f"{depth} {TINY} --channels_B auto --range_B 0,5000", small.Pointwise)
     assert "Images of B are uint16 from 0 to 5,000, scaled to -1 to 1." in capsys.readouterr().out
-    asked = "--phase translate --run_dir runs/dualgan-depth --direction A2B --input sets/depth/val/A --output out"
-    run(asked)
+    asked = "--phase translate --run_dir runs/pointwise-depth --direction A2B --input sets/depth/val/A --output out"
+    run(asked, small.Pointwise)
     said = capsys.readouterr().out
     assert "Written in another format, because the input's format cannot hold the output: 1 .jpg as .png." in said
     assert files.decode("out/0.png").pixels.dtype == np.uint16
-    assert "--run_dir and --dataset both name the run" in refusal(f"{asked} --dataset depth")
-    assert ".jpg cannot store the output, which is uint16" in refusal(f"{asked} --format jpg")
-    assert "trained with --range_B 0,5000, but --range_B 0,9" in refusal(f"{depth} --range_B 0,9 --steps 2")
-    assert "--range_A 9,1 is not a valid range" in refusal(f"{depth} --run_dir r2 --range_A 9,1")
+    assert "--run_dir and --dataset both name the run" in refusal(f"{asked} --dataset depth", small.Pointwise)
+    assert ".jpg cannot store the output, which is uint16" in refusal(f"{asked} --format jpg", small.Pointwise)
+    assert "trained with --range_B 0,5000, but --range_B 0,9" in refusal(
+        f"{depth} --range_B 0,9 --steps 2", small.Pointwise
+    )
+    assert "--range_A 9,1 is not a valid range" in refusal(f"{depth} --run_dir r2 --range_A 9,1", small.Pointwise)
