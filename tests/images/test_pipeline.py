@@ -16,7 +16,7 @@ from tests import small
 def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
     """`count` training batches from global sample index `start`, as arrays."""
     dual, images = dual or small.dualgan(image_size=16), Images("set", data_root=str(root), **fields)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         tf.set_random_seed(seed)
         position = tf.placeholder(tf.int64, [])
         files = images.training_files(dual)
@@ -164,7 +164,7 @@ def test_an_image_that_does_not_read_is_named(dataset):
 
 def test_all_images_come_once_and_in_order(dataset):
     dual, images = small.dualgan(image_size=16), Images("set", data_root=str(dataset(train_A=5, train_B=1)))
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         files = images.training_files(dual)
         loader, _ = images.loaders(dual, files, images.domains(dual, files))
         batch, begin = pipeline.all_images(loader, dual, 2)

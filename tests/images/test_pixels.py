@@ -10,6 +10,7 @@ from common import tensorflow as tf
 from common.errors import UserError
 from common.images import files, measure, pixels, tensors
 from common.images.pixels import EIGHT_BITS, Domain, Image
+from tests import small
 
 RANDOM = np.random.default_rng(0)
 DEPTH = Domain(1, "uint16", 0.0, 3600.0)
@@ -94,7 +95,7 @@ def test_values_in_the_range_come_back_from_the_graph(dtype, limits):
     values = np.linspace(low, high, 50)
     values = (values if kind == "f" else np.rint(values)).astype(dtype)
     domain = Domain(1, dtype, low, high)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         unit = tensors.from_pixels(tf.constant(values), domain)
         scaled, back, outside = session.run(
             [unit, tensors.to_pixels(unit, domain), tensors.to_pixels(tf.constant([-2.0, 2.0]), domain)]
