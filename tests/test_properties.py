@@ -24,7 +24,7 @@ def test_an_image_of_any_size_becomes_one_of_the_model(height, width, preprocess
         preprocess=preprocess, interpolation=interpolation, antialias=antialias, load_size=37, flip=True
     )
     image = np.random.default_rng(height * 100 + width).integers(0, 256, [height, width, 3], np.uint8)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         drawn = None if draw is None else tf.constant(draw, tf.float32)
         prepared = session.run(tensors.prepare(tf.constant(image), dual, drawn))
     assert prepared.shape == (32, 32, 3)

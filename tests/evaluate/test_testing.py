@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("few_patches")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of one step, on images of which B has one more, and A a format of its own."""
+    """A run, on images of which B has one more, and A a format of its own."""
     root = tmp_path_factory.mktemp("trained")
     random = np.random.default_rng(0)
     for folder, names in (
@@ -37,8 +37,8 @@ def trained(tmp_path_factory):
     ):
         for name in names:
             files.write(root / "set" / folder / name, random.integers(0, 256, [40, 36, 3], np.uint8))
-    dual, images, run = small.dualgan(), Images("set", data_root=str(root)), Run(str(root / "run"), steps=1)
-    train(dual, images, run)
+    dual, images, run = small.dualgan(), Images("set", data_root=str(root)), Run(str(root / "run"))
+    small.untrained(run.run_dir, dual, images=images)
     return dual, images, run
 
 
@@ -53,7 +53,7 @@ def test_every_image_is_written_and_pairs_are_scored(trained):
     A, B = ["one.v2.png", "three.png", "two.png"], ["five.png", "four.png", "one.v2.png", "two.png"]
     assert written == {"A": A, "A2B": A, "A2B2A": A, "B": B, "B2A": B, "B2A2B": B}
     assert json.loads(run.path("test", "metrics.json").read_text()) == scores
-    assert (scores["step"], scores["images"]) == (1, 4)
+    assert (scores["step"], scores["images"]) == (7, 4)
     assert scores["A2B"]["images"] == scores["B2A"]["images"] == 2
 
     with open(run.path("test", "metrics.csv"), newline="") as file:
@@ -219,7 +219,10 @@ def test_bands_in_floating_point_are_written_as_tiff_and_scored_by_their_range(t
         image = random.uniform(-2.0, 6.0, [32, 32, 5]).astype(np.float32)
         image[0, 0] = [-2.0, 6.0, 0.0, 0.0, 0.0]
         files.write(tmp_path / "set" / folder / "x.tif", image)
-    dual, images = small.dualgan(channels_A=0, channels_B=0), Images("set", data_root=str(tmp_path), range_B="-4,6")
+    dual, images = (
+        small.Pointwise(channels_A=0, channels_B=0, image_size=32),
+        Images("set", str(tmp_path), range_B="-4,6"),
+    )
     run = Run(str(tmp_path / "run"), steps=1)
     train(dual, images, run)
     scores = run_test(run.run_dir, dual, images)
@@ -243,7 +246,7 @@ def test_what_cannot_be_compared_is_not(tmp_path):
     for folder, channels in (("train/A", 3), ("train/B", 5), ("val/A", 3), ("val/B", 5)):
         image = np.random.default_rng(0).integers(0, 256, [32, 32, channels], np.uint8)
         files.write(tmp_path / "set" / folder / "x.tif", image)
-    dual, images = small.dualgan(channels_B=5), Images("set", data_root=str(tmp_path))
+    dual, images = small.Pointwise(channels_B=5, image_size=32), Images("set", data_root=str(tmp_path))
     train(dual, images, Run(str(tmp_path / "run"), steps=1))
     scores = run_test(str(tmp_path / "run"), dual, images)
     assert scores["A2B"]["input_psnr"] is None and scores["A2B"]["psnr"] > 0.0
