@@ -1,6 +1,8 @@
 """Videos keep their frames, rate, size and sound, and a failure leaves what was there."""
 
+import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -95,17 +97,27 @@ def heard(path):
     return np.frombuffer(run("-i", path, "-map", "0:a:0", "-ar", 8000, "-ac", 1, "-f", "s16le", "-").stdout, np.int16)
 
 
-@pytest.fixture
-def source(tmp_path):
-    return make(tmp_path / "in.mp4")
-
-
-@pytest.fixture
-def loud(tmp_path):
-    """A video of 0.8 seconds with a tone of 440 Hz."""
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """A folder with a video in two containers, a tone of 440 Hz and 0.8 seconds, and a video with it."""
+    folder = tmp_path_factory.mktemp("videos")
+    run("-i", make(folder / "in.mp4"), "-c", "copy", folder / "other.ts")
     tone = 9000 * np.sin(2 * np.pi * 440 * np.arange(int(0.8 * 44100)) / 44100)
-    wavfile.write(tmp_path / "tone.wav", 44100, tone.astype(np.int16))
-    return make(tmp_path / "loud.mp4", audio_path=str(tmp_path / "tone.wav"), audio_codec="aac")
+    wavfile.write(folder / "tone.wav", 44100, tone.astype(np.int16))
+    make(folder / "loud.mp4", audio_path=str(folder / "tone.wav"), audio_codec="aac")
+    return folder
+
+
+@pytest.fixture
+def source(videos, tmp_path):
+    """A copy of the video."""
+    return pathlib.Path(shutil.copy(videos / "in.mp4", tmp_path))
+
+
+@pytest.fixture
+def loud(videos):
+    """The video with the tone."""
+    return videos / "loud.mp4"
 
 
 @pytest.mark.parametrize("fps", [24, 25, NTSC])
@@ -215,7 +227,7 @@ def test_what_ffmpeg_cannot_write_is_told_in_its_words(tmp_path, source, monkeyp
 def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
     run("-i", loud, "-c", "copy", tmp_path / "whole.mkv")
     run("-i", loud, "-c", "copy", "-movflags", "+frag_keyframe+empty_moov", tmp_path / "parts.mp4")
-    run("-i", tmp_path / "tone.wav", tmp_path / "sound.m4a")
+    run("-i", loud.with_name("tone.wav"), tmp_path / "sound.m4a")
     whole, parts = ((tmp_path / name).read_bytes() for name in ("whole.mkv", "parts.mp4"))
     bad = {
         "zero.mp4": b"",
@@ -242,9 +254,9 @@ def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
 def test_names_are_names_of_files(tmp_path, source, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     source.rename(name)
-    for target in (f"out/{name}", f"-y {name}"):
-        assert translate_video(Same(), "A2B", name, target) == 20
-        assert (tmp_path / target).is_file() and len(read(tmp_path / target)[1]) == 20
+    target = f"-y {name}" if name == "-i.mp4" else f"out/{name}"
+    assert translate_video(Same(), "A2B", name, target) == 20
+    assert (tmp_path / target).is_file() and len(read(tmp_path / target)[1]) == 20
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".ts", ".mkv"])
@@ -257,8 +269,8 @@ def test_names_are_names_of_files(tmp_path, source, monkeypatch, name):
     ],
     ids=["concat", "hls", "sdp"],
 )
-def test_a_list_of_other_files_is_no_video(tmp_path, source, suffix, text):
-    run("-i", source, "-c", "copy", tmp_path / "other.ts")
+def test_a_list_of_other_files_is_no_video(tmp_path, videos, suffix, text):
+    shutil.copy(videos / "other.ts", tmp_path)
     path = tmp_path / f"list{suffix}"
     path.write_text(text)
     with pytest.raises(UserError, match=rf"list\{suffix} cannot be read as a video"):
