@@ -85,6 +85,7 @@ def test_the_text_is_the_config(runs):
     assert config["run"]["steps"] == 6
 
 
+@pytest.mark.slow  # the tests above read the same files by TensorBoard's own reader
 def test_tensorboard_shows_it_in_a_browser(runs):
     pytest.importorskip("tensorboard")
     folder, _ = runs
