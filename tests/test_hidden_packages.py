@@ -37,8 +37,10 @@ def refused(ended, path, name):
     return ended.stderr
 
 
-@pytest.mark.parametrize("hiding", HIDING)
-@pytest.mark.parametrize("arguments", [("-m", "dualgan.main", "--help"), ("-c", "import dualgan")], ids=["-m", "-c"])
+@pytest.mark.parametrize(
+    ("hiding", "arguments"),
+    [*((hiding, ("-m", "dualgan.main", "--help")) for hiding in HIDING), (HIDING[1], ("-c", "import dualgan"))],
+)
 def test_in_the_current_folder(tmp_path, hiding, arguments):
     put(tmp_path, hiding)
     path = (tmp_path / hiding).parent if hiding.endswith("__init__.py") else tmp_path / hiding
