@@ -346,15 +346,15 @@ def test_kinds_are_told_by_content():
 
 
 def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
-    """200 images of their own, 8 at a time, each answered as the run itself translates it."""
+    """80 images of their own, 8 at a time, each answered as the run itself translates it."""
     run = small.untrained(tmp_path / "run", small.dualgan())
-    sent = [(image(*RANDOM.integers(8, 48, 2)), ("A2B", "B2A")[number % 2]) for number in range(200)]
+    sent = [(image(*RANDOM.integers(8, 48, 2)), ("A2B", "B2A")[number % 2]) for number in range(80)]
     server = starting(
         "-m", "dualgan.main", *["--phase", "serve", "--port", "0", "--scale_to", "keep", "--run_dir"], run
     )
     with concurrent.futures.ThreadPoolExecutor(8) as clients:
         replies = list(clients.map(lambda pair: server.send(encoded(pair[0]), f"?direction={pair[1]}"), sent))
-    assert [answer.status_code for answer in replies] == [200] * 200
+    assert [answer.status_code for answer in replies] == [200] * 80
     with Translator(run, Inference(scale_to="keep")) as translator:
         for (pixels, direction), answer in zip(sent, replies):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
