@@ -62,15 +62,17 @@ def chained(count, back_to=0):
     """A TIFF of a page and `count` directories of one entry after it."""
     content = tiff([])
     at = len(content)
-    content = content[:-4] + struct.pack("<I", at)
+    parts = [content[:-4], struct.pack("<I", at)]
     for i in range(count):
         following = at + 18 * (i + 1) if i < count - 1 else back_to
-        content += struct.pack("<H", 1) + tag(256, 3, 1, 1) + struct.pack("<I", following)
-    return content
+        parts.append(struct.pack("<H", 1) + tag(256, 3, 1, 1) + struct.pack("<I", following))
+    return b"".join(parts)
 
 
-@few
+@hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(count=st.integers(1, 3000))
+@hypothesis.example(count=1023)
+@hypothesis.example(count=1024)
 def test_directories_are_counted(count, tmp_path_factory):
     path = tmp_path_factory.mktemp("tiff") / "pages.tif"
     path.write_bytes(chained(count))
