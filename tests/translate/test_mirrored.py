@@ -21,6 +21,8 @@ IMAGE = np.random.default_rng(0).integers(0, 256, [40, 56, 3], np.uint8)
 COPIES = {2: [(slice(None), slice(None, None, -1))], 4: []}
 COPIES[4] = [*COPIES[2], (slice(None, None, -1),), (slice(None, None, -1), slice(None, None, -1))]
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

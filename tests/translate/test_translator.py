@@ -30,6 +30,8 @@ from tests import small
 
 RANDOM = np.random.default_rng(0)
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 
 def image(height=24, width=37, channels=3):
     return RANDOM.integers(0, 256, [height, width, channels], np.uint8)

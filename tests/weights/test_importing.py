@@ -16,6 +16,8 @@ from flags import command
 from pix2pix import Pix2Pix
 from tests.published_arrays import patch_critic, pixel_critic, resnet, save, unet
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 
 def run(model, line):
     command.main(model, ["main", *line.split()])
