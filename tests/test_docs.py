@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import pathlib
 import re
 import shlex
@@ -112,6 +113,7 @@ def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
         )
 
 
+@functools.cache
 def sections_of_flags():
     """{heading: {heading of a group: text}} of the page of flags."""
     sections = (text.partition("\n") for text in reference.flags_page().split("\n## ")[1:])
