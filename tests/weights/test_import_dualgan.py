@@ -11,6 +11,7 @@ from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
 from common.weights import Source, import_weights
 from dualgan import DualGAN
+from tests import small
 
 FILTERS = 2
 RANDOM = np.random.default_rng(0)
@@ -80,7 +81,7 @@ def critic(x, own, inner, late, linear):
 
 def saved(path, inner, late, linear, images, names):
     """Saves networks as they were; returns what they make of `images`, {"A": images, "B": images}, by name."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         A, B = (tf.constant(images[name]) for name in "AB")
         networks = {
             "A2B/generator": lambda: generator(A, B.shape[-1], "A_g_", inner),
@@ -96,7 +97,7 @@ def saved(path, inner, late, linear, images, names):
 
 def outputs_here(run_dir, images, names):
     dual = load_trained(run_dir).dual
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         outputs, variables = {}, []
         for name in names:
             direction, role = name.split("/")
@@ -111,7 +112,7 @@ def outputs_here(run_dir, images, names):
 @pytest.mark.parametrize(
     ("inner", "late", "linear", "netD", "size"),
     [
-        pytest.param(3, True, "d_h3_lin", "global", 256, id="2020"),
+        pytest.param(3, True, "d_h3_lin", "global", 256, id="2020", marks=pytest.mark.slow),
         pytest.param(3, True, "", "patch", 256, id="2020-patches", marks=pytest.mark.slow),
         pytest.param(5, False, "", "patch_2017", 256, id="2017-later"),
         pytest.param(5, False, "h3_lin", "global_2017", 256, id="2017", marks=pytest.mark.slow),
