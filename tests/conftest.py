@@ -8,11 +8,11 @@ import signal
 import numpy as np
 import pytest
 
-from common import tensorflow as tf
 from common.dual import networks
 from common.images import files
 from common.metrics import distances
 from flags import messages
+from tests import small
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see flags/processor.py
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -26,9 +26,8 @@ def shown():
 
 @pytest.fixture
 def session():
-    """A session on an empty graph of seed 1."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(1)
+    """A session on an empty graph of seed 1, as runs open theirs."""
+    with small.session_of_a_run() as session:
         yield session
 
 

@@ -21,12 +21,6 @@ from tests import small
 TINY = {"image_size": 32, "patch_size": 0, "ngf": 4, "ndf": 2, "n_layers": 1, "ema_decay": 0.0}
 
 
-@pytest.fixture
-def session():
-    with small.session_of_a_run() as session:
-        yield session
-
-
 def images(seed=0, side=32, count=2):
     return np.random.default_rng(seed).uniform(-0.9, 0.5, [count, side, side, 3]).astype(np.float32)
 

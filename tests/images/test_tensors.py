@@ -12,12 +12,6 @@ from tests import small
 IMAGE = np.random.default_rng(0).integers(0, 256, [50, 40, 3], np.uint8)
 
 
-@pytest.fixture
-def session():
-    with small.session_of_a_run() as session:
-        yield session
-
-
 def test_bytes_come_back_as_they_were(session):
     every = np.arange(256, dtype=np.uint8)
     unit, back = session.run([tensors.from_pixels(every), tensors.to_pixels(tensors.from_pixels(every))])
