@@ -1,6 +1,7 @@
 """Makes pairs from hazy images alone: several images of a scene, each with its own haze, determine the clear scene.
 
-python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/dehaze-pairs --held_out 4
+python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --clear datasets/dehaze/train/B \
+    --output datasets/dehaze-pairs
 
 Images of one scene are named SCENE_NUMBER.jpg and have one size. Each has its own density b and brightness a of the
 air, and all share the clear scene J and its depth d: seen = J exp(-b d) + a (1 - exp(-b d)) (Koschmieder, 1924). These
@@ -8,8 +9,9 @@ are fitted to all images of a scene together. If the air is equally bright in al
 haze they all share; enough is removed to make the darkest hundredth of the scene black, as in clear photographs.
 
 The images are written to train/A and their restored scenes, under the same names, to train/B; those of every
---held_out-th scene go to val/A and val/B instead. No clear image is read: training with these pairs, or tuning on them,
-uses no true pair.
+--held_out-th scene go to val/A and val/B instead. Restored scenes and the images of --clear are also written to both
+train/A and train/B, as pairs without haze. They teach a network to leave clear images as they are. No clear image of a
+hazy one is read: training with these pairs, or tuning on them, uses no true pair.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
     parser.add_argument("--output", required=True, help="folder of the new dataset")
+    parser.add_argument("--clear", default="", help="folder of clear images, of other scenes")
     parser.add_argument("--held_out", type=int, default=0, help="1 of so many scenes goes to val; 0: none")
     options = parser.parse_args()
     scenes: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
@@ -67,10 +70,20 @@ def main() -> None:
         scene = restored(images)
         is_held_out = options.held_out > 0 and number % options.held_out == 0
         folder = pathlib.Path(options.output, "val" if is_held_out else "train")
+        clear = np.rint(scene.clear * 255.0).astype(np.uint8)
         for path, image in zip(paths, images):
-            files.write(folder / "A" / f"{path.stem}.png", image)
-            files.write(folder / "B" / f"{path.stem}.png", np.rint(scene.clear * 255.0).astype(np.uint8))
+            _write_pair(folder, path.stem, image, clear)
+        if not is_held_out:
+            _write_pair(folder, f"clear-{name}", clear, clear)
         print(f"{name}: {len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255", flush=True)
+    for path in sorted(pathlib.Path(options.clear).iterdir()) if options.clear else ():
+        image = files.read(path)
+        _write_pair(pathlib.Path(options.output, "train"), f"clear-{path.stem}", image, image)
+
+
+def _write_pair(folder: pathlib.Path, name: str, image: Pixels, target: Pixels) -> None:
+    files.write(folder / "A" / f"{name}.png", image)
+    files.write(folder / "B" / f"{name}.png", target)
 
 
 def restored(images: Sequence[Pixels] | Pixels, seed: int = 0) -> Scene:
@@ -104,7 +117,7 @@ def haze_of(seen: Floats) -> tuple[Floats, Floats]:
         bounds=([0.5] * count + [0.1] * count, [1.0] * count + [4.0] * count),
         x_scale=[0.05] * count + [0.1] * count,
         loss="soft_l1",
-        diff_step=2e-3,
+        diff_step=np.full(2 * count, 2e-3),
         max_nfev=LONGEST,
     )
     air, density = np.split(fitted.x, 2)

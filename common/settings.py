@@ -225,7 +225,10 @@ def part_class(reference: str) -> type[DataclassInstance]:
             " file."
         )
     if module not in sys.modules and module.partition(".")[0] not in PACKAGES:
-        raise UserError(f"{reference} is not a settings class of this project. If it is yours, import {module} before.")
+        raise UserError(
+            f"{reference} is not a settings class of this project. If it is yours, use `python -m"
+            f" {module}`, or import {module} before."
+        )
     try:
         part: Any = _named(importlib.import_module(module), name)
     except ImportError as error:

@@ -12,7 +12,7 @@ from common.weights import pretrained_names
 from flags import groups, listing, presets
 from flags.listing import Flag
 from flags.phases import PHASES, Example
-from flags.program import model_name, program_name
+from flags.program import program_name
 
 WIDTH = 80
 NAMES = 28  # columns of flags with a few words next to them
@@ -31,7 +31,7 @@ def first_page(model: type[Dual], command: str = "") -> str:
     `command`: the beginning of the command line; "": `python -m PROGRAM`.
     """
     command = command or f"python -m {program_name(model)}"
-    variants, method = listing.variants(model), model_name(model)
+    variants, method = listing.variants(model), presets.owner(model)
     own = groups.unlisted(listing.flags_of("train", model))
     flags = [next(iter(variants[name])) for name in (*groups.FIRST, *own) if name in variants]
     lines = [_row(f"{flag.written} {flag.values}", _in_short(flag), NAMES) for flag in flags if _is_of_use(flag, model)]
@@ -47,6 +47,9 @@ Phases
 Flags to begin with; in brackets: the default
 {"".join(lines)}
 {named}All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
+A run folder stores all settings: to resume or use a run, name its folder.
+Documentation, in the source: docs/index.md; runs that look bad: docs/health.md;
+losses and methods of your own: docs/extending.md.
 
 {_examples(examples, model, command)}"""
 
@@ -138,7 +141,7 @@ def _in_short(flag: Flag) -> str:
 
 def _is_of_use(flag: Flag, model: type[Dual]) -> bool:
     """Whether a flag of the first page does anything for a method: some have no presets, or no pretrained networks."""
-    names = {"preset": lambda: presets.names(model_name(model)), "pretrained": lambda: pretrained_names(model)}
+    names = {"preset": lambda: presets.names(presets.owner(model)), "pretrained": lambda: pretrained_names(model)}
     return bool(flag.name not in names or names[flag.name]())
 
 
@@ -155,14 +158,14 @@ def _entry(flag: Flag, with_resume: bool, when: str = "") -> str:
 
 
 def _presets(model: type[Dual]) -> str:
-    method = model_name(model)
+    method = presets.owner(model)
     rows = "".join(_row(name, presets.summary(method, name), PHASE_NAMES) for name in presets.names(method))
     return f"Presets, for --preset\n{rows}\n" if rows else ""
 
 
 def _examples(examples: Iterable[Example], model: type[Dual], command: str) -> str:
     """Commands that can be pasted, with continuation lines where they are long."""
-    method = model_name(model)
+    method = presets.owner(model)
     names = pretrained_names(model)
     flags: Mapping[str, str] = {
         "demo": " --preset demo" if "demo" in presets.names(method) else "",

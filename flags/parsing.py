@@ -16,7 +16,6 @@ from common.translate.inference import Inference
 from flags import fields, presets, refusals, written
 from flags.fields import names_of
 from flags.phases import PHASES, all_classes
-from flags.program import model_name
 from flags.request import ALIASES, Request, present
 
 
@@ -34,7 +33,7 @@ def parse(model: type[Dual], argv: list[str]) -> Request:
     _refuse_useless(model, own.phase, given)
     if not own.preset:
         return Request(model, own, given, stray, argv)
-    preset = f"--flagfile={presets.path(model_name(model), own.preset)}"
+    preset = f"--flagfile={presets.path(presets.owner(model), own.preset)}"
     values, stray, _ = parse_flags(model, [argv[0], preset, *argv[1:]])
     for length, other in (("steps", "epochs"), ("epochs", "steps")):
         if length in given and other not in given:  # an explicit length beats the preset's

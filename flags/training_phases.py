@@ -8,6 +8,7 @@ import sys
 
 from common.cluster import Cluster
 from common.cluster.supervise import supervise
+from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.images import Images, files, findings
 from common.run import Run, checkpoint_files
@@ -49,8 +50,17 @@ def train_phase(request: Request) -> None:
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Resume with:")
         print(f"  {request.program} --phase train --run_dir {shlex.quote(run.run_dir)}")
     else:
-        print(f"Trained {progress.total:,} steps. Report: {run.run_dir}/report.html. Test with:")
-        print(f"  {request.program} --phase test --run_dir {shlex.quote(run.run_dir)}")
+        steps = f"{progress.began:,} to {progress.total:,}" if progress.began else f"{progress.total:,} steps"
+        print(f"Trained {steps}. Report: {run.run_dir}/report.html. {'Translate' if images.dir_A else 'Test'} with:")
+        print(f"  {request.program} {_next_phase(dual, images)} --run_dir {shlex.quote(run.run_dir)}")
+
+
+def _next_phase(dual: Dual, images: Images) -> str:
+    """Returns the flags that use a run; two folders have no validation images, so its own are named."""
+    if not images.dir_A:
+        return "--phase test"
+    direction = dual.directions[0]
+    return f"--phase translate --direction {direction} --input {shlex.quote(images.dir_A)} --output translated"
 
 
 def plan_phase(request: Request) -> None:

@@ -142,10 +142,7 @@ def opened(
         loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
         names = [name for name in inference.directions(dual) if loaders[name[0]].paths]
         if not names:
-            raise UserError(
-                f"The dataset {images.name} has no validation images for direction {inference.direction}: its val/A,"
-                " val/B (or testA, testB) are missing or empty. Add images there."
-            )
+            raise UserError(_no_images(images, inference.direction))
         graphs = walk.evaluation_graphs(
             dual,
             loaders,
@@ -255,3 +252,16 @@ def _warn_of_few(scored: Scored, means: Means) -> None:
         logging.warning(
             f"warning: FID on {count:,} images is strongly biased, by more than checkpoints differ. KID is unbiased."
         )
+
+
+def _no_images(images: Images, direction: str) -> str:
+    """Returns the error of a test without validation images."""
+    if images.dir_A:
+        return (
+            "--dir_A and --dir_B have no validation images to test on. Use --phase translate, or --dataset NAME with a"
+            " dataset that has val/A and val/B."
+        )
+    return (
+        f"The dataset {images.name} has no validation images for direction {direction}: its val/A, val/B (or testA,"
+        " testB) are missing or empty. Add images there, or use --phase translate."
+    )

@@ -68,17 +68,28 @@ for name, weight in weights.items():
     print(name, weight.shape)
 """
 LINES: dict[Format, str] = {savedmodel: SAVEDMODEL, frozen_graph: FROZEN, tflite: TFLITE, onnx_graph: ONNX, arrays: NPZ}
+NEEDED: dict[Format, str] = {
+    savedmodel: "tensorflow",
+    frozen_graph: "tensorflow",
+    tflite: "tensorflow",
+    onnx_graph: "onnxruntime",
+    arrays: "numpy",
+}
 MODES = {1: "L", 3: "RGB"}  # of Pillow, by number of channels
 
 
 def text(model: Model, written_as: Format, differences: Sequence[Difference]) -> str:
     """Returns the README of a Model in a format, with its `differences` from the run."""
     notes = "".join(f"- {note}\n" for note in _notes(model, written_as, differences))
+    code = example(model, written_as)
+    pillow = " pillow" if "from PIL" in code else ""
     return f"""\
 # {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}
 
+In this folder, after `pip install {NEEDED[written_as]}{pillow}`:
+
 ```python
-{example(model, written_as)}```
+{code}```
 
 {"" if written_as is arrays else _table(model, differences)}{notes}"""
 

@@ -9,6 +9,7 @@ Windows are counted in steps, so that their length does not depend on --log_ever
 from __future__ import annotations
 
 import collections
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +30,8 @@ WON = 0.04  # warn below this share of it: scores are right except for 3 in 100,
 RUNAWAY = 1.25  # warn if a Wasserstein margin grows by this factor in each quarter of a long window, so doubles
 ALIKE = 0.05  # warn below this spread of fakes, as a share of that of real images; 0.7 to 1 is usual
 LEAST = 0.01  # spread of real images, in [-1, 1], below which they are too similar to compare with
+CONSTANT, CONSTANT_ROWS = 1e-4, 5  # warn below this range of all thumbnails of fakes, in so many log rows
+HIGH = 100  # times the default of a method, above which a learning rate rarely trains anything
 STARVING = 0.3  # warn above this share of time
 NOT_FINITE = "loss not finite"  # stops training, so it has no watcher
 
@@ -85,11 +88,13 @@ def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
     chosen: list[Watcher] = [
         LearningRateZero("generator", dual.lr_G),
         LearningRateZero("critic", dual.lr_D),
+        HighLearningRate("generator", dual),
+        HighLearningRate("critic", dual),
         DataStarving(long // 2),
     ]
     for name in dual.directions:
         critic = CriticWinning if dual.gan_loss in CHANCE else CriticRunningAway
-        chosen += [critic(name, dual, long), LowDiversity(name, dual, skipped=long)]
+        chosen += [critic(name, dual, long), ConstantOutput(name, dual), LowDiversity(name, dual, skipped=long)]
         if dual.channels_A == dual.channels_B and not dual.begins_as_identity:
             chosen.append(CopyingInput(name, dual, short))
         if dual.channels_A == dual.channels_B and dual.identity_weight is not None:
@@ -204,6 +209,29 @@ class CriticRunningAway:
         )
 
 
+class ConstantOutput:
+    """Every fake is one and the same colour: its thumbnails have a range below CONSTANT in CONSTANT_ROWS log rows.
+
+    Even untrained generators differ more, so no rows are skipped.
+    """
+
+    def __init__(self, direction: str, dual: Dual) -> None:
+        self.name, self._direction, self._window = f"{direction}/constant output", direction, Window(CONSTANT_ROWS)
+        self._rates = f"--lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}"
+
+    def __call__(self, row: Row) -> str | None:
+        if self._direction not in row.thumbnails or not self._window.add(row.step, row.thumbnails[self._direction]):
+            return None
+        fakes = self._window.values[:, 1]
+        if np.ptp(fakes) >= CONSTANT:
+            return None
+        return (
+            f"at step {row.step:,} {self._direction} makes the same colour of every input, since step"
+            f" {self._window.since:,}. It will hardly recover: start again in a different --run_dir with lower"
+            f" {self._rates}."
+        )
+
+
 class LowDiversity:
     """Mode collapse: the spread of the thumbnails of fakes is below ALIKE of that of real images.
 
@@ -254,6 +282,26 @@ class LearningRateZero:
         return (
             f"at step {row.step:,} the learning rate of the {self._role}s is 0, so they learn nothing in the"
             f" {row.left:,} remaining steps. {cure}"
+        )
+
+
+class HighLearningRate:
+    """The learning rate of a role is above HIGH times the default of the method."""
+
+    def __init__(self, role: str, dual: Dual) -> None:
+        flag = "lr_G" if role == "generator" else "lr_D"
+        self.name, self._role, self._flag, self._method = f"{role}/high learning rate", role, flag, type(dual).__name__
+        self._default: Any = next(field.default for field in dataclasses.fields(dual) if field.name == flag)
+        self._is_trained = role == "generator" or bool(dual.criticized_directions)
+
+    def __call__(self, row: Row) -> str | None:
+        rate = row.values.get(f"learning_rate/{self._role}", 0.0)
+        if not self._is_trained or rate <= HIGH * self._default:
+            return None
+        return (
+            f"at step {row.step:,} the learning rate of the {self._role}s is {rate:g}, {rate / self._default:,.0f}"
+            f" times the default of {self._method}, {self._default:g}: weights rarely survive that. If samples/ show"
+            f" one colour or noise, start again in a different --run_dir with a lower --{self._flag}."
         )
 
 

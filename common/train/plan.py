@@ -63,7 +63,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
         index = tf.placeholder(tf.int64, [run.batch_size])
         built = step.build(dual, A, B, index, images_in_epoch)
         with convolution.plain():
-            networks = [network for direction, _ in built.pairs for network in _networks(direction)]
+            networks = [network for direction, _ in built.pairs for network in _networks(dual, direction)]
         operations = sum(flops([one_pass.update, *one_pass.losses.values()]) for one_pass in built.passes)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())
         noise = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def text(planned: Plan) -> str:
     for network in planned.networks:
         shape = "x".join(str(side) for side in network.output)
         sees = "the whole image" if math.isinf(network.sees) else f"{network.sees:g}x{network.sees:g} pixels"
-        sees += " (more than the image)" if network.width < network.sees < math.inf else ""
+        sees += f" (more than its {network.width})" if network.width < network.sees < math.inf else ""
         lines.append(f"{network.name:<16}{network.parameters:>14,}   {shape:<14}{sees}")
     whole = datetime.timedelta(seconds=round(planned.seconds * planned.steps))
     return "\n".join(
@@ -103,12 +103,13 @@ def _shape(run: Run, dual: Dual, channels: int) -> list[int]:
     return [run.batch_size, dual.image_size, dual.image_size, channels]
 
 
-def _networks(direction: Direction) -> Iterator[NetworkPlan]:
-    fake, scores = direction.generator(direction.real, None), direction.critic(direction.target, direction.real)
-    for role, network, output, source in (
-        ("generator", direction.generator, fake, direction.real),
-        ("critic", direction.critic, scores, direction.target),
-    ):
+def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:
+    fake = direction.generator(direction.real, None)
+    trained = [("generator", direction.generator, fake, direction.real)]
+    if direction.name in dual.criticized_directions:
+        scores = direction.critic(direction.target, direction.real)
+        trained.append(("critic", direction.critic, scores, direction.target))
+    for role, network, output, source in trained:
         parameters = sum(variable.shape.num_elements() for variable in network.variables)
         sees = receptive_field.receptive_field(output, source)
         shape = tuple(output.shape.as_list()[1:])

@@ -17,6 +17,7 @@ from common.errors import NotFinite, UserError
 from common.images import pipeline
 from common.images.data import TrainingData
 from common.run import Run
+from common.run.checkpoint_files import checkpoints_in
 from common.train import health
 from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
@@ -52,13 +53,16 @@ class Recovery:
 
         Raises UserError if training has to stop: because of --on_nan, or because rollbacks do not help.
         """
-        message = f"{error} {self._keep_batch(number, error.read)} {self._graph.checkpoints.last_good()}"
+        checkpoints = self._graph.checkpoints
+        message = f"{error} {self._keep_batch(number, error.read)} {checkpoints.last_good()}"
+        if self._run.on_nan == "stop":
+            rates = f"--lr_G and --lr_D than {self._dual.lr_G:g} and {self._dual.lr_D:g}"
+            message += f" Try lower {rates} in a new --run_dir, or inspect those images."
+            if checkpoints_in(checkpoints.folder):
+                message += " --on_nan rollback continues after them."
         self._monitor.record(number, health.NOT_FINITE, message)
         if self._run.on_nan == "stop":
-            raise UserError(
-                f"{message} Inspect those images, or try lower --lr_G and --lr_D in a new --run_dir; --on_nan rollback"
-                " continues after them."
-            )
+            raise UserError(message)
         if self._in_a_row == IN_A_ROW:
             raise UserError(f"{message} {IN_A_ROW} rollbacks to it did not help: try lower --lr_G and --lr_D.")
         self._in_a_row += 1

@@ -58,13 +58,19 @@ def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypa
         for number, image in enumerate(images[:3]):
             files.write(tmp_path / "in" / f"{name}_{number}.png", image)
     files.write(tmp_path / "in" / "alone_1.png", images[0])
-    line = ["restored_scenes", "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--held_out", "2"]
-    monkeypatch.setattr(sys, "argv", line)
+    files.write(tmp_path / "sky" / "1.png", images[0])
+    line = f"--input {tmp_path}/in --clear {tmp_path}/sky --output {tmp_path}/out --held_out 2"
+    monkeypatch.setattr(sys, "argv", ["restored_scenes", *line.split()])
     restored_scenes.main()
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0] for line in printed] == ["hall: 3 images", "room: 3 images"]
+    unhazy = {"clear-hall", "clear-1"}
+    for name in unhazy:
+        first, second = (files.read(tmp_path / "out/train" / domain / f"{name}.png") for domain in "AB")
+        np.testing.assert_array_equal(first, second)
     for folder, name in (("train", "hall"), ("val", "room")):
-        assert len(list((tmp_path / "out" / folder / "A").iterdir())) == 3
+        names = {path.stem for path in (tmp_path / "out" / folder / "A").iterdir()}
+        assert names == {f"{name}_{number}" for number in range(3)} | (unhazy if folder == "train" else set())
         clear = [files.read(tmp_path / "out" / folder / "B" / f"{name}_{number}.png") for number in range(3)]
         assert all(np.array_equal(clear[0], one) for one in clear)
         for number, image in enumerate(images[:3]):

@@ -162,6 +162,21 @@ def test_a_change_of_all_fakes_at_once_is_no_diversity():
     assert min(told(health.LowDiversity("A2B", small.dualgan(), 0), rows)) == 20
 
 
+def test_fakes_of_one_colour():
+    random = np.random.default_rng(0).uniform(-1, 1, [9, 3, 4, 4])
+    white = random.copy()
+    white[:, 1] = 1.0
+    watcher = health.ConstantOutput("A2B", small.dualgan(lr_G=0.5))
+    said = told(watcher, [row(number, {}, image) for number, image in enumerate(white, start=1)])
+    assert min(said) == 5
+    assert "A2B makes the same colour of every input, since step 10" in said[5]
+    assert "lower --lr_G and --lr_D than 0.5" in said[5]
+    white[:, 1, 0, 0] = 0.999
+    for images in (random, white):
+        rows = [row(number, {}, image) for number, image in enumerate(images, start=1)]
+        assert not told(health.ConstantOutput("A2B", small.dualgan()), rows)
+
+
 def test_a_rate_of_zero():
     rates = [2e-4, 1e-4, 0.0, 0.0]
     said = told(health.LearningRateZero("generator", 2e-4), series("learning_rate/generator", rates))
@@ -175,6 +190,17 @@ def test_a_rate_of_zero():
     assert not told(health.LearningRateZero("critic", 2e-4), series("learning_rate/critic", [1e-12] * 9))
     ended = [row(1, {"learning_rate/critic": 0.0}, left=0)]
     assert not told(health.LearningRateZero("critic", 2e-4), ended)
+
+
+def test_a_rate_of_more_than_a_hundred_times_the_default():
+    """CycleGAN's default is 2e-4, so that 0.02 is the limit and 0.5 is 2,500 times as much."""
+    dual = CycleGAN(image_size=32, load_size=32)
+    (said, *_) = told(health.HighLearningRate("generator", dual), series("learning_rate/generator", [0.5])).values()
+    assert "at step 10 the learning rate of the generators is 0.5, 2,500 times the default of CycleGAN, 0.0002" in said
+    assert "--lr_G" in said
+    assert not told(health.HighLearningRate("critic", dual), series("learning_rate/critic", [0.0199]))
+    uncriticized = Enhancement(image_size=32)
+    assert not told(health.HighLearningRate("critic", uncriticized), series("learning_rate/critic", [0.5]))
 
 
 def waiting(shares):
@@ -198,8 +224,11 @@ def names(dual, log_every=10):
 
 
 def test_duals_are_watched_for_what_can_befall_them():
-    everywhere = {"generator/learning rate zero", "critic/learning rate zero", "data starving"}
-    of_each = {"critic winning", "low diversity", "copying its input", "colour inversion"}
+    everywhere = {
+        f"{role}/{state}" for role in ("generator", "critic") for state in ("learning rate zero", "high learning rate")
+    }
+    everywhere |= {"data starving"}
+    of_each = {"critic winning", "constant output", "low diversity", "copying its input", "colour inversion"}
     whole = everywhere | {f"{direction}/{state}" for direction in ("A2B", "B2A") for state in of_each}
     assert names(CycleGAN()) == names(CycleGAN(gan_loss="wgan")) == whole
     unlike = {name for name in whole if "copying" not in name and "inversion" not in name}

@@ -28,7 +28,7 @@ def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
     assert (found.steps, found.epochs) == (10, 5.0)  # 20 images, two a step
     assert found.seconds > 0 and found.peak > found.variables > 0
     text = plan.text(found)
-    assert "93x93 pixels (more than the image)" in text
+    assert "93x93 pixels (more than its 32)" in text
     assert "10 steps, 5.0 epochs" in text
 
 
