@@ -1,7 +1,6 @@
 """Makes pairs from hazy images alone: several images of a scene, each with its own haze, determine the clear scene.
 
-python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --clear datasets/dehaze/train/B \
-    --output datasets/dehaze-pairs
+python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/dehaze-pairs
 
 Images of one scene are named SCENE_NUMBER.jpg and have one size. Each has its own density b and brightness a of the
 air, and all share the clear scene J and its depth d: seen = J exp(-b d) + a (1 - exp(-b d)) (Koschmieder, 1924). These
@@ -9,9 +8,9 @@ are fitted to all images of a scene together. If the air is equally bright in al
 haze they all share; enough is removed to make the darkest hundredth of the scene black, as in clear photographs.
 
 The images are written to train/A and their restored scenes, under the same names, to train/B; those of every
---held_out-th scene go to val/A and val/B instead. Restored scenes and the images of --clear are also written to both
-train/A and train/B, as pairs without haze. They teach a network to leave clear images as they are. No clear image of a
-hazy one is read: training with these pairs, or tuning on them, uses no true pair.
+--held_out-th scene go to val/A and val/B instead. With --clear, restored scenes and clear images of other scenes are
+also written to both train/A and train/B, as pairs without haze, which teach a network to leave clear images as they
+are. No clear image of a hazy one is read: training with these pairs, or tuning on them, uses no true pair.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def main() -> None:
         clear = np.rint(scene.clear * 255.0).astype(np.uint8)
         for path, image in zip(paths, images):
             _write_pair(folder, path.stem, image, clear)
-        if not is_held_out:
+        if options.clear and not is_held_out:
             _write_pair(folder, f"clear-{name}", clear, clear)
         print(f"{name}: {len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255", flush=True)
     for path in sorted(pathlib.Path(options.clear).iterdir()) if options.clear else ():
