@@ -50,7 +50,7 @@ def train_phase(request: Request) -> None:
         print(f"Stopped and saved at step {progress.done:,} of {progress.total:,}. Resume with:")
         print(f"  {request.program} --phase train --run_dir {shlex.quote(run.run_dir)}")
     else:
-        steps = f"{progress.began:,} to {progress.total:,}" if progress.began else f"{progress.total:,} steps"
+        steps = f"steps {progress.began + 1:,} to {progress.total:,}" if progress.began else f"{progress.total:,} steps"
         print(f"Trained {steps}. Report: {run.run_dir}/report.html. {'Translate' if images.dir_A else 'Test'} with:")
         print(f"  {request.program} {_next_phase(dual, images)} --run_dir {shlex.quote(run.run_dir)}")
 

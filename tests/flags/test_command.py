@@ -287,7 +287,7 @@ def test_a_run_is_trained_further_without_its_settings(here, capsys):
     assert "Nothing to do: runs/gain-toy has already trained 1 steps. Use a larger --steps" in capsys.readouterr().out
     run("--phase train --dataset toy --epochs 1", small.Gain)
     assert load_run("runs/gain-toy").run.steps == 0
-    assert "Trained 2 steps" in capsys.readouterr().out
+    assert "Trained steps 2 to 2." in capsys.readouterr().out
 
 
 def test_a_plan_says_whose_settings_it_takes(here, trained, monkeypatch, capsys):
@@ -332,7 +332,9 @@ def test_folders_anywhere_are_trained_on_and_another_set_is_tested(here):
         files.write(here / folder / "1.png", random.integers(0, 256, [40, 40, 3], np.uint8))
     run(f"--dir_A mine/old --dir_B mine/new {TINY}", small.Pointwise)
     assert (here / "runs/pointwise-old-new/config.json").exists()
-    assert "has no validation images" in refusal("--phase test --run_dir runs/pointwise-old-new", small.Pointwise)
+    assert "--dir_A and --dir_B have no validation images" in refusal(
+        "--phase test --run_dir runs/pointwise-old-new", small.Pointwise
+    )
     run("--phase test --run_dir runs/pointwise-old-new --dataset set --data_root .", small.Pointwise)
     assert (here / "runs/pointwise-old-new/test/A2B/1.png").exists()
     translate = "--phase translate --run_dir runs/pointwise-old-new"

@@ -15,7 +15,7 @@ import tqdm
 
 from common import atomic, errors, report
 from common.errors import UserError
-from common.images import files
+from common.images import Images, files
 from common.report import reading
 from common.run import Run
 from common.run.folder import refuse_imported
@@ -87,18 +87,24 @@ def test_printed_commands_are_quoted_for_the_shell(name):
     assert shlex.split(printed) == [run_dir]
 
 
-def test_a_shell_runs_nothing_that_a_name_holds(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("has_two_folders", [False, True])
+def test_a_shell_runs_nothing_that_a_name_holds(has_two_folders, tmp_path, monkeypatch, capsys):
     run_dir = str(tmp_path / "$(touch pwned); `touch pwned` & 'x' \"y\"")
     progress = type("Progress", (), {"best": "", "ended": "", "began": 0, "done": 7, "total": 7})
     monkeypatch.setattr(training_phases, "train", lambda *_: progress)
     monkeypatch.setattr(training_phases, "supervises", lambda _: False)
     cluster = type("Cluster", (), {"place": lambda self: (None, 0)})()
     request = type("Request", (), {"program": "echo", "read": lambda self, _: cluster})()
-    request.parts = lambda: (None, None, Run(run_dir))
+    images = Images(dir_A=run_dir, dir_B="B") if has_two_folders else Images("set")
+    request.parts = lambda: (small.dualgan(), images, Run(run_dir))
     training_phases.train_phase(request)
     line = capsys.readouterr().out.splitlines()[-1]
     output = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True).stdout
-    assert output == f"--phase test --run_dir {run_dir}\n" and not (tmp_path / "pwned").exists()
+    translate = f"--phase translate --direction A2B --input {run_dir} --output translated"
+    assert (
+        output == f"{translate if has_two_folders else '--phase test'} --run_dir {run_dir}\n"
+        and not (tmp_path / "pwned").exists()
+    )
 
 
 # Files that never end
