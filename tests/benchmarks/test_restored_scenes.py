@@ -10,7 +10,7 @@ import pytest
 from benchmarks import restored_scenes
 from common.images import files
 
-DENSITIES = np.linspace(0.6, 1.8, 6)
+DENSITIES = np.linspace(0.6, 1.8, 4)
 
 
 def hazy(air, side=10):
@@ -22,7 +22,7 @@ def hazy(air, side=10):
     return np.rint(images * 255).astype(np.uint8), scene
 
 
-@pytest.mark.parametrize("air", [[0.9] * 6, [0.7, 0.95, 0.8, 1.0, 0.75, 0.85]], ids=["one air", "air of its own"])
+@pytest.mark.parametrize("air", [[0.9] * 4, [0.7, 0.95, 0.8, 1.0]], ids=["one air", "air of its own"])
 def test_the_clear_scene_comes_back(air):
     """Rounding to 8 bits is amplified by 1 / transmission, so errors of some levels are the least there can be."""
     images, scene = hazy(air)
@@ -53,7 +53,7 @@ def test_a_pixel_as_bright_as_the_air_stays_as_it_is():
 
 def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(restored_scenes, "LONGEST", 1)
-    images, _ = hazy([0.9] * 6, 8)
+    images, _ = hazy([0.9] * 4, 8)
     for name in ("hall", "room"):
         for number, image in enumerate(images[:3]):
             files.write(tmp_path / "in" / f"{name}_{number}.png", image)
