@@ -230,7 +230,9 @@ def _begin_with_networks(run_dir: str, before: Dual, now: Dual) -> str:
 
 def _begin_with(run_dir: str, more: str = "") -> str:
     """Returns the advice for settings that a run cannot be resumed with: a new run with its weights."""
-    return f"Or start a new run with its weights: --init_from {shlex.quote(run_dir)} and a new --run_dir{more}."
+    return (
+        f"Or start a new run in a new --run_dir, afresh or with its weights: --init_from {shlex.quote(run_dir)}{more}."
+    )
 
 
 def refuse_imported(run_dir: str) -> None:

@@ -20,7 +20,11 @@ class Run:
     run_dir: str = setting("", "Run folder; default: runs/METHOD-DATASET.", resume=FREE)
     preset: str = setting("", "Name of a preset to start from; flags of your own take precedence.")
     steps: int = setting(
-        0, "Total training steps, counted from the start of the run; 0: use --epochs.", minimum=0, resume=FREE
+        0,
+        "Total training steps, counted from the start of the run; 0: use --epochs. Learning rates still decay as"
+        " --n_epochs and --n_epochs_decay say.",
+        minimum=0,
+        resume=FREE,
     )
     epochs: float = setting(
         0.0,
