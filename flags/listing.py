@@ -70,7 +70,7 @@ def flags_of(phase: str, model: type[Dual]) -> dict[str, Flag]:
 
 
 def shown(phase: str, model: type[Dual]) -> dict[str, Flag]:
-    """Returns the flags in the help of a phase: those it takes, but for the phase itself and what the run fixes."""
+    """Returns the flags that the help of a phase lists: all that it takes, except --phase and what the run fixes."""
     flags = flags_of(phase, model)
     hidden = {"phase"}
     if PHASES[phase].from_run:

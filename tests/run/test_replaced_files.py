@@ -80,7 +80,7 @@ def broken(stopped):
 
 
 def test_it_resumes_with_another_image_as_if_that_had_been_there(broken, capsys):
-    """The log tells of it once, and from then on that image is as fixed as the others."""
+    """A replaced image is logged once; after that it may not change again, like the others."""
     assert broken.message.startswith(f"{broken.path} cannot be read as an image")
     assert "replace it by an image of the same name, then repeat the same command" in broken.message
     assert "--on_bad_image skip" in broken.message and "emove it" not in broken.message
