@@ -8,9 +8,11 @@ are fitted to all images of a scene together. If the air is equally bright in al
 haze they all share; enough is removed to make the darkest hundredth of the scene black, as in clear photographs.
 
 The images are written to train/A and their restored scenes, under the same names, to train/B; those of every
---held_out-th scene go to val/A and val/B instead. With --clear, restored scenes and clear images of other scenes are
-also written to both train/A and train/B, as pairs without haze, which teach a network to leave clear images as they
-are. No clear image of a hazy one is read: training with these pairs, or tuning on them, uses no true pair.
+--held_out-th scene go to val/A and val/B instead. A scene without dark things does not show how much haze its images
+share. If the images of all scenes have the same series of densities, as in generated sets, --same_series uses the
+typical one for all. With --clear, restored scenes and clear images of other scenes are also written to both train/A
+and train/B, as pairs without haze, which teach a network to leave clear images as they are. No clear image of a hazy
+one is read: training with these pairs, or tuning on them, uses no true pair.
 """
 
 from __future__ import annotations
@@ -40,13 +42,32 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
 
+class Haze(NamedTuple):
+    """The haze of images of one scene."""
+
+    density: Floats  # [N], of mean 1
+    air: Floats  # brightness of the air, [N] in [0, 1]
+
+    @property
+    def ratio(self) -> float:
+        """Returns how many times denser the densest is than the thinnest."""
+        return float(self.density.max() / self.density.min())
+
+    def thickened(self, shift: float) -> Haze:
+        """Returns the haze with `shift` more in each image, in units in which the mean stays 1."""
+        return self._replace(density=(self.density + shift) / (1.0 + shift))
+
+    def of_ratio(self, ratio: float) -> Haze:
+        """Returns the haze with as much more, or less, in each image as gives it the `ratio`, above 1."""
+        return self.thickened((self.density.max() - ratio * self.density.min()) / (ratio - 1.0))
+
+
 class Scene(NamedTuple):
     """A clear scene, and the haze of its images."""
 
     clear: Floats  # [H, W, 3] in [0, 1]
     depth: Floats  # [H, W], in units in which the densities have a mean of 1
-    density: Floats  # [N]
-    air: Floats  # [N] in [0, 1]
+    haze: Haze
     error: float  # root mean square of what the model leaves, in [0, 1]
 
 
@@ -57,6 +78,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="folder of the new dataset")
     parser.add_argument("--clear", default="", help="folder of clear images, of other scenes")
     parser.add_argument("--held_out", type=int, default=0, help="1 of so many scenes goes to val; 0: none")
+    parser.add_argument("--same_series", action="store_true", help="all scenes have the same series of densities")
     options = parser.parse_args()
     scenes: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
     for path in sorted(pathlib.Path(options.input).iterdir()):
@@ -64,9 +86,13 @@ def main() -> None:
     several = {name: paths for name, paths in scenes.items() if name and len(paths) > 1}
     if not several:
         parser.error(f"--input {options.input} has no two images that are called SCENE_NUMBER and share SCENE.")
+    hazes = {name: haze_over(_read(paths)) for name, paths in several.items()}
+    if options.same_series:
+        ratio = float(np.median([haze.ratio for haze in hazes.values()]))
+        hazes = {name: haze.of_ratio(ratio) for name, haze in hazes.items()}
     for number, (name, paths) in enumerate(several.items(), 1):
-        images = np.stack([files.read(path) for path in paths])
-        scene = restored(images)
+        images = _read(paths)
+        scene = restored(images, hazes[name])
         is_held_out = options.held_out > 0 and number % options.held_out == 0
         folder = pathlib.Path(options.output, "val" if is_held_out else "train")
         clear = np.rint(scene.clear * 255.0).astype(np.uint8)
@@ -74,10 +100,15 @@ def main() -> None:
             _write_pair(folder, path.stem, image, clear)
         if options.clear and not is_held_out:
             _write_pair(folder, f"clear-{name}", clear, clear)
-        print(f"{name}: {len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255", flush=True)
+        fit = f"{len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255"
+        print(f"{name}: {fit}; densities from 1 to {scene.haze.ratio:.2f}", flush=True)
     for path in sorted(pathlib.Path(options.clear).iterdir()) if options.clear else ():
         image = files.read(path)
         _write_pair(pathlib.Path(options.output, "train"), f"clear-{path.stem}", image, image)
+
+
+def _read(paths: Sequence[pathlib.Path]) -> Pixels:
+    return np.stack([files.read(path) for path in paths])
 
 
 def _write_pair(folder: pathlib.Path, name: str, image: Pixels, target: Pixels) -> None:
@@ -85,21 +116,27 @@ def _write_pair(folder: pathlib.Path, name: str, image: Pixels, target: Pixels) 
     files.write(folder / "B" / f"{name}.png", target)
 
 
-def restored(images: Sequence[Pixels] | Pixels, seed: int = 0) -> Scene:
-    """Fits the scene of hazy images [N, H, W, 3]. `seed` draws the pixels that determine densities and air."""
-    seen = np.asarray(images, np.float32) / 255.0
-    count, height, width, channels = seen.shape
-    pixels = seen.reshape(count, -1, channels).swapaxes(0, 1)  # [P, N, 3]
-    sample = np.random.default_rng(seed).permutation(pixels)[:SAMPLE].astype(np.float64)
-    density, air = haze_of(sample)
-    density = without_common_haze(sample, density, air)
-    depth, clear, errors = scene_under(pixels, density, air)
-    clear = steadied(clear.reshape(height, width, channels), depth.reshape(height, width), density)
-    return Scene(clear, depth.reshape(height, width), density, air, float(np.sqrt(np.mean(np.square(errors)))))
+def haze_over(images: Pixels, seed: int = 0) -> Haze:
+    """Fits the haze over images of one scene [N, H, W, 3]. `seed` draws the pixels that determine it."""
+    sample = np.random.default_rng(seed).permutation(_pixels(images))[:SAMPLE].astype(np.float64)
+    haze = haze_of(sample)
+    return without_common_haze(sample, haze)
 
 
-def haze_of(seen: Floats) -> tuple[Floats, Floats]:
-    """Returns the densities [N], of mean 1, and the air [N] that explain the pixels `seen` [P, N, 3] best."""
+def restored(images: Pixels, haze: Haze) -> Scene:
+    """Fits the scene of the images [N, H, W, 3] under `haze`."""
+    depth, clear, errors = scene_under(_pixels(images), haze)
+    clear, depth = clear.reshape(images.shape[1:]), depth.reshape(images.shape[1:3])
+    return Scene(steadied(clear, depth, haze.density), depth, haze, float(np.sqrt(np.mean(np.square(errors)))))
+
+
+def _pixels(images: Pixels) -> Floats:
+    """Returns the pixels [P, N, 3] of `images` [N, H, W, 3], in [0, 1]."""
+    return (images.reshape(len(images), -1, images.shape[-1]).swapaxes(0, 1) / 255.0).astype(np.float32)
+
+
+def haze_of(seen: Floats) -> Haze:
+    """Returns the haze that explains the pixels `seen` [P, N, 3] best."""
     count = seen.shape[1]
     lost = -np.log(np.maximum(FIRST_AIR - seen, 0.02)).mean(axis=2)  # of contrast to the air, [P, N]
     lost -= lost[:, [seen.mean(axis=(0, 2)).argmin()]]
@@ -107,7 +144,7 @@ def haze_of(seen: Floats) -> tuple[Floats, Floats]:
 
     def errors(parameters: Floats) -> Floats:
         air, density = np.split(parameters, 2)
-        rest = scene_under(seen, density / density.mean(), air)[2]
+        rest = scene_under(seen, Haze(density / density.mean(), air))[2]
         return np.append(rest.ravel() * 255.0, 10.0 * (density.mean() - 1.0))
 
     fitted = optimize.least_squares(
@@ -120,15 +157,15 @@ def haze_of(seen: Floats) -> tuple[Floats, Floats]:
         max_nfev=LONGEST,
     )
     air, density = np.split(fitted.x, 2)
-    return density / density.mean(), air
+    return Haze(density / density.mean(), air)
 
 
-def scene_under(seen: Floats, density: Floats, air: Floats) -> tuple[Floats, Floats, Floats]:
+def scene_under(seen: Floats, haze: Haze) -> tuple[Floats, Floats, Floats]:
     """Returns depths [P] and clear values [P, 3] of the pixels `seen` [P, N, 3], and what they leave [P, N, 3].
 
     The depth with the least squared error is searched; the best clear value at a depth has a formula.
     """
-    density, air = density.astype(seen.dtype), air.astype(seen.dtype)
+    density, air = haze.density.astype(seen.dtype), haze.air.astype(seen.dtype)
 
     def at(depth: Floats) -> tuple[Floats, Floats]:
         transmission = np.exp(-np.multiply.outer(depth.astype(seen.dtype), density))  # [P, N]
@@ -153,28 +190,25 @@ def scene_under(seen: Floats, density: Floats, air: Floats) -> tuple[Floats, Flo
     return depth, *at(depth)
 
 
-def without_common_haze(seen: Floats, density: Floats, air: Floats) -> Floats:
-    """Returns densities [N], of mean 1, that leave no haze that all images share in the scene of `seen` [P, N, 3].
+def without_common_haze(seen: Floats, haze: Haze) -> Haze:
+    """Returns the haze that leaves none that all images share in the scene of the pixels `seen` [P, N, 3].
 
     Under one air, densities b + c explain images as well as b do, and the greater c is, the darker is the scene. The c
     is taken at which the darkest hundredth becomes black, as far as the error hardly grows.
     """
 
-    def shifted(shift: float) -> Floats:
-        return (density + shift) / (1.0 + shift)
-
     def fit(shift: float) -> tuple[float, float]:
-        _, clear, errors = scene_under(seen, shifted(shift), air)
+        _, clear, errors = scene_under(seen, haze.thickened(shift))
         return float(np.percentile(clear, DARKEST)), float(np.sqrt(np.mean(np.square(errors))))
 
     darkest, error = fit(0.0)
     limit, is_light = error * TOLERANCE, darkest > 0.0
-    near, far = 0.0, 3.0 if is_light else -0.9 * float(density.min())
+    near, far = 0.0, 3.0 if is_light else -0.9 * float(haze.density.min())
     for _ in range(12):  # bisection
         shift = (near + far) / 2.0
         darkest, error = fit(shift)
         near, far = (shift, far) if (darkest > 0.0) == is_light and error < limit else (near, shift)
-    return shifted(near)
+    return haze.thickened(near)
 
 
 def steadied(clear: Floats, depth: Floats, density: Floats) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import restored_scenes
+from benchmarks.restored_scenes import Haze
 from common.images import files
 
 DENSITIES = np.linspace(0.6, 1.8, 4)
@@ -26,9 +27,9 @@ def hazy(air, side=10):
 def test_the_clear_scene_comes_back(air):
     """Rounding to 8 bits is amplified by 1 / transmission, so errors of some levels are the least there can be."""
     images, scene = hazy(air)
-    fitted = restored_scenes.restored(images)
-    np.testing.assert_allclose(fitted.air, air, atol=0.02)
-    np.testing.assert_allclose(fitted.density, DENSITIES / DENSITIES.mean(), atol=0.03)
+    fitted = restored_scenes.restored(images, restored_scenes.haze_over(images))
+    np.testing.assert_allclose(fitted.haze.air, air, atol=0.02)
+    np.testing.assert_allclose(fitted.haze.density, DENSITIES / DENSITIES.mean(), atol=0.03)
     assert fitted.error * 255 < 0.5
     assert np.abs(fitted.clear - scene).mean() * 255 < 4.0
     assert np.abs(images / 255.0 - scene).mean(axis=(1, 2, 3)).min() * 255 > 25.0
@@ -37,7 +38,7 @@ def test_the_clear_scene_comes_back(air):
 def test_pixels_alone_are_solved_for_depth_and_scene():
     """By hand: scene 0.2, air 1, transmissions 1/2 and 1/4 at a depth of log 2, so 0.6 and 0.8 are seen."""
     seen = np.array([[[0.6] * 3, [0.8] * 3]])
-    depth, clear, errors = restored_scenes.scene_under(seen, np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    depth, clear, errors = restored_scenes.scene_under(seen, Haze(np.array([1.0, 2.0]), np.ones(2)))
     np.testing.assert_allclose(depth, np.log(2.0), atol=1e-3)
     np.testing.assert_allclose(clear, 0.2, atol=1e-3)
     np.testing.assert_allclose(errors, 0.0, atol=1e-3)
@@ -46,9 +47,17 @@ def test_pixels_alone_are_solved_for_depth_and_scene():
 def test_a_pixel_as_bright_as_the_air_stays_as_it_is():
     """Noise of half a level would otherwise give it any depth, and any clear value."""
     seen = 1.0 - np.random.default_rng(0).uniform(0.0, 0.5 / 255.0, [50, 4, 3])
-    depth, clear, _ = restored_scenes.scene_under(seen, np.array([0.6, 0.9, 1.1, 1.4]), np.ones(4))
+    depth, clear, _ = restored_scenes.scene_under(seen, Haze(np.array([0.6, 0.9, 1.1, 1.4]), np.ones(4)))
     assert depth.max() < 0.1
     np.testing.assert_allclose(clear, 1.0, atol=0.01)
+
+
+def test_haze_gets_the_ratio_of_other_scenes():
+    """By hand: 1 and 5 have a ratio of 5; 1 more in each gives 2 and 6, a ratio of 3; of mean 1, 0.5 and 1.5."""
+    haze = Haze(np.array([1.0, 5.0]) / 3.0, np.ones(2))
+    np.testing.assert_allclose(haze.ratio, 5.0)
+    np.testing.assert_allclose(haze.of_ratio(3.0).density, [0.5, 1.5])
+    np.testing.assert_allclose(haze.of_ratio(3.0).of_ratio(5.0).density, haze.density)
 
 
 def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypatch, capsys):
