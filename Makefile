@@ -1,5 +1,7 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
 # make test   ruff, codespell, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make coverage  lines and branches that the tests run, those in child processes, too: a third longer than make test
+# make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines: hours
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
@@ -13,7 +15,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
-.PHONY: demo test test-all format audit docs tutorial bench clean
+.PHONY: demo test test-all coverage mutants format audit docs tutorial bench clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -28,6 +30,16 @@ test: .venv/.test
 
 test-all: .venv/.test
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
+
+coverage: .venv/.coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -p tests.coverage_contexts
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+mutants: .venv/.coverage
+	test -f .coverage || $(MAKE) coverage
+	$(BIN)/python -m tests.mutants --output runs/mutants.jsonl
 
 format: .venv/.test
 	$(BIN)/ruff check --fix .
@@ -60,6 +72,11 @@ clean:
 .venv/.test: $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch $@ .venv/.core
+
+.venv/.coverage: $(SETUP)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,parity,coverage]'
 	touch $@ .venv/.core
 
 .venv/.audit: $(SETUP)

@@ -53,6 +53,7 @@ setuptools.setup(
     extras_require={
         "audit": ["bandit[toml]>=1.7.5", "pip-audit>=2.7"],
         "bench": ["matplotlib>=3.8", "torch==2.13.0; python_version=='3.11'"],
+        "coverage": ["coverage[toml]>=7.10"],
         "docs": DOCS,
         "gpu": ["tensorflow[and-cuda]>=2.16"],
         "onnx": ONNX,

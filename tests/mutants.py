@@ -1,0 +1,224 @@
+"""Do tests notice faults? Puts faults into the code, one at a time, and runs the tests of the lines that are changed.
+
+make coverage                                                       which test files run which line
+python -m tests.mutants --seed 0 --count 100 --output mutants.jsonl       tries; goes on after an interruption
+python -m tests.mutants --output mutants.jsonl --table                    prints the table again
+
+The same seed draws the same faults from the same code. A fault is tried in a copy of the project, on the test files of
+its own package first, then on all others that run the line. Test files that do not run it cannot notice it.
+"""
+
+import argparse
+import ast
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import coverage
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGES = ("common", "flags", "dualgan", "cyclegan", "pix2pix", "enhancement")
+ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
+SLOWEST = 3600  # seconds; what takes longer hangs, and is caught; a test that takes 300 is stopped by pytest
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+
+
+class Mutant:
+    """A fault: `text` in the place of `node` in a file."""
+
+    def __init__(self, path, kind, node, text):
+        self.path, self.kind, self.text = path, kind, text
+        self.first, self.last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+
+    def applied(self, source):
+        """Returns `source` with the fault."""
+        lines = source.encode().splitlines(keepends=True)
+        (first, left), (last, right) = self.first, self.last
+        middle = lines[first - 1][:left] + self.text.encode() + lines[last - 1][right:]
+        return b"".join([*lines[: first - 1], middle, *lines[last:]]).decode()
+
+    def replaced(self, source):
+        """Returns the text that the fault replaces."""
+        lines = source.encode().splitlines(keepends=True)[self.first[0] - 1 : self.last[0]]
+        lines[-1] = lines[-1][: self.last[1]]
+        lines[0] = lines[0][self.first[1] :]
+        return b"".join(lines).decode()
+
+
+def changed(node, **fields):
+    copy = type(node)(**{**{name: getattr(node, name, None) for name in node._fields}, **fields})
+    return f"({ast.unparse(copy)})"
+
+
+def of_node(path, node):
+    """Yields the faults at one node."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
+        yield Mutant(path, "comparison", node, changed(node, ops=[COMPARISONS[type(node.ops[0])]()]))
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS and not is_text(node.left, node.right):
+        yield Mutant(path, "arithmetic", node, changed(node, op=OPERATORS[type(node.op)]()))
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield Mutant(path, "constant", node, f"({node.value!r} + 1)")
+    if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not is_text(getattr(node, "value", None)):
+        yield Mutant(path, "dropped statement", node, "pass")
+    if isinstance(node, ast.Call) and len(node.args) > 1:
+        first, second, *others = node.args
+        starred = any(isinstance(argument, ast.Starred) for argument in (first, second))
+        if not starred and ast.dump(first) != ast.dump(second):
+            yield Mutant(path, "swapped arguments", node, changed(node, args=[second, first, *others])[1:-1])
+
+
+def is_text(*nodes):
+    return any(isinstance(node, ast.JoinedStr) or isinstance(getattr(node, "value", None), str) for node in nodes)
+
+
+class Sites(ast.NodeVisitor):
+    """Collects the faults of a file; types have none."""
+
+    def __init__(self, path):
+        self.path, self.mutants = path, []
+
+    def visit(self, node):
+        if isinstance(node, ast.JoinedStr):  # Python 3.11 does not say where its parts are
+            return
+        self.mutants += of_node(self.path, node)
+        typed = {"annotation", "returns"}
+        for name, value in ast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and name not in typed:
+                    self.visit(child)
+
+
+def drawn(count, seed):
+    """Returns `count` faults: a kind is drawn, then one of all of that kind."""
+    by_kind = collections.defaultdict(list)
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            sites = Sites(path.relative_to(ROOT).as_posix())
+            sites.visit(ast.parse(path.read_text(encoding="utf-8")))
+            for mutant in sites.mutants:
+                by_kind[mutant.kind].append(mutant)
+    generator = random.Random(seed)
+    for mutants in by_kind.values():
+        generator.shuffle(mutants)
+    kinds = sorted(by_kind)
+    return [by_kind[generator.choice(kinds)].pop() for _ in range(count)]
+
+
+def tests_of(mutant, data):
+    """Returns the test files that run a line of the fault, those of its package first."""
+    lines = range(mutant.first[0], mutant.last[0] + 1)
+    contexts = data.contexts_by_lineno(str(ROOT / mutant.path))
+    files = {part for line in lines for context in contexts.get(line, ()) for part in context.split("|") if part}
+    if any(context in ("", "|") for line in lines for context in contexts.get(line, ())):  # when a module is imported
+        files |= {context for context in data.measured_contexts() if context.endswith(".py")}
+    folders = mutant.path.split("/")[1:-1] or [mutant.path.split("/")[0]]
+    near = [name for name in files if name.startswith(f"tests/{folders[0]}/")]
+    return sorted(near) + sorted(files - set(near) - ABOUT_TEXT)
+
+
+def tried(mutant, files):
+    """Returns the first test that fails with the fault, "" if none does, and the seconds."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        names = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+        for name in filter(None, names):
+            with contextlib.suppress(FileNotFoundError):
+                (pathlib.Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, pathlib.Path(folder) / name)
+        path = pathlib.Path(folder) / mutant.path
+        path.write_text(mutant.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+        environment = {**os.environ, "PYTHONPATH": folder}
+        try:
+            run = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "time limit", time.monotonic() - began
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    caught = "" if run.returncode == 0 else (failed or run.stdout.splitlines() or run.stderr.splitlines())[-1][:200]
+    return caught, time.monotonic() - began
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--output", type=pathlib.Path, required=True)
+    parser.add_argument("--coverage", default=".coverage", help="file that `make coverage` wrote")
+    parser.add_argument("--table", action="store_true", help="only print the table of --output")
+    options = parser.parse_args()
+    if not options.table:
+        try_all(options)
+    print_table([json.loads(line) for line in options.output.read_text(encoding="utf-8").splitlines()])
+
+
+def try_all(options):
+    data = coverage.CoverageData(options.coverage)
+    data.read()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    done = len(options.output.read_text(encoding="utf-8").splitlines()) if options.output.exists() else 0
+    for number, mutant in enumerate(drawn(options.count, options.seed)):
+        if number < done:
+            continue
+        source = (ROOT / mutant.path).read_text(encoding="utf-8")
+        files = tests_of(mutant, data)
+        caught, seconds = tried(mutant, files) if files else ("", 0.0)
+        row = {
+            "path": mutant.path,
+            "line": mutant.first[0],
+            "kind": mutant.kind,
+            "from": mutant.replaced(source),
+            "to": mutant.text,
+            "files": len(files),
+            "caught": caught,
+            "seconds": round(seconds, 1),
+        }
+        with open(options.output, "a", encoding="utf-8") as output:
+            output.write(json.dumps(row) + "\n")
+        print(f"{number + 1}: {row['path']}:{row['line']} {row['kind']}: {caught or 'SURVIVED'}", flush=True)
+
+
+def print_table(rows):
+    kinds = collections.defaultdict(list)
+    for row in rows:
+        kinds[row["kind"]].append(bool(row["caught"]))
+    print("\n| kind | tried | caught |\n|---|---|---|")
+    for kind, caught in sorted(kinds.items()):
+        print(f"| {kind} | {len(caught)} | {sum(caught)} |")
+    print(f"| all | {len(rows)} | {sum(bool(row['caught']) for row in rows)} |\n\nSurvivors:\n")
+    for row in rows:
+        if not row["caught"]:
+            print(f"- {row['path']}:{row['line']}, {row['files']} test files: `{row['from']}` became `{row['to']}`")
+
+
+if __name__ == "__main__":
+    main()
