@@ -87,6 +87,24 @@ def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypa
             np.testing.assert_array_equal(written, image)
 
 
+def test_scenes_of_one_series_get_the_same_ratio_of_densities(tmp_path, monkeypatch, capsys):
+    """Black from 1 to 2 metres, so that the clear scene is exactly as dark as it is assumed to be, or all gray."""
+    monkeypatch.setattr(restored_scenes, "LONGEST", 5)
+    transmission = np.exp(-np.multiply.outer(DENSITIES, np.linspace(1.0, 2.0, 8)[:, None, None] * np.ones([8, 8, 3])))
+    for name, gray in (("cave", 0.0), ("fog", 0.4), ("night", 0.0)):
+        for number, share in enumerate(transmission):
+            seen = gray * share + 0.9 * (1.0 - share)
+            files.write(tmp_path / "in" / f"{name}_{number}.png", np.rint(seen * 255.0).astype(np.uint8))
+    ratios = {}
+    for flag in ("", "--same_series"):
+        line = f"--input {tmp_path}/in --output {tmp_path}/out {flag}"
+        monkeypatch.setattr(sys, "argv", ["restored_scenes", *line.split()])
+        restored_scenes.main()
+        ratios[flag] = [float(line.rpartition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
+    assert max(ratios[""]) > min(ratios[""]) + 0.1
+    assert ratios["--same_series"] == [sorted(ratios[""])[1]] * 3
+
+
 def test_without_two_images_of_a_scene_it_is_said(tmp_path, monkeypatch, capsys):
     files.write(tmp_path / "room_1.png", np.zeros([8, 8, 3], np.uint8))
     monkeypatch.setattr(sys, "argv", ["restored_scenes", "--input", str(tmp_path), "--output", str(tmp_path / "out")])
