@@ -15,9 +15,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import tqdm
 from absl import logging
 
 from common.images import files
+from common.images.image_settings import ImageSettings
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -77,22 +79,51 @@ def folder_of(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
     return pathlib.Path(data_root, f"toy-{size}")
 
 
+def size_for(dual: ImageSettings) -> int:
+    """Height and width to draw for a method: --load_size, but at most an eighth more than --image_size.
+
+    So a small --image_size alone is drawn quickly: the default --load_size of some methods is 286.
+    """
+    return min(dual.load_size or dual.image_size, dual.image_size * 9 // 8)
+
+
 def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
-    """Returns the folder of the toy dataset at `size` pixels below `data_root`; draws it if it does not exist."""
+    """Returns the folder of the toy dataset at `size` pixels below `data_root`; draws it if it does not exist.
+
+    It is drawn in a hidden folder, which is renamed at the end. If a process is killed, the next one continues there.
+    Several processes may draw at the same time: all of them draw the same images.
+    """
     folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
     logging.info(f"Drawing {TRAIN + VAL} pairs of the toy dataset, {size}x{size}, into {folder}")
-    beside = pathlib.Path(data_root, f".toy-{size}-{os.getpid()}")
-    for split, first, count in (("train", 0, TRAIN), ("val", TRAIN, VAL)):
-        for number in range(first, first + count):
-            for domain, image in zip("AB", draw(number, size)):
-                files.write(beside / split / domain / f"{number:04d}.png", image)
+    unfinished = folder.with_name(f".{folder.name}")
+    for number in tqdm.tqdm(range(TRAIN + VAL), desc="draw", unit="pair", disable=None):
+        split = "train" if number < TRAIN else "val"
+        paths = [unfinished / split / domain / f"{number:04d}.png" for domain in "AB"]
+        if folder.is_dir():  # another process was faster
+            break
+        if not all(path.exists() for path in paths):
+            for path, image in zip(paths, draw(number, size)):
+                _write(path, image, folder)
     try:
-        beside.rename(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(beside)
+        for partial in unfinished.glob("*/*/.*"):  # of killed processes
+            partial.unlink(missing_ok=True)
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _write(path: pathlib.Path, image: npt.NDArray[np.uint8], folder: pathlib.Path) -> None:
+    """Writes an image; another process, which has all images, may meanwhile move its folder to `folder`."""
+    try:
+        files.write_whole(path, image)
+    except OSError:
+        if not (path.exists() or folder.is_dir()):
+            raise
 
 
 def draw(number: int, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -1,9 +1,12 @@
 """The toy set is the same everywhere, at any size, and drawn once."""
 
+import concurrent.futures
+import types
+
 import numpy as np
 import pytest
 
-from common.images import folders, toy
+from common.images import files, folders, toy
 
 
 def test_a_scene_is_a_function_of_its_number():
@@ -50,3 +53,61 @@ def test_the_set_is_drawn_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(toy, "draw", None)  # a second call would fail if it drew
     assert toy.draw_once(str(tmp_path), 8) == folder
     assert [path.name for path in tmp_path.iterdir()] == ["toy-8"]
+
+
+@pytest.mark.parametrize(
+    "image_size, load_size, drawn", [(32, 286, 36), (32, 0, 32), (128, 143, 143), (256, 286, 286), (256, 0, 256)]
+)
+def test_it_is_not_drawn_much_larger_than_the_images_to_train_on(image_size, load_size, drawn):
+    assert toy.size_for(types.SimpleNamespace(image_size=image_size, load_size=load_size)) == drawn
+
+
+def test_a_killed_drawing_is_continued_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy, "TRAIN", 3)
+    monkeypatch.setattr(toy, "VAL", 1)
+    draw, drawn = toy.draw, []
+
+    def killed(number, size):
+        if number == 2:
+            raise KeyboardInterrupt
+        return draw(number, size)
+
+    monkeypatch.setattr(toy, "draw", killed)
+    with pytest.raises(KeyboardInterrupt):
+        toy.draw_once(tmp_path, 8)
+    assert not toy.folder_of(tmp_path, 8).exists()
+    (unfinished,) = tmp_path.iterdir()
+    (unfinished / "train" / "A" / ".1-1-1-00000000.partial.png").write_bytes(b"half of an image")
+    monkeypatch.setattr(toy, "draw", lambda number, size: drawn.append(number) or draw(number, size))
+    folder = toy.draw_once(tmp_path, 8)
+    assert drawn == [2, 3]
+    assert list(tmp_path.iterdir()) == [folder]
+    assert sorted(path.name for path in (folder / "train" / "A").iterdir()) == ["0000.png", "0001.png", "0002.png"]
+
+
+def test_drawings_at_the_same_time_end_with_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy, "TRAIN", 10)
+    monkeypatch.setattr(toy, "VAL", 2)
+    with concurrent.futures.ThreadPoolExecutor(4) as several:
+        drawings = [several.submit(toy.draw_once, tmp_path, 8) for _ in range(4)]
+    (folder,) = {drawing.result() for drawing in drawings}
+    assert list(tmp_path.iterdir()) == [folder]
+    assert [len(paths) for split in ("train", "val") for paths in folders.find(folder, split)] == [10, 10, 2, 2]
+
+
+def test_an_image_whose_folder_was_renamed_meanwhile_is_not_missed(tmp_path, monkeypatch):
+    """The process that finishes first renames the folder in which the others still write."""
+    monkeypatch.setattr(toy, "TRAIN", 1)
+    monkeypatch.setattr(toy, "VAL", 1)
+    write = files.write_whole
+
+    def slow(path, image):
+        if path.parts[-3:] == ("val", "B", "0001.png"):
+            monkeypatch.setattr(files, "write_whole", write)
+            assert toy.draw_once(tmp_path, 8).is_dir()
+            raise FileNotFoundError(path)
+        write(path, image)
+
+    monkeypatch.setattr(files, "write_whole", slow)
+    folder = toy.draw_once(tmp_path, 8)
+    assert list(tmp_path.iterdir()) == [folder]
