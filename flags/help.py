@@ -22,6 +22,10 @@ LEGEND = (
     "In brackets: the default, and whether you may change the setting when you resume a run: fixed (no), free (yes),"
     " warn (yes, but last bits may differ), or place (yes, if the images there have the same names and sizes)."
 )
+ALSO_TAKEN = (
+    "Takes all other flags of --phase train, too, so that you can repeat its command; the result does not depend on"
+    " them. "
+)
 FIRST_EXAMPLES = {"train": 3, "test": 1, "translate": 1, "export": 1}  # how many of each phase
 
 
@@ -66,6 +70,7 @@ def phase_page(model: type[Dual], name: str, command: str = "") -> str:
     )
     about = f"{name}: {phase.about}."
     note = "All other settings come from the run folder. " if phase.from_run else ""
+    note += ALSO_TAKEN if phase.listed else ""
     legend = LEGEND if is_training else "In brackets: the default."
     head = f"{_filled(about)}\n\n{_filled(f'{note}{legend}')}\n"
     named = _presets(model) if "preset" in flags else ""

@@ -70,8 +70,10 @@ def flags_of(phase: str, model: type[Dual]) -> dict[str, Flag]:
 
 
 def shown(phase: str, model: type[Dual]) -> dict[str, Flag]:
-    """Returns the flags that the help of a phase lists: all that it takes, except --phase and what the run fixes."""
+    """Returns the flags that the help of a phase lists: those that matter, except --phase and what the run fixes."""
     flags = flags_of(phase, model)
+    if listed := PHASES[phase].listed:
+        flags = {name: flag for name, flag in flags.items() if name in listed}
     hidden = {"phase"}
     if PHASES[phase].from_run:
         hidden |= {name for name in names_of(model) & flags.keys() if flags[name].resume != FREE}

@@ -53,6 +53,9 @@ class Phase(NamedTuple):
     without: tuple[str, ...] = ()  # settings in `parts` and in Command that it does not take
     meanings: Mapping[str, str] = MappingProxyType({})  # of settings that mean something else here
     first: tuple[str, ...] = ()  # groups of settings that its help shows before the others
+    listed: tuple[
+        str, ...
+    ] = ()  # settings that its help shows, if not all: it takes the others, but they do not matter
     examples: tuple[Example, ...] = ()  # at the end of its help
     from_run: bool = False  # whether other settings come from the run folder
     names_runs: bool = False  # whether arguments that are not flags are run folders
@@ -69,7 +72,7 @@ class Phase(NamedTuple):
 
 RUN = ("run_dir", "dataset", "data_root")  # which run
 VALIDATION = (*RUN, "limit", "cache_gb", "on_bad_image", "labels_A", "labels_B", "batch_size", "threads")
-NO_DOWNLOAD = ("download", "download_from")  # the dataset only names the run
+DOWNLOAD = ("download", "download_from")  # not taken by phases whose dataset only names the run
 NAMES_RUN = {"dataset": "Name of the run's dataset, instead of --run_dir: the run is runs/METHOD-DATASET."}
 OF_FILES = {
     **NAMES_RUN,
@@ -83,6 +86,11 @@ OF_VALIDATION = {
     "scale_to": "Size to translate at: model, which is --image_size, or one number for both sides. auto: model.",
     "on_bad_image": "What to do if an image cannot be read. stop: name the file; skip: log a warning, leave it out.",
 }
+CHECKED = (  # settings that determine the result of --phase check_data, and those that name its files and settings
+    *("dataset", "dir_A", "dir_B", "data_root", "side_by_side", *DOWNLOAD, "limit"),
+    *("channels_A", "channels_B", "range_A", "range_B", "image_size", "load_size", "preprocess", "lambda_pairs"),
+    *("run_dir", "preset", "init_from", "output", "debug"),
+)
 PHASES = {
     "train": Phase(
         "train a run, or resume it",
@@ -134,7 +142,7 @@ PHASES = {
         inference_phases.translate_phase,
         parts=(Inference, Translation, Shipped),
         also=(*RUN, "limit", "batch_size", "threads", "test_dropout"),
-        without=("n_samples", *NO_DOWNLOAD),
+        without=("n_samples", *DOWNLOAD),
         meanings={**OF_FILES, "direction": "Direction to translate; not needed if the model has only one."},
         first=("Input and output",),
         from_run=True,
@@ -150,7 +158,7 @@ PHASES = {
         "compare two or more runs on one page",
         inference_phases.compare_phase,
         also=("output",),
-        without=NO_DOWNLOAD,
+        without=DOWNLOAD,
         meanings={"output": "HTML file to write; default: compare.html."},
         names_runs=True,
         examples=(Example("Two runs:", "--phase compare runs/one runs/two --output compare.html"),),
@@ -171,8 +179,13 @@ PHASES = {
         training_phases.check_data_phase,
         parts=(Dual, Images, Run),
         also=("output",),
-        meanings={"output": "CSV file to list all problems in."},
-        first=("Data", "Input and output"),
+        meanings={
+            "output": "CSV file to list all problems in.",
+            "run_dir": "Run folder; if it holds a run, its settings apply. Default: runs/METHOD-DATASET.",
+            "init_from": "Run or pretrained network to start from: its model settings apply where none are given.",
+        },
+        first=("Data", "Image size and augmentation", "Input and output"),
+        listed=CHECKED,
         examples=(
             Example("Two folders:", "--phase check_data --dir_A photos/A --dir_B photos/B"),
             Example("A dataset, with a list:", "--phase check_data --dataset mine --output problems.csv"),
@@ -184,7 +197,7 @@ PHASES = {
         training_phases.import_weights_phase,
         parts=(Source, Dual),
         also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
-        without=NO_DOWNLOAD,
+        without=DOWNLOAD,
         meanings={"run_dir": "New run folder to write to."},
         first=("Imported weights",),
         examples=(
@@ -199,7 +212,7 @@ PHASES = {
         inference_phases.export_phase,
         parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
-        without=NO_DOWNLOAD,
+        without=DOWNLOAD,
         meanings=NAMES_RUN,
         first=("Input and output",),
         from_run=True,
@@ -213,7 +226,7 @@ PHASES = {
         inference_phases.serve_phase,
         parts=(Service, Shipped),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout", "precise"),
-        without=NO_DOWNLOAD,
+        without=DOWNLOAD,
         meanings=NAMES_RUN,
         first=("Run", "Server"),
         from_run=True,

@@ -7,7 +7,7 @@ import csv
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from common import atomic
@@ -19,31 +19,43 @@ Value = TypeVar("Value")
 
 NAMED = 10  # files of a kind, groups of equal files, or files of a mixed folder that are named
 LABELS = {  # by kind: in the table, and above the list of files
-    "corrupt": ("not readable", "not readable as an image"),
-    "types": ("of another type", "another type of values than most of the folder"),
-    "channels": ("of other channels", "other channels than most of the folder"),
-    "sizes": ("of another size", "another size than most of the folder"),
-    "unfit": ("unfit", "cannot become an image of its domain"),
-    "small": ("too small", "smaller than the crop that --preprocess crop takes"),
-    "both domains": ("in A and in B", "the same pixels in A and in B"),
-    "both splits": ("in train and in val", "the same pixels in train and in val: scores would measure training images"),
+    "corrupt": ("not readable as an image", "not readable as an image"),
+    "types": ("of another type than most", "another type of values than most of the folder"),
+    "channels": ("of other channels than most", "other channels than most of the folder"),
+    "sizes": ("of another size than most", "another size than most of the folder"),
+    "unfit": ("unfit: type or channels do not fit training", "cannot become an image of its domain"),
+    "small": ("too small for the crop", "smaller than the crop that --preprocess crop takes"),
+    "both domains": ("same pixels in A and in B", "the same pixels in A and in B"),
+    "both splits": (
+        "same pixels in train and in val",
+        "the same pixels in train and in val: scores would measure training images",
+    ),
     "unmatched": (
-        "without a partner",
+        "no partner of the same name",
         "no partner: the other domain has no file of the same name, ignoring extensions",
     ),
     "ambiguous": (
-        "of one name",
+        "same name as another file of the folder",
         "the same name in one folder, ignoring extensions and forms of accents: only one of them is paired",
     ),
-    "pair sizes": ("pairs of two sizes", "pairs whose crops do not show the same part"),
-    "duplicate": ("duplicates", "the same pixels more than once in a folder: they weigh more than others"),
-    "constant": ("near-constant", "hardly more than one colour"),
-    "outliers": ("with outliers", "values far from all others, which determine the range mapped to [-1, 1]"),
+    "pair sizes": ("pairs whose crops show different parts", "pairs whose crops do not show the same part"),
+    "duplicate": (
+        "same pixels twice in the folder",
+        "the same pixels more than once in a folder: they weigh more than others",
+    ),
+    "constant": ("near-constant: hardly more than one colour", "hardly more than one colour"),
+    "outliers": (
+        "outliers: values far from all others",
+        "values far from all others, which determine the range mapped to [-1, 1]",
+    ),
     "scale": (
-        "of another scale",
+        "another range of values than training images",
         "another range of values than the training images: to the networks they look dark or flat",
     ),
-    "notes": ("not read whole", "further pages or frames, colour profiles or no-data values, which are not used"),
+    "notes": (
+        "not read whole: pages, profiles, no-data",
+        "further pages or frames, colour profiles or no-data values, which are not used",
+    ),
 }
 OF_FOLDERS = ("types", "channels", "sizes")  # kinds whose findings concern all images of a folder
 COLUMNS = ("kind", "level", "group", "split", "domain", "file", "about")
@@ -74,23 +86,35 @@ def write(path: str | os.PathLike[str], report: Report) -> None:
 
 
 def _table(report: Report) -> str:
+    """What the folders hold, and below it how many of their files have a problem of each kind."""
     parts = {name: part for name, part in report.parts.items() if part.images}
-    rows = {
-        "": [" ".join(name) for name in parts],
+    names = [" ".join(name) for name in parts]
+    contents = {
+        "": names,
         "images": [f"{part.images:,}" for part in parts.values()],
         "height x width": [_common(part.sizes, lambda size: "x".join(map(str, size))) for part in parts.values()],
         "channels": [_common(part.channels) for part in parts.values()],
-        "type": [_common(part.types) for part in parts.values()],
-        "values": [_range(part.values) for part in parts.values()],
+        "type of values": [_common(part.types) for part in parts.values()],
+        "lowest to highest": [_range(part.values) for part in parts.values()],
     }
+    problems = {"files with a problem; -: none": names}
     for kind, (label, _) in LABELS.items():
         counts = [len(_sources(report.findings, kind, name)) for name in parts]
-        rows[label] = [f"{count:,}" if count else "-" for count in counts]
-    return "\n".join(f"{label:<20}" + "".join(f"{cell:>16}" for cell in cells) for label, cells in rows.items())
+        problems[label] = [f"{count:,}" if count else "-" for count in counts]
+    differ = any(len(counts) > 1 for part in parts.values() for counts in (part.sizes, part.channels, part.types))
+    legend = "\n+N: the most common value is shown, and N others occur." if differ else ""
+    return f"{_rows(contents, 20, 15)}{legend}\n\n{_rows(problems, 44, 9)}"
+
+
+def _rows(rows: Mapping[str, Sequence[str]], first: int, others: int) -> str:
+    """Lines of a label and its cells, in columns of these widths."""
+    return "\n".join(
+        f"{label:<{first}}" + "".join(f" {cell:>{others - 1}}" for cell in cells) for label, cells in rows.items()
+    )
 
 
 def _common(counts: collections.Counter[Value], show: Callable[[Value], str] = str) -> str:
-    """The value that most images have, and the number of other values."""
+    """The value that most images have, and +N if there are N other values."""
     if not counts:
         return "-"
     others = f" +{len(counts) - 1:,}" if len(counts) > 1 else ""
@@ -112,7 +136,7 @@ def _pairs(report: Report, dual: ImageSettings) -> str:
     counts = {split: (pairs, report.parts[split, "A"].images) for split, pairs in report.pairs.items()}
     shares = "; ".join(f"{pairs:,} of {images:,} in {split}" for split, (pairs, images) in counts.items() if images)
     use = {
-        "none": "training does not use pairs, scores of val do",
+        "none": "training ignores pairs; scores of val need them",
         "all": "training uses only pairs",
         "some": "training uses pairs as pairs, and the other images unpaired",
     }[dual.pairing]

@@ -95,6 +95,10 @@ def test_help_of_a_phase_shows_what_it_takes_and_no_more(model, name):
     fixed = {field.name for field in dataclasses.fields(model) if field.metadata["resume"] != FREE}
     taken = PHASES[name].takes(model) - {"phase"}
     expected = taken - fixed if PHASES[name].from_run else taken  # those of the run are fixed
+    if listed := PHASES[name].listed:
+        assert "Takes all other flags of --phase train" in page
+        assert set(listed) - {"lambda_pairs"} <= taken  # only the enhancement has it
+        expected = taken & set(listed)
     shown = flags_shown(page)
     assert set(shown) == expected and len(shown) == len(set(shown))
     assert " ".join(page.split()).partition(f"{name}: {PHASES[name].about}.")[1]

@@ -1,6 +1,7 @@
 """Sets of images with one thing wrong at a time, and what the check finds in each: that, and nothing else."""
 
 import csv
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -20,8 +21,9 @@ from common.errors import UserError
 from common.images import Images, check_report, facts, files, findings, pipeline, ranges
 from cyclegan import CycleGAN
 from dualgan import DualGAN
+from enhancement import Enhancement
 from examples.semi_supervised import SemiSupervised
-from flags import command
+from flags import command, listing
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -422,9 +424,11 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert printed[1].split() == ["images", "2", "2", "1", "1"]
     assert printed[2].split() == ["height", "x", "width", *["8x8"] * 4]
     extremes = (f"{image.min()} to {image.max()}" for image in (noise_of(part) for part in PARTS))
-    assert printed[5].split() == f"values {' '.join(extremes)}".split()
-    assert all(set(line[20:].split()) == {"-"} for line in printed[6:22])
-    assert [line[:20].strip() for line in printed[6:22]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
+    assert printed[5].split() == f"lowest to highest {' '.join(extremes)}".split()
+    assert printed[7].split()[-8:] == printed[0].split()
+    assert all(set(line[44:].split()) == {"-"} for line in printed[8:24])
+    assert [line[:44].strip() for line in printed[8:24]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
+    assert printed[24] == "" and max(map(len, printed[:25])) == 80
     assert printed[-1] == "0 errors, 0 warnings: nothing prevents training."
 
 
@@ -440,8 +444,8 @@ def test_warnings_end_with_0(here, capsys):
     shutil.copy(here / "train/A/0.png", here / "train/A/2.png")
     assert run(here) == 0
     printed = capsys.readouterr().out
-    row = next(line.split() for line in printed.splitlines() if line.startswith("duplicates"))
-    assert row == ["duplicates", "2", "-", "-", "-"]
+    row = next(line for line in printed.splitlines() if line.startswith("same pixels twice in the folder"))
+    assert row[44:].split() == ["2", "-", "-", "-"]
     assert "warning, 2 files: the same pixels more than once in a folder" in printed
     assert f"  {here}/train/A/0.png = {here}/train/A/2.png\n" in printed
     assert printed.endswith("0 errors, 1 warning: nothing prevents training.\n")
@@ -511,6 +515,35 @@ def test_at_most_ten_of_a_kind_are_named_and_all_are_in_the_table_that_is_writte
     assert "--input does not apply to --phase check_data, only to --phase translate or export" in run(
         here, "--input", "x"
     )
+
+
+def settings_read(monkeypatch, dual, images):
+    """The names of the settings that a check reads."""
+    names, read = {field.name for part in (dual, images) for field in dataclasses.fields(part)}, set()
+    for cls in (type(dual), Images):
+        get = cls.__getattribute__
+        monkeypatch.setattr(cls, "__getattribute__", lambda self, name, get=get: read.add(name) or get(self, name))
+    splits = images.all_files(dual)
+    findings.text(images.check(dual, splits), dual)
+    images.passed_over(dual)
+    monkeypatch.undo()
+    return read & names
+
+
+def test_help_lists_the_settings_that_a_check_reads(folder, monkeypatch):
+    place, read = {"data_root": str(folder.parent)}, set()
+    for name in ("train/0.png", "val/1.png"):
+        files.write(folder.parent / "halves" / name, noise(0, width=16))
+    for images in (
+        Images("set", **place),
+        Images("halves", **place, side_by_side=True),
+        Images(dir_A=str(folder / "train/A"), dir_B=str(folder / "train/B")),
+    ):
+        for preprocess in ("resize_and_crop", "scale_shortest_and_crop", "crop"):
+            for dual in (Enhancement(preprocess=preprocess), Pix2Pix(preprocess=preprocess)):
+                read |= settings_read(monkeypatch, dual, images)
+    listed = set(listing.shown("check_data", Enhancement))
+    assert read == listed - {"download", "download_from", "run_dir", "preset", "init_from", "output", "debug"}
 
 
 def loads(folder):
