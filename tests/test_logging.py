@@ -118,6 +118,10 @@ def test_train_says_nothing_unless_asked_and_then_what_the_command_line_says(ima
     flags = "--image_size 32 --dataset set --on_bad_image skip --run_dir run --steps 2 --eval_every 1"
     output, errors = in_terminal(BY_COMMAND, tmp_path / "command", *flags.split(), "--data_root", images.data_root)
     assert shown.startswith("Gain on set: 4 images of A, 3 of B; 2 steps (") and shown.count("Evaluated step ") == 2
+    assert (
+        "\nA step reads 1 image of each domain (--batch_size 1): training sees 2 of the 4 images of A once, and"
+        in shown
+    )
     assert output.startswith(shown)
     assert output.removeprefix(shown).startswith("Best: ")  # from there on, the command line itself
     assert errors.count("damaged.png") == 1 and "2/2" in errors and "WARNING:absl" not in errors

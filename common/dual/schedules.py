@@ -58,6 +58,13 @@ SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
 }
 
 
+def length(policy: str, constant: int, decay: int) -> int:
+    """Returns the epochs until a schedule has reached its last rate; 0 if it is constant or never ends."""
+    if policy == "cosine":
+        return constant
+    return constant + decay if policy.startswith("linear") and decay else 0
+
+
 def in_training(epoch: tf.Tensor) -> AbstractContextManager[None]:
     """Returns a context in which `training_epoch` is `epoch`."""
     return scopes.within(EPOCH, epoch)

@@ -2,6 +2,7 @@
 
 training    train(): from settings to a trained run
 graph       the graph of a training, declared and built
+introduction  the first lines of a training
 loop        runs the steps, and saves, evaluates and reports between them
 step        one step as operations: critic and generator updates
 image_pool  buffer of earlier fakes, for critics

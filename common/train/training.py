@@ -22,9 +22,9 @@ from common.images.folders import Files
 from common.images.measure import INSTEAD
 from common.images.pipeline import BrokenImage, Loader
 from common.images.pixels import EIGHT_BITS, Domain
-from common.run import Run, folder, gpu, lock, training_files
+from common.run import Run, folder, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
-from common.train import graph, health, samples, warm_start
+from common.train import graph, health, introduction, samples, warm_start
 from common.train.events import Events
 from common.train.loop import Training, catch_up, loop, write_report
 from common.train.monitor import Extent, Monitor, Silent
@@ -134,7 +134,7 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
     if group.is_chief:
         _warn(training.record())
         if done < total:
-            for line in _introduction(training, done, total):
+            for line in introduction.lines(training, done, total):
                 logging.info(line)
             _describe(training.data.domains)
     first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
@@ -199,25 +199,6 @@ def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) 
             f" {len(files.B)} of B. Add them, or leave out --eval_every."
         )
     return dict(zip("AB", images.loaders(dual, files, domains)))
-
-
-def _introduction(training: Training, done: int, total: int) -> list[str]:
-    """Returns a few lines that describe the training."""
-    dual, run, data, size = training.dual, training.run, training.data, training.group.size
-    gpus = sum(device.device_type == "GPU" for device in training.session.list_devices())
-    where = (f"{gpus} GPU" if gpus else "the CPU") + (f", by {size} processes" if size > 1 else "")
-    epochs = total * run.images_in_step(dual, size) / data.images_in_epoch
-    lines = [
-        f"{type(dual).__name__} on {training.images.name}: {len(data.files.A):,} images of A, {len(data.files.B):,} of"
-        f" B; {total:,} steps ({epochs:.1f} epochs) on {where}, into {run.run_dir}."
-    ]
-    if dual.identity_weight and dual.channels_A != dual.channels_B:
-        lines.append("The identity loss is off: A and B have different channels.")
-    if not gpus and run.device == "auto" and gpu.is_there():
-        lines.append(f"There is a GPU, but TensorFlow does not find it. {gpu.missing()}")
-    if done:
-        lines.append(f"Resuming from step {done:,}.")
-    return lines
 
 
 def _describe(domains: dict[str, Domain]) -> None:
