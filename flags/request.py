@@ -62,9 +62,10 @@ class Request(NamedTuple):
             return self._new_parts()
         saved = load_run(values.run_dir)
         if not isinstance(saved.dual, self.model):
-            name = type(saved.dual).__name__
+            method = type(saved.dual)
             raise UserError(
-                f"{values.run_dir} holds a run of {name}, not of {self.model.__name__}. Choose a different --run_dir."
+                f"{values.run_dir} holds a run of {method.__name__}, not of {self.model.__name__}. Use"
+                f" {command_name(method, self.argv)} to resume it. Or start a new run in a new --run_dir."
             )
         names = set(_with_length(self.given)) | {"run_dir"}
         names |= {"dir_A", "dir_B"} if "dataset" in self.given else set()  # a dataset takes the place of folders

@@ -58,6 +58,7 @@ FACTS = {  # schemas of the entries of config.json other than settings, by name
 }
 HALF_COPIED = "the folder may be copied in part. Copy"
 NAMED = 3  # missing files named in a message
+TRAIN_ANEW = "To change it, train a new run in a new --run_dir."
 UNNAMED = "the changed files are not known, as the run was started by a version that kept no list"
 Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
@@ -174,11 +175,16 @@ def refuse_contradictions(
     free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
     for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
         for difference in settings.differences(before, now):
+            if difference.name == "model":
+                raise UserError(
+                    f"{run_dir} holds a run of {difference.saved}, not of {difference.requested}. Use"
+                    f" {difference.saved} for it. Or start a new run in a new --run_dir."
+                )
             if difference.resume == FIXED and difference.name not in free:
-                otherwise = f" {_begin_with_networks(run_dir, saved.dual, dual)}" if run else ""
+                otherwise = _begin_with_networks(run_dir, saved.dual, dual) if run else TRAIN_ANEW
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, but --{difference.name}"
-                    f" {difference.requested} was given. Leave it out to keep the saved value.{otherwise}"
+                    f" {difference.requested} was given. Leave it out to keep the saved value. {otherwise}"
                 )
 
 
@@ -190,7 +196,8 @@ def refuse_other_files(run_dir: str, files: Files) -> list[str]:
     if training_files.are_exchanged(run_dir, files):
         raise UserError(
             f"A and B are swapped: the images of A, in {files.A[0].parent}, were those of B when {run_dir} started, and"
-            " vice versa. Swap the folders, such as --dir_A and --dir_B, to resume."
+            " vice versa. Swap the folders, such as --dir_A and --dir_B, to resume. Or start a new run in a new"
+            " --run_dir."
         )
     replaced = []
     for domain, before in load_run(run_dir).files.items():

@@ -11,6 +11,7 @@ from common.run import Run
 from common.run.checkpoint_files import newest, reading
 from common.run.folder import load_run, refuse_contradictions
 from common.train import train
+from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags.parsing import parse
 from tests import small
@@ -91,9 +92,18 @@ def test_a_setting_that_is_fixed_names_the_cure(tmp_path):
     assert "--init_from" not in str(error.value)
     with pytest.raises(UserError, match=r"--init_from '.*a run' and --noinit_critics\."):
         refuse_contradictions(run_dir, small.dualgan(ndf=8), run=run)
-    with pytest.raises(UserError, match="Leave it out") as error:  # as test and evaluate do
-        refuse_contradictions(run_dir, small.dualgan(lr_G=1.0))
+    with pytest.raises(UserError, match=r"Leave it out .* train a new run in a new --run_dir") as error:
+        refuse_contradictions(run_dir, small.dualgan(lr_G=1.0))  # as test and evaluate do
     assert "--init_from" not in str(error.value)
+
+
+def test_another_method_is_told_whose_run_it_is_and_offered_a_new_one(tmp_path):
+    run_dir = small.untrained(tmp_path / "run", CycleGAN())
+    said = r"run holds a run of CycleGAN, not of DualGAN\. Use {}.* a new run in a new --run_dir\."
+    with pytest.raises(UserError, match=said.format("CycleGAN")):
+        refuse_contradictions(run_dir, DualGAN(), run=Run(run_dir))
+    with pytest.raises(UserError, match=said.format("python -m cyclegan.main to resume it")):
+        parts(run_dir)
 
 
 def parts(run_dir, *flags):

@@ -81,7 +81,9 @@ def test_exchanged_folders_are_refused_by_their_content(tmp_path):
     images, exchanged = Images(dir_A=A, dir_B=B), Images(dir_A=B, dir_B=A)
     trained(tmp_path, images, 2)
     before = weights(tmp_path / "run")
-    with pytest.raises(UserError, match=r"A and B are swapped: the images of A, in .*/B, were those of B when"):
+    with pytest.raises(
+        UserError, match=r"A and B are swapped: the images of A, in .*/B, were those of B when .* a new --run_dir"
+    ):
         trained(tmp_path, exchanged, 4)
     assert weights(tmp_path / "run") == before
     assert trained(tmp_path, images, 4).done == 4
