@@ -2,26 +2,31 @@
 
 python -m benchmarks.pytorch_training --run_dir runs/pix2pix-facades --output runs/facades-pytorch
 
-Settings, images, the number of steps and the initial weights are those of the run. Convolutions, norms and Adam are
-PyTorch's, and resizing is Pillow's. Writes the translated validation images to OUTPUT/A2B and OUTPUT/B2A, where
-benchmarks.scores can compare them with those of the run.
+Shows whether both learn equally well. Settings, images, the number of steps and the initial weights are those of the
+run. Convolutions, norms and Adam are PyTorch's, and resizing is Pillow's. Writes the translated validation images to
+OUTPUT/A2B and OUTPUT/B2A, where benchmarks.scores can compare them with those of the run, and prints their scores.
+Needs PyTorch: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
-import argparse
 import pathlib
 import random
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
+
+try:
+    import torch
+except ImportError:
+    sys.exit("error: PyTorch is not installed, which this comparison needs. Install it: pip install -e '.[bench]'.")
 from PIL import Image
 
-from benchmarks import scores
+from benchmarks import arguments, scores
 from common import tensorflow as tf
 from common.dual import Dual
 from common.run.folder import load_run
@@ -239,11 +244,12 @@ def model_of(dual: Dual, weights: dict[str, npt.NDArray[Any]]) -> CycleGAN | Pix
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run_dir", required=True)
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--steps", type=int, default=0, help="0: as many as the run")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as the run")
+    """Runs the command line."""
+    parser = arguments.parser("pytorch_training", __doc__)
+    parser.add_argument("--run_dir", required=True, help="folder of the run of this toolkit")
+    parser.add_argument("--output", required=True, help="folder to write the translated images to")
+    parser.add_argument("--steps", type=int, default=0, help="steps to train; 0: as many as the run")
+    parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch; 0: as many as the run")
     args = parser.parse_args()
     saved = load_run(args.run_dir)
     dual, images, run = saved.dual, saved.images, saved.run

@@ -12,12 +12,12 @@ The images are written to train/A and their restored scenes, under the same name
 share. If the images of all scenes have the same series of densities, as in generated sets, --same_series uses the
 typical one for all. With --clear, restored scenes and clear images of other scenes are also written to both train/A
 and train/B, as pairs without haze, which teach a network to leave clear images as they are. No clear image of a hazy
-one is read: training with these pairs, or tuning on them, uses no true pair.
+one is read: training with these pairs, or tuning on them, uses no true pair. Prints a line for each scene: its images,
+the error of the fit, and the ratio of the densest to the thinnest haze.
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import pathlib
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, optimize
 
+from benchmarks import arguments
 from common.images import files
 
 SAMPLE = 400  # pixels of a scene that determine densities and air
@@ -73,7 +74,7 @@ class Scene(NamedTuple):
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("restored_scenes", __doc__)
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
     parser.add_argument("--output", required=True, help="folder of the new dataset")
     parser.add_argument("--clear", default="", help="folder of clear images, of other scenes")

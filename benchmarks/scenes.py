@@ -5,12 +5,11 @@ python -m benchmarks.scenes --input photos --output datasets/rain --kind rain
 `photos` is a folder of clear photographs. They are split first, so that no photograph is in two of: train/A (degraded),
 train/B (clear), and val (val/A degraded, val/B the same images clear, under the same names). Each is resized to two
 sizes and cut into squares; squares without detail are skipped. tiles.csv lists the photograph of each square. The same
-seed generates the same images.
+seed generates the same images. Prints the number of images in each folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import csv
 import hashlib
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks import arguments
 from common import tensorflow as tf
 from common.images import files
 from common.ops import randomness, synthesis
@@ -59,14 +59,14 @@ class Tile(NamedTuple):
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("scenes", __doc__)
     parser.add_argument("--input", required=True, help="folder of clear photographs, searched recursively")
     parser.add_argument("--output", required=True, help="new folder for the dataset")
-    parser.add_argument("--kind", choices=SUITS, default="rain")
+    parser.add_argument("--kind", choices=SUITS, default="rain", help="what is laid over the photographs")
     parser.add_argument("--size", type=int, default=256, help="side of the squares, in pixels")
     parser.add_argument("--per_photograph", type=int, default=12, help="largest number of squares of a photograph")
     parser.add_argument("--validation", type=float, default=0.15, help="share of the photographs for val")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split and of the layers")
     options = parser.parse_args()
     output = pathlib.Path(options.output)
     if output.exists() and any(output.iterdir()):

@@ -1,11 +1,14 @@
 """Scores translated images of any program against the validation images of a run.
 
 python -m benchmarks.scores --run_dir runs/cyclegan-apple2orange64 --output runs/cyclegan-apple2orange64/test
+
+Prints a line for each direction: the sliced Wasserstein distance (SWD) of the translations to the images of the other
+domain, that of the untouched input, that of two halves of the real images (the least to expect), and, for pairs, the
+mean of PSNR, SSIM and so on.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import pathlib
 from collections.abc import Mapping
@@ -14,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks import arguments
 from common.dual import Dual
 from common.images import Images
 from common.metrics import metrics
@@ -75,9 +79,10 @@ def _of_pairs(written: Mapping[str, pathlib.Path], targets: Mapping[str, pathlib
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run_dir", required=True, help="a run of the same dual and images")
-    parser.add_argument("--output", required=True, help="a folder with A2B or B2A, or both")
+    """Runs the command line."""
+    parser = arguments.parser("scores", __doc__)
+    parser.add_argument("--run_dir", required=True, help="folder of a run of the same method and images")
+    parser.add_argument("--output", required=True, help="folder with the subfolders A2B or B2A, or both, of PNG files")
     args = parser.parse_args()
     saved = load_run(args.run_dir)
     print(table(args.output, saved.dual, saved.images))

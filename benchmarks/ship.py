@@ -1,15 +1,18 @@
 """Writes a trained run as a pretrained network of its method: weights in half precision, and a model card.
 
 python -m benchmarks.ship --run_dir runs/enhancement-rain --name rain --photographs photos/list.csv
+
+Prints the paths of the two files and the size of the weights. The card has the facts of the run, and placeholders for
+what it does, what was measured, and its limits.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import dataclasses
 import pathlib
 
+from benchmarks import arguments
 from common.errors import UserError
 from common.run.checkpoint_files import selected_one, step_of
 from common.run.folder import load_trained
@@ -40,7 +43,7 @@ It was trained on these, with generated degradations over them.
 
 def main() -> None:
     """Writes NAME.npz, and NAME.md unless there is one, into the folder pretrained/ of the run's method."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("ship", __doc__)
     parser.add_argument("--run_dir", required=True, help="folder of the trained run")
     parser.add_argument("--name", required=True, help="name of the pretrained network")
     parser.add_argument("--checkpoint", default="latest", help="latest, best, or a step")

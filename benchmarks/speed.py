@@ -1,14 +1,16 @@
-"""Compares the time of a step with the alternatives, interleaved: make bench.
+"""Compares the time of a step of this toolkit with PyTorch and TensorFlow 1, interleaved: make bench.
 
 python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 
 Each contender is a process. They take steps in turn, A B B A A B ..., so other load on the machine slows all of them.
-The result is the median of the ratios of all rounds. Prints wall-clock and CPU seconds.
+A case is a method at a size, in training (step) or in use (translate). Prints for each case the seconds, the CPU
+seconds and the memory of each contender, the median of the ratios of all rounds (below 1, the toolkit is faster), and
+how near the toolkit is to the speed of large matrix products. A case takes about 4 seconds x rounds for each
+contender, and their starts. Rivals need pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -17,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from benchmarks import arguments
 from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.ceiling import OPERATIONS
 from benchmarks.contenders.forms import Form
@@ -137,11 +140,12 @@ def table(contenders: Sequence[Contender]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default=",".join(CASES), help="separated by commas")
-    parser.add_argument("--rivals", default="", help="unless given: all there are")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=2)
+    """Runs the command line."""
+    parser = arguments.parser("speed", __doc__)
+    parser.add_argument("--cases", default=",".join(CASES), help="cases to compare, separated by commas; default: all")
+    parser.add_argument("--rivals", default="", help="pytorch, tf1, official; default: those that the case has")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of about 4 s for each contender")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each process")
     args = parser.parse_args()
     for case in args.cases.split(","):
         rivals = args.rivals.split(",") if args.rivals else RIVALS[CASES[case].model]

@@ -1,23 +1,20 @@
-"""Tables and plots of docs/lab/study.md, from the logs of its runs.
+"""Makes the tables and plots of docs/lab/study.md from the logs of its runs.
 
 python -m benchmarks.study_report --study runs/study --output docs/lab/study
 
-Prints the tables as Markdown, and writes psnr.svg (over generator updates and over seconds) and margin.svg.
+Prints the tables as Markdown: PSNR, its instability, and collapsed trainings, at equal updates and at equal time.
+Writes psnr.svg (over generator updates and over seconds) and margin.svg. Needs matplotlib: pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("svg")
-from matplotlib import pyplot
-
+from benchmarks import arguments
 from benchmarks.study_tables import Results, read_study, table, untouched
 
 COLOURS = {1: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
@@ -25,6 +22,7 @@ COLOURS = {1: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
 
 def plot_scores(results: Results, seconds: Mapping[str, float], path: pathlib.Path) -> None:
     """Plots PSNR over generator updates (above) and over seconds (below), a column for each model and GAN loss."""
+    pyplot = _pyplot()
     columns = list(dict.fromkeys((method.model, method.gan_loss) for method in results))
     figure, axes = pyplot.subplots(2, len(columns), figsize=(3.2 * len(columns), 5.6), sharey=True, squeeze=False)
     for method, trainings in results.items():
@@ -49,6 +47,7 @@ def plot_scores(results: Results, seconds: Mapping[str, float], path: pathlib.Pa
 
 def plot_margins(results: Results, path: pathlib.Path) -> None:
     """Plots the margin of A2B's critic over generator updates, of the first seed."""
+    pyplot = _pyplot()
     columns = list(dict.fromkeys((method.model, method.gan_loss) for method in results))
     figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.0), squeeze=False)
     for method, trainings in results.items():
@@ -62,6 +61,18 @@ def plot_margins(results: Results, path: pathlib.Path) -> None:
     _save(figure, path)
 
 
+def _pyplot() -> Any:
+    """Returns matplotlib's functions, for SVG."""
+    try:
+        import matplotlib
+    except ImportError:
+        sys.exit("error: matplotlib is not installed, which the plots need. Install it: pip install -e '.[bench]'.")
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
 def _save(figure: Any, path: pathlib.Path) -> None:
     """Writes a matplotlib figure and prints a link to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,9 +82,14 @@ def _save(figure: Any, path: pathlib.Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", type=pathlib.Path, default=pathlib.Path("runs/study"))
-    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("docs/lab/study"))
+    """Runs the command line."""
+    parser = arguments.parser("study_report", __doc__)
+    parser.add_argument(
+        "--study", type=pathlib.Path, default=pathlib.Path("runs/study"), help="folder that benchmarks.study wrote"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=pathlib.Path("docs/lab/study"), help="folder for the plots"
+    )
     args = parser.parse_args()
     seconds = json.loads((args.study / "seconds.json").read_text())
     results = read_study(args.study)

@@ -1,18 +1,19 @@
-"""Measures the throughput of translating a folder relative to that of the network alone.
+"""Measures how much of the network's speed is left when a folder of files is translated.
 
 python -m benchmarks.translation --run_dir runs/pix2pix-facades --input datasets/facades/train/A
 
-Translates the files, and the same images from memory, in turn. Prints the median of the ratios.
+Translates the same images from memory and as files, in turn. Prints the images per second of both in each round, and
+the median of their ratios. Takes as long as 2 x rounds translations of --limit images.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 
+from benchmarks import arguments
 from common.images import files
 from common.translate import Translator
 from common.translate.jobs import Translation
@@ -20,12 +21,13 @@ from common.translate.pipeline import translate
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run_dir", required=True)
-    parser.add_argument("--input", required=True)
-    parser.add_argument("--direction", default="A2B")
-    parser.add_argument("--limit", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    """Runs the command line."""
+    parser = arguments.parser("translation", __doc__)
+    parser.add_argument("--run_dir", required=True, help="folder of the trained run")
+    parser.add_argument("--input", required=True, help="folder of images")
+    parser.add_argument("--direction", default="A2B", help="direction to translate: A2B or B2A")
+    parser.add_argument("--limit", type=int, default=100, help="images to translate, the first ones")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of both")
     args = parser.parse_args()
     with Translator(args.run_dir) as translator, tempfile.TemporaryDirectory() as output:
         options = Translation(input=args.input, output=output)

@@ -5,12 +5,11 @@ python -m benchmarks.unpaired --input datasets/rain100 --output datasets/derain
 Pairs in `train` have the same name in A and B. Pairs whose clear images are alike count as one scene. train/A gets the
 degraded images of one half of the scenes, train/B the clear images of the other half; val is copied. With --held_out, a
 share of the training scenes and their pairs becomes val instead, so that settings can be chosen without looking at val.
-The same seed makes the same split.
+The same seed makes the same split. Prints the number of images in each folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks import arguments
 from common.errors import UserError
 
 THUMBNAIL = 16  # pixels along a side
@@ -28,11 +28,11 @@ ALIKE = 4.0  # mean difference of the thumbnails of two images, of 255, up to wh
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("unpaired", __doc__)
     parser.add_argument("--input", required=True, help="folder with train/A, train/B, val/A and val/B")
-    parser.add_argument("--output", required=True, help="folder of the set without pairs, a new one")
+    parser.add_argument("--output", required=True, help="new folder for the dataset without pairs")
     parser.add_argument("--held_out", type=float, default=0.0, help="share of the training scenes that becomes val")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split")
     options = parser.parse_args()
     try:
         write(pathlib.Path(options.input), pathlib.Path(options.output), options.held_out, options.seed)

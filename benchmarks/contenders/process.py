@@ -1,11 +1,13 @@
 """Runs one contender in its own process: reads a number of steps from standard input, takes them, and prints the time.
 
+For benchmarks.speed, benchmarks.levers and benchmarks.gpu.speed, which start it. Prints a line of JSON for the start,
+and one for each number of steps: seconds, CPU seconds and memory.
+
 python -m benchmarks.contenders.process toolkit cyclegan-resnet_6blocks-128-step --threads 2
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import json
@@ -15,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from benchmarks import arguments
 from benchmarks.contenders.cases import CASES, Case, Step
 from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS
@@ -24,13 +27,14 @@ WARM_UP = 2  # steps before the first that counts
 
 
 def main() -> None:
+    """Runs the command line."""
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("contenders.process", __doc__)
     parser.add_argument(
         "contender", choices=("toolkit", "pytorch", "tf1", "official", "ceiling"), help="module of this package"
     )
-    parser.add_argument("case", choices=CASES)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("case", choices=CASES, help="method, size and work")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the process")
     parser.add_argument("--lever", choices=LEVERS, help="change to the toolkit; the caller sets its environment")
     parser.add_argument("--form", type=Form.named, default=Form(), help="form of the toolkit or PyTorch")
     parser.add_argument("--device", default="cpu", help="device of the toolkit or PyTorch: cpu or gpu:0")

@@ -50,6 +50,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Adds the layers to the input."""
         return x + self.inner(x)
 
 
@@ -82,6 +83,7 @@ class Skip(nn.Module):
         self.layers, self.outermost = nn.Sequential(*layers), outermost
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Applies the layers; all but the outermost keep the input next to their output."""
         return self.layers(x) if self.outermost else torch.cat([x, self.layers(x)], 1)
 
 

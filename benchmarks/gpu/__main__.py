@@ -2,13 +2,14 @@
 
 python -m benchmarks.gpu | tee gpu.txt
 
-Parts run one after the other, the most important first. Each runs in its own process and has a time limit. Without a
-GPU they run on the CPU, with longer limits; each prints the checks that it skips there.
+Prints versions, differences between GPU and CPU, whether a resumed training equals an uninterrupted one, and times
+compared with PyTorch. Parts run one after the other, the most important first. Each runs in its own process and has a
+time limit, all together 12.5 minutes. Without a GPU they run on the CPU, with limits five times as long; each prints
+the checks that it skips there.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from typing import NamedTuple
 
+from benchmarks import arguments
 from common.run import gpu
 
 
@@ -43,11 +45,9 @@ ON_CPU = 5.0  # times as long a part may take there
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser("gpu", __doc__)
     names = [part.name for part in PARTS]
-    parser.add_argument("--parts", default=",".join(names), help=f"of {', '.join(names)}; separated by commas")
+    parser.add_argument("--parts", default=",".join(names), help=f"some of {', '.join(names)}; separated by commas")
     parser.add_argument("--device", default="auto", help="auto: the first GPU, else the CPU; cpu; gpu:0")
     options = parser.parse_args()
     chosen = options.parts.split(",")

@@ -8,12 +8,12 @@ CPU's formulations of convolutions are compared with the plain ones, which a GPU
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from benchmarks import arguments
 from benchmarks.gpu.device import chosen
 from common import tensorflow as tf
 from common.dual import Dual
@@ -103,4 +103,4 @@ def differences(computed: Arrays, expected: Arrays) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.agreement", __doc__))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 import tempfile
 
 import imageio.v3 as imageio
 import numpy as np
 
+from benchmarks import arguments
 from benchmarks.gpu.device import chosen
 from benchmarks.gpu.training import trained
 from common.translate import Inference, Translator
@@ -40,4 +40,4 @@ def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.checkpoints", __doc__))

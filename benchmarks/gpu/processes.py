@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pathlib
 import socket
-import sys
 import tempfile
 import time
 
+from benchmarks import arguments
 from benchmarks.gpu.device import chosen
 from benchmarks.gpu.training import checkpoint, started
 from common.cluster.cluster import config_of
@@ -45,4 +45,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.processes", __doc__))

@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 
+from benchmarks import arguments
 from benchmarks.gpu.device import chosen
 from benchmarks.gpu.training import checkpoint, differences, started, trained
 
@@ -57,4 +58,4 @@ def compared(run: pathlib.Path, other: pathlib.Path) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.resume", __doc__))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
-import sys
 from collections.abc import Sequence
 
+from benchmarks import arguments
 from benchmarks.contenders.forms import Form
 from benchmarks.gpu.device import chosen
 from benchmarks.speed import Contender, interleave, median, ratio
@@ -85,4 +85,4 @@ def _contender(name: str, case: str, form: str, device: str) -> Contender | None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.speed", __doc__))

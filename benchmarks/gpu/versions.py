@@ -1,4 +1,4 @@
-"""Device, driver and versions; missing packages come first."""
+"""Prints the device, the driver and the versions of packages; missing packages come first. The device may be any."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pathlib
 import platform
 import subprocess
 import sys
+
+from benchmarks import arguments
 
 NEEDED = ("tensorflow", "numpy", "scipy", "imageio", "PIL", "absl", "tqdm", "psutil", "torch")
 QUERY = "name,driver_version,memory.total,compute_cap,power.limit"
@@ -57,4 +59,5 @@ def _asked(*command: str) -> str:
 
 
 if __name__ == "__main__":
+    arguments.device("gpu.versions", __doc__)
     main()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import pathlib
-import sys
 import tempfile
 
+from benchmarks import arguments
 from benchmarks.contenders.cases import CASES
 from benchmarks.gpu.device import chosen
 from common.images import Images
@@ -37,4 +37,4 @@ def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(arguments.device("gpu.waiting", __doc__))

@@ -1,0 +1,18 @@
+"""The command lines of the benchmarks: each describes itself by the docstring of its module."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def parser(name: str, about: str | None) -> argparse.ArgumentParser:
+    """Returns the parser of `python -m benchmarks.NAME`; `about`: the docstring of the module."""
+    program, form = f"python -m benchmarks.{name}", argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=program, description=about, formatter_class=form)
+
+
+def device(name: str, about: str | None) -> str:
+    """Returns the device on the command line of a module that has no other argument."""
+    of_device = parser(name, about)
+    of_device.add_argument("device", nargs="?", default="auto", help="auto: the first GPU, else the CPU; cpu; gpu:0")
+    return str(of_device.parse_args().device)
