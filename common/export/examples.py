@@ -54,7 +54,7 @@ def _in_path(path: str, domain: Domain) -> list[Array]:
 
 def _validation(name: str, images: Images, dual: Dual, domains: Mapping[str, Domain]) -> Loader | None:
     """Returns the Loader of a domain's validation images; None if there are none."""
-    if images.dataset == "toy" and not toy.folder_of(images.data_root, toy.size_for(dual)).is_dir():
+    if images.dataset == "toy" and not toy.folder_of(images.data_root, toy.size_for(dual, images.data_root)).is_dir():
         return None  # else the whole toy dataset would be generated
     try:
         loaders = images.loaders(dual, images.validation_files(dual), domains)

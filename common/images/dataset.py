@@ -241,7 +241,7 @@ class Images:
 
     def _root(self, dual: ImageSettings) -> pathlib.Path:
         if self.dataset == "toy":
-            return toy.draw_once(self.data_root, toy.size_for(dual))
+            return toy.draw_once(self.data_root, toy.size_for(dual, self.data_root))
         return folders.on_disk(pathlib.Path(self.data_root, self.dataset))
 
     def _paired(self, files: Files) -> Files:

@@ -58,8 +58,13 @@ def test_the_set_is_drawn_once(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "image_size, load_size, drawn", [(32, 286, 36), (32, 0, 32), (128, 143, 143), (256, 286, 286), (256, 0, 256)]
 )
-def test_it_is_not_drawn_much_larger_than_the_images_to_train_on(image_size, load_size, drawn):
-    assert toy.size_for(types.SimpleNamespace(image_size=image_size, load_size=load_size)) == drawn
+def test_it_is_not_drawn_much_larger_than_the_images_to_train_on(image_size, load_size, drawn, tmp_path):
+    assert toy.size_for(types.SimpleNamespace(image_size=image_size, load_size=load_size), tmp_path) == drawn
+
+
+def test_a_larger_one_of_an_earlier_version_is_used(tmp_path):
+    (tmp_path / "toy-286").mkdir()
+    assert toy.size_for(types.SimpleNamespace(image_size=32, load_size=286), tmp_path) == 286
 
 
 def test_a_killed_drawing_is_continued_and_leaves_nothing(tmp_path, monkeypatch):
