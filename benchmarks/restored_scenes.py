@@ -2,74 +2,34 @@
 
 python -m benchmarks.restored_scenes --input datasets/dehaze/train/A --output datasets/dehaze-pairs
 
-Images of one scene are named SCENE_NUMBER.jpg and have one size. Each has its own density b and brightness a of the
-air, and all share the clear scene J and its depth d: seen = J exp(-b d) + a (1 - exp(-b d)) (Koschmieder, 1924). These
-are fitted to all images of a scene together. If the air is equally bright in all of them, the fit cannot tell how much
-haze they all share; enough is removed to make the darkest hundredth of the scene black, as in clear photographs.
+Images of one scene are named SCENE_NUMBER.jpg and have one size. They are written to train/A and their restored scenes,
+under the same names, to train/B; those of every --held_out-th scene go to val/A and val/B instead. haze_fit.py says how
+scenes are restored. A scene without dark things does not show how much haze its images share. If the images of all
+scenes have the same series of densities, as in generated sets, --same_series uses the typical one for all.
 
-The images are written to train/A and their restored scenes, under the same names, to train/B; those of every
---held_out-th scene go to val/A and val/B instead. A scene without dark things does not show how much haze its images
-share. If the images of all scenes have the same series of densities, as in generated sets, --same_series uses the
-typical one for all. With --clear, restored scenes and clear images of other scenes are also written to both train/A
-and train/B, as pairs without haze, which teach a network to leave clear images as they are. No clear image of a hazy
-one is read: training with these pairs, or tuning on them, uses no true pair. Prints a line for each scene: its images,
-the error of the fit, and the ratio of the densest to the thinnest haze.
+Clear images of other scenes give more pairs. With --clear, they and the restored scenes are also written to both
+train/A and train/B, as pairs without haze, which teach a network to leave clear images as they are. With --veiled N,
+each clear image is also written N times under the haze of a restored scene, whose depth is fitted to the edges of the
+image. No clear image of a hazy one is read: training with these pairs, or tuning on them, uses no true pair.
 """
 
 from __future__ import annotations
 
 import collections
 import pathlib
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 from benchmarks import arguments
+from benchmarks.haze_fit import Floats, Pixels, Scene, haze_over, restored
+from common import tensorflow as tf
 from common.images import files
+from common.ops.guided_filter import guided_filter
 
-SAMPLE = 400  # pixels of a scene that determine densities and air
-LONGEST = 80  # iterations of that fit
-FIRST_AIR, FIRST_DEPTH = 0.95, 0.6
-DEPTHS = -np.log(np.linspace(0.99, 0.02, 48))  # the first to try; then halves of their distances
-HALVINGS = 9
-THIN = 1e-4  # squared error per depth: what is as bright as the air has any depth, and gets a small one
-DARKEST = 1.0  # percent of a scene's values that become black
-TOLERANCE = 1.02  # factor of the error up to which densities explain the images equally well
-NOISE = 3e-3  # sum of squared transmissions below which neighbours count as much as the pixel itself
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.floating]
-
-
-class Haze(NamedTuple):
-    """The haze of images of one scene."""
-
-    density: Floats  # [N], of mean 1
-    air: Floats  # brightness of the air, [N] in [0, 1]
-
-    @property
-    def ratio(self) -> float:
-        """Returns how many times denser the densest is than the thinnest."""
-        return float(self.density.max() / self.density.min())
-
-    def thickened(self, shift: float) -> Haze:
-        """Returns the haze with `shift` more in each image, in units in which the mean stays 1."""
-        return self._replace(density=(self.density + shift) / (1.0 + shift))
-
-    def of_ratio(self, ratio: float) -> Haze:
-        """Returns the haze with as much more, or less, in each image as gives it the `ratio`, above 1."""
-        return self.thickened((self.density.max() - ratio * self.density.min()) / (ratio - 1.0))
-
-
-class Scene(NamedTuple):
-    """A clear scene, and the haze of its images."""
-
-    clear: Floats  # [H, W, 3] in [0, 1]
-    depth: Floats  # [H, W], in units in which the densities have a mean of 1
-    haze: Haze
-    error: float  # root mean square of what the model leaves, in [0, 1]
+SMOOTHED = 4.0  # pixels: standard deviation of the blur of a depth before it follows the edges of another image
+RADIUS, EPSILON = 12, 1e-3  # of the guided filter
 
 
 def main() -> None:
@@ -78,34 +38,87 @@ def main() -> None:
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
     parser.add_argument("--output", required=True, help="folder of the new dataset")
     parser.add_argument("--clear", default="", help="folder of clear images, of other scenes")
+    parser.add_argument("--veiled", type=int, default=0, metavar="N", help="hazy images to make of each clear image")
     parser.add_argument("--held_out", type=int, default=0, help="1 of so many scenes goes to val; 0: none")
     parser.add_argument("--same_series", action="store_true", help="all scenes have the same series of densities")
+    parser.add_argument("--seed", type=int, default=0, help="of the haze over clear images")
     options = parser.parse_args()
-    scenes: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
-    for path in sorted(pathlib.Path(options.input).iterdir()):
-        scenes[path.stem.rpartition("_")[0]].append(path)
-    several = {name: paths for name, paths in scenes.items() if name and len(paths) > 1}
+    if options.veiled and not options.clear:
+        parser.error("--veiled is for clear images: name their folder with --clear.")
+    several = scenes_in(pathlib.Path(options.input))
     if not several:
         parser.error(f"--input {options.input} has no two images that are called SCENE_NUMBER and share SCENE.")
+    output = pathlib.Path(options.output)
+    scenes = write_scenes(several, output, options.held_out, options.same_series, bool(options.clear))
+    if options.clear:
+        write_clear(pathlib.Path(options.clear), output / "train", scenes, options.veiled, options.seed)
+
+
+def scenes_in(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns {scene: its images} of the scenes in `folder` that have at least two images."""
+    scenes: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        scenes[path.stem.rpartition("_")[0]].append(path)
+    return {name: paths for name, paths in scenes.items() if name and len(paths) > 1}
+
+
+def write_scenes(
+    several: Mapping[str, Sequence[pathlib.Path]],
+    output: pathlib.Path,
+    held_out: int,
+    is_same_series: bool,
+    is_clear_written: bool,
+) -> list[Scene]:
+    """Writes pairs of the images of `several` scenes; returns the restored scenes that are not held out."""
     hazes = {name: haze_over(_read(paths)) for name, paths in several.items()}
-    if options.same_series:
+    if is_same_series:
         ratio = float(np.median([haze.ratio for haze in hazes.values()]))
         hazes = {name: haze.of_ratio(ratio) for name, haze in hazes.items()}
+    scenes = []
     for number, (name, paths) in enumerate(several.items(), 1):
         images = _read(paths)
         scene = restored(images, hazes[name])
-        is_held_out = options.held_out > 0 and number % options.held_out == 0
-        folder = pathlib.Path(options.output, "val" if is_held_out else "train")
+        is_held_out = held_out > 0 and number % held_out == 0
         clear = np.rint(scene.clear * 255.0).astype(np.uint8)
         for path, image in zip(paths, images):
-            _write_pair(folder, path.stem, image, clear)
-        if options.clear and not is_held_out:
-            _write_pair(folder, f"clear-{name}", clear, clear)
+            _write_pair(output / ("val" if is_held_out else "train"), path.stem, image, clear)
+        if not is_held_out:
+            scenes.append(scene)
+            if is_clear_written:
+                _write_pair(output / "train", f"clear-{name}", clear, clear)
         fit = f"{len(paths)} images, fitted to {scene.error * 255.0:.1f} of 255"
         print(f"{name}: {fit}; densities from 1 to {scene.haze.ratio:.2f}", flush=True)
-    for path in sorted(pathlib.Path(options.clear).iterdir()) if options.clear else ():
+    return scenes
+
+
+def write_clear(folder: pathlib.Path, output: pathlib.Path, scenes: Sequence[Scene], count: int, seed: int) -> None:
+    """Writes the images in `folder` as pairs without haze, and `count` times under the haze of one of `scenes`."""
+    generator = np.random.default_rng(seed)
+    for path in sorted(folder.iterdir()):
         image = files.read(path)
-        _write_pair(pathlib.Path(options.output, "train"), f"clear-{path.stem}", image, image)
+        _write_pair(output, f"clear-{path.stem}", image, image)
+        for number in range(count):
+            scene = scenes[int(generator.integers(len(scenes)))]
+            _write_pair(output, f"veiled-{path.stem}-{number}", veiled(image, scene, generator), image)
+
+
+def veiled(clear: Pixels, scene: Scene, generator: np.random.Generator) -> Pixels:
+    """Returns a `clear` image [H, W, 3] in haze of a density of `scene` and of its depth, as it is or mirrored."""
+    depth = scene.depth[:, :: generator.choice([-1, 1])]
+    depth = ndimage.zoom(depth, np.divide(clear.shape[:2], depth.shape), order=1)
+    depth = along_edges(ndimage.gaussian_filter(depth, SMOOTHED), clear / 255.0)
+    number = int(generator.integers(len(scene.haze.density)))
+    transmission = np.exp(-scene.haze.density[number] * depth)[..., None]
+    seen = clear / 255.0 * transmission + scene.haze.air[number] * (1.0 - transmission)
+    return np.rint(seen * 255.0).astype(np.uint8)
+
+
+def along_edges(depth: Floats, image: Floats) -> Floats:
+    """Returns `depth` [H, W] fitted to the edges of `image` [H, W, 3] in [0, 1]; at least 0."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        guide, x = (tf.constant(values[None, ..., None], tf.float32) for values in (image.mean(axis=-1), depth))
+        filtered = session.run(guided_filter(guide, x, RADIUS, EPSILON))
+    return np.maximum(filtered[0, ..., 0], 0.0)
 
 
 def _read(paths: Sequence[pathlib.Path]) -> Pixels:
@@ -115,109 +128,6 @@ def _read(paths: Sequence[pathlib.Path]) -> Pixels:
 def _write_pair(folder: pathlib.Path, name: str, image: Pixels, target: Pixels) -> None:
     files.write(folder / "A" / f"{name}.png", image)
     files.write(folder / "B" / f"{name}.png", target)
-
-
-def haze_over(images: Pixels, seed: int = 0) -> Haze:
-    """Fits the haze over images of one scene [N, H, W, 3]. `seed` draws the pixels that determine it."""
-    sample = np.random.default_rng(seed).permutation(_pixels(images))[:SAMPLE].astype(np.float64)
-    haze = haze_of(sample)
-    return without_common_haze(sample, haze)
-
-
-def restored(images: Pixels, haze: Haze) -> Scene:
-    """Fits the scene of the images [N, H, W, 3] under `haze`."""
-    depth, clear, errors = scene_under(_pixels(images), haze)
-    clear, depth = clear.reshape(images.shape[1:]), depth.reshape(images.shape[1:3])
-    return Scene(steadied(clear, depth, haze.density), depth, haze, float(np.sqrt(np.mean(np.square(errors)))))
-
-
-def _pixels(images: Pixels) -> Floats:
-    """Returns the pixels [P, N, 3] of `images` [N, H, W, 3], in [0, 1]."""
-    return (images.reshape(len(images), -1, images.shape[-1]).swapaxes(0, 1) / 255.0).astype(np.float32)
-
-
-def haze_of(seen: Floats) -> Haze:
-    """Returns the haze that explains the pixels `seen` [P, N, 3] best."""
-    count = seen.shape[1]
-    lost = -np.log(np.maximum(FIRST_AIR - seen, 0.02)).mean(axis=2)  # of contrast to the air, [P, N]
-    lost -= lost[:, [seen.mean(axis=(0, 2)).argmin()]]
-    first = np.clip(1.0 + np.median(lost, axis=0) / FIRST_DEPTH, 0.3, 3.0)
-
-    def errors(parameters: Floats) -> Floats:
-        air, density = np.split(parameters, 2)
-        rest = scene_under(seen, Haze(density / density.mean(), air))[2]
-        return np.append(rest.ravel() * 255.0, 10.0 * (density.mean() - 1.0))
-
-    fitted = optimize.least_squares(
-        errors,
-        np.concatenate([np.full(count, FIRST_AIR), first / first.mean()]),
-        bounds=([0.5] * count + [0.1] * count, [1.0] * count + [4.0] * count),
-        x_scale=[0.05] * count + [0.1] * count,
-        loss="soft_l1",
-        diff_step=np.full(2 * count, 2e-3),
-        max_nfev=LONGEST,
-    )
-    air, density = np.split(fitted.x, 2)
-    return Haze(density / density.mean(), air)
-
-
-def scene_under(seen: Floats, haze: Haze) -> tuple[Floats, Floats, Floats]:
-    """Returns depths [P] and clear values [P, 3] of the pixels `seen` [P, N, 3], and what they leave [P, N, 3].
-
-    The depth with the least squared error is searched; the best clear value at a depth has a formula.
-    """
-    density, air = haze.density.astype(seen.dtype), haze.air.astype(seen.dtype)
-
-    def at(depth: Floats) -> tuple[Floats, Floats]:
-        transmission = np.exp(-np.multiply.outer(depth.astype(seen.dtype), density))  # [P, N]
-        light = seen - (air * (1.0 - transmission))[..., None]
-        clear = np.einsum("pn,pnc->pc", transmission, light) / np.square(transmission).sum(axis=1)[:, None]
-        clear = clear.clip(0.0, 1.0)
-        return clear, light - transmission[..., None] * clear[:, None, :]
-
-    least, depth = np.full(len(seen), np.inf), np.zeros(len(seen))
-
-    def attempt(candidate: Floats) -> None:
-        error = np.square(at(candidate)[1]).sum(axis=(1, 2)) + THIN * candidate
-        is_better = error < least
-        least[is_better], depth[is_better] = error[is_better], candidate[is_better]
-
-    for start in DEPTHS:
-        attempt(np.full(len(seen), start))
-    distance = np.gradient(DEPTHS)[np.searchsorted(DEPTHS, depth)]
-    for halving in range(1, HALVINGS + 1):
-        for sign in (-1.0, 1.0):
-            attempt(np.maximum(depth + sign * distance / 2.0**halving, 0.0))
-    return depth, *at(depth)
-
-
-def without_common_haze(seen: Floats, haze: Haze) -> Haze:
-    """Returns the haze that leaves none that all images share in the scene of the pixels `seen` [P, N, 3].
-
-    Under one air, densities b + c explain images as well as b do, and the greater c is, the darker is the scene. The c
-    is taken at which the darkest hundredth becomes black, as far as the error hardly grows.
-    """
-
-    def fit(shift: float) -> tuple[float, float]:
-        _, clear, errors = scene_under(seen, haze.thickened(shift))
-        return float(np.percentile(clear, DARKEST)), float(np.sqrt(np.mean(np.square(errors))))
-
-    darkest, error = fit(0.0)
-    limit, is_light = error * TOLERANCE, darkest > 0.0
-    near, far = 0.0, 3.0 if is_light else -0.9 * float(haze.density.min())
-    for _ in range(12):  # bisection
-        shift = (near + far) / 2.0
-        darkest, error = fit(shift)
-        near, far = (shift, far) if (darkest > 0.0) == is_light and error < limit else (near, shift)
-    return haze.thickened(near)
-
-
-def steadied(clear: Floats, depth: Floats, density: Floats) -> Floats:
-    """Averages a scene [H, W, 3] with its neighbours where so little of it shows that noise would be amplified."""
-    shown = np.square(np.exp(-np.multiply.outer(depth, density))).sum(axis=-1)[..., None]
-    nearby = [ndimage.gaussian_filter(values, (1.0, 1.0, 0.0)) for values in (shown * clear, shown)]
-    share = shown / (shown + NOISE)
-    return share * clear + (1.0 - share) * nearby[0] / nearby[1]
 
 
 if __name__ == "__main__":

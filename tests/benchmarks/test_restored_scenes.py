@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import restored_scenes
-from benchmarks.restored_scenes import Haze
+from benchmarks import haze_fit, restored_scenes
+from benchmarks.haze_fit import Haze
 from common.images import files
 
+GRAY = np.full([12, 16, 3], 51, np.uint8)  # 0.2
 DENSITIES = np.linspace(0.6, 1.8, 4)
 
 
@@ -27,7 +28,7 @@ def hazy(air, side=10):
 def test_the_clear_scene_comes_back(air):
     """Rounding to 8 bits is amplified by 1 / transmission, so errors of some levels are the least there can be."""
     images, scene = hazy(air)
-    fitted = restored_scenes.restored(images, restored_scenes.haze_over(images))
+    fitted = haze_fit.restored(images, haze_fit.haze_over(images))
     np.testing.assert_allclose(fitted.haze.air, air, atol=0.02)
     np.testing.assert_allclose(fitted.haze.density, DENSITIES / DENSITIES.mean(), atol=0.03)
     assert fitted.error * 255 < 0.5
@@ -38,7 +39,7 @@ def test_the_clear_scene_comes_back(air):
 def test_pixels_alone_are_solved_for_depth_and_scene():
     """By hand: scene 0.2, air 1, transmissions 1/2 and 1/4 at a depth of log 2, so 0.6 and 0.8 are seen."""
     seen = np.array([[[0.6] * 3, [0.8] * 3]])
-    depth, clear, errors = restored_scenes.scene_under(seen, Haze(np.array([1.0, 2.0]), np.ones(2)))
+    depth, clear, errors = haze_fit.scene_under(seen, Haze(np.array([1.0, 2.0]), np.ones(2)))
     np.testing.assert_allclose(depth, np.log(2.0), atol=1e-3)
     np.testing.assert_allclose(clear, 0.2, atol=1e-3)
     np.testing.assert_allclose(errors, 0.0, atol=1e-3)
@@ -47,7 +48,7 @@ def test_pixels_alone_are_solved_for_depth_and_scene():
 def test_a_pixel_as_bright_as_the_air_stays_as_it_is():
     """Noise of half a level would otherwise give it any depth, and any clear value."""
     seen = 1.0 - np.random.default_rng(0).uniform(0.0, 0.5 / 255.0, [50, 4, 3])
-    depth, clear, _ = restored_scenes.scene_under(seen, Haze(np.array([0.6, 0.9, 1.1, 1.4]), np.ones(4)))
+    depth, clear, _ = haze_fit.scene_under(seen, Haze(np.array([0.6, 0.9, 1.1, 1.4]), np.ones(4)))
     assert depth.max() < 0.1
     np.testing.assert_allclose(clear, 1.0, atol=0.01)
 
@@ -61,25 +62,29 @@ def test_haze_gets_the_ratio_of_other_scenes():
 
 
 def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(restored_scenes, "LONGEST", 1)
+    monkeypatch.setattr(haze_fit, "LONGEST", 1)
     images, _ = hazy([0.9] * 4, 8)
     for name in ("hall", "room"):
         for number, image in enumerate(images[:3]):
             files.write(tmp_path / "in" / f"{name}_{number}.png", image)
     files.write(tmp_path / "in" / "alone_1.png", images[0])
     files.write(tmp_path / "sky" / "1.png", images[0])
-    line = f"--input {tmp_path}/in --clear {tmp_path}/sky --output {tmp_path}/out --held_out 2"
+    line = f"--input {tmp_path}/in --clear {tmp_path}/sky --output {tmp_path}/out --held_out 2 --veiled 3"
     monkeypatch.setattr(sys, "argv", ["restored_scenes", *line.split()])
     restored_scenes.main()
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0] for line in printed] == ["hall: 3 images", "room: 3 images"]
-    unhazy = {"clear-hall", "clear-1"}
-    for name in unhazy:
+    added = {"clear-hall", "clear-1", *(f"veiled-1-{number}" for number in range(3))}
+    for number in range(3):
+        hazed, clear = (files.read(tmp_path / "out/train" / domain / f"veiled-1-{number}.png") for domain in "AB")
+        np.testing.assert_array_equal(clear, images[0])
+        assert hazed.mean() > clear.mean() + 5.0
+    for name in ("clear-hall", "clear-1"):
         first, second = (files.read(tmp_path / "out/train" / domain / f"{name}.png") for domain in "AB")
         np.testing.assert_array_equal(first, second)
     for folder, name in (("train", "hall"), ("val", "room")):
         names = {path.stem for path in (tmp_path / "out" / folder / "A").iterdir()}
-        assert names == {f"{name}_{number}" for number in range(3)} | (unhazy if folder == "train" else set())
+        assert names == {f"{name}_{number}" for number in range(3)} | (added if folder == "train" else set())
         clear = [files.read(tmp_path / "out" / folder / "B" / f"{name}_{number}.png") for number in range(3)]
         assert all(np.array_equal(clear[0], one) for one in clear)
         for number, image in enumerate(images[:3]):
@@ -89,7 +94,7 @@ def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypa
 
 def test_scenes_of_one_series_get_the_same_ratio_of_densities(tmp_path, monkeypatch, capsys):
     """Black from 1 to 2 metres, so that the clear scene is exactly as dark as it is assumed to be, or all gray."""
-    monkeypatch.setattr(restored_scenes, "LONGEST", 5)
+    monkeypatch.setattr(haze_fit, "LONGEST", 5)
     transmission = np.exp(-np.multiply.outer(DENSITIES, np.linspace(1.0, 2.0, 8)[:, None, None] * np.ones([8, 8, 3])))
     for name, gray in (("cave", 0.0), ("fog", 0.4), ("night", 0.0)):
         for number, share in enumerate(transmission):
@@ -103,6 +108,24 @@ def test_scenes_of_one_series_get_the_same_ratio_of_densities(tmp_path, monkeypa
         ratios[flag] = [float(line.rpartition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
     assert max(ratios[""]) > min(ratios[""]) + 0.1
     assert ratios["--same_series"] == [sorted(ratios[""])[1]] * 3
+
+
+def test_a_clear_image_gets_the_haze_of_a_scene():
+    """By hand: a depth of log 2 everywhere transmits half at a density of 1, a quarter at 2; the air is white."""
+    scene = haze_fit.Scene(
+        np.zeros([6, 8, 3]), np.full([6, 8], np.log(2.0)), Haze(np.array([1.0, 2.0]), np.ones(2)), 0.0
+    )
+    seen = {int(restored_scenes.veiled(GRAY, scene, np.random.default_rng(seed))[0, 0, 0]) for seed in range(8)}
+    assert seen == {round(255 * (0.5 * 0.2 + 0.5)), round(255 * (0.25 * 0.2 + 0.75))}
+
+
+def test_a_depth_takes_the_edges_of_an_image():
+    """A depth that changes a pixel beside an edge of the image changes at the edge."""
+    image, depth = np.zeros([20, 40, 3]), np.zeros([20, 40])
+    image[:, 20:] = 1.0
+    depth[:, 21:] = 1.0
+    steps = np.diff(restored_scenes.along_edges(depth, image)[10])
+    assert steps.argmax() == 19 and steps.max() > 0.8
 
 
 def test_without_two_images_of_a_scene_it_is_said(tmp_path, monkeypatch, capsys):
