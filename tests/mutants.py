@@ -22,8 +22,6 @@ import sys
 import tempfile
 import time
 
-import coverage
-
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "flags", "dualgan", "cyclegan", "pix2pix", "enhancement")
 ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
@@ -86,7 +84,9 @@ def of_node(path, node):
         yield Mutant(path, "arithmetic", node, changed(node, op=OPERATORS[type(node.op)]()))
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield Mutant(path, "constant", node, f"({node.value!r} + 1)")
-    if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not is_text(getattr(node, "value", None)):
+    if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not isinstance(
+        getattr(node, "value", None), ast.Constant
+    ):
         yield Mutant(path, "dropped statement", node, "pass")
     if isinstance(node, ast.Call) and len(node.args) > 1:
         first, second, *others = node.args
@@ -116,14 +116,19 @@ class Sites(ast.NodeVisitor):
                     self.visit(child)
 
 
+def mutants_of(path, source):
+    """Returns all faults of a file."""
+    sites = Sites(path)
+    sites.visit(ast.parse(source))
+    return sites.mutants
+
+
 def drawn(count, seed):
     """Returns `count` faults: a kind is drawn, then one of all of that kind."""
     by_kind = collections.defaultdict(list)
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            sites = Sites(path.relative_to(ROOT).as_posix())
-            sites.visit(ast.parse(path.read_text(encoding="utf-8")))
-            for mutant in sites.mutants:
+            for mutant in mutants_of(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")):
                 by_kind[mutant.kind].append(mutant)
     generator = random.Random(seed)
     for mutants in by_kind.values():
@@ -182,6 +187,8 @@ def main():
 
 
 def try_all(options):
+    import coverage  # of the extra `coverage`; the table needs none
+
     data = coverage.CoverageData(options.coverage)
     data.read()
     options.output.parent.mkdir(parents=True, exist_ok=True)
