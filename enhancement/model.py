@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, Network, PublishedCritics, losses, schedules
+from common.dual.direction import is_needed
 from common.errors import UserError
 from common.ops import randomness, synthesis
 from common.ops.degradation import Layer, cast, cover, uncover
@@ -145,6 +146,8 @@ class Enhancement(PublishedCritics):
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """Returns [(A2B, None), (B2A, its cycle)]; see Dual.connect. A2B's cycle would only add its own layer again."""
+        if not is_needed("B2A"):
+            return [(self.one_way("A2B", A, B, key), None)]
         A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
         critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
         key = key or (lambda name: None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from common import tensorflow as tf
 from common.dual import losses
-from common.dual.direction import Cycle, Direction, Network
+from common.dual.direction import Cycle, Direction, Network, is_needed
 from common.dual.dual import Dual, Keys, Losses
 from common.errors import UserError
 from common.settings import setting
@@ -43,16 +43,16 @@ class CyclicDual(Dual):
         """Returns [(A2B, its cycle), (B2A, its cycle)], or [(the only direction, None)]; see Dual.connect."""
         if self.only != "both":
             return [(self.one_way(self.only, A, B, key), None)]
-        A2B, B2A = self.network("A2B", "generator"), self.network("B2A", "generator")
-        critic_B, critic_A = self.network("A2B", "critic"), self.network("B2A", "critic")
+        networks = {name: self.network(name, "generator") for name in self.directions}
         key = key or (lambda name: None)
-        fake_B, same_B = self._translate(A2B, A, B, key("A2B/fake"), key("A2B/same"))
-        fake_A, same_A = self._translate(B2A, B, A, key("B2A/fake"), key("B2A/same"))
-        to_B = Direction("A2B", "A", "B", A2B, critic_B, A, B, fake_B, A, key("A2B/critic"))
-        to_A = Direction("B2A", "B", "A", B2A, critic_A, B, A, fake_A, B, key("B2A/critic"))
-        cycle_A = Cycle(to_B, B2A(fake_B, key("A2B/reconstructed")), same_B)
-        cycle_B = Cycle(to_A, A2B(fake_A, key("B2A/reconstructed")), same_A)
-        return [(to_B, cycle_A), (to_A, cycle_B)]
+        pairs = []
+        for name in filter(is_needed, self.directions):
+            real, target = (A, B) if name == "A2B" else (B, A)
+            fake, same = self._translate(networks[name], real, target, key(f"{name}/fake"), key(f"{name}/same"))
+            critic = self.network(name, "critic")
+            sides = name, name[0], name[-1], networks[name], critic, real, target, fake, real
+            pairs.append((Direction(*sides, key(f"{name}/critic")), same))
+        return [(direction, self._cycle(direction, same, networks, key)) for direction, same in pairs]
 
     def identity_loss(self, direction: Direction, cycle: Cycle) -> Losses:
         """Returns {"identity": (weight, loss)} of target images through the generator; {} if it is off."""
@@ -90,6 +90,12 @@ class CyclicDual(Dual):
                 " directions. Leave it out."
             )
 
+    @staticmethod
+    def _cycle(direction: Direction, same: tf.Tensor | None, networks: Mapping[str, Network], key: Keys) -> Cycle:
+        """Returns the cycle of a direction, whose fake the other of the generators `networks` translates back."""
+        back = networks["B2A" if direction.name == "A2B" else "A2B"]
+        return Cycle(direction, back(direction.fake, key(f"{direction.name}/reconstructed")), same)
+
     def _translate(
         self,
         generator: Network,
@@ -98,11 +104,9 @@ class CyclicDual(Dual):
         key_fake: tf.Tensor | None,
         key_same: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Applies a generator to `real` and `target`, as one batch if the identity loss needs both."""
-        if self.channels_A != self.channels_B:
+        """Applies a generator to `real` and, as one batch, to `target` if the identity loss needs it."""
+        if not self.lambda_identity or self.channels_A != self.channels_B:
             return generator(real, key_fake), None
-        if not self.lambda_identity:
-            return generator(real, key_fake), generator(target, key_same)
         key = None if key_fake is None or key_same is None else tf.concat([key_fake, key_same], axis=0)
         fake, same = tf.split(generator(tf.concat([real, target], axis=0), key), 2)
         return fake, same

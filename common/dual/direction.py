@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.ops import precision
+from common.ops import precision, scopes
+
+ONLY = "only_direction"  # a collection of the graph
 
 
 class Network:
@@ -59,4 +62,15 @@ class Cycle(NamedTuple):
 
     direction: Direction
     reconstructed: tf.Tensor  # its fake, translated back
-    same: tf.Tensor | None  # its target through the direction's own generator; None if channels differ
+    same: tf.Tensor | None  # its target through the direction's own generator; None without the identity loss
+
+
+def only(name: str) -> AbstractContextManager[None]:
+    """Returns a context in which duals may leave out all directions except `name`, as each takes as long to build."""
+    return scopes.within(ONLY, name)
+
+
+def is_needed(name: str) -> bool:
+    """Whether a dual must connect the direction `name`; see `only`."""
+    names: list[str] = tf.get_collection(ONLY)
+    return not names or name == names[-1]

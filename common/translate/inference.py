@@ -11,6 +11,7 @@ from absl import logging
 from common import settings
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual
+from common.dual.direction import only
 from common.errors import UserError
 from common.ops import averages, precision, randomness
 from common.run import Run
@@ -145,7 +146,8 @@ def connect(
     def key(draws: str) -> tf.Tensor:
         return _key(draws, index, sample)
 
-    pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
+    with only(name):
+        pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
 
