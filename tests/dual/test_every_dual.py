@@ -1,18 +1,21 @@
 """One list, all contracts: what holds for every method of translation, at its smallest."""
 
 import dataclasses
-import shutil
+import functools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from common import settings
 from common import tensorflow as tf
+from common.dual import Dual
 from common.evaluate import test as run_test
 from common.export import Export, export
 from common.images import Images, files
 from common.run import Run
-from common.train import plan, step, train
+from common.run.session import session_config
+from common.train import plan, step, train, training
 from common.translate import Translator
 from cyclegan import CycleGAN
 from enhancement import Enhancement
@@ -66,9 +69,10 @@ MORE_VARIANTS = {  # other combinations of what DUALS and VARIANTS have
     "dualgan wgan-gp with all": small.dualgan(gan_loss="wgan-gp", spectral_norm=True, ema_decay=0.9, d_warmup=1),
     **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("rain", "haze", "cloud")},
 }
+TRAINED = [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in DUALS]
 BUILT = [
-    *(pytest.param(dual, id=name) for name, dual in {**DUALS, **VARIANTS}.items() if name != "semi-supervised"),
-    pytest.param(DUALS["semi-supervised"], id="semi-supervised", marks=pytest.mark.slow),  # CycleGAN with one more loss
+    *(pytest.param(dual, id=name) for name, dual in VARIANTS.items()),
+    *(pytest.param(DUALS[name], id=name) for name in ("dualgan", "geometry")),  # whose trainings are slow tests
     *(pytest.param(dual, id=name, marks=pytest.mark.slow) for name, dual in MORE_VARIANTS.items()),
 ]
 
@@ -80,24 +84,106 @@ def connected(dual):
     return step.build(dual, A, B, index, images_in_epoch=4, matched=tf.constant([1.0, 0.0]))
 
 
-@pytest.mark.parametrize("dual", BUILT)
-def test_every_variable_belongs_to_one_role_and_updates_change_their_own(session, dual):
-    built = connected(dual)
+class Updates(NamedTuple):
+    """What the variables of a step are, and what an update of each of its passes changes."""
+
+    owned: dict[str, set[str]]  # role -> variables of its networks
+    model: set[str]
+    directions: tuple[str, ...]
+    passes: list[tuple[dict[str, float], set[str]]]  # losses, variables that have changed
+
+
+def updates_of(session, built):
     networks = {role: [getattr(direction, role) for direction, _ in built.pairs] for role in ("generator", "critic")}
-    owned = {role: {v.op.name for net in nets for v in net.variables} for role, nets in networks.items()}
-    model = {variable.op.name for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)}
-    assert owned["generator"] | owned["critic"] == model
-    assert not owned["generator"] & owned["critic"]
-    assert tuple(direction.name for direction, _ in built.pairs) == tuple(dual.directions)
-    session.run(tf.global_variables_initializer())
-    for roles, each in zip(step.roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches), built.passes):
-        before = session.run(tf.trainable_variables())
+    trained, passes = tf.trainable_variables(), []
+    for each in built.passes:
+        before = session.run(trained)
         losses, _ = session.run([each.losses, each.update])
-        after = session.run(tf.trainable_variables())
-        changed = {v.op.name for v, x, y in zip(tf.trainable_variables(), before, after) if (x != y).any()}
+        after = session.run(trained)
+        passes.append((losses, {v.op.name for v, x, y in zip(trained, before, after) if (x != y).any()}))
+    return Updates(
+        {role: {v.op.name for net in nets for v in net.variables} for role, nets in networks.items()},
+        {variable.op.name for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)},
+        tuple(direction.name for direction, _ in built.pairs),
+        passes,
+    )
+
+
+class Trained(NamedTuple):
+    """A run of eight steps, and the same once more from its checkpoint of step 5."""
+
+    dual: Dual
+    images: Images
+    run: Run
+    whole: dict[str, np.ndarray]  # name -> value in the checkpoint of step 8
+    resumed: dict[str, np.ndarray]
+    steps: tuple[int, int]  # at which it was resumed, and ended
+    updates: Updates  # of one step more
+
+
+def checkpointed(path):
+    reader = tf.train.load_checkpoint(str(path))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def trained_twice(folder, dual):
+    """Returns Trained. Both trainings are sessions of one graph, which takes longer to build than to train."""
+    random = np.random.default_rng(0)
+    for part in ("train/A", "train/B", "val/A", "val/B"):
+        for number in range(*(1, 5) if part == "train/B" else (0, 3)):  # 1 and 2 have partners
+            files.write(folder / "set" / part / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
+    images, run = (
+        Images("set", data_root=str(folder)),
+        Run(str(folder / "run"), steps=8, save_every=5, sample_every=100),
+    )
+    checkpoint, original, results = run.path("checkpoints", "model-00000008"), training._watched, []
+
+    def watched(first, *more):
+        ended = original(first, *more)
+        results.append(checkpointed(checkpoint))
+        for path in checkpoint.parent.glob(f"{checkpoint.name}*"):  # as if killed in step 6, 7 or 8
+            path.unlink()
+        with tf.Session(config=session_config(run.threads)) as session:
+            began = training._start(session, first.graph, run, first.group)
+            steps = began, original(first._replace(session=session), began, *more[1:])
+            results.extend([checkpointed(checkpoint), steps, updates_of(session, first.graph.step)])
+        return ended
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_watched", watched)
+        train(dual, images, run)
+    return Trained(dual, images, run, *results)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, one_block):
+    """A function that trains the dual of a name once: Trained."""
+    return functools.cache(lambda name: trained_twice(tmp_path_factory.mktemp("trained"), DUALS[name]))
+
+
+def check_updates(dual, updates):
+    owned = updates.owned
+    assert owned["generator"] | owned["critic"] == updates.model
+    assert not owned["generator"] & owned["critic"]
+    assert updates.directions == tuple(dual.directions)
+    passes = step.roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
+    assert len(passes) == len(updates.passes)
+    for roles, (losses, changed) in zip(passes, updates.passes):
         assert all(np.isfinite(loss) for loss in losses.values())
         for role in ("critic", "generator"):
             assert bool(changed & owned[role]) == (role in roles), role
+
+
+@pytest.mark.parametrize("dual", BUILT)
+def test_every_variable_belongs_to_one_role_and_updates_change_their_own(session, dual):
+    built = connected(dual)
+    session.run(tf.global_variables_initializer())
+    check_updates(dual, updates_of(session, built))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_variable_of_a_training_belongs_to_one_role_and_updates_change_their_own(trained, name):
+    check_updates(DUALS[name], trained(name).updates)
 
 
 @pytest.mark.parametrize("name", DUALS)
@@ -115,44 +201,34 @@ def test_each_can_be_planned(dataset, name):  # DualGAN's is in test_plan
 @pytest.mark.parametrize(
     "name", ["cyclegan", "pix2pix", "enhancement", pytest.param("geometry", marks=pytest.mark.slow)]
 )
-def test_each_can_be_exported(tmp_path, name):  # DualGAN's: tests/export
-    dual = DUALS[name]
-    run, way = small.untrained(tmp_path / "run", dataclasses.replace(dual, ema_decay=0.0)), dual.learned_directions[-1]
-    found = export(run, Export(format="frozen", direction=way, output=str(tmp_path / "out")), Images("none"))
+def test_each_can_be_exported(trained, tmp_path, name):  # DualGAN's: tests/export
+    way, run_dir = DUALS[name].learned_directions[-1], trained(name).run.run_dir
+    found = export(run_dir, Export(format="frozen", direction=way, output=str(tmp_path / "out")), Images("none"))
     assert [each.ported.name for each in found.kept] == [way, f"{way}_float", f"{way}_bytes"]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in DUALS]
-)
-def test_going_on_from_a_checkpoint_is_training_in_one(tmp_path, name):
-    random = np.random.default_rng(0)
-    for folder in ("train/A", "train/B", "val/A", "val/B"):
-        for number in range(*(1, 5) if folder == "train/B" else (0, 3)):  # 1 and 2 have partners
-            files.write(tmp_path / "set" / folder / f"{number}.png", random.integers(0, 256, [40, 36, 3], np.uint8))
-    dual, images = DUALS[name], Images("set", data_root=str(tmp_path))
-    whole = Run(str(tmp_path / "whole"), steps=8, save_every=5, sample_every=100)
-    train(dual, images, whole)
-    halves = dataclasses.replace(whole, run_dir=str(tmp_path / "halves"))
-    shutil.copytree(whole.run_dir, halves.run_dir)
-    for path in halves.path("checkpoints").glob("model-00000008*"):  # as if killed in step 6, 7 or 8
-        path.unlink()
-    assert train(dual, images, halves)[:3] == (5, 8, 8)
-    expected, found = (
-        tf.train.load_checkpoint(str(run.path("checkpoints", "model-00000008"))) for run in (whole, halves)
-    )
-    names = expected.get_variable_to_shape_map().keys()
-    assert (f"{dual.directions[0]}/pool/kept" in names) == bool(dual.pool_size)
-    for variable in names:
-        np.testing.assert_array_equal(found.get_tensor(variable), expected.get_tensor(variable), err_msg=variable)
+@pytest.mark.parametrize("name", TRAINED)
+def test_going_on_from_a_checkpoint_is_training_in_one(trained, name):
+    """In a graph of its own, too: test_training and test_earlier_runs."""
+    dual, _, _, whole, resumed, steps, _ = trained(name)
+    assert steps == (5, 8)
+    assert whole.keys() == resumed.keys()
+    assert (f"{dual.directions[0]}/pool/kept" in whole) == bool(dual.pool_size)
+    for variable, value in whole.items():
+        np.testing.assert_array_equal(resumed[variable], value, err_msg=variable)
 
-    with Translator(whole.run_dir) as translator:
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_each_can_be_used_and_tested(trained, name):
+    dual, images, run, *_ = trained(name)
+    image = np.random.default_rng(1).integers(0, 256, [35, 50, 3], np.uint8)
+    with Translator(run.run_dir) as translator:
         for direction in dual.directions:
-            assert translator(direction, random.integers(0, 256, [35, 50, 3], np.uint8)).shape == (35, 50, 3)
-    scores = run_test(whole.run_dir, dual, images)
+            assert translator(direction, image).shape == (35, 50, 3)
+    scores = run_test(run.run_dir, dual, images)
     assert [direction for direction in ("A2B", "B2A") if direction in scores] == list(dual.directions)
     for direction in dual.directions:
-        assert len(list(whole.path("test", direction).iterdir())) == 3
+        assert len(list(run.path("test", direction).iterdir())) == 3
 
 
 @pytest.mark.parametrize(
