@@ -11,6 +11,7 @@ import pytest
 from common.dual import networks
 from common.images import files
 from common.metrics import distances
+from dualgan.model import CRITICS
 from flags import messages
 from tests import small
 
@@ -42,8 +43,9 @@ def few_patches():
 
 @pytest.fixture(scope="module")
 def one_block():
-    """ResNets of one block, not of six: they are built in a third of the time, and have all kinds of layers."""
+    """ResNets of one block, critics of DualGAN of three convolutions: soon built, and with all kinds of layers."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CRITICS, "global", (networks.dualgan_global_critic, (2, 2, 2)))
         for name in ("resnet_6blocks", "resnet_tfgan"):
             generator = networks.GENERATORS[name]
             network = functools.partial(generator.network, blocks=1)

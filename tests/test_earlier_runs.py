@@ -99,9 +99,9 @@ def test_every_variable_is_restored_and_a_further_step_gives_the_recorded_number
 
 
 @each_method
-def test_it_can_be_used(name, copy):
+def test_it_translates(name, copy):
     run_dir = copy(name)
-    dual, images, _ = parts_of(run_dir)
+    dual, _, _ = parts_of(run_dir)
     assert type(dual) is MODELS[name]
     with Translator(str(run_dir)) as translator:
         assert translator.step == STEP
@@ -109,6 +109,12 @@ def test_it_can_be_used(name, copy):
         image = image_files.read(EARLIER / "set" / "val" / source / "0200.png")
         translation = translator(dual.directions[0], image)
     assert translation.shape == image.shape and translation.dtype == np.uint8 and translation.std() > 0
+
+
+def test_it_is_tested_and_exported(copy):
+    """By what is not the method's: test_every_dual tests and exports each of them."""
+    run_dir = copy("dualgan")
+    dual, images, _ = parts_of(run_dir)
     metrics = run_test(str(run_dir), dual, images)
     assert metrics["step"] == STEP and set(dual.directions) <= metrics.keys()
     exported = export(run_dir, Export(format="npz", output=str(run_dir / "exported")), images)

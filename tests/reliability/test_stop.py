@@ -19,6 +19,16 @@ def test_ctrl_c_after_another_signal_is_the_first(heeded, capfd):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("name", stop.SIGNALS)
+def test_each_signal_asks_to_stop_and_has_its_usual_effect_afterwards(heeded, name):
+    before = signal.getsignal(getattr(signal, name))
+    with stop.requests() as stopped:
+        assert not stopped.is_set()
+        signal.raise_signal(getattr(signal, name))
+        assert stopped.is_set()
+    assert signal.getsignal(getattr(signal, name)) is before
+
+
 def test_without_room_for_temporary_files_it_begins_all_the_same(monkeypatch):
     def full(*args):
         raise FileNotFoundError(2, "No usable temporary directory found")
