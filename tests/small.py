@@ -103,8 +103,7 @@ def untrained(
     """
     run, images = Run(str(run_dir)), images or Images("none", data_root=str(run_dir))
     record_run(run, dual, images, Files([], []), {"A": A, "B": B})
-    with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(1)
+    with session_of_a_run() as session:
         for name, source in ((name, {"A": A, "B": B}[name[0]]) for name in dual.directions):
             sides = [1, dual.image_size, dual.image_size, source.channels]
             inference.translated(dual, name, tf.zeros(sides), tf.zeros([1], tf.int64))

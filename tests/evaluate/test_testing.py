@@ -21,11 +21,11 @@ from common.translate import Inference
 from pix2pix import Pix2Pix
 from tests import small
 
-pytestmark = pytest.mark.usefixtures("few_patches")
+pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, one_block):
     """A run, on images of which B has one more, and A a format of its own."""
     root = tmp_path_factory.mktemp("trained")
     random = np.random.default_rng(0)
@@ -147,7 +147,7 @@ def test_averages_are_used_unless_raw_weights_are_asked_for(trained_with_noise):
         pictures[weights] = imageio.imread(run.path("test", "A2B", "two.png"))
     assert (pictures["average"] != pictures["raw"]).any()
     reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path("checkpoints"))))
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         image = tensors.prepare(tf.constant(files.read(run.path("..", "set", "val", "A", "two.png"))), dual)
         ((direction, _),) = dual.connect(image[None], image[None])
         for variable in direction.generator.variables:

@@ -18,6 +18,7 @@ from pix2pix import Pix2Pix
 
 torch = pytest.importorskip("torch")
 from common.run.folder import load_trained  # noqa: E402
+from tests import small  # noqa: E402
 from tests.parity import published_modules as published  # noqa: E402
 
 IMAGES = Images("unknown")
@@ -48,7 +49,7 @@ def made_by(tmp_path, name, images, given=None):
     """What a network of the run folder makes of `images`, in the graph and by the checkpoint that people use."""
     dual = load_trained(tmp_path / "run").dual
     direction, role = name.split("/")
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         network = dual.network(direction, role)
         made = network(tf.constant(images), tf.constant(given) if role == "critic" else None)
         Checkpoints(tmp_path / "run", variables=network.variables).restore(session)
@@ -139,17 +140,25 @@ def test_both_ways_and_several_gpus(tmp_path):
     compare(tmp_path, "B2A/generator", back, random_images((16, 16), 1))
 
 
-def compiled_inside(network):
-    network.model = torch.compile(network.model)
+class Compiled(torch.nn.Module):
+    """The names of a network that torch.compile wraps; torch.compile itself takes seconds to import."""
+
+    def __init__(self, network):
+        super().__init__()
+        self._orig_mod = network
+
+
+def with_part(network, wrap):
+    network.model = wrap(network.model)
     return network
 
 
 WRAPPED = {
-    "compiled": torch.compile,
-    "compiled, then on several GPUs": lambda network: torch.nn.DataParallel(torch.compile(network)),
-    "on several GPUs, then compiled": lambda network: torch.compile(torch.nn.DataParallel(network)),
-    "averaged": lambda network: torch.optim.swa_utils.AveragedModel(torch.compile(network)),
-    "a part compiled": compiled_inside,
+    "compiled": lambda network, wrap: wrap(network),
+    "compiled, then on several GPUs": lambda network, wrap: torch.nn.DataParallel(wrap(network)),
+    "on several GPUs, then compiled": lambda network, wrap: wrap(torch.nn.DataParallel(network)),
+    "averaged": lambda network, wrap: torch.optim.swa_utils.AveragedModel(wrap(network)),
+    "a part compiled": with_part,
 }
 
 
@@ -167,10 +176,11 @@ def plain(tmp_path_factory):
     return file, weights_of(folder / "run")
 
 
+@pytest.mark.parametrize("wrap", [Compiled, pytest.param(torch.compile, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
-def test_wrappers_leave_no_trace(tmp_path, plain, wrapped):
+def test_wrappers_leave_no_trace(tmp_path, plain, wrapped, wrap):
     expected = plain[1]
-    file = save(wrapped(published.randomized(published.resnet(3, 3, 2, 6, "batch"))), tmp_path / "wrapped.pth")
+    file = save(wrapped(published.randomized(published.resnet(3, 3, 2, 6, "batch")), wrap), tmp_path / "wrapped.pth")
     assert state_dict.read(file).keys().isdisjoint(state_dict.read(plain[0]))
     imported(tmp_path, CycleGAN, file)
     actual = weights_of(tmp_path / "run")

@@ -15,6 +15,7 @@ from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
 torch = pytest.importorskip("torch")
+from tests import small  # noqa: E402
 from tests.parity import published_modules as published  # noqa: E402
 
 NEAR = 1e-5  # on images in [-1, 1]
@@ -36,7 +37,7 @@ def imported(run_dir, model, network, **explicit):
 
 def output_of(run_dir, images):
     dual = load_trained(run_dir).dual
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         network = dual.network("A2B", "generator")
         output = network(tf.constant(images), None)
         Checkpoints(run_dir, variables=network.variables).restore(session)
@@ -77,7 +78,7 @@ def test_exports_and_shipped_networks(tmp_path):
     imported(tmp_path / "run", Pix2Pix, network)
     evaluated = published.evaluate(network, images)
     files.write(tmp_path / "in" / "x.png", np.random.default_rng(1).integers(0, 256, [64, 64, 3], np.uint8))
-    for form in ("savedmodel", "tflite", "npz"):  # each is compared with the run
+    for form in ("savedmodel", "frozen", "npz"):  # each is compared with the run; TFLite is made of the first
         options = Export(format=form, output=str(tmp_path / form), input=str(tmp_path / "in"))
         export(tmp_path / "run", options, Images("unknown"))
     import_weights(Pix2Pix, Source(str(tmp_path / "npz" / "weights.npz")), Run(str(tmp_path / "again")), Images("x"))

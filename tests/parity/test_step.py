@@ -11,6 +11,7 @@ from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
 torch = pytest.importorskip("torch")
+from tests import small  # noqa: E402
 from tests.parity import published  # noqa: E402
 
 RATE = 0.01
@@ -35,7 +36,7 @@ class DescendingPix2Pix(Pix2Pix):
 
 def run_here(dual, A, B):
     """One step in float64: (weights before, losses, gradients), the latter two as the update saw them."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         built = step.build(dual, tf.constant(A), tf.constant(B), tf.range(len(A), dtype=tf.int64), images_in_epoch=1)
         session.run(tf.global_variables_initializer())
         weights = {v.op.name: v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)}

@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
     dual, images, run = setup(steps=50, save_every=1)
     training.train(dual, images, dataclasses.replace(run, steps=1))
     # a value in the checkpoint that no training could have made
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         restored = [tf.get_variable(name, initializer=value) for name, value in variables(run).items()]
         saver = tf.train.Saver(restored)
         session.run(tf.global_variables_initializer())
@@ -273,7 +273,7 @@ def test_critics_train_alone_in_the_steps_of_the_warm_up(setup):
 
 def small_weights(dual, seed):
     """The weights that a training begins with, by name."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         tf.set_random_seed(seed)
         for direction, _ in dual.connect(*(tf.zeros([1, 32, 32, 3]) for _ in "AB")):
             direction.critic(direction.target, direction.real)

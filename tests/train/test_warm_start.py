@@ -16,7 +16,7 @@ from common.train import warm_start
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import parsing
-from tests.small import Gain, dualgan
+from tests.small import Gain, dualgan, session_of_a_run
 
 ROLES = ("A2B/generator", "A2B/critic", "B2A/generator", "B2A/critic")
 
@@ -90,7 +90,7 @@ def test_averages_are_what_is_taken_and_what_averages_begin_with(images, tmp_pat
 
 def folder_of(dual, path, images, roles=ROLES):
     """A run folder with weights of `dual` as they are drawn, after one step that was not taken."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with session_of_a_run() as session:
         built(dual, roles)
         session.run(tf.global_variables_initializer())
         record_run(Run(str(path)), dual, images, images.training_files(dual), domains_of(dual, {}))
@@ -109,7 +109,7 @@ def test_all_that_belongs_to_networks_is_taken(images, tmp_path):
     small = dualgan(image_size=16, ngf=2, ndf=2, spectral_norm=True)
     source = folder_of(small, tmp_path / "old", images)
     expected = values(source)
-    with tf.Graph().as_default(), tf.Session() as session:
+    with session_of_a_run() as session:
         tf.set_random_seed(7)
         built(small)
         session.run(tf.global_variables_initializer())
@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_named(images, tmp_path):
     source = folder_of(dualgan(image_size=16), tmp_path / "old", images, ROLES[:2])
 
     def refused(dual, init_from=source, roles=ROLES[:1], **more):
-        with tf.Graph().as_default(), tf.Session() as session, pytest.raises(UserError) as error:
+        with session_of_a_run() as session, pytest.raises(UserError) as error:
             built(dual, roles)
             warm_start.begin(session, Run(str(tmp_path / "new"), init_from=init_from, **more), roles)
         return str(error.value)

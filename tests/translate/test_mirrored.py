@@ -21,11 +21,11 @@ IMAGE = np.random.default_rng(0).integers(0, 256, [40, 56, 3], np.uint8)
 COPIES = {2: [(slice(None), slice(None, None, -1))], 4: []}
 COPIES[4] = [*COPIES[2], (slice(None, None, -1),), (slice(None, None, -1), slice(None, None, -1))]
 
-pytestmark = pytest.mark.usefixtures("few_patches")
+pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, one_block):
     dual = CycleGAN(image_size=32, load_size=0, ngf=2, ndf=2, n_layers=1, netG="resnet_6blocks", antialias=False)
     return small.untrained(tmp_path_factory.mktemp("mirrored") / "run", dual)
 

@@ -30,7 +30,7 @@ from tests import small
 
 RANDOM = np.random.default_rng(0)
 
-pytestmark = pytest.mark.usefixtures("few_patches")
+pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 
 def image(height=24, width=37, channels=3):
@@ -38,7 +38,7 @@ def image(height=24, width=37, channels=3):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, one_block):
     """{name: run folder}: a DualGAN, which takes one size, and a pix2pix from RGB to gray, which takes any."""
     root = tmp_path_factory.mktemp("translated")
     for folder in ("train/A", "train/B", "val/A", "val/B"):
@@ -293,7 +293,7 @@ def test_an_image_that_fits_is_not_touched_before_the_network(trained, translato
     """At 32x40 a ResNet needs no margin: the output is the generator's alone."""
     source = image(32, 40)
     reader = tf.train.load_checkpoint(str(next(pathlib.Path(trained["pix2pix"], "checkpoints").glob("*.index")))[:-6])
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         network = translator.dual.network("A2B", "generator")
         output = tensors.to_pixels(network(tensors.from_pixels(tf.constant(source[None])), None))
         for variable in network.variables:
@@ -375,7 +375,7 @@ def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, mul
     x = RANDOM.normal(size=[1, height, width, 2]).astype(np.float32)
     more = [(-(-side // multiple) * multiple - side) for side in (height, width)]
     margins = [(0, 0), *((count // 2, count - count // 2) for count in more), (0, 0)]
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         padded = tensors.pad_to_multiple(tf.constant(x), multiple)
         mirrored, back = session.run([padded, tensors.crop_to(padded, height, width)])
     np.testing.assert_array_equal(mirrored, np.pad(x, margins, "reflect"))

@@ -147,7 +147,7 @@ def test_a_source_without_a_name_is_a_sentence(tmp_path, monkeypatch, source):
 
 
 def test_what_is_no_such_checkpoint(tmp_path):
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         tf.get_variable("weights", initializer=1.0)
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(tmp_path / "model"))

@@ -80,7 +80,7 @@ def test_averages_are_what_is_shipped_and_used_as_both(tmp_path):
     (checkpoint,) = pathlib.Path(source, "checkpoints").glob("*.index")
     reader = tf.train.load_checkpoint(str(checkpoint.with_suffix("")))
     values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    with tf.Graph().as_default(), tf.Session() as session:
+    with small.session_of_a_run() as session:
         for name, value in values.items():
             tf.get_variable(name, initializer=value)
             tf.get_variable(f"{name}/average", initializer=value + 1)
