@@ -49,9 +49,8 @@ def found(tree):
                     yield node.lineno, f"{keyword.arg}={value}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_runs_what_it_reads(path):
-    assert list(found(ast.parse(path.read_text()))) == []
+def test_nothing_runs_what_it_reads():
+    assert {str(path): lines for path in SOURCES if (lines := list(found(ast.parse(path.read_text()))))} == {}
 
 
 @pytest.mark.parametrize(
