@@ -15,6 +15,8 @@ BIN := .venv/bin
 DEMO := runs/demo
 SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
+unexport PYTHONDONTWRITEBYTECODE # pytest keeps the tests as it has compiled them, for each of its processes
+
 .PHONY: demo test test-all coverage mutants format audit docs tutorial bench clean
 
 demo: .venv/.core

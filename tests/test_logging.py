@@ -23,6 +23,8 @@ from common.train import train
 from flags import messages, streams
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 OURS = pathlib.Path(common.__file__).parent / "train" / "loop.py"
 FROM_PYTHON = """
 import sys
@@ -30,10 +32,12 @@ import sys
 from absl import logging
 
 from common.images import Images
+from common.metrics import distances
 from common.run import Run
 from common.train import train
 from tests import small
 
+distances.PATCHES, distances.PROJECTIONS = 200, 8  # as in few_patches
 dual, images = small.Gain(image_size=32), Images("set", data_root=sys.argv[1], on_bad_image="skip")
 train(dual, images, Run("silent", steps=2, eval_every=1))
 for stream in (sys.stdout, sys.stderr):
@@ -48,9 +52,11 @@ train(dual, images, Run("run", steps=2, eval_every=1))
 BY_COMMAND = """
 import sys
 
+from common.metrics import distances
 from flags import command
 from tests import small
 
+distances.PATCHES, distances.PROJECTIONS = 200, 8
 command.main(small.Gain)
 """
 
@@ -184,7 +190,7 @@ def broken():
 def test_a_broken_standard_output_does_not_end_a_training(images, tmp_path, broken, monkeypatch, capsys, lasting):
     """On the command line, which makes its streams last, and from Python, where each message that is lost is told."""
     monkeypatch.setattr(sys, "stdout", streams.Lasting(broken) if lasting else broken)
-    run = Run(str(tmp_path / "run"), steps=2, eval_every=1)
-    assert train(small.Gain(image_size=32), images, run).done == 2
+    run = Run(str(tmp_path / "run"), steps=1)
+    assert train(small.Gain(image_size=32), images, run).done == 1
     said = capsys.readouterr().err
     assert "Another image takes its place" in said and ("BrokenPipeError" in said) != lasting

@@ -17,6 +17,8 @@ from common.train import training as training
 from pix2pix import Pix2Pix
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 STEPS = 24  # batches are read ahead
 
 
@@ -103,14 +105,13 @@ def test_a_broken_validation_image_names_the_flag_that_skips_it(dataset, tmp_pat
     """Of a pair, one is read as the input, and the other as its target."""
     root = dataset(train_A=2, train_B=2, val_A=2, val_B=2)
     dual, images = small.Gain(image_size=4), Images("set", data_root=str(root))
-    run = Run(run_dir=str(tmp_path / "run"), steps=1, tensorboard=False)
-    training.train(dual, images, run)
+    run_dir = small.untrained(tmp_path / "run", dual, images=images)
     cut(root / f"set/val/{domain}/001.png")
     for use in (evaluation.evaluate, testing.test):
         with pytest.raises(
             UserError, match=rf"{domain}/001.png .*Replace or remove it\. .* use --on_bad_image skip\.$"
         ):
-            use(run.run_dir, dual, images)
+            use(run_dir, dual, images)
 
 
 def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, capsys):

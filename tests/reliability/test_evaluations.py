@@ -16,6 +16,8 @@ from common.train import training as training
 from common.translate import Inference
 from tests import small
 
+pytestmark = pytest.mark.usefixtures("few_patches")
+
 
 @pytest.fixture
 def parts(dataset, tmp_path):
