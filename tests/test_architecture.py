@@ -34,7 +34,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < arrays tflite < readme < exporting",
     "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels pixels shards"
     " < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
-    " < check_report folders pipeline < check data download < dataset findings",
+    " < check_report folders pipeline < check data download sameness < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness statistics < im2col winograd"

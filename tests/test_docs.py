@@ -12,6 +12,7 @@ import yaml
 
 from common.dual import Dual
 from common.evaluate import scores
+from common.images import sameness
 from common.methods import METHODS, PACKAGES
 from common.run import Run
 from common.settings import former_names
@@ -42,7 +43,8 @@ def test_every_line_of_extending_is_in_an_example():
 
 def test_every_state_of_health_has_its_section():
     text = (ROOT / "docs" / "health.md").read_text()
-    states = {watcher.name.rpartition("/")[2] for watcher in health.watchers(CycleGAN())} | {health.NOT_FINITE}
+    states = {watcher.name.rpartition("/")[2] for watcher in health.watchers(CycleGAN())}
+    states |= {health.NOT_FINITE, sameness.STATE}
     assert {line[3:].lower() for line in text.splitlines() if line.startswith("## ")} == states
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) == {state.replace(" ", "-") for state in states}
 

@@ -19,6 +19,7 @@ pipeline        training batches, read in the background in a reproducible order
 labels          label maps: palettes of classes, confusion matrices
 shards          parts of a folder for several jobs
 check, facts    --phase check_data: problems of a dataset; size, values and digest of an image, to find duplicates
+sameness        warns if the images of a domain are all alike
 check_report    the result of a check; findings: prints and writes it
 catalogue       published datasets; download and archives fetch and unpack them
 toy             the toy dataset, drawn by the program

@@ -19,7 +19,6 @@ from common.images.image_settings import ImageSettings
 from common.images.pixels import EIGHT_BITS, Domain, Image, full
 
 THREADS = 4  # decoding threads, each with one image at a time
-CONSTANT = 0.01  # share of the range of the domain: images with a smaller standard deviation are near-constant
 SHOWN = 5  # values of a mixed folder that are listed one by one
 Limits: TypeAlias = tuple[float, float] | None  # (low, high) from the settings
 
@@ -154,14 +153,31 @@ def _smallest(image: Facts) -> Image:
 
 
 def _constant(splits: Mapping[str, Read], limit: Limits) -> Iterator[Finding]:
-    """Images of one domain whose values vary little, compared with the range of the domain."""
+    """Images of one domain whose values vary little, compared with the range of the domain.
+
+    If all images of a folder are like that, there is one Finding, which is an error in train.
+    """
     ranges = _ranges(splits, limit)
-    for source, image in _all(splits):
-        low, high = ranges[image.dtype]
-        if image.spread < CONSTANT * (high - low) or image.spread == 0.0:
+    for read in splits.values():
+        constant = {source: image for source, image in read.items() if image.is_near_constant(*ranges[image.dtype])}
+        if constant and len(constant) == len(read):
+            yield _all_alike("constant", tuple(constant), "hardly more than one colour")
+            continue
+        for source, image in constant.items():
+            low, high = ranges[image.dtype]
             share = image.spread / (high - low) if low < high else 0.0
             about = f"{source.name} has a standard deviation of {100 * share:.2g}% of the range"
-            yield Finding("constant", source.split == "train" and low == high, (source,), about)
+            yield Finding("constant", False, (source,), about)
+
+
+def _all_alike(kind: str, sources: tuple[Source, ...], likeness: str) -> Finding:
+    """A Finding about all images of a folder, from which nothing can be learned."""
+    (split, domain), folder = sources[0].part, sources[0].path.parent
+    train = split == "train"
+    cure = f" A method learns no more from {domain} than that: put images that differ into {folder}." if train else ""
+    count = f"all {len(sources):,} images" if len(sources) > 1 else "the only image"
+    about = f"{count} of {domain} in {split}: {likeness}.{cure}"
+    return Finding(kind, train, sources, about)
 
 
 def _ranges(splits: Mapping[str, Read], limit: Limits) -> dict[str, tuple[float, float]]:
@@ -244,10 +260,13 @@ def _equal(read: Read) -> Iterator[Finding]:
     groups: dict[str, list[Source]] = collections.defaultdict(list)
     for source, image in read.items():
         groups[image.digest].append(source)
+    sizes = collections.Counter(source.part for source in read)
     for equal in groups.values():
         for part in dict.fromkeys(source.part for source in equal):
             same = tuple(source for source in equal if source.part == part)
-            if len(same) > 1:
+            if len(same) == sizes[part] > 1:
+                yield _all_alike("duplicate", same, "the same picture")
+            elif len(same) > 1:
                 yield Finding("duplicate", False, same)
         if read[equal[0]].spread == 0.0:
             continue

@@ -13,6 +13,7 @@ from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Array, Image, Note, check_finite, full, opaque
 from common.images.ranges import Values
 
+CONSTANT = 0.01  # share of the range of a domain: a smaller standard deviation is near-constant
 BLOCK = 2**18  # pixels converted to floating point at a time
 
 
@@ -45,6 +46,10 @@ class Facts(NamedTuple):
             return self.values
         white = full(dtype)
         return Values(*(min(white / full(self.dtype) * value, white) for value in self.values))
+
+    def is_near_constant(self, low: float, high: float) -> bool:
+        """Whether it has hardly more than one colour, in a domain whose values range from `low` to `high`."""
+        return self.spread < CONSTANT * (high - low) or self.spread == 0.0
 
     @property
     def size(self) -> tuple[int, int]:

@@ -65,8 +65,9 @@ def text(report: Report, dual: ImageSettings) -> str:
     """The text of a Report for `dual`: a table, the pairs, the files of each kind of findings, and a summary."""
     by_level = sorted(report.findings, key=lambda finding: not finding.error)  # errors first, each in its order
     kinds = itertools.groupby(by_level, key=lambda finding: (finding.error, finding.kind))
-    named = [_named(report.parts, error, kind, list(findings)) for (error, kind), findings in kinds]
-    return "\n\n".join([_table(report), _pairs(report, dual), *named, _summary(report.findings)])
+    of_kinds = [(error, kind, list(findings)) for (error, kind), findings in kinds]
+    named = [_named(report.parts, error, kind, findings) for error, kind, findings in of_kinds]
+    return "\n\n".join([_table(report), _pairs(report, dual), *named, _summary([error for error, *_ in of_kinds])])
 
 
 def csv_text(report: Report) -> str:
@@ -181,10 +182,15 @@ def _level(error: bool) -> str:
     return "error" if error else "warning"
 
 
-def _summary(findings: Sequence[Finding]) -> str:
-    errors = sum(finding.error for finding in findings)
-    warnings = len(findings) - errors
-    counts = (
-        f"{errors:,} {'error' if errors == 1 else 'errors'}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"
-    )
+def _summary(are_errors: Sequence[bool]) -> str:
+    """Counts the kinds of errors and of warnings that are listed above; `are_errors`: for each kind, whether it is."""
+    errors = sum(are_errors)
+    counts = f"{_kinds(errors, 'error')}, {_kinds(len(are_errors) - errors, 'warning')}"
     return f"{counts}." if errors else f"{counts}: nothing prevents training."
+
+
+def _kinds(count: int, level: str) -> str:
+    """A number in words: "no errors", "1 kind of error" or "2 kinds of errors"."""
+    if not count:
+        return f"no {level}s"
+    return f"1 kind of {level}" if count == 1 else f"{count} kinds of {level}s"

@@ -59,8 +59,8 @@ class Monitor:
         self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], extent.done)
         self._health = self._path.with_name("health.csv")
         _, warnings = _shortened(self._health, HEALTH, extent.done)
-        known = {row["state"] for row in warnings}
-        self._watchers = [watcher for watcher in watchers if watcher.name not in known]  # see health
+        self._known = {row["state"] for row in warnings}
+        self._watchers = [watcher for watcher in watchers if watcher.name not in self._known]  # see health
         self._events = events
         self._bar = tqdm.tqdm(total=extent.total, initial=extent.done, unit="step", disable=None, dynamic_ncols=True)
 
@@ -103,6 +103,14 @@ class Monitor:
         with self._going_on("health.csv"):
             _append(self._health, HEALTH, {"step": number, "state": state, "text": text})
 
+    def warn(self, number: int, state: str, text: str) -> None:
+        """Logs a warning of step `number` and writes it to health.csv, unless the same state is there already."""
+        if state not in self._known:
+            self._known.add(state)
+            self._bar.clear()
+            logging.warning(f"warning: {text}")
+            self.record(number, state, text)
+
     def _warn(
         self, number: int, values: Mapping[str, float], thumbnails: Mapping[str, npt.NDArray[np.float32]]
     ) -> None:
@@ -111,9 +119,7 @@ class Monitor:
         for watcher in list(self._watchers):
             if warning := watcher(row):
                 self._watchers.remove(watcher)
-                self._bar.clear()
-                logging.warning(f"warning: {warning}")
-                self.record(number, watcher.name, warning)
+                self.warn(number, watcher.name, warning)
 
     def _log(self, number: int, values: Mapping[str, float]) -> None:
         rate, share = self._speed(number)
@@ -180,6 +186,9 @@ class Silent:
         """See Monitor."""
 
     def record(self, number: int, state: str, text: str) -> None:
+        """See Monitor."""
+
+    def warn(self, number: int, state: str, text: str) -> None:
         """See Monitor."""
 
 

@@ -16,7 +16,7 @@ from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
 from common.errors import ImageError, UserError, reason
 from common.evaluate.selection import Evaluations
-from common.images import Images, folders
+from common.images import Images, folders, sameness
 from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.measure import INSTEAD
@@ -147,6 +147,10 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
     with _monitor(training, done, total) as monitor:
         if first_strips:
             monitor.picture(0, first_strips)
+        if group.is_chief and done < total:
+            for domain, loader in zip("AB", training.data.loaders):
+                if warning := sameness.warning(domain, loader):
+                    monitor.warn(done, f"{domain}/{sameness.STATE}", warning)
         try:
             if not catch_up(training, done, total, stopped):
                 return done

@@ -232,18 +232,46 @@ def test_the_range_of_other_types_is_that_of_the_training_images(tmp_path):
     assert {kind for kind, *_ in summary(folder, range_A="0,65535")} == {"constant", "scale"}
 
 
-def test_a_domain_of_one_value_is_refused_by_training_unless_it_is_of_8_bits(tmp_path):
+def test_a_folder_of_one_value_is_an_error_of_any_type(tmp_path):
     folder = tmp_path / "set"
     for name in ("train/A/0", "train/A/1"):
         files.write(folder / f"{name}.tif", np.full([4, 4, 1], 7, np.uint16))
     files.write(folder / "train/B/0.png", np.full([4, 4, 1], 7, np.uint8))
     assert summary(folder) == [
-        ("duplicate", False, ["train/A/0.tif", "train/A/1.tif"]),
-        ("constant", True, ["train/A/0.tif"]),
-        ("constant", True, ["train/A/1.tif"]),
-        ("constant", False, ["train/B/0.png"]),
+        ("duplicate", True, ["train/A/0.tif", "train/A/1.tif"]),
+        ("constant", True, ["train/A/0.tif", "train/A/1.tif"]),
+        ("constant", True, ["train/B/0.png"]),
     ]
-    assert {error for kind, error, _ in summary(folder, range_A="0,9") if kind == "constant"} == {False}
+    assert summary(folder, range_A="0,9") == summary(folder)  # given a range, training itself would not stop
+    whole = [finding.about for finding in report(folder).findings if finding.kind == "constant"]
+    assert whole[0].startswith("all 2 images of A in train: hardly more than one colour. ")
+    assert whole[1].startswith("the only image of B in train: hardly more than one colour. ")
+    assert whole[1].endswith(f"put images that differ into {folder}/train/B.")
+
+
+def test_copies_of_one_picture_are_told_in_one_sentence_with_the_number_of_the_table(here, capsys):
+    for path in (*(here / "train/B").iterdir(), *(here / "val/B").iterdir()):
+        path.unlink()
+    for name in ("train/B/0.png", "train/B/1.png", "train/B/2.png", "val/B/7.png", "val/B/8.png"):
+        files.write(here / name, np.full([8, 8, 3], 128, np.uint8))
+    assert run(here) == 1
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith("same pixels twice in the folder"))
+    assert row[44:].split() == ["-", "3", "-", "2"]
+    cure = f"A method learns no more from B than that: put images that differ into {here}/train/B.\n"
+    assert "error, 3 files: the same pixels more than once" in printed
+    assert f"  all 3 images of B in train: the same picture. {cure}" in printed
+    assert f"  all 3 images of B in train: hardly more than one colour. {cure}" in printed
+    assert "  all 2 images of B in val: the same picture.\n" in printed
+    assert str(here / "train/B/0.png") not in printed
+    assert printed.endswith("2 kinds of errors, 2 kinds of warnings.\n")
+
+
+def test_all_but_one_alike_are_listed_as_warnings(folder):
+    for number in (2, 3, 4):
+        shutil.copy(folder / "train/A/0.png", folder / f"train/A/{number}.png")
+    same = [f"train/A/{number}.png" for number in (0, 2, 3, 4)]
+    assert summary(folder) == [("duplicate", False, same)]
 
 
 def test_partners(folder, capsys):
@@ -429,7 +457,7 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert all(set(line[44:].split()) == {"-"} for line in printed[8:24])
     assert [line[:44].strip() for line in printed[8:24]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
     assert printed[24] == "" and max(map(len, printed[:25])) == 80
-    assert printed[-1] == "0 errors, 0 warnings: nothing prevents training."
+    assert printed[-1] == "no errors, no warnings: nothing prevents training."
 
 
 def test_the_folder_of_the_table_is_made_before_anything_is_read(here, capsys):
@@ -448,7 +476,7 @@ def test_warnings_end_with_0(here, capsys):
     assert row[44:].split() == ["2", "-", "-", "-"]
     assert "warning, 2 files: the same pixels more than once in a folder" in printed
     assert f"  {here}/train/A/0.png = {here}/train/A/2.png\n" in printed
-    assert printed.endswith("0 errors, 1 warning: nothing prevents training.\n")
+    assert printed.endswith("no errors, 1 kind of warning: nothing prevents training.\n")
 
 
 def break_one(folder):

@@ -295,6 +295,21 @@ def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     assert "warning: at step" not in capsys.readouterr().err
 
 
+def test_a_domain_of_one_gray_picture_is_warned_of_at_the_start_and_once(setup, capsys):
+    dual, images, run = setup(steps=2)
+    for number in range(4):
+        files.write(run.path("..", "set", "train", "B", f"{number}.png"), np.full([40, 36, 3], 128, np.uint8))
+    training.train(dual, images, run)
+    ((step, state, text),) = warnings(run)
+    assert (step, state) == ("0", "B/images all alike")
+    assert text.startswith("all 4 images of B show hardly more than one colour")
+    assert capsys.readouterr().err.count(f"warning: {text}") == 1
+    assert text[:40] in run.path("report.html").read_text()
+    training.train(dual, images, dataclasses.replace(run, steps=4))
+    assert "all 4 images" not in capsys.readouterr().err
+    assert len(warnings(run)) == 1
+
+
 def test_a_game_that_is_lost_on_purpose_is_told(setup, capsys, monkeypatch):
     """Generators that hardly move, against critics that learn fast: a real run, with a window of 60 steps."""
     monkeypatch.setattr("common.train.health.LONG", 60)

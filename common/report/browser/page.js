@@ -35,9 +35,9 @@ function warnings(rows) {
   );
 }
 
-/* What a warning says, with its step if it has none; flags are not broken at the end of a line. */
+/* What a warning says, with its step if it has none and is not of the start; flags are not broken at the end of a line. */
 function said({ step, text = "" }) {
-  const whole = !step || text.includes("step") ? text : `at step ${step}: ${text}`;
+  const whole = !Number(step) || text.includes("step") ? text : `at step ${step}: ${text}`;
   return sentence(whole)
     .split(/(--\w+)/)
     .map((part, i) => (i % 2 ? element("span", { class: "flag" }, part) : part));
