@@ -77,11 +77,21 @@ class Request(NamedTuple):
         )
 
     def _new_parts(self) -> Parts:
-        images, run = self.read(Images), self.read(Run)
+        images, run = self._new_images(), self.read(Run)
         like = warm_start.dual_like(run.init_from, self.model) if run.init_from else None
         dual = fields.amend(like, self.values, present(self.values)) if like else self.read(self.model)
         dual.refuse_training()
         return Parts(dual, images, run)
+
+    def _new_images(self) -> Images:
+        """Returns the images of a new run; raises UserError if there are none, which may mean a misspelt run folder."""
+        values = self.values
+        try:
+            return self.read(Images)
+        except UserError as error:
+            if values.dataset or values.dir_A or values.dir_B:
+                raise
+            raise UserError(f"There is no run in {values.run_dir} to resume. For a new run: {error}") from error
 
     def default_run_dir(self) -> str:
         """Returns the run folder named after the method and the dataset."""

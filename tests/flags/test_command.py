@@ -245,7 +245,10 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ),
         ("--dataset toy --lr_G fast", "--lr_G 'fast' is not valid: it must be a number."),
         ("--flagfile nope.flags", "--flagfile 'nope.flags': No such file or directory. Check the name."),
-        ("--phase train --run_dir somewhere", "Missing --dataset. Use --dataset NAME"),
+        (
+            "--phase train --run_dir somewhere --steps 9",
+            "There is no run in somewhere to resume. For a new run: Missing --dataset. Use --dataset NAME",
+        ),
         ("--dataset toy --steps 1 --epochs 1", "--steps 1 and --epochs 1 both set the length"),
         ("--dataset nowhere", "No dataset at datasets/nowhere: the folder does not exist"),
         ("--dataset toy --image_size 100", "it must be a multiple of 256. Use --image_size 256, or --depth 2."),
