@@ -42,8 +42,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",
-    "train": "events health image_pool samples warm_start < monitor step < graph plan < recovery < loop"
-    " < introduction < training",
+    "train": "events image_pool samples warm_start watching < monitor rates step < graph health plan < recovery"
+    " < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized < dualgan pytorch state_dict < prefixed < importing < shipped",
 }

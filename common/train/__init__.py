@@ -10,7 +10,9 @@ samples     the sample strips
 recovery    handling of non-finite losses
 warm_start  initial weights from another run
 plan        --phase plan: parameters, memory and time of a training
-monitor, health, events       log.csv and progress; warnings; TensorBoard
+monitor, events      log.csv and progress; TensorBoard
+health      warnings: watchers of the states of a training; rates has those of learning rates
+watching    what watchers have in common: rows and windows
 """
 
 from common.train.training import Progress, train

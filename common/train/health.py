@@ -8,16 +8,13 @@ Windows are counted in steps, so that their length does not depend on --log_ever
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from common.dual import Dual
+from common.train.rates import HighLearningRate, LearningRateZero, lower_rates
+from common.train.watching import Row, Watcher, Window
 
 ROWS = 20  # minimum number of log rows in a mean
 SHORT, LONG = 200, 1000  # window lengths in steps
@@ -31,55 +28,8 @@ RUNAWAY = 1.25  # warn if a Wasserstein margin grows by this factor in each quar
 ALIKE = 0.05  # warn below this spread of fakes, as a share of that of real images; 0.7 to 1 is usual
 LEAST = 0.01  # spread of real images, in [-1, 1], below which they are too similar to compare with
 CONSTANT, CONSTANT_ROWS = 1e-4, 5  # warn below this range of all thumbnails of fakes, in so many log rows
-HIGH = 100  # times the default of a method, above which a learning rate rarely trains anything
 STARVING = 0.3  # warn above this share of time
 NOT_FINITE = "loss not finite"  # stops training, so it has no watcher
-
-
-class Row(NamedTuple):
-    """The values of a logged step."""
-
-    step: int
-    left: int  # steps after it
-    values: Mapping[str, float]  # losses, measures and learning rates by name
-    thumbnails: Mapping[str, npt.NDArray[np.float32]]  # "A2B" -> [3, 4, 4], luminance in [-1, 1]: see step.Step
-    seconds: float  # since training started or resumed
-    waited: float  # part of `seconds` spent waiting for images
-
-
-class Watcher(Protocol):
-    """Detects one state."""
-
-    name: str
-
-    def __call__(self, row: Row) -> str | None:
-        """Returns the finding, its first step and the fix; None if this row does not show the state."""
-
-
-class Window:
-    """The last `rows` values added, without the first `skipped`."""
-
-    def __init__(self, rows: int, skipped: int = 0) -> None:
-        self._kept: collections.deque[tuple[int, Any]] = collections.deque(maxlen=rows)
-        self._skipped = skipped
-
-    def add(self, step: int, value: Any) -> bool:
-        """Adds the value of a step; returns whether the window is full."""
-        if self._skipped:
-            self._skipped -= 1
-            return False
-        self._kept.append((step, value))
-        return len(self._kept) == self._kept.maxlen
-
-    @property
-    def since(self) -> int:
-        """The step of its first value."""
-        return self._kept[0][0]
-
-    @property
-    def values(self) -> npt.NDArray[Any]:
-        """The values as an array, oldest first."""
-        return np.array([value for _, value in self._kept])
 
 
 def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
@@ -217,7 +167,7 @@ class ConstantOutput:
 
     def __init__(self, direction: str, dual: Dual) -> None:
         self.name, self._direction, self._window = f"{direction}/constant output", direction, Window(CONSTANT_ROWS)
-        self._rates = f"--lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}"
+        self._cure = lower_rates(dual)
 
     def __call__(self, row: Row) -> str | None:
         if self._direction not in row.thumbnails or not self._window.add(row.step, row.thumbnails[self._direction]):
@@ -227,8 +177,8 @@ class ConstantOutput:
             return None
         return (
             f"at step {row.step:,} {self._direction} makes the same colour of every input, since step"
-            f" {self._window.since:,}. It will hardly recover: start again in a different --run_dir with lower"
-            f" {self._rates}."
+            f" {self._window.since:,}. It will hardly recover: start again in a different --run_dir with"
+            f" {self._cure}."
         )
 
 
@@ -244,7 +194,7 @@ class LowDiversity:
     def __init__(self, direction: str, dual: Dual, skipped: int) -> None:
         self.name, self._direction, self._window = f"{direction}/low diversity", direction, Window(ROWS, skipped)
         other = "" if dual.gan_loss == "wgan-gp" else ", or --gan_loss wgan-gp"
-        self._cure = f"a different --seed, lower --lr_G and --lr_D than {dual.lr_G:g} and {dual.lr_D:g}{other}"
+        self._cure = f"a different --seed, {lower_rates(dual)}{other}"
 
     def __call__(self, row: Row) -> str | None:
         if f"{self._direction}/generator/{MEASURE}" not in row.values or self._direction not in row.thumbnails:
@@ -260,48 +210,6 @@ class LowDiversity:
             f"at step {row.step:,} {self._direction} makes nearly the same image of every input (mode collapse): fakes"
             f" differ {fake / least:.1%} as much as real images, in {ROWS} logged steps since {self._window.since:,}."
             f" If samples/ show that, start again in a different --run_dir with {self._cure}."
-        )
-
-
-class LearningRateZero:
-    """The learning rate of a role is 0 while steps remain."""
-
-    def __init__(self, role: str, initial_rate: float) -> None:
-        self.name, self._role, self._initial_rate = f"{role}/learning rate zero", role, initial_rate
-
-    def __call__(self, row: Row) -> str | None:
-        if row.values.get(f"learning_rate/{self._role}", 1.0) > 0.0 or not row.left:
-            return None
-        flag = "--lr_G" if self._role == "generator" else "--lr_D"
-        cure = (
-            "The schedule has ended: stop training here, or start again in a different --run_dir with more --n_epochs"
-            " or --n_epochs_decay."
-            if self._initial_rate
-            else f"It was set by {flag} 0: start again in a different --run_dir with a rate above 0."
-        )
-        return (
-            f"at step {row.step:,} the learning rate of the {self._role}s is 0, so they learn nothing in the"
-            f" {row.left:,} remaining steps. {cure}"
-        )
-
-
-class HighLearningRate:
-    """The learning rate of a role is above HIGH times the default of the method."""
-
-    def __init__(self, role: str, dual: Dual) -> None:
-        flag = "lr_G" if role == "generator" else "lr_D"
-        self.name, self._role, self._flag, self._method = f"{role}/high learning rate", role, flag, type(dual).__name__
-        self._default: Any = next(field.default for field in dataclasses.fields(dual) if field.name == flag)
-        self._is_trained = role == "generator" or bool(dual.criticized_directions)
-
-    def __call__(self, row: Row) -> str | None:
-        rate = row.values.get(f"learning_rate/{self._role}", 0.0)
-        if not self._is_trained or rate <= HIGH * self._default:
-            return None
-        return (
-            f"at step {row.step:,} the learning rate of the {self._role}s is {rate:g}, {rate / self._default:,.0f}"
-            f" times the default of {self._method}, {self._default:g}: weights rarely survive that. If samples/ show"
-            f" one colour or noise, start again in a different --run_dir with a lower --{self._flag}."
         )
 
 

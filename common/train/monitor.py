@@ -20,7 +20,7 @@ from absl import logging
 from common import atomic
 from common.errors import reason
 from common.train.events import Events
-from common.train.health import Row, Watcher
+from common.train.watching import Row, Watcher
 
 SECONDS_BETWEEN_LINES = 15.0  # without a terminal for a progress bar
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
@@ -81,7 +81,7 @@ class Monitor:
     ) -> None:
         """Logs step `number`: its losses, measures and rates by name, and the seconds it waited for data.
 
-        `thumbnails`: by direction; see health.Row.
+        `thumbnails`: by direction; see watching.Row.
         """
         self._waited += waited
         self._bar.update()

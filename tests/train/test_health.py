@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.train import health
+from common.train import health, rates, watching
 from common.train.monitor import Extent, Monitor
 from cyclegan import CycleGAN
 from enhancement import Enhancement
@@ -19,7 +19,7 @@ LONG = 100  # rows, at one in ten steps
 def row(number, values=(), thumbnail=None, **more):
     thumbnails = {} if thumbnail is None else {"A2B": thumbnail}
     more = {"left": 1000, "seconds": float(number), "waited": 0.0, **more}
-    return health.Row(step=10 * number, values=dict(values), thumbnails=thumbnails, **more)
+    return watching.Row(step=10 * number, values=dict(values), thumbnails=thumbnails, **more)
 
 
 def told(watcher, rows):
@@ -166,41 +166,51 @@ def test_fakes_of_one_colour():
     random = np.random.default_rng(0).uniform(-1, 1, [9, 3, 4, 4])
     white = random.copy()
     white[:, 1] = 1.0
-    watcher = health.ConstantOutput("A2B", small.dualgan(lr_G=0.5))
+    watcher = health.ConstantOutput("A2B", CycleGAN(lr_G=0.5))
     said = told(watcher, [row(number, {}, image) for number, image in enumerate(white, start=1)])
     assert min(said) == 5
     assert "A2B makes the same colour of every input, since step 10" in said[5]
-    assert "lower --lr_G and --lr_D than 0.5" in said[5]
+    assert said[5].endswith("with a lower --lr_G than 0.5 (the default is 0.0002).")
     white[:, 1, 0, 0] = 0.999
     for images in (random, white):
         rows = [row(number, {}, image) for number, image in enumerate(images, start=1)]
         assert not told(health.ConstantOutput("A2B", small.dualgan()), rows)
 
 
+def test_only_rates_above_their_default_are_blamed():
+    """CycleGAN's defaults are 2e-4 for both."""
+    assert rates.lower_rates(CycleGAN(lr_D=0.1)) == "a lower --lr_D than 0.1 (the default is 0.0002)"
+    both = "a lower --lr_G than 0.5 and a lower --lr_D than 0.1 (the defaults are 0.0002 and 0.0002)"
+    assert rates.lower_rates(CycleGAN(lr_G=0.5, lr_D=0.1)) == both
+    as_usual = "a lower --lr_G than 0.0002 and a lower --lr_D than 0.0001"
+    assert rates.lower_rates(CycleGAN(lr_D=1e-4)) == as_usual
+    assert "lr_D" not in rates.lower_rates(Enhancement(image_size=32, lr_D=1.0))  # it has no critics
+
+
 def test_a_rate_of_zero():
-    rates = [2e-4, 1e-4, 0.0, 0.0]
-    said = told(health.LearningRateZero("generator", 2e-4), series("learning_rate/generator", rates))
+    falling = [2e-4, 1e-4, 0.0, 0.0]
+    said = told(rates.LearningRateZero("generator", 2e-4), series("learning_rate/generator", falling))
     assert min(said) == 3
     assert (
         "at step 30 the learning rate of the generators is 0, so they learn nothing in the 1,000 remaining" in said[3]
     )
     assert "--n_epochs_decay" in said[3]
-    (said, *_) = told(health.LearningRateZero("critic", 0.0), series("learning_rate/critic", [0.0])).values()
+    (said, *_) = told(rates.LearningRateZero("critic", 0.0), series("learning_rate/critic", [0.0])).values()
     assert "by --lr_D 0" in said
-    assert not told(health.LearningRateZero("critic", 2e-4), series("learning_rate/critic", [1e-12] * 9))
+    assert not told(rates.LearningRateZero("critic", 2e-4), series("learning_rate/critic", [1e-12] * 9))
     ended = [row(1, {"learning_rate/critic": 0.0}, left=0)]
-    assert not told(health.LearningRateZero("critic", 2e-4), ended)
+    assert not told(rates.LearningRateZero("critic", 2e-4), ended)
 
 
 def test_a_rate_of_more_than_a_hundred_times_the_default():
     """CycleGAN's default is 2e-4, so that 0.02 is the limit and 0.5 is 2,500 times as much."""
     dual = CycleGAN(image_size=32, load_size=32)
-    (said, *_) = told(health.HighLearningRate("generator", dual), series("learning_rate/generator", [0.5])).values()
+    (said, *_) = told(rates.HighLearningRate("generator", dual), series("learning_rate/generator", [0.5])).values()
     assert "at step 10 the learning rate of the generators is 0.5, 2,500 times the default of CycleGAN, 0.0002" in said
     assert "--lr_G" in said
-    assert not told(health.HighLearningRate("critic", dual), series("learning_rate/critic", [0.0199]))
+    assert not told(rates.HighLearningRate("critic", dual), series("learning_rate/critic", [0.0199]))
     uncriticized = Enhancement(image_size=32)
-    assert not told(health.HighLearningRate("critic", uncriticized), series("learning_rate/critic", [0.5]))
+    assert not told(rates.HighLearningRate("critic", uncriticized), series("learning_rate/critic", [0.5]))
 
 
 def waiting(shares):
