@@ -96,7 +96,7 @@ class Images:
     @property
     def name(self) -> str:
         """The name of the dataset."""
-        return self.dataset or f"{pathlib.Path(self.dir_A).name}-{pathlib.Path(self.dir_B).name}"
+        return folders.dataset_name(self.dataset, self.dir_A, self.dir_B)
 
     def training_files(self, dual: ImageSettings) -> Files:
         """The files to train `dual` on; draws the toy dataset if needed. Raises UserError if there are none."""

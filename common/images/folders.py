@@ -24,6 +24,11 @@ class Files(NamedTuple):
     B: list[pathlib.Path]
 
 
+def dataset_name(dataset: str, dir_A: str, dir_B: str) -> str:
+    """Returns the name of a dataset: its own, or those of its two folders, "A-B"."""
+    return dataset or f"{pathlib.PurePath(dir_A).name}-{pathlib.PurePath(dir_B).name}"
+
+
 def find(root: str | os.PathLike[str], split: str) -> Files:
     """Finds the images of a split, "train" or "val", of the dataset in the folder `root`; either list may be empty.
 

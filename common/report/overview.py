@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from common.images import folders
 from common.metrics.metrics import BESIDE, OF_FEATURES
 from common.report import curves, pictures, reading, tested
 from common.report.pictures import Picture
@@ -57,7 +58,8 @@ def title(config: Config) -> str:
 def dataset(config: Config) -> str:
     """Returns the name of the dataset of a run."""
     images = reading.part(config, "images")
-    return str(images.get("dataset") or pathlib.PurePath(str(images.get("dir_A") or "")).name)
+    name = folders.dataset_name(*(str(images.get(field) or "") for field in ("dataset", "dir_A", "dir_B")))
+    return name.strip("-")  # none of them
 
 
 def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence[str]) -> list[Row]:

@@ -26,7 +26,8 @@ class Tested(NamedTuple):
 
 def tested(run_dir: AnyPath) -> dict[str, Any]:
     """Returns the data of the page on validation images: {"pictures", "tested": {"metrics", "rows", "note"}}."""
-    rows = images(run_dir, reading.config(run_dir))
+    config = reading.config(run_dir)
+    rows = images(run_dir, config)
     names = metrics(rows)
     ordered = _by_importance(rows, names[0]) if names else spread(rows)
     size, shown = pictures.fitting([list(row.layers.values()) for row in ordered])
@@ -46,7 +47,7 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
     }
     return {
         "pictures": list(shown.values()),
-        "tested": {**about, "note": note([row.layers for row in rows], size, shown)},
+        "tested": {**about, "note": note([row.layers for row in rows], size, shown, untested(config))},
     }
 
 
@@ -124,13 +125,26 @@ def _by_importance(rows: Sequence[Tested], metric: str) -> list[Tested]:
     return list({id(row): row for row in both + spread(rows)}.values())
 
 
-def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture]) -> str:
-    """Returns a note on the number of shown images and their quality; `layers`: {role: Source} of each."""
+def untested(config: Config) -> str:
+    """Returns a note on a run without pictures: which phase makes some."""
+    if reading.part(config, "images").get("dir_A"):
+        return (
+            "A run on --dir_A and --dir_B has no validation images, so none are shown here: --phase translate"
+            " translates images that you name."
+        )
+    return "Run --phase test for pictures."
+
+
+def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture], without: str = "") -> str:
+    """Returns a note on the number of shown images and their quality; `layers`: {role: Source} of each.
+
+    `without`: the note if there are no pictures.
+    """
     possible = [sources for sources in layers if len(sources.keys() - {"real", "input", "target"}) > 0]
     complete = sum(all(source in shown for source in sources.values()) for sources in possible)
     if not shown:
-        return "" if possible else "Run --phase test for pictures."
-    quality = "without loss" if size.quality is None else f"compressed (WebP, quality {size.quality})"
+        return "" if possible else without
+    quality = "lossless" if size.quality is None else f"compressed (WebP, quality {size.quality})"
     text = f"Pictures are {quality}, at most {size.side} pixels wide and high."
     if complete < len(possible):
         text += (

@@ -219,6 +219,14 @@ def test_a_run_without_anything_but_its_settings(tmp_path):
     page_data = data(report.write(make(tmp_path / "run", log=())))
     assert page_data["title"] == "CycleGAN on fruit" and page_data["charts"] == page_data["strips"] == []
     assert page_data["tested"] == {"metrics": [], "rows": [], "exact": True, "note": "Run --phase test for pictures."}
+    folders = {"class": "common.images.dataset:Images", "dataset": "", "dir_A": "x/rain", "dir_B": "y/clear"}
+    page_data = data(report.write(make(tmp_path / "two", {**CONFIG, "images": folders}, log=())))
+    assert page_data["title"] == "CycleGAN on rain-clear"
+    assert "--phase translate translates images" in page_data["tested"]["note"]
+
+
+def test_settings_have_defaults_and_meanings(tmp_path):
+    page_data = data(report.write(make(tmp_path / "run", log=())))
     (ngf,) = (row for row in page_data["settings"] if row["name"] == "ngf")
     assert (ngf["value"], ngf["default"]) == ("16", "64") and ngf["about"]
 
