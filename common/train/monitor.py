@@ -22,7 +22,8 @@ from common.errors import reason
 from common.train.events import Events
 from common.train.watching import Row, Watcher
 
-SECONDS_BETWEEN_LINES = 15.0  # without a terminal for a progress bar
+SECONDS_TO_FIRST_LINE = 2.0  # after the first step, without a terminal for a progress bar
+SECONDS_BETWEEN_LINES = 15.0
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
 STEP = re.compile("[0-9]{1,15}")  # a cell of the first column
@@ -54,7 +55,9 @@ class Monitor:
     ) -> None:
         self._path, self._names, self._extent, self._log_every = pathlib.Path(path), sorted(names), extent, log_every
         self._began = self._told = time.monotonic()
+        self._pause = SECONDS_TO_FIRST_LINE
         self._waited = 0.0
+        self._first: tuple[int, float, float] | None = None  # the first step, when it ended, how long it had waited
         self._failed: set[str] = set()
         self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], extent.done)
         self._health = self._path.with_name("health.csv")
@@ -88,8 +91,11 @@ class Monitor:
         if number % self._log_every == 0 or number == self._extent.total:
             self._log(number, values)
             self._warn(number, values, thumbnails or {})
-        if self._bar.disable and time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
+        if self._first is None:
             self._told = time.monotonic()
+            self._first = number, self._told, self._waited
+        elif self._bar.disable and time.monotonic() - self._told > self._pause:
+            self._told, self._pause = time.monotonic(), SECONDS_BETWEEN_LINES
             with self._going_on("Progress"):
                 logging.info(self._line(number))
 
@@ -141,17 +147,23 @@ class Monitor:
 
     def _line(self, number: int) -> str:
         rate, share = self._speed(number)
-        done, total, images_in_step, images_in_epoch = self._extent
-        left = (total - number) * (time.monotonic() - self._began) / max(1, number - done)
+        _, total, images_in_step, images_in_epoch = self._extent
+        left = (total - number) * images_in_step / rate
         return (
             f"step {number:,}/{total:,} | epoch {number * images_in_step / images_in_epoch:.1f}"
             f" | {rate:.1f} images/s | {share:.0%} waiting for data | {datetime.timedelta(seconds=round(left))} left"
         )
 
     def _speed(self, number: int) -> tuple[float, float]:
-        """Returns images of each domain per second, and the share of time spent waiting for them, since the start."""
-        seconds = max(1e-9, time.monotonic() - self._began)
-        return (number - self._extent.done) * self._extent.images_in_step / seconds, min(1.0, self._waited / seconds)
+        """Returns images of each domain per second, and the share of time spent waiting for them.
+
+        Both are means since the end of the first step after the start or a resume: that step also sets up the graph,
+        and would make a resumed training look slower. In the first step itself they include it.
+        """
+        done, began, waited = self._first or (self._extent.done, self._began, 0.0)
+        seconds = max(1e-9, time.monotonic() - began)
+        rate = (number - done) * self._extent.images_in_step / seconds
+        return rate, min(1.0, (self._waited - waited) / seconds)
 
     @contextlib.contextmanager
     def _going_on(self, target: str) -> Iterator[None]:

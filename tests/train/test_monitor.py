@@ -39,6 +39,30 @@ def test_waiting_is_a_share_of_the_time(tmp_path, monkeypatch):
     assert read(tmp_path / "log.csv")[1][3:6] == ["10.0", "0.30", "0.2500"]
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds, as a list of one number."""
+    now = [100.0]
+    monkeypatch.setattr("common.train.monitor.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_speed_and_time_left_leave_out_the_first_step(tmp_path, clock, capsys):
+    """10 seconds for the first step, which waits for 8 of them, then 2 for each, which waits for half of one."""
+    with monitor(tmp_path / "log.csv", done=90, total=120, log_every=1) as watch:
+        for number in range(91, 101):
+            clock[0] += 10.0 if number == 91 else 2.0
+            watch.step(number, {"a": 0, "b": 0}, waited=8.0 if number == 91 else 0.5)
+    rows = [row[3:6] for row in read(tmp_path / "log.csv")[1:]]
+    assert rows[0] == ["10.0", "0.30", "0.8000"]
+    assert rows[1] == ["12.0", "1.50", "0.2500"] and rows[-1] == ["28.0", "1.50", "0.2500"]  # 3 images in 2 seconds
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert told == [
+        # more than 2 seconds after the first step, of which 27 steps of 2 seconds are left
+        "step 93/120 | epoch 23.2 | 1.5 images/s | 25% waiting for data | 0:00:54 left"
+    ]
+
+
 def test_a_log_that_cannot_be_written_warns_once(tmp_path, capsys):
     (tmp_path / "log").mkdir()
     with monitor(tmp_path / "log" / "log.csv", log_every=1) as watch:
