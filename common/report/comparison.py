@@ -94,8 +94,10 @@ def _last(values: npt.NDArray[np.float64]) -> float | None:
 def _differing(configs: Sequence[Config]) -> list[Row]:
     """[{"part", "name", "values"}] of the settings that differ between runs; None if a run lacks a setting."""
     settings: dict[tuple[str, str], list[str | None]] = {}
+    methods = {overview.method(config) for config in configs}
+    method = methods.pop() if len(methods) == 1 else "method"
     for number, config in enumerate(configs):
-        for row in overview.settings(config):
+        for row in overview.settings(config, method):
             settings.setdefault((row["part"], row["name"]), [None] * len(configs))[number] = row["value"]
     return [
         {"part": part, "name": name, "values": values}

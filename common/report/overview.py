@@ -21,6 +21,8 @@ from common.settings import part_class
 Row = dict[str, Any]  # of a table of the page
 ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
 COUNTS = ("images", "equal_to_target")  # among metrics
+SPEED = {"images_per_s": "images per second, mean since start or resume", "waiting": "waiting, share of the time"}
+VERSIONS = {"arithmetic": "arithmetic (version of this toolkit's results)"}  # what is not clear by its name
 STRIPS = 16  # shown strips: the newest, and evenly spread earlier ones
 
 
@@ -38,8 +40,11 @@ def overview(run_dir: AnyPath) -> dict[str, Any]:
         "sources": [curves.source(log), curves.source(evaluation)],
         "charts": charts([log], [evaluation], [""]),
         "strips": _strips(run_dir),
-        "settings": settings(config),
-        "versions": [[key, str(value)] for key, value in reading.part(config, "environment").items()],
+        "columns": _columns_of_strips(run_dir),
+        "settings": settings(config, method(config)),
+        "versions": [
+            [VERSIONS.get(key, key), str(value)] for key, value in reading.part(config, "environment").items()
+        ],
         "written": datetime.datetime.now().isoformat(" ", "minutes"),
     }
 
@@ -51,8 +56,12 @@ def name(run_dir: AnyPath) -> str:
 
 def title(config: Config) -> str:
     """Returns the model and the dataset of a run: "CycleGAN on horse2zebra"."""
-    model = str(reading.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
-    return " on ".join(text for text in (model, dataset(config)) if text) or "A run"
+    return " on ".join(text for text in (method(config), dataset(config)) if text) or "A run"
+
+
+def method(config: Config) -> str:
+    """Returns the name of the method of a run: "CycleGAN"."""
+    return str(reading.part(config, "dual").get("class", "")).rpartition(":")[2].rpartition(".")[2]
 
 
 def dataset(config: Config) -> str:
@@ -96,15 +105,19 @@ def _columns(number: int, log: Series, evaluation: Series) -> list[tuple[str, in
     return logged + scored
 
 
-def settings(config: Config) -> list[Row]:
-    """Returns [{"part", "name", "value", "default", "about"}]: texts; default and about are None if unknown."""
+def settings(config: Config, method: str) -> list[Row]:
+    """Returns [{"part", "name", "value", "default", "about"}]: texts; default and about are None if unknown.
+
+    `method`: the name of the part with the settings of the method.
+    """
     rows: list[Row] = []
     for part in ("dual", "images", "run", "domains", "files"):
         values = dict(reading.part(config, part))
         fields = _fields(values.pop("class", ""))
         for key, value in values.items():
             default, about = fields.get(key, (None, None))
-            rows.append({"part": part, "name": key, "value": _text(value), "default": default, "about": about})
+            title = method if part == "dual" else part
+            rows.append({"part": title, "name": key, "value": _text(value), "default": default, "about": about})
     return rows
 
 
@@ -170,7 +183,7 @@ def _group(column: str, is_evaluation: bool) -> tuple[str, str]:
     if is_evaluation:
         return "evaluation", column.rsplit("/", 1)[-1]
     if "/" not in column:
-        return "speed", column
+        return "speed", SPEED.get(column, column)
     direction, *role, label = column.split("/")
     return " ".join([direction, *role]), label
 
@@ -230,6 +243,16 @@ def _strips(run_dir: AnyPath) -> list[dict[str, int | Picture]]:
     kept = dict([*strips[::stride], *strips[-1:]])
     shown = {step: pictures.strip(path) for step, path in kept.items()}
     return [{"step": step, "picture": picture} for step, picture in shown.items() if picture]
+
+
+def _columns_of_strips(run_dir: AnyPath) -> dict[str, list[str]]:
+    """{direction: the pictures of it in a strip, left to right}; empty for runs that did not write it."""
+    columns = reading.facts(pathlib.Path(run_dir, "samples", "columns.json"))
+    return {
+        direction: [str(role) for role in columns[direction]]
+        for direction in tested.DIRECTIONS
+        if isinstance(columns.get(direction), list)
+    }
 
 
 def _fields(class_path: Any) -> dict[str, tuple[str, str | None]]:

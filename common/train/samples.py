@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common import atomic
 from common import tensorflow as tf
 from common.dual import Dual
 from common.images import files, pipeline, pixels, tensors
@@ -24,27 +26,33 @@ class Samples:
     def __init__(self, dual: Dual, loaders: Sequence[pipeline.Loader]) -> None:
         self.begin: list[tf.Operation] = []
         self._strips: dict[str, list[tf.Tensor]] = {}
+        self._columns: dict[str, list[str]] = {}
         self._loaders = loaders
         for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
             direction, cycle = inference.connect(dual, name, real, index)
-            shown = [real, direction.fake] + ([cycle.reconstructed] if cycle else [])
+            shown = {"real": real, "fake": direction.fake}
+            if cycle:
+                shown["reconstructed"] = cycle.reconstructed
             self.begin.append(begin)
             if dual.pairing == "all":
                 target = loaders["AB".index(name[-1])]
                 (_, images), begin = pipeline.all_images(target, dual, len(target.paths), repeat=True)
-                shown.append(images)
+                shown["target"] = images
                 self.begin.append(begin)
-            self._strips[name] = [tensors.to_pixels(images) for images in shown]
+            self._strips[name] = [tensors.to_pixels(images) for images in shown.values()]
+            self._columns[name] = [*shown]
 
     def write(self, session: tf.Session, path: pathlib.Path) -> None:
-        """Writes one PNG: a block of rows for each direction, side by side."""
+        """Writes one PNG: a block of rows for each direction, side by side; and beside it the names of the columns."""
         with pipeline.naming_failures(self._loaders):
             blocks = [_block(strips) for strips in session.run(self._strips).values()]
         height = max(block.shape[0] for block in blocks)
         margins = [((0, height - len(block)), (0, 3 * GAP), (0, 0)) for block in blocks]
         padded = [np.pad(block, margin, constant_values=255) for block, margin in zip(blocks, margins)]
         files.write(path, np.concatenate(padded, axis=1)[:, : -3 * GAP])
+        if not (columns := path.with_name("columns.json")).exists():
+            atomic.write_text(columns, json.dumps(self._columns))
 
 
 def chosen(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:

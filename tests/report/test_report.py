@@ -455,7 +455,12 @@ def test_an_exact_heat_map_has_the_numbers_of_numpy(tmp_path, opened):
 def test_curves_zoom_and_have_a_log_scale_and_moving_averages(full, opened):
     shown = opened(report.write(full))
     losses, others = ["A → B critic", "A → B generator", "B → A generator"], ["psnr", "swd"]
-    titles = [*losses, *(f"evaluation {name}" for name in others), "speed images_per_s", "speed waiting"]
+    titles = [
+        *losses,
+        *(f"evaluation {name}" for name in others),
+        "speed images per second, mean since start or resume",
+    ]
+    titles.append("speed waiting, share of the time")
     assert shown.locator(".chart h3").all_inner_texts() == titles
     shown.get_by_role("radio", name="A → B generator", exact=True).check()
     chart, cycle = shown.locator(".chart"), shown.locator(".key .value")
@@ -514,14 +519,26 @@ def test_strips_over_time(full, opened):
     assert abs(newest - 30) <= 2 and abs(seen(strip)[20, 20, 0] - 10) <= 2
 
 
+def test_blocks_of_strips_have_labels(full, opened):
+    columns = {"A2B": ["real", "fake", "reconstructed"], "B2A": ["real", "fake"]}
+    (full / "samples" / "columns.json").write_text(json.dumps(columns))
+    shown = opened(report.write(full))
+    labels = shown.locator(".blocks span")
+    assert labels.all_inner_texts() == ["A → B: real, fake, reconstructed", "B → A: real, fake"]
+    strip = shown.locator(".strip").bounding_box()
+    left, right = (label.bounding_box()["x"] for label in labels.all())
+    assert strip["x"] == pytest.approx(left, abs=1) and left < right < strip["x"] + strip["width"]
+    assert shown.locator(".strip").get_attribute("alt").endswith("A → B: real, fake, reconstructed; B → A: real, fake")
+
+
 def test_settings_can_be_searched(full, opened):
     shown = opened(report.write(full))
     shown.get_by_label("Search settings").fill("LAMBDA")
-    assert shown.locator(".settings tbody th").all_inner_texts() == ["dual lambda_A"]
+    assert shown.locator(".settings tbody th").all_inner_texts() == ["CycleGAN lambda_A"]
     shown.get_by_label("Search settings").fill("")
     shown.get_by_label("only those that are not as by default").check()
-    assert "dual ngf" in shown.locator(".settings tbody th").all_inner_texts()
-    assert "dual lambda_A" not in shown.locator(".settings tbody th").all_inner_texts()
+    assert "CycleGAN ngf" in shown.locator(".settings tbody th").all_inner_texts()
+    assert "CycleGAN lambda_A" not in shown.locator(".settings tbody th").all_inner_texts()
 
 
 def test_the_policy_lets_nothing_else_run(full, browser):
@@ -549,7 +566,7 @@ def test_runs_side_by_side(full, tmp_path, opened):
     chart = shown.locator(".chart").nth(1)
     assert chart.locator("h3").inner_text() == "A → B generator cycle"
     assert chart.locator(".label").all_inner_texts() == ["fruit", "other"]
-    assert shown.locator("#settings tbody td").all_inner_texts() == ["dual lambda_A", "10", "5"]
+    assert shown.locator("#settings tbody td").all_inner_texts() == ["CycleGAN lambda_A", "10", "5"]
     assert shown.locator(".card").first.locator(".role").all_inner_texts() == ["input", "fruit", "other", "target"]
     shown.locator(".card").first.click()
     shown.get_by_role("radio", name="other", exact=True).check()

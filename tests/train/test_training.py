@@ -344,6 +344,8 @@ def test_columns_have_one_name_each_and_samples_show_both_directions_there_and_b
     assert len(set(header)) == len(header)
     strip = imageio.imread(run.path("samples", "00000001.png"))
     assert strip.shape == (2 * 32 + 4, 2 * (3 * 32 + 2 * 4) + 12, 3)
+    columns = json.loads(run.path("samples", "columns.json").read_text())
+    assert columns == {name: ["real", "fake", "reconstructed"] for name in ("A2B", "B2A")}
     first = files.read(run.path("..", "set", "val", "A", "0.png"))
     assert abs(strip[:32, :32].mean() - first.mean()) < 3.0
 

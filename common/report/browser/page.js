@@ -35,13 +35,17 @@ function warnings(rows) {
   );
 }
 
-/* What a warning says, with its step if it has none and is not of the start; flags are not broken at the end of a line. */
+/* What a warning says, with its step unless that is 0 or in the text; flags are not broken at the end of a line. */
 function said({ step, text = "" }) {
   const whole = !Number(step) || text.includes("step") ? text : `at step ${step}: ${text}`;
   return sentence(whole)
     .split(/(--\w+)/)
     .map((part, i) => (i % 2 ? element("span", { class: "flag" }, part) : part));
 }
+
+const BY_NAME =
+  " Images of equal names count as pairs: if they do not show the same scene, ignore psnr, ssim and l1, and what is" +
+  " better or worse than the input.";
 
 /* The means of the validation images, beside those of the inputs as they are, and of a classical method's images. */
 function scores(found) {
@@ -67,8 +71,9 @@ function scores(found) {
     element(
       "p",
       { class: "note" },
-      "Means over the images. ↑ more is better, ↓ less is; input: what the input as it is would have" +
-        (found.some(({ prior }) => !isEmpty(prior)) ? "; prior: what a classical method would have." : "."),
+      "Means over the images. ↑ more is better, ↓ less is; input: score of the untranslated input" +
+        (found.some(({ prior }) => !isEmpty(prior)) ? "; prior: score of a classical method." : ".") +
+        (found.some(({ input }) => !isEmpty(input)) ? BY_NAME : ""),
     ),
   );
 }
@@ -153,7 +158,7 @@ function start() {
     isRun ? scores(report.scores) : scoresOfRuns(report.scores),
     report.checkpoints?.rows.length ? checkpoints(report.checkpoints) : null,
     plots.root,
-    report.strips?.length ? strips(report.strips) : null,
+    report.strips?.length ? strips(report.strips, report.columns) : null,
     images(report.tested, report.kind),
     isRun ? settings(report.settings) : differing(report.settings, report.runs),
     report.versions?.length ? versions(report.versions) : null,

@@ -1,8 +1,12 @@
-/* Sample strips over time. */
+/* Sample strips over time; `columns`: {direction: what its block shows, left to right}. */
 
-function strips(found) {
+function strips(found, columns) {
+  const blocks = Object.entries(columns).map(([direction, roles]) => `${directed(direction)}: ${roles.join(", ")}`);
+  const roles = blocks.join("; ") || "real, fake, and reconstructed or target";
   const image = element("img", { class: "strip" }),
     said = element("output", { class: "step" });
+  const labels = element("div", { class: "blocks" }, ...blocks.map((block) => element("span", {}, block)));
+  const frame = element("div", { class: "frame" }, blocks.length ? labels : null, image);
   const range = element("input", {
     type: "range",
     min: 0,
@@ -17,16 +21,20 @@ function strips(found) {
     image.src = address(picture);
     image.width = picture[0];
     image.height = picture[1];
-    image.style.setProperty("--natural", picture[0] + "px");
-    image.alt = `Sample strip of step ${step}: real, fake, and reconstructed or target images`;
+    frame.style.setProperty("--natural", picture[0] + "px");
+    image.alt = `Sample strip of step ${step}. ${roles}`;
     said.textContent = `step ${step.toLocaleString("en")}`;
     range.setAttribute("aria-valuetext", said.textContent);
   }
   show();
   return section(
     "Samples",
-    element("p", { class: "note" }, "In each block, left to right: real, fake, and reconstructed or target."),
+    element(
+      "p",
+      { class: "note" },
+      blocks.length ? "Each row has an image of each domain." : `In each block, left to right: ${roles}.`,
+    ),
     element("div", { class: "scrubber" }, range, said),
-    element("div", { class: "frame" }, image),
+    frame,
   );
 }
