@@ -142,6 +142,11 @@ def _pairs(report: Report, dual: ImageSettings) -> str:
         "some": "training uses pairs as pairs, and the other images unpaired",
     }[dual.pairing]
     lines = [f"Images of A with a partner in B: {shares} ({use})."]
+    if any(report.pairs.values()) and dual.pairing != "all":
+        lines.append(
+            "They are counted as pairs because their names are equal: if they do not show the same scene, rename the"
+            " files of one domain, or ignore PSNR, SSIM and l1."
+        )
     if empty := [domain for domain in "AB" if not report.parts["val", domain].images]:
         lines.append(f"No validation images of {' and '.join(empty)}: --phase test has none to translate.")
     return "\n".join(lines)

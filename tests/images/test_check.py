@@ -457,6 +457,7 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     assert all(set(line[44:].split()) == {"-"} for line in printed[8:24])
     assert [line[:44].strip() for line in printed[8:24]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
     assert printed[24] == "" and max(map(len, printed[:25])) == 80
+    assert printed[26].startswith("They are counted as pairs because their names are equal: ") == (dual is not Pix2Pix)
     assert printed[-1] == "no errors, no warnings: nothing prevents training."
 
 
