@@ -55,8 +55,8 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Debugging": ("debug",),
 }
 FIRST = {  # the flags of --help without a phase, in a few words
-    "dataset": "Name of a folder in datasets/, or toy",
-    "dir_A": "Images of A to train on, instead of --dataset",
+    "dataset": "Folder in datasets/: train/A, train/B, val/A, val/B; or toy",
+    "dir_A": "Images of A to train on; no validation images then",
     "dir_B": "Images of B to train on, with --dir_A",
     "run_dir": "Run folder; default: runs/METHOD-DATASET",
     "preset": "Settings to start from, see below",

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from common import methods
 from common.dual import Dual
 from common.weights import pretrained_names
 from flags import groups, listing, presets
@@ -42,6 +43,9 @@ def first_page(model: type[Dual], command: str = "") -> str:
     phases = "".join(_row(name, phase.about.partition(":")[0], PHASE_NAMES) for name, phase in PHASES.items())
     examples = [example for name, count in FIRST_EXAMPLES.items() for example in PHASES[name].examples[:count]]
     named = f"Presets: {', '.join(presets.names(method))}.\n" if presets.names(method) else ""
+    own_program = program_name(model)
+    programs = [f"{package}.main" for package in methods.PACKAGES]
+    others = ", ".join(program for program in programs if program != own_program)
     return f"""\
 {_usage(f"{command} --phase PHASE [--FLAG VALUE ...]")}
 {_filled(f"{model.__name__}: {_summary(model)}")}
@@ -50,7 +54,8 @@ Phases
 {phases}
 Flags to begin with; in brackets: the default
 {"".join(lines)}
-{named}All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
+{named}Other methods: {others}.
+All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
 A run folder stores all settings: to resume or use a run, name its folder.
 Documentation, in the source: docs/index.md; runs that look bad: docs/health.md;
 losses and methods of your own: docs/extending.md.

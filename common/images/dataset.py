@@ -35,12 +35,19 @@ Settings = TypeVar("Settings", bound=ImageSettings)
 class Images:
     """The dataset, and which of its images are used."""
 
-    dataset: str = setting("", "Folder of the dataset below --data_root. toy is generated.", resume=PLACE)
-    data_root: str = setting("datasets", "Folder of the datasets.", resume=FREE)
-    dir_A: str = setting("", "Folder of the training images of A, instead of --dataset; with --dir_B.", resume=PLACE)
-    dir_B: str = setting(
-        "", "Folder of the training images of B, with --dir_A; there are then no validation images.", resume=PLACE
+    dataset: str = setting(
+        "",
+        "Folder of the dataset below --data_root, which has the folders train/A, train/B, val/A and val/B. toy is"
+        " generated.",
+        resume=PLACE,
     )
+    data_root: str = setting("datasets", "Folder of the datasets.", resume=FREE)
+    dir_A: str = setting(
+        "",
+        "Folder of the training images of A, instead of --dataset; with --dir_B. There are then no validation images.",
+        resume=PLACE,
+    )
+    dir_B: str = setting("", "Folder of the training images of B, with --dir_A.", resume=PLACE)
     side_by_side: bool = setting(
         False, "Whether each file of NAME/train and NAME/val holds A in its left half and B in its right half."
     )

@@ -141,6 +141,13 @@ def test_the_first_page_is_two_screens_at_most(model):
         assert re.fullmatch(r"  --\S+( \S+)? {1,30}\S.*", line)  # each flag and its meaning in one line
 
 
+def test_the_first_page_names_the_folders_of_a_dataset_and_the_other_methods():
+    page = " ".join(help.first_page(CycleGAN).split())
+    assert "--dataset NAME Folder in datasets/: train/A, train/B, val/A, val/B; or toy" in page
+    assert "Other methods: dualgan.main, pix2pix.main, enhancement.main. " in page
+    assert "cyclegan.main, pix2pix.main" in help.first_page(GcGAN)
+
+
 @pytest.mark.parametrize("model", [*DUALS, GcGAN])
 @pytest.mark.parametrize("name", [*PHASES, None])
 def test_examples_run_as_they_stand(model, name):
