@@ -14,7 +14,7 @@ from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.evaluate import Evaluation, evaluate, test
 from common.evaluate.scores import Means
-from common.export import Export, export
+from common.export import Export, export, refuse_existing
 from common.metrics.metrics import BESIDE
 from common.run.folder import load_trained
 from common.serve import Service, serve
@@ -25,6 +25,7 @@ from flags import fields, quiet
 from flags.request import Parts, Request
 
 NAMED = 10  # failed files named in the last line
+NONE = "-"  # a score that a direction does not have
 
 
 def test_phase(request: Request) -> None:
@@ -80,10 +81,17 @@ def _table(means: Mapping[str, Means]) -> str:
     names = dict.fromkeys(name for values in means.values() for name in values if not name.startswith(BESIDE))
     columns = [(direction, prefix) for direction, values in means.items() for prefix in _columns(values)]
     lines = [f"{'':<22}" + "".join(f"{prefix[:-1] or direction:>10}" for direction, prefix in columns)]
+    is_partial = False
     for name in names:
         cells = [means[direction].get(prefix + name) for direction, prefix in columns]
         if any(cell is not None for cell in cells):
-            lines.append(f"{name:<22}" + "".join(f"{_cell(value):>10}" for value in cells))
+            shown = [
+                NONE if value is None and not prefix else _cell(value) for value, (_, prefix) in zip(cells, columns)
+            ]
+            lines.append(f"{name:<22}" + "".join(f"{text:>10}" for text in shown))
+            is_partial = is_partial or (name == "diversity" and NONE in shown)
+    if is_partial:
+        lines.append(f"{NONE}: no diversity, because all target images are equal.")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -164,6 +172,7 @@ def export_phase(request: Request) -> None:
     images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout
     source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
+    refuse_existing(options.output)
     print(f"Exporting {source} to {options.output} and verifying.", flush=True)
     with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters print internal messages
         exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)

@@ -10,6 +10,6 @@ comparison      the differences
 readme          the README.md next to the files
 """
 
-from common.export.exporting import Export, Exported, export
+from common.export.exporting import Export, Exported, export, refuse_existing
 
-__all__ = ["Export", "Exported", "export"]
+__all__ = ["Export", "Exported", "export", "refuse_existing"]

@@ -121,14 +121,20 @@ def export(
     return Exported(kept, removed, origin, model.step)
 
 
+def refuse_existing(path: str | os.PathLike[str]) -> None:
+    """Raises UserError if `path` exists, unless it is an empty folder."""
+    path = pathlib.Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
+
+
 @contextlib.contextmanager
 def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a folder to write to, renamed to `path` if nothing is raised; raises UserError if `path` exists.
 
     Removes the leftovers of killed exports to `path`.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
+    refuse_existing(path)
     target = path.resolve()  # `path` may be a link to an empty folder, or to nothing yet
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

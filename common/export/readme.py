@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from common.dual import Dual
 from common.export import arrays, frozen_graph, onnx_graph, savedmodel, tflite
 from common.export.comparison import Difference
 from common.export.model import Model
@@ -76,6 +77,7 @@ NEEDED: dict[Format, str] = {
     arrays: "numpy",
 }
 MODES = {1: "L", 3: "RGB"}  # of Pillow, by number of channels
+FILTERS = {"bilinear": "BILINEAR", "bicubic": "BICUBIC", "area": "BOX", "nearest": "NEAREST"}  # by --interpolation
 
 
 def text(model: Model, written_as: Format, differences: Sequence[Difference]) -> str:
@@ -113,7 +115,7 @@ def example(model: Model, written_as: Format) -> str:
     pictures = eight_bits and {source.channels, target.channels} <= {*MODES}
     imports = "from PIL import Image\n" if pictures else ""
     if pictures:
-        read, write = _pictures(source, target)
+        read, write = _pictures(source, target, model.dual)
     elif first.kind == PIXELS:
         read, write = _arrays(source, target)
     else:
@@ -121,13 +123,21 @@ def example(model: Model, written_as: Format) -> str:
     return LINES[written_as].format(name=first.name, imports=imports, read=read, write=write)
 
 
-def _pictures(source: Domain, target: Domain) -> tuple[str, str]:
-    """Returns (a line that reads an image of the source Domain, a line that writes one of the target)."""
+def _pictures(source: Domain, target: Domain, dual: Dual) -> tuple[str, str]:
+    """Returns (lines that read an image of the source Domain, a line that writes one of the target).
+
+    They resize to the size of training and back where networks saw only that, with Pillow's form of the run's filter.
+    """
     dropped = "[..., None]" if source.channels == 1 else ""
     last = ", ..., 0" if target.channels == 1 else ""
-    mode = MODES[source.channels]
-    read = f'image = np.asarray(Image.open("photo.png").convert("{mode}")){dropped}[None]  # [N, H, W, C]'
-    return read, f'Image.fromarray(translated[0{last}]).save("translated.png")'
+    resized = resized_back = ""
+    if not dual.any_size:
+        filtered = f"Image.Resampling.{FILTERS[dual.interpolation]}"
+        resized = f".resize(({dual.image_size}, {dual.image_size}), {filtered})"
+        resized_back = f".resize(photo.size, {filtered})"
+    read = f'photo = Image.open("photo.png").convert("{MODES[source.channels]}")\n'
+    read += f"image = np.asarray(photo{resized}){dropped}[None]  # [N, H, W, C]"
+    return read, f'Image.fromarray(translated[0{last}]){resized_back}.save("translated.png")'
 
 
 def _arrays(source: Domain, target: Domain) -> tuple[str, str]:
@@ -191,4 +201,12 @@ def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) 
     yield f"Dropout is {noise}."
     if not model.dual.any_size:
         size = model.dual.image_size
-        yield f"Networks only saw {size} x {size} pixels: resize images to that before, and back after."
+        resizes = ".resize(" in example(model, written_as)
+        cure = (
+            "the code above resizes images to that, and back"
+            if resizes
+            else "resize images to that before, and back after"
+        )
+        yield f"Networks only saw {size} x {size} pixels: {cure}."
+        if resizes and not model.dual.antialias:
+            yield "Pillow smooths images that it shrinks, and the run does not, so larger images give other results."

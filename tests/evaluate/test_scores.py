@@ -125,8 +125,10 @@ def test_the_table_has_a_column_for_a_classical_method_where_there_is_one():
         ["images", "2", "2"],
         ["psnr", "30.1", "25.83", "27.78", "20", "25.83"],
         ["contrast", "0.2", "0.3", "0.25"],
-        ["swd", "9"],
+        ["swd", "9", "-"],
     ]
     assert lines[1].index("2", 5) == lines[0].index("A2B") + 2
+    means["A2B"]["diversity"] = 0.9
+    assert inference_phases._table(means).endswith("-: no diversity, because all target images are equal.")
     shown = Evaluation(metrics="psnr").shown(means)
     assert shown["A2B"] == {"psnr": 30.1, "input_psnr": 25.83, "prior_psnr": 27.78}

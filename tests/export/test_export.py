@@ -118,13 +118,14 @@ def test_onnx_gives_what_the_run_gives(exported):
 
 
 def test_the_readme_is_code_that_runs_without_this_program(exported, translator):
-    formats, photo = ["savedmodel", "frozen", "tflite"], image(40, 30)
+    formats, photo = ["savedmodel", "frozen", "tflite"], image(32, 32)
     if all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime")):
         formats.append("onnx")
     folders = [exported(name)[0] for name in formats]
     for folder in folders:
         (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.DOTALL)
-        assert len(code.splitlines()) <= 13
+        assert len(code.splitlines()) <= 14
+        assert code.count("Image.Resampling.BILINEAR") == 2
         (folder / "example.py").write_text(code)
         files.write(folder / "photo.png", photo)
     subprocess.run([sys.executable, "-I", "-c", USED, *folders], check=True, cwd=folders[0], capture_output=True)
@@ -196,7 +197,7 @@ def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     export(run, Export(format="frozen", direction="A2B", output=str(tmp_path / "noisy")), images, test_dropout=True)
     texts = [(tmp_path / name / "README.md").read_text() for name in ("quiet", "noisy")]
     assert "Dropout is off." in texts[0] and "is on, the same for each call." in texts[1]
-    assert "saw 32 x 32 pixels: resize images to that before" in texts[0]
+    assert "saw 32 x 32 pixels: the code above resizes images to that, and back." in texts[0]
     pixels, outputs = image(32, 32)[None], []
     for name in ("quiet", "noisy"):
         with tf.Graph().as_default(), tf.Session() as session:

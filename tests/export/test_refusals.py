@@ -96,7 +96,7 @@ def refusal(line):
     return end.value.code
 
 
-def test_what_cannot_be_asked_for(tmp_path):
+def test_what_cannot_be_asked_for(tmp_path, capsys):
     run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").write_text("kept")
@@ -108,7 +108,9 @@ def test_what_cannot_be_asked_for(tmp_path):
     assert "must be one of savedmodel, frozen, tflite, onnx, npz" in refusal(f"{start} --format png")
     assert "--output is missing: use --output FOLDER." in refusal(start)
     assert "This run has no direction A2B, only B2A." in refusal(f"{start} --output x --direction A2B")
+    capsys.readouterr()
     assert "already exists. Choose a different one, or remove it." in refusal(f"{start} --output {tmp_path / 'full'}")
+    assert "Exporting" not in capsys.readouterr().out
     assert names(tmp_path / "full") == {"kept.txt"}
     assert "only to --phase serve. Leave it out." in refusal("--phase export --port 8 --output x --run_dir x")
     assert "--checkpoint all is only for --phase evaluate" in refusal(
