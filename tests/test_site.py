@@ -120,6 +120,23 @@ def test_search_takes_flags_and_several_words_and_the_beginning_of_one(page, sit
     assert titles(page, "resume zzzz") == []
 
 
+@pytest.mark.parametrize(
+    ("query", "page_or_section"),
+    [
+        ("custom loss", "Adding a loss or a method › Add a loss"),
+        ("own loss", "Adding a loss or a method › "),
+        ("gray output", "When training goes wrong"),
+        ("same image", "When training goes wrong"),
+        ("bad results", "When training goes wrong"),
+        ("identical", "When training goes wrong"),
+    ],
+)
+def test_search_leads_from_the_words_of_newcomers(page, site, query, page_or_section):
+    page.goto((site / "search.html").as_uri() + "?q=zzzz")
+    page.wait_for_selector("text=No results. Try fewer words.")
+    assert any(title.startswith(page_or_section) for title in titles(page, query)[:5]), titles(page, query)
+
+
 def test_search_results_are_text(page, site):
     page.goto((site / "search.html").as_uri() + "?q=%3Cimg%20src=x%20onerror=alert(1)%3E")
     page.wait_for_selector("#mkdocs-search-results p")
