@@ -6,13 +6,12 @@ python -m benchmarks.photographs --packages debs --output photos
 
 The photographs, their packages and their sizes are those of the table in the model card. Installed versions of
 scikit-image and scikit-learn are used in place of wheels. Each photograph is compared with its size in the table.
-list.csv in the output has the rows of those written, for `python -m benchmarks.ship --photographs`. Photographs that
-are missing are listed with the reason, and the exit status is 1.
+list.csv in the output has the rows of those written, for `python -m benchmarks.ship --photographs`. Prints how many
+photographs were written and, if some are missing, the reason for each; the exit status is then 1.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import fnmatch
 import glob
@@ -29,7 +28,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from benchmarks import qt_resources
+from benchmarks import arguments, qt_resources
 from common.atomic import read_text, write_bytes, write_text
 from common.errors import UserError, reason
 from common.weights import shipped
@@ -79,7 +78,7 @@ PLACES = {  # by prefix of the names in the table
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("photographs", __doc__)
     parser.add_argument("--packages", required=True, help="folder of downloaded .deb and .whl files")
     parser.add_argument("--output", required=True, help="new folder for the photographs")
     parser.add_argument("--card", default=str(shipped.folder_of("enhancement") / "rain.md"), help="a model card")

@@ -11,6 +11,8 @@ Clear images of other scenes give more pairs. With --clear, they and the restore
 train/A and train/B, as pairs without haze, which teach a network to leave clear images as they are. With --veiled N,
 each clear image is also written N times under the haze of a restored scene, whose depth is fitted to the edges of the
 image. No clear image of a hazy one is read: training with these pairs, or tuning on them, uses no true pair.
+
+Prints how well the haze of each scene was fitted. Takes five CPU minutes for 20 scenes of ten images of 256 pixels.
 """
 
 from __future__ import annotations
