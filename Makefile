@@ -1,7 +1,7 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
 # make test   ruff, codespell, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
-# make coverage  lines and branches that the tests run, those in child processes, too: a third longer than make test
-# make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines: hours
+# make coverage  lines and branches that the tests run, in child processes, too
+# make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/

@@ -1,8 +1,8 @@
 """Do tests notice faults? Puts faults into the code, one at a time, and runs the tests of the lines that are changed.
 
-make coverage                                                       which test files run which line
-python -m tests.mutants --seed 0 --count 100 --output mutants.jsonl       tries; goes on after an interruption
-python -m tests.mutants --output mutants.jsonl --table                    prints the table again
+make coverage                                                        records which test files run which line
+python -m tests.mutants --seed 0 --count 100 --output mutants.jsonl  tests 100 faults, or those that are left
+python -m tests.mutants --output mutants.jsonl --table               prints the table again
 
 The same seed draws the same faults from the same code. A fault is tried in a copy of the project, on the test files of
 its own package first, then on all others that run the line. Test files that do not run it cannot notice it.

@@ -49,9 +49,9 @@ class CyclicDual(Dual):
         for name in filter(is_needed, self.directions):
             real, target = (A, B) if name == "A2B" else (B, A)
             fake, same = self._translate(networks[name], real, target, key(f"{name}/fake"), key(f"{name}/same"))
-            critic = self.network(name, "critic")
-            sides = name, name[0], name[-1], networks[name], critic, real, target, fake, real
-            pairs.append((Direction(*sides, key(f"{name}/critic")), same))
+            generator, critic, drawn = networks[name], self.network(name, "critic"), key(f"{name}/critic")
+            direction = Direction(name, name[0], name[-1], generator, critic, real, target, fake, real, drawn)
+            pairs.append((direction, same))
         return [(direction, self._cycle(direction, same, networks, key)) for direction, same in pairs]
 
     def identity_loss(self, direction: Direction, cycle: Cycle) -> Losses:
