@@ -35,7 +35,7 @@ def uniform(key: tf.Tensor, sizes: Sequence[int] | tf.Tensor, dtype: tf.DType | 
     dtype = dtype or tf.float32
 
     def draw(row: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.random.stateless_uniform(sizes, row), dtype)
+        return tf.cast(_uniform(sizes, row), dtype)
 
     if key.shape.as_list()[0] is None:
         return tf.map_fn(draw, key, fn_output_signature=dtype)
@@ -55,12 +55,15 @@ def permutation(name: str, number: tf.Tensor, count: int) -> tf.Tensor:
 
 def normal_initializer(mean: float, stddev: float) -> InitializerByName:
     """Returns initial values from a normal distribution, keyed by the variable's name."""
-    return _initializer(tf.random.stateless_normal, mean, stddev)
+    return _initializer(lambda sizes, seed: _normal(sizes, seed, stddev) + constant(mean, tf.float32))
 
 
 def truncated_normal_initializer(stddev: float) -> InitializerByName:
     """Returns initial values from a normal distribution truncated at two standard deviations."""
-    return _initializer(tf.random.stateless_truncated_normal, 0.0, stddev)
+    def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.StatelessTruncatedNormal(shape=sizes, seed=seed) * constant(stddev, tf.float32)
+
+    return _initializer(draw)
 
 
 def glorot_initializer(name: str) -> Initializer:
@@ -69,7 +72,7 @@ def glorot_initializer(name: str) -> Initializer:
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
         limit = math.sqrt(6.0 / (math.prod(window) * (inputs + outputs)))
-        return tf.random.stateless_uniform(sizes, seed, -limit, limit)
+        return _uniform(sizes, seed) * constant(2.0 * limit, tf.float32) - constant(limit, tf.float32)
 
     return _initializer(draw)(name)
 
@@ -79,20 +82,28 @@ def he_initializer(name: str) -> Initializer:
 
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, _ = (int(size) for size in tf.get_static_value(sizes))
-        return tf.random.stateless_normal(sizes, seed, 0.0, math.sqrt(2.0 / (math.prod(window) * inputs)))
+        return _normal(sizes, seed, math.sqrt(2.0 / (math.prod(window) * inputs)))
 
     return _initializer(draw)(name)
 
 
-def _initializer(draw: Callable[..., tf.Tensor], *parameters: float) -> InitializerByName:
-    """Returns initial values that `draw` computes from their shape, a seed, and parameters of the distribution."""
+def _uniform(sizes: Sequence[int] | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the values in [0, 1) of tf.random.stateless_uniform, by one op: tf.random takes nine."""
+    return tf.raw_ops.StatelessRandomUniform(shape=sizes, seed=seed)
+
+
+def _normal(sizes: tf.Tensor, seed: tf.Tensor, stddev: float) -> tf.Tensor:
+    return tf.raw_ops.StatelessRandomNormal(shape=sizes, seed=seed) * constant(stddev, tf.float32)
+
+
+def _initializer(draw: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> InitializerByName:
+    """Returns initial values that `draw` computes from their shape and a seed."""
 
     def initializer_of(name: str) -> Initializer:
         def initialize(sizes: Sequence[int], dtype: tf.DType | None = None, partition_info: object = None) -> tf.Tensor:
             del partition_info
             seed = tf.constant([_hash(_seed(), name), 0], tf.int64)
-            drawn = draw(shape(sizes), seed, *(constant(value, tf.float32) for value in parameters))
-            return tf.cast(drawn, dtype or tf.float32)
+            return tf.cast(draw(shape(sizes), seed), dtype or tf.float32)
 
         return initialize
 

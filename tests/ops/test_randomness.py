@@ -83,3 +83,22 @@ def test_a_truncated_normal_ends_at_two_deviations(session):
     draws = session.run(randomness.truncated_normal_initializer(0.5)("v")([4000]))
     assert np.abs(draws).max() <= 1.0
     assert np.abs(draws).max() > 0.95
+
+
+def test_draws_are_those_of_tf_random(session):
+    key = tf.constant([[5, -7], [2**60, 1]], tf.int64)
+    drawn = randomness.uniform(key, [3, 4])
+    expected = tf.stack([tf.random.stateless_uniform([3, 4], row) for row in tf.unstack(key)])
+    np.testing.assert_array_equal(*session.run([drawn, expected]))
+
+
+def test_initial_values_are_those_of_tf_random(session):
+    sizes, seed = [3, 3, 4, 8], tf.constant([randomness._hash(1, "kernel"), 0], tf.int64)  # 1: the graph's seed
+    limit, stddev = np.sqrt(6 / (9 * (4 + 8))), np.sqrt(2 / (9 * 4))
+    for initializer, expected in (
+        (randomness.normal_initializer(1.0, 0.02), tf.random.stateless_normal(sizes, seed, 1.0, 0.02)),
+        (randomness.truncated_normal_initializer(0.02), tf.random.stateless_truncated_normal(sizes, seed, 0.0, 0.02)),
+        (lambda name: randomness.glorot_initializer(name), tf.random.stateless_uniform(sizes, seed, -limit, limit)),
+        (lambda name: randomness.he_initializer(name), tf.random.stateless_normal(sizes, seed, 0.0, stddev)),
+    ):
+        np.testing.assert_array_equal(*session.run([initializer("kernel")(sizes), expected]))
