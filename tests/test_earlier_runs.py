@@ -28,7 +28,7 @@ from pix2pix import Pix2Pix
 EARLIER = pathlib.Path(__file__).parent / "data" / "earlier"
 MODELS = {"dualgan": DualGAN, "cyclegan": CycleGAN, "pix2pix": Pix2Pix}
 STEP = 7  # of the checkpoints
-TOLERANCE = 1e-5  # relative; other kernels, of SSE 4.1 or without oneDNN, give differences of up to 6e-6
+TOLERANCE = 2e-4  # relative; kernels of other processors give differences of up to 5.3e-5, in moments of gradients
 
 pytestmark = pytest.mark.usefixtures("few_patches")
 each_method = pytest.mark.parametrize("name", MODELS)
