@@ -15,7 +15,7 @@ GRAY = np.full([12, 16, 3], 51, np.uint8)  # 0.2
 DENSITIES = np.linspace(0.6, 1.8, 4)
 
 
-def hazy(air, side=10):
+def hazy(air, side=7):
     """(images, scene): of a slope in random colours, some of them black, through haze of DENSITIES."""
     scene = np.random.default_rng(0).uniform(-0.05, 0.9, [side, side, 3]).clip(0.0)
     depth = np.linspace(0.2, 1.5, side)[:, None, None] * np.ones([side, side, 1])

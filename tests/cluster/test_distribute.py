@@ -1,15 +1,19 @@
 """Several processes train as one does: gradients are averaged, and batches are divided among them."""
 
 import contextlib
+from concurrent import futures
 
 import numpy as np
 import pytest
 
 from common import tensorflow as tf
+from common.cluster import Cluster, distribute
 from common.cluster.distribute import SingleProcess, _checksum
+from common.cluster.supervise import free_ports
 from common.errors import UserError
 from common.images import Images, files, pipeline
 from common.run import Run, folder
+from common.run.session import session_config
 from tests import small, split
 
 
@@ -46,6 +50,27 @@ def test_two_processes_end_where_one_does(root):
     """
     alone = split.ends_alone("little", 4, root, steps=5)
     assert_equal_up_to_rounding(split.ends_in_threads("little", 2, 2, root, steps=5), alone)
+
+
+def test_a_request_of_one_reaches_all(tmp_path):
+    """To stop, in a step and between steps; in threads, too. By hand: the means of 0 and 1, and of 0 and 10."""
+    workers = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
+
+    def member(rank):
+        place = Cluster(workers=workers, rank=rank, hung_after=60.0, check_every=1)
+        with distribute.joined(place, tmp_path) as group, tf.Graph().as_default(), group.device():
+            gradient, loss = tf.constant([float(rank)]), tf.constant(10.0 * rank)
+            gradients, losses, stop = group.mean([gradient, None], {"loss": loss}, tf.constant(float(rank)))
+            group.finish()
+            with group.session(session_config(1)) as session:
+                results = session.run((gradients[0], losses["loss"], stop))
+                shared = group.share(session, rank, 0)
+                group.leave(session)
+        return [*map(np.ravel, results), shared]
+
+    with futures.ThreadPoolExecutor(2) as threads:
+        for mean, loss, stop, shared in threads.map(member, range(2)):
+            assert (mean, loss) == (0.5, 5.0) and stop > 0.0 and shared == [1, 0]
 
 
 @pytest.mark.slow

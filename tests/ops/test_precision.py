@@ -58,8 +58,8 @@ def test_float64_from_the_images_to_the_losses(single):
 
 
 @pytest.mark.parametrize(
-    "layer", [pytest.param(layer, marks=() if layer == "any" else pytest.mark.slow) for layer in KINDS]
-)  # any: a veil and streaks, as the others have them
+    "layer", [pytest.param(layer, marks=() if layer == "haze" else pytest.mark.slow) for layer in KINDS]
+)
 def test_float64_of_an_enhancement(layer):
     """Layers are chosen in float32, and laid and taken off in float64."""
     tiny = {"image_size": 32, "patch_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "levels": 2, "recolored_share": 0.5}

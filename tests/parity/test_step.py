@@ -15,6 +15,7 @@ from tests import small  # noqa: E402
 from tests.parity import published  # noqa: E402
 
 RATE = 0.01
+BLOCKS = 1  # of the ResNets, by one_block
 RANDOM = np.random.default_rng(0)
 
 
@@ -71,7 +72,7 @@ def nchw(images):
 
 
 @pytest.mark.parametrize("gan_loss", ["lsgan", "classic"])
-def test_cyclegan(gan_loss):
+def test_cyclegan(gan_loss, one_block):
     dual = DescendingCycleGAN(
         image_size=32, load_size=32, netG="resnet_6blocks", ngf=4, ndf=4, gan_loss=gan_loss, lambda_A=7.0
     )
@@ -84,14 +85,14 @@ def test_cyclegan(gan_loss):
         for direction in ("A2B", "B2A")
     ]
     A, B, label = nchw(A), nchw(B), {"lsgan": published.mse, "classic": published.bce}[gan_loss]
-    fake_B, fake_A = published.resnet(A, to_B, 6), published.resnet(B, to_A, 6)
+    fake_B, fake_A = published.resnet(A, to_B, BLOCKS), published.resnet(B, to_A, BLOCKS)
     expected = {
         "A2B/generator/adversarial": label(published.patch_critic(fake_B, like_B), 1.0),
         "B2A/generator/adversarial": label(published.patch_critic(fake_A, like_A), 1.0),
-        "A2B/generator/cycle": published.l1(published.resnet(fake_B, to_A, 6), A),
-        "B2A/generator/cycle": published.l1(published.resnet(fake_A, to_B, 6), B),
-        "A2B/generator/identity": published.l1(published.resnet(B, to_B, 6), B),
-        "B2A/generator/identity": published.l1(published.resnet(A, to_A, 6), A),
+        "A2B/generator/cycle": published.l1(published.resnet(fake_B, to_A, BLOCKS), A),
+        "B2A/generator/cycle": published.l1(published.resnet(fake_A, to_B, BLOCKS), B),
+        "A2B/generator/identity": published.l1(published.resnet(B, to_B, BLOCKS), B),
+        "B2A/generator/identity": published.l1(published.resnet(A, to_A, BLOCKS), A),
     }
     weights = (1.0, 1.0, 7.0, 10.0, 0.5 * 10.0, 0.5 * 7.0)
     parameters = [p for network in (to_B, to_A) for p in network.named.values()]

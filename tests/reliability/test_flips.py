@@ -22,7 +22,7 @@ from common.train import train
 from common.train.monitor import Extent, Monitor
 from tests import small
 
-FLIPS = 500  # in `make test`
+FLIPS = 200  # in `make test`
 RESUMED = ("best.json", "config.json", "log.csv") + tuple(  # files of which a bit is flipped before a training
     f"checkpoints/{name}" for name in ("checkpoint", "model-00000002.index", "model-00000002.sha256")
 )

@@ -66,6 +66,7 @@ def wait_for_checkpoint(root, run="run", step=1, within=120.0):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_asking_one_to_stop_stops_all_after_the_same_step(root):
     """And what they print, log and write is of one of them alone."""
     started = ranks(root, local(2), 0, 1, more="--pool_size 2")
