@@ -1,5 +1,5 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
-# make test   ruff, codespell, mypy, then the tests; with EXTRAS=test,parity those against PyTorch, too
+# make test   ruff, codespell, then the tests, one of which runs mypy; with EXTRAS=test,parity those against PyTorch, too
 # make coverage  lines and branches that the tests run, in child processes, too
 # make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines
 # make format has ruff format the code, and fix what it can
@@ -27,7 +27,6 @@ test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 test-all: .venv/.test

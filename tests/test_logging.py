@@ -112,7 +112,8 @@ def record(message, level=logging.INFO, path=OURS, args=()):
 
 def test_train_says_nothing_unless_asked_and_then_what_the_command_line_says(images, tmp_path):
     root, flags = images.data_root, "--dataset set --on_bad_image skip --run_dir command --steps 2 --eval_every 1"
-    texts, errors = in_terminal(PROGRAM, tmp_path / "run", root, *flags.split(), "--image_size", 32, "--data_root", root)
+    flags = f"{flags} --image_size 32 --data_root {root}"
+    texts, errors = in_terminal(PROGRAM, tmp_path / "run", root, *flags.split())
     silent, shown, output = texts.split("\nshown:\n")
     assert silent == ""
     for text in errors.split("\nshown:\n"):

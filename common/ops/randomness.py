@@ -60,6 +60,7 @@ def normal_initializer(mean: float, stddev: float) -> InitializerByName:
 
 def truncated_normal_initializer(stddev: float) -> InitializerByName:
     """Returns initial values from a normal distribution truncated at two standard deviations."""
+
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return tf.raw_ops.StatelessTruncatedNormal(shape=sizes, seed=seed) * constant(stddev, tf.float32)
 

@@ -39,7 +39,8 @@ def output_of(run_dir, images, *others):
     """What A2B makes of `images`; with `others`, a list: of these, too, in the same graph."""
     dual = load_trained(run_dir).dual
     with small.session_of_a_run() as session:
-        network, batch = dual.network("A2B", "generator"), tf.placeholder_with_default(images, [None, *images.shape[1:]])
+        network = dual.network("A2B", "generator")
+        batch = tf.placeholder_with_default(images, [None, *images.shape[1:]])
         output = network(batch, None)
         Checkpoints(run_dir, variables=network.variables).restore(session)
         outputs = [session.run(output, {batch: part}) for part in (images, *others)]

@@ -72,8 +72,8 @@ def test_with_a_pipe_that_nobody_reads_it_goes_on(place, heeded):
     process = start(place, flags=f"{FLAGS} --steps 2")
     assert process.wait(PATIENCE) == 0
     stopped = newest(place)
-    flags, deterministic = "--run_dir runs/dualgan-satz", {"TF_DETERMINISTIC_OPS": "1"}
-    process = start(place, flags=f"{flags} --steps 100000", more=deterministic, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    flags, deterministic = "--run_dir runs/dualgan-satz --steps 100000", {"TF_DETERMINISTIC_OPS": "1"}
+    process = start(place, flags=flags, more=deterministic, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     process.stdout.close()
     await_step(place, stopped + 2, process)
     process.send_signal(signal.SIGHUP)

@@ -10,6 +10,9 @@ from pix2pix import Pix2Pix
 from tests import small
 
 RANDOM = np.random.default_rng(0)
+FIELD = 41  # pixels: 3 for each of 2 kernels of a block, at a quarter of the sides, and the layers around it
+
+pytestmark = pytest.mark.usefixtures("one_block")
 
 
 def image(height, width):
@@ -19,7 +22,7 @@ def image(height, width):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, one_block):
     root = tmp_path_factory.mktemp("tiles")
     shape = {"image_size": 32, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1}
     duals = {
@@ -31,10 +34,10 @@ def runs(tmp_path_factory):
     return {name: small.untrained(root / name, dual) for name, dual in duals.items()}
 
 
-@pytest.mark.parametrize(("height", "width"), [(330, 290), (200, 420), (64, 64), (5, 300)])
+@pytest.mark.parametrize(("height", "width"), [(170, 150), (100, 220), (64, 64), (5, 150)])
 def test_tiles_give_what_the_whole_image_gives(runs, height, width):
     whole = image(height, width)
-    with TiledTranslator(runs["resnet"], 256) as tiled, Translator(runs["resnet"]) as translator:
+    with TiledTranslator(runs["resnet"], 128) as tiled, Translator(runs["resnet"]) as translator:
         translated = tiled.in_floats("B2A", whole)
         graph = translator._graphs["B2A"]
         fed = {graph.images: whole[None], graph.size: (0, 0), graph.indices: [0]}
@@ -44,10 +47,10 @@ def test_tiles_give_what_the_whole_image_gives(runs, height, width):
 
 
 def test_without_the_statistics_of_the_whole_tiles_would_differ(runs, monkeypatch):
-    whole = image(330, 290)
-    with TiledTranslator(runs["resnet"], 256) as tiled:
+    whole = image(170, 150)
+    with TiledTranslator(runs["resnet"], 128) as tiled:
         right = tiled.in_floats("A2B", whole)
-        monkeypatch.setattr(tiled, "_to_measure", lambda padded: padded[:128, :128])
+        monkeypatch.setattr(tiled, "_to_measure", lambda padded: padded[:64, :64])
         assert np.abs(tiled.in_floats("A2B", whole) - right).max() > 0.01
 
 
@@ -78,9 +81,9 @@ def test_what_tiles_cannot_do_is_refused(runs):
     with pytest.raises(UserError, match=r"U-Nets see the whole image"):
         TiledTranslator(runs["unet"], 8)
     with pytest.raises(
-        UserError, match=r"--tile 64 is smaller than the receptive field of these generators, 121 pixels"
+        UserError, match=rf"--tile 32 is smaller than the receptive field of these generators, {FIELD} pixels"
     ):
-        TiledTranslator(runs["resnet"], 64)
+        TiledTranslator(runs["resnet"], 32)
     with pytest.raises(UserError, match=r"halve odd sides \(--halve_odd\)"):
         TiledTranslator(runs["odd"], 256, test_dropout=False)
     with pytest.raises(UserError, match="needs a run without noise"):
