@@ -4,7 +4,8 @@ shipped     pretrained networks that come with the methods: their files, and run
 importing   Source: the files; import_weights: creates a run folder from them
 prefixed    several networks in one PyTorch file, by the prefixes of their names
 recognized  a network recognized in a file, with the names of its variables in both programs
-pytorch     the networks of CycleGAN and pix2pix in PyTorch
+pytorch     recognizes the networks of CycleGAN and pix2pix in PyTorch
+layouts     the layers of these networks, here and in PyTorch
 dualgan     the networks of DualGAN in TensorFlow 1
 state_dict  PyTorch's files as named arrays, read without PyTorch
 opcodes     the programs in PyTorch's files

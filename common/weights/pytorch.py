@@ -1,17 +1,16 @@
-"""The networks of CycleGAN and pix2pix in PyTorch (github.com/junyanz/pytorch-CycleGAN-and-pix2pix), by name and shape.
+"""Recognizes networks of CycleGAN and pix2pix in PyTorch by the names and the shapes of their arrays.
 
-PyTorch's kernels are [out, in, h, w], those of transposed convolutions [in, out, h, w]. Here they are [h, w, in, out]
-and [h, w, out, in], so that one order of axes converts both. Nothing is mirrored.
+The networks are those of github.com/junyanz/pytorch-CycleGAN-and-pix2pix; layouts has their layers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
 
 from common.errors import UserError
-from common.weights.recognized import Arrays, Fields, Foreign, Recognized, shape_of, unknown
+from common.weights import layouts
+from common.weights.layouts import Layer
+from common.weights.recognized import Arrays, Fields, Recognized, shape_of, unknown
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images
 TRACKED = (".running_mean", ".running_var")
@@ -23,21 +22,6 @@ WRAPPERS = {  # parts of names added by wrapper modules: for several GPUs, torch
 }
 COUNTER = "n_averaged"  # of PyTorch's weight averages
 DROPOUT = 0.5  # published rate
-NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
-    (False, True): "instance",
-    (True, False): "batch",
-    (True, True): "instance_affine",
-    (False, False): "bare",
-}
-KERNEL, VECTOR = (2, 3, 1, 0), (0,)
-
-
-class Layer(NamedTuple):
-    """A convolution and the norm after it: their scope here, and their names in PyTorch, without .weight and .bias."""
-
-    scope: str
-    convolution: str
-    norm: str = ""
 
 
 def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Recognized:
@@ -101,48 +85,35 @@ def _refuse_others(file: str, arrays: Arrays) -> None:
 
 def _resnet(file: str, arrays: Arrays) -> Recognized:
     blocks = len({name.split(".")[1] for name in arrays if ".conv_block." in name})
-    if blocks not in (6, 9):
+    if blocks not in layouts.RESNETS:
         raise unknown(file, arrays, f"it has {blocks} residual blocks, but must have 6 or 9")
-    dropout = "model.10.conv_block.5.weight" not in arrays  # a dropout layer shifts the numbers of those after it
-    second, up = 6 if dropout else 5, 10 + blocks
-    layers = [Layer("in", "model.1", "model.2")]
-    layers += [Layer(f"down_{level}", f"model.{1 + 3 * level}", f"model.{2 + 3 * level}") for level in (1, 2)]
-    for block in range(blocks):
-        inside = f"model.{10 + block}.conv_block"
-        layers.append(Layer(f"block_{block}/first", f"{inside}.1", f"{inside}.2"))
-        layers.append(Layer(f"block_{block}/second", f"{inside}.{second}", f"{inside}.{second + 1}"))
-    layers += [Layer("up_1", f"model.{up}", f"model.{up + 1}"), Layer("up_0", f"model.{up + 3}", f"model.{up + 4}")]
-    layers.append(Layer("out", f"model.{up + 7}"))
-    filters, inputs = shape_of(file, arrays, "model.1.weight", 4)[:2]
-    outputs = shape_of(file, arrays, f"model.{up + 7}.weight", 4)[0]
-    fields: Fields = {"netG": f"resnet_{blocks}blocks", "ngf": filters, "norm": _norm(arrays, layers[0])}
+    dropout = "model.10.conv_block.5.weight" not in arrays
+    layers = layouts.resnet(blocks, dropout=dropout)
+    filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
+    outputs = shape_of(file, arrays, f"{layers[-1].convolution}.weight", 4)[0]
+    fields: Fields = {"netG": layouts.RESNETS[blocks], "ngf": filters, "norm": _norm(arrays, layers[0])}
     assumed = {}
     if dropout:
         assumed["dropout"] = DROPOUT
     else:
         fields["dropout"] = 0.0
-    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), _variables(layers), arrays)
+    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), layouts.variables(layers), arrays)
 
 
 def _unet(file: str, arrays: Arrays) -> Recognized:
-    """Recognizes nested blocks: each is [.., down, norm, next block, .., up, norm]; the innermost has no next."""
-    layers, inside, depth = [Layer("down_0", "model.model.0")], "model.model.1.model", 1
+    inside, depth = layouts.inner("model.model", 1), 2
     while f"{inside}.3.weight" not in arrays and any(name.startswith(f"{inside}.3.") for name in arrays):
-        layers.append(Layer(f"down_{depth}", f"{inside}.1", f"{inside}.2"))
-        layers.append(Layer(f"up_{depth - 1}", f"{inside}.5", f"{inside}.6"))
-        inside, depth = f"{inside}.3.model", depth + 1
-    layers += [Layer(f"down_{depth}", f"{inside}.1"), Layer(f"up_{depth - 1}", f"{inside}.3", f"{inside}.4")]
-    layers.append(Layer("out", "model.model.3"))
-    depth += 1
-    if depth not in (6, 7, 8):
+        inside, depth = layouts.inner(inside, 3), depth + 1
+    if depth not in layouts.UNETS:
         raise unknown(
             file, arrays, f"it is a U-Net that halves its input {depth} times, but must do so 6, 7 or 8 times"
         )
-    filters, inputs = shape_of(file, arrays, "model.model.0.weight", 4)[:2]
-    outputs = shape_of(file, arrays, "model.model.3.weight", 4)[1]
-    fields = {"netG": f"unet_{2**depth}", "ngf": filters, "norm": _norm(arrays, layers[1])}
+    layers = layouts.unet(depth)
+    filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
+    outputs = shape_of(file, arrays, f"{layers[-1].convolution}.weight", 4)[1]
+    fields = {"netG": layouts.UNETS[depth], "ngf": filters, "norm": _norm(arrays, layers[1])}
     assumed = {"image_size": 2**depth, "load_size": 2**depth * 286 // 256}
-    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), _variables(layers), arrays)
+    return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), layouts.variables(layers), arrays)
 
 
 def _patch_critic(file: str, arrays: Arrays) -> Recognized:
@@ -150,35 +121,19 @@ def _patch_critic(file: str, arrays: Arrays) -> Recognized:
     n_layers = len(kernels) - 2
     if n_layers < 1:
         raise unknown(file, arrays, "it has no layers of a generator, and too few convolutions for a critic")
-    layers = [Layer("down_0", "model.0")]
-    layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
-    layers.append(Layer("out", f"model.{3 * n_layers + 2}"))
-    filters, inputs = shape_of(file, arrays, "model.0.weight", 4)[:2]
+    layers = layouts.patch_critic(n_layers)
+    filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
     fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(arrays, layers[1])}
-    return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
+    return Recognized(file, "critic", None, fields, {}, (inputs, 1), layouts.variables(layers), arrays)
 
 
 def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
-    layers = [Layer("first", "net.0"), Layer("second", "net.2", "net.3"), Layer("out", "net.5")]
-    filters, inputs = shape_of(file, arrays, "net.0.weight", 4)[:2]
+    layers = layouts.pixel_critic()
+    filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
     fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(arrays, layers[1])}
-    return Recognized(file, "critic", None, fields, {}, (inputs, 1), _variables(layers), arrays)
+    return Recognized(file, "critic", None, fields, {}, (inputs, 1), layouts.variables(layers), arrays)
 
 
 def _norm(arrays: Arrays, layer: Layer) -> str:
     """Returns the name of a layer's norm."""
-    return NORMS[f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays]
-
-
-def _variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
-    """Returns {name here: Foreign} of all variables that layers may have."""
-    variables = {}
-    for scope, convolution, norm in layers:
-        variables[f"{scope}/kernel"] = Foreign(f"{convolution}.weight", KERNEL)
-        variables[f"{scope}/bias"] = Foreign(f"{convolution}.bias", VECTOR)
-        if norm:
-            variables[f"{scope}/scale"] = Foreign(f"{norm}.weight", VECTOR)
-            variables[f"{scope}/shift"] = Foreign(f"{norm}.bias", VECTOR)
-            variables[f"{scope}/running_mean"] = Foreign(f"{norm}.running_mean", VECTOR)
-            variables[f"{scope}/running_variance"] = Foreign(f"{norm}.running_var", VECTOR)
-    return variables
+    return layouts.NORMS[f"{layer.norm}.weight" in arrays, f"{layer.convolution}.bias" in arrays]

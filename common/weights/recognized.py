@@ -26,6 +26,14 @@ class Foreign(NamedTuple):
         """Converts a shape to the other tool's order of axes."""
         return [here[self.axes.index(axis)] for axis in range(len(self.axes))]
 
+    def read(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Converts an array of the other tool to the order of axes here."""
+        return stored.transpose(self.axes)
+
+    def stored(self, here: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Converts an array of this toolkit to the other tool's order of axes."""
+        return here.transpose(np.argsort(self.axes))
+
 
 class Recognized(NamedTuple):
     """A generator or a critic recognized in a file."""
@@ -56,7 +64,7 @@ class Recognized(NamedTuple):
         values = {}
         for name in shapes:
             foreign = self.variables[name]
-            array = self.arrays[foreign.name].transpose(foreign.axes)
+            array = foreign.read(self.arrays[foreign.name])
             if not np.isfinite(array).all():
                 raise UserError(f"{self.file} has numbers in {foreign.name} that are not finite.")
             values[name] = array.astype(np.float32)

@@ -1,0 +1,89 @@
+"""The layers of the networks of CycleGAN and pix2pix, here and in PyTorch: one table for reading and writing files.
+
+PyTorch's kernels are [out, in, h, w], those of transposed convolutions [in, out, h, w]. Here they are [h, w, in, out]
+and [h, w, out, in], so that one order of axes converts both. Nothing is mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from common.weights.recognized import Foreign
+
+RESNETS = {6: "resnet_6blocks", 9: "resnet_9blocks"}  # residual blocks -> --netG
+UNETS = {6: "unet_64", 7: "unet_128", 8: "unet_256"}  # times that it halves its input -> --netG
+NORMS = {  # (whether it has scales, whether convolutions before it have biases) -> name
+    (False, True): "instance",
+    (True, False): "batch",
+    (True, True): "instance_affine",
+    (False, False): "bare",
+}
+OUT = "out"  # scope of the last layer, which has a bias with every norm
+KERNEL, VECTOR = (2, 3, 1, 0), (0,)
+
+
+class Layer(NamedTuple):
+    """A convolution and the norm after it: their scope here, and their names in PyTorch, without .weight and .bias."""
+
+    scope: str
+    convolution: str
+    norm: str = ""
+
+
+def resnet(blocks: int, *, dropout: bool) -> list[Layer]:
+    """Returns the layers of a ResNet; a `dropout` layer in each block shifts the numbers of those after it."""
+    second, up = 6 if dropout else 5, 10 + blocks
+    layers = [Layer("in", "model.1", "model.2")]
+    layers += [Layer(f"down_{level}", f"model.{1 + 3 * level}", f"model.{2 + 3 * level}") for level in (1, 2)]
+    for block in range(blocks):
+        inside = f"model.{10 + block}.conv_block"
+        layers.append(Layer(f"block_{block}/first", f"{inside}.1", f"{inside}.2"))
+        layers.append(Layer(f"block_{block}/second", f"{inside}.{second}", f"{inside}.{second + 1}"))
+    layers += [Layer("up_1", f"model.{up}", f"model.{up + 1}"), Layer("up_0", f"model.{up + 3}", f"model.{up + 4}")]
+    return [*layers, Layer(OUT, f"model.{up + 7}")]
+
+
+def unet(depth: int) -> list[Layer]:
+    """Returns the layers of a U-Net that halves its input `depth` times.
+
+    It consists of nested blocks: each is [.., down, norm, next block, .., up, norm]; the innermost has no next.
+    """
+    layers, inside = [Layer("down_0", "model.model.0")], inner("model.model", 1)
+    for level in range(1, depth - 1):
+        layers.append(Layer(f"down_{level}", f"{inside}.1", f"{inside}.2"))
+        layers.append(Layer(f"up_{level - 1}", f"{inside}.5", f"{inside}.6"))
+        inside = inner(inside, 3)
+    layers += [Layer(f"down_{depth - 1}", f"{inside}.1"), Layer(f"up_{depth - 2}", f"{inside}.3", f"{inside}.4")]
+    return [*layers, Layer(OUT, "model.model.3")]
+
+
+def inner(block: str, number: int) -> str:
+    """Returns the name of the block of a U-Net that is layer `number` of another `block`."""
+    return f"{block}.{number}.model"
+
+
+def patch_critic(n_layers: int) -> list[Layer]:
+    """Returns the layers of a patch critic."""
+    layers = [Layer("down_0", "model.0")]
+    layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
+    return [*layers, Layer(OUT, f"model.{3 * n_layers + 2}")]
+
+
+def pixel_critic() -> list[Layer]:
+    """Returns the layers of a pixel critic."""
+    return [Layer("first", "net.0"), Layer("second", "net.2", "net.3"), Layer(OUT, "net.5")]
+
+
+def variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
+    """Returns {name here: Foreign} of all variables that layers may have, those of a layer in PyTorch's order."""
+    own = {}
+    for scope, convolution, norm in layers:
+        own[f"{scope}/kernel"] = Foreign(f"{convolution}.weight", KERNEL)
+        own[f"{scope}/bias"] = Foreign(f"{convolution}.bias", VECTOR)
+        if norm:
+            own[f"{scope}/scale"] = Foreign(f"{norm}.weight", VECTOR)
+            own[f"{scope}/shift"] = Foreign(f"{norm}.bias", VECTOR)
+            own[f"{scope}/running_mean"] = Foreign(f"{norm}.running_mean", VECTOR)
+            own[f"{scope}/running_variance"] = Foreign(f"{norm}.running_var", VECTOR)
+    return own
