@@ -45,7 +45,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "train": "events image_pool samples warm_start watching < monitor rates step < graph health plan < recovery"
     " < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
-    "weights": "npz opcodes recognized < dualgan layouts state_dict < pytorch < prefixed < importing < shipped",
+    "weights": "npz opcodes recognized safetensors < dualgan layouts state_dict < pytorch < prefixed < importing"
+    " < shipped",
 }
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]
 BANNED = {

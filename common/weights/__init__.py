@@ -9,6 +9,7 @@ layouts     the layers of these networks, here and in PyTorch
 dualgan     the networks of DualGAN in TensorFlow 1
 state_dict  PyTorch's files as named arrays, read without PyTorch
 opcodes     the programs in PyTorch's files
+safetensors  .safetensors files as named arrays, read and written
 npz         weights of this toolkit as NumPy arrays
 """
 

@@ -27,7 +27,7 @@ from common.run.checkpoints import Checkpoints
 from common.run.folder import config_path, domains_of, has_begun, record_run
 from common.run.session import open_session
 from common.settings import FREE, setting
-from common.weights import dualgan, npz, prefixed, state_dict
+from common.weights import dualgan, npz, prefixed, safetensors, state_dict
 from common.weights.prefixed import DIRECTIONS, SEPARATOR
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, describe
 
@@ -44,9 +44,9 @@ class Source:
     source: str = setting(
         "",
         "FILE[,FILE]: weights of PyTorch's CycleGAN or pix2pix (latest_net_G_A.pth,latest_net_G_B.pth, and"
-        " critics such as latest_net_D_A.pth), a checkpoint of the authors' DualGAN (DualNet.model-1002), or an"
-        " exported .npz. FILE::PREFIX selects a network of a file that has several, such as netG_A. Directions"
-        " follow from the names of files or networks, otherwise from the order.",
+        " critics such as latest_net_D_A.pth; also as .safetensors), a checkpoint of the authors' DualGAN"
+        " (DualNet.model-1002), or an exported .npz. FILE::PREFIX selects a network of a file that has several, such"
+        " as netG_A. Directions follow from the names of files or networks, otherwise from the order.",
         resume=FREE,
     )
     channel_order: str = setting(
@@ -166,12 +166,16 @@ def _foreign(path: str, prefix: str, source: Source, running_statistics: bool) -
     """Returns the networks in a file of another tool, or the one of a prefix."""
     if dualgan.prefix_of(path):
         return dualgan.recognize(path, source.channel_order)
-    if not state_dict.is_state_dict(path):
+    if state_dict.is_state_dict(path):
+        arrays = state_dict.read(path)
+    elif safetensors.is_safetensors(path):
+        arrays = safetensors.read(path)
+    else:
         raise UserError(
-            f"{path} is not a file of weights: it must be a file of torch.save, a checkpoint of TensorFlow, or an .npz"
-            " of this toolkit."
+            f"{path} is not a file of weights: it must be a file of torch.save, a .safetensors file, a checkpoint of"
+            " TensorFlow, or an .npz of this toolkit."
         )
-    return prefixed.recognize(path, state_dict.read(path), prefix, running_statistics)
+    return prefixed.recognize(path, arrays, prefix, running_statistics)
 
 
 def _with_directions(
