@@ -178,6 +178,8 @@ def export_phase(request: Request) -> None:
         exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)
     for difference in exported.kept:
         print(difference.describe())
+    for result in exported.read_back:
+        print(result.describe())
     for difference in exported.removed:
         print(f"removed, as it differs too much from the run: {difference.describe()}")
     if not exported.takes_pixels:
@@ -185,7 +187,7 @@ def export_phase(request: Request) -> None:
             f"--format {options.format} cannot take pixels of these types: its input is scaled to [-1, 1]. For pixels,"
             " use savedmodel or frozen."
         )
-    if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy:
+    if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy and not exported.read_back:
         print("Dropout is off in the export; use --test_dropout to keep it, if the format supports random numbers.")
     if not saved.dual.any_size:
         size = saved.dual.image_size

@@ -208,7 +208,7 @@ PHASES = {
         ),
     ),
     "export": Phase(
-        "export a run to a SavedModel, frozen graph, TFLite, ONNX or npz",
+        "export a run to a SavedModel, frozen graph, TFLite, ONNX, npz or PyTorch",
         inference_phases.export_phase,
         parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),

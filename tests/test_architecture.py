@@ -31,7 +31,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published variables",
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
-    " < arrays tflite < readme < exporting",
+    " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
     "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels pixels shards"
     " < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
     " < check_report folders pipeline < check data download sameness < dataset findings",
@@ -45,8 +45,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "train": "events image_pool samples warm_start watching < monitor rates step < graph health plan < recovery"
     " < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
-    "weights": "npz opcodes recognized safetensors < dualgan layouts state_dict < pytorch < prefixed < importing"
-    " < shipped",
+    "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
+    " < importing to_pytorch < shipped",
 }
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]
 BANNED = {

@@ -4,10 +4,12 @@ exporting       Export: the options; export: writes and verifies files, and remo
 signatures      the graph: pixels, floating point or encoded files of any size in, the same out
 model           a run's generators in such a graph, with their weights
 savedmodel  frozen_graph  tflite  onnx_graph  arrays    the formats: writing and reopening
+state_dicts     .pth and .safetensors: weights for PyTorch, read back and compared
 ported          a reopened file as functions of arrays; Format: the interface of a format's module
 examples        the images on which an export is compared with the run
 comparison      the differences
 readme          the README.md next to the files
+pytorch_readme  that of state_dicts
 """
 
 from common.export.exporting import Export, Exported, export, refuse_existing

@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
 from common import atomic, literal, settings
 from common.dual import Dual
 from common.errors import UserError
-from common.export import arrays, comparison, examples, frozen_graph, onnx_graph, readme, savedmodel, tflite
+from common.export import (
+    arrays,
+    comparison,
+    examples,
+    frozen_graph,
+    onnx_graph,
+    pytorch_readme,
+    readme,
+    savedmodel,
+    state_dicts,
+    tflite,
+)
 from common.export.comparison import Difference
-from common.export.model import open_model
+from common.export.model import Model, open_model
 from common.export.ported import FULL, Format
 from common.export.signatures import FLOAT
+from common.export.state_dicts import ReadBack, StateDicts
 from common.images import Images
 from common.images.pixels import Domain
 from common.run.checkpoint_files import selected_one
 from common.run.folder import load_trained
 from common.settings import FREE, setting
 from common.translate import Inference, Translator
+from common.weights import to_pytorch
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Format | StateDicts] = {
     **{"savedmodel": savedmodel, "frozen": frozen_graph, "tflite": tflite},
-    **{"onnx": onnx_graph, "npz": arrays},
+    **{"onnx": onnx_graph, "npz": arrays, "pth": state_dicts.PTH, "safetensors": state_dicts.SAFETENSORS},
 }
-NOISELESS = ("tflite", "onnx", "npz")  # formats that cannot draw random numbers
+NOISELESS = ("tflite", "onnx", "npz", "pth", "safetensors")  # formats that cannot draw random numbers
+WEIGHTS = "weights read back from the files"
+
+Opened: TypeAlias = AbstractContextManager[Model]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +58,8 @@ class Export:
     format: str = setting(
         "savedmodel",
         "savedmodel: for TensorFlow and TensorFlow Serving; frozen: one graph, .pb; tflite: TensorFlow Lite,"
-        " weights of 32, 16 and 8 bits; onnx: for onnxruntime and others; npz: weights only, for NumPy and --phase"
-        " import_weights.",
+        " weights of 32, 16 and 8 bits; onnx: for onnxruntime and others. Weights only, for --phase"
+        " import_weights and: npz: NumPy; pth, safetensors: PyTorch's CycleGAN and pix2pix.",
         tuple(FORMATS),
         resume=FREE,
     )
@@ -68,11 +86,12 @@ class Exported(NamedTuple):
     removed: list[Difference]  # of files that differed too much from the run
     compared_on: str
     step: int
+    read_back: Sequence[ReadBack] = ()  # files of weights, whose outputs were not compared
 
     @property
     def takes_pixels(self) -> bool:
         """Whether the export takes images of the run's own types; some formats do not support all types."""
-        return any(difference.ported.kind != FLOAT for difference in self.kept)
+        return bool(self.read_back) or any(difference.ported.kind != FLOAT for difference in self.kept)
 
 
 def export(
@@ -86,29 +105,25 @@ def export(
 ) -> Exported:
     """Exports a trained run as `options` say, with a README.md.
 
-    Reopens every file and compares it with the run on the validation images of `images` or on --input. Removes files
-    with 16-bit or 8-bit weights that differ too much. `inference`: which weights and which checkpoint. `threads`: 0 for
-    one per core. `test_dropout`: whether dropout stays on. Raises UserError, and writes no output folder, if other
-    weights differ too much or `options.output` exists.
+    Reopens every file and compares it with the run on the validation images of `images` or on --input; of state_dicts,
+    compares the weights. Removes files with 16-bit or 8-bit weights that differ too much. `inference`: which weights
+    and which checkpoint. `threads`: 0 for one per core. `test_dropout`: whether dropout stays on. Raises UserError, and
+    writes no output folder, if other weights differ too much, the format has no such networks, or `options.output`
+    exists.
     """
     written_as = FORMATS[options.format]
     inference = dataclasses.replace(inference or Inference(), scale_to="keep", direction=options.direction)
     saved = load_trained(run_dir)
-    dual, domains = saved.dual, saved.domains
     selected_one(run_dir, inference.checkpoint)  # raises if there is none
-    directions = [name for name in inference.directions(dual) if name in dual.learned_directions]
-    if not directions:
-        raise UserError(
-            f"--direction {options.direction} has no weights to export: use {' or '.join(dual.learned_directions)}."
-        )
-    if test_dropout and options.format in NOISELESS:
-        raise UserError(f"--format {options.format} does not support --test_dropout (random numbers). Leave it out.")
+    directions = _directions(options, saved.dual, inference)
+    _refuse_unsupported(options, saved.dual, test_dropout)
+    opened = functools.partial(open_model, run_dir, inference, directions, test_dropout=test_dropout, threads=threads)
+    if isinstance(written_as, StateDicts):
+        return _export_weights(written_as, options.output, opened)
     sources = sorted({direction[0] for direction in directions})
-    compared, origin = _examples(sources, images, dual, domains, options.input)
+    compared, origin = _examples(sources, images, saved.dual, saved.domains, options.input)
     with _new_folder(pathlib.Path(options.output)) as folder:
-        with open_model(
-            run_dir, inference, directions, written_as.kinds, test_dropout=test_dropout, threads=threads
-        ) as model:
+        with opened(written_as.kinds) as model:
             written_as.write(model, folder)
         with Translator(run_dir, inference, threads=threads, test_dropout=test_dropout, warns=False) as translator:
             expected = comparison.Expected(translator)
@@ -119,6 +134,37 @@ def export(
         kept, removed = remove_unfit(differences, folder)
         (folder / "README.md").write_text(readme.text(model, written_as, kept), encoding="utf-8")
     return Exported(kept, removed, origin, model.step)
+
+
+def _directions(options: Export, dual: Dual, inference: Inference) -> list[str]:
+    """Returns the directions to export; raises UserError if there is none."""
+    directions = [name for name in inference.directions(dual) if name in dual.learned_directions]
+    if not directions:
+        raise UserError(
+            f"--direction {options.direction} has no weights to export: use {' or '.join(dual.learned_directions)}."
+        )
+    return directions
+
+
+def _refuse_unsupported(options: Export, dual: Dual, test_dropout: bool) -> None:
+    """Raises UserError for options that have no effect in a format, and for networks that it does not have."""
+    if test_dropout and options.format in NOISELESS:
+        raise UserError(f"--format {options.format} does not support --test_dropout (random numbers). Leave it out.")
+    if isinstance(FORMATS[options.format], StateDicts):
+        to_pytorch.published(dual)
+        if options.input:
+            raise UserError(
+                f"--format {options.format} has weights only, whose verification needs no images. Leave out --input."
+            )
+
+
+def _export_weights(written_as: StateDicts, output: str, opened: Callable[..., Opened]) -> Exported:
+    """Exports state_dicts, and compares the weights in the files with those of the run."""
+    with _new_folder(pathlib.Path(output)) as folder, opened(written_as.kinds) as model:
+        written_as.write(model, folder)
+        read_back = written_as.read_back(model, folder)
+        (folder / "README.md").write_text(pytorch_readme.text(model, written_as, read_back), encoding="utf-8")
+    return Exported([], [], WEIGHTS, model.step, read_back)
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:

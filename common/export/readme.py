@@ -119,7 +119,7 @@ def example(model: Model, written_as: Format) -> str:
     elif first.kind == PIXELS:
         read, write = _arrays(source, target)
     else:
-        read, write = _scaled(source, target)
+        read, write = scaled(source, target)
     return LINES[written_as].format(name=first.name, imports=imports, read=read, write=write)
 
 
@@ -147,8 +147,8 @@ def _arrays(source: Domain, target: Domain) -> tuple[str, str]:
     return read, 'np.save("translated.npy", translated[0])'
 
 
-def _scaled(source: Domain, target: Domain) -> tuple[str, str]:
-    """Returns the same, with values scaled to [-1, 1] before and back after."""
+def scaled(source: Domain, target: Domain) -> tuple[str, str]:
+    """Returns the same as _arrays, with values scaled to [-1, 1] before and back after."""
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}\n'
     read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
     back = f"(translated[0] + 1.0) * {target.span / 2!r} + {target.low!r}"
@@ -172,6 +172,13 @@ def _amount(difference: Difference) -> str:
     return f"{difference.largest:.3g} {difference.unit}, mean {difference.mean:.2g}{stored}"
 
 
+def domain_notes(model: Model) -> Iterator[str]:
+    """Yields a note on the images of each domain of a Model."""
+    for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
+        domain = model.domains[name]
+        yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, scaled to -1 to 1."
+
+
 def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) -> Iterator[str]:
     """Yields notes on usage."""
     if written_as is not arrays:
@@ -179,9 +186,7 @@ def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) 
             "N, H and W are arbitrary. Scaling to [-1, 1], reflection padding where the networks need it, cropping and"
             " rounding are included."
         )
-    for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
-        domain = model.domains[name]
-        yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, scaled to -1 to 1."
+    yield from domain_notes(model)
     if all(difference.ported.kind == FLOAT for difference in differences):
         yield (
             "This format cannot take pixels of these types: scale them to [-1, 1] before, and back after, as above."

@@ -6,9 +6,11 @@ prefixed    several networks in one PyTorch file, by the prefixes of their names
 recognized  a network recognized in a file, with the names of its variables in both programs
 pytorch     recognizes the networks of CycleGAN and pix2pix in PyTorch
 layouts     the layers of these networks, here and in PyTorch
+to_pytorch  a run's generators as state_dicts of these networks
 dualgan     the networks of DualGAN in TensorFlow 1
-state_dict  PyTorch's files as named arrays, read without PyTorch
-opcodes     the programs in PyTorch's files
+state_dict  PyTorch's files as named arrays, read and written without PyTorch
+opcodes     the programs in PyTorch's files, interpreted
+programs    the same programs, written
 safetensors  .safetensors files as named arrays, read and written
 npz         weights of this toolkit as NumPy arrays
 """

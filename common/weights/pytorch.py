@@ -39,10 +39,20 @@ def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Re
         raise UserError(
             f"{file} has no running statistics, which only batch norm saves. Leave out --running_statistics."
         )
+    if network.fields["norm"] == "batch" and all((tracked[name] == _initial(name)).all() for name in tracked):
+        raise UserError(
+            f"{file} has the running statistics of a network that was not trained: means of 0 and variances of 1, as"
+            " --phase export writes them for runs that have none. Leave out --running_statistics."
+        )
     if negative := [name for name, array in tracked.items() if name.endswith("_var") and (array < 0).any()]:
         raise UserError(f"{file} has negative variances in {negative[0]}: the file is damaged.")
     note = "Its norms use their running statistics, as with test.py --eval; dropout is off without --test_dropout."
     return network._replace(arrays={**weights, **tracked}, note=note)
+
+
+def _initial(name: str) -> float:
+    """Returns the value of a running statistic before training."""
+    return 1.0 if name.endswith("_var") else 0.0
 
 
 def _network(file: str, arrays: Arrays) -> Recognized:

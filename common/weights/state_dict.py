@@ -1,22 +1,24 @@
-"""Reads PyTorch's weight files without PyTorch: a state_dict as named arrays.
+"""Reads and writes PyTorch's weight files without PyTorch: a state_dict as named arrays.
 
 Reads both containers of `torch.save`: the zip archive of PyTorch 1.6 and later, and the older sequence of programs and
-numbers. Compares sizes with the file before it allocates any memory.
+numbers. Compares sizes with the file before it allocates any memory. Writes the archive, for `torch.load`.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from common import atomic
 from common.errors import UserError, reason
-from common.weights import opcodes
+from common.weights import opcodes, programs
 from common.weights.opcodes import Refused, Storage, Tensor
 
 ZIP = b"PK\x03\x04"
@@ -24,6 +26,10 @@ LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # its first program: a n
 LEGACY_VERSION = 1001
 MAX_MEMBERS = 10_000
 PROGRAM = "data.pkl"
+FOLDER = "archive"  # of the members that `write` writes
+VERSION = "3\n"  # of the archive's format
+ALIGNMENT = 64  # bytes: PyTorch can map numbers at multiples of it into memory
+LOCAL_HEADER, PADDING = 30, b"FB"  # bytes of a zip header before the name; tag of PyTorch's padding after it
 NESTED = ("state_dict", "model_state_dict", "model")  # its keys in larger dictionaries of other programs
 BROKEN = (ValueError, LookupError, TypeError, EOFError, NotImplementedError, RuntimeError, OverflowError, OSError)
 
@@ -54,6 +60,28 @@ def read(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[Any]]:
         ) from error
     except (*BROKEN, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged or not a file of weights ({reason(error)}).") from error
+
+
+def write(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Writes {name: array} as a state_dict: the whole file or nothing.
+
+    `torch.load(path, weights_only=True)` returns it as an OrderedDict of tensors. Equal arrays give equal bytes.
+    """
+    with atomic.replacing(path) as partial, open(partial, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        _add(archive, file, PROGRAM, programs.of_tensors(arrays))
+        _add(archive, file, "byteorder", b"little")
+        for key, array in enumerate(arrays.values()):
+            _add(archive, file, f"data/{key}", array.astype(array.dtype.newbyteorder("<")).tobytes())
+        _add(archive, file, "version", VERSION.encode())
+
+
+def _add(archive: zipfile.ZipFile, file: IO[bytes], name: str, content: bytes) -> None:
+    """Adds a member at the end of an archive's file, its content at a multiple of ALIGNMENT."""
+    member = zipfile.ZipInfo(f"{FOLDER}/{name}")  # dated 1980
+    empty = struct.pack("<2sH", PADDING, 0)
+    margin = -(file.tell() + LOCAL_HEADER + len(member.filename) + len(empty)) % ALIGNMENT
+    member.extra = struct.pack(f"<2sH{margin}x", PADDING, margin)
+    archive.writestr(member, content)
 
 
 def _names(path: str | os.PathLike[str]) -> list[str]:

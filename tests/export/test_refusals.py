@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_for(tmp_path, capsys):
         f"{start} --output x --quality 3"
     )
     assert "--phase export takes it from the run folder" in refusal(f"{start} --output x --ngf 3")
-    assert "must be one of savedmodel, frozen, tflite, onnx, npz" in refusal(f"{start} --format png")
+    assert "must be one of savedmodel, frozen, tflite, onnx, npz, pth, safetensors" in refusal(f"{start} --format png")
     assert "--output is missing: use --output FOLDER." in refusal(start)
     assert "This run has no direction A2B, only B2A." in refusal(f"{start} --output x --direction A2B")
     capsys.readouterr()
