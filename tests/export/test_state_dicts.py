@@ -137,7 +137,8 @@ def test_other_weights_in_a_file_are_noticed(imported, tmp_path, monkeypatch):
 
     monkeypatch.setitem(exporting.FORMATS, "pth", dataclasses.replace(state_dicts.PTH, load=damaged))
     with pytest.raises(UserError, match=r"latest_net_G_A\.pth was read back with other weights .* down_1/kernel"):
-        export(imported / "cyclegan", Export(format="pth", output=str(tmp_path / "out")), Images("unknown"))
+        options = Export(format="pth", direction="A2B", output=str(tmp_path / "out"))
+        export(imported / "cyclegan", options, Images("unknown"))
     assert list(tmp_path.iterdir()) == []
 
 
