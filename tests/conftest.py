@@ -51,7 +51,7 @@ def one_block():
     """ResNets of one block, critics of DualGAN of three convolutions: soon built, and with all kinds of layers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(CRITICS, "global", (networks.dualgan_global_critic, (2, 2, 2)))
-        for name in ("resnet_6blocks", "resnet_tfgan"):
+        for name in ("resnet_6blocks", "resnet_6blocks_blur", "resnet_tfgan"):
             generator = networks.GENERATORS[name]
             network = functools.partial(generator.network, blocks=1)
             patch.setitem(networks.GENERATORS, name, generator._replace(network=network))

@@ -28,7 +28,8 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
     "cluster": "cluster sockets stop watchdog < distribute supervise",
     "documents": "schema < reading",
-    "dual": "direction losses networks optimizers residual_unet schedules < dual < cyclic published variables",
+    "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
+    " < dual < cyclic published variables",
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
@@ -38,7 +39,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness statistics < im2col winograd"
-    " < formulations priors spectral_norm synthesis < convolution < layers",
+    " < formulations priors spectral_norm synthesis < convolution < layers < blur",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",

@@ -184,7 +184,7 @@ def test_flags_that_methods_differ_in_are_in_the_section_of_each():
     assert rows["Pix2Pix"]["dropout"][:2] == ("0.5", "Dropout rate of a generator; 0: no dropout.")
     assert "dropout" not in rows["Enhancement"]
     assert rows["DualGAN"]["netD"][2] == ("global", "patch", "global_2017", "patch_2017")
-    assert rows["CycleGAN"]["netD"][2] == ("patch", "patch_lua", "patch_tfgan", "pixel")
+    assert rows["CycleGAN"]["netD"][2] == ("patch", "patch_lua", "patch_tfgan", "patch_blur", "pixel")
     assert rows["DualGAN"]["norm_D"][2] == ("instance", "layer", "none")
     assert "batch" in rows["Pix2Pix"]["norm_D"][2]
 

@@ -4,7 +4,10 @@ dual        Dual: settings, networks, losses and optimizers of a method
 direction   Direction, Cycle, Network: the parts that a dual connects
 cyclic      CyclicDual: two generators that invert each other; cycle weights, the identity loss
 published   PublishedNetworks: the networks of CycleGAN and pix2pix, by name
-networks    generators and critics
+networks    generators and critics, with the tables of their names
+resnets     the ResNets among them, whose layers have numbers
+maps        Maps: what is kept of numbered layers
+activations  functions of a convolution's input
 residual_unet  the small U-Net that estimates layers over images
 losses      adversarial losses, L1, L2, gradient penalty
 optimizers  Adam and RMSProp of TensorFlow 1

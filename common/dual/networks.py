@@ -9,41 +9,33 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.ops import layers, randomness
-from common.ops.layers import ABSENT, TRAINED, Norm, conv, deconv, pad
-from common.ops.randomness import InitializerByName
+from common.dual.activations import leaky, leaky_and_margin, padded
+from common.dual.resnets import BLURRED, PLAIN, TFGAN, Style, resnet, resnet_blur, resnet_tfgan
+from common.ops import blur, layers, randomness
+from common.ops.layers import ABSENT, TRAINED, Norm, conv, deconv
+
+__all__ = [
+    "CRITICS",
+    "GENERATORS",
+    "Generator",
+    "dualgan_global_critic",
+    "dualgan_patch_critic",
+    "dualgan_unet",
+    "patch_critic",
+    "patch_critic_blur",
+    "patch_sides",
+    "pixel_critic",
+    "resnet",
+    "resnet_blur",
+    "resnet_tfgan",
+    "unet",
+]
 
 DUALGAN_NORM = Norm("instance_affine", epsilon=1e-6)
 DUALGAN_DROPOUTS = 3  # decoders with dropout, from the innermost
-Activation: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # applied to the input of a convolution
-
-
-def resnet(
-    images: tf.Tensor,
-    channels: int,
-    filters: int,
-    blocks: int,
-    norm: Norm,
-    *,
-    dropout: float = 0.0,
-    key: tf.Tensor | None = None,
-) -> tf.Tensor:
-    """CycleGAN's generator: halves twice, adds residuals, doubles twice (Johnson et al., 2016; Zhu et al., 2017).
-
-    H and W are multiples of 4. Padding as in PyTorch. Dropout is in the middle of each block.
-    """
-    weights = randomness.normal_initializer(0.0, 0.02)
-    x = _encoder_and_blocks(images, filters, blocks, norm, dropout, key=key, margins="CONSTANT")
-    for level in (1, 0):
-        with tf.variable_scope(f"up_{level}"):
-            before = None if level == 1 else tf.nn.relu
-            # level 1: [N, H/2, W/2, 2F], level 0: [N, H, W, F]
-            x = norm(deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True, before=before))
-    with tf.variable_scope("out"):
-        return layers.tanh(conv(x, channels, 7, 1, weights, padding="VALID", before=_relu_and_margin(3, "REFLECT")))
 
 
 def unet(
@@ -67,7 +59,7 @@ def unet(
     for level in range(depth):
         with tf.variable_scope(f"down_{level}"):
             normed = 0 < level < depth - 1
-            bias, before = norm.bias if normed else plain, _leaky_and_margin(1) if level else _margin(1)
+            bias, before = norm.bias if normed else plain, leaky_and_margin(1) if level else padded(1)
             # half the sides
             x = conv(x, _width(filters, level), 4, 2, weights, bias=bias, padding="VALID", before=before)
             x = norm(x) if normed else x
@@ -82,29 +74,6 @@ def unet(
         return layers.tanh(deconv(x, channels, 4, weights, before=tf.nn.relu))
 
 
-def resnet_tfgan(
-    images: tf.Tensor,
-    channels: int,
-    filters: int,
-    blocks: int,
-    norm: Norm,
-    *,
-    dropout: float = 0.0,
-    key: tf.Tensor | None = None,
-) -> tf.Tensor:
-    """TF-GAN's variant of `resnet`: reflection padding throughout, and biases instead of norms in the decoder."""
-    x = _encoder_and_blocks(images, filters, blocks, norm, dropout, key=key, margins="REFLECT")
-    for level in (1, 0):
-        with tf.variable_scope(f"up_{level}"):
-            before = None if level == 1 else tf.nn.relu
-            x = deconv(x, filters * 2**level, 3, randomness.glorot_initializer, from_first=True, before=before)
-    with tf.variable_scope("out"):
-        weights = randomness.normal_initializer(0.0, 0.02)
-        return layers.tanh(
-            conv(x, channels, 7, 1, weights, bias=ABSENT, padding="VALID", before=_relu_and_margin(3, "REFLECT"))
-        )
-
-
 def patch_critic(
     images: tf.Tensor, filters: int, n_layers: int, norm: Norm, *, margin: int = 1, mode: str = "CONSTANT"
 ) -> tf.Tensor:
@@ -116,15 +85,28 @@ def patch_critic(
     weights = randomness.normal_initializer(0.0, 0.02)
 
     def convolved(x: tf.Tensor, outputs: int, stride: int, bias: str = TRAINED) -> tf.Tensor:
-        return conv(x, outputs, 4, stride, weights, bias=bias, padding="VALID", before=_leaky_and_margin(margin, mode))
+        return conv(x, outputs, 4, stride, weights, bias=bias, padding="VALID", before=leaky_and_margin(margin, mode))
 
     with tf.variable_scope("down_0"):
-        x = conv(images, filters, 4, 2, weights, padding="VALID", before=_margin(margin, mode))  # [N, H/2, W/2, F]
+        x = conv(images, filters, 4, 2, weights, padding="VALID", before=padded(margin, mode))  # [N, H/2, W/2, F]
     for level in range(1, n_layers + 1):
         with tf.variable_scope(f"down_{level}"):
             x = norm(convolved(x, _width(filters, level), 2 if level < n_layers else 1, norm.bias))
     with tf.variable_scope("out"):
         return convolved(x, 1, 1)  # [N, H/8 - 2, W/8 - 2, 1] at 3 layers
+
+
+def patch_critic_blur(images: tf.Tensor, filters: int, n_layers: int, norm: Norm) -> tf.Tensor:
+    """CUT's variant of `patch_critic`: a blur after convolutions of stride 1 halves maps (Park et al., 2020)."""
+    weights, x = BLURRED.weights, images
+    for level in range(n_layers + 1):
+        with tf.variable_scope(f"down_{level}"):
+            bias, before = norm.bias if level else TRAINED, padded(1)
+            x = conv(x, _width(filters, level), 4, 1, weights, bias=bias, padding="VALID", before=before)
+            x = leaky(norm(x) if level else x)
+            x = blur.halved(x) if level < n_layers else x
+    with tf.variable_scope("out"):
+        return conv(x, 1, 4, 1, weights, padding="VALID", before=padded(1))
 
 
 def patch_sides(size: int, n_layers: int, margin: int = 1) -> list[int]:
@@ -176,7 +158,7 @@ def dualgan_unet(
     for level in range(depth):
         with tf.variable_scope(f"down_{level}"):
             normed = level > 0 and (level < depth - 1 or norm_bottleneck)
-            size, before = (inner, _leaky) if level else (outer, None)
+            size, before = (inner, leaky) if level else (outer, None)
             x = conv(x, _width(filters, level), size, 2, down, bias=norm.bias if normed else TRAINED, before=before)
             x = norm(x) if normed else x
             skips.append(x)
@@ -242,61 +224,6 @@ def _dualgan_convolutions(
     return x
 
 
-def _encoder_and_blocks(
-    images: tf.Tensor,
-    filters: int,
-    blocks: int,
-    norm: Norm,
-    dropout: float,
-    *,
-    key: tf.Tensor | None,
-    margins: str,
-) -> tf.Tensor:
-    """Builds the encoder of a ResNet and its blocks; `margins` is the padding mode of the encoder."""
-    weights = randomness.normal_initializer(0.0, 0.02)
-    with tf.variable_scope("in"):
-        # [N, H, W, F]
-        x = norm(conv(images, filters, 7, 1, weights, bias=norm.bias, padding="VALID", before=_margin(3, "REFLECT")))
-    for level in (1, 2):
-        with tf.variable_scope(f"down_{level}"):
-            before = _relu_and_margin(1, margins)
-            x = norm(conv(x, filters * 2**level, 3, 2, weights, bias=norm.bias, padding="VALID", before=before))
-    x = tf.nn.relu(x)  # [N, H/4, W/4, 4F]
-    for block in range(blocks):
-        with tf.variable_scope(f"block_{block}"):
-            x = x + _residual(x, filters * 4, weights, norm, dropout, key=key)
-    return x
-
-
-def _residual(
-    x: tf.Tensor, filters: int, weights: InitializerByName, norm: Norm, dropout: float, *, key: tf.Tensor | None
-) -> tf.Tensor:
-    with tf.variable_scope("first"):
-        x = norm(conv(x, filters, 3, 1, weights, bias=norm.bias, padding="VALID", before=_margin(1, "REFLECT")))
-        if dropout and key is not None:  # commutes with ReLU, which may come after it
-            x = layers.dropout(x, dropout, key)
-    with tf.variable_scope("second"):
-        return norm(
-            conv(x, filters, 3, 1, weights, bias=norm.bias, padding="VALID", before=_relu_and_margin(1, "REFLECT"))
-        )
-
-
-def _margin(margin: int, mode: str = "CONSTANT") -> Activation:
-    return lambda x: pad(x, margin, mode)
-
-
-def _relu_and_margin(margin: int, mode: str = "CONSTANT") -> Activation:
-    return lambda x: pad(tf.nn.relu(x), margin, mode)
-
-
-def _leaky(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.leaky_relu(x, 0.2)
-
-
-def _leaky_and_margin(margin: int, mode: str = "CONSTANT") -> Activation:
-    return lambda x: pad(_leaky(x), margin, mode)
-
-
 def _width(filters: int, level: int) -> int:
     return filters * min(2**level, 8)
 
@@ -307,10 +234,13 @@ class Generator(NamedTuple):
     network: Callable[..., tf.Tensor]  # (images, channels, filters, norm=, dropout=, key=) -> images
     multiple: int  # must divide H and W
     has_skips: bool = False  # over all its layers
+    style: Style | None = None  # of the encoder of a ResNet
+    numbers: tuple[int, ...] = ()  # of the layers whose maps `network` can keep in maps=; see resnets.encode
 
 
-def _resnet_of(blocks: int) -> Generator:
-    return Generator(functools.partial(resnet, blocks=blocks), multiple=4)
+def _resnet_of(blocks: int, network: Callable[..., tf.Tensor] = resnet, style: Style = PLAIN) -> Generator:
+    network = functools.partial(network, blocks=blocks)
+    return Generator(network, multiple=4, style=style, numbers=style.numbers(blocks))
 
 
 def _unet_of(depth: int) -> Generator:
@@ -320,7 +250,9 @@ def _unet_of(depth: int) -> Generator:
 GENERATORS = {
     "resnet_9blocks": _resnet_of(9),
     "resnet_6blocks": _resnet_of(6),
-    "resnet_tfgan": Generator(functools.partial(resnet_tfgan, blocks=6), multiple=4),
+    "resnet_9blocks_blur": _resnet_of(9, resnet_blur, BLURRED),
+    "resnet_6blocks_blur": _resnet_of(6, resnet_blur, BLURRED),
+    "resnet_tfgan": _resnet_of(6, resnet_tfgan, TFGAN),
     "unet_256": _unet_of(8),
     "unet_128": _unet_of(7),
     "unet_64": _unet_of(6),
@@ -329,5 +261,6 @@ CRITICS: dict[str, Callable[[tf.Tensor, int, int, Norm], tf.Tensor]] = {
     "patch": patch_critic,
     "patch_lua": functools.partial(patch_critic, margin=2),
     "patch_tfgan": functools.partial(patch_critic, margin=2, mode="REFLECT"),
+    "patch_blur": patch_critic_blur,
     "pixel": lambda images, filters, n_layers, norm: pixel_critic(images, filters, norm),
 }

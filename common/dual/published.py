@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from common import tensorflow as tf
-from common.dual import networks, optimizers
+from common.dual import networks, optimizers, resnets
 from common.dual.dual import Dual
+from common.dual.maps import Maps
 from common.errors import UserError
 from common.ops import layers
 from common.settings import setting
@@ -19,7 +20,7 @@ class PublishedCritics(Dual):
     netD: str = setting(
         "patch",
         "Critic. patch: one score for each patch (patch_lua: padded by two pixels; patch_tfgan: padded by"
-        " reflection); pixel: one score for each pixel.",
+        " reflection; patch_blur: a blur halves maps, as in CUT); pixel: one score for each pixel.",
         networks.CRITICS,
     )
     n_layers: int = setting(
@@ -55,10 +56,10 @@ class PublishedCritics(Dual):
 
     def _fits(self, n_layers: int) -> bool:
         """Whether no map of a critic with this number of layers is empty."""
-        margin = {"pixel": 0, "patch": 1}.get(self.netD, 2)
+        margin = {"pixel": 0, "patch": 1, "patch_blur": 1}.get(self.netD, 2)
         *maps, scores = networks.patch_sides(self.critic_size[1], n_layers, margin)
-        mirrored = self.netD == "patch_tfgan"  # reflection padding must be less than the side of a map
-        return self.netD == "pixel" or (scores > 0 and min(maps) > (margin if mirrored else 0))
+        least = {"patch_tfgan": 2, "patch_blur": 2}.get(self.netD, 0)  # reflected margins are less than a map's side
+        return self.netD == "pixel" or (scores > 0 and min(maps) > least)
 
     def critic(self, images: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         del given
@@ -78,8 +79,8 @@ class PublishedNetworks(PublishedCritics):
 
     netG: str = setting(
         "resnet_9blocks",
-        "Generator: a ResNet (--image_size must be a multiple of 4; resnet_tfgan: 6 blocks as in TF-GAN) or a"
-        " U-Net for 256, 128 or 64 pixels.",
+        "Generator: a ResNet (--image_size must be a multiple of 4; resnet_tfgan: 6 blocks as in TF-GAN; with _blur:"
+        " a blur halves and doubles maps, as in CUT) or a U-Net for 256, 128 or 64 pixels.",
         networks.GENERATORS,
     )
     norm: str = setting(
@@ -148,6 +149,25 @@ class PublishedNetworks(PublishedCritics):
         return max(8, self.multiple)
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
-        network, norm = networks.GENERATORS[self.netG].network, self._norm(self.norm)
-        norm = norm._replace(epsilon=self.norm_epsilon, running=self.running_statistics)
-        return network(images, channels, self.ngf, norm=norm, dropout=self.dropout, key=key)
+        return self.generate(images, channels, key)
+
+    def generate(
+        self, images: tf.Tensor, channels: int, key: tf.Tensor | None, *, maps: Maps | None = None
+    ) -> tf.Tensor:
+        """Returns the output of `generator`, which fills `maps` if its layers have numbers; see networks.GENERATORS."""
+        options = {} if maps is None else {"maps": maps}
+        network = networks.GENERATORS[self.netG].network
+        return network(images, channels, self.ngf, norm=self._generator_norm, dropout=self.dropout, key=key, **options)
+
+    def encode(self, images: tf.Tensor, key: tf.Tensor | None, maps: Maps) -> None:
+        """Fills `maps` from a generator without the layers after the last of them."""
+        style = networks.GENERATORS[self.netG].style
+        if style is None:
+            raise ValueError(f"the layers of {self.netG} have no numbers")
+        blocks = max(0, maps.numbers[-1] + 1 - style.first_block)
+        norm, dropout = self._generator_norm, self.dropout
+        resnets.encode(images, self.ngf, blocks, norm, style, dropout=dropout, key=key, maps=maps)
+
+    @property
+    def _generator_norm(self) -> layers.Norm:
+        return self._norm(self.norm)._replace(epsilon=self.norm_epsilon, running=self.running_statistics)

@@ -8,6 +8,7 @@ scopes        settings that hold within a scope of a graph
 placement     whether a graph is built for a GPU
 statistics    statistics of whole images, for their tiles
 layers        convolutions, norms, dropout, padding
+blur          anti-aliased resampling by two
 spectral_norm, averages       spectrally normalized kernels; moving averages of weights
 degradation   layers over a scene: seen = T clear + L
 morphology, guided_filter     classical filters

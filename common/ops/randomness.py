@@ -42,6 +42,17 @@ def uniform(key: tf.Tensor, sizes: Sequence[int] | tf.Tensor, dtype: tf.DType | 
     return tf.stack([draw(row) for row in tf.unstack(key)])
 
 
+def places(key: tf.Tensor, sides: Sequence[int], count: int) -> tf.Tensor:
+    """Returns different places in maps of `sides` H, W: int32 (image, row, column) [N, n, 3], n = min(`count`, H W).
+
+    Those of an image are drawn by its row of `key`.
+    """
+    height, width = sides
+    _, drawn = tf.nn.top_k(uniform(key, [height * width]), min(count, height * width))  # [N, n]
+    images = tf.broadcast_to(tf.range(tf.shape(drawn)[0])[:, None], tf.shape(drawn))
+    return tf.stack([images, drawn // width, drawn % width], axis=-1)
+
+
 def permutation(name: str, number: tf.Tensor, count: int) -> tf.Tensor:
     """Returns the order, int64 [`count`], of pass `number`, an int64 scalar, over `count` items.
 
@@ -76,6 +87,20 @@ def glorot_initializer(name: str) -> Initializer:
         return _uniform(sizes, seed) * constant(2.0 * limit, tf.float32) - constant(limit, tf.float32)
 
     return _initializer(draw)(name)
+
+
+def glorot_normal_initializer(gain: float) -> InitializerByName:
+    """Returns initial values of a kernel, normal with standard deviation gain sqrt(2 / (inputs + outputs)).
+
+    Glorot and Bengio, 2010, with inputs and outputs of all of the kernel's window.
+    """
+
+    def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
+        stddev = gain * math.sqrt(2.0 / (math.prod(window) * (inputs + outputs)))
+        return tf.random.stateless_normal(sizes, seed, 0.0, stddev)
+
+    return _initializer(draw)
 
 
 def he_initializer(name: str) -> Initializer:

@@ -73,8 +73,10 @@ def _view(op: tf.Operation, views: Sequence[View]) -> View:
         return View(view.pixels + (block - 1) * view.apart, view.apart * block)
     if op.type == "DepthToSpace":
         return View(view.pixels, view.apart / op.get_attr("block_size"))
-    if op.type == "ResizeBilinear":  # by an unknown factor: the spacing counts as unchanged
-        return View(view.pixels + 2 * view.apart, view.apart)
+    if op.type == "ResizeBilinear":  # by a factor that may be unknown: the spacing then counts as unchanged
+        before, after = (tensor.shape.as_list()[1] for tensor in (op.inputs[0], op.outputs[0]))
+        factor = after / before if before and after else 1.0
+        return View(view.pixels + 2 * view.apart, view.apart / factor)
     if op.type == "MatMul":
         return View(WHOLE, WHOLE)
     return view

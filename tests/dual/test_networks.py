@@ -36,6 +36,9 @@ PARAMETERS = {  # of images of 3 channels and 256x256
     "patch 1": (lambda x: networks.patch_critic(x, 64, 1, INSTANCE), 136_385),
     "patch 5": (lambda x: networks.patch_critic(x, 64, 5, INSTANCE), 11_154_369),
     "patch of pairs": (lambda x: networks.patch_critic(tf.concat([x, x], -1), 64, 3, BATCH), 2_768_705),
+    # CUT resamples by filters without parameters: as many as CycleGAN's
+    "resnet 9 blur": (lambda x: networks.resnet_blur(x, 3, 64, 9, INSTANCE), 11_378_179),
+    "patch blur": (lambda x: networks.patch_critic_blur(x, 64, 3, INSTANCE), 2_764_737),
     "pixel": (lambda x: networks.pixel_critic(x, 64, INSTANCE), 8_705),
     "pixel of pairs": (lambda x: networks.pixel_critic(tf.concat([x, x], -1), 64, BATCH), 9_024),
 }
@@ -66,9 +69,14 @@ def test_scores_are_one_an_image_or_one_a_patch(session):
 
 
 def test_what_a_generator_sees(session):
-    """By hand: 7; two halvings, 9 and 13; six blocks of two, 8 each; up 1 and 1 map more, 4 and 2; 6: 13 + 96 + 12."""
+    """By hand: 7; two halvings, 9 and 13; six blocks of two, 8 each; up 1 and 1 map more, 4 and 2; 6: 13 + 96 + 12.
+
+    With blurs: 7, 9 and 11; 15 and 19; the same blocks; up 8 and 4, then 4 and 2 more; 6: 19 + 96 + 24.
+    """
     x = tf.placeholder(tf.float32, [1, 64, 64, 3])
     assert receptive_field(networks.resnet(x, 3, 2, 6, INSTANCE), x) == 13 + 12 * 8 + 4 + 2 + 6
+    with tf.variable_scope("blur"), convolution.plain():
+        assert receptive_field(networks.resnet_blur(x, 3, 2, 6, INSTANCE), x) == 19 + 12 * 8 + 12 + 6 + 6
     with pytest.raises(ValueError, match="does not depend on"):
         receptive_field(tf.zeros([1]), x)
 
@@ -89,6 +97,10 @@ FIELDS = {  # the published receptive fields, in pixels
     **{
         f"patch {n}": (lambda x, n=n: networks.patch_critic(x, 2, n, NO_NORM), field)
         for n, field in ((1, 16), (2, 34), (3, 70), (4, 142), (5, 286))
+    },
+    **{  # by hand: 4, and 2 more to blur; at each halving, 5 pixels of the map more; at the end, 6
+        f"patch blur {n}": (lambda x, n=n: networks.patch_critic_blur(x, 2, n, NO_NORM), field)
+        for n, field in ((1, 18), (2, 40), (3, 84))
     },
 }
 

@@ -26,6 +26,33 @@ def test_a_batch_of_unknown_size_draws_the_same(session):
     np.testing.assert_array_equal(unknown_draws, known_draws)
 
 
+def test_places_are_different_ones_of_the_whole_map(session):
+    some, whole = (randomness.places(key_of(index=range(2)), (6, 50), count) for count in (40, 1000))
+    some, whole = session.run([some, whole])
+    assert (some.shape, whole.shape) == ((2, 40, 3), (2, 300, 3))
+    everywhere = {(row, column) for row in range(6) for column in range(50)}
+    for image in (0, 1):
+        assert set(some[image, :, 0]) == set(whole[image, :, 0]) == {image}
+        assert {tuple(place) for place in whole[image, :, 1:]} == everywhere
+        assert len({tuple(place) for place in some[image, :, 1:]} & everywhere) == 40
+    assert {tuple(place) for place in some[0, :, 1:]} != {tuple(place) for place in some[1, :, 1:]}
+
+
+def test_places_of_a_split_batch_are_the_same(session):
+    whole, half = (randomness.places(key_of(index=index), (4, 5), 7) for index in ([0, 1, 2], [2]))
+    whole, half = session.run([whole, half])
+    np.testing.assert_array_equal(whole[2, :, 1:], half[0, :, 1:])
+
+
+def test_normal_glorot_initialization_has_its_deviation(session):
+    """0.5 sqrt(2 / (9 (40 + 60))) for a kernel of 3x3 from 40 channels to 60, and without 9 for a matrix."""
+    weights = randomness.glorot_normal_initializer(0.5)
+    for shape, inputs_and_outputs in (([3, 3, 40, 60], 900), ([400, 600], 1000)):
+        drawn = session.run(weights(f"kernel {len(shape)}")(shape, tf.float32))
+        assert abs(drawn.mean()) < 1e-3
+        np.testing.assert_allclose(drawn.std(), 0.5 * np.sqrt(2 / inputs_and_outputs), rtol=0.02)
+
+
 def test_name_update_and_fold_change_every_draw(session):
     keys = [key_of(), key_of(name="B2A/fake"), key_of(update=4), randomness.fold(key_of(), "up_1")]
     draws = session.run([randomness.uniform(key, [3]) for key in keys])
