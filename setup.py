@@ -25,7 +25,7 @@ SERVE = ["starlette>=0.40", "uvicorn>=0.30"]
 setuptools.setup(
     name="dual-translation",
     version=VERSION,
-    description="Image-to-image translation on static TensorFlow graphs: DualGAN, CycleGAN, pix2pix and enhancement",
+    description="Image-to-image translation on static TensorFlow graphs: DualGAN, CycleGAN, CUT, pix2pix, enhancement",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -16,6 +16,7 @@ METHODS = (
     Method("dualgan", "DualGAN"),
     Method("cyclegan", "CycleGAN"),
     Method("pix2pix", "Pix2Pix"),
+    Method("contrastive", "Contrastive"),
     Method("enhancement", "Enhancement"),
 )
 PACKAGES = tuple(method.package for method in METHODS)

@@ -75,8 +75,8 @@ def presets_page() -> str:
 
 `--preset NAME` starts from the settings of a published version. Flags on the command line take precedence. Each preset
 is a file in `flags/presets/`; its comments are the text below. The pages about the methods say when to use which:
-[DualGAN](methods/dualgan.md), [CycleGAN](methods/cyclegan.md), [pix2pix](methods/pix2pix.md),
-[enhancement](methods/enhancement.md). Written by `python -m docs.reference`.
+[DualGAN](methods/dualgan.md), [CycleGAN](methods/cyclegan.md), [CUT](methods/contrastive.md),
+[pix2pix](methods/pix2pix.md), [enhancement](methods/enhancement.md). Written by `python -m docs.reference`.
 
 {_overview()}
 

@@ -25,12 +25,13 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     "Losses": (
         *("gan_loss", "lambda_A", "lambda_B", "lambda_cycle", "lambda_L1", "lambda_pairs", "lambda_identity"),
+        *("lambda_NCE", "nce_identity", "flip_equivariance", "nce_temperature"),
         *("lambda_adversarial", "reconstruction_loss", "lambda_gp", "gp_epsilon", "clip_value"),
     ),
     "Model": (
         *("netG", "ngf", "depth", "levels", "blocks", "stride", "kernel", "kernel_outer", "norm", "norm_epsilon"),
         *("norm_bottleneck", "halve_odd", "running_statistics", "dropout", "netD", "ndf", "n_layers", "norm_D"),
-        *("norm_bias", "spectral_norm", "only"),
+        *("norm_bias", "spectral_norm", "only", "nce_layers", "nce_patches", "nce_filters"),
     ),
     "Checkpoints and samples": (
         *("save_every", "keep", "keep_every", "sample_every", "log_every", "tensorboard", "on_nan"),

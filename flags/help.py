@@ -45,7 +45,7 @@ def first_page(model: type[Dual], command: str = "") -> str:
     named = f"Presets: {', '.join(presets.names(method))}.\n" if presets.names(method) else ""
     own_program = program_name(model)
     programs = [f"{package}.main" for package in methods.PACKAGES]
-    others = ", ".join(program for program in programs if program != own_program)
+    others = _filled(f"Other methods: {', '.join(program for program in programs if program != own_program)}.")
     return f"""\
 {_usage(f"{command} --phase PHASE [--FLAG VALUE ...]")}
 {_filled(f"{model.__name__}: {_summary(model)}")}
@@ -54,7 +54,7 @@ Phases
 {phases}
 Flags to begin with; in brackets: the default
 {"".join(lines)}
-{named}Other methods: {others}.
+{named}{others}
 All flags of a phase: --phase PHASE --help. All flags of all phases: --helpfull.
 A run folder stores all settings: to resume or use a run, name its folder.
 Documentation, in the source: docs/index.md; runs that look bad: docs/health.md;

@@ -178,7 +178,7 @@ def test_flags_that_methods_differ_in_are_in_the_section_of_each():
     sections = sections_of_flags()
     rows = {
         name: {row[0]: row[1:] for row in rows_of_flags(sections[name], name)}
-        for name in ("DualGAN", "CycleGAN", "Pix2Pix", "Enhancement")
+        for name in ("DualGAN", "CycleGAN", "Contrastive", "Pix2Pix", "Enhancement")
     }
     assert rows["DualGAN"]["dropout"][1] == "Dropout rate of a generator's first three decoders; 0: no dropout."
     assert rows["Pix2Pix"]["dropout"][:2] == ("0.5", "Dropout rate of a generator; 0: no dropout.")
@@ -259,7 +259,7 @@ def test_files_and_modules_that_pages_name_are_there(page):
         return
     text = page.read_text()
     for path in re.findall(
-        r"`((?:common|flags|tests|docs|benchmarks|examples|dualgan|cyclegan|pix2pix)/[\w/]+\.\w+)`", text
+        r"`((?:common|flags|tests|docs|benchmarks|examples|dualgan|contrastive|cyclegan|pix2pix)/[\w/]+\.\w+)`", text
     ):
         assert (ROOT / path).exists(), path
     for name in re.findall(r"`((?:common|flags|benchmarks)(?:\.(?!py`)[a-z][a-z_]*)+)(?:\.[A-Z]\w+)?`", text):
@@ -289,7 +289,8 @@ def test_the_page_of_a_method_has_the_defaults_that_are_used(method):
 
 
 @pytest.mark.parametrize(
-    ("method", "preset"), [("dualgan", "upstream"), ("cyclegan", "pytorch"), ("pix2pix", "pytorch")]
+    ("method", "preset"),
+    [("dualgan", "upstream"), ("cyclegan", "pytorch"), ("pix2pix", "pytorch"), ("contrastive", "cut")],
 )
 def test_the_page_of_a_method_has_the_deviations_that_its_preset_lists(method, preset):
     text = (ROOT / "docs" / "methods" / f"{method}.md").read_text()

@@ -3,8 +3,10 @@
 import pathlib
 import re
 
+from common import methods
+
 ROOT = pathlib.Path(__file__).parent.parent
-PLACES = ("common", "flags", "cyclegan", "dualgan", "pix2pix", "enhancement", "examples", "benchmarks", "docs")
+PLACES = ("common", "flags", *methods.PACKAGES, "examples", "benchmarks", "docs")
 PAGES = sorted([*ROOT.glob("*.md"), *(path for place in PLACES for path in (ROOT / place).rglob("*.md"))])
 SOURCES = sorted(path for place in PLACES for path in (ROOT / place).rglob("*.py"))
 INSTEAD = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from common import tensorflow as tf
 from common.ops import precision, scopes
 
 ONLY = "only_direction"  # a collection of the graph
+Result = TypeVar("Result")  # a tensor, or a sequence of tensors
 
 
 class Network:
@@ -18,17 +19,22 @@ class Network:
     def __init__(
         self,
         scope: str,
-        function: Callable[..., tf.Tensor],
+        function: Callable[..., Any],
         getter: Callable[..., tf.Variable | tf.Tensor] | None = None,
         precise: str = "float32",
     ) -> None:
         self.scope, self._function, self._getter, self._precise = scope, function, getter, precise
 
     def __call__(self, *images: tf.Tensor | None) -> tf.Tensor:
+        output: tf.Tensor = self.apply(self._function, *images)
+        return output
+
+    def apply(self, function: Callable[..., Result], *images: tf.Tensor | None) -> Result:
+        """Returns another function of images, which returns tensors, with the variables of this network."""
         with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
             if self._precise == "bf16":
-                return precision.in_bfloat16(self._function, *images)
-            return self._function(*images)
+                return precision.in_bfloat16(function, *images)
+            return function(*images)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -55,6 +61,12 @@ class Direction(NamedTuple):
     given: tf.Tensor  # the input of fake: real, unless fake comes from a pool
     key: tf.Tensor | None  # key of this direction's random draws in this update; None: no draws
     matched: tf.Tensor | None = None  # float [N]: 1 where target and real are a pair, else 0; only in training
+    companions: tuple[Network, ...] = ()  # updated with the generator, but no part of it: only training needs them
+    context: object = None  # what the method's `connect` has for its losses
+
+    def networks(self, role: str) -> tuple[Network, ...]:
+        """Returns the networks that the updates of a role, "generator" or "critic", change."""
+        return (self.critic,) if role == "critic" else (self.generator, *self.companions)
 
 
 class Cycle(NamedTuple):

@@ -16,8 +16,7 @@ from common.ops import blur, layers, randomness
 from common.ops.layers import ABSENT, Norm, conv, deconv, pad
 from common.ops.randomness import InitializerByName
 
-PUBLISHED = randomness.normal_initializer(0.0, 0.02)
-CUT_GAIN = 0.02  # of its normal Glorot initialization
+GAIN = 0.02  # of the initial weights of CUT
 
 
 class Style(NamedTuple):
@@ -31,7 +30,9 @@ class Style(NamedTuple):
     @property
     def weights(self) -> InitializerByName:
         """Returns the initial weights of the convolutions."""
-        return randomness.glorot_normal_initializer(CUT_GAIN) if self.blurred else PUBLISHED
+        if self.blurred:
+            return randomness.glorot_normal_initializer(GAIN)
+        return randomness.normal_initializer(0.0, 0.02)
 
     def numbers(self, blocks: int) -> tuple[int, ...]:
         """Returns the numbers of the layers whose maps `encode` keeps."""
@@ -59,14 +60,15 @@ def resnet(
 
     Padding as in PyTorch. Dropout is in the middle of each block.
     """
+    weights = PLAIN.weights
     x = encode(images, filters, blocks, norm, PLAIN, dropout=dropout, key=key, maps=maps)
     for level in (1, 0):
         with tf.variable_scope(f"up_{level}"):
             before = None if level == 1 else tf.nn.relu
             # level 1: [N, H/2, W/2, 2F], level 0: [N, H, W, F]
-            x = norm(deconv(x, filters * 2**level, 3, PUBLISHED, norm.bias, from_first=True, before=before))
+            x = norm(deconv(x, filters * 2**level, 3, weights, norm.bias, from_first=True, before=before))
     with tf.variable_scope("out"):
-        return layers.tanh(conv(x, channels, 7, 1, PUBLISHED, padding="VALID", before=relu_and_margin(3, "REFLECT")))
+        return layers.tanh(conv(x, channels, 7, 1, weights, padding="VALID", before=relu_and_margin(3, "REFLECT")))
 
 
 def resnet_blur(
@@ -111,7 +113,7 @@ def resnet_tfgan(
             x = deconv(x, filters * 2**level, 3, randomness.glorot_initializer, from_first=True, before=before)
     with tf.variable_scope("out"):
         last = relu_and_margin(3, "REFLECT")
-        return layers.tanh(conv(x, channels, 7, 1, PUBLISHED, bias=ABSENT, padding="VALID", before=last))
+        return layers.tanh(conv(x, channels, 7, 1, TFGAN.weights, bias=ABSENT, padding="VALID", before=last))
 
 
 def encode(

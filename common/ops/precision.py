@@ -7,10 +7,11 @@ operations between them are bfloat16, with weights stored and updated in float32
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from common import tensorflow as tf
 
+Result = TypeVar("Result")  # a tensor, or a sequence of tensors
 PRECISIONS = ("float32", "bf16", "float64")
 
 
@@ -27,11 +28,12 @@ def lowered(
     return tf.cast(variable, tf.bfloat16) if dtype == tf.bfloat16 else variable
 
 
-def in_bfloat16(function: Callable[..., tf.Tensor], *values: tf.Tensor | None) -> tf.Tensor:
-    """Returns `function` of `values` as float32, computed with bfloat16 values and weights."""
+def in_bfloat16(function: Callable[..., Result], *values: tf.Tensor | None) -> Result:
+    """Returns `function` of `values`, tensors, as float32, computed with bfloat16 values and weights."""
     lower = [tf.cast(x, tf.bfloat16) if x is not None and x.dtype == tf.float32 else x for x in values]
     with tf.variable_scope(tf.get_variable_scope(), custom_getter=lowered):
-        return tf.cast(function(*lower), tf.float32)
+        result: Result = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), function(*lower))
+        return result
 
 
 def at_least_float32(x: tf.Tensor) -> tf.Tensor:

@@ -189,7 +189,8 @@ class _Updates:
         """Returns the op that runs `change` and then its follow-ups: averages, clipping, power iterations."""
         with tf.control_dependencies([change]):
             if role == "generator":
-                return tf.group(change, self.average.follow(objective.variables))
+                averaged = [v for direction, _ in self.pairs for v in direction.generator.trainable_variables]
+                return tf.group(change, self.average.follow(averaged))
             if self._dual.gan_loss == "wgan":
                 return clip(change, objective.variables, self._dual.clip_value)
             if self._dual.spectral_norm:
@@ -245,8 +246,7 @@ def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
                 losses[f"{direction.name}/{role}/{name}"] = loss
             if weight:
                 terms.append(weight * loss)
-        network = direction.critic if role == "critic" else direction.generator
-        variables += network.trainable_variables
+        variables += [variable for network in direction.networks(role) for variable in network.trainable_variables]
     return Objective(losses, gradients.add(terms), variables, remembers)
 
 

@@ -222,7 +222,8 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
     done = built.checkpoints.restore(session) or 0
     if not done and run.init_from:
         directions = [direction for direction, _ in built.step.pairs]
-        scopes = [network.scope for direction in directions for network in (direction.generator, direction.critic)]
+        roles = ("generator", "critic")
+        scopes = [network.scope for way in directions for role in roles for network in way.networks(role)]
         summary = warm_start.begin(session, run, scopes)
         if group.is_chief:
             logging.info(summary)

@@ -83,7 +83,7 @@ def _sources(
     names_there: dict[str, str] = {}
     taken: list[str] = []
     for name in names:
-        wanted = name.endswith("generator") or run.init_critics
+        wanted = not name.endswith("critic") or run.init_critics
         if wanted and any(variable.startswith(f"{name}/") for variable in shapes):
             names_there |= _of_network(name, shapes, path)
             taken.append(name)

@@ -17,6 +17,7 @@ from common.run import Run
 from common.run.session import session_config
 from common.train import plan, step, train, training
 from common.translate import Translator
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from enhancement import Enhancement
 from examples.geometry import GcGAN
@@ -27,6 +28,7 @@ from tests import small
 pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
+TINY_HEADS = {"nce_layers": "0,4,8,12", "nce_patches": 16, "nce_filters": 8}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
 TINY_LAYERS = {
     "image_size": 32,
@@ -45,6 +47,7 @@ DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
+    "contrastive": Contrastive(**TINY, **TINY_HEADS, netG="resnet_6blocks_blur"),
     "enhancement": Enhancement(**TINY_LAYERS, layer="any"),  # all that the other layers have
     "geometry": GcGAN(**TINY, netG="resnet_6blocks", pool_size=3, dropout=0.5),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
@@ -56,6 +59,11 @@ DUALS = {  # these pass all
 ALIKE = ("dualgan", "geometry", "semi-supervised")  # made of what others have: DualGAN's are also in test_training
 VARIANTS = {  # these are built and updated alone
     "cyclegan wgan-gp": CycleGAN(**TINY, netG="resnet_6blocks", netD="pixel", gan_loss="wgan-gp", lambda_identity=0.0),
+    "contrastive by flips, wgan-gp with all": Contrastive(
+        **{**TINY, **TINY_HEADS, "netG": "resnet_6blocks", "nce_layers": "1,8,10", "train_direction": "B2A"},
+        **{"nce_identity": False, "flip_equivariance": True, "lambda_NCE": 10.0, "dropout": 0.5, "pool_size": 2},
+        **{"gan_loss": "wgan-gp", "spectral_norm": True, "ema_decay": 0.9, "d_warmup": 1, "n_gen": 2},
+    ),
     "geometry by flips of tfgan": GcGAN(
         **{**TINY, "netG": "resnet_tfgan", "netD": "patch_tfgan", "norm_bias": False},
         **{"geometry": "flip", "train_direction": "B2A"},
@@ -94,7 +102,8 @@ class Updates(NamedTuple):
 
 
 def updates_of(session, built):
-    networks = {role: [getattr(direction, role) for direction, _ in built.pairs] for role in ("generator", "critic")}
+    roles, ways = ("generator", "critic"), [direction for direction, _ in built.pairs]
+    networks = {role: [network for way in ways for network in way.networks(role)] for role in roles}
     trained, passes = tf.trainable_variables(), []
     for each in built.passes:
         before = session.run(trained)
@@ -199,7 +208,7 @@ def test_each_can_be_planned(dataset, name):  # DualGAN's is in test_plan
 
 
 @pytest.mark.parametrize(
-    "name", ["cyclegan", "pix2pix", "enhancement", pytest.param("geometry", marks=pytest.mark.slow)]
+    "name", ["cyclegan", "pix2pix", "contrastive", "enhancement", pytest.param("geometry", marks=pytest.mark.slow)]
 )
 def test_each_can_be_exported(trained, tmp_path, name):  # DualGAN's: tests/export
     way, run_dir = DUALS[name].learned_directions[-1], trained(name).run.run_dir

@@ -18,6 +18,7 @@ from common.images import Images, files, toy
 from common.run import Run
 from common.run.folder import load_run
 from common.settings import FIXED
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command, fields, parsing, presets, training_phases
@@ -131,7 +132,7 @@ def test_an_own_length_replaces_that_of_the_preset():
     assert (values.steps, values.epochs) == (0, 3.0)
 
 
-@pytest.mark.parametrize("dual", [CycleGAN, DualGAN, Pix2Pix])
+@pytest.mark.parametrize("dual", [Contrastive, CycleGAN, DualGAN, Pix2Pix])
 def test_every_preset_parses(dual):
     model = dual.__name__.lower()
     for name in presets.names(model):
@@ -160,9 +161,9 @@ def test_presets_have_the_published_numbers_of_parameters(session, dual, name, g
             assert count == sum(variable.shape.num_elements() for variable in network.variables)
 
 
-@pytest.mark.parametrize("dual", [CycleGAN, Pix2Pix])
-def test_the_pytorch_preset_is_the_defaults(dual):
-    own, *_ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), 'pytorch')}"])
+@pytest.mark.parametrize(("dual", "name"), [(CycleGAN, "pytorch"), (Pix2Pix, "pytorch"), (Contrastive, "cut")])
+def test_the_preset_that_is_written_out_is_the_defaults(dual, name):
+    own, *_ = parsing.parse_flags(dual, ["main", f"--flagfile={presets.path(dual.__name__.lower(), name)}"])
     assert {field.name for field in dataclasses.fields(dual)} <= {name for name in own if own[name].present}
     assert fields.read(dual, own) == dual()
 

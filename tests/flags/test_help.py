@@ -11,6 +11,7 @@ import pytest
 from common.dual import PublishedNetworks
 from common.methods import METHODS
 from common.settings import FREE, setting
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from docs.reference import dual_class
 from dualgan import DualGAN
@@ -133,7 +134,8 @@ def test_the_first_page_is_two_screens_at_most(model):
     assert len(page.splitlines()) <= 60
     for name in PHASES:
         assert f"\n  {name} " in page
-    of_method = {Enhancement: {"layer", "pretrained"}, Pix2Pix: {"train_direction"}}.get(model, set())
+    of_method = {"layer", "pretrained"} if model is Enhancement else set()
+    of_method |= {"train_direction"} if model in (Contrastive, Pix2Pix) else set()
     common = {"dataset", "dir_A", "dir_B", "run_dir", "preset", "image_size", "n_gen", "steps", "n_epochs", "device"}
     assert common | of_method <= set(flags_shown(page))
     assert {"layer", "pretrained", "train_direction"} & set(flags_shown(page)) == of_method
@@ -144,7 +146,7 @@ def test_the_first_page_is_two_screens_at_most(model):
 def test_the_first_page_names_the_folders_of_a_dataset_and_the_other_methods():
     page = " ".join(help.first_page(CycleGAN).split())
     assert "--dataset NAME Folder in datasets/: train/A, train/B, val/A, val/B; or toy" in page
-    assert "Other methods: dualgan.main, pix2pix.main, enhancement.main. " in page
+    assert "Other methods: dualgan.main, pix2pix.main, contrastive.main, enhancement.main. " in page
     assert "cyclegan.main, pix2pix.main" in help.first_page(GcGAN)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.train import step
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
@@ -35,8 +36,19 @@ class DescendingPix2Pix(Pix2Pix):
         return tf.train.GradientDescentOptimizer(RATE)
 
 
-def run_here(dual, A, B):
-    """One step in float64: (weights before, losses, gradients), the latter two as the update saw them."""
+@dataclasses.dataclass(frozen=True)
+class DescendingCUT(Contrastive):
+    """Likewise."""
+
+    def optimizer(self, role, learning_rate):
+        return tf.train.GradientDescentOptimizer(RATE)
+
+
+def run_here(dual, A, B, fetch=lambda direction: ()):
+    """One step in float64: (weights before, losses, gradients, fetched), all but the first as the update saw them.
+
+    `fetch` returns more tensors to fetch, of the first direction.
+    """
     with small.session_of_a_run() as session:
         built = step.build(dual, tf.constant(A), tf.constant(B), tf.range(len(A), dtype=tf.int64), images_in_epoch=1)
         session.run(tf.global_variables_initializer())
@@ -45,10 +57,11 @@ def run_here(dual, A, B):
             if name.endswith("kernel"):
                 variable.load(RANDOM.normal(0.0, 0.1, variable.shape.as_list()), session)
         before = session.run(weights)
+        fetched = session.run(fetch(built.pairs[0][0]))
         losses, _ = session.run([built.passes[0].losses, built.passes[0].update])
         after = session.run(weights)
         trained = {v.op.name for v in tf.trainable_variables()}
-    return before, losses, {name: (before[name] - after[name]) / RATE for name in trained}
+    return before, losses, {name: (before[name] - after[name]) / RATE for name in trained}, fetched
 
 
 def compare(losses, expected_losses, gradients, networks):
@@ -77,7 +90,7 @@ def test_cyclegan(gan_loss, one_block):
         image_size=32, load_size=32, netG="resnet_6blocks", ngf=4, ndf=4, gan_loss=gan_loss, lambda_A=7.0
     )
     A, B = (RANDOM.uniform(-1, 1, [2, 32, 32, 3]) for _ in "AB")
-    before, losses, gradients = run_here(dual, A, B)
+    before, losses, gradients, _ = run_here(dual, A, B)
 
     to_B, to_A, like_B, like_A = networks = [
         published.Weights(f"{direction}/{role}", before)
@@ -113,7 +126,7 @@ def test_pix2pix(direction):
         image_size=64, load_size=64, netG="unet_64", ngf=4, ndf=4, dropout=0.0, train_direction=direction
     )
     A, B = (RANDOM.uniform(-1, 1, [1, 64, 64, 3]) for _ in "AB")
-    before, losses, gradients = run_here(dual, A, B)
+    before, losses, gradients, _ = run_here(dual, A, B)
 
     generator, critic = networks = [
         published.Weights(f"{direction}/{role}", before) for role in ("generator", "critic")
@@ -134,6 +147,54 @@ def test_pix2pix(direction):
     expected[f"{direction}/generator/adversarial"] = published.bce(scores(fake), 1.0)
     expected[f"{direction}/generator/L1"] = published.l1(fake, target)
     (expected[f"{direction}/generator/adversarial"] + 100.0 * expected[f"{direction}/generator/L1"]).backward()
+    for name, gradient in kept.items():
+        critic.named[name].grad = gradient
+    compare(losses, expected, gradients, networks)
+
+
+CUT_FIELDS = {"image_size": 16, "load_size": 16, "ngf": 4, "ndf": 4, "n_layers": 1, "netG": "resnet_6blocks_blur"}
+ALL = 22 * 22  # places of the largest map: a loss over all places does not depend on their order
+
+
+@pytest.mark.parametrize(("direction", "fast"), [("A2B", False), ("B2A", True)], ids=["CUT", "FastCUT"])
+def test_cut(direction, fast):
+    settings = {"lambda_NCE": 3.0, "nce_identity": not fast, "flip_equivariance": fast, "nce_patches": ALL}
+    dual = DescendingCUT(**CUT_FIELDS, **settings, nce_filters=5, train_direction=direction)
+    A, B = (RANDOM.uniform(-1, 1, [3, 16, 16, 3]) for _ in "AB")
+    before, losses, gradients, mirrored = run_here(dual, A, B, lambda way: way.context.mirrored if fast else ())
+
+    generator, critic, heads = networks = [
+        published.Weights(f"{direction}/{name}", before) for name in ("generator", "critic", "heads")
+    ]
+    real, target = (nchw(A), nchw(B)) if direction == "A2B" else (nchw(B), nchw(A))
+    assert not fast or set(mirrored) == {False, True}
+    turn = torch.tensor(np.reshape(mirrored, [-1, 1, 1, 1]) if fast else np.zeros([3, 1, 1, 1], bool))
+
+    def mirror(x):
+        return torch.where(turn, x.flip(3), x)
+
+    def maps(images):
+        return [published.resnet_blur(images, generator, 6)[1][number] for number in (0, 4, 8, 12, 16)]
+
+    def nce(x, translation):
+        return published.patch_nce([mirror(each) for each in maps(translation)], maps(x), heads, 0.07)
+
+    fake, _ = published.resnet_blur(mirror(real), generator, 6)
+    loss = published.mse(published.patch_critic_blur(target, critic, 1), 1.0)
+    loss = loss + published.mse(published.patch_critic_blur(fake.detach(), critic, 1), 0.0)
+    (0.5 * loss).backward()
+    expected = {f"{direction}/critic/adversarial": loss.detach()}
+    kept = {name: parameter.grad.clone() for name, parameter in critic.named.items()}
+    with torch.no_grad():  # the critic changes first
+        for parameter in critic.named.values():
+            parameter -= RATE * parameter.grad
+    adversarial = published.mse(published.patch_critic_blur(fake, critic, 1), 1.0)
+    contrast = [nce(real, fake)]
+    if not fast:
+        contrast.append(nce(target, published.resnet_blur(target, generator, 6)[0]))
+    (adversarial + 3.0 * sum(contrast) / len(contrast)).backward()
+    expected |= {f"{direction}/generator/adversarial": adversarial, f"{direction}/generator/NCE": contrast[0]}
+    expected |= {f"{direction}/generator/NCE_identity": term for term in contrast[1:]}
     for name, gradient in kept.items():
         critic.named[name].grad = gradient
     compare(losses, expected, gradients, networks)

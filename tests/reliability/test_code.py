@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-PACKAGES = ("common", "cyclegan", "dualgan", "examples", "flags", "pix2pix", "benchmarks")
+PACKAGES = ("common", "contrastive", "cyclegan", "dualgan", "examples", "flags", "pix2pix", "benchmarks")
 ALONE = [ROOT / "setup.py", ROOT / "dual_translation_check.py"]
 SOURCES = sorted([*ALONE, *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))])
 MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "code", "pty"}
