@@ -141,8 +141,19 @@ class Contrastive(PublishedNetworks):
         direction = Direction(
             name, name[0], name[-1], generator, critic, real, target, fake, real, key(f"{name}/critic")
         )
-        heads = Network(f"{name}/heads", self._projected)
-        return [(direction._replace(companions=(heads,), context=translated), None)]
+        return [(direction._replace(companions=(self._heads(name),), context=translated), None)]
+
+    def companion(self, direction: str) -> Network | None:
+        """Returns the heads of a direction, with their variables; None if nothing is compared."""
+        if not self.lambda_NCE:
+            return None
+        with tf.Graph().as_default():
+            maps, sides = Maps(self.layers), [self.image_size, self.image_size]
+            self.encode(tf.zeros([1, *sides, self.channels_A]), None, maps)
+            widths = [x.shape.as_list()[-1] for x in maps.in_order()]
+        heads = self._heads(direction)
+        heads(*(tf.zeros([1, 1, width]) for width in widths))
+        return heads
 
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         del cycle
@@ -182,6 +193,9 @@ class Contrastive(PublishedNetworks):
         maps = Maps(self.layers)
         self.encode(images, noise, maps)
         return patches.sampled(maps, places, self.nce_patches, mirrored)
+
+    def _heads(self, direction: str) -> Network:
+        return Network(f"{direction}/heads", self._projected)
 
     def _projected(self, *samples: tf.Tensor) -> list[tf.Tensor]:
         return patches.project(*samples, filters=self.nce_filters)

@@ -214,6 +214,11 @@ class Dual(abc.ABC):
 
         return Network(f"{direction}/generator", generator, precise=self.precision)
 
+    def companion(self, direction: str) -> Network | None:
+        """Returns the companion of a direction's generator, with its variables; None: there is none."""
+        del direction
+        return None
+
     def one_way(self, name: str, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> Direction:
         """Returns the direction `name` between images `A` and `B`, without the way back."""
         real, target = (A, B) if name == "A2B" else (B, A)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from common import tensorflow as tf
+from common.dual.direction import Network
 from common.dual.dual import Dual
+from common.errors import UserError
 
 Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network, such as A2B/generator
 
@@ -16,9 +18,14 @@ def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
     channels = {"A": dual.channels_A, "B": dual.channels_B}
     shape = [1, dual.image_size, dual.image_size]
     images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
-    built = {}
+    built: dict[str, Network] = {}
     for name in names:
         direction, role = name.split("/")
+        if role not in ("generator", "critic"):
+            if (companion := dual.companion(direction)) is None:
+                raise UserError(f"These settings train without {name}: leave its weights out of --source.")
+            built[name] = companion
+            continue
         real, target = images[direction[0]], images[direction[-1]]
         built[name] = dual.network(direction, role)
         if role == "generator":

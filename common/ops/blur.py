@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from common import tensorflow as tf
 from common.ops import gradients, layers, placement
-from common.ops.constants import Size
+from common.ops.constants import Size, shape
 from common.ops.formulations import sides_of
 
 
@@ -30,7 +30,7 @@ def doubled(x: tf.Tensor) -> tf.Tensor:
         return _interleaved(_interleaved(x, 1), 2)
     channels = x.shape.as_list()[-1]
     sides = [2 * side for side in sides_of(x)]
-    y = tf.cast(tf.image.resize_bilinear(x, sides, half_pixel_centers=True), x.dtype)
+    y = tf.cast(tf.raw_ops.ResizeBilinear(images=x, size=shape(sides), half_pixel_centers=True), x.dtype)
     y.set_shape([x.shape.as_list()[0], *(side if isinstance(side, int) else None for side in sides), channels])
     if not placement.is_for_gpu():
         return y

@@ -32,6 +32,7 @@ from common.weights.prefixed import DIRECTIONS, SEPARATOR
 from common.weights.recognized import Arrays, Fields, Foreign, Recognized, describe
 
 HIDDEN = ("image_size", "dropout")  # settings that weights do not always determine
+KINDS = {"generator": "a generator", "critic": "a critic", "heads": "heads"}
 ALIKE = {"norm": {"instance", "none"}, "norm_D": {"instance", "none"}}  # values for which weights have the same names
 
 Networks: TypeAlias = dict[str, Recognized]  # {"A2B/generator": ...}
@@ -43,7 +44,7 @@ class Source:
 
     source: str = setting(
         "",
-        "FILE[,FILE]: weights of PyTorch's CycleGAN or pix2pix (latest_net_G_A.pth,latest_net_G_B.pth, and"
+        "FILE[,FILE]: weights of PyTorch's CycleGAN, pix2pix or CUT (latest_net_G_A.pth,latest_net_G_B.pth, and"
         " critics such as latest_net_D_A.pth; also as .safetensors), a checkpoint of the authors' DualGAN"
         " (DualNet.model-1002), or an exported .npz. FILE::PREFIX selects a network of a file that has several, such"
         " as netG_A. Directions follow from the names of files or networks, otherwise from the order.",
@@ -189,7 +190,8 @@ def _with_directions(
     values |= explicit
     only: str = values.get(model.direction_setting, "both")
     directions = [*DIRECTIONS.values()] if only == "both" else [only]
-    free, placed = {"generator": [*directions], "critic": [*directions]}, []
+    free: dict[str, list[str]] = {role: [*directions] for role in ("generator", "critic", "heads")}
+    placed = []
     for network in sorted(networks, key=lambda network: _named_direction(network) is None):
         left = free[network.role]
         direction = network.direction or (only if only != "both" else _named_direction(network))
@@ -226,9 +228,9 @@ def _settings(networks: Iterable[Recognized], model: type[Dual]) -> tuple[Fields
             fields |= {f"channels_{side}": channels for side, channels in zip(sides, network.channels)}
         if strange := fields.keys() - known:
             raise UserError(
-                f"{network.file} holds a {network.role} ({describe(network.fields)}), but {model.__name__} has none"
-                f" with {sorted(strange)[0]}. Import PyTorch's files with cyclegan.main or pix2pix.main, and the"
-                " authors' DualGAN with dualgan.main."
+                f"{network.file} holds {KINDS[network.role]} ({describe(network.fields)}), but {model.__name__} has"
+                f" none with {sorted(strange)[0]}. Import PyTorch's files with cyclegan.main, pix2pix.main or, of CUT,"
+                " contrastive.main, and the authors' DualGAN with dualgan.main."
             )
         for name, value in fields.items():
             before = shown_by.setdefault(name, network.file)

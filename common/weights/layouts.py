@@ -1,4 +1,4 @@
-"""The layers of the networks of CycleGAN and pix2pix, here and in PyTorch: one table for reading and writing files.
+"""The layers of the networks of CycleGAN, pix2pix and CUT, here and in PyTorch: one table to read and write files.
 
 PyTorch's kernels are [out, in, h, w], those of transposed convolutions [in, out, h, w]. Here they are [h, w, in, out]
 and [h, w, out, in], so that one order of axes converts both. Nothing is mirrored.
@@ -20,7 +20,8 @@ NORMS = {  # (whether it has scales, whether convolutions before it have biases)
     (False, False): "bare",
 }
 OUT = "out"  # scope of the last layer, which has a bias with every norm
-KERNEL, VECTOR = (2, 3, 1, 0), (0,)
+BLUR = "_blur"  # the end of the name of a network that blurs maps to halve and double them, as CUT's do
+KERNEL, MATRIX, VECTOR = (2, 3, 1, 0), (1, 0), (0,)
 
 
 class Layer(NamedTuple):
@@ -31,17 +32,24 @@ class Layer(NamedTuple):
     norm: str = ""
 
 
-def resnet(blocks: int, *, dropout: bool) -> list[Layer]:
-    """Returns the layers of a ResNet; a `dropout` layer in each block shifts the numbers of those after it."""
-    second, up = 6 if dropout else 5, 10 + blocks
+def resnet(blocks: int, *, dropout: bool, blurred: bool = False) -> list[Layer]:
+    """Returns the layers of a ResNet; a `dropout` layer in each block, and blurs, shift the numbers of those after."""
+    second, step = 6 if dropout else 5, 3 + blurred  # step: layers of a halving or doubling
+    first_block = 10 + 2 * blurred
+    up = first_block + blocks + blurred
     layers = [Layer("in", "model.1", "model.2")]
-    layers += [Layer(f"down_{level}", f"model.{1 + 3 * level}", f"model.{2 + 3 * level}") for level in (1, 2)]
+    layers += [_numbered(f"down_{level}", number) for level, number in ((1, 4), (2, 4 + step))]
     for block in range(blocks):
-        inside = f"model.{10 + block}.conv_block"
+        inside = f"model.{first_block + block}.conv_block"
         layers.append(Layer(f"block_{block}/first", f"{inside}.1", f"{inside}.2"))
         layers.append(Layer(f"block_{block}/second", f"{inside}.{second}", f"{inside}.{second + 1}"))
-    layers += [Layer("up_1", f"model.{up}", f"model.{up + 1}"), Layer("up_0", f"model.{up + 3}", f"model.{up + 4}")]
-    return [*layers, Layer(OUT, f"model.{up + 7}")]
+    layers += [_numbered(f"up_{level}", number) for level, number in ((1, up), (0, up + step))]
+    return [*layers, Layer(OUT, f"model.{up + step + 4}")]
+
+
+def _numbered(scope: str, number: int) -> Layer:
+    """Returns a convolution with a number, and the norm that follows it."""
+    return Layer(scope, f"model.{number}", f"model.{number + 1}")
 
 
 def unet(depth: int) -> list[Layer]:
@@ -63,11 +71,12 @@ def inner(block: str, number: int) -> str:
     return f"{block}.{number}.model"
 
 
-def patch_critic(n_layers: int) -> list[Layer]:
+def patch_critic(n_layers: int, *, blurred: bool = False) -> list[Layer]:
     """Returns the layers of a patch critic."""
+    step = 3 + blurred  # layers of a halving
     layers = [Layer("down_0", "model.0")]
-    layers += [Layer(f"down_{n}", f"model.{3 * n - 1}", f"model.{3 * n}") for n in range(1, n_layers + 1)]
-    return [*layers, Layer(OUT, f"model.{3 * n_layers + 2}")]
+    layers += [_numbered(f"down_{n}", step * n - 1) for n in range(1, n_layers + 1)]
+    return [*layers, Layer(OUT, f"model.{step * n_layers + 2}")]
 
 
 def pixel_critic() -> list[Layer]:
@@ -86,4 +95,14 @@ def variables(layers: Iterable[Layer]) -> dict[str, Foreign]:
             own[f"{scope}/shift"] = Foreign(f"{norm}.bias", VECTOR)
             own[f"{scope}/running_mean"] = Foreign(f"{norm}.running_mean", VECTOR)
             own[f"{scope}/running_variance"] = Foreign(f"{norm}.running_var", VECTOR)
+    return own
+
+
+def heads(numbers: Iterable[int]) -> dict[str, Foreign]:
+    """Returns {name here: Foreign} of CUT's network F: two fully connected layers for each numbered map."""
+    own = {}
+    for number in numbers:
+        for scope, layer in (("hidden", 0), ("out", 2)):
+            own[f"map_{number}/{scope}/kernel"] = Foreign(f"mlp_{number}.{layer}.weight", MATRIX)
+            own[f"map_{number}/{scope}/bias"] = Foreign(f"mlp_{number}.{layer}.bias", VECTOR)
     return own

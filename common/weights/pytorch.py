@@ -1,11 +1,14 @@
-"""Recognizes networks of CycleGAN and pix2pix in PyTorch by the names and the shapes of their arrays.
+"""Recognizes networks of CycleGAN, pix2pix and CUT in PyTorch by the names and the shapes of their arrays.
 
-The networks are those of github.com/junyanz/pytorch-CycleGAN-and-pix2pix; layouts has their layers.
+The networks are those of github.com/junyanz/pytorch-CycleGAN-and-pix2pix and of
+github.com/taesungp/contrastive-unpaired-translation; layouts has their layers.
 """
 
 from __future__ import annotations
 
 import re
+
+import numpy as np
 
 from common.errors import UserError
 from common.weights import layouts
@@ -22,6 +25,9 @@ WRAPPERS = {  # parts of names added by wrapper modules: for several GPUs, torch
 }
 COUNTER = "n_averaged"  # of PyTorch's weight averages
 DROPOUT = 0.5  # published rate
+FILTER = ".filt"  # the end of the name of a blur's filter, which CUT saves for each channel
+FILTERS = {3: np.array([1, 2, 1]) / 4, 4: np.array([1, 3, 3, 1]) / 4}  # to halve, and to double
+HEADS = re.compile(r"mlp_(\d+)\.0\.weight")  # the first layer of one of CUT's network F
 
 
 def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Recognized:
@@ -29,9 +35,10 @@ def recognize(file: str, arrays: Arrays, running_statistics: bool = False) -> Re
 
     Raises UserError, naming `file`, if the network is unknown or lacks requested statistics.
     """
+    _refuse_other_filters(file, arrays)
     weights = {name: array for name, array in arrays.items() if not STATISTICS.search(name)}
-    _refuse_others(file, weights)
     network = _network(file, weights)
+    weights = network.arrays
     if network.role != "generator" or not running_statistics:
         return network
     tracked = {name: array for name, array in arrays.items() if name.endswith(TRACKED)}
@@ -56,6 +63,14 @@ def _initial(name: str) -> float:
 
 
 def _network(file: str, arrays: Arrays) -> Recognized:
+    filters = {name for name in arrays if name.endswith(FILTER)}
+    network = _by_name(file, arrays)
+    return network._replace(arrays={name: array for name, array in arrays.items() if name not in filters})
+
+
+def _by_name(file: str, arrays: Arrays) -> Recognized:
+    if any(map(HEADS.match, arrays)):
+        return _heads(file, arrays)
     if any(".conv_block." in name for name in arrays):
         return _resnet(file, arrays)
     if any(name.startswith("model.model.") for name in arrays):
@@ -77,37 +92,48 @@ def unwrapped(file: str, arrays: Arrays) -> Arrays:
     return {own: arrays[name] for own, name in by_own_name.items() if own != COUNTER}
 
 
-def _refuse_others(file: str, arrays: Arrays) -> None:
-    """Raises UserError for networks of CUT (Park et al., 2020), as no method here has them."""
-    if any(re.match(r"mlp_\d+\.", name) for name in arrays):
-        raise UserError(
-            f"{file} is network F of CUT or FastCUT, which compares patches in training and does not translate. No"
-            " method here uses one. Leave it out of --source."
-        )
-    if smoothed := next((name for name in arrays if name.endswith(".filt")), None):
-        role = "generator" if any(".conv_block." in name for name in arrays) else "critic"
-        raise UserError(
-            f"{file} is a {role} of CUT or FastCUT with anti-aliased resampling ({smoothed}), which no"
-            " method here has, so it cannot be imported. Translate with the authors' program, or import a"
-            f" {role} of CycleGAN or pix2pix, or one of CUT that was trained with --no_antialias and --no_antialias_up."
-        )
+def _refuse_other_filters(file: str, arrays: Arrays) -> None:
+    """Raises UserError if a blur has another filter than the published ones."""
+    for name in filter(lambda name: name.endswith(FILTER), arrays):
+        array = arrays[name]
+        row = FILTERS.get(array.shape[-1]) if array.ndim == 4 else None
+        if row is None or array.shape[2:] != (len(row), len(row)) or not np.allclose(array, np.outer(row, row)):
+            raise UserError(
+                f"{file} has a blur {name} {list(array.shape)} that is not a published one: those have filters of 3x3,"
+                " [1, 2, 1], to halve maps, and of 4x4, [1, 3, 3, 1], to double them. It cannot be imported."
+            )
 
 
 def _resnet(file: str, arrays: Arrays) -> Recognized:
-    blocks = len({name.split(".")[1] for name in arrays if ".conv_block." in name})
-    if blocks not in layouts.RESNETS:
-        raise unknown(file, arrays, f"it has {blocks} residual blocks, but must have 6 or 9")
-    dropout = "model.10.conv_block.5.weight" not in arrays
-    layers = layouts.resnet(blocks, dropout=dropout)
+    numbers = {int(name.split(".")[1]) for name in arrays if re.match(r"model\.\d+\.conv_block\.", name)}
+    if len(numbers) not in layouts.RESNETS:
+        raise unknown(file, arrays, f"it has {len(numbers)} residual blocks, but must have 6 or 9")
+    blocks, start = len(numbers), min(numbers)
+    blurred = _is_blurred(file, arrays, start + blocks)
+    dropout = f"model.{start}.conv_block.5.weight" not in arrays
+    layers = layouts.resnet(blocks, dropout=dropout, blurred=blurred)
     filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
     outputs = shape_of(file, arrays, f"{layers[-1].convolution}.weight", 4)[0]
-    fields: Fields = {"netG": layouts.RESNETS[blocks], "ngf": filters, "norm": _norm(arrays, layers[0])}
+    name = layouts.RESNETS[blocks] + (layouts.BLUR if blurred else "")
+    fields: Fields = {"netG": name, "ngf": filters, "norm": _norm(arrays, layers[0])}
     assumed = {}
     if dropout:
         assumed["dropout"] = DROPOUT
     else:
         fields["dropout"] = 0.0
     return Recognized(file, "generator", None, fields, assumed, (inputs, outputs), layouts.variables(layers), arrays)
+
+
+def _is_blurred(file: str, arrays: Arrays, decoder: int) -> bool:
+    """Whether a ResNet blurs to halve and to double; raises UserError if it only does one. `decoder`: its number."""
+    numbers = [int(name.split(".")[1]) for name in arrays if re.fullmatch(r"model\.\d+\.filt", name)]
+    halves, doubles = any(number < decoder for number in numbers), any(number >= decoder for number in numbers)
+    if halves != doubles:
+        raise UserError(
+            f"{file} is a generator of CUT that was trained with {'--no_antialias_up' if halves else '--no_antialias'}"
+            " alone: it blurs to halve maps or to double them. Only generators that do both or neither are supported."
+        )
+    return halves
 
 
 def _unet(file: str, arrays: Arrays) -> Recognized:
@@ -131,9 +157,11 @@ def _patch_critic(file: str, arrays: Arrays) -> Recognized:
     n_layers = len(kernels) - 2
     if n_layers < 1:
         raise unknown(file, arrays, "it has no layers of a generator, and too few convolutions for a critic")
-    layers = layouts.patch_critic(n_layers)
+    blurred = any(name.endswith(FILTER) for name in arrays)
+    layers = layouts.patch_critic(n_layers, blurred=blurred)
     filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
-    fields = {"netD": "patch", "ndf": filters, "n_layers": n_layers, "norm_D": _norm(arrays, layers[1])}
+    name = "patch" + (layouts.BLUR if blurred else "")
+    fields = {"netD": name, "ndf": filters, "n_layers": n_layers, "norm_D": _norm(arrays, layers[1])}
     return Recognized(file, "critic", None, fields, {}, (inputs, 1), layouts.variables(layers), arrays)
 
 
@@ -142,6 +170,13 @@ def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
     filters, inputs = shape_of(file, arrays, f"{layers[0].convolution}.weight", 4)[:2]
     fields = {"netD": "pixel", "ndf": filters, "norm_D": _norm(arrays, layers[1])}
     return Recognized(file, "critic", None, fields, {}, (inputs, 1), layouts.variables(layers), arrays)
+
+
+def _heads(file: str, arrays: Arrays) -> Recognized:
+    """Recognizes CUT's network F: two fully connected layers for each map."""
+    variables = layouts.heads(sorted(int(match[1]) for match in map(HEADS.match, arrays) if match))
+    fields = {"nce_filters": shape_of(file, arrays, variables["map_0/hidden/kernel"].name, 2)[0]}
+    return Recognized(file, "heads", None, fields, {}, (), variables, arrays)
 
 
 def _norm(arrays: Arrays, layer: Layer) -> str:

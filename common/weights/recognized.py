@@ -36,10 +36,10 @@ class Foreign(NamedTuple):
 
 
 class Recognized(NamedTuple):
-    """A generator or a critic recognized in a file."""
+    """A generator, a critic or the heads of a generator, recognized in a file."""
 
     file: str
-    role: str  # generator or critic
+    role: str  # generator, critic or heads
     direction: str | None  # A2B, B2A; None: the file does not say
     fields: Fields  # settings of a dual that the weights determine
     assumed: Fields  # the usual values of settings that the weights do not fully determine
@@ -106,6 +106,6 @@ def unknown(file: str, arrays: Arrays, why: str) -> UserError:
     first = ", ".join(f"{name} {list(array.shape)}" for name, array in [*arrays.items()][:NAMED])
     return UserError(
         f"{file} holds no known network ({why}). Its first entries are {first}. Known are the ResNets of 6 and 9"
-        " blocks, the U-Nets of 64, 128 and 256 pixels and the critics of CycleGAN and pix2pix in PyTorch, and the"
+        " blocks, the U-Nets of 64, 128 and 256 pixels and the critics of CycleGAN, pix2pix and CUT in PyTorch, and the"
         " networks of DualGAN in TensorFlow."
     )

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 UNBIASED = ("batch", "none")  # norms with no biases in front
 
@@ -26,6 +27,32 @@ class Net(nn.Module):
         return getattr(self, self.name)(x)
 
 
+class Halved(nn.Module):
+    """CUT's blur and every second value, with its filter as a buffer for each channel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("filt", torch.outer(row, row).repeat(channels, 1, 1, 1))
+
+    def forward(self, x):
+        return functional.conv2d(functional.pad(x, [1] * 4, "reflect"), self.filt, stride=2, groups=x.shape[1])
+
+
+class Doubled(nn.Module):
+    """CUT's blur of values with zeros between them."""
+
+    def __init__(self, channels):
+        super().__init__()
+        row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
+        self.register_buffer("filt", torch.outer(row, row).repeat(channels, 1, 1, 1))
+
+    def forward(self, x):
+        wide = functional.pad(x, [1] * 4, "replicate")
+        y = functional.conv_transpose2d(wide, self.filt, stride=2, padding=2, groups=x.shape[1])
+        return y[:, :, 1:-1, 1:-1]
+
+
 class ResnetBlock(nn.Module):
     def __init__(self, channels, kind, bias, dropout):
         super().__init__()
@@ -37,15 +64,20 @@ class ResnetBlock(nn.Module):
         return x + self.conv_block(x)
 
 
-def resnet(inputs, outputs, filters, blocks, kind="instance", dropout=False):
+def resnet(inputs, outputs, filters, blocks, kind="instance", dropout=False, *, halves=False, doubles=False):
+    """`halves`, `doubles`: by a blur and a convolution of stride 1, as CUT does, instead of by a stride of 2."""
     bias = kind not in UNBIASED
     layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, filters, 7, bias=bias), norm(kind, filters), nn.ReLU()]
     for n in (filters, 2 * filters):
-        layers += [nn.Conv2d(n, 2 * n, 3, 2, 1, bias=bias), norm(kind, 2 * n), nn.ReLU()]
+        stride = 1 if halves else 2
+        layers += [nn.Conv2d(n, 2 * n, 3, stride, 1, bias=bias), norm(kind, 2 * n), nn.ReLU()]
+        layers += [Halved(2 * n)] * halves
     layers += [ResnetBlock(4 * filters, kind, bias, dropout) for _ in range(blocks)]
     for n in (4 * filters, 2 * filters):
-        up = nn.ConvTranspose2d(n, n // 2, 3, 2, 1, 1, bias=bias)
-        layers += [up, norm(kind, n // 2), nn.ReLU()]
+        up = [nn.ConvTranspose2d(n, n // 2, 3, 2, 1, 1, bias=bias)]
+        if doubles:
+            up = [Doubled(n), nn.Conv2d(n, n // 2, 3, 1, 1, bias=bias)]
+        layers += [*up, norm(kind, n // 2), nn.ReLU()]
     return Net(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, outputs, 7), nn.Tanh())
 
 
@@ -82,14 +114,30 @@ class Unet(nn.Module):
         return self.model(x)
 
 
-def patch_critic(inputs, filters, n_layers=3, kind="instance"):
+def patch_critic(inputs, filters, n_layers=3, kind="instance", *, halves=False):
+    """`halves`: by a blur, as CUT does; see resnet."""
     widths, bias = [filters * min(2**level, 8) for level in range(n_layers + 1)], kind not in UNBIASED
-    layers = [nn.Conv2d(inputs, filters, 4, 2, 1), nn.LeakyReLU(0.2)]
+    step = 1 if halves else 2
+    layers = [nn.Conv2d(inputs, filters, 4, step, 1), nn.LeakyReLU(0.2), *[Halved(filters)] * halves]
     for level in range(1, n_layers + 1):
-        stride = 2 if level < n_layers else 1
+        stride = step if level < n_layers else 1
         layers += [nn.Conv2d(widths[level - 1], widths[level], 4, stride, 1, bias=bias), norm(kind, widths[level])]
-        layers.append(nn.LeakyReLU(0.2))
+        layers += [nn.LeakyReLU(0.2), *[Halved(widths[level])] * (halves and level < n_layers)]
     return Net(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+
+
+class Heads(nn.Module):
+    """CUT's network F: fully connected layers for each map, by the channels of the maps."""
+
+    def __init__(self, channels, filters):
+        super().__init__()
+        for number, inputs in enumerate(channels):
+            layers = nn.Linear(inputs, filters), nn.ReLU(), nn.Linear(filters, filters)
+            setattr(self, f"mlp_{number}", nn.Sequential(*layers))
+
+    def forward(self, maps):
+        vectors = [getattr(self, f"mlp_{number}")(x) for number, x in enumerate(maps)]
+        return [x / (x.norm(dim=-1, keepdim=True) + 1e-7) for x in vectors]
 
 
 def pixel_critic(inputs, filters, kind="instance"):
@@ -103,7 +151,7 @@ def randomized(network, seed=0):
     """With weights far from zero, scales near one, and statistics that would spoil everything if they were used."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.state_dict().items():
-        if value.dtype == torch.float32:
+        if value.dtype == torch.float32 and not name.endswith("filt"):
             drawn = torch.randn(value.shape, generator=generator)
             spread = 0.05 if value.dim() == 4 and value[0].numel() > 500 else 0.1
             value.copy_(7.0 + drawn.abs() if "running" in name else spread * drawn)

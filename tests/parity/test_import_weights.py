@@ -1,5 +1,6 @@
 """Networks of PyTorch, saved by it and imported, make what they make there."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 from PIL import Image
 
 from common import tensorflow as tf
+from common.dual import Network
 from common.images import Images
 from common.run import Run
 from common.run.checkpoint_files import newest, reading
 from common.run.checkpoints import Checkpoints
 from common.translate import Inference, Translator
 from common.weights import Source, import_weights, state_dict
+from contrastive import Contrastive, patches
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
@@ -114,6 +117,32 @@ def test_critics(tmp_path, kind, norm):
     dual = imported(tmp_path, CycleGAN, *files)
     assert (dual.netD, dual.ndf, dual.norm_D, dual.only) == (kind, 2, NORMS[norm], "B2A")
     compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
+
+
+@pytest.mark.parametrize("blurred", [False, True])
+@pytest.mark.parametrize("blocks", [6, pytest.param(9, marks=pytest.mark.slow)])
+def test_cut(tmp_path, blurred, blocks):
+    """With the layout of its authors, blurs or not, and with the network that only training needs."""
+    generator = published.randomized(published.resnet(3, 3, 4, blocks, halves=blurred, doubles=blurred))
+    critic = published.randomized(published.patch_critic(3, 2, halves=blurred), 1)
+    heads = published.randomized(published.Heads((3, 8, 16, 16, 16), 6), 2)
+    networks = {"G": generator, "D": critic, "F": heads}
+    files = [save(network, tmp_path / f"latest_net_{name}.pth") for name, network in networks.items()]
+    dual = imported(tmp_path, Contrastive, *files, train_direction="B2A", nce_layers="0,4,8,12,15")
+    names = (f"resnet_{blocks}blocks{'_blur' * blurred}", f"patch{'_blur' * blurred}", 4, 2, 3, 6)
+    assert (dual.netG, dual.netD, dual.ngf, dual.ndf, dual.n_layers, dual.nce_filters) == names
+    compare(tmp_path, "B2A/generator", generator, random_images((20, 24), 3))
+    compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
+    samples = [np.random.default_rng(n).normal(size=[2, 5, count]) for n, count in enumerate((3, 8, 16, 16, 16))]
+    samples = [values.astype(np.float32) for values in samples]
+    with torch.no_grad():
+        expected = heads([torch.tensor(values) for values in samples])
+    with small.session_of_a_run() as session:
+        network = Network("B2A/heads", functools.partial(patches.project, filters=6))
+        actual = network(*map(tf.constant, samples))
+        Checkpoints(tmp_path / "run", variables=network.variables).restore(session)
+        for one, other in zip(session.run(actual), expected):
+            np.testing.assert_allclose(one, other.numpy(), rtol=0, atol=1e-6)
 
 
 def test_conditional_critic_and_affine_instance_norm(tmp_path):

@@ -7,9 +7,11 @@ import pytest
 
 from common import tensorflow as tf
 from common.images import files
+from common.run.checkpoint_files import newest, reading
 from common.run.folder import has_begun, load_run, load_trained
 from common.weights import state_dict
 from common.weights.prefixed import recognize
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags import command
@@ -95,7 +97,7 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
         {**good, "model.1.weight": good["model.1.weight"] * np.nan}
     )
     assert "have ngf 2" in refusal_of(good, more="--ngf 64")
-    assert "cyclegan.main or pix2pix.main" in refusal_of(good, DualGAN)
+    assert "cyclegan.main, pix2pix.main or" in refusal_of(good, DualGAN)
     assert "no file or checkpoint missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
     (tmp_path / "text.pth").write_text("weights")
     assert "it must be a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
@@ -109,26 +111,46 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     assert "channels_B 1" in refusal(CycleGAN, f"{line} latest_net_G_A.pth,{other}")
 
 
-def cut(role):
-    """{name: array} of a network of CUT: where it halves or doubles, a layer smooths, by a kernel that it saves."""
-    smooth, kernel = np.ones([2, 1, 3, 3], np.float32), np.ones([2, 2, 3, 3], np.float32)
-    return {
-        "G": {"model.4.weight": kernel, "model.7.filt": smooth, "model.12.conv_block.1.weight": kernel},
-        "D": {"model.0.weight": kernel, "model.2.filt": smooth, "model.3.weight": kernel, "model.7.weight": kernel},
-        "F": {"mlp_0.0.weight": smooth, "mlp_0.0.bias": smooth},
-    }[role]
+def heads(filters=4, channels=(3, 4, 8, 8, 8)):
+    """{name: array} of network F of CUT, which a ResNet of 2 filters has, for maps of so many channels."""
+    random = np.random.default_rng(3)
+    shapes = {f"mlp_{n}.0": count for n, count in enumerate(channels)}
+    shapes |= {f"mlp_{n}.2": filters for n in range(len(channels))}
+    weights = {f"{name}.weight": random.normal(size=[filters, count]) for name, count in shapes.items()}
+    biases = {f"{name}.bias": random.normal(size=[filters]) for name in shapes}
+    return {name: array.astype(np.float32) for name, array in {**weights, **biases}.items()}
 
 
-def test_networks_of_cut_are_named(pair, tmp_path):
+def test_heads_of_cut_are_imported_for_training_and_refused_by_others(pair, tmp_path):
+    file = save(tmp_path / "latest_net_F.pth", {f"module.{name}": array for name, array in heads().items()})
+    both = f"{save(tmp_path / 'latest_net_G.pth', resnet(3, 3, 2))},{file}"
+    line = "--image_size 32 --load_size 32 --netD patch --phase import_weights --source"
+    layers = "--run_dir run --nce_layers 0,4,8,12,15"
+    message = refusal(CycleGAN, f"{line} {both} --run_dir run")
+    assert "holds heads (nce_filters 4), but CycleGAN has none" in message and "contrastive.main" in message
+    fewer = "--nce_layers 0,4,8,10"
+    assert "mlp_4.0.bias [4] is not part of it" in refusal(Contrastive, f"{line} {both} --run_dir run {fewer}")
+    assert "train without A2B/heads" in refusal(Contrastive, f"{line} {both} {layers} --lambda_NCE 0")
+    assert "no generator of that direction" in refusal(Contrastive, f"{line} {file} {layers}")
+    message = refusal(Contrastive, f"{line} {both} --run_dir run")
+    assert "--nce_layers 0,4,8,12,16 does not fit --netG resnet_6blocks: use numbers of 0,1,4,7,8,9,10" in message
+    run(Contrastive, f"{line} {both} {layers}")
+    with reading(newest(tmp_path / "run" / "checkpoints")) as reader:
+        kernel = reader.value("A2B/heads/map_1/hidden/kernel")
+    np.testing.assert_array_equal(kernel, heads()["mlp_1.0.weight"].T)
+
+
+def test_other_blurs_than_the_published_ones_are_refused(pair, tmp_path):
+    row = np.array([1, 2, 1], np.float32) / 4
+    filters = np.outer(row, row)[None, None].repeat(2, axis=0)
     line = "--phase import_weights --run_dir run --source"
-    for role, name in (("G", "generator"), ("D", "critic")):
-        file = save(tmp_path / f"latest_net_{role}.pth", cut(role))
-        message = refusal(CycleGAN, f"{line} {file}")
-        assert f"latest_net_{role}.pth is a {name} of CUT or FastCUT" in message and "cannot be imported" in message
-    file = save(tmp_path / "latest_net_F.pth", {f"module.{name}": array for name, array in cut("F").items()})
-    message = refusal(CycleGAN, f"{line} latest_net_G_A.pth,{file}")
-    assert "network F of CUT" in message and "Leave it out of --source" in message
-    run(CycleGAN, f"{line} latest_net_G_A.pth --image_size 32 --load_size 32")
+    arrays = resnet(3, 3, 2)
+    for shape in ([2, 1, 3, 3], [2, 1, 3, 4], [2]):
+        file = save(tmp_path / "latest_net_G.pth", {**arrays, "model.7.filt": np.ones(shape, np.float32)})
+        assert "has a blur model.7.filt" in refusal(Contrastive, f"{line} {file}")
+    for name, flag in (("model.7.filt", "--no_antialias_up alone"), ("model.16.filt", "--no_antialias alone")):
+        file = save(tmp_path / "latest_net_G.pth", {**arrays, name: filters})
+        assert flag in refusal(Contrastive, f"{line} {file}")
 
 
 def test_advice_names_what_can_be_changed(pair, tmp_path):
