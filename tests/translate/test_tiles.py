@@ -27,6 +27,7 @@ def runs(tmp_path_factory, one_block):
     shape = {"image_size": 32, "load_size": 0, "ngf": 2, "ndf": 2, "n_layers": 1}
     duals = {
         "resnet": CycleGAN(**shape, netG="resnet_6blocks", lambda_identity=0.0),
+        "blur": CycleGAN(**shape, netG="resnet_6blocks_blur", lambda_identity=0.0),
         "unet": small.dualgan(),
         "odd": small.dualgan(image_size=34, halve_odd=True),
         "noisy": Pix2Pix(**shape, netG="resnet_6blocks", dropout=0.5),
@@ -34,10 +35,13 @@ def runs(tmp_path_factory, one_block):
     return {name: small.untrained(root / name, dual) for name, dual in duals.items()}
 
 
-@pytest.mark.parametrize(("height", "width"), [(170, 150), (100, 220), (64, 64), (5, 150)])
-def test_tiles_give_what_the_whole_image_gives(runs, height, width):
+@pytest.mark.parametrize(
+    ("run", "height", "width"),
+    [*(("resnet", *sides) for sides in ((170, 150), (100, 220), (64, 64), (5, 150))), ("blur", 170, 150)],
+)
+def test_tiles_give_what_the_whole_image_gives(runs, run, height, width):
     whole = image(height, width)
-    with TiledTranslator(runs["resnet"], 128) as tiled, Translator(runs["resnet"]) as translator:
+    with TiledTranslator(runs[run], 128) as tiled, Translator(runs[run]) as translator:
         translated = tiled.in_floats("B2A", whole)
         graph = translator._graphs["B2A"]
         fed = {graph.images: whole[None], graph.size: (0, 0), graph.indices: [0]}
