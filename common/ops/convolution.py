@@ -14,7 +14,16 @@ from typing import TypeAlias
 from common import tensorflow as tf
 from common.ops import gradients, placement, scopes
 from common.ops.constants import Size
-from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, AnyFormulation, Library, Strided, sides_of
+from common.ops.formulations import (
+    COLUMNS,
+    TAPS,
+    WINOGRAD,
+    WINOGRAD_GRADIENTS,
+    AnyFormulation,
+    Library,
+    Strided,
+    sides_of,
+)
 
 TINY = 64  # kernel values per input channel up to which each value is applied separately
 SOME = 32  # output channels of a strided convolution, input channels of others, below which little time can be saved
@@ -77,9 +86,12 @@ def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> 
             return TAPS
         if filters <= FEW < size:
             return COLUMNS
-        values = x.shape[1:3].num_elements() or LARGE
-        if size in (3, 4) and min(inputs, filters) >= MANY and values >= LARGE:
-            return WINOGRAD
+        values, (fewer, more) = x.shape[1:3].num_elements() or LARGE, sorted((inputs, filters))
+        if size in (3, 4) and values >= LARGE:
+            if fewer >= MANY:
+                return WINOGRAD
+            if fewer >= MANY // 2 and more >= MANY and (size == 4 or inputs > filters):
+                return WINOGRAD_GRADIENTS
     return Library(stride, padding)
 
 

@@ -151,6 +151,7 @@ def _part(y: tf.Tensor, axis: int, n: int, side: Size, width: int) -> tf.Tensor:
 
 COLUMNS, TAPS = _Columns(), _Taps()
 WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradient)
+WINOGRAD_GRADIENTS = Formulation(Library(1, "VALID").conv, winograd.transpose, winograd.kernel_gradient)
 AnyFormulation: TypeAlias = Formulation | Library | Strided | _Columns | _Taps
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.ops import convolution, im2col
-from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Formulation, Library
+from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, WINOGRAD_GRADIENTS, Formulation, Library
 
 RANDOM = np.random.default_rng(7)
 
@@ -23,6 +23,7 @@ CASES = [  # formulation, size, height, width, filters, stride, padding: sides t
     *((WINOGRAD, size, *sides, 3, 1, "VALID") for size, *sides in ((3, 10, 10), (3, 11, 8), (4, 9, 10), (4, 5, 8))),
     *((matrices(2, "SAME"), size, 8, 5, 3, 2, "SAME") for size in (3, 4, 5)),
     *((matrices(2, "VALID"), size, 8, 7, 3, 2, "VALID") for size in (3, 4)),
+    (WINOGRAD_GRADIENTS, 4, 9, 10, 3, 1, "VALID"),
     (matrices(3, "VALID"), 4, 9, 11, 3, 3, "VALID"),
     (matrices(1, "SAME"), 3, 4, 3, 3, 1, "SAME"),
     (matrices(2, "SAME"), 3, 1, 2, 3, 2, "SAME"),
