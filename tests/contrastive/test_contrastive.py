@@ -123,6 +123,24 @@ def test_each_image_is_mirrored_or_not_by_its_own_draw(session):
         np.testing.assert_array_equal(seen, image[:, ::-1] if turned else image)
 
 
+def test_losses_of_a_batch_are_means_of_those_of_its_images(session):
+    """With the same places and mirrored inputs, whatever the split."""
+    dual = dataclasses.replace(TINY, flip_equivariance=True)
+    A, B = (tf.constant(RANDOM.uniform(-1, 1, [3, 16, 16, 3])) for _ in "AB")
+
+    def losses(first, last):
+        index = tf.range(first, last, dtype=tf.int64)
+        pairs = dual.connect(A[first:last], B[first:last], lambda name: randomness.key(name, 5, index))
+        return {name: loss for name, (_, loss) in dual.generator_losses(*pairs[0]).items()}
+
+    whole, alone = losses(0, 3), [losses(number, number + 1) for number in range(3)]
+    session.run(tf.global_variables_initializer())
+    whole, alone = session.run([whole, alone])
+    assert whole.keys() == {"adversarial", "NCE", "NCE_identity"}
+    for name, loss in whole.items():
+        np.testing.assert_allclose(loss, np.mean([one[name] for one in alone]), rtol=1e-9, err_msg=name)
+
+
 @pytest.mark.parametrize("weight", [0.0, 2.0])
 def test_without_weight_nothing_is_compared(session, weight):
     losses = built(dataclasses.replace(TINY, lambda_NCE=weight)).passes[0].losses
