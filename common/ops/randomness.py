@@ -98,7 +98,7 @@ def glorot_normal_initializer(gain: float) -> InitializerByName:
     def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         *window, inputs, outputs = (int(size) for size in tf.get_static_value(sizes))
         stddev = gain * math.sqrt(2.0 / (math.prod(window) * (inputs + outputs)))
-        return tf.random.stateless_normal(sizes, seed, 0.0, stddev)
+        return _normal(sizes, seed, stddev)
 
     return _initializer(draw)
 

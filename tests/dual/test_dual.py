@@ -114,7 +114,7 @@ def test_pix2pix_has_no_way_back(session):
             "unet_256",
             64,
             "it must be a multiple of 256. Use --image_size 256, or --netG resnet_9blocks or resnet_6blocks or"
-            " resnet_tfgan or unet_64.",
+            " resnet_9blocks_blur or resnet_6blocks_blur or resnet_tfgan or unet_64.",
         ),
     ],
 )

@@ -153,13 +153,16 @@ def test_pix2pix(direction):
 
 
 CUT_FIELDS = {"image_size": 16, "load_size": 16, "ngf": 4, "ndf": 4, "n_layers": 1, "netG": "resnet_6blocks_blur"}
+LAYERS = (0, 4, 8, 12)  # the last is the one block
 ALL = 22 * 22  # places of the largest map: a loss over all places does not depend on their order
 
 
 @pytest.mark.parametrize(("direction", "fast"), [("A2B", False), ("B2A", True)], ids=["CUT", "FastCUT"])
-def test_cut(direction, fast):
+def test_cut(direction, fast, one_block):
     settings = {"lambda_NCE": 3.0, "nce_identity": not fast, "flip_equivariance": fast, "nce_patches": ALL}
-    dual = DescendingCUT(**CUT_FIELDS, **settings, nce_filters=5, train_direction=direction)
+    dual = DescendingCUT(
+        **CUT_FIELDS, **settings, nce_filters=5, nce_layers=",".join(map(str, LAYERS)), train_direction=direction
+    )
     A, B = (RANDOM.uniform(-1, 1, [3, 16, 16, 3]) for _ in "AB")
     before, losses, gradients, mirrored = run_here(dual, A, B, lambda way: way.context.mirrored if fast else ())
 
@@ -174,12 +177,12 @@ def test_cut(direction, fast):
         return torch.where(turn, x.flip(3), x)
 
     def maps(images):
-        return [published.resnet_blur(images, generator, 6)[1][number] for number in (0, 4, 8, 12, 16)]
+        return [published.resnet_blur(images, generator, BLOCKS)[1][number] for number in LAYERS]
 
     def nce(x, translation):
         return published.patch_nce([mirror(each) for each in maps(translation)], maps(x), heads, 0.07)
 
-    fake, _ = published.resnet_blur(mirror(real), generator, 6)
+    fake, _ = published.resnet_blur(mirror(real), generator, BLOCKS)
     loss = published.mse(published.patch_critic_blur(target, critic, 1), 1.0)
     loss = loss + published.mse(published.patch_critic_blur(fake.detach(), critic, 1), 0.0)
     (0.5 * loss).backward()
@@ -191,7 +194,7 @@ def test_cut(direction, fast):
     adversarial = published.mse(published.patch_critic_blur(fake, critic, 1), 1.0)
     contrast = [nce(real, fake)]
     if not fast:
-        contrast.append(nce(target, published.resnet_blur(target, generator, 6)[0]))
+        contrast.append(nce(target, published.resnet_blur(target, generator, BLOCKS)[0]))
     (adversarial + 3.0 * sum(contrast) / len(contrast)).backward()
     expected |= {f"{direction}/generator/adversarial": adversarial, f"{direction}/generator/NCE": contrast[0]}
     expected |= {f"{direction}/generator/NCE_identity": term for term in contrast[1:]}
