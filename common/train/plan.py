@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common import tensorflow as tf
-from common.dual import Direction, Dual
+from common.dual import Direction, Dual, Network
 from common.images import Images
 from common.ops import convolution, receptive_field
 from common.ops.flops import flops
@@ -31,9 +31,9 @@ class NetworkPlan(NamedTuple):
 
     name: str  # "A2B generator"
     parameters: int
-    output: tuple[int, ...]  # shape of its output for one image, without N
-    sees: float  # pixels along a side that one value of it depends on; math.inf: the whole image
-    width: int  # image width in pixels
+    output: tuple[int, ...] = ()  # shape of its output for one image, without N; (): of a companion, not known
+    sees: float = 0.0  # pixels along a side that one value of it depends on; math.inf: the whole image
+    width: int = 0  # image width in pixels
 
 
 class Plan(NamedTuple):
@@ -83,6 +83,7 @@ def text(planned: Plan) -> str:
         shape = "x".join(str(side) for side in network.output)
         sees = "the whole image" if math.isinf(network.sees) else f"{network.sees:g}x{network.sees:g} pixels"
         sees += f" (more than its {network.width})" if network.width < network.sees < math.inf else ""
+        sees = sees if network.output else "only in training"
         lines.append(f"{network.name:<16}{network.parameters:>14,}   {shape:<14}{sees}")
     whole = datetime.timedelta(seconds=round(planned.seconds * planned.steps))
     return "\n".join(
@@ -110,10 +111,15 @@ def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:
         scores = direction.critic(direction.target, direction.real)
         trained.append(("critic", direction.critic, scores, direction.target))
     for role, network, output, source in trained:
-        parameters = sum(variable.shape.num_elements() for variable in network.variables)
         sees = receptive_field.receptive_field(output, source)
         shape = tuple(output.shape.as_list()[1:])
-        yield NetworkPlan(f"{direction.name} {role}", parameters, shape, sees, int(source.shape[2]))
+        yield NetworkPlan(f"{direction.name} {role}", _parameters(network), shape, sees, int(source.shape[2]))
+    for network in direction.companions:
+        yield NetworkPlan(network.scope.replace("/", " "), _parameters(network))
+
+
+def _parameters(network: Network) -> int:
+    return sum(variable.shape.num_elements() for variable in network.variables)
 
 
 def _seconds(session: tf.Session, built: step.Step, inputs: Mapping[tf.Tensor, Any], timed: int) -> float:

@@ -8,10 +8,11 @@ import pytest
 from common import tensorflow as tf
 from common.dual.maps import Maps
 from common.errors import UserError
+from common.images import Images
 from common.ops import gradients, randomness
 from common.run import Run
 from common.run.checkpoints import Checkpoints
-from common.train import step, warm_start
+from common.train import plan, step, warm_start
 from contrastive import Contrastive, patches
 from tests import small
 
@@ -180,3 +181,14 @@ def test_settings_that_do_not_fit(settings, reason):
     with pytest.raises(UserError) as error:
         dataclasses.replace(TINY, **size, **settings)
     assert reason in str(error.value)
+
+
+def test_a_plan_counts_the_heads(dataset):
+    """By hand: two layers of 5 filters for 3 channels of the image, and for 4 of the first convolution that halves."""
+    images = Images("set", data_root=str(dataset(train_A=1, train_B=1, size=40)))
+    dual = dataclasses.replace(TINY, nce_layers="0,4", nce_filters=5)
+    planned = plan.plan(dual, images, Run("unused", steps=1))
+    assert [network.name for network in planned.networks] == ["A2B generator", "A2B critic", "A2B heads"]
+    assert planned.networks[2].parameters == (3 * 5 + 5 + 5 * 5 + 5) + (4 * 5 + 5 + 5 * 5 + 5)
+    (line,) = (line for line in plan.text(planned).splitlines() if line.startswith("A2B heads"))
+    assert line.split() == ["A2B", "heads", "105", "only", "in", "training"]
