@@ -22,8 +22,10 @@ import sys
 import tempfile
 import time
 
+from common import methods
+
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("common", "flags", "dualgan", "cyclegan", "contrastive", "pix2pix", "enhancement")
+PACKAGES = ("common", "flags", *methods.PACKAGES)
 ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
 SLOWEST = 3600  # seconds; what takes longer hangs, and is caught; a test that takes 300 is stopped by pytest
 COMPARISONS = {

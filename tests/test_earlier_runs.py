@@ -28,7 +28,8 @@ from pix2pix import Pix2Pix
 EARLIER = pathlib.Path(__file__).parent / "data" / "earlier"
 MODELS = {"dualgan": DualGAN, "cyclegan": CycleGAN, "pix2pix": Pix2Pix}
 STEP = 7  # of the checkpoints
-TOLERANCE = 2e-4  # relative; kernels of other processors give differences of up to 5.3e-5, in moments of gradients
+TOLERANCE = 1e-5  # relative; other kernels, of SSE 4.1 or without oneDNN, give differences of up to 6e-6
+OF_MOMENTS = 2e-4  # of Adam and RMSProp, which have the gradients themselves; on an EPYC with AVX2 up to 5.3e-5
 
 pytestmark = pytest.mark.usefixtures("few_patches")
 each_method = pytest.mark.parametrize("name", MODELS)
@@ -95,7 +96,8 @@ def test_every_variable_is_restored_and_a_further_step_gives_the_recorded_number
         expected = recorded["variables"][variable]
         moments = {"mean": value.mean(), "rms": np.sqrt((value**2).mean()), "projection": projection(value)}
         difference = max(abs(moments[name] - expected[name]) for name in moments)
-        assert difference <= TOLERANCE * expected["rms"] + 1e-10, variable
+        tolerance = OF_MOMENTS if kinds_of([variable]) & {"Adam", "RMSProp"} else TOLERANCE
+        assert difference <= tolerance * expected["rms"] + 1e-10, variable
 
 
 @each_method

@@ -81,10 +81,7 @@ def text(planned: Plan) -> str:
     lines = [f"{'network':<16}{'parameters':>14}   {'output':<14}receptive field"]
     for network in planned.networks:
         shape = "x".join(str(side) for side in network.output)
-        sees = "the whole image" if math.isinf(network.sees) else f"{network.sees:g}x{network.sees:g} pixels"
-        sees += f" (more than its {network.width})" if network.width < network.sees < math.inf else ""
-        sees = sees if network.output else "only in training"
-        lines.append(f"{network.name:<16}{network.parameters:>14,}   {shape:<14}{sees}")
+        lines.append(f"{network.name:<16}{network.parameters:>14,}   {shape:<14}{_field(network)}")
     whole = datetime.timedelta(seconds=round(planned.seconds * planned.steps))
     return "\n".join(
         [
@@ -98,6 +95,16 @@ def text(planned: Plan) -> str:
             f"training    {planned.steps:,} steps, {planned.epochs:,.1f} epochs: {whole}",
         ]
     )
+
+
+def _field(network: NetworkPlan) -> str:
+    """Returns the receptive field of a network in words."""
+    if not network.output:
+        return "only in training"
+    if math.isinf(network.sees):
+        return "the whole image"
+    more = f" (more than its {network.width})" if network.width < network.sees else ""
+    return f"{network.sees:g}x{network.sees:g} pixels{more}"
 
 
 def _shape(run: Run, dual: Dual, channels: int) -> list[int]:

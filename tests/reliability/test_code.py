@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from common import methods
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
-PACKAGES = ("common", "contrastive", "cyclegan", "dualgan", "examples", "flags", "pix2pix", "benchmarks")
+PACKAGES = ("common", "examples", "flags", "benchmarks", *methods.PACKAGES)
 ALONE = [ROOT / "setup.py", ROOT / "dual_translation_check.py"]
 SOURCES = sorted([*ALONE, *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))])
 MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "code", "pty"}
