@@ -42,8 +42,7 @@ def initial_weights(dual: Dual, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Returns the initial weights of a run of `dual`, by name."""
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(seed)
-        size = dual.image_size
-        A, B = (tf.zeros([1, size, size, channels]) for channels in (dual.channels_A, dual.channels_B))
+        A, B = (tf.zeros([1, *dual.image_sides, channels]) for channels in (dual.channels_A, dual.channels_B))
         step.build(dual, A, B, tf.zeros([1], tf.int64), images_in_epoch=1)
         session.run(tf.global_variables_initializer())
         return session.run({v.op.name: v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)})
@@ -53,19 +52,19 @@ class Domain:
     """The images of one domain, resized to the margin once, cropped and mirrored each time they are used."""
 
     def __init__(self, paths: Sequence[pathlib.Path], dual: Dual, channels: int, *, margin: bool) -> None:
-        self.size, self.flip = dual.image_size, dual.flip and margin
-        load = (dual.load_size or dual.image_size) if margin else dual.image_size
+        self.sides, self.flip = dual.image_sides, dual.flip and margin
+        height, width = dual.load_sides if margin else dual.image_sides
         mode = {1: "L", 3: "RGB"}[channels]
         resample = Image.Resampling.BICUBIC
-        self.images = [np.array(Image.open(path).convert(mode).resize((load, load), resample)) for path in paths]
+        self.images = [np.array(Image.open(path).convert(mode).resize((width, height), resample)) for path in paths]
         self.names = [path.stem for path in paths]
 
     def tensor(self, number: int, draw: Draw = (0.0, 0.0, 1.0)) -> torch.Tensor:
         """Returns image `number`, [1, C, S, S] in [-1, 1], with the crop and the flip of `draw`."""
         image = self.images[number]
-        margin = image.shape[0] - self.size
-        top, left = (int(x * (margin + 1)) for x in draw[:2])
-        image = image[top : top + self.size, left : left + self.size]
+        height, width = self.sides
+        top, left = (int(x * (whole - side + 1)) for x, whole, side in zip(draw, image.shape, self.sides))
+        image = image[top : top + height, left : left + width]
         image = image[:, ::-1] if self.flip and draw[2] < 0.5 else image
         image = np.atleast_3d(image).astype(np.float32) / 127.5 - 1.0
         return torch.from_numpy(image.transpose(2, 0, 1).copy())[None]

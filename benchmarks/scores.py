@@ -25,10 +25,11 @@ from common.metrics.distances import sliced_wasserstein
 from common.run.folder import load_run
 
 
-def read(path: str | os.PathLike[str], size: int) -> npt.NDArray[np.uint8]:
-    """Returns an image file as RGB, [S, S, 3], resized by Pillow's smoothed bicubic filter if necessary."""
+def read(path: str | os.PathLike[str], sides: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Returns an image file as RGB, [*sides, 3], resized by Pillow's smoothed bicubic filter if necessary."""
     image = Image.open(path).convert("RGB")
-    return np.array(image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BICUBIC))
+    size = sides[::-1]  # Pillow's order
+    return np.array(image if image.size == size else image.resize(size, Image.Resampling.BICUBIC))
 
 
 def table(output: str | os.PathLike[str], dual: Dual, images: Images) -> str:
@@ -40,8 +41,8 @@ def table(output: str | os.PathLike[str], dual: Dual, images: Images) -> str:
         sources = {path.stem: path for path in files[name[0]]}
         targets = {path.stem: path for path in files[name[-1]]}
         scores = {
-            **_of_sets(written, sources, targets, dual.image_size),
-            **_of_pairs(written, targets, dual.image_size),
+            **_of_sets(written, sources, targets, dual.image_sides),
+            **_of_pairs(written, targets, dual.image_sides),
         }
         lines.append(f"{name}: " + ", ".join(f"{metric} {value:.4g}" for metric, value in scores.items()))
     return "\n".join(lines)
@@ -51,12 +52,12 @@ def _of_sets(
     written: Mapping[str, pathlib.Path],
     sources: Mapping[str, pathlib.Path],
     targets: Mapping[str, pathlib.Path],
-    size: int,
+    sides: tuple[int, int],
 ) -> dict[str, float]:
     """Returns {metric: value} of the translations as a set, if measurable; the arguments are {stem: path}."""
-    fakes = np.stack([read(path, size) for path in written.values()])
-    source = np.stack([read(sources[stem], size) for stem in written])
-    real = np.stack([read(path, size) for path in targets.values()])
+    fakes = np.stack([read(path, sides) for path in written.values()])
+    source = np.stack([read(sources[stem], sides) for stem in written])
+    real = np.stack([read(path, sides) for path in targets.values()])
     distances = {
         "SWD": sliced_wasserstein(fakes, real),
         "SWD of the input": sliced_wasserstein(source, real),
@@ -65,9 +66,11 @@ def _of_sets(
     return {name: value for name, value in distances.items() if value is not None}
 
 
-def _of_pairs(written: Mapping[str, pathlib.Path], targets: Mapping[str, pathlib.Path], size: int) -> dict[str, float]:
+def _of_pairs(
+    written: Mapping[str, pathlib.Path], targets: Mapping[str, pathlib.Path], sides: tuple[int, int]
+) -> dict[str, float]:
     """Returns {metric: mean} over the translations with a target, without metrics that need larger images."""
-    pairs = [(read(path, size), read(targets[stem], size)) for stem, path in written.items() if stem in targets]
+    pairs = [(read(path, sides), read(targets[stem], sides)) for stem, path in written.items() if stem in targets]
     if not pairs:
         return {}
     means = {}

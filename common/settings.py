@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from absl import logging
 
-from common import atomic, documents, methods
-from common.documents import Anything, Entries, Flag, Misfit, Number, Schema, Table, Text, Whole
+from common import atomic, documents, methods, sizes
+from common.documents import Anything, Either, Entries, Flag, Misfit, Number, Schema, Table, Text, Whole
 from common.documents.schema import LARGEST
 from common.errors import UserError
+from common.sizes import Size
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -86,9 +87,12 @@ def check(part: DataclassInstance) -> None:
             raise UserError(f"--{field.name} {value} is not valid: it must be one of {', '.join(about['choices'])}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"--{field.name} {value} is not valid: use a finite number.")
-        if about["minimum"] is not None and value < about["minimum"]:
+        if isinstance(value, str) and about["minimum"] is not None and not sizes.is_size(value):
+            raise UserError(f"--{field.name} {value} is not a valid size: use a number of pixels, or HEIGHTxWIDTH.")
+        numbers = sizes.sides(value) if isinstance(value, str) and sizes.is_size(value) else (value, value)
+        if about["minimum"] is not None and min(numbers) < about["minimum"]:
             raise UserError(f"--{field.name} {value} is too small: it must be at least {about['minimum']}.")
-        if about["maximum"] is not None and value > about["maximum"]:
+        if about["maximum"] is not None and max(numbers) > about["maximum"]:
             raise UserError(f"--{field.name} {value} is too large: it must be at most {about['maximum']}.")
 
 
@@ -168,7 +172,8 @@ def _schema_of_field(field: dataclasses.Field[Any], kind: type) -> Schema:
     upper = math.inf if maximum is None else maximum
     if kind is float:
         return Number(lower, upper)
-    return Whole(-LARGEST if minimum is None else int(lower), LARGEST if maximum is None else int(upper))
+    whole = Whole(-LARGEST if minimum is None else int(lower), LARGEST if maximum is None else int(upper))
+    return Either((whole, Text(pattern=sizes.PATTERN, meaning="HEIGHTxWIDTH"))) if kind == Size else whole
 
 
 def _describe(part: DataclassInstance) -> dict[str, Any]:

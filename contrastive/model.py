@@ -27,6 +27,7 @@ from common.dual.maps import Maps
 from common.errors import UserError
 from common.ops import randomness
 from common.settings import override, setting
+from common.sizes import Size
 from contrastive import patches
 
 
@@ -67,7 +68,7 @@ class Contrastive(PublishedNetworks):
     flip_equivariance: bool = setting(
         False, "Whether inputs are mirrored with probability 1/2 and must have the content of the mirrored output."
     )
-    load_size: int = override(Dual, "load_size", 286)
+    load_size: Size = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")
     antialias: bool = override(Dual, "antialias", True)
     flip: bool = override(Dual, "flip", True)
@@ -148,8 +149,8 @@ class Contrastive(PublishedNetworks):
         if not self.lambda_NCE:
             return None
         with tf.Graph().as_default():
-            maps, sides = Maps(self.layers), [self.image_size, self.image_size]
-            self.encode(tf.zeros([1, *sides, self.channels_A]), None, maps)
+            maps = Maps(self.layers)
+            self.encode(tf.zeros([1, *self.image_sides, self.channels_A]), None, maps)
             widths = [x.shape.as_list()[-1] for x in maps.in_order()]
         heads = self._heads(direction)
         heads(*(tf.zeros([1, 1, width]) for width in widths))

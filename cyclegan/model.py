@@ -10,13 +10,14 @@ from typing import ClassVar
 
 from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses
 from common.settings import override
+from common.sizes import Size
 
 
 @dataclasses.dataclass(frozen=True)
 class CycleGAN(PublishedNetworks, CyclicDual):
     """ResNet generators that invert each other, and patch critics with an image pool."""
 
-    load_size: int = override(Dual, "load_size", 286)
+    load_size: Size = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")
     antialias: bool = override(Dual, "antialias", True)
     flip: bool = override(Dual, "flip", True)

@@ -21,14 +21,14 @@ DOCS = pathlib.Path(__file__).parent
 ROOT = DOCS.parent
 METHODS = "each method"  # one room for all of them: they import the same packages
 ABOUT = {
-    METHODS: " · ".join(methods.PACKAGES),
+    METHODS: ", ".join(methods.PACKAGES[:2]) + " and so on",
     "flags": "command line, presets",
     "train": "graph of a step, loop",
     "evaluate": "scores, best checkpoint",
     "export": "models for other tools",
     "serve": "HTTP server",
     "translate": "inference, tiles, video",
-    "weights": "import of weights",
+    "weights": "of other programs",
     "run": "run folder, checkpoints",
     "report": "HTML reports",
     "images": "datasets, image files",
@@ -40,6 +40,7 @@ ABOUT = {
     "atomic": "files, whole or not at all",
     "documents": "JSON, by a schema",
     "literal": "paths read as they are",
+    "sizes": "sizes of images",
     "errors": "for people: UserError",
     "tensorflow": "imported on first use",
     "ndimage": "SciPy's, on first use",

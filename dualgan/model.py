@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from common import sizes
 from common import tensorflow as tf
 from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, losses, networks, optimizers
 from common.errors import UserError
 from common.ops.layers import Norm
 from common.settings import override, setting
+from common.sizes import Size
 
 NORMS = {"instance": Norm("instance_affine", 1e-6), "layer": Norm("layer", 1e-6), "none": Norm("none")}
 CRITICS = {  # name -> (network, strides); for patch critics, the last stride is that of the scores
@@ -72,7 +74,7 @@ class DualGAN(CyclicDual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.image_size % self.multiple:
+        if not sizes.fits(self.image_size, self.multiple):
             raise UserError(_misfit(self.image_size, self.depth, self.multiple))
 
     @property
@@ -84,7 +86,7 @@ class DualGAN(CyclicDual):
     def multiple(self) -> int:
         """Returns a factor of two per halving, except for the last one if it may halve odd sides."""
         whole = 2**self.depth
-        return whole // 2 if self.halve_odd and self.image_size % whole else whole
+        return whole // 2 if self.halve_odd and not sizes.fits(self.image_size, whole) else whole
 
     @property
     def aligned(self) -> bool:
@@ -122,9 +124,9 @@ class DualGAN(CyclicDual):
         return optimizers.rmsprop(learning_rate, self.rmsprop_decay)
 
 
-def _misfit(size: int, depth: int, multiple: int) -> str:
-    fits = max(d for d in range(size.bit_length()) if size % 2**d == 0)
-    cures = [f"--image_size {max(multiple, round(size / multiple) * multiple)}"] if depth <= 12 else []
+def _misfit(size: Size, depth: int, multiple: int) -> str:
+    fits = max(d for d in range(max(sizes.sides(size)).bit_length()) if sizes.fits(size, 2**d))
+    cures = [f"--image_size {sizes.nearest(size, multiple)}"] if depth <= 12 else []
     cures += [f"--depth {fits}"] if fits >= 2 else []
     return (
         f"--image_size {size} does not fit this U-Net, which halves its input {depth} times: it must be a multiple of"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from common import tensorflow as tf
 from common.ops import priors, randomness
 from common.ops.degradation import Layer, calm_cells, cast, choose, stronger, veil
@@ -32,7 +34,7 @@ def layer_to_lay(
     prior = Layer(*(tf.stop_gradient(part) for part in kind.prior(seen)))
     own = prior if own is None else cast(own, tf.float32)
     if kind.veil:
-        prior, own = _patches_of(prior, own, key, clear.shape.as_list()[1])
+        prior, own = _patches_of(prior, own, key, clear.shape.as_list()[1:3])
     else:
         limited = tf.clip_by_value(own.light, 0.0, MOST * priors.widened(prior).light)
         draws = randomness.uniform(randomness.fold(key, "cells"), [CELLS])
@@ -50,21 +52,21 @@ def layer_to_lay(
     return cast(chosen, dtype)
 
 
-def patches(images: tf.Tensor, key: tf.Tensor, size: int) -> tf.Tensor:
-    """Crops `images` [N, H, W, C] to [N, `size`, `size`, C] at positions drawn by their rows of `key`."""
-    room = [int(side) - size for side in images.shape.as_list()[1:3]]
+def patches(images: tf.Tensor, key: tf.Tensor, sides: Sequence[int]) -> tf.Tensor:
+    """Crops `images` [N, H, W, C] to [N, *`sides`, C] at positions drawn by their rows of `key`."""
+    room = [int(whole) - side for whole, side in zip(images.shape.as_list()[1:3], sides)]
     if room == [0, 0]:
         return images
     draws = randomness.uniform(randomness.fold(key, "patch"), [2])
     places = tf.cast(draws * (tf.constant(room, tf.float32) + 1.0), tf.int32)  # [N, 2]
-    cut = [tf.slice(image, [place[0], place[1], 0], [size, size, -1]) for image, place in _rows(images, places)]
+    cut = [tf.slice(image, [place[0], place[1], 0], [*sides, -1]) for image, place in _rows(images, places)]
     return tf.stack(cut)
 
 
-def _patches_of(prior: Layer, own: Layer, key: tf.Tensor, size: int) -> tuple[Layer, Layer]:
+def _patches_of(prior: Layer, own: Layer, key: tf.Tensor, sides: Sequence[int]) -> tuple[Layer, Layer]:
     """Crops both layers at the same position."""
     parts = [*prior, *own]
-    cut = patches(tf.concat(parts, axis=-1), randomness.fold(key, "layer"), size)
+    cut = patches(tf.concat(parts, axis=-1), randomness.fold(key, "layer"), sides)
     first, second, third, fourth = tf.split(cut, [part.shape.as_list()[-1] for part in parts], axis=-1)
     return Layer(first, second), Layer(third, fourth)
 

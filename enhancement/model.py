@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from common import sizes
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, Network, PublishedCritics, losses, schedules
 from common.dual.direction import is_needed
@@ -20,6 +21,7 @@ from common.errors import UserError
 from common.ops import randomness, synthesis
 from common.ops.degradation import Layer, cast, cover, uncover
 from common.settings import override, setting
+from common.sizes import Size
 from enhancement.generator import draw
 from enhancement.kinds import KINDS
 from enhancement.laying import layer_to_lay, patches
@@ -75,7 +77,7 @@ class Enhancement(PublishedCritics):
         maximum=2**16,
     )
     ngf: int = override(Dual, "ngf", 40)
-    image_size: int = override(Dual, "image_size", 256)
+    image_size: Size = override(Dual, "image_size", 256)
     preprocess: str = override(Dual, "preprocess", "crop")
     flip: bool = override(Dual, "flip", True)
     ema_decay: float = override(Dual, "ema_decay", 0.998)
@@ -104,11 +106,10 @@ class Enhancement(PublishedCritics):
             )
         for name in ("image_size", "patch_size"):
             size = getattr(self, name)
-            if size % self.multiple:
-                near = max(self.multiple, round(size / self.multiple) * self.multiple)
+            if not sizes.fits(size, self.multiple):
                 raise UserError(
                     f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}: it must be a"
-                    f" multiple of {self.multiple}. Use --{name} {near}."
+                    f" multiple of {self.multiple}. Use --{name} {sizes.nearest(size, self.multiple)}."
                 )
 
     @property
@@ -134,10 +135,16 @@ class Enhancement(PublishedCritics):
         return ("A2B",) if self.prior_share == 1.0 else self.directions
 
     @property
-    def critic_size(self) -> tuple[str, int]:
+    def critic_size(self) -> tuple[str, Size]:
         """Returns the size of patches, if these are smaller than images."""
-        sizes = ("image_size", self.image_size), ("patch_size", self.patch_size or self.image_size)
-        return min(sizes, key=lambda size: size[1])
+        whole = self.patch_sides == self.image_sides
+        return ("image_size", self.image_size) if whole else ("patch_size", sizes.of_sides(*self.patch_sides))
+
+    @property
+    def patch_sides(self) -> tuple[int, int]:
+        """Returns (height, width) of the patches on which networks are trained."""
+        height, width = self.image_sides
+        return min(height, self.patch_size or height), min(width, self.patch_size or width)
 
     @property
     def learned_directions(self) -> tuple[str, ...]:
@@ -221,7 +228,7 @@ class Enhancement(PublishedCritics):
         return layer_to_lay(KINDS[self.layer], A, own, B, key, prior_share=share, drawn_share=self.drawn_share)
 
     def _patches(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
-        return images if key is None else patches(images, key, self.critic_size[1])
+        return images if key is None else patches(images, key, self.patch_sides)
 
     def _recolored(self, images: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         if not self.recolored_share:

@@ -9,6 +9,7 @@ from common import tensorflow as tf
 from common.dual import Cycle, CyclicDual, Direction, Dual, Losses, PublishedNetworks, losses, optimizers
 from common.errors import UserError
 from common.settings import override, setting
+from common.sizes import Size
 from flags import command
 
 
@@ -17,8 +18,8 @@ class Enhancement(PublishedNetworks, CyclicDual):
     """U-Nets that estimate the change of an image."""
 
     lambda_change: float = setting(1.0, "Weight of mean|fake - real|: how dear a change is.", minimum=0.0)
-    image_size: int = override(Dual, "image_size", 128)
-    load_size: int = override(Dual, "load_size", 143)
+    image_size: Size = override(Dual, "image_size", 128)
+    load_size: Size = override(Dual, "load_size", 143)
     flip: bool = override(Dual, "flip", True)
     antialias: bool = override(Dual, "antialias", True)
     netG: str = override(PublishedNetworks, "netG", "unet_128")

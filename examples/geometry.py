@@ -17,6 +17,7 @@ from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses
 from common.errors import UserError
 from common.settings import override, setting
+from common.sizes import Size
 from flags import command
 
 
@@ -44,7 +45,7 @@ class GcGAN(PublishedNetworks):
     lambda_geometry: float = setting(20.0, "Weight of mean|T⁻¹(f(T(real))) - f(real)|.", minimum=0.0)
     lambda_identity: float = setting(5.0, "Weight of mean|f(target) - target|.", minimum=0.0)
     train_direction: str = setting("A2B", "The direction that is trained: A2B or B2A.", ("A2B", "B2A"))
-    load_size: int = override(Dual, "load_size", 288)
+    load_size: Size = override(Dual, "load_size", 288)
     interpolation: str = override(Dual, "interpolation", "bicubic")
     antialias: bool = override(Dual, "antialias", True)
     flip: bool = override(Dual, "flip", True)

@@ -4,6 +4,7 @@ doi.org/10.1016/0167-2789(92)90242-F
 """
 
 import dataclasses
+import math
 
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Losses
@@ -19,7 +20,7 @@ class Smooth(CycleGAN):
     lambda_tv: float = setting(0.1, "Weight of the mean total variation of fakes per pixel.", minimum=0.0)
 
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
-        variation = tf.image.total_variation(direction.fake) / (self.image_size * self.image_size)
+        variation = tf.image.total_variation(direction.fake) / math.prod(self.image_sides)
         return {**super().generator_losses(direction, cycle), "tv": (self.lambda_tv, tf.reduce_mean(variation))}
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from absl import flags
 
+from common import sizes
+from common.sizes import Size
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -31,6 +34,28 @@ class _NumberOrAuto(flags.IntegerParser):
         return 0 if argument == "auto" else super().convert(argument)
 
 
+class _Size(flags.ArgumentParser[Size]):
+    """Parses sizes: one number, or HEIGHTxWIDTH."""
+
+    syntactic_help = "a number of pixels, or HEIGHTxWIDTH such as 512x256"
+
+    def __init__(self, minimum: int, maximum: int) -> None:
+        super().__init__()
+        self._minimum, self._maximum = minimum, maximum
+
+    def parse(self, argument: Size) -> Size:
+        try:
+            size = sizes.parse(str(argument))
+        except ValueError:
+            raise ValueError(f"it must be {self.syntactic_help}") from None
+        if not all(self._minimum <= side <= self._maximum for side in sizes.sides(size)):
+            raise ValueError(f"its sides must be from {self._minimum} to {self._maximum}")
+        return size
+
+    def flag_type(self) -> str:
+        return "size"
+
+
 def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
     """Defines in `values` a flag for every field of `cls`, with its name, type and default."""
     types = typing.get_type_hints(cls)
@@ -43,6 +68,10 @@ def define(cls: type[DataclassInstance], values: flags.FlagValues) -> None:
         if field.metadata["auto"]:
             flag = flags.Flag(_NumberOrAuto(), None, field.name, default, about)
             flags.DEFINE_flag(flag, flag_values=values)
+            continue
+        if types[field.name] == Size:
+            parser = _Size(int(field.metadata["minimum"]), int(field.metadata["maximum"]))
+            flags.DEFINE_flag(flags.Flag(parser, None, field.name, default, about), flag_values=values)
             continue
         if types[field.name] in (int, float):
             limits = {"lower_bound": field.metadata["minimum"], "upper_bound": field.metadata["maximum"]}

@@ -190,9 +190,10 @@ def export_phase(request: Request) -> None:
     if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy and not exported.read_back:
         print("Dropout is off in the export; use --test_dropout to keep it, if the format supports random numbers.")
     if not saved.dual.any_size:
-        size = saved.dual.image_size
+        height, width = saved.dual.image_sides
         print(
-            f"The export resizes nothing, and its networks only saw {size} x {size} pixels: resize your input to that."
+            f"The export resizes nothing, and its networks only saw {height} x {width} pixels: resize your input to"
+            " that."
         )
     step, compared_on = exported.step, exported.compared_on
     print(f"Step {step:,}, verified on {compared_on}. Instructions: {options.output}/README.md")

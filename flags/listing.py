@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.dual import Dual
 from common.settings import FREE
+from common.sizes import Size
 from flags import groups
 from flags.fields import names_of
 from flags.phases import PHASES, Command, all_classes
@@ -16,7 +17,7 @@ from flags.phases import PHASES, Command, all_classes
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-KINDS = {bool: "", int: "N", float: "X", str: "TEXT"}
+KINDS: dict[Any, str] = {bool: "", int: "N", float: "X", str: "TEXT", Size: "N|HxW"}
 
 
 class Flag(NamedTuple):

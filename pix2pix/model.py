@@ -11,6 +11,7 @@ from typing import ClassVar
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses
 from common.settings import override, setting
+from common.sizes import Size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Pix2Pix(PublishedNetworks):
 
     train_direction: str = setting("A2B", "Direction to train.", ("A2B", "B2A"), formerly="direction")
     lambda_L1: float = setting(100.0, "Weight of mean|fake - target|.", minimum=0.0)
-    load_size: int = override(Dual, "load_size", 286)
+    load_size: Size = override(Dual, "load_size", 286)
     interpolation: str = override(Dual, "interpolation", "bicubic")
     antialias: bool = override(Dual, "antialias", True)
     flip: bool = override(Dual, "flip", True)

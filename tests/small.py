@@ -105,7 +105,7 @@ def untrained(
     record_run(run, dual, images, Files([], []), {"A": A, "B": B})
     with session_of_a_run() as session:
         for name, source in ((name, {"A": A, "B": B}[name[0]]) for name in dual.directions):
-            sides = [1, dual.image_size, dual.image_size, source.channels]
+            sides = [1, *dual.image_sides, source.channels]
             inference.translated(dual, name, tf.zeros(sides), tf.zeros([1], tf.int64))
         checkpoints = Checkpoints(run_dir)
         session.run(tf.global_variables_initializer())

@@ -239,7 +239,15 @@ def test_the_table_of_hooks_has_each_with_all_that_read_it():
     rows = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \| (.*?) \|", section, flags=re.MULTILINE)
     fields = {field.name for field in dataclasses.fields(Dual)}
     members = {name for name in vars(Dual) if not name.startswith("_")} - fields - Dual.__abstractmethods__
-    others = {"critic_losses", "learning_rate", "network", "one_way", "batches_in_step"}  # are no hooks
+    others = {
+        "critic_losses",
+        "learning_rate",
+        "network",
+        "one_way",
+        "batches_in_step",
+        "image_sides",
+        "load_sides",
+    }  # are no hooks
     assert {name for name, _ in rows} == members - others
     for name, places in rows:
         paths = [

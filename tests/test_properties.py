@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from common import tensorflow as tf
-from common.images import tensors
+from common.images import alignment, tensors
 from common.train.step import roles_of_passes
 from tests import small
 
@@ -14,20 +14,24 @@ from tests import small
 @given(
     height=some.integers(1, 90),
     width=some.integers(1, 90),
-    preprocess=some.sampled_from(["resize_and_crop", "scale_shortest_and_crop"]),
+    preprocess=some.sampled_from(["resize_and_crop", "scale_shortest_and_crop", "scale_width_and_crop"]),
+    sides=some.tuples(some.sampled_from([16, 32]), some.sampled_from([16, 20, 32])),
     interpolation=some.sampled_from(["bilinear", "bicubic", "area", "nearest"]),
     antialias=some.booleans(),
     draw=some.none() | some.lists(some.floats(0, 0.875, width=32), min_size=3, max_size=3),
 )
-def test_an_image_of_any_size_becomes_one_of_the_model(height, width, preprocess, interpolation, antialias, draw):
-    dual = small.dualgan(
-        preprocess=preprocess, interpolation=interpolation, antialias=antialias, load_size=37, flip=True
-    )
+def test_an_image_of_any_size_becomes_one_of_the_model(
+    height, width, preprocess, sides, interpolation, antialias, draw
+):
+    size, load = ("x".join(map(str, numbers)) for numbers in (sides, (sides[0] + 5, sides[1] + 1)))
+    fields = {"preprocess": preprocess, "interpolation": interpolation, "antialias": antialias}
+    dual = small.dualgan(**fields, image_size=size, load_size=load, flip=True)
     image = np.random.default_rng(height * 100 + width).integers(0, 256, [height, width, 3], np.uint8)
     with small.session_of_a_run() as session:
         drawn = None if draw is None else tf.constant(draw, tf.float32)
         prepared = session.run(tensors.prepare(tf.constant(image), dual, drawn))
-    assert prepared.shape == (32, 32, 3)
+    assert prepared.shape == (*sides, 3)
+    assert all(side <= loaded for side, loaded in zip(sides, alignment.loaded_size((height, width), dual)))
     assert np.isfinite(prepared).all()
     if interpolation != "bicubic":  # which overshoots
         assert np.abs(prepared).max() <= 1.0 + 1e-5

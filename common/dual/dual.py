@@ -7,13 +7,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
-from common import settings
+from common import settings, sizes
 from common import tensorflow as tf
 from common.dual import losses, schedules
 from common.dual.direction import Cycle, Direction, Network
 from common.errors import UserError
 from common.ops import precision, spectral_norm
 from common.settings import FREE, setting
+from common.sizes import Size
 
 Losses: TypeAlias = "dict[str, tuple[float | None, tf.Tensor]]"  # name -> (weight, loss); None: only logged
 Keys: TypeAlias = "Callable[[str], tf.Tensor | None]"  # name of draws -> their key; None: no draws
@@ -26,19 +27,26 @@ class Dual(abc.ABC):
     For a new method, subclass this, add fields and write the methods marked abstract.
     """
 
-    image_size: int = setting(256, "Height and width in pixels of training images.", minimum=1, maximum=2**16)
-    load_size: int = setting(
+    image_size: Size = setting(
+        256,
+        "Height and width in pixels of training images: one number, or HEIGHTxWIDTH, such as 512x256.",
+        minimum=1,
+        maximum=2**16,
+    )
+    load_size: Size = setting(
         0,
-        "Height and width in pixels to resize to before cropping to --image_size; 0: the same as --image_size.",
+        "Height and width in pixels to resize to before cropping to --image_size: one number, or HEIGHTxWIDTH. 0: the"
+        " same as --image_size.",
         minimum=0,
         maximum=2**16,
     )
     preprocess: str = setting(
         "resize_and_crop",
-        "resize_and_crop: resize to a square of --load_size, then crop to --image_size; scale_shortest_and_crop:"
-        " resize the shorter side to --load_size, then crop; crop: crop only. Crops are random in training and"
-        " central otherwise.",
-        ("resize_and_crop", "scale_shortest_and_crop", "crop"),
+        "resize_and_crop: resize to --load_size, whatever the shape, then crop to --image_size;"
+        " scale_shortest_and_crop: resize without distortion to the smallest size that covers --load_size, then crop;"
+        " scale_width_and_crop: resize to the width of --load_size, and to no less than the height of --image_size,"
+        " then crop; crop: crop only. Crops are random in training and central otherwise.",
+        ("resize_and_crop", "scale_shortest_and_crop", "scale_width_and_crop", "crop"),
     )
     interpolation: str = setting("bilinear", "Interpolation for resizing.", ("bilinear", "bicubic", "area", "nearest"))
     antialias: bool = setting(False, "Whether to antialias when resizing to fewer pixels.")
@@ -130,6 +138,8 @@ class Dual(abc.ABC):
 
     def __post_init__(self) -> None:
         settings.check(self)
+        for name in ("image_size", "load_size"):  # 256x256 is 256
+            object.__setattr__(self, name, sizes.of_sides(*sizes.sides(getattr(self, name))))
         if not self.dropout_rate < 1.0:
             raise UserError(f"--dropout {self.dropout_rate} would zero everything: use a rate below 1, such as 0.5.")
         if not self.ema_decay < 1.0:
@@ -139,7 +149,7 @@ class Dual(abc.ABC):
                 "--spectral_norm normalizes the critics' kernels, so the clipping of --gan_loss wgan would have no"
                 " effect. Leave out --spectral_norm, or use --gan_loss wgan-gp or hinge."
             )
-        if self.load_size and self.load_size < self.image_size:
+        if any(load < side for load, side in zip(self.load_sides, self.image_sides)):
             raise UserError(
                 f"--load_size {self.load_size} is smaller than --image_size {self.image_size}, the crop taken from it."
                 " Use a larger one, or 0 for no margin."
@@ -251,6 +261,16 @@ class Dual(abc.ABC):
         """
         del direction, images
         return None
+
+    @property
+    def image_sides(self) -> tuple[int, int]:
+        """Returns (height, width) of training images, in pixels."""
+        return sizes.sides(self.image_size)
+
+    @property
+    def load_sides(self) -> tuple[int, int]:
+        """Returns (height, width) in pixels to resize to before the crop."""
+        return sizes.sides(self.load_size or self.image_size)
 
     @property
     def pairing(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from common import sizes
 from common import tensorflow as tf
 from common.dual import networks, optimizers, resnets
 from common.dual.dual import Dual
@@ -11,6 +12,7 @@ from common.dual.maps import Maps
 from common.errors import UserError
 from common.ops import layers
 from common.settings import setting
+from common.sizes import Size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +52,14 @@ class PublishedCritics(Dual):
             )
 
     @property
-    def critic_size(self) -> tuple[str, int]:
-        """Returns the name and value of the setting for the side length of the critics' input in training."""
+    def critic_size(self) -> tuple[str, Size]:
+        """Returns the name and value of the setting for the size of the critics' input in training."""
         return "image_size", self.image_size
 
     def _fits(self, n_layers: int) -> bool:
         """Whether no map of a critic with this number of layers is empty."""
         margin = {"pixel": 0, "patch": 1, "patch_blur": 1}.get(self.netD, 2)
-        *maps, scores = networks.patch_sides(self.critic_size[1], n_layers, margin)
+        *maps, scores = networks.patch_sides(min(sizes.sides(self.critic_size[1])), n_layers, margin)
         least = {"patch_tfgan": 2, "patch_blur": 2}.get(self.netD, 0)  # reflected margins are less than a map's side
         return self.netD == "pixel" or (scores > 0 and min(maps) > least)
 
@@ -101,9 +103,9 @@ class PublishedNetworks(PublishedCritics):
     def __post_init__(self) -> None:
         super().__post_init__()
         multiple = self.multiple
-        if self.image_size % multiple:
-            near = max(multiple, round(self.image_size / multiple) * multiple)
-            fits = [name for name, known in networks.GENERATORS.items() if self.image_size % known.multiple == 0]
+        if not sizes.fits(self.image_size, multiple):
+            near = sizes.nearest(self.image_size, multiple)
+            fits = [name for name, known in networks.GENERATORS.items() if sizes.fits(self.image_size, known.multiple)]
             raise UserError(
                 f"--image_size {self.image_size} does not fit --netG {self.netG}: it must be a multiple of {multiple}."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")

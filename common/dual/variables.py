@@ -16,7 +16,7 @@ Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network, such a
 def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
     """Builds the networks `names` of `dual` in the default graph; returns their variables."""
     channels = {"A": dual.channels_A, "B": dual.channels_B}
-    shape = [1, dual.image_size, dual.image_size]
+    shape = [1, *dual.image_sides]
     images = {domain: tf.placeholder(tf.float32, [*shape, count]) for domain, count in channels.items()}
     built: dict[str, Network] = {}
     for name in names:

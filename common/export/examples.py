@@ -36,7 +36,7 @@ def load(
     loader = _validation(name, images, dual, domains)
     pictures, _ = _read(loader.paths, loader.read) if loader else ([], None)
     origin = "the validation images" if pictures else "drawn images"
-    pictures = pictures or _drawn(name, dual.image_size, domain)
+    pictures = pictures or _drawn(name, dual.image_sides, domain)
     return [*pictures, _odd(pictures[0])], origin
 
 
@@ -88,9 +88,11 @@ def _odd(image: Array) -> Array:
     return image[: max(1, height), : max(1, width - 2)]
 
 
-def _drawn(name: str, size: int, domain: Domain) -> list[Array]:
-    """Generates scenes of the toy dataset, scaled to the range of a Domain."""
-    return [_as(domain, toy.draw(number, size)["AB".index(name)] / 255.0) for number in range(COUNT)]
+def _drawn(name: str, sides: tuple[int, int], domain: Domain) -> list[Array]:
+    """Generates scenes of the toy dataset, cropped to `sides` and scaled to the range of a Domain."""
+    height, width = sides
+    scenes = [toy.draw(number, max(sides))["AB".index(name)] for number in range(COUNT)]
+    return [_as(domain, scene[-height:, :width] / 255.0) for scene in scenes]
 
 
 def _as(domain: Domain, scene: Array) -> Array:

@@ -133,7 +133,8 @@ def _pictures(source: Domain, target: Domain, dual: Dual) -> tuple[str, str]:
     resized = resized_back = ""
     if not dual.any_size:
         filtered = f"Image.Resampling.{FILTERS[dual.interpolation]}"
-        resized = f".resize(({dual.image_size}, {dual.image_size}), {filtered})"
+        height, width = dual.image_sides
+        resized = f".resize(({width}, {height}), {filtered})"
         resized_back = f".resize(photo.size, {filtered})"
     read = f'photo = Image.open("photo.png").convert("{MODES[source.channels]}")\n'
     read += f"image = np.asarray(photo{resized}){dropped}[None]  # [N, H, W, C]"
@@ -205,13 +206,13 @@ def _notes(model: Model, written_as: Format, differences: Sequence[Difference]) 
     noise = "on, the same for each call" if model.dual.noisy else "off"
     yield f"Dropout is {noise}."
     if not model.dual.any_size:
-        size = model.dual.image_size
+        height, width = model.dual.image_sides
         resizes = ".resize(" in example(model, written_as)
         cure = (
             "the code above resizes images to that, and back"
             if resizes
             else "resize images to that before, and back after"
         )
-        yield f"Networks only saw {size} x {size} pixels: {cure}."
+        yield f"Networks only saw {height} x {width} pixels: {cure}."
         if resizes and not model.dual.antialias:
             yield "Pillow smooths images that it shrinks, and the run does not, so larger images give other results."

@@ -12,10 +12,14 @@ def loaded_size(size: tuple[int, ...], dual: ImageSettings) -> tuple[int, ...]:
     """The (height, width) that a training image of `size` has before it is cropped."""
     if dual.preprocess == "crop":
         return size
-    load = dual.load_size or dual.image_size
+    load = dual.load_sides
     if dual.preprocess == "resize_and_crop":
-        return load, load
-    return tuple(max(load, round(side * (load / min(size)))) for side in size)
+        return load
+    if dual.preprocess == "scale_width_and_crop":
+        height, width = size
+        return max(load[1] * height // width, dual.image_sides[0]), load[1]
+    scale = max(least / side for least, side in zip(load, size))
+    return tuple(max(least, round(side * scale)) for least, side in zip(load, size))
 
 
 def misfit(sizes: Iterable[tuple[int, ...]], dual: ImageSettings) -> str:

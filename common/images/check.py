@@ -49,7 +49,7 @@ def check(
         findings += _outliers(splits["train"], f"range_{domain}", limits[domain])
         findings += _scale(splits["train"], splits["val"])
     if dual.preprocess == "crop":
-        findings += _small(read, dual.image_size)
+        findings += _small(read, *dual.image_sides)
     findings += _equal(read)
     findings += _notes(read)
     findings += _alike(sources)
@@ -243,11 +243,11 @@ def _all(splits: Mapping[str, Read]) -> Iterator[tuple[Source, Facts]]:
     return (item for read in splits.values() for item in read.items())
 
 
-def _small(read: Read, side: int) -> Iterator[Finding]:
-    """Images that are smaller than the crop of `side` pixels."""
+def _small(read: Read, height: int, width: int) -> Iterator[Finding]:
+    """Images that are smaller than the crop of `height` x `width` pixels."""
     for source, image in read.items():
-        if min(image.height, image.width) < side:
-            about = f"{source.name} is {image.height}x{image.width}, smaller than the crop of {side}x{side}"
+        if image.height < height or image.width < width:
+            about = f"{source.name} is {image.height}x{image.width}, smaller than the crop of {height}x{width}"
             yield Finding("small", True, (source,), about)
 
 

@@ -16,7 +16,7 @@ from absl import logging
 
 from common import settings
 from common.errors import UserError
-from common.images import check, files, folders, labels, measure, toy
+from common.images import alignment, check, files, folders, labels, measure, toy
 from common.images.check_report import Report
 from common.images.data import TrainingData
 from common.images.folders import Files
@@ -167,16 +167,15 @@ class Images:
     def loaders(self, dual: ImageSettings, files: Files, domains: Mapping[str, Domain]) -> list[Loader]:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
-        smallest = dual.image_size if dual.preprocess == "crop" else 0
-        scaled = dual.preprocess == "scale_shortest_and_crop"
-        shorter = (dual.load_size or dual.image_size) if scaled else 0
+        crop = dual.image_sides if dual.preprocess == "crop" else (1, 1)
+        loaded = functools.partial(alignment.loaded_size, dual=dual) if dual.preprocess.startswith("scale") else None
         return [
             Loader(
                 paths,
                 domains[name],
                 room,
-                smallest=smallest,
-                shorter=shorter,
+                crop=crop,
+                loaded=loaded,
                 half=self._half(name),
                 skip=self._skip,
             )

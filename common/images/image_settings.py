@@ -15,16 +15,16 @@ class ImageSettings(Protocol):
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @property
-    def image_size(self) -> int:
-        """Height and width of training images, in pixels."""
+    def image_sides(self) -> tuple[int, int]:
+        """(Height, width) of training images, in pixels."""
 
     @property
-    def load_size(self) -> int:
-        """Height and width in pixels to resize to before the crop; 0: image_size."""
+    def load_sides(self) -> tuple[int, int]:
+        """(Height, width) in pixels to resize to before the crop."""
 
     @property
     def preprocess(self) -> str:
-        """How images are brought to image_size: resize_and_crop, scale_shortest_and_crop or crop."""
+        """How images are brought to their size: resize_and_crop, crop, or scale_shortest_ or scale_width_and_crop."""
 
     @property
     def interpolation(self) -> str:

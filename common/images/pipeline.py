@@ -55,9 +55,9 @@ class BrokenImage(ImageError):
 class Loader:
     """Reads the images of one domain by number, and caches them while there is room.
 
-    `room`: size of the cache in bytes. `smallest`: minimum height and width. `shorter`: length in pixels to which the
-    shorter side will be scaled, and the longer one in proportion; 0: no scaling. `half`: the part of each file that is
-    the image, A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is
+    `room`: size of the cache in bytes. `crop`: minimum height and width. `loaded`: function from the (height, width)
+    of an image to those it will be scaled to; None: no scaling in proportion. `half`: the part of each file that is the
+    image, A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is
     possible. A call raises UserError if an image cannot be read, or has changed since it was read before.
     """
 
@@ -67,13 +67,13 @@ class Loader:
         domain: Domain,
         room: int,
         *,
-        smallest: int = 0,
-        shorter: int = 0,
+        crop: tuple[int, int] = (1, 1),
+        loaded: Callable[[tuple[int, int]], tuple[int, ...]] | None = None,
         half: str | None = None,
         skip: bool = False,
     ) -> None:
         self.paths, self.domain, self.half, self.skip = paths, domain, half, skip
-        self.smallest, self.shorter = smallest, shorter
+        self.crop, self.loaded = crop, loaded
         self.failures: list[UserError] = []  # that ended a session; several, as batches are prefetched
         self.notices = Notices()
         self.on_skip: Callable[[pathlib.Path], None] | None = None  # called once for each image that is skipped
@@ -136,12 +136,12 @@ class Loader:
     def _read(self, path: pathlib.Path) -> Array:
         image = files.read(path, self.domain, self.half, self.notices)
         height, width = image.shape[:2]
-        if self.shorter:
-            scaled = [side * self.shorter // min(height, width) for side in (height, width)]
-            bounds.check_growth(path, (height, width), scaled, self.shorter)
-        if min(height, width) < self.smallest:
+        if self.loaded:
+            scaled = self.loaded((height, width))
+            bounds.check_growth(path, (height, width), scaled, min(scaled))
+        if height < self.crop[0] or width < self.crop[1]:
             raise ImageError(
-                f"{path} is {height}x{width}, smaller than the crop of {self.smallest}x{self.smallest} that"
+                f"{path} is {height}x{width}, smaller than the crop of {self.crop[0]}x{self.crop[1]} that"
                 " --preprocess crop takes.",
                 "Remove it, make --image_size smaller, or use --preprocess resize_and_crop.",
             )

@@ -128,32 +128,37 @@ def prepare(
     domain: Domain = EIGHT_BITS,
     clip: bool = True,
 ) -> tf.Tensor:
-    """Converts an image [H, W, C] of a Domain to the input of `dual`: [S, S, C] in [-1, 1], S = `dual.image_size`.
+    """Converts an image [H, W, C] of a Domain to the input of `dual`: [*S, C] in [-1, 1], S = `dual.image_sides`.
 
     `draw`: three numbers in [0, 1) that determine the crop and the flip of a training image. Without them the image is
     resized to S, cropped in the middle, and not mirrored. `clip`: see from_pixels.
     """
-    size = dual.image_size
-    load = size if draw is None else dual.load_size or size
+    height, width = dual.image_sides
+    load = dual.image_sides if draw is None else dual.load_sides
     loaded = _resize(from_pixels(image, domain, clip), load, dual, domain)
-    margin = tf.cast(tf.shape(loaded)[:2] - size, tf.float32)
+    margin = tf.cast(tf.shape(loaded)[:2] - dual.image_sides, tf.float32)
     place: Sequence[float] | tf.Tensor = [0.5, 0.5] if draw is None else draw[:2]
     top, left = tf.unstack(tf.cast(tf.floor(place * (margin + (0.0 if draw is None else 1.0))), tf.int32))
-    crop = loaded[top : top + size, left : left + size]
-    crop.set_shape([size, size, crop.shape[-1]])
+    crop = loaded[top : top + height, left : left + width]
+    crop.set_shape([height, width, crop.shape[-1]])
     if dual.flip and draw is not None:
         return tf.cond(draw[2] < 0.5, lambda: crop[:, ::-1], lambda: crop)
     return crop
 
 
-def _resize(image: tf.Tensor, load: int, dual: ImageSettings, domain: Domain) -> tf.Tensor:
-    """Resizes an image [H, W, C] to `load` pixels, as `dual.preprocess` sets."""
+def _resize(image: tf.Tensor, load: tuple[int, int], dual: ImageSettings, domain: Domain) -> tf.Tensor:
+    """Resizes an image [H, W, C] to `load`, (height, width), as `dual.preprocess` sets; see alignment.loaded_size."""
     if dual.preprocess == "crop":
         return image
     shape = tf.shape(image)[:2]
     if dual.preprocess == "resize_and_crop":
-        target = tf.constant([load, load])
+        target = tf.constant(load)
+    elif dual.preprocess == "scale_width_and_crop":
+        height, width = tf.unstack(tf.cast(shape, tf.int64))
+        scaled = tf.cast(load[1] * height // width, tf.int32)
+        target = tf.stack([tf.maximum(scaled, dual.image_sides[0]), load[1]])
     else:
-        shorter = tf.cast(tf.reduce_min(shape), tf.float32)
-        target = tf.maximum(load, tf.cast(tf.round(tf.cast(shape, tf.float32) * (load / shorter)), tf.int32))
+        sides = tf.cast(shape, tf.float32)
+        scale = tf.reduce_max(tf.constant(load, tf.float32) / sides)
+        target = tf.maximum(load, tf.cast(tf.round(sides * scale), tf.int32))
     return resize(image, target, dual, domain)

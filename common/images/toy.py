@@ -80,13 +80,13 @@ def folder_of(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
 
 
 def size_for(dual: ImageSettings, data_root: str | os.PathLike[str]) -> int:
-    """Height and width for a method: --load_size, but at most an eighth more than --image_size.
+    """Height and width for a method: the longer side of --load_size, but at most an eighth more than --image_size.
 
     So a small --image_size alone is drawn quickly: the default --load_size of some methods is 286. Earlier versions
     drew at --load_size; where that folder is below `data_root`, it is used, so that their runs can be resumed.
     """
-    size = dual.load_size or dual.image_size
-    return size if folder_of(data_root, size).is_dir() else min(size, dual.image_size * 9 // 8)
+    size = max(dual.load_sides)
+    return size if folder_of(data_root, size).is_dir() else min(size, max(dual.image_sides) * 9 // 8)
 
 
 def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from common import sizes
 from common.dual import Dual, schedules
 from common.images.folders import Files
 from common.run import Run, gpu
@@ -69,10 +72,11 @@ def schedule(dual: Dual, run: Run, epochs: float) -> str:
 
 def crops(dual: Dual) -> str:
     """Returns a sentence if training crops are small parts of the images; "" if not."""
-    if dual.preprocess == "crop" or dual.load_size < SMALL_CROP * dual.image_size:
+    shares = [side / load for side, load in zip(dual.image_sides, dual.load_sides)]
+    if dual.preprocess == "crop" or math.prod(shares) > 1.0 / SMALL_CROP**2:
         return ""
     return (
         f"Images are resized to --load_size {dual.load_size}, of which a crop of --image_size {dual.image_size} shows"
-        f" at most {(dual.image_size / dual.load_size) ** 2:.1%}. For crops of most of an image, use --load_size"
-        f" {dual.image_size * 9 // 8}."
+        f" at most {math.prod(shares):.1%}. For crops of most of an image, use --load_size"
+        f" {sizes.of_sides(*(side * 9 // 8 for side in dual.image_sides))}."
     )

@@ -33,7 +33,7 @@ class NetworkPlan(NamedTuple):
     parameters: int
     output: tuple[int, ...] = ()  # shape of its output for one image, without N; (): of a companion, not known
     sees: float = 0.0  # pixels along a side that one value of it depends on; math.inf: the whole image
-    width: int = 0  # image width in pixels
+    side: int = 0  # shorter side of an image, in pixels
 
 
 class Plan(NamedTuple):
@@ -103,12 +103,12 @@ def _field(network: NetworkPlan) -> str:
         return "only in training"
     if math.isinf(network.sees):
         return "the whole image"
-    more = f" (more than its {network.width})" if network.width < network.sees else ""
+    more = f" (more than its {network.side})" if network.side < network.sees else ""
     return f"{network.sees:g}x{network.sees:g} pixels{more}"
 
 
 def _shape(run: Run, dual: Dual, channels: int) -> list[int]:
-    return [run.batch_size, dual.image_size, dual.image_size, channels]
+    return [run.batch_size, *dual.image_sides, channels]
 
 
 def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:
@@ -120,7 +120,7 @@ def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:
     for role, network, output, source in trained:
         sees = receptive_field.receptive_field(output, source)
         shape = tuple(output.shape.as_list()[1:])
-        yield NetworkPlan(f"{direction.name} {role}", _parameters(network), shape, sees, int(source.shape[2]))
+        yield NetworkPlan(f"{direction.name} {role}", _parameters(network), shape, sees, min(dual.image_sides))
     for network in direction.companions:
         yield NetworkPlan(network.scope.replace("/", " "), _parameters(network))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from absl import logging
 
-from common import settings
+from common import settings, sizes
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual
 from common.dual.direction import only
@@ -78,21 +78,17 @@ class Inference:
         """Returns `dual` for images of the size to translate at; raises UserError if it does not fit the networks."""
         if self.scale_to in ("auto", "model"):
             return dual
-        if not self.scale_to.isdecimal():
+        if self.scale_to == "keep":
+            raise UserError("--phase test scales images to one size: use --scale_to 512, 512x256 or model.")
+        size = sizes.parse(self.scale_to)
+        if not sizes.fits(size, dual.multiple):
             raise UserError(
-                f"--phase test scales to squares, but got --scale_to {self.scale_to}: use one number such as 512, or"
-                " model."
-            )
-        size = int(self.scale_to)
-        if size % dual.multiple:
-            near = max(dual.multiple, round(size / dual.multiple) * dual.multiple)
-            raise UserError(
-                f"--scale_to {size} does not fit these generators: {dual.multiple} must divide it."
-                f" Use --scale_to {near}."
+                f"--scale_to {size} does not fit these generators: {dual.multiple} must divide its sides."
+                f" Use --scale_to {sizes.nearest(size, dual.multiple)}."
             )
         if size != dual.image_size:
             _warn_of_size(dual, size)
-        return dataclasses.replace(dual, image_size=size, load_size=max(size, dual.load_size) if dual.load_size else 0)
+        return dataclasses.replace(dual, image_size=size, load_size=0)
 
     def scale(self, dual: Dual) -> tuple[int, int] | None:
         """Returns the (height, width) to which images are resized before translation; None: no resizing."""
@@ -100,11 +96,8 @@ class Inference:
         if size == "keep":
             _warn_of_size(dual, "their own size")
             return None
-        sides = (dual.image_size, dual.image_size)
-        if size != "model":
-            height, _, width = size.partition("x")
-            sides = int(height), int(width or height)
-        if sides != (dual.image_size, dual.image_size):
+        sides = dual.image_sides if size == "model" else sizes.sides(sizes.parse(size))
+        if sides != dual.image_sides:
             _warn_of_size(dual, size)
         return sides
 

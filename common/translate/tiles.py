@@ -181,7 +181,7 @@ def _tile_graph(
     with statistics.handled_by(replace):
         translated = generator(x, None)
     with convolution.plain():
-        seen = tf.placeholder(x.dtype, [1, dual.image_size, dual.image_size, x.shape.as_list()[-1]])  # of known sides
+        seen = tf.placeholder(x.dtype, [1, *dual.image_sides, x.shape.as_list()[-1]])  # of known sides
         field = receptive_field(inference.generator(dual, name)(seen, None), seen)
     overlap = _overlap(dual, tile, overlap, field)
     padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)

@@ -28,10 +28,11 @@ from tests import small
 pytestmark = pytest.mark.usefixtures("few_patches", "one_block")
 
 TINY = {"image_size": 32, "load_size": 36, "ngf": 2, "ndf": 2, "n_layers": 1}
+HIGH = {**TINY, "image_size": "32x24", "load_size": "36x28"}  # of a portrait
 TINY_HEADS = {"nce_layers": "0,4,8,12", "nce_patches": 16, "nce_filters": 8}
 TINY_UNET = {**TINY, "image_size": 64, "load_size": 66, "netG": "unet_64"}
 TINY_LAYERS = {
-    "image_size": 32,
+    "image_size": "24x32",
     "patch_size": 16,
     "ngf": 2,
     "ndf": 2,
@@ -45,9 +46,9 @@ TINY_LAYERS = {
 }
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
-    "cyclegan": CycleGAN(**TINY, netG="resnet_6blocks", pool_size=3),
+    "cyclegan": CycleGAN(**HIGH, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
-    "contrastive": Contrastive(**TINY, **TINY_HEADS, netG="resnet_6blocks_blur"),
+    "contrastive": Contrastive(**HIGH, **TINY_HEADS, netG="resnet_6blocks_blur"),
     "enhancement": Enhancement(**TINY_LAYERS, layer="any"),  # all that the other layers have
     "geometry": GcGAN(**TINY, netG="resnet_6blocks", pool_size=3, dropout=0.5),
     "semi-supervised": SemiSupervised(**TINY, netG="resnet_6blocks", pool_size=3),
@@ -86,7 +87,7 @@ BUILT = [
 
 
 def connected(dual):
-    shape, index = [2, dual.image_size, dual.image_size, 3], tf.constant([0, 1], tf.int64)
+    shape, index = [2, *dual.image_sides, 3], tf.constant([0, 1], tf.int64)
     random = np.random.default_rng(0)
     A, B = (tf.constant(random.uniform(-1, 1, shape), tf.float32) for _ in "AB")
     return step.build(dual, A, B, index, images_in_epoch=4, matched=tf.constant([1.0, 0.0]))
@@ -277,4 +278,4 @@ def test_rgb_becomes_gray_of_16_bits_and_back(tmp_path, capsys, dual):
             assert (made.shape, made.dtype) == ((40, 36, channels), dtype)
             assert low <= made.min() < made.max() <= high
             written = files.decode(run.path("test", direction, "0.png"))
-            assert (written.pixels.shape, written.pixels.dtype) == ((dual.image_size, dual.image_size, channels), dtype)
+            assert (written.pixels.shape, written.pixels.dtype) == ((*dual.image_sides, channels), dtype)

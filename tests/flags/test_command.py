@@ -153,7 +153,7 @@ def test_every_preset_parses(dual):
 )
 def test_presets_have_the_published_numbers_of_parameters(session, dual, name, generator, critic):
     dual = fields.read(dual, command.parse(dual, ["main", "--preset", name, "--dataset", "x"]).values)
-    images = tf.zeros([1, dual.image_size, dual.image_size, 3])
+    images = tf.zeros([1, *dual.image_sides, 3])
     for role, other, count in (("generator", None, generator), ("critic", images, critic)):
         if count is not None:
             network = dual.network("A2B", role)

@@ -390,7 +390,7 @@ def test_narrow_images_are_not_scaled_beyond_bounds(tmp_path):
     PIL.Image.new("L", (100_000, 1)).save(path)
     assert Loader([path], Domain(1), 0).read(path).shape == (1, 100_000, 1)
     with pytest.raises(UserError, match=r"thin.png has 1x100000 pixels and would become 286x28600000 .*less narrow"):
-        Loader([path], Domain(1), 0, shorter=286).read(path)
+        Loader([path], Domain(1), 0, loaded=lambda size: tuple(side * 286 // min(size) for side in size)).read(path)
 
 
 OME = (

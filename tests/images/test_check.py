@@ -568,7 +568,7 @@ def test_help_lists_the_settings_that_a_check_reads(folder, monkeypatch):
         Images("halves", **place, side_by_side=True),
         Images(dir_A=str(folder / "train/A"), dir_B=str(folder / "train/B")),
     ):
-        for preprocess in ("resize_and_crop", "scale_shortest_and_crop", "crop"):
+        for preprocess in ("resize_and_crop", "scale_shortest_and_crop", "scale_width_and_crop", "crop"):
             for dual in (Enhancement(preprocess=preprocess), Pix2Pix(preprocess=preprocess)):
                 read |= settings_read(monkeypatch, dual, images)
     listed = set(listing.shown("check_data", Enhancement))
@@ -748,6 +748,7 @@ def test_what_is_not_read_whole_is_told(tmp_path):
 PREPROCESS = {  # by method: whether crops of a 30x20 and a 20x20 image, of a 30x20 and a 60x40 one, correspond
     "resize_and_crop": (True, True),
     "scale_shortest_and_crop": (False, True),
+    "scale_width_and_crop": (False, True),
     "crop": (False, False),
 }
 

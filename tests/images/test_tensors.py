@@ -152,6 +152,34 @@ def test_scale_shortest_keeps_the_shape(session):
     assert np.abs(prepared.astype(int) - expected).max() <= 1
 
 
+def test_scale_shortest_covers_an_image_size_that_is_not_square(session):
+    dual = small.dualgan(preprocess="scale_shortest_and_crop", antialias=True, image_size="16x28")
+    height, width = IMAGE.shape[:2]  # the width decides, and the height is cropped
+    tall = round(height * 28 / width)
+    top = (tall - 16) // 2
+    expected = np.asarray(Image.fromarray(IMAGE).resize((28, tall), Image.BILINEAR), int)[top : top + 16]
+    prepared = session.run(tensors.to_pixels(tensors.prepare(tf.constant(IMAGE), dual)))
+    assert np.abs(prepared.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("image_size, tall", [("16x28", 33), ("40x28", 40)])  # 48 * 28 // 40, or the crop's height
+def test_scale_width_sets_the_width(session, image_size, tall):
+    image = np.random.default_rng(0).integers(0, 256, [48, 40, 3], np.uint8)
+    dual = small.dualgan(preprocess="scale_width_and_crop", antialias=True, image_size=image_size)
+    top = (tall - dual.image_sides[0]) // 2
+    expected = np.asarray(Image.fromarray(image).resize((28, tall), Image.BILINEAR), int)
+    prepared = session.run(tensors.to_pixels(tensors.prepare(tf.constant(image), dual)))
+    assert np.abs(prepared.astype(int) - expected[top : top + dual.image_sides[0]]).max() <= 1
+
+
+def test_the_margin_of_a_size_that_is_not_square_is_cropped_away_on_both_sides(session):
+    whole = small.dualgan(image_size="16x28", load_size="20x36")
+    resized = session.run(tensors.prepare(tf.constant(IMAGE), small.dualgan(image_size="20x36")))
+    assert resized.shape == (20, 36, 3)
+    prepared = session.run(tensors.prepare(tf.constant(IMAGE), whole, tf.constant([0.999, 0.0, 0.9])))
+    np.testing.assert_allclose(prepared, resized[4:, :28], atol=1e-6)
+
+
 def test_a_thumbnail_is_means_over_equal_areas(session):
     six = tf.constant(np.arange(6.0).reshape(1, 1, 6, 1))  # each quarter is a pixel and a half wide
     expected = [(0 + 0.5) / 1.5, (0.5 + 2) / 1.5, (3 + 2) / 1.5, (2 + 5) / 1.5]

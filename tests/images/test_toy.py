@@ -1,12 +1,12 @@
 """The toy set is the same everywhere, at any size, and drawn once."""
 
 import concurrent.futures
-import types
 
 import numpy as np
 import pytest
 
 from common.images import files, folders, toy
+from cyclegan import CycleGAN
 
 
 def test_a_scene_is_a_function_of_its_number():
@@ -59,12 +59,12 @@ def test_the_set_is_drawn_once(tmp_path, monkeypatch, capsys):
     "image_size, load_size, drawn", [(32, 286, 36), (32, 0, 32), (128, 143, 143), (256, 286, 286), (256, 0, 256)]
 )
 def test_it_is_not_drawn_much_larger_than_the_images_to_train_on(image_size, load_size, drawn, tmp_path):
-    assert toy.size_for(types.SimpleNamespace(image_size=image_size, load_size=load_size), tmp_path) == drawn
+    assert toy.size_for(CycleGAN(image_size=image_size, load_size=load_size), tmp_path) == drawn
 
 
 def test_a_larger_one_of_an_earlier_version_is_used(tmp_path):
     (tmp_path / "toy-286").mkdir()
-    assert toy.size_for(types.SimpleNamespace(image_size=32, load_size=286), tmp_path) == 286
+    assert toy.size_for(CycleGAN(image_size=32, load_size=286), tmp_path) == 286
 
 
 def test_a_killed_drawing_is_continued_and_leaves_nothing(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ TINY = CycleGAN(
 def built(dual):
     """Losses and gradients of a step, by name, and the types of all values that it needs, by op."""
     drawn = np.random.default_rng(0)
-    shape = [1, dual.image_size, dual.image_size, 3]
+    shape = [1, *dual.image_sides, 3]
     with small.session_of_a_run() as session:
         graph = session.graph
         tf.set_random_seed(3)

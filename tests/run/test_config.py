@@ -19,12 +19,19 @@ from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS, Domain
 from common.run import Run
 from common.run.folder import load_run, record_run
+from common.sizes import Size
 from common.weights import Source, import_weights, npz
 from dualgan import DualGAN
 
 MODELS = [getattr(importlib.import_module(method.package), method.name) for method in methods.METHODS]
 OTHERS = re.compile(r"\b[A-Z]\w+(Error|Exception)\b|unexpected keyword|not subscriptable|codec can't|NoneType")
-KINDS = {bool: (bool, int), int: (int,), float: (float, int), str: (str,)}  # what a setting may be in Python
+KINDS = {
+    bool: (bool, int),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    Size: (int, str),
+}  # what a setting may be in Python
 WRONG = (None, True, "10", "", 1.5, -1, 10**12, 10**18, 10**30, -(10**30), [], [3], {}, {"a": 1}, "a\0b", "\ud800")
 
 anything = some.recursive(

@@ -26,7 +26,7 @@ TINY = {"image_size": 16, "load_size": 16, "ngf": 2, "ndf": 2, "n_layers": 1, "p
 
 def built(dual):
     """The pass of a step on images in memory."""
-    A, B = (tf.zeros([1, dual.image_size, dual.image_size, 3]) for _ in "AB")
+    A, B = (tf.zeros([1, *dual.image_sides, 3]) for _ in "AB")
     (one_pass,) = step.build(dual, A, B, tf.constant([0], tf.int64), images_in_epoch=4).passes
     return one_pass
 

@@ -14,7 +14,7 @@ A, B = 1.0, 4.0  # all pixels of all images of a domain
 
 
 def build(dual, batch=1):
-    shape, index = [batch, dual.image_size, dual.image_size, 3], tf.range(batch, dtype=tf.int64)
+    shape, index = [batch, *dual.image_sides, 3], tf.range(batch, dtype=tf.int64)
     return step.build(dual, tf.fill(shape, A), tf.fill(shape, B), index, images_in_epoch=1)
 
 

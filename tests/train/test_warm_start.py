@@ -99,7 +99,7 @@ def folder_of(dual, path, images, roles=ROLES):
 
 
 def built(dual, roles=ROLES):
-    x = tf.zeros([1, dual.image_size, dual.image_size, 3])
+    x = tf.zeros([1, *dual.image_sides, 3])
     for name in roles:
         dual.network(*name.split("/"))(x, None)
 
