@@ -95,8 +95,9 @@ class PublishedNetworks(PublishedCritics):
     norm_epsilon: float = setting(1e-5, "e in (x - mean) / sqrt(variance + e) of the generators' norm.", minimum=0.0)
     running_statistics: bool = setting(
         False,
-        "Whether batch norms of the generators use the imported running mean and variance, as PyTorch's test.py"
-        " --eval does. For imported weights; training uses the statistics of each image.",
+        "Whether batch norms of the generators track a running mean and variance in training, 0.9 x running + 0.1 x"
+        " those of the batch, and use them at inference, as PyTorch's test.py --eval does. Otherwise each image's own"
+        " are used.",
     )
     dropout: float = setting(0.0, "Dropout rate of a generator; 0: no dropout.", minimum=0.0)
 
@@ -114,20 +115,6 @@ class PublishedNetworks(PublishedCritics):
             raise UserError(
                 f"--running_statistics is only for --norm batch, but these generators have --norm {self.norm}, where"
                 " PyTorch's program uses no running statistics either. Leave it out."
-            )
-
-    def in_training(self) -> Dual:
-        """Returns this dual with statistics of the image itself."""
-        dual = dataclasses.replace(self, running_statistics=False)
-        return super(PublishedNetworks, dual).in_training()
-
-    def refuse_training(self) -> None:
-        """Raises UserError if norms use running statistics, which training here does not compute."""
-        super().refuse_training()
-        if self.running_statistics:
-            raise UserError(
-                "--running_statistics is only for imported weights: training uses the statistics of each image. Leave"
-                " it out. To train from such weights without running statistics, use --init_from RUN."
             )
 
     @property

@@ -7,6 +7,7 @@ constants     constants of a graph, each created once
 scopes        settings that hold within a scope of a graph
 placement     whether a graph is built for a GPU
 statistics    statistics of whole images, for their tiles
+running_statistics            running mean and variance of batch norms
 layers        convolutions, norms, dropout, padding
 blur          anti-aliased resampling by two
 spectral_norm, averages       spectrally normalized kernels; moving averages of weights

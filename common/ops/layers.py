@@ -9,11 +9,21 @@ which leaves first derivatives right and makes second ones, those of a gradient 
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from common import tensorflow as tf
-from common.ops import constants, convolution, formulations, gradients, precision, randomness, statistics
+from common.ops import (
+    constants,
+    convolution,
+    formulations,
+    gradients,
+    precision,
+    randomness,
+    running_statistics,
+    statistics,
+)
 from common.ops.constants import constant
 from common.ops.convolution import Before
 from common.ops.randomness import Initializer, InitializerByName
@@ -112,7 +122,8 @@ class Norm(NamedTuple):
     (Ulyanov et al., 2016, arxiv.org/abs/1607.08022); instance_affine: then scaled and shifted;
     batch: the same, as no operation mixes the images of a batch: published pix2pix, at batch 1;
     layer: each image, all channels together (Ba et al., 2016, arxiv.org/abs/1607.06450);
-    none, bare: the identity. `running`: with the mean and variance of many images, RUNNING, instead of the image's own.
+    none, bare: the identity. `running`: with the mean and variance of many images, RUNNING, instead of the image's own,
+    except in training; see running_statistics.
     """
 
     name: str
@@ -126,7 +137,8 @@ class Norm(NamedTuple):
             return x
         axes, affine = axes_and_affine
         wide = precision.at_least_float32(x)
-        y = _by_running_statistics(wide, self.epsilon) if self.running else _standardized(wide, axes, self.epsilon)
+        normalized = _by_running_statistics if self.running else _standardized
+        y = normalized(wide, axes, self.epsilon)
         y = tf.cast(y, x.dtype)
         return _scaled_and_shifted(y) if affine else y
 
@@ -167,10 +179,13 @@ def _scaled_and_shifted(x: tf.Tensor) -> tf.Tensor:
     return x * scale + shift
 
 
-def _by_running_statistics(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Returns `x` [N, H, W, C] normalized by a constant mean and variance for each channel."""
+def _by_running_statistics(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
+    """Returns `x` [N, H, W, C] normalized by a running mean and variance for each channel; in training, by its own."""
     channels = x.shape.as_list()[-1]
     mean, variance = (_variable(name, [channels], x.dtype, first, trainable=False) for name, first in RUNNING.items())
+    if running_statistics.is_tracked():
+        running_statistics.track(typing.cast(tf.Variable, mean), typing.cast(tf.Variable, variance), x)
+        return _standardized(x, axes, epsilon)
     return (x - mean) * tf.rsqrt(variance + constant(epsilon, x.dtype))
 
 

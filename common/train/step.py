@@ -9,7 +9,8 @@ from common import tensorflow as tf
 from common.cluster import distribute
 from common.dual import Cycle, Direction, Dual, Losses, schedules
 from common.images import tensors
-from common.ops import averages, gradients, precision, randomness, spectral_norm
+from common.ops import averages, gradients, precision, randomness, running_statistics, spectral_norm
+from common.ops.running_statistics import Statistic
 from common.train import image_pool
 
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
@@ -23,6 +24,7 @@ class Objective(NamedTuple):
     total: tf.Tensor  # the weighted sum
     variables: Sequence[tf.Variable]
     remembers: Sequence[tf.Operation] = ()  # run with the update: they fill image pools
+    statistics: Sequence[Statistic] = ()  # of the batch norms of generators, if they track them
 
 
 class Pass(NamedTuple):
@@ -135,7 +137,9 @@ class _Updates:
         self._optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
         self.average = averages.Averages(dual.ema_decay)
         self.request = tf.placeholder_with_default(0.0, [], "stop")
-        self.pairs = connect()
+        self._statistics: list[Statistic] = []
+        with running_statistics.tracked_in(self._statistics):
+            self.pairs = connect()
 
     def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
         """Returns the pass that updates `roles` and then increments `counters`, after `before` was read."""
@@ -152,34 +156,48 @@ class _Updates:
         losses: dict[str, tf.Tensor] = {}
         for number, role in enumerate(roles):
             with tf.control_dependencies([change]):  # networks called here read their variables after `change`
-                repetition = roles[:number].count(role)
-                pairs = self._connect(repetition) if repetition else self.pairs
-                objective = objective_of(self._dual, pairs, role)
+                objective = self._objective(role, roles[:number].count(role))
             own_gradients = gradients.gradients(
                 objective.total, list(objective.variables)
             )  # on the images of this process
-            mean_gradients, role_losses, stop = self._group.mean(
-                own_gradients, objective.losses, self.request, [change]
-            )
-            before = _evidence(mean_gradients, role_losses)
-            change = apply(self._optimizers[role], mean_gradients, objective.variables, before)
+            own = [*own_gradients, *(statistic.of_batch for statistic in objective.statistics)]
+            means, role_losses, stop = self._group.mean(own, objective.losses, self.request, [change])
+            before = _evidence(means, role_losses)
+            change = self._changed(role, objective, means, before)
             change = self._finished(role, tf.group(change, *objective.remembers), objective)
             losses.update(role_losses)
         return change, losses, stop
 
+    def _objective(self, role: str, repetition: int = 0) -> Objective:
+        """Returns the objective of a role; a repeated update of generators translates the batch again."""
+        statistics = [] if repetition else list(self._statistics)
+        with running_statistics.tracked_in(statistics):
+            pairs = self._connect(repetition) if repetition else self.pairs
+            objective = objective_of(self._dual, pairs, role)
+        return objective._replace(statistics=statistics) if role == "generator" else objective
+
+    def _changed(self, role: str, objective: Objective, means: Gradients, before: Sequence[tf.Tensor]) -> tf.Operation:
+        """Returns the op that applies the means of gradients and of statistics, after `before` is computed."""
+        count = len(objective.variables)
+        change = apply(self._optimizers[role], means[:count], objective.variables, before)
+        pairs = zip(objective.statistics, means[count:])
+        statistics = [Statistic(tracked.variable, mean) for tracked, mean in pairs if mean is not None]
+        return tf.group(change, running_statistics.update(statistics)) if statistics else change
+
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """Updates both roles: all gradients at the old weights, then all changes."""
-        objectives = {role: objective_of(self._dual, self.pairs, role) for role in self._optimizers}
-        own_gradients: list[tf.Tensor | None] = []
+        objectives = {role: self._objective(role) for role in self._optimizers}
+        own: list[tf.Tensor | None] = []
         own_losses: dict[str, tf.Tensor] = {}
         for objective in objectives.values():
-            own_gradients += gradients.gradients(objective.total, list(objective.variables))
+            own += gradients.gradients(objective.total, list(objective.variables))
+            own += [statistic.of_batch for statistic in objective.statistics]
             own_losses.update(objective.losses)
-        mean_gradients, losses, stop = self._group.mean(own_gradients, own_losses, self.request)
-        before, changes, first = _evidence(mean_gradients, losses), [], 0
+        means, losses, stop = self._group.mean(own, own_losses, self.request)
+        before, changes, first = _evidence(means, losses), [], 0
         for role, objective in objectives.items():
-            last = first + len(objective.variables)
-            change = apply(self._optimizers[role], mean_gradients[first:last], objective.variables, before)
+            last = first + len(objective.variables) + len(objective.statistics)
+            change = self._changed(role, objective, means[first:last], before)
             changes.append(self._finished(role, change, objective))
             first = last
         remembers = [op for objective in objectives.values() for op in objective.remembers]

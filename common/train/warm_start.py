@@ -61,7 +61,8 @@ def begin(session: tf.Session, run: Run, names: Sequence[str]) -> str:
     path = find(run.init_from)
     with checkpoint_files.reading(path) as reader:
         names_there, taken = _sources(reader.shapes, run, names, path)
-        left_out = " Without its running statistics." if any(map(_is_running, reader.shapes)) else ""
+        is_left_out = any(map(_is_running, reader.shapes)) and not any(map(_is_running, names_there))
+        left_out = " Without its running statistics." if is_left_out else ""
         values = {name: reader.value(source) for name, source in names_there.items()}
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     session.run(
@@ -93,7 +94,7 @@ def _sources(
 
 
 def _is_running(variable: str) -> bool:
-    """Whether a variable is a running statistic of imported weights, which training does not use."""
+    """Whether a variable is a running statistic, which not all trainings track."""
     return variable.rpartition("/")[2] in layers.RUNNING
 
 
@@ -103,7 +104,8 @@ def _of_network(name: str, shapes: Mapping[str, Sequence[int]], path: str) -> di
     here = {variable.op.name: variable.shape.as_list() for variable in weights}
     own = [variable for variable in shapes if variable.startswith(f"{name}/")]
     there = {variable: shapes[variable] for variable in own if variable.rpartition("/")[0] not in shapes}  # no slots
-    there = {variable: shape for variable, shape in there.items() if not _is_running(variable)}
+    here = {variable: shape for variable, shape in here.items() if variable in there or not _is_running(variable)}
+    there = {variable: shape for variable, shape in there.items() if variable in here or not _is_running(variable)}
     misfits = [
         f"{variable} is {here.get(variable, 'missing')} here and {there.get(variable, 'missing')} in the checkpoint"
         for variable in sorted(here.keys() | there.keys())

@@ -47,7 +47,7 @@ TINY_LAYERS = {
 DUALS = {  # these pass all
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**HIGH, netG="resnet_6blocks", pool_size=3),
-    "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2),
+    "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2, running_statistics=True),
     "contrastive": Contrastive(**HIGH, **TINY_HEADS, netG="resnet_6blocks_blur"),
     "enhancement": Enhancement(**TINY_LAYERS, layer="any"),  # all that the other layers have
     "geometry": GcGAN(**TINY, netG="resnet_6blocks", pool_size=3, dropout=0.5),

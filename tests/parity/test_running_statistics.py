@@ -1,16 +1,20 @@
 """Batch norm by running statistics: imported networks of PyTorch make what they make there in eval()."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from common import tensorflow as tf
 from common.export import Export, export
 from common.images import Images, files
-from common.run import Run
+from common.run import Run, checkpoint_files
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
+from common.train import train
+from common.train.warm_start import find
 from common.translate import TiledTranslator
-from common.weights import Source, import_weights, shipped
+from common.weights import Source, import_weights, pytorch, shipped
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
@@ -61,6 +65,37 @@ def test_outputs_are_those_of_eval(tmp_path, model, network, sides):
     assert evaluated.std() > 0.05 and np.abs(evaluated - own).max() > 100 * NEAR  # the image's own statistics differ
     np.testing.assert_allclose(outputs, evaluated, rtol=0, atol=NEAR)
     np.testing.assert_allclose(alone, evaluated[:1], rtol=0, atol=NEAR)
+
+
+def test_training_tracks_them_as_pytorch_does(tmp_path):
+    """Three updates at rate 0, with one image: the statistics move as those of three forward passes in train()."""
+    image = np.random.default_rng(1).integers(0, 256, [64, 64, 3], np.uint8)
+    for domain in "AB":
+        files.write(tmp_path / "set" / "train" / domain / "x.png", image)
+    network = unet()
+    first = imported(tmp_path / "first", Pix2Pix, network, load_size=64).dual
+    dual = dataclasses.replace(first, flip=False, dropout=0.0, ndf=1, n_layers=1, lr_G=0.0, lr_D=0.0)
+    run = Run(str(tmp_path / "run"), steps=3, init_from=str(tmp_path / "first"), tensorboard=False)
+    train(dual, Images("set", data_root=str(tmp_path)), run)
+    image = image[None] / np.float32(127.5) - 1
+    before = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
+    for layer in network.modules():
+        layer.train(not isinstance(layer, torch.nn.Dropout))
+    for _ in range(3):
+        network(torch.from_numpy(image).permute(0, 3, 1, 2))
+    read = pytorch.recognize("net.pth", {k: v.numpy() for k, v in network.state_dict().items()}, True)
+    with checkpoint_files.reading(find(str(tmp_path / "run"))) as reader:
+        compared = 0
+        for name, foreign in read.variables.items():
+            if "running" in name:
+                tracked = reader.value(f"A2B/generator/{name}")
+                expected = network.state_dict()[foreign.name].numpy()
+                np.testing.assert_allclose(tracked, expected, rtol=2e-5, atol=2e-5, err_msg=name)
+                assert np.abs(expected - before[foreign.name].numpy()).max() > 1e-3
+                compared += 1
+    assert compared == 2 * (2 * 6 - 3)
+    evaluated = published.evaluate(network, image)
+    np.testing.assert_allclose(output_of(tmp_path / "run", image), evaluated, rtol=0, atol=3 * NEAR)
 
 
 def test_tiles(tmp_path):
