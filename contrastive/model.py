@@ -116,8 +116,9 @@ class Contrastive(PublishedNetworks):
         """Returns this dual without comparisons, which only training makes."""
         return dataclasses.replace(self, lambda_NCE=0.0, flip_equivariance=False)
 
-    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
-        return self.generate(images, channels, key, maps=Maps(self.layers))
+    def maps_to_compare(self) -> Maps:
+        """Returns a record of the maps of --nce_layers."""
+        return Maps(self.layers)
 
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:
         """Returns [(direction, None)], without a way back; see Dual.connect.

@@ -138,7 +138,11 @@ class PublishedNetworks(PublishedCritics):
         return max(8, self.multiple)
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
-        return self.generate(images, channels, key)
+        return self.generate(images, channels, key, maps=self.maps_to_compare())
+
+    def maps_to_compare(self) -> Maps | None:
+        """Returns an empty record of the generator's maps that losses compare; None: there are none."""
+        return None
 
     def generate(
         self, images: tf.Tensor, channels: int, key: tf.Tensor | None, *, maps: Maps | None = None

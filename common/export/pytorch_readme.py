@@ -9,10 +9,11 @@ from common.export import readme
 from common.export.model import Model
 from common.export.state_dicts import SAFETENSORS, ReadBack, StateDicts
 from common.images.pixels import Domain
-from common.weights import layouts, to_pytorch
+from common.weights import to_pytorch
 from common.weights.pytorch import DROPOUT
 
 SOURCE = "github.com/junyanz/pytorch-CycleGAN-and-pix2pix"
+SOURCE_OF_BLURRED = "github.com/taesungp/contrastive-unpaired-translation"
 CODE = """\
 import numpy as np
 import torch
@@ -48,10 +49,11 @@ def text(model: Model, written_as: StateDicts, read_back: Sequence[ReadBack]) ->
     code = example(model, written_as)
     needed = "torch safetensors" if written_as is SAFETENSORS else "torch"
     needed += " pillow" if "from PIL" in code else " numpy"
+    source = SOURCE_OF_BLURRED if to_pytorch.is_blurred(to_pytorch.published(model.dual)) else SOURCE
     return f"""\
 # {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}
 
-In a clone of {SOURCE} with the files of this folder, after `pip install {needed}`:
+In a clone of {source} with the files of this folder, after `pip install {needed}`:
 
 ```python
 {code}```
@@ -77,8 +79,7 @@ def example(model: Model, written_as: StateDicts) -> str:
 
 def _network(dual: PublishedNetworks, source: Domain, target: Domain) -> tuple[str, str]:
     """Returns (the class of a published generator, the arguments that it is built with)."""
-    depths = {name: depth for depth, name in layouts.UNETS.items()}
-    blocks = {name: count for count, name in layouts.RESNETS.items()}
+    depths, blocks = to_pytorch.DEPTHS, to_pytorch.BLOCKS
     ends, last = f"{source.channels}, {target.channels}", f"use_dropout={to_pytorch.has_dropout(dual)}"
     if dual.netG in depths:
         return "UnetGenerator", f"{ends}, {depths[dual.netG]}, {dual.ngf}, {_norm_layer(dual)}, {last}"

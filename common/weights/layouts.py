@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from common.weights.recognized import Foreign
 
 RESNETS = {6: "resnet_6blocks", 9: "resnet_9blocks"}  # residual blocks -> --netG
@@ -21,6 +24,8 @@ NORMS = {  # (whether it has scales, whether convolutions before it have biases)
 }
 OUT = "out"  # scope of the last layer, which has a bias with every norm
 BLUR = "_blur"  # the end of the name of a network that blurs maps to halve and double them, as CUT's do
+FILTER = ".filt"  # the end of the name of a blur's filter, which CUT saves for each channel
+FILTERS = {3: np.array([1, 2, 1]) / 4, 4: np.array([1, 3, 3, 1]) / 4}  # rows of filters to halve, and to double
 KERNEL, MATRIX, VECTOR = (2, 3, 1, 0), (1, 0), (0,)
 
 
@@ -30,6 +35,19 @@ class Layer(NamedTuple):
     scope: str
     convolution: str
     norm: str = ""
+
+
+class Blur(NamedTuple):
+    """A blur of CUT: its name in PyTorch, and how its filter follows from the convolution next to it."""
+
+    name: str
+    scope: str  # of the convolution here, whose output a halving blur filters, and whose input a doubling one
+    side: int  # of its filter
+
+    def filters(self, kernel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Returns the filter for each channel, [C, 1, side, side]; `kernel` [h, w, in, out] of the convolution."""
+        channels, row = kernel.shape[3 if self.side == 3 else 2], FILTERS[self.side]
+        return np.tile(np.outer(row, row), [channels, 1, 1, 1]).astype(np.float32)
 
 
 def resnet(blocks: int, *, dropout: bool, blurred: bool = False) -> list[Layer]:
@@ -45,6 +63,13 @@ def resnet(blocks: int, *, dropout: bool, blurred: bool = False) -> list[Layer]:
         layers.append(Layer(f"block_{block}/second", f"{inside}.{second}", f"{inside}.{second + 1}"))
     layers += [_numbered(f"up_{level}", number) for level, number in ((1, up), (0, up + step))]
     return [*layers, Layer(OUT, f"model.{up + step + 4}")]
+
+
+def blurs(blocks: int) -> list[Blur]:
+    """Returns the blurs of a blurred ResNet."""
+    up = 12 + blocks
+    numbers = {"down_1": (7, 3), "down_2": (11, 3), "up_1": (up, 4), "up_0": (up + 4, 4)}
+    return [Blur(f"model.{number}", scope, side) for scope, (number, side) in numbers.items()]
 
 
 def _numbered(scope: str, number: int) -> Layer:

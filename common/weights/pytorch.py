@@ -12,7 +12,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.weights import layouts
-from common.weights.layouts import Layer
+from common.weights.layouts import FILTER, FILTERS, Layer
 from common.weights.recognized import Arrays, Fields, Recognized, shape_of, unknown
 
 STATISTICS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked)$")  # of many images
@@ -25,8 +25,6 @@ WRAPPERS = {  # parts of names added by wrapper modules: for several GPUs, torch
 }
 COUNTER = "n_averaged"  # of PyTorch's weight averages
 DROPOUT = 0.5  # published rate
-FILTER = ".filt"  # the end of the name of a blur's filter, which CUT saves for each channel
-FILTERS = {3: np.array([1, 2, 1]) / 4, 4: np.array([1, 3, 3, 1]) / 4}  # to halve, and to double
 HEADS = re.compile(r"mlp_(\d+)\.0\.weight")  # the first layer of one of CUT's network F
 
 

@@ -1,5 +1,6 @@
 """Exported state_dicts are loaded by PyTorch as its own, and the lines of the README give the outputs of the run."""
 
+import functools
 import re
 import sys
 import types
@@ -13,6 +14,7 @@ from common.images import Images
 from common.run import Run
 from common.translate import Inference, Translator
 from common.weights import Source, import_weights, pytorch, state_dict, to_pytorch
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from pix2pix import Pix2Pix
 
@@ -32,6 +34,9 @@ def networks():
         for blocks, dropout in ((6, True), (9, False)):
             yield f"resnet {blocks} {kind}", CycleGAN, published.resnet(3, 1, 2, blocks, kind, dropout)
         yield f"unet {kind}", Pix2Pix, published.Unet(1, 3, 2, 7, kind)
+    for blocks, dropout in ((6, True), (9, False)):
+        network = published.resnet(3, 3, 2, blocks, "instance", dropout, halves=True, doubles=True)
+        yield f"resnet {blocks} blurred", Contrastive, network
 
 
 @pytest.mark.parametrize(("model", "network"), [pytest.param(*rest, id=name) for name, *rest in networks()])
@@ -78,9 +83,9 @@ def with_epsilon(network, epsilon):
     return network
 
 
-def resnet_generator(input_nc, output_nc, ngf, norm_layer, use_dropout, n_blocks):
+def resnet_generator(input_nc, output_nc, ngf, norm_layer, use_dropout, n_blocks, **blurs):
     kind, epsilon = kind_of(norm_layer)
-    return with_epsilon(published.resnet(input_nc, output_nc, ngf, n_blocks, kind, use_dropout), epsilon)
+    return with_epsilon(published.resnet(input_nc, output_nc, ngf, n_blocks, kind, use_dropout, **blurs), epsilon)
 
 
 def unet_generator(input_nc, output_nc, num_downs, ngf, norm_layer, use_dropout):
@@ -92,10 +97,12 @@ def unet_generator(input_nc, output_nc, num_downs, ngf, norm_layer, use_dropout)
 
 
 @pytest.fixture
-def in_their_folder(monkeypatch):
-    """Modules with the names of the published programs, which the README imports."""
+def in_their_folder(monkeypatch, made):
+    """Modules with the names of the published programs, which the README imports: those of CUT blur."""
     networks = types.ModuleType("models.networks")
-    networks.ResnetGenerator, networks.UnetGenerator = resnet_generator, unet_generator
+    blurs = {"halves": True, "doubles": True} if made is cut else {}
+    networks.ResnetGenerator = functools.partial(resnet_generator, **blurs)
+    networks.UnetGenerator = unet_generator
     monkeypatch.setitem(sys.modules, "models", types.ModuleType("models"))
     monkeypatch.setitem(sys.modules, "models.networks", networks)
 
@@ -113,6 +120,11 @@ def cyclegan(folder):
     return imported(folder / "run", CycleGAN, network, norm_epsilon=0.01)
 
 
+def cut(folder):
+    network = published.randomized(published.resnet(3, 3, 4, 6, "instance", halves=True, doubles=True))
+    return imported(folder / "run", Contrastive, network)
+
+
 def pix2pix(folder):
     """Batch norm without running statistics, as in a training here."""
     dual = Pix2Pix(netG="unet_64", ngf=4, image_size=64, load_size=64)
@@ -125,7 +137,7 @@ def pix2pix_evaluated(folder):
 
 
 @pytest.mark.usefixtures("in_their_folder")
-@pytest.mark.parametrize("made", [cyclegan, pix2pix, pix2pix_evaluated])
+@pytest.mark.parametrize("made", [cyclegan, cut, pix2pix, pix2pix_evaluated])
 def test_the_lines_of_the_readme_give_what_the_run_gives(tmp_path, monkeypatch, made):
     run_dir, photo = made(tmp_path), np.random.default_rng(0).integers(0, 256, [64, 128, 3], np.uint8)
     export(run_dir, Export(format="pth", direction="A2B", output=str(tmp_path / "out")), Images("unknown"))

@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import UserError
 from common.weights import pytorch, to_pytorch
+from contrastive import Contrastive
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from enhancement import Enhancement
@@ -34,6 +35,19 @@ def test_resnet(blocks):
     published = published_arrays.resnet(3, 1, 2, blocks=blocks)
     values, fields = values_of(published)
     assert_equal(to_pytorch.state_dict_of(CycleGAN(**fields), values), published)
+
+
+def test_biases_that_a_run_lacks_are_zeros():
+    published = published_arrays.resnet(3, 1, 2)
+    values, fields = values_of(published)
+    lacking = {name: value for name, value in values.items() if not name.endswith("/bias") or name == "out/bias"}
+    assert len(lacking) == len(values) - (1 + 2 + 2 * 6 + 2)
+    arrays = to_pytorch.state_dict_of(CycleGAN(**fields, norm_bias=False), lacking)
+    last = [name for name in published if name.endswith(".bias")][-1]
+    assert_equal(
+        arrays,
+        {name: 0 * array if name.endswith(".bias") and name != last else array for name, array in published.items()},
+    )
 
 
 @pytest.mark.parametrize("depth", [6, 7, 8])
@@ -86,7 +100,6 @@ class Residual(CycleGAN):
         CycleGAN(netG="resnet_tfgan"): "This run has --netG resnet_tfgan",
         CycleGAN(norm="layer"): "This run has --norm layer",
         CycleGAN(norm="none"): "This run has --norm none",  # with biases, its names are those of instance norm
-        CycleGAN(norm_bias=False): "This run has --nonorm_bias",
     }.items(),
 )
 def test_networks_without_a_published_layout_are_refused(dual, problem):
@@ -99,7 +112,8 @@ def test_networks_without_a_published_layout_are_refused(dual, problem):
 
 
 @pytest.mark.parametrize(
-    "dual", [CycleGAN(), Pix2Pix(), GcGAN(), Pix2Pix(norm_bias=False), CycleGAN(norm="bare", norm_bias=False)]
+    "dual",
+    [CycleGAN(), Pix2Pix(), GcGAN(), Contrastive(), CycleGAN(norm_bias=False), CycleGAN(norm="bare", norm_bias=False)],
 )
 def test_networks_with_a_published_layout(dual):
     assert to_pytorch.published(dual) is dual
