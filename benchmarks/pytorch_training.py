@@ -201,7 +201,7 @@ def train(model: CycleGAN | Pix2Pix, domains: Sequence[Domain], steps: int, in_e
     dual = model.dual
     adam = {
         networks: torch.optim.Adam(
-            [weight for network in networks for weight in network.named.values()], 2e-4, (dual.beta1, 0.999)
+            [weight for network in networks for weight in network.named.values()], 2e-4, (dual.beta1, dual.beta2)
         )
         for networks in (model.generators, model.critics)
     }

@@ -53,7 +53,7 @@ class Enhancement(PublishedNetworks, CyclicDual):
         }
 
     def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
-        return optimizers.adam(learning_rate, self.beta1)
+        return optimizers.adam(learning_rate, self.beta1, self.beta2)
 
 
 if __name__ == "__main__":

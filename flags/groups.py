@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Schedule and length": ("steps", "epochs", "n_epochs", "n_epochs_decay", "lr_policy", "epoch_size"),
     "Optimization": (
         *("lr_G", "lr_D", "n_gen", "n_critic", "fresh_batches", "d_warmup", "pool_size", "ema_decay"),
-        *("beta1", "rmsprop_decay"),
+        *("beta1", "beta2", "rmsprop_decay"),
     ),
     "Losses": (
         *("gan_loss", "lambda_A", "lambda_B", "lambda_cycle", "lambda_L1", "lambda_pairs", "lambda_identity"),

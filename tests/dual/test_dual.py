@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.ops import randomness
 from common.translate import inference
 from cyclegan import CycleGAN
+from enhancement import Enhancement
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -173,3 +174,11 @@ def test_settings_that_cannot_be_are_refused(fields, said):
     with pytest.raises(UserError) as error:
         small.dualgan(**fields)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("model", [CycleGAN, Enhancement])
+@pytest.mark.parametrize("name", ["beta1", "beta2"])
+def test_a_beta_of_one_is_refused(model, name):
+    with pytest.raises(UserError, match=f"--{name} 1.0 would never take in a gradient: use less than 1"):
+        model(**{name: 1.0})
+    assert getattr(model(**{name: 0.0}), name) == 0.0

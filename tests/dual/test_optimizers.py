@@ -1,11 +1,15 @@
 """Optimizers move as published, and only once everything they depend on is known."""
 
 import numpy as np
+import pytest
 
 from common import tensorflow as tf
 from common.dual import optimizers
 from common.ops.gradients import gradients
 from common.train import step
+from cyclegan import CycleGAN
+from enhancement import Enhancement
+from pix2pix import Pix2Pix
 
 
 def minimize(optimizer, loss, variables):
@@ -27,13 +31,22 @@ def test_rmsprop_is_that_of_tensorflow_1(session):
     np.testing.assert_allclose(session.run(w), value, rtol=1e-12)
 
 
-def test_adam_has_its_epsilon_outside_the_correction(session):
+@pytest.mark.parametrize(
+    ("dual", "betas"),
+    [
+        (CycleGAN(), (0.5, 0.999)),
+        (Pix2Pix(beta2=0.9), (0.5, 0.9)),
+        (Enhancement(), (0.9, 0.999)),
+        (Enhancement(beta2=0.0), (0.9, 0.0)),
+    ],
+)
+def test_adam_has_its_epsilon_outside_the_correction(session, dual, betas):
     """w -= rate sqrt(1 - b2^t) / (1 - b1^t) mean / (sqrt(square) + 1e-8), in NumPy."""
     w = tf.get_variable("w", initializer=tf.constant([1.0, -1e-3], tf.float64))
-    update = minimize(optimizers.adam(0.1, 0.5), tf.reduce_sum(w**4), [w])
+    update = minimize(dual.optimizer("generator", tf.constant(0.1)), tf.reduce_sum(w**4), [w])
     session.run(tf.global_variables_initializer())
     value, mean, square = np.array([1.0, -1e-3]), np.zeros(2), np.zeros(2)
-    rate, b1, b2, epsilon = (float(np.float32(number)) for number in (0.1, 0.5, 0.999, 1e-8))
+    rate, b1, b2, epsilon = (float(np.float32(number)) for number in (0.1, *betas, 1e-8))
     for t in range(1, 4):
         session.run(update)
         gradient = 4 * value**3
