@@ -33,7 +33,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
     "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
-    "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels pixels shards"
+    "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels order pixels shards"
     " < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
     " < check_report folders pipeline < check data download sameness < dataset findings",
     "metrics": "metrics no_reference distances features",

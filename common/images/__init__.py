@@ -15,6 +15,7 @@ passed_over     entries of folders that are not read, counted by reason
 measure         channels, type and range of the images of a domain
 dataset         Images: the settings of a dataset; image_settings: the settings of a method that it needs
 data            TrainingData: files, partners and epochs of a training
+order           in which order training reads files
 pipeline        training batches, read in the background in a reproducible order
 labels          label maps: palettes of classes, confusion matrices
 shards          parts of a folder for several jobs

@@ -20,3 +20,4 @@ class TrainingData(NamedTuple):
     loaders: list[Loader]  # of A and of B
     partners: npt.NDArray[np.int64]  # [|A|], positions in B of each image's partner; -1: it has none
     images_in_epoch: int  # of each domain
+    shuffle: bool = True  # whether each pass over the files has its own, random order

@@ -59,6 +59,12 @@ class Images:
     epoch_size: str = setting(
         "max", "Images in an epoch: as many as the larger (max) or the smaller (min) domain has.", ("max", "min")
     )
+    shuffle: bool = setting(
+        True,
+        "Whether training reads images in a random order, another one in each epoch. Otherwise the order is that of"
+        " their names, in both domains and every epoch (--serial_batches of the authors' PyTorch code); crops and flips"
+        " stay random.",
+    )
     range_A: str = setting(
         "",
         "LOW,HIGH: values of A that become -1 and 1. Default: 0,255 for 8 bits, otherwise the smallest and"
@@ -188,7 +194,7 @@ class Images:
         Raises UserError if `dual` needs pairs and there are none.
         """
         loaders, partners = self.loaders(dual, files, domains), self.partners(dual, files)
-        return TrainingData(files, dict(domains), loaders, partners, self.images_in_epoch(files))
+        return TrainingData(files, dict(domains), loaders, partners, self.images_in_epoch(files), self.shuffle)
 
     def partners(self, dual: ImageSettings, files: Files) -> npt.NDArray[np.int64]:
         """The position in B of the partner of each image of A, int64 [|A|]; -1: no partner."""

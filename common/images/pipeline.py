@@ -7,7 +7,7 @@ import pathlib
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from absl import logging
 
 from common import tensorflow as tf
 from common.errors import ImageError, UserError
-from common.images import alignment, bounds, files, shards, tensors
+from common.images import alignment, bounds, files, order, shards, tensors
 from common.images.image_settings import ImageSettings
 from common.images.measure import INSTEAD
 from common.images.notices import Notices
@@ -230,6 +230,7 @@ def training_batches(
     start: tf.Tensor,
     partners: npt.NDArray[np.int64],
     *,
+    shuffle: bool = True,
     rank: int = 0,
     processes: int = 1,
 ) -> tuple[Batch, tf.Operation]:
@@ -240,7 +241,8 @@ def training_batches(
 
     `loaders` are those of A and B. Each domain has its own order of files, so that unpaired datasets do not become
     pairs; an image of A that has a partner (int64 [|A|], positions in B, -1: none) comes with it, with the same crop
-    and flip. Returns the Batch and the operation that starts reading.
+    and flip. Without `shuffle`, files are read in the order of `loaders`, in every epoch. Returns the Batch and the
+    operation that starts reading.
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -252,8 +254,8 @@ def training_batches(
         return {**batch, "ready": _now()}
 
     names = ("pair/order", "pair/order") if dual.pairing == "all" else ("A/order", "B/order")
-    orders = [_numbers(name, len(loader.paths), start) for name, loader in zip(names, loaders)]
-    dataset = tf.data.Dataset.zip((_count_from(start), *orders))
+    orders = [order.numbers(name, len(loader.paths), start, shuffle) for name, loader in zip(names, loaders)]
+    dataset = tf.data.Dataset.zip((order.positions(start), *orders))
     if processes > 1:
         dataset = dataset.filter(own)
     dataset = dataset.map(_sampler(loaders, dual, partners), num_parallel_calls=THREADS, deterministic=True)
@@ -332,18 +334,3 @@ def naming_failures(loaders: Sequence[Loader]) -> Iterator[None]:
 
 def _index(failure: UserError) -> int:
     return failure.index if isinstance(failure, BrokenImage) else -1
-
-
-def _numbers(name: str, count: int, start: tf.Tensor) -> Any:
-    """An endless tf.data.Dataset of file numbers, from position `start`; each pass has its own order."""
-
-    @tf.autograph.experimental.do_not_convert
-    def order(number: tf.Tensor) -> Any:
-        return tf.data.Dataset.from_tensor_slices(randomness.permutation(name, number, count))
-
-    return _count_from(start // count).flat_map(order).skip(start % count)
-
-
-def _count_from(start: tf.Tensor) -> Any:
-    """A tf.data.Dataset of int64 from `start` on."""
-    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)

@@ -54,7 +54,14 @@ def build(
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
     batch, begin = pipeline.training_batches(
-        data.loaders, dual, run.batch_size, start, data.partners, rank=group.rank, processes=group.size
+        data.loaders,
+        dual,
+        run.batch_size,
+        start,
+        data.partners,
+        shuffle=data.shuffle,
+        rank=group.rank,
+        processes=group.size,
     )
     inputs = {name: _input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched")}
     training_step = step.build(dual, **inputs, images_in_epoch=data.images_in_epoch, group=group)

@@ -99,7 +99,8 @@ def test_with_image_pools_as_many_processes_are_reproducible(root):
     assert all(once[name].tobytes() == again[name].tobytes() for name in once)
 
 
-def test_processes_read_parts_of_the_batches_that_one_reads(dataset):
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_processes_read_parts_of_the_batches_that_one_reads(dataset, shuffle):
     """The parts that four processes read, concatenated, are the batches that one reads, from any position."""
     root, dual = dataset(train_A=7, train_B=5), small.Gain(image_size=16)
     images = Images("set", data_root=str(root))
@@ -113,7 +114,7 @@ def test_processes_read_parts_of_the_batches_that_one_reads(dataset):
             position = tf.placeholder(tf.int64, [])
             partners = images.partners(dual, paths)
             batch, begin = pipeline.training_batches(
-                loaders, dual, batch_size, position, partners, rank=rank, processes=processes
+                loaders, dual, batch_size, position, partners, shuffle=shuffle, rank=rank, processes=processes
             )
             batches = []
             for start in (0, 8, 24):

@@ -21,7 +21,7 @@ def read(root, count, batch_size=1, start=0, seed=1, dual=None, **fields):
         position = tf.placeholder(tf.int64, [])
         files = images.training_files(dual)
         loaders, partners = images.loaders(dual, files, images.domains(dual, files)), images.partners(dual, files)
-        batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners)
+        batch, begin = pipeline.training_batches(loaders, dual, batch_size, position, partners, shuffle=images.shuffle)
         session.run(begin, {position: start})
         with pipeline.naming_failures(loaders):
             return [session.run(batch) for _ in range(count)]
@@ -119,6 +119,29 @@ def _without_pairs(root):
     for path in (root / "set" / "train" / "A").iterdir():
         path.rename(path.with_name(f"a{path.name}"))
     return root
+
+
+def test_without_shuffling_every_epoch_has_the_order_of_names_and_other_crops(dataset):
+    root, dual = dataset(train_A=5, train_B=3, size=24), small.dualgan(image_size=16, load_size=24, flip=True)
+    batches = read(root, 10, 2, dual=dual, shuffle=False)
+    assert np.concatenate([batch.file_A for batch in batches]).tolist() == 4 * [0, 1, 2, 3, 4]
+    assert np.concatenate([batch.file_B for batch in batches]).tolist() == [number % 3 for number in range(20)]
+    begun = read(root, 3, 2, start=8, dual=dual, shuffle=False)
+    np.testing.assert_array_equal([batch.file_A for batch in begun], [[3, 4], [0, 1], [2, 3]])
+    np.testing.assert_array_equal([batch.file_B for batch in begun], [[2, 0], [1, 2], [0, 1]])
+
+
+def test_without_shuffling_pairs_come_in_the_order_of_names_with_random_crops(tmp_path):
+    for number, name in enumerate(("c", "a", "b")):
+        for domain in "AB":
+            image = np.random.default_rng(number).integers(0, 256, [24, 24, 3], np.uint8)
+            pipeline.files.write(tmp_path / "set" / "train" / domain / f"{name}.png", image)
+    dual = Pix2Pix(image_size=16, load_size=0, preprocess="crop", netG="resnet_6blocks", n_layers=1)
+    batches = read(tmp_path, 9, dual=dual, shuffle=False)
+    assert [int(batch.file_A[0]) for batch in batches] == 3 * [0, 1, 2]  # of a, b, c
+    for batch in batches:
+        np.testing.assert_array_equal(batch.A, batch.B)
+    assert len({batch.A[0].tobytes() for batch in batches}) == 9
 
 
 def test_another_seed_is_another_order(dataset):

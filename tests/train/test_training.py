@@ -100,6 +100,21 @@ def test_training_in_two_parts_is_training_in_one(setup):
     assert without_clock(log(halves)) == without_clock(log(whole))
 
 
+def test_without_shuffling_images_are_read_in_the_order_of_their_names_also_after_a_stop(setup):
+    """A gain of 2 that learns nothing moves each pixel by its own value, which the log has as a share of the range."""
+    _, images, run = setup(steps=3, batch_size=1)
+    parts = small.Gain(image_size=36, rate=0.0), dataclasses.replace(images, shuffle=False)
+    for number, path in enumerate(images.training_files(parts[0]).A):
+        files.write(path, np.full([36, 36, 3], 10 * number, np.uint8))
+    training.train(*parts, run)
+    training.train(*parts, dataclasses.replace(run, steps=10))
+    expected = [0.5 * abs(10 * number / 127.5 - 1.0) for number in 2 * [0, 1, 2, 3, 4]]
+    logged = [float(row["A2B/generator/distance_from_input"]) for row in log(run)]
+    np.testing.assert_allclose(logged, expected, rtol=1e-4)
+    with pytest.raises(UserError, match="shuffle"):
+        training.train(parts[0], images, dataclasses.replace(run, steps=11))
+
+
 def test_another_seed_is_another_training(setup):
     """Its weights are drawn by the seed, as they are seen where nothing is learned."""
     _, images, run = setup(steps=1, seed=1)
