@@ -9,8 +9,9 @@ from typing import ClassVar, TypeAlias
 
 from common import settings, sizes
 from common import tensorflow as tf
-from common.dual import losses, schedules
+from common.dual import losses
 from common.dual.direction import Cycle, Direction, Network
+from common.dual.schedules import Rates
 from common.errors import UserError
 from common.ops import precision, spectral_norm
 from common.settings import FREE, setting
@@ -21,7 +22,7 @@ Keys: TypeAlias = "Callable[[str], tf.Tensor | None]"  # name of draws -> their 
 
 
 @dataclasses.dataclass(frozen=True)
-class Dual(abc.ABC):
+class Dual(Rates, abc.ABC):
     """A method of translation: its fields are settings, its methods build a graph and have no state.
 
     For a new method, subclass this, add fields and write the methods marked abstract.
@@ -95,22 +96,6 @@ class Dual(abc.ABC):
         " inference use the averages; 0: no averages.",
         minimum=0.0,
     )
-    lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
-    lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
-    lr_policy: str = setting(
-        "constant",
-        "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). constant: 1;"
-        " linear: 1 - max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e -"
-        " 1 - n) / d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
-        schedules.SCHEDULES,
-    )
-    n_epochs: int = setting(
-        100,
-        "Epochs before the learning rates decay; with --lr_policy cosine, the epochs in which they do. An epoch reads"
-        " max(|A|, |B|) images. A run lasts n_epochs + n_epochs_decay epochs, unless --steps or --epochs is given.",
-        minimum=1,
-    )
-    n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
     pool_size: int = setting(
         0,
         "Size of the buffer of earlier fakes: with probability 1/2, the critic is shown one of them instead of a new"
@@ -195,14 +180,6 @@ class Dual(abc.ABC):
     @abc.abstractmethod
     def optimizer(self, role: str, learning_rate: tf.Tensor) -> tf.train.Optimizer:
         """Returns the optimizer of a role, "generator" or "critic"."""
-
-    def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
-        """Returns the learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
-
-        It is 0 after the end of a schedule, as a run may be longer.
-        """
-        rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
-        return rate * tf.maximum(0.0, schedules.SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
 
     @abc.abstractmethod
     def connect(self, A: tf.Tensor, B: tf.Tensor, key: Keys | None = None) -> list[tuple[Direction, Cycle | None]]:

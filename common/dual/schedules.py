@@ -6,11 +6,13 @@ n_epochs_decay). They never depend on where a run stops.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from common import tensorflow as tf
 from common.ops import scopes
+from common.settings import setting
 
 EPOCH = "training_epoch"  # a collection of the graph
 
@@ -56,6 +58,36 @@ SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
     "step": step,
     "cosine": cosine,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """The settings of the learning rates of a dual."""
+
+    lr_G: float = setting(2e-4, "Learning rate of the generators.", minimum=0.0)
+    lr_D: float = setting(2e-4, "Learning rate of the critics.", minimum=0.0)
+    lr_policy: str = setting(
+        "constant",
+        "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). constant: 1;"
+        " linear: 1 - max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e -"
+        " 1 - n) / d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        SCHEDULES,
+    )
+    n_epochs: int = setting(
+        100,
+        "Epochs before the learning rates decay; with --lr_policy cosine, the epochs in which they do. An epoch reads"
+        " max(|A|, |B|) images. A run lasts n_epochs + n_epochs_decay epochs, unless --steps or --epochs is given.",
+        minimum=1,
+    )
+    n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
+
+    def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
+        """Returns the learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
+
+        It is 0 after the end of a schedule, as a run may be longer.
+        """
+        rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
+        return rate * tf.maximum(0.0, SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
 
 
 def length(policy: str, constant: int, decay: int) -> int:
