@@ -1,7 +1,7 @@
 """Learning-rate schedules: the factor of the rate by epoch, counted from 1.
 
-`constant` epochs come first, then `decay` epochs towards zero (PyTorch's n_epochs and
-n_epochs_decay). They never depend on where a run stops.
+n = `n_epochs` come first, then d = `n_epochs_decay` epochs towards zero (PyTorch's names).
+They never depend on where a run stops.
 """
 
 from __future__ import annotations
@@ -17,40 +17,38 @@ from common.settings import setting
 EPOCH = "training_epoch"  # a collection of the graph
 
 
-def linear(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
+def linear(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     """1 - max(0, epoch - 1 + 1 - n) / (d + 1): PyTorch's CycleGAN and CUT as of 2025."""
-    return 1.0 - tf.maximum(0.0, epoch - constant) / (decay + 1.0)
+    return 1.0 - tf.maximum(0.0, epoch - rates.n_epochs) / (rates.n_epochs_decay + 1.0)
 
 
-def linear_early(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
+def linear_early(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     """Returns `linear` one epoch earlier, 0 in the last: PyTorch's CycleGAN of 2019 to 2024 updates before an epoch."""
-    return linear(epoch + 1.0, constant, decay)
+    return linear(epoch + 1.0, rates)
 
 
-def linear_torch(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
+def linear_torch(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     """1 - max(0, epoch - 1 - n) / d: the Lua code, which lowers the rate after each epoch past n."""
-    return 1.0 - tf.maximum(0.0, epoch - 1.0 - constant) / max(decay, 1)
+    return 1.0 - tf.maximum(0.0, epoch - 1.0 - rates.n_epochs) / max(rates.n_epochs_decay, 1)
 
 
-def step(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
-    """Divides by ten after every 50 epochs."""
-    del constant, decay
-    return 0.1 ** tf.floor((epoch - 1.0) / 50.0)
+def step(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
+    """Divides by ten after every `lr_decay_epochs` epochs."""
+    return 0.1 ** tf.floor((epoch - 1.0) / rates.lr_decay_epochs)
 
 
-def cosine(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
+def cosine(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     """Decays from 1 to 0 along half a cosine over the constant epochs, as in PyTorch's CycleGAN."""
-    del decay
-    return 0.5 * (1.0 + tf.cos(3.141592653589793 * (epoch - 1.0) / constant))
+    return 0.5 * (1.0 + tf.cos(3.141592653589793 * (epoch - 1.0) / rates.n_epochs))
 
 
-def constant(epoch: tf.Tensor, constant: int, decay: int) -> tf.Tensor:
+def constant(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     """Returns 1."""
-    del constant, decay
+    del rates
     return tf.ones_like(epoch)
 
 
-SCHEDULES: dict[str, Callable[[tf.Tensor, int, int], tf.Tensor]] = {
+SCHEDULES: dict[str, Callable[[tf.Tensor, Rates], tf.Tensor]] = {
     "constant": constant,
     "linear": linear,
     "linear_early": linear_early,
@@ -70,7 +68,7 @@ class Rates:
         "constant",
         "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). constant: 1;"
         " linear: 1 - max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e -"
-        " 1 - n) / d; step: divided by 10 after every 50 epochs; cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        " 1 - n) / d; step: 0.1^floor((e - 1) / lr_decay_epochs); cosine: (1 + cos(pi (e - 1) / n)) / 2.",
         SCHEDULES,
     )
     n_epochs: int = setting(
@@ -80,6 +78,12 @@ class Rates:
         minimum=1,
     )
     n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
+    lr_decay_epochs: int = setting(
+        50,
+        "--lr_policy step: epochs after which the learning rates are divided by 10, again and again"
+        " (--lr_decay_iters of the authors' PyTorch code).",
+        minimum=1,
+    )
 
     def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
@@ -87,14 +91,14 @@ class Rates:
         It is 0 after the end of a schedule, as a run may be longer.
         """
         rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
-        return rate * tf.maximum(0.0, SCHEDULES[self.lr_policy](epoch, self.n_epochs, self.n_epochs_decay))
+        return rate * tf.maximum(0.0, SCHEDULES[self.lr_policy](epoch, self))
 
 
-def length(policy: str, constant: int, decay: int) -> int:
+def length(rates: Rates) -> int:
     """Returns the epochs until a schedule has reached its last rate; 0 if it is constant or never ends."""
-    if policy == "cosine":
-        return constant
-    return constant + decay if policy.startswith("linear") and decay else 0
+    if rates.lr_policy == "cosine":
+        return rates.n_epochs
+    return rates.n_epochs + rates.n_epochs_decay if rates.lr_policy.startswith("linear") and rates.n_epochs_decay else 0
 
 
 def in_training(epoch: tf.Tensor) -> AbstractContextManager[None]:

@@ -59,7 +59,7 @@ def _seen(reads: int, count: int, domain: str) -> str:
 
 def schedule(dual: Dual, run: Run, epochs: float) -> str:
     """Returns a sentence if training ends before the schedule of the learning rates does; "" if not."""
-    whole = schedules.length(dual.lr_policy, dual.n_epochs, dual.n_epochs_decay)
+    whole = schedules.length(dual)
     if epochs >= whole:
         return ""
     decay = "" if dual.lr_policy == "cosine" else f" --n_epochs_decay {dual.n_epochs_decay}"

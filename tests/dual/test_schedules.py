@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.dual.schedules import SCHEDULES
+from common.dual.schedules import SCHEDULES, Rates
 from tests import small
 
 PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
@@ -19,9 +19,12 @@ PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
 }
 
 
+RATES = Rates(n_epochs=100, n_epochs_decay=100)
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_table(session, name):
-    factors = [session.run(SCHEDULES[name](tf.constant(float(epoch)), 100, 100)) for epoch in (100, 101, 102, 200)]
+    factors = [session.run(SCHEDULES[name](tf.constant(float(epoch)), RATES)) for epoch in (100, 101, 102, 200)]
     np.testing.assert_allclose(factors, PUBLISHED[name], atol=5e-5)
 
 
@@ -35,20 +38,27 @@ def test_the_table_of_the_page_about_training_has_the_factors_that_are_used(sess
     }
     assert len(epochs) == 7 and shown.keys() == SCHEDULES.keys()
     for name, factors in shown.items():
-        used = [session.run(SCHEDULES[name](tf.constant(epoch), 100, 100)) for epoch in epochs]
+        used = [session.run(SCHEDULES[name](tf.constant(epoch), RATES)) for epoch in epochs]
         np.testing.assert_allclose(np.maximum(used, 0.0), factors, atol=6e-5)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_all_begin_at_one(session, name):
-    assert session.run(SCHEDULES[name](tf.constant(1.0), 100, 100)) == pytest.approx(1.0)
+    assert session.run(SCHEDULES[name](tf.constant(1.0), RATES)) == pytest.approx(1.0)
 
 
 def test_cosine_falls_by_half_in_the_middle(session):
-    assert session.run(SCHEDULES["cosine"](tf.constant(51.0), 100, 0)) == pytest.approx(0.5, abs=1e-6)
+    assert session.run(SCHEDULES["cosine"](tf.constant(51.0), Rates(n_epochs=100))) == pytest.approx(0.5, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["linear", "linear_early", "linear_torch"])
 def test_a_rate_stays_zero_after_its_schedule(session, name):
     dual = small.dualgan(lr_policy=name, n_epochs=100, n_epochs_decay=100)
     assert session.run(dual.learning_rate("critic", tf.constant(250.0))) == 0.0
+
+
+def test_steps_are_as_long_as_asked_for(session):
+    """By PyTorch's StepLR, whose epochs are counted from 0: after 20 epochs a tenth."""
+    dual = small.dualgan(lr_policy="step", lr_decay_epochs=20, lr_G=3e-4)
+    rates = [session.run(dual.learning_rate("generator", tf.constant(epoch))) for epoch in (1.0, 20.0, 21.0, 41.0)]
+    np.testing.assert_allclose(rates, [3e-4, 3e-4, 3e-5, 3e-6], rtol=1e-5)

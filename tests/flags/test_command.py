@@ -219,7 +219,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--n_layers 2 --phase train", "There is no flag --n_layers."),
         ("--lr_g 2", "There is no flag --lr_g. Did you mean --lr_G? Use --phase train --help for a list."),
         ("--phase translate --imput x", "Did you mean --input? Use --phase translate --help for a list."),
-        ("--lr 2", "There is no flag --lr. Did you mean --lr_D, --lr_G or --lr_policy?"),
+        ("--lr 2", "There is no flag --lr. Did you mean --lr_D, --lr_G or --lr_decay_epochs?"),
         ("--phase trian", "--phase 'trian' is not valid: it must be one of train, test, evaluate, translate, compare,"),
         ("--phase trian", "import_weights, export, serve. Did you mean train?"),
         ("--phase", "--phase needs a value: write --phase VALUE."),
