@@ -197,7 +197,7 @@ class Contrastive(PublishedNetworks):
         return patches.sampled(maps, places, self.nce_patches, mirrored)
 
     def _heads(self, direction: str) -> Network:
-        return Network(f"{direction}/heads", self._projected)
+        return Network(f"{direction}/heads", self._projected, initial=self.initial)
 
     def _projected(self, *samples: tf.Tensor) -> list[tf.Tensor]:
         return patches.project(*samples, filters=self.nce_filters)

@@ -189,7 +189,8 @@ class Enhancement(PublishedCritics):
         """Returns the network of a role in a direction; B2A's generator has no variables."""
         if role == "critic":
             return super().network(direction, role)
-        return Network(f"{direction}/generator", self._uncovered if direction == "A2B" else self._covered)
+        function = self._uncovered if direction == "A2B" else self._covered
+        return Network(f"{direction}/generator", function, initial=self.initial)
 
     def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
         return self._uncovered(images, key)
@@ -200,8 +201,7 @@ class Enhancement(PublishedCritics):
 
     def layer_over(self, images: tf.Tensor) -> Layer:
         """Returns A2B's estimate of the layer over `images` [N, H, W, C]."""
-        with tf.variable_scope("A2B/generator", reuse=tf.AUTO_REUSE):
-            return self._drawn(images)
+        return self.network("A2B", "generator").apply(self._drawn, images)
 
     def _uncovered(self, images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
         del key

@@ -39,7 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Model": (
         *("netG", "ngf", "depth", "levels", "blocks", "stride", "kernel", "kernel_outer", "norm", "norm_epsilon"),
         *("norm_bottleneck", "halve_odd", "running_statistics", "dropout", "netD", "ndf", "n_layers", "norm_D"),
-        *("norm_bias", "spectral_norm", "only", "nce_layers", "nce_patches", "nce_filters"),
+        *("norm_bias", "spectral_norm", "init", "init_gain", "only", "nce_layers", "nce_patches", "nce_filters"),
     ),
     "Checkpoints and samples": (
         *("save_every", "keep", "keep_every", "sample_every", "log_every", "tensorboard", "on_nan"),

@@ -38,7 +38,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < check_report folders pipeline < check data download sameness < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
-    " < gradients guided_filter placement randomness running_statistics statistics < im2col winograd"
+    " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"
     " < formulations priors spectral_norm synthesis < convolution < layers < blur",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",

@@ -239,15 +239,7 @@ def test_the_table_of_hooks_has_each_with_all_that_read_it():
     rows = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \| (.*?) \|", section, flags=re.MULTILINE)
     fields = {field.name for field in dataclasses.fields(Dual)}
     members = {name for name in vars(Dual) if not name.startswith("_")} - fields - Dual.__abstractmethods__
-    others = {
-        "critic_losses",
-        "learning_rate",
-        "network",
-        "one_way",
-        "batches_in_step",
-        "image_sides",
-        "load_sides",
-    }  # are no hooks
+    others = {"critic_losses", "network", "initial", "one_way", "batches_in_step", "image_sides", "load_sides"}
     assert {name for name, _ in rows} == members - others
     for name, places in rows:
         paths = [
@@ -312,7 +304,7 @@ def test_flags_that_guides_name_are_there(page):
     flags = {field.name for cls in classes for field in dataclasses.fields(cls)}
     named = set(re.findall(r"(?<![\w-])--([a-zA-Z_]\w*)", page.read_text()))
     others = {"help", "logdir"}  # of absl and TensorBoard
-    others |= {"dropout_rate", "serial_batches", "lr_decay_iters"}  # of published code
+    others |= {"dropout_rate", "serial_batches", "lr_decay_iters", "init_type"}  # of published code
     assert named - others <= flags | {f"no{name}" for name in flags}
 
 

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from common import tensorflow as tf
-from common.ops import precision, scopes
+from common.ops import initialization, precision, scopes
+from common.ops.initialization import OWN, Initial
 
 ONLY = "only_direction"  # a collection of the graph
 Result = TypeVar("Result")  # a tensor, or a sequence of tensors
@@ -22,8 +23,10 @@ class Network:
         function: Callable[..., Any],
         getter: Callable[..., tf.Variable | tf.Tensor] | None = None,
         precise: str = "float32",
+        initial: Initial = OWN,
     ) -> None:
         self.scope, self._function, self._getter, self._precise = scope, function, getter, precise
+        self._initial = initial
 
     def __call__(self, *images: tf.Tensor | None) -> tf.Tensor:
         output: tf.Tensor = self.apply(self._function, *images)
@@ -31,7 +34,10 @@ class Network:
 
     def apply(self, function: Callable[..., Result], *images: tf.Tensor | None) -> Result:
         """Returns another function of images, which returns tensors, with the variables of this network."""
-        with tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter):
+        with (
+            tf.variable_scope(self.scope, reuse=tf.AUTO_REUSE, custom_getter=self._getter),
+            initialization.within(self._initial),
+        ):
             if self._precise == "bf16":
                 return precision.in_bfloat16(function, *images)
             return function(*images)

@@ -13,7 +13,8 @@ from common.dual import losses
 from common.dual.direction import Cycle, Direction, Network
 from common.dual.schedules import Rates
 from common.errors import UserError
-from common.ops import precision, spectral_norm
+from common.ops import initialization, precision, spectral_norm
+from common.ops.initialization import OWN, Initial
 from common.settings import FREE, setting
 from common.sizes import Size
 
@@ -96,6 +97,15 @@ class Dual(Rates, abc.ABC):
         " inference use the averages; 0: no averages.",
         minimum=0.0,
     )
+    init: str = setting(
+        OWN.name,
+        "Initial weights (--init_type of the authors' PyTorch code; g: init_gain). own: those that each network was"
+        " published with; otherwise, kernels are normal: with standard deviation g (normal), g sqrt(2 / (inputs +"
+        " outputs)) (xavier) or sqrt(2 / inputs) (kaiming); or g times an orthogonal matrix (orthogonal), and scales of"
+        " norms are normal around 1 with standard deviation g. Biases are 0, and kernels that start at 0 do so.",
+        initialization.KERNELS,
+    )
+    init_gain: float = setting(OWN.gain, "g of --init, except with own.", minimum=0.0)
     pool_size: int = setting(
         0,
         "Size of the buffer of earlier fakes: with probability 1/2, the critic is shown one of them instead of a new"
@@ -134,6 +144,8 @@ class Dual(Rates, abc.ABC):
                 "--spectral_norm normalizes the critics' kernels, so the clipping of --gan_loss wgan would have no"
                 " effect. Leave out --spectral_norm, or use --gan_loss wgan-gp or hinge."
             )
+        if self.init == OWN.name and self.init_gain != OWN.gain:
+            raise UserError(f"--init_gain {self.init_gain} needs --init normal, xavier or orthogonal. Use one, too.")
         if any(load < side for load, side in zip(self.load_sides, self.image_sides)):
             raise UserError(
                 f"--load_size {self.load_size} is smaller than --image_size {self.image_size}, the crop taken from it."
@@ -193,13 +205,18 @@ class Dual(Rates, abc.ABC):
         """Returns the network of a role in a direction, "A2B" or "B2A"."""
         if role == "critic":
             getter = spectral_norm.normalized if self.spectral_norm else None
-            return Network(f"{direction}/critic", self.critic, getter, self.precision)
+            return Network(f"{direction}/critic", self.critic, getter, self.precision, self.initial)
         channels = self.channels_B if direction == "A2B" else self.channels_A
 
         def generator(images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
             return self.generator(images, channels, key)
 
-        return Network(f"{direction}/generator", generator, precise=self.precision)
+        return Network(f"{direction}/generator", generator, precise=self.precision, initial=self.initial)
+
+    @property
+    def initial(self) -> Initial:
+        """Returns the initial weights of its networks."""
+        return Initial(self.init, self.init_gain)
 
     def companion(self, direction: str) -> Network | None:
         """Returns the companion of a direction's generator, with its variables; None: there is none."""

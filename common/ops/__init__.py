@@ -9,6 +9,7 @@ placement     whether a graph is built for a GPU
 statistics    statistics of whole images, for their tiles
 running_statistics            running mean and variance of batch norms
 layers        convolutions, norms, dropout, padding
+initialization                initial weights by name
 blur          anti-aliased resampling by two
 spectral_norm, averages       spectrally normalized kernels; moving averages of weights
 degradation   layers over a scene: seen = T clear + L

@@ -19,6 +19,7 @@ from common.ops import (
     convolution,
     formulations,
     gradients,
+    initialization,
     precision,
     randomness,
     running_statistics,
@@ -226,6 +227,8 @@ def _variable(
     name: str, shape: Sequence[int], dtype: tf.DType, initializer_of: InitializerByName, *, trainable: bool = True
 ) -> tf.Tensor | tf.Variable:
     """Returns a variable of the current scope; a custom getter may replace it by a tensor."""
+    if initializer_of not in (zeros, ones):
+        initializer_of = initialization.initializer(name, initializer_of)
     initializer = initializer_of(f"{tf.get_variable_scope().name}/{name}")
     collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
     return tf.get_variable(name, shape, dtype, initializer, trainable=trainable, collections=collections)

@@ -113,6 +113,24 @@ def he_initializer(name: str) -> Initializer:
     return _initializer(draw)(name)
 
 
+def orthogonal_initializer(gain: float) -> InitializerByName:
+    """Returns initial values of a kernel: `gain` times a matrix whose rows or columns are orthonormal.
+
+    The matrix has the kernel's last side as its rows, as PyTorch's weights of convolutions and of transposed ones have
+    their first. Drawn uniformly, by a QR decomposition of normal numbers (Saxe et al., 2014, arxiv.org/abs/1312.6120).
+    """
+
+    def draw(sizes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        *others, last = (int(size) for size in tf.get_static_value(sizes))
+        columns = math.prod(others)
+        drawn = _normal(tf.constant([max(last, columns), min(last, columns)]), seed, 1.0)
+        q, r = tf.linalg.qr(drawn)
+        q = q * tf.sign(tf.linalg.diag_part(r))  # else Q would depend on the signs that the decomposition prefers
+        return gain * tf.reshape(q if columns >= last else tf.transpose(q), sizes)
+
+    return _initializer(draw)
+
+
 def _uniform(sizes: Sequence[int] | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns the values in [0, 1) of tf.random.stateless_uniform, by one op: tf.random takes nine."""
     return tf.raw_ops.StatelessRandomUniform(shape=sizes, seed=seed)

@@ -1,0 +1,79 @@
+"""--init gives all networks of a method their initial weights, and its default the published ones."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.dual import schedules
+from common.errors import UserError
+from common.ops import randomness
+from common.train import step
+from contrastive import Contrastive
+from cyclegan import CycleGAN
+from enhancement import Enhancement
+from tests import small
+
+pytestmark = pytest.mark.usefixtures("one_block")
+
+
+def initial_weights(dual):
+    """{name: value} of all weights of a training of `dual` at its start."""
+    with small.session_of_a_run() as session:
+        images = (tf.zeros([1, dual.image_size, dual.image_size, 3]) for _ in "AB")
+        with schedules.in_training(tf.constant(1.0)):
+            pairs = dual.connect(*images, lambda name: randomness.key(name, 0, [0]))
+        for role in ("generator", "critic"):
+            step.objective_of(dual, pairs, role)
+        session.run(tf.global_variables_initializer())
+        return session.run({v.op.name: v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)})
+
+
+TINY = {"image_size": 32, "load_size": 0, "ngf": 4, "ndf": 4}
+
+
+@pytest.mark.parametrize(
+    ("dual", "name"),
+    [
+        (CycleGAN(**TINY, netG="resnet_6blocks", n_layers=1), "normal"),
+        (Contrastive(**TINY, netG="resnet_6blocks_blur", n_layers=1, nce_layers="0,4,8", nce_filters=4), "xavier"),
+    ],
+)
+def test_the_published_initial_weights_have_a_name(dual, name):
+    """Of generators, critics and heads."""
+    own, named, other = (initial_weights(dataclasses.replace(dual, init=init)) for init in ("own", name, "kaiming"))
+    assert own.keys() == named.keys() == other.keys()
+    for variable, value in own.items():
+        np.testing.assert_array_equal(named[variable], value, err_msg=variable)
+        assert (other[variable] != value).any() == variable.endswith("kernel"), variable
+
+
+@pytest.mark.parametrize(
+    "dual",
+    [
+        small.dualgan(init="orthogonal", init_gain=1.0),
+        Enhancement(
+            **TINY,
+            patch_size=0,
+            levels=2,
+            lambda_adversarial=1.0,
+            prior_share=0.5,
+            n_layers=1,
+            norm_D="layer",
+            init="xavier",
+        ),
+    ],
+)
+def test_every_kernel_that_is_drawn_has_other_initial_weights(dual):
+    own, named = initial_weights(dataclasses.replace(dual, init="own", init_gain=0.02)), initial_weights(dual)
+    assert own.keys() == named.keys()
+    for variable, value in own.items():
+        is_drawn = variable.endswith("kernel") and value.any()
+        is_scale = variable.endswith("scale") and dual.init_gain != 0.02
+        assert (named[variable] != value).any() == (is_drawn or is_scale), variable
+
+
+def test_a_gain_without_initial_weights_is_refused():
+    with pytest.raises(UserError, match=r"--init_gain 1\.0 needs --init normal, xavier or orthogonal"):
+        small.dualgan(init_gain=1.0)
