@@ -81,6 +81,7 @@ class Request(NamedTuple):
         like = warm_start.dual_like(run.init_from, self.model) if run.init_from else None
         dual = fields.amend(like, self.values, present(self.values)) if like else self.read(self.model)
         dual.refuse_training()
+        run.refuse_misfit(dual)
         return Parts(dual, images, run)
 
     def _new_images(self) -> Images:

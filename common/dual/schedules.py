@@ -48,6 +48,11 @@ def constant(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
     return tf.ones_like(epoch)
 
 
+def plateau(epoch: tf.Tensor, rates: Rates) -> tf.Tensor:
+    """Returns 1: the factor depends on the scores of the validation images; see common/train/plateau.py."""
+    return constant(epoch, rates)
+
+
 SCHEDULES: dict[str, Callable[[tf.Tensor, Rates], tf.Tensor]] = {
     "constant": constant,
     "linear": linear,
@@ -55,6 +60,7 @@ SCHEDULES: dict[str, Callable[[tf.Tensor, Rates], tf.Tensor]] = {
     "linear_torch": linear_torch,
     "step": step,
     "cosine": cosine,
+    "plateau": plateau,
 }
 
 
@@ -68,7 +74,9 @@ class Rates:
         "constant",
         "Factor of the learning rates in epoch e, counted from 1 (n: n_epochs, d: n_epochs_decay). constant: 1;"
         " linear: 1 - max(0, e - n) / (d + 1); linear_early: the same one epoch earlier; linear_torch: 1 - max(0, e -"
-        " 1 - n) / d; step: 0.1^floor((e - 1) / lr_decay_epochs); cosine: (1 + cos(pi (e - 1) / n)) / 2.",
+        " 1 - n) / d; step: 0.1^floor((e - 1) / lr_decay_epochs); cosine: (1 + cos(pi (e - 1) / n)) / 2; plateau:"
+        " multiplied by plateau_factor whenever more than plateau_patience evaluations in a row (--eval_every) did not"
+        " improve what --select_by names.",
         SCHEDULES,
     )
     n_epochs: int = setting(
@@ -83,6 +91,19 @@ class Rates:
         "--lr_policy step: epochs after which the learning rates are divided by 10, again and again"
         " (--lr_decay_iters of the authors' PyTorch code).",
         minimum=1,
+    )
+
+    plateau_factor: float = setting(
+        0.2, "--lr_policy plateau: what the learning rates are multiplied by.", minimum=0.0, maximum=1.0
+    )
+    plateau_patience: int = setting(
+        5, "--lr_policy plateau: evaluations in a row without an improvement that change nothing yet.", minimum=0
+    )
+    plateau_threshold: float = setting(
+        0.01,
+        "--lr_policy plateau: share of the best score by which another one must be better to count as an improvement.",
+        minimum=0.0,
+        maximum=1.0,
     )
 
     def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:

@@ -59,6 +59,13 @@ class Selection:
         """Whether a step was evaluated."""
         return step in self._rows
 
+    def cost(self, step: int) -> float | None:
+        """The deciding score of a step as a cost, of which less is better; NaN without one, None if not evaluated."""
+        if not self.has(step):
+            return None
+        value = self._values.get(step, math.nan)
+        return -value if self._more else value
+
     @property
     def best(self) -> int | None:
         """The step of the best evaluation, the first if there are several; None without any."""
@@ -178,6 +185,10 @@ class Evaluations:
     def has(self, number: int) -> bool:
         """Whether step `number` was evaluated."""
         return self._selection.has(number)
+
+    def cost(self, number: int) -> float | None:
+        """The deciding score of step `number` as a cost; see Selection.cost."""
+        return self._selection.cost(number)
 
     def is_best(self, number: int) -> bool:
         """Whether step `number` is the best so far."""

@@ -169,7 +169,7 @@ def refuse_contradictions(
     """Raises UserError if a fixed setting differs from that of the run in `run_dir`; None contradicts nothing.
 
     With a different number of processes, the batch size may differ, see refuse_other_processes. Images may be in a
-    different place, see refuse_other_files.
+    different place, see refuse_other_files. --lr_policy plateau fixes --select_by, whose best score it compares with.
     """
     saved = load_run(run_dir)
     free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
@@ -180,7 +180,8 @@ def refuse_contradictions(
                     f"{run_dir} holds a run of {difference.saved}, not of {difference.requested}. Use"
                     f" {difference.saved} for it. Or start a new run in a new --run_dir."
                 )
-            if difference.resume == FIXED and difference.name not in free:
+            is_fixed = difference.resume == FIXED or (difference.name == "select_by" and dual.lr_policy == "plateau")
+            if is_fixed and difference.name not in free:
                 otherwise = _begin_with_networks(run_dir, saved.dual, dual) if run else TRAIN_ANEW
                 raise UserError(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, but --{difference.name}"

@@ -103,6 +103,14 @@ class Run:
         if self.steps and self.epochs:
             raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both set the length. Use one of them.")
 
+    def refuse_misfit(self, dual: Dual) -> None:
+        """Raises UserError if `dual` cannot be trained with these settings."""
+        if dual.lr_policy == "plateau" and not self.eval_every:
+            raise UserError(
+                "--lr_policy plateau lowers the learning rates by the scores of the validation images, so it needs"
+                " evaluations: use --eval_every, too."
+            )
+
     def total_steps(self, dual: Dual, images_in_epoch: int, processes: int = 1) -> int:
         """Returns the total number of steps of the run."""
         if self.steps:

@@ -20,6 +20,7 @@ from common.run import Run
 from common.run.folder import config_path, record_run
 from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
+from common.train.plateau import share_cost
 from common.train.recovery import Recovery, refuse_not_finite
 
 
@@ -105,6 +106,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
         _save(training, number)
     if failures:
         raise failures[0]
+    _observe(training, number)
     return Verdict(stop, best, ends)
 
 
@@ -122,7 +124,28 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
         return False, False, bool(evaluations.ended)
 
     stop, *_, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
+    _observe(training, done)
     return not (stop or ends)
+
+
+def _observe(training: Training, number: int) -> None:
+    """Tells --lr_policy plateau the score of step `number`, if it has one and is due by --eval_every.
+
+    The evaluation after the last step is not: a training of N steps and then of N more is one of 2N.
+    """
+    plateau, session = training.graph.step.plateau, training.session
+    if plateau is None or number % training.run.eval_every:
+        return
+    own = _evaluations(training).cost(number) if training.group.is_chief else None
+    cost = share_cost(training.group, session, own)
+    if cost is None:
+        return
+    before = float(session.run(plateau.factor))
+    factor = plateau.observe(session, number, cost)
+    if training.group.is_chief and factor != before:
+        logging.info(
+            f"Step {number:,}: the scores no longer improve. Learning rates are now {factor:g} times the first ones."
+        )
 
 
 def _evaluations(training: Training) -> Evaluations:

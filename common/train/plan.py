@@ -54,6 +54,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     `timed`: the number of timed steps. Raises UserError if there are no images.
     """
     dual.refuse_training()
+    run.refuse_misfit(dual)
     files = images.training_files(dual)
     dual, images_in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, images_in_epoch)

@@ -12,6 +12,7 @@ from common.images import tensors
 from common.ops import averages, gradients, precision, randomness, running_statistics, spectral_norm
 from common.ops.running_statistics import Statistic
 from common.train import image_pool
+from common.train.plateau import Plateau
 
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
 Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: no cycle
@@ -47,6 +48,7 @@ class Step(NamedTuple):
     averages: averages.Averages
     rates: dict[str, tf.Tensor]  # "learning_rate/critic" -> scalar, for the pass it is fetched with
     thumbnails: dict[str, tf.Tensor]  # "A2B" -> [3, 4, 4], luminance of the first of real, fake and target
+    plateau: Plateau | None  # of --lr_policy plateau
 
 
 def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> list[tuple[str, ...]]:
@@ -66,12 +68,13 @@ def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> li
     return passes
 
 
-def _roles_of_passes(dual: Dual) -> list[tuple[str, ...]]:
-    """Returns the roles of a dual's passes; a dual without critics has only generators."""
+def _roles_of_passes(dual: Dual) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Returns the roles of a dual's passes, and those of the warm-up; a dual without critics has only generators."""
     schedule = roles_of_passes(dual.n_critic, dual.n_gen, dual.fresh_batches)
-    if dual.criticized_directions:
-        return schedule
-    return [tuple(role for role in roles if role != "critic") for roles in schedule]
+    if not dual.criticized_directions:
+        schedule = [tuple(role for role in roles if role != "critic") for roles in schedule]
+    warmup = [tuple(role for role in roles if role == "critic") for roles in schedule] if dual.d_warmup else []
+    return schedule, warmup
 
 
 def build(
@@ -104,10 +107,9 @@ def build(
 
     images_read = tf.identity(batches_read.read_value()) * A.shape.as_list()[0] * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
-    rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
+    rates, plateau = _rates(dual, epoch)
     updating = _Updates(dual, connect, rates, group)
-    schedule = _roles_of_passes(dual)
-    warmup = [tuple(role for role in roles if role == "critic") for roles in schedule] if dual.d_warmup else []
+    schedule, warmup = _roles_of_passes(dual)
     counters, before = [batches_read, updates], [update_count, images_read]  # `before` is read before they change
     passes = {roles: updating.pass_of(roles, counters, before) for roles in dict.fromkeys([*schedule, *warmup])}
     return Step(
@@ -120,7 +122,17 @@ def build(
         averages=updating.average,
         rates={f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()},
         thumbnails={direction.name: _thumbnails(direction) for direction, _ in updating.pairs},
+        plateau=plateau,
     )
+
+
+def _rates(dual: Dual, epoch: tf.Tensor) -> tuple[dict[str, tf.Tensor], Plateau | None]:
+    """Returns the learning rates by role, and the Plateau that they follow, if they follow one."""
+    rates = {role: dual.learning_rate(role, epoch) for role in ("critic", "generator")}
+    if dual.lr_policy != "plateau":
+        return rates, None
+    plateau = Plateau(dual)
+    return {role: rate * plateau.factor for role, rate in rates.items()}, plateau
 
 
 class _Updates:

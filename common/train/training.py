@@ -84,6 +84,7 @@ def _prepared(
         folder.refuse_other_processes(run.run_dir, dual, run, group.size)
         folder.refuse_contradictions(run.run_dir, dual, images, run, processes=group.size)
     dual.refuse_training()
+    run.refuse_misfit(dual)
     files = images.training_files(dual)
     if begun:
         for sentence in folder.refuse_other_files(run.run_dir, files):
