@@ -20,6 +20,7 @@ from common.dual import Dual
 from common.ops import placement
 from common.run.session import open_session
 from common.train import step
+from common.train.objectives import objective_of
 from cyclegan import CycleGAN
 from dualgan import DualGAN
 from enhancement import Enhancement
@@ -72,7 +73,7 @@ def computed(dual: Dual, device: str, weights: Arrays | None = None) -> tuple[Ar
     built = step.build(dual, A, B, tf.range(IMAGES, dtype=tf.int64), images_in_epoch=10)
     fetches: dict[str, tf.Tensor] = {}
     for role in ("critic", "generator"):
-        objective = step.objective_of(dual, built.pairs, role)
+        objective = objective_of(dual, built.pairs, role)
         fetches |= objective.losses
         slopes = tf.gradients(objective.total, list(objective.variables))
         fetches |= {v.op.name: slope for v, slope in zip(objective.variables, slopes) if slope is not None}

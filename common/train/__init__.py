@@ -4,7 +4,7 @@ training    train(): from settings to a trained run
 graph       the graph of a training, declared and built
 introduction  the first lines of a training
 loop        runs the steps, and saves, evaluates and reports between them
-step        one step as operations: critic and generator updates
+step        one step as operations: critic and generator updates; objectives has what they minimize
 plateau     --lr_policy plateau: learning rates that follow the scores
 image_pool  buffer of earlier fakes, for critics
 samples     the sample strips

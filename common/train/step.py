@@ -7,25 +7,14 @@ from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.cluster import distribute
-from common.dual import Cycle, Direction, Dual, Losses, schedules
+from common.dual import Direction, Dual, schedules
 from common.images import tensors
 from common.ops import averages, gradients, precision, randomness, running_statistics, spectral_norm
 from common.ops.running_statistics import Statistic
-from common.train import image_pool
+from common.train.objectives import Objective, Pairs, objective_of
 from common.train.plateau import Plateau
 
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
-Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: no cycle
-
-
-class Objective(NamedTuple):
-    """What an update minimizes, and the variables that it changes."""
-
-    losses: dict[str, tf.Tensor]  # name -> loss, without its weight
-    total: tf.Tensor  # the weighted sum
-    variables: Sequence[tf.Variable]
-    remembers: Sequence[tf.Operation] = ()  # run with the update: they fill image pools
-    statistics: Sequence[Statistic] = ()  # of the batch norms of generators, if they track them
 
 
 class Pass(NamedTuple):
@@ -253,63 +242,11 @@ def _evidence(mean_gradients: Gradients, losses: Mapping[str, tf.Tensor]) -> lis
     return [*losses.values(), *(gradient for gradient in mean_gradients if gradient is not None)]
 
 
-def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
-    """Returns the weighted sum of a role's losses over all directions.
-
-    A loss of weight 0 is left out; one of weight None is logged but not part of the sum.
-    """
-    losses: dict[str, tf.Tensor] = {}
-    terms: list[tf.Tensor] = []
-    variables: list[tf.Variable] = []
-    remembers: list[tf.Operation] = []
-    for direction, cycle in pairs:
-        if role == "critic" and direction.name not in dual.criticized_directions:
-            continue
-        if role == "critic":
-            recalled, remember = _recalled(dual, direction)
-            weighted, remembers = dual.critic_losses(recalled), remembers + remember
-        else:
-            own = dual.generator_losses(direction, cycle)  # type: ignore[arg-type]  # None for duals that do not use it
-            weighted = {**own, **_measures(direction)}
-        for name, (weight, loss) in weighted.items():
-            if weight != 0:
-                losses[f"{direction.name}/{role}/{name}"] = loss
-            if weight:
-                terms.append(weight * loss)
-        variables += [variable for network in direction.networks(role) for variable in network.trainable_variables]
-    return Objective(losses, gradients.add(terms), variables, remembers)
-
-
-def _measures(direction: Direction) -> Losses:
-    """Returns {name: (None, measure)} for the log, comparing fakes with their input.
-
-    The measures are the correlation of luminance, from -1 to 1, and with equal channels mean|fake - real| as a share of
-    the range, from 0 to 1.
-    """
-    real, fake = direction.real, direction.fake
-    correlation = tensors.correlation(tensors.luminance(real), tensors.luminance(fake))
-    measures: Losses = {"luminance_correlation": (None, correlation)}
-    if real.shape.as_list()[-1] == fake.shape.as_list()[-1]:
-        measures["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))
-    return measures
-
-
 def _thumbnails(direction: Direction) -> tf.Tensor:
     """Returns [3, 4, 4]: the downscaled luminance of the first image of real, fake and target."""
     shown = (direction.real, direction.fake, direction.target)
     luminance = tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0)  # [3, S, S, 1]
     return tensors.thumbnail(luminance)
-
-
-def _recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
-    """Returns a direction with fakes from the pool, for its critic, and the ops that fill the pool."""
-    fake = tf.stop_gradient(direction.fake)
-    if not dual.pool_size:
-        return direction._replace(fake=fake), []
-    seen = tf.concat([fake, direction.real], axis=-1)  # [N, S, S, 2C]: a fake stays with its input
-    recalled, remember = image_pool.recall(f"{direction.name}/pool", seen, dual.pool_size, direction.key)
-    fake, given = tf.split(recalled, [fake.shape.as_list()[-1], direction.real.shape.as_list()[-1]], axis=-1)
-    return direction._replace(fake=fake, given=given), [remember]
 
 
 def _counter(name: str) -> tf.Variable:

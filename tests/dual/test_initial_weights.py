@@ -9,7 +9,7 @@ from common import tensorflow as tf
 from common.dual import schedules
 from common.errors import UserError
 from common.ops import randomness
-from common.train import step
+from common.train.objectives import objective_of
 from contrastive import Contrastive
 from cyclegan import CycleGAN
 from enhancement import Enhancement
@@ -25,7 +25,7 @@ def initial_weights(dual):
         with schedules.in_training(tf.constant(1.0)):
             pairs = dual.connect(*images, lambda name: randomness.key(name, 0, [0]))
         for role in ("generator", "critic"):
-            step.objective_of(dual, pairs, role)
+            objective_of(dual, pairs, role)
         session.run(tf.global_variables_initializer())
         return session.run({v.op.name: v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)})
 
