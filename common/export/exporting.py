@@ -168,8 +168,13 @@ def _export_weights(written_as: StateDicts, output: str, opened: Callable[..., O
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raises UserError if `path` exists, unless it is an empty folder."""
+    """Raises UserError if `path` exists, unless it is an empty folder other than the current one.
+
+    An export replaces its folder, and a shell whose current folder was replaced sees no files.
+    """
     path = pathlib.Path(path)
+    if path.resolve() == pathlib.Path.cwd():
+        raise UserError(f"--output {path} is the current folder: use a new one, such as --output {path / 'export'}.")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
 

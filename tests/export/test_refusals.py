@@ -96,6 +96,14 @@ def refusal(line):
     return end.value.code
 
 
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for output in (".", tmp_path / "here", "../here"):
+        assert "is the current folder: use a new one" in refusal(f"--phase export --run_dir {run} --output {output}")
+
+
 def test_what_cannot_be_asked_for(tmp_path, capsys):
     run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
     (tmp_path / "full").mkdir()
