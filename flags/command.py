@@ -97,9 +97,9 @@ def _sentence(error: Exception) -> str | None:
         return f"{error.filename or 'A file'}: {error.strerror or error}. {cure}"
     if type(error).__name__ == "ResourceExhaustedError":
         return (
-            f"Not enough memory: {reason(error)}. Use a smaller --batch_size or --image_size, or"
-            " --precision bf16; for large images, use --tile; or close other programs on the GPU. --phase plan"
-            " measures the memory of a training."
+            f"Not enough memory: {reason(error)}. Use a smaller --batch_size, with --accumulate for the same updates,"
+            " or a smaller --image_size, or --precision bf16; for large images, use --tile; or close other programs on"
+            " the GPU. --phase plan measures the memory of a training."
         )
     if type(error).__module__.startswith("tensorflow."):
         return f"TensorFlow failed: {reason(error)}. Use --debug to see the traceback."

@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     "Validation and early stopping": ("eval_every", "select_by", "patience"),
     "Speed and memory": (
-        *("device", "batch_size", "threads", "precision", "cache_gb", "tile", "tile_overlap"),
+        *("device", "batch_size", "accumulate", "threads", "precision", "cache_gb", "tile", "tile_overlap"),
         *("xla", "precise"),
     ),
     "Several processes": (

@@ -39,14 +39,18 @@ MODELS = {  # noise, clipping, averages and power iterations among them
     "cyclegan": CycleGAN(
         image_size=16, netG="resnet_6blocks", netD="pixel", pool_size=0, ema_decay=0.9, **NETWORKS, **SMOOTH
     ),
-    "pix2pix": Pix2Pix(image_size=64, netG="unet_64", n_layers=1, spectral_norm=True, **NETWORKS),
+    "pix2pix": Pix2Pix(
+        image_size=64, netG="unet_64", n_layers=1, spectral_norm=True, running_statistics=True, **NETWORKS
+    ),
     "pool": CycleGAN(image_size=16, netG="resnet_6blocks", netD="pixel", pool_size=3, **NETWORKS),
     "clipped": small.dualgan(gan_loss="wgan", depth=2),
     "little": Little(image_size=16, load_size=0, depth=2, ngf=4, ndf=4, dropout=0.5, n_critic=2),
 }
 
 
-def main(model: str, batch_size: str, steps: str, root: str, output: str, place: Cluster | None = None) -> None:
+def main(
+    model: str, batch_size: str, steps: str, root: str, output: str, place: Cluster | None = None, accumulate: int = 1
+) -> None:
     """Trains one of MODELS, and writes its variables before and after; `place`: in place of TF_CONFIG."""
     dual, images, size = MODELS[model], Images("set", data_root=root), int(batch_size)
     files = images.training_files(dual)
@@ -62,7 +66,16 @@ def main(model: str, batch_size: str, steps: str, root: str, output: str, place:
             loaders, dual, size, start, images.partners(dual, files), rank=group.rank, processes=group.size
         )
         A, B = (tf.cast(image, tf.float64) for image in (batch.A, batch.B))
-        built = step.build(dual, A, B, batch.index, images.images_in_epoch(files), matched=batch.matched, group=group)
+        built = step.build(
+            dual,
+            A,
+            B,
+            batch.index,
+            images.images_in_epoch(files),
+            matched=batch.matched,
+            group=group,
+            accumulate=accumulate,
+        )
         initialize, losses = tf.global_variables_initializer(), built.passes[-1].losses
         group.finish(tf.get_collection(distribute.PER_PROCESS))
         with group.session(session_config(1)) as session:
@@ -96,13 +109,15 @@ def ends_alone(model: str, batch_size: int, root: pathlib.Path, steps: int) -> A
         return dict(variables)
 
 
-def ends_in_threads(model: str, processes: int, batch_size: int, root: pathlib.Path, steps: int) -> Arrays:
+def ends_in_threads(
+    model: str, processes: int, batch_size: int, root: pathlib.Path, steps: int, accumulate: int = 1
+) -> Arrays:
     """The same as `ends`, with a thread of the calling process, and a server of its own, for each process."""
     workers = ",".join(f"127.0.0.1:{port}" for port in free_ports(processes))
     places = [Cluster(workers=workers, rank=rank, hung_after=60.0, check_every=1) for rank in range(processes)]
     with futures.ThreadPoolExecutor(processes) as threads:
         arguments = (model, str(batch_size), str(steps), str(root), f"{root}/threads")
-        list(threads.map(lambda place: main(*arguments, place), places))
+        list(threads.map(lambda place: main(*arguments, place, accumulate), places))
     with np.load(f"{root}/threads.npz") as variables:
         return dict(variables)
 

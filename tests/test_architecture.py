@@ -39,12 +39,12 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"
-    " < formulations priors spectral_norm synthesis < convolution < layers < blur",
+    " < formulations loops priors spectral_norm synthesis < convolution < layers < blur",
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",
-    "train": "events image_pool plateau samples warm_start watching < monitor objectives rates < step < graph health"
-    " plan < recovery < loop < introduction < training",
+    "train": "events image_pool plateau samples warm_start watching < monitor objectives rates < slopes < step"
+    " < graph health plan < recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
     " < importing to_pytorch < shipped",

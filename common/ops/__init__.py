@@ -4,6 +4,7 @@ randomness    draws and orders (permutations) that are functions of a seed and a
 gradients     sums of gradients, and operations with custom gradients
 precision     float32, bfloat16, float64
 constants     constants of a graph, each created once
+loops         loops that compute sums in the memory of one term
 scopes        settings that hold within a scope of a graph
 placement     whether a graph is built for a GPU
 statistics    statistics of whole images, for their tiles

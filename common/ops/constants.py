@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from common import tensorflow as tf
 
+COLLECTION = "constants"  # of the graph
+
 Size: TypeAlias = "int | tf.Tensor"  # a number of pixels, images or channels; a tensor if unknown
 
 
 def constant(values: npt.NDArray[Any] | float | Sequence[Any], dtype: tf.DType | None = None) -> tf.Tensor:
     """Returns a constant with the values of a NumPy array, of its type or `dtype`."""
     array = np.asarray(values, None if dtype is None else tf.as_dtype(dtype).as_numpy_dtype)
-    collection = tf.get_collection_ref("constants")
+    collection = tf.get_collection_ref(COLLECTION)
     if not collection:
         collection.append({})
     constants: dict[tuple[str, tuple[int, ...], bytes], tf.Tensor] = collection[0]

@@ -14,10 +14,15 @@ MOMENTUM = 0.1  # share of a batch's own statistics in an update, as in PyTorch
 
 
 class Statistic(NamedTuple):
-    """A running statistic of a norm, and that of a batch, both [C]."""
+    """The running statistics of a norm, and the moments of a batch.
 
-    variable: tf.Variable
-    of_batch: tf.Tensor
+    Moments are means over images, so those of parts of a batch and of several processes are averaged like gradients.
+    """
+
+    mean: tf.Variable  # [C]
+    variance: tf.Variable  # [C]
+    moments: tf.Tensor  # [2, C]: the means of x - m and of (x - m)², where m is the running mean
+    places: int  # of an image
 
 
 def tracked_in(statistics: list[Statistic]) -> AbstractContextManager[None]:
@@ -31,21 +36,28 @@ def is_tracked() -> bool:
 
 
 def track(mean: tf.Variable, variance: tf.Variable, x: tf.Tensor) -> None:
-    """Appends the statistics of `x` [N, H, W, C] for the variables of its norm: mean and unbiased variance."""
-    axes = [0, 1, 2]
-    count = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), x.dtype)
-    own_mean = tf.reduce_mean(x, axes)  # [C]
-    own_variance = tf.reduce_mean(tf.square(x - own_mean), axes) * count / tf.maximum(count - 1.0, 1.0)
+    """Appends the moments of `x` [N, H, W, C] for the variables of its norm. H and W must be static."""
+    shifted = x - mean
+    moments = tf.stack([tf.reduce_mean(values, [0, 1, 2]) for values in (shifted, tf.square(shifted))])
     statistics: list[Statistic] = tf.get_collection(COLLECTION)[-1]
-    statistics += [Statistic(mean, own_mean), Statistic(variance, own_variance)]
+    statistics.append(Statistic(mean, variance, moments, x.shape[1:3].num_elements()))
 
 
-def update(statistics: Sequence[Statistic]) -> tf.Operation:
-    """Returns the op that moves running statistics towards those of batches, one after the other."""
+def update(statistics: Sequence[Statistic], images: int) -> tf.Operation:
+    """Returns the op that moves running statistics towards the mean and unbiased variance of a batch of `images`.
+
+    Several statistics of one norm are applied one after the other.
+    """
     values: dict[str, tf.Tensor] = {}
-    variables = {statistic.variable.op.name: statistic.variable for statistic in statistics}
-    for variable, of_batch in statistics:
-        before = values.get(variable.op.name)
-        before = variable.read_value() if before is None else before
-        values[variable.op.name] = before + MOMENTUM * (of_batch - before)
-    return tf.group(*(variables[name].assign(value) for name, value in values.items()))
+    variables: dict[str, tf.Variable] = {}
+    for statistic in statistics:
+        shift, square = tf.unstack(statistic.moments)
+        count = statistic.places * images
+        variance = tf.maximum(square - tf.square(shift), 0.0) * (count / max(count - 1, 1))
+        own = {statistic.mean: statistic.mean.read_value() + shift, statistic.variance: variance}
+        for variable, value in own.items():
+            name = variable.op.name
+            before = values[name] if name in values else variable.read_value()
+            variables[name], values[name] = variable, before + MOMENTUM * (value - before)
+    with tf.control_dependencies(list(values.values())):
+        return tf.group(*(variables[name].assign(value) for name, value in values.items()))

@@ -149,12 +149,12 @@ def _what_is_missing(run_dir: pathlib.Path) -> str:
 def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:
     """Raises UserError if this number of processes cannot resume the run in `run_dir`."""
     saved = load_run(run_dir)
-    before, size = saved.environment.get("processes", 1), saved.run.batch_size
-    if before != processes and before * size != processes * run.batch_size:
+    before = saved.environment.get("processes", 1)
+    totals = [count * part.images_in_update for count, part in ((before, saved.run), (processes, run))]
+    if before != processes and totals[0] != totals[1]:
         raise UserError(
-            f"{run_dir} was trained with batches of {before * size} images ({before} x --batch_size {size}), but now"
-            f" they have {processes * run.batch_size} ({processes} x --batch_size {run.batch_size}). Use the same"
-            f" total to resume. {_begin_with(run_dir)}"
+            f"{run_dir} was trained with batches of {totals[0]} images ({_factors(before, saved.run)}), but now they"
+            f" have {totals[1]} ({_factors(processes, run)}). Use the same total to resume. {_begin_with(run_dir)}"
         )
     if before != processes and dual.pool_size:
         raise UserError(
@@ -163,16 +163,23 @@ def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -
         )
 
 
+def _factors(processes: int, run: Run) -> str:
+    """Returns the factors of the images in an update of all processes, in words."""
+    more = f" x --accumulate {run.accumulate}" if run.accumulate > 1 else ""
+    return f"{processes} x --batch_size {run.batch_size}{more}"
+
+
 def refuse_contradictions(
     run_dir: str, dual: Dual, images: Images | None = None, run: Run | None = None, *, processes: int = 1
 ) -> None:
     """Raises UserError if a fixed setting differs from that of the run in `run_dir`; None contradicts nothing.
 
-    With a different number of processes, the batch size may differ, see refuse_other_processes. Images may be in a
-    different place, see refuse_other_files. --lr_policy plateau fixes --select_by, whose best score it compares with.
+    With a different number of processes, --batch_size and --accumulate may differ, see refuse_other_processes. Images
+    may be in a different place, see refuse_other_files. --lr_policy plateau fixes --select_by, as it remembers the best
+    score.
     """
     saved = load_run(run_dir)
-    free = {"batch_size"} if saved.environment.get("processes", 1) != processes else set()
+    free = {"batch_size", "accumulate"} if saved.environment.get("processes", 1) != processes else set()
     for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
         for difference in settings.differences(before, now):
             if difference.name == "model":

@@ -38,6 +38,13 @@ class Run:
         minimum=1,
         maximum=2**16,
     )
+    accumulate: int = setting(
+        1,
+        "Batches whose gradients are averaged before an update, computed one after the other: equal to --batch_size"
+        " times as large, with the memory of one batch. Steps, epochs and logs are those of the large batch.",
+        minimum=1,
+        maximum=2**16,
+    )
     init_from: str = setting(
         "",
         "Initial weights: a run folder (its newest checkpoint), a checkpoint in one (checkpoints/model-00012000),"
@@ -120,7 +127,12 @@ class Run:
 
     def images_in_step(self, dual: Dual, processes: int = 1) -> int:
         """Returns the images of each domain that a step of all processes reads."""
-        return self.batch_size * processes * dual.batches_in_step
+        return self.images_in_update * processes * dual.batches_in_step
+
+    @property
+    def images_in_update(self) -> int:
+        """Returns the images of each domain that an update of one process reads."""
+        return self.batch_size * self.accumulate
 
     def path(self, *names: str) -> pathlib.Path:
         """Returns a path in the run folder."""

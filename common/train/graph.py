@@ -56,7 +56,7 @@ def build(
     batch, begin = pipeline.training_batches(
         data.loaders,
         dual,
-        run.batch_size,
+        run.images_in_update,
         start,
         data.partners,
         shuffle=data.shuffle,
@@ -64,7 +64,9 @@ def build(
         processes=group.size,
     )
     inputs = {name: _input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched")}
-    training_step = step.build(dual, **inputs, images_in_epoch=data.images_in_epoch, group=group)
+    training_step = step.build(
+        dual, **inputs, images_in_epoch=data.images_in_epoch, group=group, accumulate=run.accumulate
+    )
     with training_step.averages.scope():
         samples = Samples(dual, sample_loaders)
         evaluated = walk.evaluation_graphs(dual, validation_loaders, dual.directions) if validation_loaders else []
@@ -72,7 +74,7 @@ def build(
     checkpoints = Checkpoints(run.run_dir, run.keep, keep_every=run.keep_every, group=group)
     group.finish(tf.get_collection(distribute.PER_PROCESS))
     counters = (training_step.batches_read, training_step.updates)
-    batches = start // (run.batch_size * group.size)
+    batches = start // (run.images_in_update * group.size)
     set_counters = tf.group(*(counter.assign(batches, read_value=False) for counter in counters))
     tf.get_default_graph().finalize()
     return Graph(training_step, batch, start, begin, set_counters, samples, evaluated, initialize, checkpoints)

@@ -40,6 +40,7 @@ def how_often(dual: Dual, run: Run, files: Files, total: int, processes: int) ->
     """Returns a sentence on the images that a step reads, and how often `total` steps see the images of a domain."""
     images = run.images_in_step(dual, processes)
     factors = [f"--batch_size {run.batch_size}"]
+    factors += [f"--accumulate {run.accumulate}"] if run.accumulate > 1 else []
     factors += [f"{dual.batches_in_step} batches"] if dual.batches_in_step > 1 else []
     factors += [f"{processes} processes"] if processes > 1 else []
     counts = {" of A": len(files.A), " of B": len(files.B)}

@@ -60,21 +60,24 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     steps = run.total_steps(dual, images_in_epoch)
     with tf.Graph().as_default(), building_for(run.device, run.precise):
         tf.set_random_seed(run.seed)
-        A, B = (tf.placeholder(tf.float32, _shape(run, dual, count)) for count in (dual.channels_A, dual.channels_B))
-        index = tf.placeholder(tf.int64, [run.batch_size])
-        built = step.build(dual, A, B, index, images_in_epoch)
+        A, B, index = _placeholders(dual, run.images_in_update)
+        built = step.build(dual, A, B, index, images_in_epoch, accumulate=run.accumulate)
         with convolution.plain():
             networks = [network for direction, _ in built.pairs for network in _networks(dual, direction)]
-        operations = sum(flops([one_pass.update, *one_pass.losses.values()]) for one_pass in built.passes)
+        operations = _operations(built)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())
         noise = np.random.default_rng(0)
         inputs: dict[tf.Tensor, Any] = {x: noise.uniform(-1, 1, x.shape.as_list()).astype(np.float32) for x in (A, B)}
-        inputs[index] = np.arange(run.batch_size)
+        inputs[index] = np.arange(run.images_in_update)
         with open_session(run.threads, run.device, run.xla) as session:
             session.run(tf.global_variables_initializer())
-            seconds = _seconds(session, built, inputs, timed)
+            seconds, peak = _seconds(session, built, inputs, timed), _peak()
+    if run.accumulate > 1:  # by the graph of one part: those of a loop are not in the graph around it
+        with tf.Graph().as_default(), building_for(run.device, run.precise):
+            A, B, index = _placeholders(dual, run.batch_size)
+            operations = run.accumulate * _operations(step.build(dual, A, B, index, images_in_epoch))
     epochs = steps * run.images_in_step(dual) / images_in_epoch
-    return Plan(networks, operations, variables, _peak(), seconds, steps, epochs)
+    return Plan(networks, operations, variables, peak, seconds, steps, epochs)
 
 
 def text(planned: Plan) -> str:
@@ -108,8 +111,15 @@ def _field(network: NetworkPlan) -> str:
     return f"{network.sees:g}x{network.sees:g} pixels{more}"
 
 
-def _shape(run: Run, dual: Dual, channels: int) -> list[int]:
-    return [run.batch_size, *dual.image_sides, channels]
+def _placeholders(dual: Dual, images: int) -> list[tf.Tensor]:
+    """Returns placeholders of a batch: A, B and the sample indices of its images."""
+    shapes = [[images, *dual.image_sides, channels] for channels in (dual.channels_A, dual.channels_B)]
+    return [*(tf.placeholder(tf.float32, shape) for shape in shapes), tf.placeholder(tf.int64, [images])]
+
+
+def _operations(built: step.Step) -> int:
+    """Returns the floating-point operations of a step."""
+    return sum(flops([one_pass.update, *one_pass.losses.values()]) for one_pass in built.passes)
 
 
 def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:

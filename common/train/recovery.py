@@ -85,7 +85,7 @@ class Recovery:
     def _keep_batch(self, number: int, read: int) -> str:
         """Writes A.npy and B.npy, as the networks saw them, and batch.json to nan_dump/STEP; returns a sentence."""
         graph, run, group = self._graph, self._run, self._group
-        position = ((number - 1) * self._dual.batches_in_step + read) * run.batch_size * group.size
+        position = ((number - 1) * self._dual.batches_in_step + read) * run.images_in_update * group.size
         self._session.run(graph.begin, {graph.start: position})  # a batch depends only on its position
         with pipeline.naming_failures(self._data.loaders):
             batch = self._session.run(graph.batch)._asdict()

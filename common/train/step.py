@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -9,11 +10,13 @@ from common import tensorflow as tf
 from common.cluster import distribute
 from common.dual import Direction, Dual, schedules
 from common.images import tensors
-from common.ops import averages, gradients, precision, randomness, running_statistics, spectral_norm
+from common.ops import averages, precision, randomness, running_statistics, spectral_norm
 from common.ops.running_statistics import Statistic
+from common.train import slopes
 from common.train.objectives import Objective, Pairs, objective_of
 from common.train.plateau import Plateau
 
+Part: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # [N, ...] -> its rows of a part of the batch
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
 
 
@@ -75,29 +78,23 @@ def build(
     *,
     matched: tf.Tensor | None = None,
     group: distribute.SingleProcess | None = None,
+    accumulate: int = 1,
 ) -> Step:
     """Builds the step of `dual` on training images `A`, `B` [N, S, S, C] with global sample indices `index` [N].
 
     `images_in_epoch` determines the epoch for learning rates. `matched`, float [N]: which images of A and B are pairs;
-    None: none. `group`: the processes that train together, each on its own images; see distribute.
+    None: none. `group`: the processes that train together, each on its own images; see distribute. Gradients are
+    computed on `accumulate` parts of N / `accumulate` images, one after the other.
     """
     group = group or distribute.SingleProcess()
     A, B = (precision.cast_images(dual.precision, images) for images in (A, B))
     matched = tf.zeros(tf.shape(index)) if matched is None else matched  # [N]
     batches_read, updates = _counter("batches_read"), _counter("updates")
     update_count = tf.identity(updates.read_value())
-
-    def connect(repetition: int = 0) -> Pairs:
-        """Applies the networks to the batch; each `repetition` in a pass has its own random draws."""
-        suffix = f"/{repetition}" if repetition else ""
-        with schedules.in_training(epoch):
-            pairs = dual.connect(A, B, lambda name: randomness.key(name + suffix, update_count, index))
-        return [(direction._replace(matched=matched), cycle) for direction, cycle in pairs]
-
     images_read = tf.identity(batches_read.read_value()) * A.shape.as_list()[0] * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates, plateau = _rates(dual, epoch)
-    updating = _Updates(dual, connect, rates, group)
+    updating = _Updates(_Batch(dual, A, B, index, matched, update_count, epoch), rates, group, accumulate)
     schedule, warmup = _roles_of_passes(dual)
     counters, before = [batches_read, updates], [update_count, images_read]  # `before` is read before they change
     passes = {roles: updating.pass_of(roles, counters, before) for roles in dict.fromkeys([*schedule, *warmup])}
@@ -110,7 +107,7 @@ def build(
         pairs=updating.pairs,
         averages=updating.average,
         rates={f"learning_rate/{role}": tf.convert_to_tensor(rate) for role, rate in rates.items()},
-        thumbnails={direction.name: _thumbnails(direction) for direction, _ in updating.pairs},
+        thumbnails=updating.thumbnails,
         plateau=plateau,
     )
 
@@ -124,23 +121,53 @@ def _rates(dual: Dual, epoch: tf.Tensor) -> tuple[dict[str, tf.Tensor], Plateau 
     return {role: rate * plateau.factor for role, rate in rates.items()}, plateau
 
 
+def _whole(images: tf.Tensor) -> tf.Tensor:
+    return images
+
+
+def _first(images: tf.Tensor) -> tf.Tensor:
+    return images[:1]
+
+
+class _Batch(NamedTuple):
+    """A training batch, and the dual that it trains."""
+
+    dual: Dual
+    A: tf.Tensor  # [N, S, S, C]
+    B: tf.Tensor
+    sample_index: tf.Tensor  # int64 [N]
+    matched: tf.Tensor  # float [N]
+    update_count: tf.Tensor
+    epoch: tf.Tensor
+
+    def connect(self, repetition: int = 0, part: Part = _whole) -> Pairs:
+        """Applies the networks to a part of the batch; each `repetition` in a pass has its own random draws."""
+        suffix, index = f"/{repetition}" if repetition else "", part(self.sample_index)
+        with schedules.in_training(self.epoch):
+            pairs = self.dual.connect(
+                part(self.A), part(self.B), lambda name: randomness.key(name + suffix, self.update_count, index)
+            )
+        return [(direction._replace(matched=part(self.matched)), cycle) for direction, cycle in pairs]
+
+
 class _Updates:
-    """The updates of a dual's networks on one batch."""
+    """The updates of a dual's networks on one batch, whose gradients are computed on `parts` of it."""
 
     def __init__(
-        self,
-        dual: Dual,
-        connect: Callable[..., Pairs],
-        rates: Mapping[str, tf.Tensor],
-        group: distribute.SingleProcess,
+        self, batch: _Batch, rates: Mapping[str, tf.Tensor], group: distribute.SingleProcess, parts: int
     ) -> None:
-        self._dual, self._connect, self._group = dual, connect, group
+        dual = batch.dual
+        self._dual, self._connect, self._group, self._parts = dual, batch.connect, group, parts
+        self._images = batch.A.shape.as_list()[0]
+        self._size = self._images // parts  # images in a part
         self._optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
         self.average = averages.Averages(dual.ema_decay)
         self.request = tf.placeholder_with_default(0.0, [], "stop")
-        self._statistics: list[Statistic] = []
-        with running_statistics.tracked_in(self._statistics):
-            self.pairs = connect()
+        self._statistics: list[Statistic] = []  # of `pairs`
+        with running_statistics.tracked_in(self._statistics):  # of the first image: what needs no gradients
+            self.pairs = batch.connect(part=_whole if parts == 1 else _first)
+        self.thumbnails = {direction.name: _thumbnails(direction) for direction, _ in self.pairs}
+        self._first_objective = functools.cache(self._objective)
 
     def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
         """Returns the pass that updates `roles` and then increments `counters`, after `before` was read."""
@@ -156,53 +183,88 @@ class _Updates:
         change, stop = tf.no_op(), tf.constant(0.0)
         losses: dict[str, tf.Tensor] = {}
         for number, role in enumerate(roles):
-            with tf.control_dependencies([change]):  # networks called here read their variables after `change`
-                objective = self._objective(role, roles[:number].count(role))
-            own_gradients = gradients.gradients(
-                objective.total, list(objective.variables)
-            )  # on the images of this process
-            own = [*own_gradients, *(statistic.of_batch for statistic in objective.statistics)]
-            means, role_losses, stop = self._group.mean(own, objective.losses, self.request, [change])
-            before = _evidence(means, role_losses)
-            change = self._changed(role, objective, means, before)
-            change = self._finished(role, tf.group(change, *objective.remembers), objective)
-            losses.update(role_losses)
+            (objective,), own = self._slopes([role], roles[:number].count(role), after=[change])
+            mean, stop = self._mean(own, [change])
+            before = self._evidence(mean)
+            change = apply(self._optimizers[role], mean.gradients, objective.variables, before)
+            others = [*own.remembers, *self._tracked([objective], mean, before)]
+            change = self._finished(role, tf.group(change, *others), objective)
+            losses.update(mean.losses)
         return change, losses, stop
+
+    def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
+        """Updates both roles: all gradients at the old weights, then all changes."""
+        roles = list(self._optimizers)
+        objectives, own = self._slopes(roles)
+        mean, stop = self._mean(own)
+        before, changes, first = self._evidence(mean), [], 0
+        for role, objective in zip(roles, objectives):
+            last = first + len(objective.variables)
+            change = apply(self._optimizers[role], mean.gradients[first:last], objective.variables, before)
+            changes.append(self._finished(role, change, objective))
+            first = last
+        changes += [*own.remembers, *self._tracked(objectives, mean, before)]
+        return tf.group(*changes), mean.losses, stop
+
+    def _mean(self, own: slopes.Slopes, after: Sequence[tf.Operation] = ()) -> tuple[slopes.Slopes, tf.Tensor]:
+        """Returns the mean over processes, and whether a stop is requested."""
+        values, losses, stop = self._group.mean([*own.gradients, *own.moments], own.losses, self.request, after)
+        count = len(own.gradients)
+        moments = [moment for moment in values[count:] if moment is not None]
+        return own._replace(gradients=list(values[:count]), losses=dict(losses), moments=moments), stop
+
+    def _tracked(
+        self, objectives: Sequence[Objective], mean: slopes.Slopes, before: Sequence[tf.Tensor]
+    ) -> list[tf.Operation]:
+        """Returns the op that updates running statistics, if there are any, after `before` is computed."""
+        statistics = [statistic for objective in objectives for statistic in objective.statistics]
+        if not statistics:
+            return []
+        with tf.control_dependencies(before):
+            own = [statistic._replace(moments=moments) for statistic, moments in zip(statistics, mean.moments)]
+            return [running_statistics.update(own, self._images * self._group.size)]
+
+    def _slopes(
+        self, roles: Sequence[str], repetition: int = 0, after: Sequence[tf.Operation] = ()
+    ) -> tuple[Sequence[Objective], slopes.Slopes]:
+        """Returns the objectives of roles, and their gradients on the images of this process.
+
+        Networks called here read their variables after `after`.
+        """
+        with tf.control_dependencies(after):
+            if self._parts > 1:
+                first = [self._first_objective(role) for role in roles]
+                of_part = functools.partial(self._objectives_of_part, roles, repetition)
+                return first, slopes.mean_of_parts(of_part, self._parts, first)
+            objectives = [self._objective(role, repetition) for role in roles]
+        return objectives, slopes.of_batch(objectives)
 
     def _objective(self, role: str, repetition: int = 0) -> Objective:
         """Returns the objective of a role; a repeated update of generators translates the batch again."""
         statistics = [] if repetition else list(self._statistics)
         with running_statistics.tracked_in(statistics):
             pairs = self._connect(repetition) if repetition else self.pairs
-            objective = objective_of(self._dual, pairs, role)
-        return objective._replace(statistics=statistics) if role == "generator" else objective
+            return _tracking(role, objective_of(self._dual, pairs, role), statistics)
 
-    def _changed(self, role: str, objective: Objective, means: Gradients, before: Sequence[tf.Tensor]) -> tf.Operation:
-        """Returns the op that applies the means of gradients and of statistics, after `before` is computed."""
-        count = len(objective.variables)
-        change = apply(self._optimizers[role], means[:count], objective.variables, before)
-        pairs = zip(objective.statistics, means[count:])
-        statistics = [Statistic(tracked.variable, mean) for tracked, mean in pairs if mean is not None]
-        return tf.group(change, running_statistics.update(statistics)) if statistics else change
+    def _objectives_of_part(self, roles: Sequence[str], repetition: int, number: tf.Tensor) -> list[Objective]:
+        def part(images: tf.Tensor) -> tf.Tensor:
+            begin = number * self._size
+            return tf.ensure_shape(images[begin : begin + self._size], [self._size, *images.shape[1:]])
 
-    def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
-        """Updates both roles: all gradients at the old weights, then all changes."""
-        objectives = {role: self._objective(role) for role in self._optimizers}
-        own: list[tf.Tensor | None] = []
-        own_losses: dict[str, tf.Tensor] = {}
-        for objective in objectives.values():
-            own += gradients.gradients(objective.total, list(objective.variables))
-            own += [statistic.of_batch for statistic in objective.statistics]
-            own_losses.update(objective.losses)
-        means, losses, stop = self._group.mean(own, own_losses, self.request)
-        before, changes, first = _evidence(means, losses), [], 0
-        for role, objective in objectives.items():
-            last = first + len(objective.variables) + len(objective.statistics)
-            change = self._changed(role, objective, means[first:last], before)
-            changes.append(self._finished(role, change, objective))
-            first = last
-        remembers = [op for objective in objectives.values() for op in objective.remembers]
-        return tf.group(*changes, *remembers), dict(losses), stop
+        statistics: list[Statistic] = []
+        with running_statistics.tracked_in(statistics):
+            pairs = self._connect(repetition, part)
+            return [_tracking(role, objective_of(self._dual, pairs, role), statistics) for role in roles]
+
+    def _evidence(self, mean: slopes.Slopes) -> list[tf.Tensor]:
+        """Returns all tensors that must be computed before the variables they depend on change."""
+        gradients = [gradient for gradient in mean.gradients if gradient is not None]
+        return [
+            *mean.losses.values(),
+            *gradients,
+            *mean.moments,
+            *(self.thumbnails.values() if self._parts > 1 else ()),
+        ]
 
     def _finished(self, role: str, change: tf.Operation, objective: Objective) -> tf.Operation:
         """Returns the op that runs `change` and then its follow-ups: averages, clipping, power iterations."""
@@ -215,6 +277,11 @@ class _Updates:
             if self._dual.spectral_norm:
                 return tf.group(change, spectral_norm.iterate(objective.variables))
         return change
+
+
+def _tracking(role: str, objective: Objective, statistics: Sequence[Statistic]) -> Objective:
+    """Returns an objective with the statistics that its batch norms track: only updates of generators change them."""
+    return objective._replace(statistics=list(statistics)) if role == "generator" else objective
 
 
 def apply(
@@ -235,11 +302,6 @@ def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -
     with tf.control_dependencies([update]):
         clipped = [tf.clip_by_value(variable.read_value(), -limit, limit) for variable in variables]
         return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
-
-
-def _evidence(mean_gradients: Gradients, losses: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
-    """Returns all tensors that must be computed before the variables they depend on change."""
-    return [*losses.values(), *(gradient for gradient in mean_gradients if gradient is not None)]
 
 
 def _thumbnails(direction: Direction) -> tf.Tensor:

@@ -229,7 +229,7 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
         if group.is_chief:
             logging.info(summary)
     group.refuse_difference(session, done)
-    position = session.run(built.step.batches_read) * run.batch_size * group.size
+    position = session.run(built.step.batches_read) * run.images_in_update * group.size
     session.run(built.begin, {built.start: position})
     return done
 

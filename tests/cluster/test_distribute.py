@@ -46,10 +46,12 @@ def assert_equal_up_to_rounding(actual, expected):
 def test_two_processes_end_where_one_does(root):
     """In float64, after some updates of critics and generators with noise and a gradient penalty.
 
-    Each is a thread of this process with a server of its own; the slow test below starts processes.
+    Each is a thread of this process with a server of its own; the slow test below starts processes. Also where each
+    computes the gradients of its two images one after the other.
     """
     alone = split.ends_alone("little", 4, root, steps=5)
-    assert_equal_up_to_rounding(split.ends_in_threads("little", 2, 2, root, steps=5), alone)
+    for accumulate in (1, 2):
+        assert_equal_up_to_rounding(split.ends_in_threads("little", 2, 2, root, 5, accumulate), alone)
 
 
 def test_a_request_of_one_reaches_all(tmp_path):
@@ -149,6 +151,19 @@ def test_any_number_of_processes_resumes_a_run_with_the_same_total_batch(process
     with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
         folder.refuse_other_processes("run", dual, now, processes)
         folder.refuse_contradictions("run", dual, images, now, processes=processes)
+
+
+def test_batches_in_turn_replace_processes(monkeypatch):
+    dual, images = small.Gain(), Images("none")
+    saved = folder.SavedRun(dual, images, Run("run", batch_size=2), {}, {}, {"processes": 4}, None)
+    monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
+    now = Run("run", batch_size=2, accumulate=4)
+    folder.refuse_other_processes("run", dual, now, 1)
+    folder.refuse_contradictions("run", dual, images, now, processes=1)
+    with pytest.raises(UserError, match=r"now they have 16 \(2 x --batch_size 2 x --accumulate 4\)"):
+        folder.refuse_other_processes("run", dual, now, 2)
+    with pytest.raises(UserError, match="trained with --accumulate 1, but --accumulate 4 was given"):
+        folder.refuse_contradictions("run", dual, images, now, processes=4)
 
 
 def test_a_single_process_changes_nothing():

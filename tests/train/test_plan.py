@@ -32,6 +32,16 @@ def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
     assert "10 steps, 5.0 epochs" in text
 
 
+def test_a_plan_counts_the_operations_of_all_parts_of_a_batch(dataset):
+    images = Images("set", data_root=str(dataset(train_A=4, train_B=4)))
+    once, parts = (
+        plan.plan(small.dualgan(), images, Run("unused", epochs=5, batch_size=4 // count, accumulate=count), timed=1)
+        for count in (1, 4)
+    )
+    assert parts.operations == once.operations > 0
+    assert (parts.steps, parts.variables, parts.networks) == (once.steps, once.variables, once.networks)
+
+
 def test_a_global_critic_sees_the_whole_image(dataset):
     images = Images("set", data_root=str(dataset(train_A=1, train_B=1)))
     found = plan.plan(small.dualgan(), images, Run("unused", steps=1))

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.usefixtures("one_block")
 A, B = 1.0, 4.0  # all pixels of all images of a domain
 
 
-def build(dual, batch=1):
-    shape, index = [batch, *dual.image_sides, 3], tf.range(batch, dtype=tf.int64)
-    return step.build(dual, tf.fill(shape, A), tf.fill(shape, B), index, images_in_epoch=1)
+def build(dual, parts=1):
+    shape, index = [parts, *dual.image_sides, 3], tf.range(parts, dtype=tf.int64)
+    return step.build(dual, tf.fill(shape, A), tf.fill(shape, B), index, images_in_epoch=1, accumulate=parts)
 
 
 def gains(session):
@@ -53,9 +53,10 @@ EXPECTED = {
 }
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize(("dual", "n_critic", "n_gen"), EXPECTED)
-def test_a_step_by_hand(session, dual, n_critic, n_gen):
-    built = build(dual(n_critic=n_critic, n_gen=n_gen))
+def test_a_step_by_hand(session, dual, n_critic, n_gen, parts):
+    built = build(dual(n_critic=n_critic, n_gen=n_gen), parts)
     expected = {f"{name}/gain": gain for name, gain in EXPECTED[dual, n_critic, n_gen].items()}
     initialize = tf.global_variables_initializer()
     for _ in range(30):  # a race between reading and changing would show now and then
@@ -67,9 +68,10 @@ def test_a_step_by_hand(session, dual, n_critic, n_gen):
     assert session.run([built.batches_read, built.updates]) == [count, count]
 
 
-def test_two_generator_updates_on_one_batch_by_hand(session):
+@pytest.mark.parametrize("parts", [1, 3])
+def test_two_generator_updates_on_one_batch_by_hand(session, parts):
     """As on two batches of the same images, for Gain draws nothing; one batch is read."""
-    built = build(small.Gain(n_gen=2, fresh_batches=False))
+    built = build(small.Gain(n_gen=2, fresh_batches=False), parts)
     expected = {f"{name}/gain": gain for name, gain in EXPECTED[small.Gain, 1, 2].items()}
     initialize = tf.global_variables_initializer()
     for _ in range(30):

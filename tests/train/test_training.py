@@ -115,6 +115,27 @@ def test_without_shuffling_images_are_read_in_the_order_of_their_names_also_afte
         training.train(parts[0], images, dataclasses.replace(run, steps=11))
 
 
+def test_batches_that_accumulate_are_one_large_batch_and_resume_with_the_same_bits(setup):
+    """In all that is logged, with the epochs of the schedule, pools, averages and a warm-up."""
+    _, images, large = setup("large", steps=4, batch_size=4)
+    fields = {"pool_size": 3, "ema_decay": 0.9, "n_gen": 2, "d_warmup": 1, "lr_policy": "linear", "n_epochs": 2}
+    parts = small.Gain(image_size=36, rate=0.01, n_epochs_decay=8, **fields), images
+    training.train(*parts, large)
+    _, _, run = setup(steps=2, batch_size=2, accumulate=2)
+    for steps in (2, 4):
+        training.train(*parts, dataclasses.replace(run, steps=steps))
+    for row, expected in zip(without_clock(log(run)), without_clock(log(large)), strict=True):
+        assert {name: float(x or -1) for name, x in row.items()} == pytest.approx(
+            {name: float(x or -1) for name, x in expected.items()}, rel=1e-4, abs=1e-6
+        )
+    for name, value in variables(large).items():
+        np.testing.assert_allclose(variables(run)[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+    whole = dataclasses.replace(run, steps=4, run_dir=f"{run.run_dir}-whole")
+    training.train(*parts, whole)
+    resumed = variables(run)
+    assert all(value.tobytes() == resumed[name].tobytes() for name, value in variables(whole).items())
+
+
 def test_another_seed_is_another_training(setup):
     """Its weights are drawn by the seed, as they are seen where nothing is learned."""
     _, images, run = setup(steps=1, seed=1)
