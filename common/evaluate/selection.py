@@ -59,6 +59,11 @@ class Selection:
         """Whether a step was evaluated."""
         return step in self._rows
 
+    def scores(self, step: int) -> dict[str, float]:
+        """The scores of a step by name, such as A2B/psnr, without missing ones; none if it was not evaluated."""
+        row = self._rows.get(step, {})
+        return {name: float(value) for name, value in row.items() if name != "step" and _has_value(value)}
+
     def cost(self, step: int) -> float | None:
         """The deciding score of a step as a cost, of which less is better; NaN without one, None if not evaluated."""
         if not self.has(step):
@@ -185,6 +190,10 @@ class Evaluations:
     def has(self, number: int) -> bool:
         """Whether step `number` was evaluated."""
         return self._selection.has(number)
+
+    def scores(self, number: int) -> dict[str, float]:
+        """The scores of step `number` by name; none if it was not evaluated."""
+        return self._selection.scores(number)
 
     def cost(self, number: int) -> float | None:
         """The deciding score of step `number` as a cost; see Selection.cost."""

@@ -12,7 +12,7 @@ samples     the sample strips
 recovery    handling of non-finite losses
 warm_start  initial weights from another run
 plan        --phase plan: parameters, memory and time of a training
-monitor, events      log.csv and progress; TensorBoard
+monitor, events      log.csv and progress; TensorBoard; forwarding passes them to a function of the caller
 health      warnings: watchers of the states of a training; rates has those of learning rates
 watching    what watchers have in common: rows and windows
 """

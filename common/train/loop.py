@@ -18,6 +18,7 @@ from common.images import Images, pipeline
 from common.images.data import TrainingData
 from common.run import Run
 from common.run.folder import config_path, record_run
+from common.train.forwarding import Forwarding
 from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
 from common.train.plateau import share_cost
@@ -36,6 +37,7 @@ class Training(NamedTuple):
     group: distribute.SingleProcess  # the processes that train together; only the chief writes, except for checkpoints
     evaluations: Evaluations | None  # of the chief
     taken_over: Callable[[], bool]  # whether another training has taken over the run folder
+    forwarding: Forwarding | None = None  # to the function of the chief's caller
 
     def record(self) -> list[str]:
         """Writes config.json; see record_run."""
@@ -67,7 +69,7 @@ def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped:
             stop_requested = _take_step(training, monitor, number, stopped)
             group.refuse_difference(training.session, number)
             verdict = _evaluate(training, number, stopped) if due else Verdict()
-            ends = last or stop_requested or verdict.stop or verdict.ends
+            ends = _forward(training, number) or last or stop_requested or verdict.stop or verdict.ends
             if number % run.save_every == 0 or ends or verdict.best:
                 group.progress(slow=True)
                 _save(training, number)
@@ -76,6 +78,7 @@ def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped:
             group.progress(slow=True)
             recovery.recover(error, number)
             verdict = _evaluate(training, number, stopped) if due else Verdict()
+            _forward(training, number)
             ends = last or verdict.stop or verdict.ends or (group.size == 1 and stopped.is_set())
         sampled = number % run.sample_every == 0
         group.progress(slow=sampled or ends)
@@ -88,6 +91,18 @@ def loop(training: Training, monitor: Monitor | Silent, numbers: range, stopped:
     return number
 
 
+def _forward(training: Training, number: int) -> bool:
+    """Passes what is known of a step to the caller's function; returns whether training must end because it failed.
+
+    Of several processes, all are then asked to stop, and do so after the next step.
+    """
+    forwarding = training.forwarding
+    if forwarding is None:
+        return False
+    forwarding.send(number)
+    return forwarding.error is not None and training.group.size == 1
+
+
 def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
     """Evaluates step `number` unless `stopped` is set before; on failure, saves the step and raises the error."""
     training.graph.checkpoints.refuse_not_finite(training.session, number)
@@ -97,6 +112,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
         evaluations = _evaluations(training)
         try:
             evaluations.at(number, stopped)
+            _add_scores(training, number)
         except UserError as error:
             failures.append(error)
         return bool(failures), evaluations.is_best(number), bool(evaluations.ended)
@@ -121,11 +137,18 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
         if evaluations.has(done):
             return False, False, False
         evaluations.at(done, stopped)
+        _add_scores(training, done)
         return False, False, bool(evaluations.ended)
 
     stop, *_, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
     _observe(training, done)
-    return not (stop or ends)
+    return not (_forward(training, done) or stop or ends)
+
+
+def _add_scores(training: Training, number: int) -> None:
+    """Adds the scores of a step, if it was evaluated, to what the caller's function gets."""
+    if training.forwarding:
+        training.forwarding.add(_evaluations(training).scores(number))
 
 
 def _observe(training: Training, number: int) -> None:

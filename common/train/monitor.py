@@ -20,6 +20,7 @@ from absl import logging
 from common import atomic
 from common.errors import reason
 from common.train.events import Events
+from common.train.forwarding import Forwarding
 from common.train.watching import Row, Watcher
 
 SECONDS_TO_FIRST_LINE = 2.0  # after the first step, without a terminal for a progress bar
@@ -52,6 +53,7 @@ class Monitor:
         log_every: int,
         watchers: Iterable[Watcher] = (),
         events: Events | None = None,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self._path, self._names, self._extent, self._log_every = pathlib.Path(path), sorted(names), extent, log_every
         self._began = self._told = time.monotonic()
@@ -64,7 +66,7 @@ class Monitor:
         _, warnings = _shortened(self._health, HEALTH, extent.done)
         self._known = {row["state"] for row in warnings}
         self._watchers = [watcher for watcher in watchers if watcher.name not in self._known]  # see health
-        self._events = events
+        self._events, self._forwarding = events, forwarding
         self._bar = tqdm.tqdm(total=extent.total, initial=extent.done, unit="step", disable=None, dynamic_ncols=True)
 
     def __enter__(self) -> Monitor:
@@ -131,17 +133,15 @@ class Monitor:
         rate, share = self._speed(number)
         self._bar.set_postfix_str(f"{rate:.1f} images/s, {share:.0%} waiting for data", refresh=False)
         images, seconds = number * self._extent.images_in_step, time.monotonic() - self._began
-        clock = (
-            number,
-            f"{images / self._extent.images_in_epoch:.4f}",
-            images,
-            f"{seconds:.1f}",
-            f"{rate:.2f}",
-            f"{share:.4f}",
-        )
-        known = {name: f"{values[name]:.6g}" for name in self._names if name in values}
+        epoch = images / self._extent.images_in_epoch
+        clock = (number, f"{epoch:.4f}", images, f"{seconds:.1f}", f"{rate:.2f}", f"{share:.4f}")
+        known = {name: values[name] for name in self._names if name in values}
         with self._going_on("log.csv"):
-            _append(self._path, self._columns, {**dict(zip(CLOCK, clock)), **known})
+            row = {name: f"{value:.6g}" for name, value in known.items()}
+            _append(self._path, self._columns, {**dict(zip(CLOCK, clock)), **row})
+        if self._forwarding:
+            numbers = dict(zip(CLOCK[1:], map(float, (epoch, images, seconds, rate, share))))
+            self._forwarding.add({**numbers, **{name: float(value) for name, value in known.items()}})
         if self._events:
             self._events.scalars(number, {**values, "images_per_s": rate, "waiting": share})
 

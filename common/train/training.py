@@ -26,6 +26,7 @@ from common.run import Run, folder, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
 from common.train import graph, health, introduction, samples, warm_start
 from common.train.events import Events
+from common.train.forwarding import Forwarding, Watch
 from common.train.loop import Training, catch_up, loop, write_report
 from common.train.monitor import Extent, Monitor, Silent
 
@@ -40,11 +41,19 @@ class Progress(NamedTuple):
     best: str = ""  # the best step and its score, in words
 
 
-def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) -> Progress:
+def train(
+    dual: Dual, images: Images, run: Run, cluster: Cluster | None = None, *, watch: Watch | None = None
+) -> Progress:
     """Trains `dual` on `images` until `run` ends, from the newest checkpoint in its folder if there is one.
 
     SIGINT, SIGTERM and SIGHUP end it after the current step and a checkpoint. `cluster` names other processes that
     train with it. Progress and warnings are logged by absl.logging; nothing is printed.
+
+    `watch(step, values)` is called after each step that is logged or evaluated, with the numbers of its row in log.csv
+    (except for the step) and its scores in evaluation.csv, by their names there. Only the first of several processes
+    calls it. Steps after the checkpoint that a run is resumed from are repeated, and it is called for them again. If it
+    raises an exception, training ends with that exception, once the step is saved (with several processes, the next
+    one): repeat the call to resume after it.
 
     Raises:
         UserError: the images or the run folder have a problem, or a loss is not finite.
@@ -58,17 +67,34 @@ def train(dual: Dual, images: Images, run: Run, cluster: Cluster | None = None) 
         if group.is_chief:
             _warn_of_passing(type(dual))
         dual, files, domains = _prepared(dual, images, run, group)
-        total = run.total_steps(dual, images.images_in_epoch(files), group.size)
-        if 0 < total <= dual.d_warmup:
-            raise UserError(
-                f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Lower it, or"
-                " train longer with --steps or --epochs."
-            )
+        total = _total_steps(dual, run, images.images_in_epoch(files), group.size)
         with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device, run.precise):
             data = images.training_data(dual, files, domains)
             for loader in data.loaders:
                 loader.on_skip = lambda path: training_files.note_skipped(run.run_dir, path, files)
-            return _train(dual, images, run, data, total, group=group, stopped=stopped, taken_over=taken_over)
+            forwarding = Forwarding(watch, stopped) if watch and group.is_chief else None
+            return _train(
+                dual,
+                images,
+                run,
+                data,
+                total,
+                group=group,
+                stopped=stopped,
+                taken_over=taken_over,
+                forwarding=forwarding,
+            )
+
+
+def _total_steps(dual: Dual, run: Run, images_in_epoch: int, processes: int) -> int:
+    """Returns the steps of a run; raises UserError if all of them only warm up the critics."""
+    total = run.total_steps(dual, images_in_epoch, processes)
+    if 0 < total <= dual.d_warmup:
+        raise UserError(
+            f"--d_warmup {dual.d_warmup} leaves none of the {total:,} steps to the generators. Lower it, or train"
+            " longer with --steps or --epochs."
+        )
+    return total
 
 
 def _prepared(
@@ -105,6 +131,7 @@ def _train(
     group: distribute.SingleProcess,
     stopped: Event,
     taken_over: Callable[[], bool],
+    forwarding: Forwarding | None,
 ) -> Progress:
     built = graph.build(
         dual,
@@ -121,16 +148,16 @@ def _train(
             evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
-            training = Training(session, built, data, dual, images, run, group, evaluations, taken_over)
-            done = _watched(training, done, total, stopped) or began
+            training = Training(session, built, data, dual, images, run, group, evaluations, taken_over, forwarding)
+            done = _watched(training, done, total, stopped)
         group.leave(session)
     if evaluations is None:
         return Progress(began, done, total)
     return Progress(began, done, total, evaluations.ended, evaluations.best)
 
 
-def _watched(training: Training, done: int, total: int, stopped: Event) -> int | None:
-    """Trains from step `done` on, with a monitor; returns the last step done, None if there is none."""
+def _watched(training: Training, done: int, total: int, stopped: Event) -> int:
+    """Trains from step `done` on, with a monitor; returns the last step done."""
     run, group = training.run, training.group
     if group.is_chief:
         _warn(training.record())
@@ -153,15 +180,17 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int |
                 if warning := sameness.warning(domain, loader):
                     monitor.warn(done, f"{domain}/{sameness.STATE}", warning)
         try:
-            if not catch_up(training, done, total, stopped):
-                return done
-            return loop(training, monitor, range(done + 1, total + 1), stopped)
+            if catch_up(training, done, total, stopped):
+                done = loop(training, monitor, range(done + 1, total + 1), stopped)
         except UserError as error:
             if group.is_chief:
                 write_report(run)
             if isinstance(error, BrokenImage):
                 raise _with_cure(error, training) from error
             raise
+    if training.forwarding and training.forwarding.error:
+        raise training.forwarding.error
+    return done
 
 
 def _with_cure(error: BrokenImage, training: Training) -> ImageError:
@@ -192,7 +221,15 @@ def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:
     extent = Extent(done, total, run.images_in_step(dual, group.size), training.data.images_in_epoch)
     events = Events(run.run_dir, done) if run.tensorboard and done < total else None
     watchers = health.watchers(dual, run.log_every)
-    return Monitor(run.path("log.csv"), names, extent, log_every=run.log_every, watchers=watchers, events=events)
+    return Monitor(
+        run.path("log.csv"),
+        names,
+        extent,
+        log_every=run.log_every,
+        watchers=watchers,
+        events=events,
+        forwarding=training.forwarding,
+    )
 
 
 def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) -> dict[str, Loader]:
