@@ -50,11 +50,13 @@ def setting(
     resume: str = FIXED,
     auto: bool = False,
     formerly: str = "",
+    earlier: Value | None = None,
 ) -> Value:
     """Returns a dataclass field with its default, meaning, valid values and effect on resume.
 
     `resume` is FIXED, PLACE, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its
-    name in earlier versions, still accepted in files and command lines. Typed as its value, like dataclasses.field.
+    name in earlier versions, still accepted in files and command lines. `earlier`: its value in files of earlier
+    versions, which did not have it; None: the default. Typed as its value, like dataclasses.field.
     """
     metadata = {
         "about": about,
@@ -64,6 +66,7 @@ def setting(
         "resume": resume,
         "auto": auto,
         "formerly": formerly,
+        "earlier": earlier,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -255,6 +258,12 @@ def former_names(cls: type[DataclassInstance]) -> dict[str, str]:
     return {field.name: field.metadata["formerly"] for field in fields if field.metadata["formerly"]}
 
 
+def _earlier_values(cls: type[DataclassInstance]) -> dict[str, Any]:
+    """Returns {name: value} of the settings of a class that files without them do not mean to have the default."""
+    values = {field.name: field.metadata["earlier"] for field in dataclasses.fields(cls)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 @functools.cache  # once, however often a file is read
 def _warn_of_former_name(path: str, former: str, name: str) -> None:
     logging.warning(f"{path} has {former}, which was renamed to {name}.")
@@ -279,6 +288,7 @@ def _build(path: str | os.PathLike[str], place: str, fields: dict[str, Any]) -> 
             names = ", ".join(sorted(map(documents.shown, unknown)))
             raise UserError(f"it has unknown settings of {part.__name__}: {names}.")
         schema_of(part).check(fields, place)
+        fields = {**_earlier_values(part), **fields}
         return part(**{name: value for name, value in fields.items() if name != "class"})
     except UserError as error:
         raise UserError(f"{path} cannot be read as the settings of a run: {error}") from error

@@ -12,7 +12,8 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Run": ("phase", "run_dir", "preset", "pretrained", "checkpoint", "weights", "init_from", "init_critics", "seed"),
     "Data": (
         *("dataset", "dir_A", "dir_B", "data_root", "side_by_side", "download", "download_from", "limit"),
-        *("channels_A", "channels_B", "range_A", "range_B", "labels_A", "labels_B", "shuffle", "on_bad_image"),
+        *("channels_A", "channels_B", "range_A", "range_B", "labels_A", "labels_B", "label_encoding", "shuffle"),
+        "on_bad_image",
     ),
     "Image size and augmentation": (
         *("image_size", "load_size", "preprocess", "patch_size", "flip", "interpolation", "antialias"),

@@ -88,7 +88,8 @@ OF_VALIDATION = {
 }
 CHECKED = (  # settings that determine the result of --phase check_data, and those that name its files and settings
     *("dataset", "dir_A", "dir_B", "data_root", "side_by_side", *DOWNLOAD, "limit"),
-    *("channels_A", "channels_B", "range_A", "range_B", "image_size", "load_size", "preprocess", "lambda_pairs"),
+    *("channels_A", "channels_B", "range_A", "range_B", "labels_A", "labels_B", "label_encoding"),
+    *("image_size", "load_size", "preprocess", "lambda_pairs"),
     *("run_dir", "preset", "init_from", "output", "debug"),
 )
 PHASES = {
@@ -196,7 +197,7 @@ PHASES = {
         "make a run folder from weights of other programs",
         training_phases.import_weights_phase,
         parts=(Source, Dual),
-        also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "threads"),
+        also=(*RUN, "preset", "dir_A", "dir_B", "side_by_side", "labels_A", "labels_B", "label_encoding", "threads"),
         without=DOWNLOAD,
         meanings={"run_dir": "New run folder to write to."},
         first=("Imported weights",),

@@ -31,11 +31,11 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
     " < dual < cyclic published variables",
     "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
-    "export": "examples signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
+    "export": "examples label_code signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
-    "images": "bounds descriptions unpacking < archives catalogue deep_png image_settings labels order pixels shards"
-    " < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
-    " < check_report folders pipeline < check data download sameness < dataset findings",
+    "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"
+    " shards < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
+    " < check_report folders palettes pipeline < check data download sameness < dataset findings",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"

@@ -156,7 +156,7 @@ def opened(
         checkpoints = Checkpoints(run_dir, variables=weights)
         tf.get_default_graph().finalize()
         with open_session(threads, inference.device, inference.xla) as session:
-            yield Trained(run_dir, dual, graphs, session, checkpoints, images.palettes(dual))
+            yield Trained(run_dir, dual, graphs, session, checkpoints, images.palettes(dual, saved.domains))
 
 
 def evaluate(

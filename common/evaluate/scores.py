@@ -80,7 +80,7 @@ def collect(
     table = scored.table
     first, every = graph.shard
     for place, walked in enumerate(walk(session, graph)):
-        fake = walked.images[graph.name]
+        fake = _seen(walked.images[graph.name], graph.target.domain)
         row, counts = _row(graph, walked, palette)
         scored.rows.append(row)
         table = table + counts
@@ -90,7 +90,8 @@ def collect(
             scored.vectors.append(features(_to_bytes(fake, graph.target.domain)[None])[0])
         if keep:
             keep(walked)
-    for place, image in enumerate(targets(session, graph)):
+    for place, stored in enumerate(targets(session, graph)):
+        image = _seen(stored, graph.target.domain)
         if first - 1 + place * every < MANY:
             scored.reals.append(image)
         if features:
@@ -136,18 +137,20 @@ def table(rows: Sequence[Row]) -> str:
 
 def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple[Row, npt.NDArray[np.int64] | int]:
     """Returns (the metrics of one image, the confusion table of its classes; 0 without classes)."""
-    span, fake = graph.target.domain.span, walked.images[graph.name]
+    seen = {folder: _seen(image, graph.domain(folder)) for folder, image in walked.images.items()}
+    span, fake = graph.target.domain.span, seen[graph.name]
+    target = None if walked.target is None else _seen(walked.target, graph.target.domain)
     row: Row = {"direction": graph.name, "name": walked.path.name}
     prior = {} if walked.prior is None else {"prior_": walked.prior}
     counts: npt.NDArray[np.int64] | int = 0
-    if walked.target is not None:
+    if target is not None:
         for prefix, image in {"": fake, "input_": walked.untouched, **prior}.items():
             for name, metric in metrics.PAIRED.items():
-                row[prefix + name] = None if image is None else metric(image, walked.target, span)
+                row[prefix + name] = None if image is None else metric(image, target, span)
         if palette is not None:
-            counts = _classes(fake, walked.target, palette)
+            counts = _classes(fake, target, palette)
             row["pixel_accuracy"] = labels.scores(counts)["pixel_accuracy"]
-    real, reconstructed = walked.images[graph.name[0]], walked.images.get(BACK[graph.name])
+    real, reconstructed = seen[graph.name[0]], seen.get(BACK[graph.name])
     if reconstructed is not None:
         row["cycle_l1"] = metrics.l1(reconstructed, real, graph.source.domain.span)
     row["correlation"] = _correlation(_luminance(real), _luminance(fake))
@@ -156,6 +159,11 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
         row |= _without_target(real, graph.source.domain, "input_")
         row |= {} if walked.prior is None else _without_target(walked.prior, graph.target.domain, "prior_")
     return row, counts
+
+
+def _seen(image: Array, domain: Domain) -> Array:
+    """The pixels to measure: of label maps the colours of their classes."""
+    return pixels.to_look_at(image, domain) if domain.classes else image
 
 
 def _without_target(image: Array, domain: Domain, prefix: str = "") -> Means:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -124,7 +125,8 @@ def _evaluation_graph(
     for sample in range(1, n_samples):
         another = inference.translated(dual, name, real, number, self_ensemble=self_ensemble, sample=sample)
         images[f"{name}_{sample + 1}"] = tensors.to_pixels(another, target.domain)
-    as_target, as_source = (_native(dual, loader.domain, target.domain) for loader in (target, source))
+    as_target = _native(dual, target.domain, target.domain)
+    as_source = _native(dual, source.domain, source.domain if source.domain.classes else _values_of(target.domain))
     classical = dual.classical(name, real)
     return EvaluationGraph(
         *(name, source, target, shard, batch_size, begin, number, images, as_target, as_source),
@@ -136,6 +138,11 @@ def _evaluation_graph(
 def _native(dual: Dual, domain: Domain, target: Domain) -> Native:
     image = tf.placeholder(domain.dtype, [None, None, domain.channels])
     return Native(image, tensors.to_pixels(tensors.prepare(image, dual, domain=domain, clip=False), target, clip=False))
+
+
+def _values_of(domain: Domain) -> Domain:
+    """A Domain for images of other domains: that of label maps without their classes."""
+    return dataclasses.replace(domain, classes=None)
 
 
 def _listed(tensor: tf.Tensor | None) -> list[tf.Tensor]:
@@ -154,6 +161,8 @@ def _pair(
         graph.source.notices.say(path, [Note("pair sizes", f"and {target_path} {why}: they are not compared")])
         return None, None
     untouched, target = (session.run(one.prepared, {one.image: image}) for one, image in zip(natives, images))
+    if any(loader.domain.classes for loader in loaders):  # a label map is nothing like its photograph
+        return target, None
     return target, pixels.with_channels(untouched, target.shape[-1])
 
 

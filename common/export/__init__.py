@@ -8,7 +8,7 @@ state_dicts     .pth and .safetensors: weights for PyTorch, read back and compar
 ported          a reopened file as functions of arrays; Format: the interface of a format's module
 examples        the images on which an export is compared with the run
 comparison      the differences
-readme          the README.md next to the files
+label_code      its lines that convert label maps; readme: the README.md next to the files
 pytorch_readme  that of state_dicts
 """
 

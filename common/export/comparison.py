@@ -16,6 +16,8 @@ from common.translate import Translator
 
 LARGEST = {FULL: 2e-3, HALF: 5e-2}  # allowed difference of a value in [-1, 1]
 MEAN = {DYNAMIC: 5e-2}  # the same, on average: with 8-bit weights single pixels differ by much more
+OF_CLASSES = "of another class"  # the unit of pixels of label maps, of which the share is limited
+OTHERS = {FULL: 0.01, HALF: 0.05, DYNAMIC: 0.2}  # where two classes are nearly as likely, rounding decides
 LEVELS = {FULL: 1}  # allowed in addition for rounding to integers; for other weights LARGEST and MEAN suffice
 
 
@@ -30,14 +32,19 @@ class Difference(NamedTuple):
     unit: str
 
     @property
+    def is_mean_judged(self) -> bool:
+        """Whether the mean is limited, not the largest."""
+        return self.ported.weights in MEAN or self.unit == OF_CLASSES
+
+    @property
     def fits(self) -> bool:
         """Whether the difference is small enough to use the file instead of the run."""
-        judged = self.mean if self.ported.weights in MEAN else self.largest
+        judged = self.mean if self.is_mean_judged else self.largest
         return bool(judged <= self.limit)  # False for NaN
 
     def describe(self) -> str:
         """Returns the difference and the limit, in words."""
-        judged = "mean" if self.ported.weights in MEAN else "largest"
+        judged = "mean" if self.is_mean_judged else "largest"
         return (
             f"{self.ported.file} {self.ported.name}: largest difference {self.largest:.3g}, mean {self.mean:.2g}"
             f" {self.unit} over {self.images} images; allowed: {judged} {self.limit:.3g}"
@@ -70,8 +77,11 @@ class Expected:
 def compare(ported: Ported, expected: Expected, images: Sequence[Array]) -> Difference:
     """Returns the Difference between a Ported and the run on `images`, each [H, W, C] of the source's Domain."""
     pairs = {PIXELS: _of_pixels, FLOAT: _of_floats, BYTES: _of_bytes}[ported.kind](ported, expected, images)
-    errors = [np.abs(np.asarray(output, np.float64) - np.asarray(run, np.float64)) for output, run in pairs]
     limit, unit = _limit(ported, expected.translator.target(ported.direction))
+    if unit == OF_CLASSES:
+        errors = [(output != run).any(axis=-1).astype(np.float64) for output, run in pairs]
+    else:
+        errors = [np.abs(np.asarray(output, np.float64) - np.asarray(run, np.float64)) for output, run in pairs]
     largest, total = max(error.max() for error in errors), sum(error.sum() for error in errors)
     closed = ported._replace(call=None)  # which may hold a network
     return Difference(closed, len(images), largest, total / sum(error.size for error in errors), limit, unit)
@@ -82,6 +92,8 @@ def _limit(ported: Ported, target: Domain) -> tuple[float, str]:
     limit = {**LARGEST, **MEAN}[ported.weights]
     if ported.kind == FLOAT:
         return limit, "of [-1, 1]"
+    if target.classes:
+        return OTHERS[ported.weights], OF_CLASSES
     if np.dtype(target.dtype).kind == "f":
         return limit * target.span / 2, "of its values"
     rounded = limit * target.span / 2 + LEVELS.get(ported.weights, 0)
@@ -97,10 +109,13 @@ def _of_pixels(ported: Ported, expected: Expected, images: Sequence[Array]) -> I
 
 
 def _of_floats(ported: Ported, expected: Expected, images: Sequence[Array]) -> Iterator[tuple[Array, Array]]:
-    """Yields the same for each image, scaled to [-1, 1]."""
+    """Yields the same for each image, scaled to [-1, 1], or as the codes of its classes."""
     source = expected.translator.source(ported.direction)
     for image in images:
-        scaled = ((image.astype(np.float64) - source.low) / (source.span / 2) - 1.0).astype(np.float32)
+        if source.classes:
+            scaled = source.classes.codes[source.classes.numbers(image)]
+        else:
+            scaled = ((image.astype(np.float64) - source.low) / (source.span / 2) - 1.0).astype(np.float32)
         yield _same_shape(ported.translate(scaled[None])[0], expected.floats(ported.direction, image))
 
 

@@ -89,7 +89,7 @@ def _odd(image: Array) -> Array:
 
 
 def _drawn(name: str, sides: tuple[int, int], domain: Domain) -> list[Array]:
-    """Generates scenes of the toy dataset, cropped to `sides` and scaled to the range of a Domain."""
+    """Generates scenes of the toy dataset, cropped to `sides` and scaled to a Domain, or with its classes."""
     height, width = sides
     scenes = [toy.draw(number, max(sides))["AB".index(name)] for number in range(COUNT)]
     return [_as(domain, scene[-height:, :width] / 255.0) for scene in scenes]
@@ -97,6 +97,8 @@ def _drawn(name: str, sides: tuple[int, int], domain: Domain) -> list[Array]:
 
 def _as(domain: Domain, scene: Array) -> Array:
     gray = scene.mean(axis=-1, keepdims=True)
+    if domain.classes:
+        return domain.classes.table[(gray[..., 0] * (domain.classes.count - 1)).round().astype(int)]
     bands = scene if domain.channels == 3 else np.repeat(gray, domain.channels, axis=-1)
     values = domain.low + domain.span * bands
     return (values if np.dtype(domain.dtype).kind == "f" else np.rint(values)).astype(domain.dtype)

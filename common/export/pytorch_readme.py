@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from common.dual import CyclicDual, PublishedNetworks
-from common.export import readme
+from common.export import label_code, readme
 from common.export.model import Model
 from common.export.state_dicts import SAFETENSORS, ReadBack, StateDicts
 from common.images.pixels import Domain
@@ -80,7 +80,7 @@ def example(model: Model, written_as: StateDicts) -> str:
 def _network(dual: PublishedNetworks, source: Domain, target: Domain) -> tuple[str, str]:
     """Returns (the class of a published generator, the arguments that it is built with)."""
     depths, blocks = to_pytorch.DEPTHS, to_pytorch.BLOCKS
-    ends, last = f"{source.channels}, {target.channels}", f"use_dropout={to_pytorch.has_dropout(dual)}"
+    ends, last = f"{source.inner_channels}, {target.inner_channels}", f"use_dropout={to_pytorch.has_dropout(dual)}"
     if dual.netG in depths:
         return "UnetGenerator", f"{ends}, {depths[dual.netG]}, {dual.ngf}, {_norm_layer(dual)}, {last}"
     return "ResnetGenerator", f"{ends}, {dual.ngf}, {_norm_layer(dual)}, {last}, n_blocks={blocks[dual.netG]}"
@@ -103,7 +103,13 @@ def _pictures(source: Domain, target: Domain) -> tuple[str, str]:
     """Returns (lines that read an image as [N, H, W, C] in [-1, 1], a line that writes the translation)."""
     added, last = (", ..., None" if source.channels == 1 else ""), (", ..., 0" if target.channels == 1 else "")
     read = f'photo = Image.open("photo.png").convert("{readme.MODES[source.channels]}")\n'
-    read += f"image = np.asarray(photo, np.float32)[None{added}] / 127.5 - 1.0  # [N, H, W, C]"
+    if source.classes:
+        read += f"image = np.asarray(photo)[None{added}]  # [N, H, W, C]\n{label_code.encoded(source.classes)}"
+    else:
+        read += f"image = np.asarray(photo, np.float32)[None{added}] / 127.5 - 1.0  # [N, H, W, C]"
+    if target.classes:
+        shown = "pixels[..., 0]" if target.channels == 1 else "pixels"
+        return read, f'{label_code.decoded(target.classes)}\nImage.fromarray({shown}).save("translated.png")'
     pixels = f"np.rint((translated[0{last}] + 1.0) * 127.5).astype(np.uint8)"
     return read, f'Image.fromarray({pixels}).save("translated.png")'
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from common.dual import Dual
-from common.export import arrays, frozen_graph, onnx_graph, savedmodel, tflite
+from common.export import arrays, frozen_graph, label_code, onnx_graph, savedmodel, tflite
 from common.export.comparison import Difference
 from common.export.model import Model
 from common.export.ported import FULL, Format
@@ -132,10 +132,13 @@ def _pictures(source: Domain, target: Domain, dual: Dual) -> tuple[str, str]:
     last = ", ..., 0" if target.channels == 1 else ""
     resized = resized_back = ""
     if not dual.any_size:
-        filtered = f"Image.Resampling.{FILTERS[dual.interpolation]}"
+        there, back = (
+            f"Image.Resampling.{'NEAREST' if domain.classes else FILTERS[dual.interpolation]}"
+            for domain in (source, target)
+        )
         height, width = dual.image_sides
-        resized = f".resize(({width}, {height}), {filtered})"
-        resized_back = f".resize(photo.size, {filtered})"
+        resized = f".resize(({width}, {height}), {there})"
+        resized_back = f".resize(photo.size, {back})"
     read = f'photo = Image.open("photo.png").convert("{MODES[source.channels]}")\n'
     read += f"image = np.asarray(photo{resized}){dropped}[None]  # [N, H, W, C]"
     return read, f'Image.fromarray(translated[0{last}]){resized_back}.save("translated.png")'
@@ -151,7 +154,14 @@ def _arrays(source: Domain, target: Domain) -> tuple[str, str]:
 def scaled(source: Domain, target: Domain) -> tuple[str, str]:
     """Returns the same as _arrays, with values scaled to [-1, 1] before and back after."""
     read = f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}] of {source.dtype}\n'
-    read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
+    if source.classes:
+        read = (
+            f'image = np.load("photo.npy")[None]  # [N, H, W, {source.channels}]\n{label_code.encoded(source.classes)}'
+        )
+    else:
+        read += f'image = ((image - {source.low!r}) / {source.span / 2!r} - 1.0).astype("float32")'
+    if target.classes:
+        return read, f'{label_code.decoded(target.classes)}\nnp.save("translated.npy", pixels)'
     back = f"(translated[0] + 1.0) * {target.span / 2!r} + {target.low!r}"
     whole = f"np.rint({back})" if np.dtype(target.dtype).kind != "f" else back
     return read, f'np.save("translated.npy", ({whole}).astype("{target.dtype}"))'
@@ -164,7 +174,7 @@ def _ends(difference: Difference, model: Model) -> str:
         return f"`{IMAGE}`: JPEG, PNG, BMP or GIF files, [N], of any sizes; `{TRANSLATED}_bytes`: PNG files"
     source, target = model.ends(difference.ported.direction)
     if kind == FLOAT:
-        return f"float32 [N, H, W, {source.channels}] in [-1, 1]; [N, H, W, {target.channels}] in [-1, 1]"
+        return f"float32 [N, H, W, {source.inner_channels}] in [-1, 1]; [N, H, W, {target.inner_channels}] in [-1, 1]"
     return f"{source.dtype} [N, H, W, {source.channels}]; {target.dtype} [N, H, W, {target.channels}]"
 
 
@@ -177,6 +187,9 @@ def domain_notes(model: Model) -> Iterator[str]:
     """Yields a note on the images of each domain of a Model."""
     for name in sorted({end for direction in model.directions for end in (direction[0], direction[-1])}):
         domain = model.domains[name]
+        if domain.classes:
+            yield label_code.note(name, domain.classes)
+            continue
         yield f"Images of {name} have {domain.channels} channels of {domain.describe()}, scaled to -1 to 1."
 
 

@@ -82,7 +82,7 @@ def _of_pixels(dual: Dual, direction: str, source: Domain, target: Domain, name:
 def _of_floats(dual: Dual, direction: str, source: Domain, target: Domain, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the same in [-1, 1]."""
     del target
-    images = tf.placeholder(tf.float32, [None, None, None, source.channels], name)
+    images = tf.placeholder(tf.float32, [None, None, None, source.inner_channels], name)
     return images, _in_own_size(dual, direction, images, tf.range(tf.shape(images)[0]))
 
 
@@ -118,12 +118,13 @@ def _in_own_size(dual: Dual, direction: str, images: tf.Tensor, numbers: tf.Tens
 
 
 def _decoded(file: tf.Tensor, domain: Domain) -> tf.Tensor:
-    """Decodes an image to [H, W, C] of a Domain; transparent pixels become white; see Domain.of."""
+    """Decodes an image to [H, W, C] of a Domain; transparency becomes white, except in label maps; see Domain.of."""
     stored = tf.io.decode_image(file, channels=0, dtype=domain.dtype, expand_animations=False)
     values, white = tf.cast(stored, tf.float64), float(full(domain.dtype))
     channels = tf.shape(values)[-1]
     is_transparent = tf.equal(channels % 2, 0)
-    share = tf.cond(is_transparent, lambda: values[..., -1:] / white, lambda: tf.ones_like(values[..., :1]))
+    is_blended = tf.constant(False) if domain.classes else is_transparent
+    share = tf.cond(is_blended, lambda: values[..., -1:] / white, lambda: tf.ones_like(values[..., :1]))
     colours = values[..., : channels - tf.cast(is_transparent, tf.int32)]
     opaque = tf.round(colours * share + white * (1.0 - share))
     if domain.channels == 3:

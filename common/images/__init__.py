@@ -17,7 +17,8 @@ dataset         Images: the settings of a dataset; image_settings: the settings 
 data            TrainingData: files, partners and epochs of a training
 order           in which order training reads files
 pipeline        training batches, read in the background in a reproducible order
-labels          label maps: palettes of classes, confusion matrices
+labels          palettes, in files and in images; scores of label maps
+classes         classes of label maps: values in files, colours, codes; palettes: finds those of a domain
 shards          parts of a folder for several jobs
 check, facts    --phase check_data: problems of a dataset; size, values and digest of an image, to find duplicates
 sameness        warns if the images of a domain are all alike

@@ -11,11 +11,13 @@ import numpy as np
 import tqdm
 
 from common.errors import UserError
-from common.images import alignment, facts, folders, measure, ranges
+from common.images import alignment, facts, files, folders, measure, ranges
 from common.images.check_report import KINDS, Finding, Part, Read, Report, Source
+from common.images.classes import Classes
 from common.images.facts import Facts
 from common.images.folders import Files
 from common.images.image_settings import ImageSettings
+from common.images.notices import of_scale
 from common.images.pixels import EIGHT_BITS, Domain, Image, full
 
 THREADS = 4  # decoding threads, each with one image at a time
@@ -24,11 +26,16 @@ Limits: TypeAlias = tuple[float, float] | None  # (low, high) from the settings
 
 
 def check(
-    sets: Mapping[str, Files], dual: ImageSettings, limits: Mapping[str, Limits], side_by_side: bool = False
+    sets: Mapping[str, Files],
+    dual: ImageSettings,
+    limits: Mapping[str, Limits],
+    labelled: Mapping[str, Classes | UserError] | None = None,
+    side_by_side: bool = False,
 ) -> Report:
     """Returns the Report on `sets`, {"train": Files, "val": Files}, for `dual`; decodes every image, keeps none.
 
-    `limits` are the ranges of values from the settings, {"A": (low, high) or None, "B": ...}.
+    `limits` are the ranges of values from the settings, {"A": (low, high) or None, "B": ...}; `labelled` the classes of
+    domains that are label maps, or why they have none.
     """
     sources = [
         Source(split, domain, path, domain if side_by_side else None)
@@ -43,6 +50,10 @@ def check(
     counts = {part: _count(part, sources, within) for part, within in parts.items()}
     for domain, channels in zip("AB", (dual.channels_A, dual.channels_B)):
         splits = {split: parts[split, domain] for split in sets}
+        if coded := (labelled or {}).get(domain):
+            findings += _mixed(splits, 0)
+            findings += _labels(splits, coded)
+            continue
         findings += _mixed(splits, channels)
         findings += _unfit(splits, channels, limits[domain])
         findings += _constant(splits, limits[domain])
@@ -145,6 +156,25 @@ def _unfit(splits: Mapping[str, Read], channels: int, limit: Limits) -> Iterator
             yield Finding("unfit", True, (source,), str(error))
 
 
+def _labels(splits: Mapping[str, Read], coded: Classes | UserError) -> Iterator[Finding]:
+    """Label maps of one domain that cannot be read as such, or whose values belong to no class."""
+    sources = tuple(source for source, _ in _all(splits))
+    if isinstance(coded, UserError):
+        if sources:
+            yield Finding("classes", True, sources, str(coded))
+        return
+    domain = Domain(coded.table.shape[1], classes=coded)
+    for source in sources:
+        try:
+            stored = files.decode(source.path, source.half)
+            domain.of(stored, source.name)
+        except UserError as error:
+            yield Finding("unfit", True, (source,), str(error))
+        else:
+            for note in of_scale(stored.pixels, domain):
+                yield Finding("classes", False, (source,), f"{source.name} {note.text}")
+
+
 def _smallest(image: Facts) -> Image:
     """An Image of two pixels that passes or fails the same checks as the one that was read."""
     values = (image.low, image.high) if np.dtype(image.dtype).kind == "f" else (0, 0)
@@ -227,10 +257,10 @@ def _notes(read: Read) -> Iterator[Finding]:
 
 def _pair_sizes(sets: Mapping[str, Files], read: Read, dual: ImageSettings) -> Iterator[Finding]:
     """Pairs whose crops, in training or in the scores of val, would not show the same parts."""
-    for split, files in sets.items():
+    for split, both in sets.items():
         if split == "train" and dual.pairing == "none":
             continue
-        for paths in zip(*folders.pair(files)[0]):
+        for paths in zip(*folders.pair(both)[0]):
             sources = tuple(Source(split, domain, path) for domain, path in zip("AB", paths))
             if all(source in read for source in sources):
                 why = alignment.misfit((read[source].size for source in sources), dual)
@@ -289,13 +319,13 @@ def _alike(sources: Sequence[Source]) -> Iterator[Finding]:
 
 def _names(sets: Mapping[str, Files], pairing: str) -> Iterator[Finding]:
     """Images without a partner, and images whose names differ only in the extension, where names define the pairs."""
-    for split, files in sets.items():
-        pairs, alone = folders.pair(files)
+    for split, both in sets.items():
+        pairs, alone = folders.pair(both)
         train = split == "train"
         if pairing == "none" and (train or not pairs.A):
             continue
         needed, unmatched = train and (pairing == "all" or not pairs.A), set(alone)
-        for domain, paths in zip("AB", files):
+        for domain, paths in zip("AB", both):
             by_stem: dict[str, list[Source]] = collections.defaultdict(list)
             for path in paths:
                 by_stem[path.stem].append(Source(split, domain, path))

@@ -48,6 +48,7 @@ KINDS = (  # of findings, in the order of a report
     "channels",
     "sizes",
     "unfit",
+    "classes",
     "small",
     "both domains",
     "both splits",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,8 +14,9 @@ from absl import logging
 
 from common import settings
 from common.errors import UserError
-from common.images import alignment, check, files, folders, labels, measure, toy
+from common.images import check, classes, folders, measure, palettes, toy
 from common.images.check_report import Report
+from common.images.classes import Classes
 from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.image_settings import ImageSettings
@@ -25,7 +24,7 @@ from common.images.pipeline import Loader
 from common.images.pixels import Domain
 from common.settings import FREE, PLACE, setting
 
-SEEN = 200  # label maps read to find the classes
+NONE = "none"  # of label_encoding: label maps are like other images
 NAMED = 10  # files without a partner named in the log
 
 Settings = TypeVar("Settings", bound=ImageSettings)
@@ -73,11 +72,20 @@ class Images:
     range_B: str = setting("", "LOW,HIGH: values of B that become -1 and 1. Default: as for A.")
     labels_A: str = setting(
         "",
-        "If images of A are label maps: a palette file with one line R G B for each class, or auto: the colours"
-        " of the training images. Evaluation then reports accuracy and IoU of the classes.",
+        "If images of A are label maps: a palette file with one line R G B for each class, or auto: the colours of the"
+        " training images. They are then resized without mixing colours, and translations to A have only these colours."
+        " Evaluation reports accuracy and IoU of the classes.",
         resume=FREE,
     )
     labels_B: str = setting("", "If images of B are label maps: a palette file, or auto; see --labels_A.", resume=FREE)
+    label_encoding: str = setting(
+        classes.PALETTE,
+        "What networks see of the label maps of --labels_A and --labels_B. palette: the colour of each class, three"
+        " channels; one-hot: a channel for each class, 1 where it is and -1 elsewhere; none: the images as they are:"
+        " labels are only used to score them.",
+        (*classes.ENCODINGS, NONE),
+        earlier=NONE,
+    )
     on_bad_image: str = setting(
         "stop",
         "What to do if an image cannot be read. stop: save the training and name the file; skip: log a warning"
@@ -98,8 +106,12 @@ class Images:
             raise UserError(
                 "--dir_A and --dir_B replace --dataset and --side_by_side. Use either the former or the latter."
             )
-        for name in ("range_A", "range_B"):
-            _parse_limits(name, getattr(self, name))
+        for name in "AB":
+            if self._limits(name) and self._are_labels(name):
+                raise UserError(
+                    f"--range_{name} has no meaning for label maps, which --labels_{name} makes of images of {name}."
+                    " Use one of them, or --label_encoding none."
+                )
         if not self.dataset and not self.dir_A:
             raise UserError(
                 "Missing --dataset. Use --dataset NAME, a folder below --data_root, or --dir_A and --dir_B, or"
@@ -151,37 +163,70 @@ class Images:
     def check(self, dual: ImageSettings, sets: Mapping[str, Files]) -> Report:
         """The Report on `sets`, all_files or some of them, before `dual` is trained; writes nothing."""
         limits = {name: self._limits(name) for name in "AB"}
-        return check.check(sets, dual, limits, self.side_by_side)
-
-    def fitted(self, dual: Settings, files: Files) -> Settings:
-        """Returns `dual` with the channels of `files` where its own are auto."""
-        channels = {
-            field: measure.channels(paths, self._skip)
-            for field, paths in zip(("channels_A", "channels_B"), files)
-            if not getattr(dual, field)
+        training = dict(zip("AB", sets["train"])) if "train" in sets else {}
+        labelled = {
+            name: palettes.attempted(paths, *self._of_labels(name))
+            for name, paths in training.items()
+            if self._are_labels(name)
         }
-        return dataclasses.replace(dual, **channels)
+        return check.check(sets, dual, limits, labelled, self.side_by_side)
+
+    def fitted(self, dual: Settings, files: Files, domains: Mapping[str, Domain] | None = None) -> Settings:
+        """Returns `dual` with the channels of `files` where its own are auto, and with those of label maps.
+
+        `domains`: of the run, if there is one. Raises UserError if `dual` cannot have these channels.
+        """
+        channels = {}
+        for name, paths in zip("AB", files):
+            field, given = f"channels_{name}", getattr(dual, f"channels_{name}")
+            if coded := domains[name].classes if domains else self.classes_of(name, paths):
+                channels[field] = palettes.channels_for(coded, name, given)
+            elif not given:
+                channels[field] = measure.channels(paths, self._skip)
+        try:
+            return dataclasses.replace(dual, **channels)
+        except UserError as error:
+            if self.label_encoding == classes.ONE_HOT and (self.labels_A or self.labels_B):
+                raise UserError(f"{error} Or use --label_encoding palette, which has three channels.") from error
+            raise
+
+    def classes_of(self, name: str, paths: Sequence[pathlib.Path]) -> Classes | None:
+        """The Classes of domain `name`, whose training files are `paths`; None if these are no label maps."""
+        if not self._are_labels(name):
+            return None
+        return palettes.measured(paths, *self._of_labels(name), skip=self._skip)
+
+    def with_classes(self, domains: Mapping[str, Domain]) -> dict[str, Domain]:
+        """Returns `domains`, of networks without images, with the classes of palette files.
+
+        Raises UserError for auto, as there are no images, and if networks have other channels than the classes.
+        """
+        return {
+            name: palettes.of_network(name, domain, self._labels(name), self.label_encoding)
+            if self._are_labels(name)
+            else domain
+            for name, domain in domains.items()
+        }
 
     def domains(self, dual: ImageSettings, files: Files) -> dict[str, Domain]:
         """{"A": Domain, "B": Domain} of the training files; decodes them unless they have 8 bits."""
-        channels = dual.channels_A, dual.channels_B
-        return {
-            name: measure.domain(paths, count, self._limits(name), self._half(name), self._skip)
-            for name, paths, count in zip("AB", files, channels)
-        }
+        domains = {}
+        for name, paths, count in zip("AB", files, (dual.channels_A, dual.channels_B)):
+            if coded := self.classes_of(name, paths):
+                domains[name] = Domain(coded.table.shape[1], classes=coded)
+            else:
+                domains[name] = measure.domain(paths, count, self._limits(name), self._half(name), self._skip)
+        return domains
 
     def loaders(self, dual: ImageSettings, files: Files, domains: Mapping[str, Domain]) -> list[Loader]:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
-        crop = dual.image_sides if dual.preprocess == "crop" else (1, 1)
-        loaded = functools.partial(alignment.loaded_size, dual=dual) if dual.preprocess.startswith("scale") else None
         return [
             Loader(
                 paths,
                 domains[name],
                 room,
-                crop=crop,
-                loaded=loaded,
+                dual=dual,
                 half=self._half(name),
                 skip=self._skip,
             )
@@ -215,17 +260,35 @@ class Images:
         """The number of images of each domain in an epoch."""
         return {"max": max, "min": min}[self.epoch_size](len(files.A), len(files.B))
 
-    def palettes(self, dual: ImageSettings) -> dict[str, npt.NDArray[np.uint8]]:
-        """{domain: colours of its classes, uint8 [K, 3]} of the domains that are label maps."""
-        sources = {"A": self.labels_A, "B": self.labels_B}
-        palettes = {name: labels.read_palette(path) for name, path in sources.items() if path not in ("", "auto")}
-        if "auto" in sources.values():
-            training = dict(zip("AB", self.training_files(dual)))
-            for name in (name for name, path in sources.items() if path == "auto"):
-                read = functools.partial(files.read, half=self._half(name))
-                images = (image for _, image in measure.readable(read, training[name][:SEEN], self._skip))
-                palettes[name] = labels.find_palette(images)
-        return palettes
+    def palettes(self, dual: ImageSettings, domains: Mapping[str, Domain]) -> dict[str, npt.NDArray[np.uint8]]:
+        """{domain: colours of its classes, uint8 [K, 3]} of the domains that are label maps, to score images with.
+
+        Where those of a run, `domains`, have classes, theirs; the settings may name palettes for others.
+        """
+        scored = {name: domain.classes.palette for name, domain in domains.items() if domain.classes}
+        for name in "AB":
+            if (source := self._labels(name)) and name not in scored:
+                paths = dict(zip("AB", self.training_files(dual)))[name] if source == palettes.AUTO else []
+                scored[name] = palettes.to_score_with(paths, source, self._half(name), self._skip)
+        return scored
+
+    def refuse_other_classes(self, before: Images, domains: Mapping[str, Domain], files: Files) -> None:
+        """Raises UserError if these settings name other classes than those of `domains`, of a run with `before`."""
+        for name, domain in domains.items():
+            if domain.classes and self._labels(name) not in ("", before._labels(name)):
+                source, _, half = self._of_labels(name)
+                palettes.refuse_others(name, domain.classes, files._asdict()[name], source, half=half, skip=self._skip)
+
+    def _labels(self, name: str) -> str:
+        return {"A": self.labels_A, "B": self.labels_B}[name]
+
+    def _of_labels(self, name: str) -> tuple[str, str, str | None]:
+        """The palette, the encoding and the half of files, for palettes.measured."""
+        return self._labels(name), self.label_encoding, self._half(name)
+
+    def _are_labels(self, name: str) -> bool:
+        """Whether the images of a domain are label maps to the networks."""
+        return bool(self._labels(name)) and self.label_encoding != NONE
 
     @property
     def _skip(self) -> bool:
@@ -233,7 +296,7 @@ class Images:
 
     def _limits(self, name: str) -> tuple[float, float] | None:
         """(low, high) from --range_A or --range_B; None if it is empty."""
-        return _parse_limits(f"range_{name}", getattr(self, f"range_{name}"))
+        return measure.limits_in(f"range_{name}", getattr(self, f"range_{name}"))
 
     def _validation(self, dual: ImageSettings) -> Files:
         if self.dir_A:
@@ -287,14 +350,3 @@ def _readable_paths(loader: Loader) -> list[pathlib.Path]:
         except UserError as error:
             logging.warning(f"warning: {error} It is left out (--on_bad_image skip).")
     return readable
-
-
-def _parse_limits(name: str, text: str) -> tuple[float, float] | None:
-    """Parses LOW,HIGH, the value of setting `name`: (low, high), or None if empty; raises UserError if invalid."""
-    try:
-        low, high = (float(part) for part in text.split(",")) if text else (0.0, 1.0)
-    except ValueError:
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"--{name} {text} is not a valid range: use LOW,HIGH, two numbers such as 0,3600.")
-    return (low, high) if text else None

@@ -43,6 +43,7 @@ HELD = {  # by format: the (channels, whether with alpha) that can be written wi
     ".webp": {(1, False), (3, False), (1, True), (3, True)},  # gray as RGB
     ".png": {(1, False), (3, False), (1, True), (3, True)},
 }
+LOSSY = (".jpg", ".jpeg", ".webp")
 UNKNOWN = ("can not handle the given uri", "Could not find a backend", "cannot identify")  # messages of libraries
 warnings.filterwarnings("ignore", module=r"PIL\.")  # about metadata, and images above half of MAX_PIXELS
 
@@ -109,9 +110,14 @@ def holds(suffix: str, dtype: str, channels: int, alpha: bool = False) -> bool:
     return (dtype == "uint8" or deep) and (channels, alpha) in HELD[suffix]
 
 
+def holds_domain(suffix: str, domain: Domain) -> bool:
+    """Whether a format can store images of a Domain; label maps only without loss, so that they keep their values."""
+    return holds(suffix, domain.dtype, domain.channels) and not (domain.classes and suffix in LOSSY)
+
+
 def suffix_for(domain: Domain, wanted: str = ".png") -> str:
     """The suffix `wanted` if its format holds images of a Domain, else .png if that does, else .tif."""
-    fits = (suffix for suffix in (wanted, ".png") if holds(suffix.lower(), domain.dtype, domain.channels))
+    fits = (suffix for suffix in (wanted, ".png") if holds_domain(suffix.lower(), domain))
     return next(fits, ".tif")
 
 

@@ -24,6 +24,7 @@ LABELS = {  # by kind: in the table, and above the list of files
     "channels": ("of other channels than most", "other channels than most of the folder"),
     "sizes": ("of another size than most", "another size than most of the folder"),
     "unfit": ("unfit: type or channels do not fit training", "cannot become an image of its domain"),
+    "classes": ("labels: values that belong to no class", "values that belong to no class of the label maps"),
     "small": ("too small for the crop", "smaller than the crop that --preprocess crop takes"),
     "both domains": ("same pixels in A and in B", "the same pixels in A and in B"),
     "both splits": (

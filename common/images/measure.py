@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
@@ -62,6 +63,17 @@ def domain(
         return Domain(channels)
     low, high = limits or _limits(paths, half, skip)
     return Domain(channels, dtype, low, high)
+
+
+def limits_in(name: str, text: str) -> tuple[float, float] | None:
+    """Parses LOW,HIGH, the value of setting `name`: (low, high), or None if empty; raises UserError if invalid."""
+    try:
+        low, high = (float(part) for part in text.split(",")) if text else (0.0, 1.0)
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UserError(f"--{name} {text} is not a valid range: use LOW,HIGH, two numbers such as 0,3600.")
+    return (low, high) if text else None
 
 
 def readable(

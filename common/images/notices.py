@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from absl import logging
 
+from common.images.labels import FLAT
 from common.images.pixels import Array, Domain, Note, full
 
 NARROW = 1 / 16  # share of a range: images whose values span less may have another scale
@@ -18,6 +19,8 @@ DARK = 1 / 4  # share of white: images that are nowhere brighter may have fewer 
 FEWEST = 16  # values in an image from which on invalid ones, such as hot pixels, are left out
 HOT = 1000  # one value in HOT is left out at each end, but at least one pixel
 SAMPLED = 2**20  # values that are examined
+SIDE = 1024  # pixels of each side of a label map that are examined
+STRANGE = 0.02  # share of pixels of a label map that may be far from every class
 
 
 class Notices:
@@ -52,8 +55,11 @@ class Notices:
 def of_scale(pixels: Array, domain: Domain) -> list[Note]:
     """A note if stored values have another scale than a Domain: its networks would see a dark or flat image.
 
-    Ignores single pixels that are far brighter or darker than all others.
+    Ignores single pixels that are far brighter or darker than all others. Of label maps: a note if values belong to no
+    class.
     """
+    if domain.classes:
+        return _of_strangers(pixels, domain)
     if pixels.dtype == np.uint8 or domain.span <= 0.0:
         return []
     low, high = float(pixels.min()), float(pixels.max())
@@ -84,6 +90,28 @@ def of_scale(pixels: Array, domain: Domain) -> list[Note]:
         return []
     effect = "values beyond that are clipped" if beyond else "it is nearly flat to the networks"
     return [Note("scale", f"has values from {values}, but the images of its domain are {domain.describe()}: {effect}")]
+
+
+def _of_strangers(pixels: Array, domain: Domain) -> list[Note]:
+    """A note if many pixels of a label map, away from edges, are far from every class of its Domain."""
+    assert domain.classes
+    pixels = pixels[..., :SIDE, :SIDE, :].astype(np.float64)
+    if pixels.shape[-1] != domain.channels:
+        pixels = np.repeat(pixels[..., :1], domain.channels, axis=-1)
+    inner = pixels[..., 1:, 1:, :]
+    steps = [np.abs(inner - near).max(axis=-1) for near in (pixels[..., :-1, 1:, :], pixels[..., 1:, :-1, :])]
+    flat = inner[(np.maximum(*steps) <= FLAT)]  # [M, C]
+    share = float((domain.classes.distances(flat) > domain.classes.tolerance).mean()) if len(flat) else 0.0
+    if share <= STRANGE:
+        return []
+    return [
+        Note(
+            "classes",
+            f"has {share:.0%} of its pixels, away from edges, far from all {domain.classes.count} classes of the label"
+            " maps of its domain: they are taken for the nearest. Use a palette file with all classes for"
+            " --labels_A or --labels_B",
+        )
+    ]
 
 
 def _of_nearly_all(pixels: Array) -> tuple[float, float]:

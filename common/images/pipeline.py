@@ -55,10 +55,10 @@ class BrokenImage(ImageError):
 class Loader:
     """Reads the images of one domain by number, and caches them while there is room.
 
-    `room`: size of the cache in bytes. `crop`: minimum height and width. `loaded`: function from the (height, width)
-    of an image to those it will be scaled to; None: no scaling in proportion. `half`: the part of each file that is the
-    image, A (left), B (right) or None (all). `skip`: whether images that cannot be read are skipped, where that is
-    possible. A call raises UserError if an image cannot be read, or has changed since it was read before.
+    `room`: size of the cache in bytes. `dual`: for which images must be large enough, and not too narrow; None: any.
+    `half`: the part of each file that is the image, A (left), B (right) or None (all). `skip`: whether images that
+    cannot be read are skipped, where that is possible. A call raises UserError if an image cannot be read, or has
+    changed since it was read before.
     """
 
     def __init__(
@@ -67,13 +67,12 @@ class Loader:
         domain: Domain,
         room: int,
         *,
-        crop: tuple[int, int] = (1, 1),
-        loaded: Callable[[tuple[int, int]], tuple[int, ...]] | None = None,
+        dual: ImageSettings | None = None,
         half: str | None = None,
         skip: bool = False,
     ) -> None:
         self.paths, self.domain, self.half, self.skip = paths, domain, half, skip
-        self.crop, self.loaded = crop, loaded
+        self._dual = dual
         self.failures: list[UserError] = []  # that ended a session; several, as batches are prefetched
         self.notices = Notices()
         self.on_skip: Callable[[pathlib.Path], None] | None = None  # called once for each image that is skipped
@@ -135,16 +134,8 @@ class Loader:
 
     def _read(self, path: pathlib.Path) -> Array:
         image = files.read(path, self.domain, self.half, self.notices)
-        height, width = image.shape[:2]
-        if self.loaded:
-            scaled = self.loaded((height, width))
-            bounds.check_growth(path, (height, width), scaled, min(scaled))
-        if height < self.crop[0] or width < self.crop[1]:
-            raise ImageError(
-                f"{path} is {height}x{width}, smaller than the crop of {self.crop[0]}x{self.crop[1]} that"
-                " --preprocess crop takes.",
-                "Remove it, make --image_size smaller, or use --preprocess resize_and_crop.",
-            )
+        if self._dual:
+            _refuse_size(path, image.shape[:2], self._dual)
         return image
 
     def _refuse_another(self, number: int, image: Array) -> None:
@@ -154,6 +145,19 @@ class Loader:
                 f"{self.paths[number]} has changed since it was first read: images must not change during training.",
                 "Restore it to resume, or start a new run with a different --run_dir.",
             )
+
+
+def _refuse_size(path: pathlib.Path, size: tuple[int, ...], dual: ImageSettings) -> None:
+    """Raises ImageError if an image of `size`, (height, width), is too narrow to be scaled, or too small to be cropped."""
+    if dual.preprocess.startswith("scale"):
+        scaled = alignment.loaded_size(size, dual)
+        bounds.check_growth(path, size, scaled, min(scaled))
+    if dual.preprocess == "crop" and any(side < least for side, least in zip(size, dual.image_sides)):
+        sides = "{}x{}".format
+        raise ImageError(
+            f"{path} is {sides(*size)}, smaller than the crop of {sides(*dual.image_sides)} that --preprocess crop takes.",
+            "Remove it, make --image_size smaller, or use --preprocess resize_and_crop.",
+        )
 
 
 class Pairs:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from common.errors import ImageError
 from common.images import bounds
+from common.images.classes import Classes
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -52,6 +53,7 @@ class Domain:
     dtype: str = "uint8"  # NumPy's name
     low: float = 0.0  # the value that is mapped to -1
     high: float = 255.0  # the value that is mapped to 1
+    classes: Classes | None = None  # of label maps, whose values are not mapped to [-1, 1]
 
     @property
     def is_whole(self) -> bool:
@@ -66,19 +68,34 @@ class Domain:
         """The distance from `low` to `high`."""
         return self.high - self.low
 
+    @property
+    def inner_channels(self) -> int:
+        """The channels of tensors in [-1, 1], which networks see: those of the files, except for label maps."""
+        return self.classes.channels if self.classes else self.channels
+
+    def facts(self) -> dict[str, Any]:
+        """The fields as JSON, for config.json; without classes if there are none."""
+        fields = dataclasses.asdict(self)
+        return fields if self.classes else {name: value for name, value in fields.items() if name != "classes"}
+
     def of(self, image: Image, name: str | os.PathLike[str]) -> Array:
         """Converts an Image to this domain: [H, W, channels] of its type.
 
         Transparency becomes white (`high`, in domains that are not of 8 bits), unless the domain has a channel for it.
         Gray becomes RGB by repetition, RGB becomes gray by luminance. For a domain of 8 bits, other types are scaled:
         unsigned integers by their maximum, floating point from [0, 1]. For another domain, types other than 8 bits hold
-        the same quantity and are cast. Raises ImageError, naming `name`, if the image cannot be converted.
+        the same quantity and are cast. Of label maps, transparency is ignored and values are kept. Raises ImageError,
+        naming `name`, if the image cannot be converted.
         """
+        if self.classes:
+            return _label_map(image.pixels, self.channels, name)
         white = None if self.dtype == "uint8" else self.high
         return self._typed(_combined(image, self.channels, name, white), name)
 
     def describe(self) -> str:
-        """The type and the range, in words."""
+        """The type and the range, or the classes, in words."""
+        if self.classes:
+            return self.classes.describe()
         return f"{self.dtype} from {self.low:,.9g} to {self.high:,.9g}"
 
     def _typed(self, pixels: Array, name: str | os.PathLike[str]) -> Array:
@@ -157,9 +174,37 @@ def with_channels(pixels: Array, channels: int) -> Array | None:
     return None
 
 
-def to_look_at(images: Array) -> Array:
-    """Converts [..., C] to RGB for viewing: the first three channels, or if there are fewer the first one repeated."""
+def to_look_at(images: Array, domain: Domain | None = None) -> Array:
+    """Converts [..., C] to RGB for viewing: the first three channels, or if there are fewer the first one repeated.
+
+    Label maps of a `domain`, if it is given, are shown in the colours of their classes.
+    """
+    if domain and domain.classes:
+        return domain.classes.palette[domain.classes.numbers(images)]
     return images[..., :3] if images.shape[-1] >= 3 else np.repeat(images[..., :1], 3, axis=-1)
+
+
+def _label_map(pixels: Array, channels: int, name: str | os.PathLike[str]) -> Array:
+    """The pixels of a label map as uint8 with `channels`, 1 or 3; raises ImageError if they would lose their values."""
+    if pixels.dtype != np.uint8:
+        if pixels.dtype.kind not in "iub" or pixels.min() < 0 or pixels.max() > 255:
+            raise ImageError(
+                f"{name} has {pixels.dtype} values from {pixels.min():g} to {pixels.max():g}, but the values of a label"
+                " map are whole numbers from 0 to 255.",
+                "Convert it.",
+            )
+        pixels = pixels.astype(np.uint8)
+    count = pixels.shape[-1]
+    if count == channels:
+        return pixels
+    if (count, channels) == (1, 3):
+        return np.repeat(pixels, 3, axis=-1)
+    if (count, channels) == (3, 1) and (pixels == pixels[..., :1]).all():
+        return pixels[..., :1]
+    raise ImageError(
+        f"{name} has {count} channels, but the label maps of its domain have {channels}.",
+        "Convert it: classes are either numbers in one channel, or colours in three.",
+    )
 
 
 def _combined(image: Image, channels: int, name: str | os.PathLike[str], white: float | None) -> Array:

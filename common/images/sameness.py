@@ -6,6 +6,8 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from common.errors import UserError
 from common.images import facts
 from common.images.facts import Facts
@@ -20,7 +22,9 @@ def warning(name: str, loader: Loader) -> str | None:
     last, few = len(loader.paths) - 1, min(FEW, len(loader.paths))
     paths = [loader.paths[number * last // max(1, few - 1)] for number in range(few)]
     looked_at = list(_readable(paths, loader.half))
-    likeness = alike(looked_at, loader.domain.low, loader.domain.high)
+    domain = loader.domain
+    values = domain.classes.table if domain.classes else [domain.low, domain.high]
+    likeness = alike(looked_at, float(np.min(values)), float(np.max(values)))
     if not likeness:
         return None
     subject = "the only image" if last == 0 else f"all {few} images" if few > last else f"{few} images"

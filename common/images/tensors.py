@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
+from common.images.classes import ONE_HOT
 from common.images.image_settings import ImageSettings
 from common.images.pixels import EIGHT_BITS, LUMINANCE, Domain
 
@@ -15,8 +16,11 @@ from common.images.pixels import EIGHT_BITS, LUMINANCE, Domain
 def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
     """Converts images of a Domain, of its type, to float32, mapping its range to [-1, 1].
 
-    Values beyond the range are clipped, unless `clip` is false.
+    Values beyond the range are clipped, unless `clip` is false. Pixels of label maps become the codes of classes.
     """
+    if domain.classes:
+        values = domain.classes.table.astype(np.float32)
+        return tf.gather(domain.classes.codes, _nearest(tf.cast(images, tf.float32), values))
     x = tf.cast(images, _exact(domain))
     scaled = tf.cast((x - domain.low) / (domain.span / 2) - 1.0, tf.float32)
     return tf.clip_by_value(scaled, -1.0, 1.0) if clip and not domain.is_whole else scaled
@@ -25,8 +29,11 @@ def from_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool =
 def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = True) -> tf.Tensor:
     """Converts images in [-1, 1] to a Domain's range and type; for integers, rounds to the nearest.
 
-    Values are clipped to the range of the domain, or if `clip` is false to that of its type.
+    Values are clipped to the range of the domain, or if `clip` is false to that of its type. Of label maps, each pixel
+    becomes the value of the class with the nearest code, which is that of the highest channel if they are one-hot.
     """
+    if domain.classes:
+        return tf.gather(domain.classes.table, classes_of(tf.convert_to_tensor(images), domain))
     x = (tf.cast(images, _exact(domain)) + 1.0) * (domain.span / 2) + domain.low
     low, high = (domain.low, domain.high) if clip else (-np.inf, np.inf)
     if np.dtype(domain.dtype).kind != "f":
@@ -35,14 +42,40 @@ def to_pixels(images: tf.TensorLike, domain: Domain = EIGHT_BITS, clip: bool = T
     return tf.cast(tf.clip_by_value(x, low, high), domain.dtype)
 
 
+def classes_of(images: tf.Tensor, domain: Domain) -> tf.Tensor:
+    """The class of each pixel of label maps in [-1, 1], int64 [...]: that with the nearest code; of two, the first."""
+    assert domain.classes
+    if domain.classes.encoding == ONE_HOT:
+        return tf.argmax(images, axis=-1)
+    return _nearest(tf.cast(images, tf.float32), domain.classes.codes)
+
+
+def _nearest(images: tf.Tensor, rows: npt.NDArray[np.float32]) -> tf.Tensor:
+    """The number of the row of `rows` [K, C] that is nearest to each pixel of float32 [..., C]; of two, the first."""
+    products = tf.tensordot(images, tf.constant(rows.T), 1)  # [..., K]
+    return tf.argmax(products - (rows**2).sum(axis=-1) / 2, axis=-1)  # |x - r|² without |x|²
+
+
+def to_look_at(images: tf.Tensor, domain: Domain = EIGHT_BITS) -> tf.Tensor:
+    """Converts images in [-1, 1] to uint8 for viewing, with white at 1; label maps to the colours of their classes."""
+    return tf.gather(domain.classes.palette, classes_of(images, domain)) if domain.classes else to_pixels(images)
+
+
 def _exact(domain: Domain) -> tf.DType:
     """The floating-point type that represents the values of a Domain exactly, or nearly."""
     dtype = np.dtype(domain.dtype)
     return tf.float32 if dtype.itemsize <= 2 or dtype == np.float32 else tf.float64
 
 
-def luminance(images: tf.Tensor) -> tf.Tensor:
-    """The luminance [..., 1] of images [..., C]: by ITU-R BT.601 for RGB, otherwise the mean of the channels."""
+def luminance(images: tf.Tensor, domain: Domain | None = None) -> tf.Tensor:
+    """The luminance [..., 1] of images [..., C]: by ITU-R BT.601 for RGB, otherwise the mean of the channels.
+
+    Of one-hot label maps of a `domain`, if it is given: that of their colours, in [-1, 1].
+    """
+    if domain and domain.classes and domain.classes.encoding == ONE_HOT:
+        gray = (domain.classes.palette @ LUMINANCE) / 127.5 - 1.0  # [K]
+        shares = (images + 1.0) / 2.0
+        return tf.reduce_sum(shares * tf.constant(gray, images.dtype), axis=-1, keepdims=True)
     if images.shape[-1] != 3:
         return tf.reduce_mean(images, axis=-1, keepdims=True)
     return tf.reduce_sum(images * tf.constant(LUMINANCE, images.dtype), axis=-1, keepdims=True)
@@ -75,7 +108,10 @@ def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: 
     Bicubic filters overshoot at edges: results are clipped to the range, or to the image's own if that is wider.
     Antialiased images of 8 bits are resized like in the Pillow of the published programs: along rows, then along
     columns, each rounded to grey levels. Newer versions of Pillow resize portrait images along columns first.
+    Label maps keep their values: each pixel is that at its centre, whatever the settings.
     """
+    if domain.classes:
+        return nearest(images, size)
     pixels = [-3, -2, -1]
     lowest = tf.minimum(tf.reduce_min(images, pixels, keepdims=True), -1.0)
     highest = tf.maximum(tf.reduce_max(images, pixels, keepdims=True), 1.0)
@@ -91,6 +127,17 @@ def resize(images: tf.Tensor, size: tf.TensorLike, dual: ImageSettings, domain: 
     for sides in ((tf.shape(images)[-3], width), (height, width)):
         levels = to_pixels(resized(images, tf.stack(sides)), domain, clip=False)
         images = tf.clip_by_value(from_pixels(levels, domain, clip=False), lowest, highest)
+    return images
+
+
+def nearest(images: tf.Tensor, size: tf.TensorLike) -> tf.Tensor:
+    """Resizes images [..., H, W, C] to `size`, (height, width): pixel i of n is pixel ⌊(i + 1/2) side / n⌋.
+
+    Whole numbers: TensorFlow's own nearest neighbour rounds in float32.
+    """
+    for axis, length in zip((-3, -2), tf.unstack(tf.cast(size, tf.int64))):
+        side = tf.cast(tf.shape(images), tf.int64)[axis]
+        images = tf.gather(images, (2 * tf.range(length) + 1) * side // (2 * length), axis=axis)
     return images
 
 

@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import pathlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import PIL.Image
 
 from common.errors import UserError
 from common.images import files, pixels
+from common.images.classes import COLOURS, PALETTE, Classes
 from common.report.reading import Config, part
 
 SAMPLED = 24  # pictures from which the total size is estimated
@@ -41,10 +43,11 @@ STRIP = Size(1024, 65, MOST)
 
 
 class Source(NamedTuple):
-    """The file of a picture, and the values shown as black and white; None: those of its type."""
+    """The file of a picture, the values shown as black and white (None: those of its type), and those of classes."""
 
     path: pathlib.Path
     span: tuple[float, float] | None = None
+    classes: Classes | None = None  # of label maps
 
 
 class Picture(NamedTuple):
@@ -62,6 +65,15 @@ def span(config: Config, domain: str) -> tuple[float, float] | None:
         return None
     low, high = facts.get("low"), facts.get("high")
     return (float(low), float(high)) if isinstance(low, (int, float)) and isinstance(high, (int, float)) else None
+
+
+def classes(config: Config, domain: str) -> Classes | None:
+    """Returns the Classes of a domain, from config.json; None if it has none, or they are not valid."""
+    facts = part(config, "domains", domain, "classes")
+    texts = [facts.get(name) for name in ("values", "colours")]
+    if all(isinstance(text, str) and re.fullmatch(COLOURS, text) for text in texts):
+        return Classes(PALETTE, *map(str, texts))
+    return None
 
 
 def picture(source: Source, size: Size) -> Picture | None:
@@ -125,11 +137,15 @@ def _from_file(make: Callable[[Source, Size, int, int], Picture], source: Source
 
 def _smaller(source: Source, size: Size, changed: int, bytes_of_file: int) -> Picture:
     """The Picture of a file; `changed` and `bytes_of_file` are only keys of the cache."""
-    image = PIL.Image.fromarray(_eight_bits(pixels.opaque(files.decode(source.path)), source.span))
+    image = PIL.Image.fromarray(_eight_bits(pixels.opaque(files.decode(source.path)), source))
     scale = min(1.0, size.side / max(image.size))
     if scale < 1.0:
         width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=3.0)
+        image = (
+            image.resize((width, height), PIL.Image.Resampling.NEAREST)
+            if source.classes
+            else image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=3.0)
+        )
     written = io.BytesIO()
     options: dict[str, Any] = (
         {"lossless": True, "method": 0} if size.quality is None else {"quality": size.quality, "method": 1}
@@ -141,8 +157,11 @@ def _smaller(source: Source, size: Size, changed: int, bytes_of_file: int) -> Pi
 _picture, _strip = functools.lru_cache(8192)(_smaller), functools.lru_cache(32)(_smaller)
 
 
-def _eight_bits(image: npt.NDArray[Any], span: tuple[float, float] | None) -> npt.NDArray[np.uint8]:
-    """[H, W, C] of any type as RGB of 8 bits, [H, W, 3]; `span`: the values shown as black and white."""
+def _eight_bits(image: npt.NDArray[Any], source: Source) -> npt.NDArray[np.uint8]:
+    """[H, W, C] of any type, of a Source, as RGB of 8 bits, [H, W, 3]."""
+    span, classes = source.span, source.classes
+    if classes and classes.table.shape[1] == image.shape[-1] and len(classes.table) == len(classes.palette):
+        return classes.palette[classes.numbers(image)]
     shown = pixels.to_look_at(image)
     if shown.dtype == np.uint8 and span is None:
         return np.ascontiguousarray(shown)

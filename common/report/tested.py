@@ -95,7 +95,7 @@ def _of_direction(
         row = scores.get((direction, name), {})
         values = {key: reading.number(text) for key, text in row.items() if key not in ("direction", "name")}
         layers = {
-            role: Source(folders[kept_in][stem], pictures.span(config, domain))
+            role: Source(folders[kept_in][stem], pictures.span(config, domain), pictures.classes(config, domain))
             for role, (kept_in, domain) in roles.items()
             if stem in folders.get(kept_in, {})
         }

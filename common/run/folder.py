@@ -35,6 +35,7 @@ from common.dual import Dual
 from common.dual.variables import differing_roles
 from common.errors import UserError
 from common.images import Images
+from common.images.classes import COLOURS, ENCODINGS, Classes
 from common.images.files import TYPES
 from common.images.folders import Files
 from common.images.pixels import Domain
@@ -45,9 +46,16 @@ from common.run.training_files import NO_CHANGES, Fingerprint, fingerprint
 from common.settings import FIXED
 
 ARITHMETIC = 2  # increment when a change alters results on purpose: earlier runs then resume with a warning
+CLASSES = Table(
+    {
+        "encoding": Text(ENCODINGS),
+        "values": Text(pattern=COLOURS, meaning="two or more values in hexadecimal"),
+        "colours": Text(pattern=COLOURS, meaning="two or more values in hexadecimal"),
+    }
+)
 DOMAIN = Table(
     {"channels": Whole(1, 2**16)},
-    {"dtype": Text(TYPES, meaning="a type of pixels"), "low": Number(), "high": Number()},
+    {"dtype": Text(TYPES, meaning="a type of pixels"), "low": Number(), "high": Number(), "classes": CLASSES},
 )
 FINGERPRINTS = Table({}, {name: Table({"count": Whole(0), "names": Text()}) for name in "AB"})
 FACTS = {  # schemas of the entries of config.json other than settings, by name
@@ -114,12 +122,26 @@ def domains_of(dual: Dual, described: Mapping[str, Any]) -> dict[str, Domain]:
     FACTS["domains"].check(described, "domains")
     domains = {}
     for name, channels in (("A", dual.channels_A), ("B", dual.channels_B)):
-        domain = domains[name] = Domain(**described.get(name, {"channels": channels}))
-        if channels not in (0, domain.channels):
-            raise Misfit(f"domains.{name}.channels is {domain.channels}, but dual.channels_{name} is {channels}")
+        fields = dict(described.get(name, {"channels": channels}))
+        if "classes" in fields:
+            fields["classes"] = _classes_of(fields, f"domains.{name}")
+        domain = domains[name] = Domain(**fields)
+        if channels not in (0, domain.inner_channels):
+            raise Misfit(f"domains.{name}.channels is {domain.inner_channels}, but dual.channels_{name} is {channels}")
         if not domain.low < domain.high:
             raise Misfit(f"the range of domains.{name}, from {domain.low:g} to {domain.high:g}, does not increase")
     return domains
+
+
+def _classes_of(fields: Mapping[str, Any], name: str) -> Classes:
+    """Returns the Classes in the description of a Domain, called `name`; raises Misfit if they contradict it."""
+    classes = Classes(**fields["classes"])
+    counts = len(classes.table), len(classes.palette)
+    if counts[0] != counts[1] or classes.palette.shape[1] != 3:
+        raise Misfit(f"{name}.classes has {counts[0]} values and {counts[1]} colours, which must be RGB for each value")
+    if classes.table.shape[1] != fields["channels"] or fields.get("dtype", "uint8") != "uint8":
+        raise Misfit(f"{name}.classes has values of {classes.table.shape[1]} channels of uint8, unlike {name}")
+    return classes
 
 
 def has_begun(run_dir: str | os.PathLike[str]) -> bool:
@@ -180,6 +202,8 @@ def refuse_contradictions(
     """
     saved = load_run(run_dir)
     free = {"batch_size", "accumulate"} if saved.environment.get("processes", 1) != processes else set()
+    labelled = [name for name, domain in saved.domains.items() if domain.classes]
+    free |= {f"channels_{name}" for name in labelled if _has_default(dual, name)}
     for before, now in ((saved.dual, dual), (saved.images, images or saved.images), (saved.run, run or saved.run)):
         for difference in settings.differences(before, now):
             if difference.name == "model":
@@ -194,6 +218,11 @@ def refuse_contradictions(
                     f"{run_dir} was trained with --{difference.name} {difference.saved}, but --{difference.name}"
                     f" {difference.requested} was given. Leave it out to keep the saved value. {otherwise}"
                 )
+
+
+def _has_default(dual: Dual, name: str) -> bool:
+    """Whether the channels of a domain are the default, which label maps replace by a channel for each class."""
+    return {"A": dual.channels_A, "B": dual.channels_B}[name] in (0, 3)
 
 
 def refuse_other_files(run_dir: str, files: Files) -> list[str]:
@@ -282,7 +311,7 @@ def record_run(
         changes = [f"{name} was {before[name]} and is {now[name]} now" for name in differing]
     path.parent.mkdir(parents=True, exist_ok=True)
     fingerprints = {domain: fingerprint(paths) for domain, paths in files._asdict().items()}
-    described = {name: dataclasses.asdict(domain) for name, domain in domains.items()}
+    described = {name: domain.facts() for name, domain in domains.items()}
     facts: dict[str, Any] = {"domains": described, "files": fingerprints, "environment": now}
     if imported is not None:
         facts["imported"] = imported

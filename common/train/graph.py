@@ -65,7 +65,12 @@ def build(
     )
     inputs = {name: _input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched")}
     training_step = step.build(
-        dual, **inputs, images_in_epoch=data.images_in_epoch, group=group, accumulate=run.accumulate
+        dual,
+        **inputs,
+        images_in_epoch=data.images_in_epoch,
+        group=group,
+        accumulate=run.accumulate,
+        domains=data.domains,
     )
     with training_step.averages.scope():
         samples = Samples(dual, sample_loaders)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Losses
 from common.images import tensors
+from common.images.pixels import Domain
 from common.ops import gradients
 from common.ops.running_statistics import Statistic
 from common.train import image_pool
 
 Pairs: TypeAlias = Sequence[tuple[Direction, Cycle | None]]  # None: no cycle
+Domains: TypeAlias = Mapping[str, Domain]  # by "A" and "B"; without those of no interest
+
+NO_DOMAINS: Domains = types.MappingProxyType({})
 
 
 class Objective(NamedTuple):
@@ -25,8 +30,8 @@ class Objective(NamedTuple):
     statistics: Sequence[Statistic] = ()  # of the batch norms of generators, if they track them
 
 
-def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
-    """Returns the weighted sum of a role's losses over all directions.
+def objective_of(dual: Dual, pairs: Pairs, role: str, domains: Domains = NO_DOMAINS) -> Objective:
+    """Returns the weighted sum of a role's losses over all directions; `domains` tell how label maps look, for the log.
 
     A loss of weight 0 is left out; one of weight None is logged but not part of the sum.
     """
@@ -42,7 +47,7 @@ def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
             weighted, remembers = dual.critic_losses(recalled), remembers + remember
         else:
             own = dual.generator_losses(direction, cycle)  # type: ignore[arg-type]  # None for duals that do not use it
-            weighted = {**own, **_measures(direction)}
+            weighted = {**own, **_measures(direction, domains)}
         for name, (weight, loss) in weighted.items():
             if weight != 0:
                 losses[f"{direction.name}/{role}/{name}"] = loss
@@ -52,14 +57,15 @@ def objective_of(dual: Dual, pairs: Pairs, role: str) -> Objective:
     return Objective(losses, gradients.add(terms), variables, remembers)
 
 
-def _measures(direction: Direction) -> Losses:
+def _measures(direction: Direction, domains: Domains) -> Losses:
     """Returns {name: (None, measure)} for the log, comparing fakes with their input.
 
     The measures are the correlation of luminance, from -1 to 1, and with equal channels mean|fake - real| as a share of
     the range, from 0 to 1.
     """
     real, fake = direction.real, direction.fake
-    correlation = tensors.correlation(tensors.luminance(real), tensors.luminance(fake))
+    source, target = domains.get(direction.source), domains.get(direction.target_domain)
+    correlation = tensors.correlation(tensors.luminance(real, source), tensors.luminance(fake, target))
     measures: Losses = {"luminance_correlation": (None, correlation)}
     if real.shape.as_list()[-1] == fake.shape.as_list()[-1]:
         measures["distance_from_input"] = (None, 0.5 * tf.reduce_mean(tf.abs(fake - real)))

@@ -31,16 +31,19 @@ class Samples:
         for name, loader in ((name, loaders["AB".index(name[0])]) for name in dual.directions):
             (index, real), begin = pipeline.all_images(loader, dual, len(loader.paths), repeat=True)
             direction, cycle = inference.connect(dual, name, real, index)
-            shown = {"real": real, "fake": direction.fake}
+            target = loaders["AB".index(name[-1])]
+            shown = {
+                "real": tensors.to_look_at(real, loader.domain),
+                "fake": tensors.to_look_at(direction.fake, target.domain),
+            }
             if cycle:
-                shown["reconstructed"] = cycle.reconstructed
+                shown["reconstructed"] = tensors.to_look_at(cycle.reconstructed, loader.domain)
             self.begin.append(begin)
             if dual.pairing == "all":
-                target = loaders["AB".index(name[-1])]
                 (_, images), begin = pipeline.all_images(target, dual, len(target.paths), repeat=True)
-                shown["target"] = images
+                shown["target"] = tensors.to_look_at(images, target.domain)
                 self.begin.append(begin)
-            self._strips[name] = [tensors.to_pixels(images) for images in shown.values()]
+            self._strips[name] = [*shown.values()]
             self._columns[name] = [*shown]
 
     def write(self, session: tf.Session, path: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ from common.images import tensors
 from common.ops import averages, precision, randomness, running_statistics, spectral_norm
 from common.ops.running_statistics import Statistic
 from common.train import slopes
-from common.train.objectives import Objective, Pairs, objective_of
+from common.train.objectives import NO_DOMAINS, Domains, Objective, Pairs, objective_of
 from common.train.plateau import Plateau
 
 Part: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # [N, ...] -> its rows of a part of the batch
@@ -79,12 +79,13 @@ def build(
     matched: tf.Tensor | None = None,
     group: distribute.SingleProcess | None = None,
     accumulate: int = 1,
+    domains: Domains = NO_DOMAINS,
 ) -> Step:
     """Builds the step of `dual` on training images `A`, `B` [N, S, S, C] with global sample indices `index` [N].
 
     `images_in_epoch` determines the epoch for learning rates. `matched`, float [N]: which images of A and B are pairs;
     None: none. `group`: the processes that train together, each on its own images; see distribute. Gradients are
-    computed on `accumulate` parts of N / `accumulate` images, one after the other.
+    computed on `accumulate` parts of N / `accumulate` images, one after the other. `domains` tell how label maps look.
     """
     group = group or distribute.SingleProcess()
     A, B = (precision.cast_images(dual.precision, images) for images in (A, B))
@@ -94,7 +95,7 @@ def build(
     images_read = tf.identity(batches_read.read_value()) * A.shape.as_list()[0] * group.size
     epoch = tf.cast(images_read // images_in_epoch + 1, tf.float32)
     rates, plateau = _rates(dual, epoch)
-    updating = _Updates(_Batch(dual, A, B, index, matched, update_count, epoch), rates, group, accumulate)
+    updating = _Updates(_Batch(dual, A, B, index, matched, update_count, epoch, domains), rates, group, accumulate)
     schedule, warmup = _roles_of_passes(dual)
     counters, before = [batches_read, updates], [update_count, images_read]  # `before` is read before they change
     passes = {roles: updating.pass_of(roles, counters, before) for roles in dict.fromkeys([*schedule, *warmup])}
@@ -139,6 +140,7 @@ class _Batch(NamedTuple):
     matched: tf.Tensor  # float [N]
     update_count: tf.Tensor
     epoch: tf.Tensor
+    domains: Domains
 
     def connect(self, repetition: int = 0, part: Part = _whole) -> Pairs:
         """Applies the networks to a part of the batch; each `repetition` in a pass has its own random draws."""
@@ -158,6 +160,7 @@ class _Updates:
     ) -> None:
         dual = batch.dual
         self._dual, self._connect, self._group, self._parts = dual, batch.connect, group, parts
+        self._domains = batch.domains
         self._images = batch.A.shape.as_list()[0]
         self._size = self._images // parts  # images in a part
         self._optimizers = {role: dual.optimizer(role, rate) for role, rate in rates.items()}
@@ -166,7 +169,7 @@ class _Updates:
         self._statistics: list[Statistic] = []  # of `pairs`
         with running_statistics.tracked_in(self._statistics):  # of the first image: what needs no gradients
             self.pairs = batch.connect(part=_whole if parts == 1 else _first)
-        self.thumbnails = {direction.name: _thumbnails(direction) for direction, _ in self.pairs}
+        self.thumbnails = {direction.name: _thumbnails(direction, batch.domains) for direction, _ in self.pairs}
         self._first_objective = functools.cache(self._objective)
 
     def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
@@ -244,7 +247,7 @@ class _Updates:
         statistics = [] if repetition else list(self._statistics)
         with running_statistics.tracked_in(statistics):
             pairs = self._connect(repetition) if repetition else self.pairs
-            return _tracking(role, objective_of(self._dual, pairs, role), statistics)
+            return _tracking(role, objective_of(self._dual, pairs, role, self._domains), statistics)
 
     def _objectives_of_part(self, roles: Sequence[str], repetition: int, number: tf.Tensor) -> list[Objective]:
         def part(images: tf.Tensor) -> tf.Tensor:
@@ -254,7 +257,7 @@ class _Updates:
         statistics: list[Statistic] = []
         with running_statistics.tracked_in(statistics):
             pairs = self._connect(repetition, part)
-            return [_tracking(role, objective_of(self._dual, pairs, role), statistics) for role in roles]
+            return [_tracking(role, objective_of(self._dual, pairs, role, self._domains), statistics) for role in roles]
 
     def _evidence(self, mean: slopes.Slopes) -> list[tf.Tensor]:
         """Returns all tensors that must be computed before the variables they depend on change."""
@@ -304,10 +307,11 @@ def clip(update: tf.Operation, variables: Sequence[tf.Variable], limit: float) -
         return tf.group(*(variable.assign(value) for variable, value in zip(variables, clipped)))
 
 
-def _thumbnails(direction: Direction) -> tf.Tensor:
+def _thumbnails(direction: Direction, domains: Domains) -> tf.Tensor:
     """Returns [3, 4, 4]: the downscaled luminance of the first image of real, fake and target."""
-    shown = (direction.real, direction.fake, direction.target)
-    luminance = tf.concat([tensors.luminance(images[:1]) for images in shown], axis=0)  # [3, S, S, 1]
+    source, target = domains.get(direction.source), domains.get(direction.target_domain)
+    shown = ((direction.real, source), (direction.fake, target), (direction.target, target))
+    luminance = tf.concat([tensors.luminance(images[:1], domain) for images, domain in shown], axis=0)  # [3, S, S, 1]
     return tensors.thumbnail(luminance)
 
 

@@ -117,8 +117,12 @@ def _prepared(
             if group.is_chief:
                 logging.warning(sentence)
         files = training_files.in_recorded_order(run.run_dir, files)
-    dual = images.fitted(dual, files)
-    return dual, files, folder.load_run(run.run_dir).domains if begun else images.domains(dual, files)
+    if not begun:
+        dual = images.fitted(dual, files)
+        return dual, files, images.domains(dual, files)
+    saved = folder.load_run(run.run_dir)
+    images.refuse_other_classes(saved.images, saved.domains, files)
+    return images.fitted(dual, files, saved.domains), files, saved.domains
 
 
 def _train(
@@ -145,7 +149,7 @@ def _train(
         began = done = _start(session, built, run, group)
         evaluations = None
         if group.is_chief and built.evaluation_graphs:
-            evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual), run, done)
+            evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual, data.domains), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
             training = Training(session, built, data, dual, images, run, group, evaluations, taken_over, forwarding)
@@ -244,9 +248,11 @@ def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) 
 
 
 def _describe(domains: dict[str, Domain]) -> None:
-    """Logs the value ranges of the images if they are not 8-bit."""
+    """Logs the value ranges of the images if they are not 8-bit, and the classes of label maps."""
     for name, domain in domains.items():
-        if domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
+        if domain.classes:
+            logging.info(f"Images of {name} are {domain.describe()}.")
+        elif domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
             logging.info(f"Images of {name} are {domain.describe()}, scaled to -1 to 1.")
 
 

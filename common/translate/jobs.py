@@ -176,10 +176,12 @@ class Translation:
         if self._to_a_file() and (self.suffix or self.format != "keep"):
             raise UserError(f"--output {self.output} is a file name: leave out --suffix and --format.")
         written = pathlib.Path(self.output).suffix if self._to_a_file() else f".{self.format}"
-        if written != ".keep" and not files.holds(written.lower(), domain.dtype, domain.channels):
+        if written != ".keep" and not files.holds_domain(written.lower(), domain):
+            kind = "label maps" if domain.classes else f"{domain.dtype} with {domain.channels} channels"
             raise UserError(
-                f"{written} cannot store the output, which is {domain.dtype} with {domain.channels} channels. Use"
-                f" {files.suffix_for(domain)}."
+                f"{written} cannot store the output, which is {kind}, without loss. Use {files.suffix_for(domain)}."
+                if domain.classes
+                else f"{written} cannot store the output, which is {kind}. Use {files.suffix_for(domain)}."
             )
 
     def _changes(self, source: pathlib.Path, target: pathlib.Path) -> bool:

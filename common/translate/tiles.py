@@ -98,7 +98,8 @@ class TiledTranslator(Translator):
     def _in_pixels(self, direction: str, image: Array) -> Array:
         """Translates one image [H, W, C] to the target's Domain."""
         values, graph = self.in_floats(direction, image), self._tile_graphs[direction]
-        output = np.empty(values.shape, self.target(direction).dtype)
+        target = self.target(direction)
+        output = np.empty([*values.shape[:2], target.channels], target.dtype)
         for top in range(0, len(values), ROWS):  # another copy in floats might not fit in memory
             rows = slice(top, top + ROWS)
             output[rows] = self._session.run(graph.pixels, {graph.floats: values[rows]})
@@ -111,10 +112,11 @@ class TiledTranslator(Translator):
         (padded,) = self._session.run(graph.padded, {graph.images: image[None]})
         fed = {}
         if graph.statistics:
-            statistics = self._session.run(graph.statistics, {graph.images: self._to_measure(padded)[None]})
+            copy = self._to_measure(padded, are_labels=self.source(direction).classes is not None)
+            statistics = self._session.run(graph.statistics, {graph.images: copy[None]})
             fed = dict(zip(graph.placeholders, statistics))
         sides = padded.shape[:2]
-        total = np.zeros([*sides, self.target(direction).channels], np.float32)
+        total = np.zeros([*sides, self.target(direction).inner_channels], np.float32)
         shares = np.zeros([*sides, 1], np.float32)
         for window in windows(sides, self._tile, graph.overlap, self.dual.multiple):
             rows, columns = window
@@ -126,8 +128,11 @@ class TiledTranslator(Translator):
         top, left = (padded.shape[0] - height) // 2, (padded.shape[1] - width) // 2
         return total[top : top + height, left : left + width]
 
-    def _to_measure(self, image: Array) -> Array:
-        """Returns the image to take statistics of: itself, or a copy averaged over blocks to at most WHOLE pixels."""
+    def _to_measure(self, image: Array, are_labels: bool) -> Array:
+        """Returns the image to take statistics of: itself, or a copy averaged over blocks to at most WHOLE pixels.
+
+        Of a block of a label map, whose colours must not be mixed, it takes the middle.
+        """
         sides, multiple = image.shape[:2], self.dual.multiple
         if math.prod(sides) <= WHOLE:
             return image
@@ -140,6 +145,8 @@ class TiledTranslator(Translator):
                 f"The statistics of norms come from smaller copies, as the images have more than {WHOLE:,} pixels."
             )
         whole = image[: height * shrinks[0], : width * shrinks[1]]  # without the edge that fills no block
+        if are_labels:
+            return whole[shrinks[0] // 2 :: shrinks[0], shrinks[1] // 2 :: shrinks[1]]
         means = whole.reshape(height, shrinks[0], width, shrinks[1], -1).mean(axis=(1, 3))
         return (means if image.dtype.kind == "f" else np.rint(means)).astype(image.dtype)
 
@@ -185,7 +192,7 @@ def _tile_graph(
         field = receptive_field(inference.generator(dual, name)(seen, None), seen)
     overlap = _overlap(dual, tile, overlap, field)
     padded = tensors.pad_to_multiple(images, dual.multiple, dual.smallest)
-    floats = tf.placeholder(tf.float32, [None, None, target.channels])
+    floats = tf.placeholder(tf.float32, [None, None, target.inner_channels])
     pixels = tensors.to_pixels(floats, target)
     return TileGraph(images, padded, measured, placeholders, translated, floats, pixels, overlap)
 

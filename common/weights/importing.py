@@ -115,6 +115,7 @@ def import_weights(
         domains = domains_of(dual, saved.get("domains", {}))
     except Misfit as misfit:
         raise settings.unusable(paths[0], misfit) from misfit
+    domains = images.with_classes(domains)
     counts = _write(run, dual, images, domains, networks)
     shown = {name: (network.file, describe(network.fields), counts[name]) for name, network in networks.items()}
     known = {**certain, **explicit}

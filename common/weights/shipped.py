@@ -91,7 +91,7 @@ def ship(run_dir: str | os.PathLike[str], path: str | os.PathLike[str], checkpoi
             " Train a smaller one: lower --ngf, --blocks or --levels."
         )
     dual = {"class": settings.class_path(type(saved.dual)), **dataclasses.asdict(saved.dual)}
-    domains = {name: dataclasses.asdict(domain) for name, domain in saved.domains.items()}
+    domains = {name: domain.facts() for name, domain in saved.domains.items()}
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     npz.write(path, json.dumps({"dual": dual, "domains": domains}, indent=2), arrays)
     return os.path.getsize(path)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_block")
 def initial_weights(dual):
     """{name: value} of all weights of a training of `dual` at its start."""
     with small.session_of_a_run() as session:
-        images = (tf.zeros([1, dual.image_size, dual.image_size, 3]) for _ in "AB")
+        images = (tf.zeros([1, *dual.image_sides, 3]) for _ in "AB")
         with schedules.in_training(tf.constant(1.0)):
             pairs = dual.connect(*images, lambda name: randomness.key(name, 0, [0]))
         for role in ("generator", "critic"):

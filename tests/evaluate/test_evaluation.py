@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 
 from common import tensorflow as tf
@@ -17,6 +18,7 @@ from common.metrics import distances, metrics
 from common.metrics.features import Features
 from common.run import Run
 from common.run.checkpoint_files import selected_one, step_of
+from common.run.folder import load_run
 from common.train import train
 from common.translate import Inference
 from tests import small
@@ -39,7 +41,10 @@ def trained(tmp_path_factory):
         for number in range(count):
             image = map_of_blocks() if folder.endswith("B") else RANDOM.integers(0, 256, [32, 32, 3], np.uint8)
             files.write(root / "set" / folder / f"{number}.png", image)
-    dual, images = small.Pointwise(image_size=32, rate=0.01), Images("set", data_root=str(root), labels_B="auto")
+    dual, images = (
+        small.Pointwise(image_size=32, rate=0.01),
+        Images("set", data_root=str(root), labels_B="auto", label_encoding="none"),
+    )
     run = Run(str(root / "run"), steps=12, save_every=4, keep=1, keep_every=8, eval_every=3, select_by="A2B/l1")
     return dual, images, run, train(dual, images, run)
 
@@ -114,12 +119,33 @@ def test_each_metric_is_that_of_the_pictures_that_testing_writes(trained):
     stacks = (np.array(images, float) for images in (fakes, B))
     around = [np.abs(images - np.roll(images, 1, axis=0)).mean() for images in stacks]
     assert means["diversity"] == pytest.approx(around[0] / around[1])
-    palette = images.palettes(dual)["B"]  # in its order: where two colours are as near, the first is taken
+    palettes = images.palettes(dual, load_run(run.run_dir).domains)
+    palette = palettes["B"]  # in its order: where two colours are as near, the first is taken
     assert sorted(palette.tolist()) == sorted(PALETTE.tolist())
     nearest = [labels.classes(image, palette) for image in (*fakes, *B[:3])]
     table = sum(labels.confusion(x, y, 3) for x, y in zip(nearest[:3], nearest[3:]))
     assert means["pixel_accuracy"] == pytest.approx(np.trace(table) / table.sum())
     assert "mean_iou" not in scores["B2A"]
+
+
+def test_folders_of_a_test_are_what_clean_fid_searches_for(trained, tmp_path):
+    """Its documented search: these suffixes, in all folders below; then Pillow opens each. See docs/evaluating.md."""
+    suffixes = ("bmp", "jpg", "jpeg", "pgm", "png", "ppm", "tif", "tiff", "webp", "npy", "JPEG", "JPG", "PNG")
+    dual, images, run, _ = trained
+    run_test(run.run_dir, dual, images, output=str(tmp_path / "test"))
+
+    def searched(folder):
+        return sorted(path for suffix in suffixes for path in (tmp_path / "test" / folder).glob(f"**/*.{suffix}"))
+
+    for folder, source, count in (("A2B", "A", 3), ("B2A", "B", 4), ("B", "B", 4)):
+        validation = sorted((tmp_path.parent / images.data_root / "set" / "val" / source).iterdir())
+        assert len(validation) == count
+        assert searched(folder) == sorted((tmp_path / "test" / folder).iterdir())  # flat, and nothing else
+        assert [path.name for path in searched(folder)] == [f"{path.stem}.png" for path in validation]
+        for path in searched(folder):
+            with Image.open(path) as opened:
+                assert (opened.format, opened.mode, opened.size) == ("PNG", "RGB", (32, 32))
+    assert len(searched("")) > 7  # of the whole folder, inputs and translations are mixed
 
 
 def test_only_what_is_asked_for_is_shown(trained):

@@ -19,6 +19,7 @@ from common.errors import UserError
 from common.images import bounds, files, pixels
 from common.images.pipeline import Loader
 from common.images.pixels import Domain, Image
+from cyclegan import CycleGAN
 from tests.reliability import image_fuzz
 
 SECONDS = 2.0  # for what is refused before work is done
@@ -390,7 +391,7 @@ def test_narrow_images_are_not_scaled_beyond_bounds(tmp_path):
     PIL.Image.new("L", (100_000, 1)).save(path)
     assert Loader([path], Domain(1), 0).read(path).shape == (1, 100_000, 1)
     with pytest.raises(UserError, match=r"thin.png has 1x100000 pixels and would become 286x28600000 .*less narrow"):
-        Loader([path], Domain(1), 0, loaded=lambda size: tuple(side * 286 // min(size) for side in size)).read(path)
+        Loader([path], Domain(1), 0, dual=CycleGAN(preprocess="scale_shortest_and_crop")).read(path)
 
 
 OME = (

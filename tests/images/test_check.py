@@ -454,10 +454,15 @@ def test_a_clean_set_ends_with_0_and_nothing_is_written(here, capsys, dual):
     extremes = (f"{image.min()} to {image.max()}" for image in (noise_of(part) for part in PARTS))
     assert printed[5].split() == f"lowest to highest {' '.join(extremes)}".split()
     assert printed[7].split()[-8:] == printed[0].split()
-    assert all(set(line[44:].split()) == {"-"} for line in printed[8:24])
-    assert [line[:44].strip() for line in printed[8:24]] == [findings.LABELS[kind][0] for kind in check_report.KINDS]
-    assert printed[24] == "" and max(map(len, printed[:25])) == 80
-    assert printed[26].startswith("They are counted as pairs because their names are equal: ") == (dual is not Pix2Pix)
+    assert all(set(line[44:].split()) == {"-"} for line in printed[8 : 8 + len(check_report.KINDS)])
+    assert [line[:44].strip() for line in printed[8 : 8 + len(check_report.KINDS)]] == [
+        findings.LABELS[kind][0] for kind in check_report.KINDS
+    ]
+    after = 8 + len(check_report.KINDS)
+    assert printed[after] == "" and max(map(len, printed[: after + 1])) == 80
+    assert printed[after + 2].startswith("They are counted as pairs because their names are equal: ") == (
+        dual is not Pix2Pix
+    )
     assert printed[-1] == "no errors, no warnings: nothing prevents training."
 
 
@@ -566,6 +571,7 @@ def test_help_lists_the_settings_that_a_check_reads(folder, monkeypatch):
     for images in (
         Images("set", **place),
         Images("halves", **place, side_by_side=True),
+        Images("set", **place, labels_A="auto", labels_B="auto"),
         Images(dir_A=str(folder / "train/A"), dir_B=str(folder / "train/B")),
     ):
         for preprocess in ("resize_and_crop", "scale_shortest_and_crop", "scale_width_and_crop", "crop"):
