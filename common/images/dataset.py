@@ -81,8 +81,8 @@ class Images:
     label_encoding: str = setting(
         classes.PALETTE,
         "What networks see of the label maps of --labels_A and --labels_B. palette: the colour of each class, three"
-        " channels; one-hot: a channel for each class, 1 where it is and -1 elsewhere; none: the images as they are:"
-        " labels are only used to score them.",
+        " channels; one-hot: a channel for each class, 1 where it is and -1 elsewhere, which suits inputs better than"
+        " outputs; none: the images as they are: labels are only used to score them.",
         (*classes.ENCODINGS, NONE),
         earlier=NONE,
     )
@@ -222,14 +222,7 @@ class Images:
         """A Loader for each domain of `files`."""
         room = int(self.cache_gb * 2**30) // 2
         return [
-            Loader(
-                paths,
-                domains[name],
-                room,
-                dual=dual,
-                half=self._half(name),
-                skip=self._skip,
-            )
+            Loader(paths, domains[name], room, dual=dual, half=self._half(name), skip=self._skip)
             for name, paths in zip("AB", files)
         ]
 

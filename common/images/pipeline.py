@@ -148,14 +148,14 @@ class Loader:
 
 
 def _refuse_size(path: pathlib.Path, size: tuple[int, ...], dual: ImageSettings) -> None:
-    """Raises ImageError if an image of `size`, (height, width), is too narrow to be scaled, or too small to be cropped."""
+    """Raises ImageError if an image of `size`, (height, width), is too narrow to scale or smaller than the crop."""
     if dual.preprocess.startswith("scale"):
         scaled = alignment.loaded_size(size, dual)
         bounds.check_growth(path, size, scaled, min(scaled))
     if dual.preprocess == "crop" and any(side < least for side, least in zip(size, dual.image_sides)):
-        sides = "{}x{}".format
+        sides, least = ("x".join(map(str, sides)) for sides in (size, dual.image_sides))
         raise ImageError(
-            f"{path} is {sides(*size)}, smaller than the crop of {sides(*dual.image_sides)} that --preprocess crop takes.",
+            f"{path} is {sides}, smaller than the crop of {least} that --preprocess crop takes.",
             "Remove it, make --image_size smaller, or use --preprocess resize_and_crop.",
         )
 

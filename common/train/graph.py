@@ -53,25 +53,8 @@ def build(
     claim_threads(run.threads)
     tf.set_random_seed(run.seed)
     start = tf.placeholder(tf.int64, [], "start")
-    batch, begin = pipeline.training_batches(
-        data.loaders,
-        dual,
-        run.images_in_update,
-        start,
-        data.partners,
-        shuffle=data.shuffle,
-        rank=group.rank,
-        processes=group.size,
-    )
-    inputs = {name: _input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched")}
-    training_step = step.build(
-        dual,
-        **inputs,
-        images_in_epoch=data.images_in_epoch,
-        group=group,
-        accumulate=run.accumulate,
-        domains=data.domains,
-    )
+    batch, begin = _batches(dual, run, data, start, group)
+    training_step = _step(dual, run, data, batch, group)
     with training_step.averages.scope():
         samples = Samples(dual, sample_loaders)
         evaluated = walk.evaluation_graphs(dual, validation_loaders, dual.directions) if validation_loaders else []
@@ -83,6 +66,37 @@ def build(
     set_counters = tf.group(*(counter.assign(batches, read_value=False) for counter in counters))
     tf.get_default_graph().finalize()
     return Graph(training_step, batch, start, begin, set_counters, samples, evaluated, initialize, checkpoints)
+
+
+def _batches(
+    dual: Dual, run: Run, data: TrainingData, start: tf.Tensor, group: distribute.SingleProcess
+) -> tuple[pipeline.Batch, tf.Operation]:
+    """Returns (the batch of this process, the op that begins at the global sample index `start`)."""
+    return pipeline.training_batches(
+        data.loaders,
+        dual,
+        run.images_in_update,
+        start,
+        data.partners,
+        shuffle=data.shuffle,
+        rank=group.rank,
+        processes=group.size,
+    )
+
+
+def _step(
+    dual: Dual, run: Run, data: TrainingData, batch: pipeline.Batch, group: distribute.SingleProcess
+) -> step.Step:
+    """Returns the step on a batch, whose tensors can be fed by their names."""
+    inputs = {name: _input(name, getattr(batch, name)) for name in ("A", "B", "index", "matched")}
+    return step.build(
+        dual,
+        **inputs,
+        images_in_epoch=data.images_in_epoch,
+        group=group,
+        accumulate=run.accumulate,
+        domains=data.domains,
+    )
 
 
 def _input(name: str, default: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,7 @@ from common.train import slopes
 from common.train.objectives import NO_DOMAINS, Domains, Objective, Pairs, objective_of
 from common.train.plateau import Plateau
 
-Part: TypeAlias = Callable[[tf.Tensor], tf.Tensor]  # [N, ...] -> its rows of a part of the batch
+Part: TypeAlias = "Callable[[tf.Tensor], tf.Tensor]"  # [N, ...] -> its rows of a part of the batch
 Gradients: TypeAlias = "Sequence[tf.Tensor | None]"  # None: the loss does not depend on that variable
 
 

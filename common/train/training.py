@@ -17,6 +17,7 @@ from common.dual import Dual
 from common.errors import ImageError, UserError, reason
 from common.evaluate.selection import Evaluations
 from common.images import Images, folders, sameness
+from common.images.classes import ONE_HOT
 from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.measure import INSTEAD
@@ -168,7 +169,7 @@ def _watched(training: Training, done: int, total: int, stopped: Event) -> int:
         if done < total:
             for line in introduction.lines(training, done, total):
                 logging.info(line)
-            _describe(training.data.domains)
+            _describe(training.data.domains, training.dual.directions)
     first_strips = run.path("samples", f"{0:08d}.png") if done == 0 and group.is_chief else None
     if first_strips:  # so that an unreadable image of the strips is reported at once
         try:
@@ -247,11 +248,17 @@ def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) 
     return dict(zip("AB", images.loaders(dual, files, domains)))
 
 
-def _describe(domains: dict[str, Domain]) -> None:
-    """Logs the value ranges of the images if they are not 8-bit, and the classes of label maps."""
+def _describe(domains: dict[str, Domain], directions: Sequence[str]) -> None:
+    """Logs value ranges of images that are not 8-bit, and the classes of label maps; warns of one-hot translations."""
     for name, domain in domains.items():
         if domain.classes:
             logging.info(f"Images of {name} are {domain.describe()}.")
+            makers = [direction for direction in directions if direction.endswith(name)]
+            if makers and domain.classes.encoding == ONE_HOT:
+                logging.warning(
+                    f"warning: {makers[0]} makes one-hot label maps. L1 losses prefer -1 in every channel to a guess,"
+                    " so classes may be missing: --label_encoding palette learned more of them (docs/results.md)."
+                )
         elif domain != dataclasses.replace(EIGHT_BITS, channels=domain.channels):
             logging.info(f"Images of {name} are {domain.describe()}, scaled to -1 to 1.")
 

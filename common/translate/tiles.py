@@ -128,7 +128,7 @@ class TiledTranslator(Translator):
         top, left = (padded.shape[0] - height) // 2, (padded.shape[1] - width) // 2
         return total[top : top + height, left : left + width]
 
-    def _to_measure(self, image: Array, are_labels: bool) -> Array:
+    def _to_measure(self, image: Array, are_labels: bool = False) -> Array:
         """Returns the image to take statistics of: itself, or a copy averaged over blocks to at most WHOLE pixels.
 
         Of a block of a label map, whose colours must not be mixed, it takes the middle.

@@ -17,8 +17,8 @@ from common.images.pixels import EIGHT_BITS
 from common.run import Run, checkpoint_files
 from common.run.folder import load_run
 from common.serve import answers
-from common.train import plan, train
-from common.translate import Inference, TiledTranslator, Translator
+from common.train import plan, train, training
+from common.translate import Inference, TiledTranslator, Translator, tiles
 from common.translate.jobs import Translation
 from common.translate.pipeline import translate
 from common.weights import Source, import_weights
@@ -144,6 +144,17 @@ def test_translated_files_arrays_and_tiles_are_the_same_label_maps(runs, which, 
         )
 
 
+def test_statistics_of_large_label_maps_come_from_a_copy_without_mixed_colours(runs, monkeypatch):
+    """Of each block of 3x3 pixels the middle; the copy of a photograph has their mean."""
+    _, _, run = runs["jpeg", "palette"]
+    monkeypatch.setattr(tiles, "WHOLE", 200)
+    image = RANDOM.integers(0, 256, [36, 48, 3], np.uint8)
+    with TiledTranslator(run.run_dir, 24, 4) as tiled:
+        np.testing.assert_array_equal(tiled._to_measure(image, are_labels=True), image[1::3, 1::3][:12, :16])
+        means = image.reshape(12, 3, 16, 3, 3).mean(axis=(1, 3))
+        np.testing.assert_array_equal(tiled._to_measure(image), np.rint(means))
+
+
 def test_noise_of_jpeg_in_an_input_changes_nothing(runs):
     _, _, run = runs["jpeg", "one-hot"]
     with Translator(run.run_dir, Inference(scale_to="24")) as translator:
@@ -265,6 +276,17 @@ def test_labels_given_after_training_only_score(runs, tmp_path):
     newest = [checkpoint_files.newest(path.path("checkpoints")) for path in (again, unchanged)]
     with checkpoint_files.reading(newest[0]) as one, checkpoint_files.reading(newest[1]) as other:
         assert all((one.value(name) == other.value(name)).all() for name in one.shapes)
+
+
+def test_a_training_warns_of_one_hot_fakes(runs, caplog):
+    """Of the direction that makes them, and not if label maps are only inputs."""
+    _, _, run = runs["jpeg", "one-hot"]
+    training._describe(load_run(run.run_dir).domains, ["A2B", "B2A"])
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("warning: B2A makes one-hot label maps.")
+    caplog.clear()
+    training._describe(load_run(run.run_dir).domains, ["A2B"])
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_range_of_values_is_refused_for_label_maps():

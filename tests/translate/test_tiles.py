@@ -54,7 +54,7 @@ def test_without_the_statistics_of_the_whole_tiles_would_differ(runs, monkeypatc
     whole = image(170, 150)
     with TiledTranslator(runs["resnet"], 128) as tiled:
         right = tiled.in_floats("A2B", whole)
-        monkeypatch.setattr(tiled, "_to_measure", lambda padded: padded[:64, :64])
+        monkeypatch.setattr(tiled, "_to_measure", lambda padded, are_labels: padded[:64, :64])
         assert np.abs(tiled.in_floats("A2B", whole) - right).max() > 0.01
 
 
