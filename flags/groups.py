@@ -20,13 +20,8 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     METHOD: ("train_direction", "layer", "prior_share", "prior_epochs", "drawn_share", "recolored_share"),
     "Schedule and length": (
-        "steps",
-        "epochs",
-        "n_epochs",
-        "n_epochs_decay",
-        "lr_policy",
-        "lr_decay_epochs",
-        "epoch_size",
+        *("steps", "epochs", "n_epochs", "n_epochs_decay", "lr_policy", "lr_decay_epochs"),
+        *("plateau_factor", "plateau_patience", "plateau_threshold", "epoch_size"),
     ),
     "Optimization": (
         *("lr_G", "lr_D", "n_gen", "n_critic", "fresh_batches", "d_warmup", "pool_size", "ema_decay"),

@@ -241,8 +241,8 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
             "No run named: use --dataset NAME (toy needs no files), --run_dir FOLDER, or --dir_A and --dir_B.",
         ),
         (
-            "--dataset toy --image_size big",
-            "--image_size 'big' is not valid: it must be a whole number.",
+            "--dataset toy --batch_size big",
+            "--batch_size 'big' is not valid: it must be a whole number.",
         ),
         ("--dataset toy --lr_G fast", "--lr_G 'fast' is not valid: it must be a number."),
         ("--flagfile nope.flags", "--flagfile 'nope.flags': No such file or directory. Check the name."),

@@ -167,10 +167,15 @@ def test_examples_run_as_they_stand(model, name):
 
 def test_a_value_has_a_name():
     page = help.phase_page(CycleGAN, "train")
-    assert "\n  --image_size N  [256, fixed]\n      Height and width in pixels of training images.\n" in page
+    assert (
+        "\n  --image_size N|HxW  [256, fixed]\n      Height and width in pixels of training images: one number" in page
+    )
     assert "\n  --[no]flip  [true, fixed]\n" in page and "\n  --channels_A N|auto  [3, fixed]\n" in page
     assert "\n  --dir_A FOLDER  [place]\n" in page and "\n  --lr_G X  [0.0002, fixed]\n" in page
-    assert "\n  --lr_policy constant|linear|linear_early|linear_torch|step|cosine\n      [linear, fixed] Factor" in page
+    assert (
+        "\n  --lr_policy constant|linear|linear_early|linear_torch|step|cosine|plateau\n      [linear, fixed] Factor"
+        in page
+    )
     assert "\n  --phase PHASE" not in page and "whether you may change" in page
     assert "\n  --batch_size N  [1]\n      Images of one size" in help.phase_page(CycleGAN, "translate")
 
