@@ -126,8 +126,12 @@ def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, c
     assert imageio.imread(run.path("test", "A2B", "two.png")).shape == (64, 64, 3)
     assert scores["images"] == 2
     assert "was trained at" not in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"4 must divide it\. Use --scale_to 48"):
+    run_test(run.run_dir, dual, images, Inference(scale_to="32x64"))
+    assert imageio.imread(run.path("test", "A2B", "two.png")).shape == (32, 64, 3)
+    with pytest.raises(UserError, match=r"4 must divide its sides\. Use --scale_to 48"):
         run_test(run.run_dir, dual, images, Inference(scale_to="50"))
+    with pytest.raises(UserError, match="scales images to one size: use --scale_to 512, 512x256 or model"):
+        run_test(run.run_dir, dual, images, Inference(scale_to="keep"))
     with pytest.raises(UserError, match="--scale_to big is not a valid size"):
         Inference(scale_to="big")
 
