@@ -100,7 +100,7 @@ def _words(line: str) -> Iterator[Word]:
     lexer = shlex.shlex(rest, posix=True)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     while True:
-        remaining = line[rest.tell() :].lstrip()
+        remaining = line[rest.tell() :].lstrip(lexer.whitespace)  # not spaces of Unicode, which are text to the lexer
         if remaining.startswith("#") or (text := lexer.get_token()) is None:
             return
         yield Word(text, remaining[0] in lexer.quotes, text != remaining[: len(text)])

@@ -93,6 +93,7 @@ def test_a_line_of_a_flag_file(line, arguments, tmp_path):
 
 
 @few
+@hypothesis.example("\xa0")
 @hypothesis.given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=20))
 def test_any_value_can_be_quoted_and_no_line_ends_in_a_traceback(text):
     hypothesis.assume("\x85" not in text)
