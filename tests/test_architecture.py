@@ -43,8 +43,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "report": "page reading < curves pictures < tested < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",
-    "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates < slopes"
-    " < step < graph health plan < recovery < loop < introduction < training",
+    "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
+    " < accumulation < step < graph health plan < recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
     " < importing to_pytorch < shipped",

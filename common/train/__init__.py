@@ -5,7 +5,7 @@ graph       the graph of a training, declared and built
 introduction  the first lines of a training
 loop        runs the steps, and saves, evaluates and reports between them
 step        one step as operations: critic and generator updates; objectives has what they minimize
-slopes      gradients of a batch, at once or part by part
+accumulation  gradients of a batch, at once or part by part
 plateau     --lr_policy plateau: learning rates that follow the scores
 image_pool  buffer of earlier fakes, for critics
 samples     the sample strips

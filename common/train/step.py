@@ -12,7 +12,7 @@ from common.dual import Direction, Dual, schedules
 from common.images import tensors
 from common.ops import averages, precision, randomness, running_statistics, spectral_norm
 from common.ops.running_statistics import Statistic
-from common.train import slopes
+from common.train import accumulation
 from common.train.objectives import NO_DOMAINS, Domains, Objective, Pairs, objective_of
 from common.train.plateau import Plateau
 
@@ -186,10 +186,10 @@ class _Updates:
         change, stop = tf.no_op(), tf.constant(0.0)
         losses: dict[str, tf.Tensor] = {}
         for number, role in enumerate(roles):
-            (objective,), own = self._slopes([role], roles[:number].count(role), after=[change])
+            (objective,), own = self._gradients([role], roles[:number].count(role), after=[change])
             mean, stop = self._mean(own, [change])
             before = self._evidence(mean)
-            change = apply(self._optimizers[role], mean.gradients, objective.variables, before)
+            change = apply(self._optimizers[role], mean.by_variable, objective.variables, before)
             others = [*own.remembers, *self._tracked([objective], mean, before)]
             change = self._finished(role, tf.group(change, *others), objective)
             losses.update(mean.losses)
@@ -198,26 +198,28 @@ class _Updates:
     def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
         """Updates both roles: all gradients at the old weights, then all changes."""
         roles = list(self._optimizers)
-        objectives, own = self._slopes(roles)
+        objectives, own = self._gradients(roles)
         mean, stop = self._mean(own)
         before, changes, first = self._evidence(mean), [], 0
         for role, objective in zip(roles, objectives):
             last = first + len(objective.variables)
-            change = apply(self._optimizers[role], mean.gradients[first:last], objective.variables, before)
+            change = apply(self._optimizers[role], mean.by_variable[first:last], objective.variables, before)
             changes.append(self._finished(role, change, objective))
             first = last
         changes += [*own.remembers, *self._tracked(objectives, mean, before)]
         return tf.group(*changes), mean.losses, stop
 
-    def _mean(self, own: slopes.Slopes, after: Sequence[tf.Operation] = ()) -> tuple[slopes.Slopes, tf.Tensor]:
+    def _mean(
+        self, own: accumulation.Gradients, after: Sequence[tf.Operation] = ()
+    ) -> tuple[accumulation.Gradients, tf.Tensor]:
         """Returns the mean over processes, and whether a stop is requested."""
-        values, losses, stop = self._group.mean([*own.gradients, *own.moments], own.losses, self.request, after)
-        count = len(own.gradients)
+        values, losses, stop = self._group.mean([*own.by_variable, *own.moments], own.losses, self.request, after)
+        count = len(own.by_variable)
         moments = [moment for moment in values[count:] if moment is not None]
-        return own._replace(gradients=list(values[:count]), losses=dict(losses), moments=moments), stop
+        return own._replace(by_variable=list(values[:count]), losses=dict(losses), moments=moments), stop
 
     def _tracked(
-        self, objectives: Sequence[Objective], mean: slopes.Slopes, before: Sequence[tf.Tensor]
+        self, objectives: Sequence[Objective], mean: accumulation.Gradients, before: Sequence[tf.Tensor]
     ) -> list[tf.Operation]:
         """Returns the op that updates running statistics, if there are any, after `before` is computed."""
         statistics = [statistic for objective in objectives for statistic in objective.statistics]
@@ -227,9 +229,9 @@ class _Updates:
             own = [statistic._replace(moments=moments) for statistic, moments in zip(statistics, mean.moments)]
             return [running_statistics.update(own, self._images * self._group.size)]
 
-    def _slopes(
+    def _gradients(
         self, roles: Sequence[str], repetition: int = 0, after: Sequence[tf.Operation] = ()
-    ) -> tuple[Sequence[Objective], slopes.Slopes]:
+    ) -> tuple[Sequence[Objective], accumulation.Gradients]:
         """Returns the objectives of roles, and their gradients on the images of this process.
 
         Networks called here read their variables after `after`.
@@ -238,9 +240,9 @@ class _Updates:
             if self._parts > 1:
                 first = [self._first_objective(role) for role in roles]
                 of_part = functools.partial(self._objectives_of_part, roles, repetition)
-                return first, slopes.mean_of_parts(of_part, self._parts, first)
+                return first, accumulation.mean_of_parts(of_part, self._parts, first)
             objectives = [self._objective(role, repetition) for role in roles]
-        return objectives, slopes.of_batch(objectives)
+        return objectives, accumulation.of_batch(objectives)
 
     def _objective(self, role: str, repetition: int = 0) -> Objective:
         """Returns the objective of a role; a repeated update of generators translates the batch again."""
@@ -259,9 +261,9 @@ class _Updates:
             pairs = self._connect(repetition, part)
             return [_tracking(role, objective_of(self._dual, pairs, role, self._domains), statistics) for role in roles]
 
-    def _evidence(self, mean: slopes.Slopes) -> list[tf.Tensor]:
+    def _evidence(self, mean: accumulation.Gradients) -> list[tf.Tensor]:
         """Returns all tensors that must be computed before the variables they depend on change."""
-        gradients = [gradient for gradient in mean.gradients if gradient is not None]
+        gradients = [gradient for gradient in mean.by_variable if gradient is not None]
         return [
             *mean.losses.values(),
             *gradients,
