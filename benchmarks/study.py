@@ -3,10 +3,11 @@
 python -m benchmarks.study --source datasets/rain100 --output runs/study --methods 'enhancement-*' --seconds 1200
 
 Trains every method with every seed, or the selected ones: two at a time, with one thread each. Interrupted trainings
-are resumed. Each training has the number of steps that fits into --seconds on an idle machine; step times are measured
-first. --source contains pairs; they are split by scene into unpaired images. Prints a line for each training that has
-ended; benchmarks.study_report makes the tables and plots of the results. Takes --seconds x methods x seeds / workers at
-least: 55 minutes with the defaults.
+are resumed, and those whose evaluation.csv is complete are left out: seconds.json and the evaluation.csv, log.csv and
+config.json of its trainings are enough to continue the study on another machine. Each training has the number of steps
+that fits into --seconds on an idle machine; step times are measured first. --source contains pairs; they are split by
+scene into unpaired images. Prints a line for each training that has ended; benchmarks.study_report makes the tables and
+plots of the results. Takes --seconds x methods x seeds / workers at least: 55 minutes with the defaults.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from benchmarks import arguments, unpaired
 from common import atomic
 from common.dual import Dual
 from common.images import Images
+from common.report import reading
 from common.run import Run
-from common.run.checkpoint_files import checkpoints_in, step_of
 from common.train import plan
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -50,6 +51,7 @@ ALIKE: dict[str, Any] = {
 CYCLEGAN: dict[str, Any] = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
 DUALGAN: dict[str, Any] = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
 ENHANCEMENT: dict[str, Any] = {"drawn_share": 0.05, "lr_policy": "constant", "ndf": 32, "n_layers": 2}
+LOGGED = 20  # rows of log.csv from one evaluation to the next
 JUDGEMENT = 0.01  # weight of the critics' judgement in the enhancement
 
 
@@ -159,19 +161,26 @@ def command(method: Method, seed: int, steps: int, output: pathlib.Path) -> list
         "eval_every": method.evaluated // method.n_gen,
         "select_by": "A2B/psnr",
         "save_every": method.evaluated // method.n_gen,
-        "log_every": 5,
+        "log_every": method.evaluated // method.n_gen // LOGGED,
         "sample_every": steps,
         "tensorboard": False,
     }
     return [sys.executable, "-m", f"{method.model}.main", *(f"--{name}={value}" for name, value in flags.items())]
 
 
+def evaluated_steps(folder: pathlib.Path) -> int:
+    """Returns the step of a run's last evaluation, 0 if it has none.
+
+    Reads evaluation.csv, so that the logs of a training suffice to continue the study on another machine.
+    """
+    return max(reading.series(folder / "evaluation.csv").steps, default=0)
+
+
 def train(job: Job) -> str:
     """Runs one training, unless it is done; returns a line about it."""
     method, seed, steps, output = job
     folder = output / f"{method.name}-seed{seed}"
-    saved_steps = [step_of(path) for path in checkpoints_in(folder / "checkpoints")]
-    if saved_steps and max(saved_steps) >= steps:
+    if evaluated_steps(folder) >= steps:
         return f"{folder.name}: done before"
     ended = subprocess.run(command(*job), capture_output=True, text=True)  # nosec B603: of this project, no shell
     (folder.parent / f"{folder.name}.txt").write_text(ended.stdout + ended.stderr)

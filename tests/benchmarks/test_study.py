@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_a_command_says_what_differs_from_the_defaults(method, tmp_path):
     assert flags["batch_size"] == str(method.batch_size)
     assert flags["dataset"] == method.dataset
     assert int(flags["eval_every"]) * method.n_gen == method.evaluated
+    assert int(flags["eval_every"]) == 20 * int(flags["log_every"])
     for name in ("n_gen", "gan_loss"):
         default = getattr(type(method.dual)(), name)
         assert flags.get(name, str(default)) == str(getattr(method.dual, name))
@@ -38,6 +40,23 @@ def test_steps_fill_the_budget_and_end_with_an_evaluation():
     method = Method("enhancement", "lsgan", 4)
     assert study.steps_in(100.0, method, {method.name: 0.5}) == 240  # 200 is between 120 and 240
     assert study.steps_in(1.0, method, {method.name: 0.5}) == 120  # one evaluation at least
+
+
+def test_a_training_with_its_last_evaluation_is_not_repeated(tmp_path, monkeypatch):
+    """Its checkpoints need not be there: a study continues on another machine from its logs."""
+    commands = []
+    monkeypatch.setattr(
+        study.subprocess,
+        "run",
+        lambda command, **_: commands.append(command) or subprocess.CompletedProcess(command, 0, "", ""),
+    )
+    method = Method("enhancement", "lsgan", 4)
+    folder = tmp_path / f"{method.name}-seed1"
+    folder.mkdir()
+    _write(folder / "evaluation.csv", [{"step": 120, "A2B/psnr": 26.0}, {"step": 240, "A2B/psnr": 27.0}])
+    assert study.train((method, 1, 240, tmp_path)) == f"{folder.name}: done before" and not commands
+    assert study.train((method, 1, 360, tmp_path)) == f"{folder.name}: done" and len(commands) == 1
+    assert study.train((method, 2, 240, tmp_path)) == f"{method.name}-seed2: done" and len(commands) == 2
 
 
 def test_a_set_is_written_once_and_whole(tmp_path, monkeypatch):
