@@ -40,7 +40,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"
     " < formulations loops priors spectral_norm synthesis < convolution < layers < blur",
-    "report": "page reading < curves pictures < tested < overview < comparison",
+    "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "connections decoder refused service worker < decoding < answers < app",
     "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"

@@ -1,8 +1,10 @@
 """Reports on a run, or on several runs side by side: one HTML file that needs no network.
 
 reading     reads the files of a run folder; skips damaged ones
-curves      reduces long series to few points
+meanings    names of scores and losses in full, with explanations
+curves      reduces long series to few points; charts: which of them are drawn together
 pictures    compresses pictures to fit into the page
+strips      the sample strips, and where each picture lies in them
 tested      the validation images of a run, with their scores
 overview    the model, its scores and its settings
 comparison  the same for several runs

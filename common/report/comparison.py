@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from common.images import folders
 from common.metrics.metrics import BESIDE
-from common.report import curves, overview, pictures, reading, tested
-from common.report.overview import Row
+from common.report import charts, curves, overview, pictures, reading, tested
+from common.report.charts import Row
 from common.report.pictures import Source
 from common.report.reading import AnyPath, Config, Series
 from common.report.tested import Tested
@@ -32,7 +32,7 @@ def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
         "facts": [["run", name] for name in names],
         "warnings": _warnings(paths, names),
         "sources": [curves.source(series) for pair in zip(logs, evaluations) for series in pair],
-        "charts": overview.charts(logs, evaluations, names),
+        "charts": charts.charts(logs, evaluations, names),
         "runs": names,
         "scores": _scores(paths, names, configs, logs, evaluations),
         "settings": _differing(configs),
@@ -71,7 +71,7 @@ def _scores(
             f"test {score['direction']}/{score['name']}": score["value"] for score in overview.scores(run_dir)
         }
         for column, series in evaluation.columns.items():
-            if overview.is_score(column):
+            if charts.is_score(column):
                 values[f"evaluation {column}"] = _last(series)
         values.update(overview.only_evaluated(run_dir))
         step = int(log.steps[-1]) if len(log.steps) else None
@@ -81,7 +81,7 @@ def _scores(
         rows.append({"name": name, **about, **time, "values": values})
     metrics = dict.fromkeys(name for row in rows for name, value in row["values"].items() if value is not None)
     return {
-        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "metrics": [tested.described(metric) for metric in metrics],
         "rows": rows,
     }
 
@@ -123,7 +123,7 @@ def _tested(run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Seq
     ]
     metrics = dict.fromkeys(key for row in rows for key in row["values"])
     about = {
-        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "metrics": [tested.described(metric) for metric in metrics],
         "rows": rows,
     }
     note = tested.note(layers.values(), size, shown)

@@ -6,24 +6,18 @@ import dataclasses
 import datetime
 import itertools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from common.images import folders
 from common.metrics.metrics import BESIDE, OF_FEATURES
-from common.report import curves, pictures, reading, tested
-from common.report.pictures import Picture
+from common.report import charts, curves, reading, strips, tested
+from common.report.charts import Row, is_score
 from common.report.reading import AnyPath, Config, Series
 from common.settings import part_class
 
-Row = dict[str, Any]  # of a table of the page
-ORDER = {"evaluation": 1, "speed": 2}  # of the groups of charts: losses first
-COUNTS = ("images", "equal_to_target")  # among metrics
-SPEED = {"images_per_s": "images per second, mean since start or resume", "waiting": "waiting, share of the time"}
 VERSIONS = {"arithmetic": "arithmetic (version of this toolkit's results)"}  # what is not clear by its name
-STRIPS = 16  # shown strips: the newest, and evenly spread earlier ones
 
 
 def overview(run_dir: AnyPath) -> dict[str, Any]:
@@ -38,9 +32,10 @@ def overview(run_dir: AnyPath) -> dict[str, Any]:
         "scores": scores(run_dir),
         "checkpoints": checkpoints(run_dir),
         "sources": [curves.source(log), curves.source(evaluation)],
-        "charts": charts([log], [evaluation], [""]),
-        "strips": _strips(run_dir),
-        "columns": _columns_of_strips(run_dir),
+        "charts": charts.charts([log], [evaluation], [""]),
+        "strips": strips.strips(run_dir),
+        "columns": strips.columns(run_dir),
+        "layout": strips.layout(run_dir, config),
         "settings": settings(config, method(config)),
         "versions": [
             [VERSIONS.get(key, key), str(value)] for key, value in reading.part(config, "environment").items()
@@ -71,40 +66,6 @@ def dataset(config: Config) -> str:
     return name.strip("-")  # none of them
 
 
-def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence[str]) -> list[Row]:
-    """Returns the charts of runs; a chart shows the same loss of all runs. `runs`: names, or a single empty one.
-
-    For one run, a chart has all losses of a direction and a role, or a metric in both directions; for several, one loss
-    or metric of one direction. Sources are numbered in the order log and evaluation of the first run, log and
-    evaluation of the second, and so on.
-    """
-    curves_by_chart: dict[tuple[str, str], list[Row]] = {}
-    for number, (log, evaluation, run) in enumerate(zip(logs, evaluations, runs)):
-        for column, source in _columns(number, log, evaluation):
-            is_evaluation = source % 2 == 1
-            group, label = _group(column, is_evaluation)
-            direction, _, metric = column.rpartition("/")
-            label = f"{direction} {metric}" if run and is_evaluation else label
-            key = (group, label if run or is_evaluation or group == "speed" else "")
-            curve: Row = {"source": source, "column": column, "label": run or (direction if is_evaluation else label)}
-            curves_by_chart.setdefault(key, []).append({**curve, "run": number} if run else curve)
-    ordered = sorted(curves_by_chart.items(), key=lambda item: ORDER.get(item[0][0], 0))
-    return [
-        {"group": group, "title": f"{group} {label}".strip(), "series": series} for (group, label), series in ordered
-    ]
-
-
-def _columns(number: int, log: Series, evaluation: Series) -> list[tuple[str, int]]:
-    """[(column, number of its source)] of the curves of run `number`."""
-    logged = [(column, 2 * number) for column in log.columns if column not in ("epoch", "images", "seconds")]
-    scored = [
-        (column, 2 * number + 1)
-        for column, values in evaluation.columns.items()
-        if is_score(column) and np.isfinite(values).any()
-    ]
-    return logged + scored
-
-
 def settings(config: Config, method: str) -> list[Row]:
     """Returns [{"part", "name", "value", "default", "about"}]: texts; default and about are None if unknown.
 
@@ -122,15 +83,14 @@ def settings(config: Config, method: str) -> list[Row]:
 
 
 def scores(run_dir: AnyPath) -> list[Row]:
-    """Returns [{"direction", "name", "value", "input", "prior", "higher", "images"}] of test/metrics.json."""
+    """Returns [{"direction", "value", "input", "prior", "images", "name", "title", ...}] of test/metrics.json."""
     metrics = reading.facts(pathlib.Path(run_dir, "test", "metrics.json"))
     return [
         {
             "direction": direction,
-            "name": metric,
+            **tested.described(metric),
             "value": reading.number(value),
             **{prefix[:-1]: reading.number(metrics[direction].get(prefix + metric)) for prefix in BESIDE},
-            "higher": tested.is_higher_better(metric),
             "images": reading.number(metrics[direction].get("images")),
         }
         for direction in tested.DIRECTIONS
@@ -149,7 +109,7 @@ def checkpoints(run_dir: AnyPath) -> dict[str, list[Row]]:
     ]
     metrics = dict.fromkeys(metric for row in rows for metric in row["values"])
     return {
-        "metrics": [{"name": metric, "higher": tested.is_higher_better(metric)} for metric in metrics],
+        "metrics": [tested.described(metric) for metric in metrics],
         "rows": rows,
     }
 
@@ -165,27 +125,11 @@ def only_evaluated(run_dir: AnyPath) -> dict[str, float]:
     }
 
 
-def is_score(column: str) -> bool:
-    """Returns whether a column of evaluation.csv is a score of a step, not a count of images or a score of inputs."""
-    metric = column.rpartition("/")[2]
-    return metric not in COUNTS and not metric.startswith(BESIDE)
-
-
 def seconds(log: Series) -> float:
     """Returns the total seconds of training; the column restarts where training was resumed."""
     values = [float(value) for value in log.columns.get("seconds", np.empty(0)) if np.isfinite(value)]
     ends = [before for before, after in itertools.pairwise(values) if after < before]
     return sum(ends) + (values[-1] if values else 0.0)
-
-
-def _group(column: str, is_evaluation: bool) -> tuple[str, str]:
-    """(group, label) of a column."""
-    if is_evaluation:
-        return "evaluation", column.rsplit("/", 1)[-1]
-    if "/" not in column:
-        return "speed", SPEED.get(column, column)
-    direction, *role, label = column.split("/")
-    return " ".join([direction, *role]), label
 
 
 def _evaluated(run_dir: AnyPath) -> list[tuple[int, dict[str, dict[str, float]]]]:
@@ -233,26 +177,6 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours:,} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _strips(run_dir: AnyPath) -> list[dict[str, int | Picture]]:
-    """[{"step", "picture"}]: the newest strip, and evenly spread earlier ones, a choice that rarely changes."""
-    strips, stride = reading.strips(run_dir), 1
-    while len(strips) > stride * (STRIPS - 1):
-        stride *= 2
-    kept = dict([*strips[::stride], *strips[-1:]])
-    shown = {step: pictures.strip(path) for step, path in kept.items()}
-    return [{"step": step, "picture": picture} for step, picture in shown.items() if picture]
-
-
-def _columns_of_strips(run_dir: AnyPath) -> dict[str, list[str]]:
-    """{direction: the pictures of it in a strip, left to right}; empty for runs that did not write it."""
-    columns = reading.facts(pathlib.Path(run_dir, "samples", "columns.json"))
-    return {
-        direction: [str(role) for role in columns[direction]]
-        for direction in tested.DIRECTIONS
-        if isinstance(columns.get(direction), list)
-    }
 
 
 def _fields(class_path: Any) -> dict[str, tuple[str, str | None]]:

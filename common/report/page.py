@@ -15,7 +15,20 @@ from common import atomic
 
 HERE = pathlib.Path(__file__).parent
 PLOTS = HERE / "vendor" / "uplot"
-SCRIPTS = ("elements", "curves", "strips", "tables", "heat", "slider", "viewer", "images", "page")
+SCRIPTS = (
+    "elements",
+    "terms",
+    "curves",
+    "samples",
+    "strips",
+    "tables",
+    "heat",
+    "slider",
+    "viewer",
+    "images",
+    "translations",
+    "page",
+)
 UNSAFE = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&"})
 
 

@@ -89,6 +89,15 @@ def strip(path: pathlib.Path) -> Picture | None:
     return _from_file(_strip, Source(path), STRIP)
 
 
+def size(path: pathlib.Path) -> tuple[int, int] | None:
+    """Returns (width, height) of a picture file; None if it cannot be read."""
+    try:
+        with PIL.Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, PIL.Image.DecompressionBombError):
+        return None
+
+
 def fitting(groups: Sequence[Sequence[Source]]) -> tuple[Size, dict[Source, Picture]]:
     """Returns (Size, {Source: Picture}) for groups of Sources, the most important first.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from common.metrics.metrics import BESIDE, BETTER
-from common.report import pictures, reading
+from common.report import meanings, pictures, reading
 from common.report.pictures import Picture, Size, Source
 from common.report.reading import AnyPath, Config
 
@@ -33,7 +33,7 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
     size, shown = pictures.fitting([list(row.layers.values()) for row in ordered])
     index = {source: number for number, source in enumerate(shown)}
     about = {
-        "metrics": [{"name": name, "higher": is_higher_better(name)} for name in names],
+        "metrics": [described(name) for name in names],
         "rows": [
             {
                 "direction": row.direction,
@@ -63,6 +63,17 @@ def metrics(rows: Iterable[Tested]) -> list[str]:
     """Returns the names of the metrics of all images, in their order, without those of inputs and priors."""
     names = dict.fromkeys(name for row in rows for name, value in row.values.items() if value is not None)
     return [name for name in names if not name.startswith(BESIDE)]
+
+
+def described(name: str) -> dict[str, Any]:
+    """Returns {"name", "higher", "title", "about", "unit"} of a metric. `name` may have a prefix: A2B/psnr.
+
+    higher: whether a higher value is better; None: neither.
+    """
+    metric = name.rpartition("/")[2]
+    meaning = meanings.of_metric(metric)
+    about = {"title": meaning.title, "about": meaning.about, "unit": meaning.unit}
+    return {"name": name, "higher": is_higher_better(name), **about}
 
 
 def is_higher_better(name: str) -> bool | None:

@@ -14,10 +14,10 @@ from common import atomic
 from common import tensorflow as tf
 from common.dual import Dual
 from common.images import files, pipeline, pixels, tensors
+from common.report.strips import BETWEEN, GAP
 from common.translate import inference
 
 COUNT = 4  # images of each domain
-GAP = 4  # pixels between images
 
 
 class Samples:
@@ -51,9 +51,9 @@ class Samples:
         with pipeline.naming_failures(self._loaders):
             blocks = [_block(strips) for strips in session.run(self._strips).values()]
         height = max(block.shape[0] for block in blocks)
-        margins = [((0, height - len(block)), (0, 3 * GAP), (0, 0)) for block in blocks]
+        margins = [((0, height - len(block)), (0, BETWEEN), (0, 0)) for block in blocks]
         padded = [np.pad(block, margin, constant_values=255) for block, margin in zip(blocks, margins)]
-        files.write(path, np.concatenate(padded, axis=1)[:, : -3 * GAP])
+        files.write(path, np.concatenate(padded, axis=1)[:, :-BETWEEN])
         if not (columns := path.with_name("columns.json")).exists():
             atomic.write_text(columns, json.dumps(self._columns))
 

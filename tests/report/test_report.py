@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ import pytest
 from common import report
 from common.errors import UserError
 from common.images import files
-from common.report import comparison, curves, overview, page, pictures, reading, tested
+from common.metrics.metrics import BETTER
+from common.report import charts, comparison, curves, meanings, overview, page, pictures, reading, strips, tested
 from common.report.reading import Series
 
 CONFIG = {
@@ -209,10 +211,47 @@ def test_strips_of_long_trainings_do_not_stay_in_memory(tmp_path):
     tracemalloc.start()
     for step in range(80):
         files.write(tmp_path / "samples" / f"{step:08d}.png", noise)
-        *_, newest = overview._strips(tmp_path)
+        *_, newest = strips.strips(tmp_path)
     held = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, pictures.__file__)])
     tracemalloc.stop()
     assert sum(trace.size for trace in held.traces) < 40 * len(newest["picture"].webp)
+
+
+def test_the_layout_of_a_strip_by_hand():
+    """Two directions of three pictures of 10x6 and two rows: 3 * 14 - 4 = 38 pixels, 12 between, 2 * 10 - 4 high."""
+    roles = {"A2B": ["real", "fake", "reconstructed"], "B2A": ["real", "fake", "reconstructed"]}
+    layout = strips.divided((38 + 12 + 38, 16), roles, 10 / 6)
+    assert layout["rows"] == [(0.0, 6 / 16), (10 / 16, 6 / 16)]
+    assert layout["columns"]["A2B"]["fake"] == (14 / 88, 10 / 88)
+    assert layout["columns"]["B2A"]["fake"] == ((38 + 12 + 14) / 88, 10 / 88)
+    assert strips.divided((89, 16), roles, 10 / 6) is None  # columns of parts of pixels
+    assert strips.divided((88, 17), roles, 10 / 6) is None  # rows
+    assert strips.divided((8, 8), roles, 1.0) is None
+
+
+def test_every_metric_and_loss_is_explained():
+    """Of the pages that list them, and of runs of every method that the repository has."""
+    root = pathlib.Path(__file__).parents[2]
+    evaluating = (root / "docs" / "evaluating.md").read_text()
+    listed = re.findall(r"`(\w+)`", evaluating.split("## Metrics")[1].split("- **A pair**")[0])
+    metrics = {name for name in listed if name != "prior"} | BETTER.keys()
+    assert {"psnr", "swd", "kid_error"} <= metrics
+    logged = [
+        column
+        for log in (root / "tests" / "data" / "earlier").glob("*/log.csv")
+        for column in log.read_text().splitlines()[0].split(",")
+        if column not in ("step", *charts.PROGRESS)
+    ]
+    assert len(logged) > 30
+    losses = [*logged, *(f"A2B/generator/{name}" for name in ("NCE", "NCE_identity", "pairs", "L1"))]
+    for meaning in [*map(meanings.of_metric, metrics), *map(meanings.of_loss, losses)]:
+        assert meaning.about.endswith(".") and meaning.title and meaning.group in meanings.GROUPS
+
+
+def test_a_loss_of_a_user_has_its_name():
+    meaning = meanings.of_loss("A2B/generator/total_variation")
+    assert meaning == meanings.Meaning("total variation", "", "", meanings.CONTENT)
+    assert meanings.of_loss("B2A/critic/r1").group == meanings.GAME
 
 
 def test_a_run_without_anything_but_its_settings(tmp_path):
@@ -289,7 +328,12 @@ def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, sch
     assert "17.25 at step 500" in shown.locator(".facts").inner_text()
     assert "\nAt step 40, bright became dark" in shown.locator(".warnings").inner_text()
     assert len(set(sizes(shown.locator(".score .value")))) == 1  # whether or not an input has one
-    assert shown.locator(".score").first.inner_text().split() == ["l1", "↓", "0.2", "better", "than", "input", "0.5"]
+    words = ["Mean absolute difference", "0.2", "0.3 better than the input"]
+    assert shown.locator(".score").first.inner_text().split("\n") == words
+    assert shown.locator("#scores .score").nth(1).inner_text().split("\n")[1:] == [
+        "15 dB",
+        "6 dB better than the input",
+    ]
     assert [link.inner_text() for link in shown.locator(".contents a").all()] == shown.locator(
         "main h2"
     ).all_inner_texts()[1:]
@@ -321,7 +365,7 @@ def contrast(shown, *colours):
 def test_the_slider_moves_what_is_seen(full, opened):
     shown = opened(report.write(full))
     shown.locator(".card").first.click()
-    slider, stage = shown.get_by_label("Border between the two pictures"), shown.locator(".stage")
+    slider, stage = shown.get_by_label("Border between the two pictures").last, shown.locator("dialog .stage")
 
     def white():  # share of a row near the top, above all captions
         return (seen(stage)[20, :, 0] > 250).mean()
@@ -347,7 +391,7 @@ def test_the_view_by_keyboard(full, opened):
     shown.locator(".card").first.focus()
     shown.keyboard.press("Enter")
     assert dialog.is_visible() and title.inner_text() == "0.jpg"
-    assert "psnr\n12 input 9" in shown.locator(".values").inner_text()
+    assert "Peak signal-to-noise ratio (PSNR)\n12 dB input 9" in shown.locator(".values").inner_text()
     for key, expected in [
         ("ArrowRight", "1.jpg"),
         ("ArrowRight", "2.jpg"),
@@ -374,7 +418,7 @@ def test_the_sort_sorts(full, opened):
     sort.select_option("metric l1")
     shown.get_by_role("button", name="Best").click()
     assert names(shown) == ["2.jpg", "0.jpg", "1.jpg"]
-    shown.get_by_role("radio", name="B → A", exact=True).check()
+    shown.locator("#test-images").get_by_role("radio", name="B → A", exact=True).check()
     assert names(shown) == ["0.jpg", "1.png", "2.png"]
     shown.get_by_label("Search by name").fill("2")
     assert names(shown) == ["2.png"]
@@ -454,23 +498,23 @@ def test_an_exact_heat_map_has_the_numbers_of_numpy(tmp_path, opened):
 
 def test_curves_zoom_and_have_a_log_scale_and_moving_averages(full, opened):
     shown = opened(report.write(full))
-    losses, others = ["A → B critic", "A → B generator", "B → A generator"], ["psnr", "swd"]
-    titles = [
-        *losses,
-        *(f"evaluation {name}" for name in others),
-        "speed images per second, mean since start or resume",
-    ]
-    titles.append("speed waiting, share of the time")
-    assert shown.locator(".chart h3").all_inner_texts() == titles
-    shown.get_by_role("radio", name="A → B generator", exact=True).check()
-    chart, cycle = shown.locator(".chart"), shown.locator(".key .value")
-    assert chart.count() == 1 and cycle.inner_text() == "1.667"  # 100 / 60
+    titles = {
+        "Scores": ["Peak signal-to-noise ratio (PSNR)", "Sliced Wasserstein distance (SWD)"],
+        "Content losses": ["Cycle loss"],
+        "Generators against critics": ["Critic's margin"],
+        "Learning rates and speed": ["Images per second", "Waiting for images"],
+    }
+    assert shown.locator(".group h3").all_inner_texts() == list(titles)
+    assert shown.locator(".chart h4").all_inner_texts() == [title for of_group in titles.values() for title in of_group]
+    shown.get_by_role("radio", name="Content losses", exact=True).check()
+    chart, cycle = shown.locator(".chart"), shown.locator(".key .value").first
+    assert shown.locator(".key .label").all_inner_texts() == ["A → B", "B → A"]
+    assert chart.count() == 1 and cycle.inner_text() == "1.695"  # (100/58 + 100/59 + 100/60) / 3, of what is there
+    shown.get_by_label("moving average").uncheck()
+    assert cycle.inner_text() == "1.667"  # 100 / 60
     before = seen(chart.locator("canvas"))
     shown.get_by_label("log scale").check()
     assert (seen(chart.locator("canvas")) != before).any()
-    shown.get_by_label("moving average").check()
-    assert cycle.inner_text() == "1.695"  # (100/58 + 100/59 + 100/60) / 3... of what is there at the end
-    shown.get_by_label("moving average").uncheck()
     area = chart.locator(".u-over")
     box = area.bounding_box()
     assert readout_at(shown, box, 0.0) == "step 10" and readout_at(shown, box, 1.0) == "step 600"
@@ -488,7 +532,7 @@ def test_curves_zoom_and_have_a_log_scale_and_moving_averages(full, opened):
     assert readout_at(shown, box, 1.0) != "step 600"
     shown.get_by_role("button", name="Reset").click()
     assert readout_at(shown, box, 1.0) == "step 600"
-    key = chart.locator(".key")
+    key = chart.locator(".key").first
     key.click()
     assert key.get_attribute("aria-pressed") == "false"
 
@@ -503,7 +547,6 @@ def test_a_log_scale_of_negative_and_of_missing_values(tmp_path, opened):
     log = ["step,A2B/critic/margin,A2B/critic/loss", "1,-3,", "2,0,nan", "3,1000,", "4,-0.001,"]
     shown = opened(report.write(make(tmp_path / "run", log=log)))
     shown.get_by_label("log scale").check()
-    shown.get_by_label("moving average").check()
     assert shown.locator(".key .value").all_inner_texts()[1] == "–"
 
 
@@ -529,6 +572,86 @@ def test_blocks_of_strips_have_labels(full, opened):
     left, right = (label.bounding_box()["x"] for label in labels.all())
     assert strip["x"] == pytest.approx(left, abs=1) and left < right < strip["x"] + strip["width"]
     assert shown.locator(".strip").get_attribute("alt").endswith("A → B: real, fake, reconstructed; B → A: real, fake")
+
+
+@pytest.fixture
+def sampled(tmp_path):
+    """A run with three strips of two images: real of 50, fake of a tenth of the step, target of 250; 20 pixels each."""
+    run = make(tmp_path / "run", {**CONFIG, "dual": {**CONFIG["dual"], "image_size": 20}})
+    for step in (0, 1000, 2000):
+        strip = np.full([44, 68, 3], 255, np.uint8)
+        for row, left, value in [(r, c, v) for r in (0, 24) for c, v in ((0, 50), (24, step // 10), (48, 250))]:
+            strip[row : row + 20, left : left + 20] = value + (5 if row else 0)
+        files.write(run / "samples" / f"{step:08d}.png", strip)
+    (run / "samples" / "columns.json").write_text('{"A2B": ["real", "fake", "target"]}')
+    return run
+
+
+def shade(canvas):
+    return canvas.evaluate("c => c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[0]")
+
+
+def test_the_film_of_one_image(sampled, opened):
+    shown = opened(report.write(sampled))
+    frames = shown.locator(".film .frame-of-film")
+    assert frames.all_inner_texts() == ["input", "step 0", "step 1,000", "step 2,000", "target"]
+    shown.wait_for_function("[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
+    assert [shade(canvas) for canvas in shown.locator(".film canvas").all()] == pytest.approx(
+        [50, 0, 100, 200, 250], abs=3
+    )
+    shown.get_by_role("radio", name="2", exact=True).check()
+    shown.wait_for_function("[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
+    assert shade(shown.locator(".film canvas").nth(2)) == pytest.approx(105, abs=3)
+    frames.nth(2).focus()
+    shown.keyboard.press("Enter")
+    assert shown.locator(".scrubber .step").inner_text() == "step 1,000"
+
+
+def test_before_and_after_of_an_untested_run_come_from_the_newest_samples(sampled, opened):
+    shown = opened(report.write(sampled))
+    hero = shown.locator("#translations")
+    assert "sample 1, step 2,000" in hero.inner_text() and "--phase test" in hero.inner_text()
+    shown.wait_for_function("[...document.querySelectorAll('.hero canvas')].every((c) => c.width === 20)")
+    stage = seen(hero.locator(".stage"))[20, :, 0]
+    assert stage[10] == pytest.approx(50, abs=3) and stage[-10] == pytest.approx(200, abs=3)
+
+
+def test_strips_of_another_shape_have_no_film(sampled, opened):
+    (sampled / "config.json").write_text(json.dumps({**CONFIG, "dual": {**CONFIG["dual"], "image_size": "30x20"}}))
+    shown = opened(report.write(sampled))
+    assert shown.locator(".film").count() == shown.locator(".hero").count() == 0
+    assert shown.locator(".strip").count() == 1
+
+
+def test_before_and_after_begin_with_the_median_image(full, opened):
+    """By l1 0.1 and 0.3, and one image without; the lower of two in the middle."""
+    shown = opened(report.write(full))
+    hero = shown.locator("#translations")
+    assert hero.locator(".name-of-picture").inner_text() == "2.jpg"
+    assert "Peak signal-to-noise ratio (PSNR): 18 dB, 9 dB better than the input" in hero.inner_text()
+    row = seen(hero.locator(".stage"))[20, :, 0]
+    assert row[10] == 0 and row[-10] == 255
+    hero.get_by_role("button", name="Previous image").click()
+    assert hero.locator(".name-of-picture").inner_text() == "1.jpg"
+    hero.get_by_role("radio", name="B → A", exact=True).check()
+    assert hero.locator(".name-of-picture").inner_text() == "0.jpg"
+
+
+def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
+    shown = opened(report.write(full))
+    word, tip = shown.locator("#scores .term").first, shown.locator(".tip")
+    word.hover()
+    assert tip.inner_text() == meanings.METRICS["l1"].about
+    shown.mouse.move(0, 0)
+    assert not tip.is_visible()
+    word.focus()
+    shown.keyboard.press("Tab")  # to the next term, by keyboard
+    assert tip.inner_text() == meanings.METRICS["psnr"].about
+    box = tip.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1200
+    shown.keyboard.press("Escape")
+    assert not tip.is_visible()
+    assert word.get_attribute("aria-description") == meanings.METRICS["l1"].about
 
 
 def test_settings_can_be_searched(full, opened):
@@ -563,14 +686,14 @@ def test_runs_side_by_side(full, tmp_path, opened):
     assert scores.locator("tbody td:first-child").all_inner_texts() == ["fruit", "other"]
     scores.get_by_role("button", name="test A2B/psnr").click()
     assert scores.locator("tbody td:first-child").all_inner_texts() == ["other", "fruit"]
-    chart = shown.locator(".chart").nth(1)
-    assert chart.locator("h3").inner_text() == "A → B generator cycle"
+    chart = shown.locator("#curves .group").nth(1).locator(".chart").first
+    assert chart.locator("h4").inner_text() == "A → B: cycle loss"
     assert chart.locator(".label").all_inner_texts() == ["fruit", "other"]
     assert shown.locator("#settings tbody td").all_inner_texts() == ["CycleGAN lambda_A", "10", "5"]
     assert shown.locator(".card").first.locator(".role").all_inner_texts() == ["input", "fruit", "other", "target"]
     shown.locator(".card").first.click()
     shown.get_by_role("radio", name="other", exact=True).check()
-    assert np.abs(seen(shown.locator(".stage"))[20, -20] - 128).max() <= 1
+    assert np.abs(seen(shown.locator("dialog .stage"))[20, -20] - 128).max() <= 1
 
 
 def test_runs_of_other_images_are_not_ranked_with_each_other(full, tmp_path, opened):
@@ -587,10 +710,11 @@ def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, 
     text = f"step,{columns}\n10,12,11,9,20,,0\n20,13,12,9,20,,0\n"
     runs = [make(tmp_path / name, log=(), evaluation=text) for name in "ab"]
     shown = opened(report.write(runs[0]))
-    assert shown.locator(".chart h3").all_inner_texts() == ["evaluation psnr"]
+    assert shown.locator(".chart h4").all_inner_texts() == ["Peak signal-to-noise ratio (PSNR)"]
     assert shown.locator(".chart .label").all_inner_texts() == ["A → B", "B → A"]
     shown = opened(report.compare(runs, tmp_path / "both.html"))
-    assert shown.locator(".chart h3").all_inner_texts() == ["evaluation A → B psnr", "evaluation B → A psnr"]
+    titles = [f"{direction}: peak signal-to-noise ratio (PSNR)" for direction in ("A → B", "B → A")]
+    assert shown.locator(".chart h4").all_inner_texts() == titles
     assert shown.locator(".chart .label").all_inner_texts() == ["a", "b", "a", "b"]
     assert [name.split()[:2] for name in shown.locator("#scores th").all_inner_texts()[4:]] == [
         ["evaluation", "A2B/psnr"],

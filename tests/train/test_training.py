@@ -10,6 +10,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from common import report
 from common import tensorflow as tf
 from common.dual import networks
 from common.errors import UserError
@@ -389,6 +390,9 @@ def test_columns_have_one_name_each_and_samples_show_both_directions_there_and_b
     assert columns == {name: ["real", "fake", "reconstructed"] for name in ("A2B", "B2A")}
     first = files.read(run.path("..", "set", "val", "A", "0.png"))
     assert abs(strip[:32, :32].mean() - first.mean()) < 3.0
+    layout = report.strips.layout(run.run_dir, report.reading.config(run.run_dir))
+    assert layout["rows"] == [(0.0, 32 / 68), (36 / 68, 32 / 68)]  # as the report cuts them
+    assert layout["columns"]["B2A"]["real"] == (116 / 220, 32 / 220)
 
 
 def test_samples_that_cannot_be_written_do_not_end_a_training(setup, capsys):

@@ -6,17 +6,26 @@ const HEIGHT = 240,
 
 function curves({ charts, sources, kind }) {
   const groups = [...new Set(charts.map((chart) => chart.group))];
-  const state = { group: "all", log: false, smooth: false, range: null, at: null, plots: [] };
-  const grid = element("div", { class: "charts" });
+  const state = { group: "all", log: false, smooth: true, range: null, at: null, plots: [] };
+  const grid = element("div");
   const redraw = () => {
     state.plots.forEach(({ plot, watch }) => {
       plot.destroy();
       watch.disconnect();
     });
     const shown = charts.filter((chart) => state.group === "all" || chart.group === state.group);
-    grid.classList.toggle("single", shown.length === 1);
     const figures = shown.map((chart) => figure(chart, sources, state));
-    grid.replaceChildren(...figures.map((each) => each.root));
+    const roots = Map.groupBy(figures, (_, i) => shown[i].group);
+    grid.replaceChildren(
+      ...[...roots].map(([group, parts]) =>
+        element(
+          "div",
+          { class: "group" },
+          element("h3", {}, group),
+          element("div", { class: parts.length === 1 ? "charts single" : "charts" }, ...parts.map((each) => each.root)),
+        ),
+      ),
+    );
     state.plots = figures.map((each) => each.draw());
   };
   const change = (key) => (value) => {
@@ -29,7 +38,7 @@ function curves({ charts, sources, kind }) {
     groups.length > 1
       ? choices(
           "Group of curves",
-          [["all", "all"], ...groups.map((group) => [group, directed(group)])],
+          [["all", "all"], ...groups.map((group) => [group, group])],
           "all",
           change("group"),
         )
@@ -40,7 +49,7 @@ function curves({ charts, sources, kind }) {
       change("log"),
       "Where values are not positive: logarithmic in both directions from zero",
     ),
-    toggle("moving average", false, change("smooth"), "Over one in twenty of the points"),
+    toggle("moving average", true, change("smooth"), "Of losses, over one in twenty of the points"),
     element(
       "span",
       { class: "buttons" },
@@ -70,8 +79,8 @@ function curves({ charts, sources, kind }) {
 
 /* A chart with its title and its legend, which shows values under the cursor and puts curves out and in. */
 function figure(chart, sources, state) {
-  const { data, averages } = aligned(chart.series, sources, state);
-  const title = directed(chart.title),
+  const { data, averages } = aligned(chart, sources, state);
+  const title = sentence(directed(chart.title)),
     readout = element("output", { class: "readout" });
   const place = element("div", {
     class: "plot",
@@ -93,7 +102,7 @@ function figure(chart, sources, state) {
   const root = element(
     "figure",
     { class: "chart" },
-    element("figcaption", {}, element("h3", {}, title), readout),
+    element("figcaption", {}, element("h4", {}, term(title, chart.about)), readout),
     place,
     element("div", { class: "legend" }, ...items.map((each) => each.item)),
   );
@@ -207,7 +216,7 @@ function options(chart, data, count, averages, state, place, say) {
 }
 
 /* Columns over one axis of steps, as uPlot takes them, and their moving averages if they are asked for. */
-function aligned(series, sources, state) {
+function aligned({ series, group }, sources, state) {
   const same = new Set(series.map((each) => each.source)).size === 1;
   const of = (which) =>
     series.map(({ source, column }) => sources[source][which][column] ?? sources[source].values[column]);
@@ -216,7 +225,7 @@ function aligned(series, sources, state) {
       ? [sources[series[0].source].steps, ...columns]
       : uPlot.join(columns.map((values, i) => [sources[series[i].source].steps, values]));
   const data = onSteps(of("values"));
-  return { data, averages: state.smooth ? onSteps(of("means").map(smoothed)).slice(1) : null };
+  return { data, averages: state.smooth && group !== "Scores" ? onSteps(of("means").map(smoothed)).slice(1) : null };
 }
 
 /* The mean of what is known around each value. */

@@ -110,9 +110,10 @@ function columnsOf(metrics, open) {
       cell: (row) => button(row.name, () => open(row), { class: "link" }),
     },
     { key: "direction", title: "direction", value: (row) => row.direction, cell: (row) => directed(row.direction) },
-    ...metrics.map(({ name }) => ({
+    ...metrics.map(({ name, title, about }) => ({
       key: "metric " + name,
       title: name,
+      about: `${sentence(title)}. ${about}`,
       numeric: true,
       value: (row) => row.values[name],
       cell: (row) => number(row.values[name]),

@@ -44,8 +44,8 @@ function said({ step, text = "" }) {
 }
 
 const BY_NAME =
-  " Images of equal names count as pairs: if they do not show the same scene, ignore psnr, ssim and l1, and what is" +
-  " better or worse than the input.";
+  " Images of equal names count as pairs: if they do not show the same scene, ignore PSNR, SSIM, absolute differences" +
+  " and comparisons with the input.";
 
 /* The means of the validation images, beside those of the inputs as they are, and of a classical method's images. */
 function scores(found) {
@@ -71,8 +71,7 @@ function scores(found) {
     element(
       "p",
       { class: "note" },
-      "Means over the images. ↑ more is better, ↓ less is; input: score of the untranslated input" +
-        (found.some(({ prior }) => !isEmpty(prior)) ? "; prior: score of a classical method." : ".") +
+      "Means over the images; point at a name for its meaning." +
         (found.some(({ input }) => !isEmpty(input)) ? BY_NAME : ""),
     ),
   );
@@ -96,22 +95,18 @@ function stepOf(row) {
   return row.step.toLocaleString("en") + (row.best ? " (best)" : "");
 }
 
-function score({ name, value, input, prior, higher }) {
+function score({ title, about, unit, value, input, prior, higher }) {
+  const others = Object.entries({ input, prior }).filter(([, other]) => !isEmpty(other));
   return element(
     "div",
     { class: "score" },
-    element("span", { class: "name" }, `${name} ${arrow(higher)}`),
-    element("span", { class: "value" }, number(value)),
-    beside("input", value, input, higher),
-    beside("prior", value, prior, higher),
+    element("span", { class: "name" }, term(sentence(title), about)),
+    element("span", { class: "value" }, withUnit(value, unit)),
+    ...others.map(([name, other]) => compared(name, value, other, { unit, higher })),
+    higher === null || others.length
+      ? null
+      : element("span", {}, `${higher ? "higher" : "lower"} is better`),
   );
-}
-
-/* What something else scores, and whether `value` is better than that. */
-function beside(name, value, other, higher) {
-  if (isEmpty(other)) return null;
-  const better = higher === null || value === other ? "" : value > other === higher ? "better" : "worse";
-  return element("span", { class: better }, `${better ? better + " than " : ""}${name} ${number(other)}`);
 }
 
 function versions(rows) {
@@ -155,11 +150,12 @@ function start() {
         redraw: () => {},
       };
   const sections = [
+    isRun ? translations() : null,
+    report.strips?.length ? strips(report.strips, report.columns, report.layout) : null,
     isRun ? scores(report.scores) : scoresOfRuns(report.scores),
     report.checkpoints?.rows.length ? checkpoints(report.checkpoints) : null,
-    plots.root,
-    report.strips?.length ? strips(report.strips, report.columns) : null,
     images(report.tested, report.kind),
+    plots.root,
     isRun ? settings(report.settings) : differing(report.settings, report.runs),
     report.versions?.length ? versions(report.versions) : null,
   ].filter(Boolean);

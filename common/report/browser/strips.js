@@ -1,6 +1,6 @@
-/* Sample strips over time; `columns`: {direction: what its block shows, left to right}. */
+/* Sample strips over time; `columns`: {direction: what its block shows, left to right}; `layout`: where, if known. */
 
-function strips(found, columns) {
+function strips(found, columns, layout) {
   const blocks = Object.entries(columns).map(([direction, roles]) => `${directed(direction)}: ${roles.join(", ")}`);
   const roles = blocks.join("; ") || "real, fake, and reconstructed or target";
   const image = element("img", { class: "strip" }),
@@ -26,9 +26,16 @@ function strips(found, columns) {
     said.textContent = `step ${step.toLocaleString("en")}`;
     range.setAttribute("aria-valuetext", said.textContent);
   }
+  function choose(index) {
+    range.value = index;
+    show();
+  }
   show();
+  const film = layout && found.length > 1 ? filmstrip(found, layout, choose) : null;
   return section(
     "Samples",
+    film,
+    element("h3", {}, "All samples"),
     element(
       "p",
       { class: "note" },

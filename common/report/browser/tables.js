@@ -22,7 +22,10 @@ function tableOf(label, columns, rows, sort, onsort) {
     return element(
       "th",
       { scope: "col", "aria-sort": direction, class: column.numeric ? "numeric" : null },
-      button(column.title, () => onsort(column.key), { "data-key": column.key }),
+      explain(
+        button(column.title, () => onsort(column.key), { "data-key": column.key }),
+        column.about,
+      ),
     );
   });
   return element(
@@ -161,7 +164,7 @@ function differing(rows, runs) {
 }
 
 /* A column of a metric; the best of the rows that are `compared` with each other is marked. */
-function scored({ name, higher }, rows, compared) {
+function scored({ name, higher, title, about }, rows, compared) {
   const value = (row) => row.values[name];
   const isBest = (row) => {
     const values = rows.filter((other) => compared(row, other) && !isEmpty(value(other))).map(value);
@@ -170,6 +173,7 @@ function scored({ name, higher }, rows, compared) {
   return {
     key: "metric " + name,
     title: `${name} ${arrow(higher)}`.trim(),
+    about: `${sentence(title)}. ${about}`,
     numeric: true,
     value,
     cell: (row) => number(value(row)),

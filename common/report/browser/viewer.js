@@ -168,17 +168,17 @@ function rolesOf(row) {
 function figures(row) {
   return report.tested.metrics
     .filter(({ name }) => !isEmpty(row.values[name]))
-    .map(({ name }) =>
+    .map((metric) =>
       element(
         "div",
         {},
-        element("dt", {}, name),
+        element("dt", {}, term(sentence(metric.title), metric.about)),
         element(
           "dd",
           {},
-          number(row.values[name]),
+          withUnit(row.values[metric.name], metric.unit),
           ...["input", "prior"].map((other) => {
-            const score = row.values[`${other}_${name}`];
+            const score = row.values[`${other}_${metric.name}`];
             return isEmpty(score) ? null : element("small", {}, ` ${other} ${number(score)}`);
           }),
         ),

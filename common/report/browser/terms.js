@@ -1,0 +1,36 @@
+/* Explanations of terms, which show at the pointer and at the keyboard's focus; Escape hides them. */
+
+const tip = element("div", { class: "tip", popover: "manual", role: "tooltip" });
+
+/* Makes an element show `about` while it is pointed at or has the focus. */
+function explain(trigger, about) {
+  if (!about) return trigger;
+  trigger.classList.add("explained");
+  trigger.setAttribute("aria-description", about);
+  const show = () => {
+    if (!tip.isConnected) document.body.append(tip);
+    tip.textContent = about;
+    tip.showPopover();
+    const place = trigger.getBoundingClientRect();
+    const left = Math.min(place.left, innerWidth - tip.offsetWidth - 12);
+    const isBelow = place.bottom + tip.offsetHeight + 12 < innerHeight;
+    tip.style.setProperty("left", `${Math.max(12, left)}px`);
+    tip.style.setProperty("top", `${isBelow ? place.bottom + 6 : place.top - tip.offsetHeight - 6}px`);
+  };
+  trigger.addEventListener("mouseenter", show);
+  trigger.addEventListener("focus", () => trigger.matches(":focus-visible") && show());
+  for (const name of ["mouseleave", "blur"]) trigger.addEventListener(name, hideTip);
+  return trigger;
+}
+
+/* A word that can be pointed at and focused, with an explanation. */
+function term(text, about) {
+  return about ? explain(element("span", { class: "term", tabindex: 0 }, text), about) : text;
+}
+
+function hideTip() {
+  if (tip.matches(":popover-open")) tip.hidePopover();
+}
+
+document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+document.addEventListener("scroll", hideTip, { passive: true, capture: true });
