@@ -41,6 +41,7 @@ ABOUT = {
     "documents": "JSON, by a schema",
     "literal": "paths read as they are",
     "sizes": "sizes of images",
+    "progress": "progress bars",
     "errors": "for people: UserError",
     "tensorflow": "imported on first use",
     "ndimage": "SciPy's, on first use",

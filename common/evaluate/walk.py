@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
-import tqdm
 
+from common import progress
 from common import tensorflow as tf
 from common.dual import Dual
 from common.images import alignment, folders, pipeline, pixels, shards, tensors
@@ -85,7 +85,7 @@ def walk(session: tf.Session, graph: EvaluationGraph) -> Iterator[Walked]:
     session.run(graph.begin)
     targets = {folders.stem(path): path for path in graph.target.paths}
     count = len(shards.of(graph.source.paths, graph.shard))
-    with tqdm.tqdm(total=count, desc=graph.name, unit="image", disable=None, leave=False) as bar:
+    with progress.bar(total=count, desc=graph.name, unit="image", leave=False) as bar:
         for _ in range(-(-count // graph.batch_size)):
             with pipeline.naming_failures([graph.source]):
                 numbers, batches, priors = session.run([graph.number, graph.images, _listed(graph.prior)])

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import tqdm
 
+from common import progress
 from common.errors import UserError
 from common.images import alignment, facts, files, folders, measure, ranges
 from common.images.check_report import KINDS, Finding, Part, Read, Report, Source
@@ -78,7 +78,7 @@ def _read(sources: Sequence[Source]) -> tuple[Read, list[Finding]]:
     readers = concurrent.futures.ThreadPoolExecutor(THREADS)
     results = zip(sources, readers.map(_facts, sources))
     try:
-        for source, result in tqdm.tqdm(results, total=len(sources), desc="check", unit="image", disable=None):
+        for source, result in progress.bar(results, total=len(sources), desc="check", unit="image"):
             if isinstance(result, UserError):
                 findings.append(Finding("corrupt", True, (source,), str(result)))
             else:

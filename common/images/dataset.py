@@ -9,10 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 from absl import logging
 
-from common import settings
+from common import progress, settings
 from common.errors import UserError
 from common.images import check, classes, folders, measure, palettes, toy
 from common.images.check_report import Report
@@ -336,7 +335,7 @@ class Images:
 def _readable_paths(loader: Loader) -> list[pathlib.Path]:
     """The paths of a Loader that can be read as images of its domain; logs the others."""
     readable = []
-    for path in tqdm.tqdm(loader.paths, desc="readable images", unit="image", disable=None, leave=False):
+    for path in progress.bar(loader.paths, desc="readable images", unit="image", leave=False):
         try:
             loader.read(path)
             readable.append(path)

@@ -16,10 +16,9 @@ import urllib.request
 from collections.abc import Mapping
 from typing import IO, Any, BinaryIO, TypedDict
 
-import tqdm
 from absl import logging
 
-from common import atomic, documents
+from common import atomic, documents, progress
 from common.documents import Entries, Misfit, Text
 from common.errors import UserError
 from common.images import archives, catalogue, folders
@@ -290,7 +289,7 @@ def _save(response: http.client.HTTPResponse, part: pathlib.Path, url: str, have
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, length: int | None) -> str:
     """Copies a response to a file; returns the reason if it was interrupted, else ""."""
     name = pathlib.Path(file.name).name.removeprefix(".").removesuffix(".part")
-    with tqdm.tqdm(total=length, initial=have, desc=name, unit="B", unit_scale=True, disable=None) as bar:
+    with progress.bar(total=length, initial=have, desc=name, unit="B", unit_scale=True) as bar:
         while True:
             try:
                 chunk = response.read1(CHUNK)

@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import tqdm
 from absl import logging
 
+from common import progress
 from common.errors import UserError
 from common.images import files, ranges
 from common.images.pixels import EIGHT_BITS, Domain, check_finite
@@ -120,7 +120,7 @@ def _limits(paths: Sequence[pathlib.Path], half: str | None, skip: bool) -> tupl
         check_finite([pixels.min(), pixels.max()], path)
         return ranges.measure(pixels)
 
-    shown = tqdm.tqdm(paths, desc="range of values", unit="image", disable=None, leave=False)
+    shown = progress.bar(paths, desc="range of values", unit="image", leave=False)
     values = ranges.combined([values for _, values in readable(read, shown, skip)])
     if values.low == values.high:
         raise UserError(

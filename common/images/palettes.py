@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
-from common import ndimage
+from common import ndimage, progress
 from common.errors import UserError
 from common.images import files, labels, measure
 from common.images.classes import ENCODINGS, Classes, colours_of
@@ -159,7 +159,7 @@ def _values(
 
 
 def _shown(paths: Sequence[pathlib.Path]) -> tqdm.tqdm[pathlib.Path]:
-    return tqdm.tqdm(paths, desc="classes", unit="image", disable=None, leave=False)
+    return progress.bar(paths, desc="classes", unit="image", leave=False)
 
 
 def _is_lossy(path: str | os.PathLike[str]) -> bool:

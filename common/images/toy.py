@@ -15,9 +15,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 from absl import logging
 
+from common import progress
 from common.images import files
 from common.images.image_settings import ImageSettings
 
@@ -100,7 +100,7 @@ def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
         return folder
     logging.info(f"Drawing {TRAIN + VAL} pairs of the toy dataset, {size}x{size}, into {folder}")
     unfinished = folder.with_name(f".{folder.name}")
-    for number in tqdm.tqdm(range(TRAIN + VAL), desc="draw", unit="pair", disable=None):
+    for number in progress.bar(range(TRAIN + VAL), desc="draw", unit="pair"):
         split = "train" if number < TRAIN else "val"
         paths = [unfinished / split / domain / f"{number:04d}.png" for domain in "AB"]
         if folder.is_dir():  # another process was faster

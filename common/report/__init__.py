@@ -8,6 +8,7 @@ strips      the sample strips, and where each picture lies in them
 tested      the validation images of a run, with their scores
 overview    the model, its scores and its settings
 comparison  the same for several runs
+notebook    what notebooks show of runs
 page        writes data and the scripts of browser/ as one HTML file
 """
 
@@ -16,11 +17,14 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
+from common.errors import UserError
 from common.report import comparison, page, tested
 from common.report import overview as overviews
+from common.report.notebook import Shown
 
-__all__ = ["compare", "write"]
+__all__ = ["Shown", "compare", "show", "write"]
 
 
 def write(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -30,8 +34,7 @@ def write(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     memory: the first call of a process takes seconds for hundreds of images, later calls only read changed files.
     Raises UserError if the folder holds no config.json.
     """
-    path = pathlib.Path(run_dir, "report.html")
-    return page.write(path, {"kind": "run", **overviews.overview(run_dir), **tested.tested(run_dir)})
+    return page.write(pathlib.Path(run_dir, "report.html"), _of_run(run_dir))
 
 
 def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[str]) -> pathlib.Path:
@@ -40,7 +43,26 @@ def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[
     `path` is a file, whose folder is created, or an existing folder, which gets compare.html. Raises UserError if a
     folder is not a run folder.
     """
-    runs = comparison.comparison(run_dirs)
+    runs = _of_runs(run_dirs)
     path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return page.write(path, {"kind": "comparison", **runs})
+    return page.write(path, runs)
+
+
+def show(*run_dirs: str | os.PathLike[str], height: int = 900) -> Shown:
+    """Returns the page on a run, or that compares several, for display in a notebook; writes nothing.
+
+    `height` is that of the frame in pixels. Raises UserError if no folder or one that is not a run folder is named.
+    """
+    if not run_dirs:
+        raise UserError("No run to show: name one or several run folders.")
+    data = _of_run(run_dirs[0]) if len(run_dirs) == 1 else _of_runs(run_dirs)
+    return Shown(page.page(data).html, height)
+
+
+def _of_run(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    return {"kind": "run", **overviews.overview(run_dir), **tested.tested(run_dir)}
+
+
+def _of_runs(run_dirs: Iterable[str | os.PathLike[str]]) -> dict[str, Any]:
+    return {"kind": "comparison", **comparison.comparison(run_dirs)}

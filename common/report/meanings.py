@@ -38,8 +38,8 @@ METRICS = {
     "mean_iou": Meaning("mean intersection over union", "Overlap with the target's classes, mean over classes."),
     "cycle_l1": Meaning(
         "cycle error",
-        "Mean absolute difference between an image and its translation to the other domain and back, as a share of the value range."
-        " Low values alone say little: copies have them, too.",
+        "Mean absolute difference between an image and its translation to the other domain and back, as a share of the"
+        " value range. Low values alone say little: copies have them, too.",
     ),
     "swd": Meaning(
         "sliced Wasserstein distance (SWD)",

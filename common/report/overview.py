@@ -27,7 +27,7 @@ def overview(run_dir: AnyPath) -> dict[str, Any]:
     return {
         "name": name(run_dir),
         "title": title(config),
-        "facts": _facts(run_dir, log),
+        "facts": facts(run_dir),
         "warnings": reading.rows(pathlib.Path(run_dir, "health.csv")),
         "scores": scores(run_dir),
         "checkpoints": checkpoints(run_dir),
@@ -152,22 +152,23 @@ def _numbers(metrics: dict[str, Any], step: str, direction: str) -> dict[str, fl
     return {metric: value for metric, value in numbers.items() if value is not None}
 
 
-def _facts(run_dir: AnyPath, log: Series) -> list[list[str]]:
-    """[[name, value]]: steps, epochs, duration, and the best step."""
-    facts: list[list[str]] = []
+def facts(run_dir: AnyPath) -> list[tuple[str, str]]:
+    """Returns [(name, value)]: steps, epochs and duration of a run, its best step and the tested one."""
+    log = reading.series(pathlib.Path(run_dir, "log.csv"))
+    rows: list[tuple[str, str]] = []
     if len(log.steps):
-        facts.append(["steps", f"{log.steps[-1]:,}"])
+        rows.append(("steps", f"{log.steps[-1]:,}"))
         if "epoch" in log.columns and np.isfinite(epochs := log.columns["epoch"][-1]):
-            facts.append(["epochs", f"{epochs:,.4g}"])
-        facts.append(["training", duration(seconds(log))])
+            rows.append(("epochs", f"{epochs:,.4g}"))
+        rows.append(("training", duration(seconds(log))))
     best = reading.facts(pathlib.Path(run_dir, "best.json"))
     value, step = reading.number(best.get("value")), reading.number(best.get("step"))
     if value is not None and step is not None:
-        facts.append(["best", f"{best.get('metric', '')} {value:.4g} at step {int(step):,}"])
+        rows.append(("best", f"{best.get('metric', '')} {value:.4g} at step {int(step):,}"))
     step = reading.number(reading.facts(pathlib.Path(run_dir, "test", "metrics.json")).get("step"))
     if step is not None:
-        facts.append(["tested", f"step {int(step):,}"])
-    return facts
+        rows.append(("tested", f"step {int(step):,}"))
+    return rows
 
 
 def duration(seconds: float) -> str:

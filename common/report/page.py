@@ -9,7 +9,7 @@ import json
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from common import atomic
 
@@ -32,17 +32,25 @@ SCRIPTS = (
 UNSAFE = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&"})
 
 
+class Page(NamedTuple):
+    """An HTML page, and the content security policy that it states: the hashes of its own scripts and styles."""
+
+    html: str
+    policy: str
+
+
 def write(path: pathlib.Path, data: Mapping[str, Any]) -> pathlib.Path:
     """Writes a page that shows `data`, dictionaries and lists of texts and numbers, and returns its path.
 
     The write is atomic. Data cannot run as code: it is one block of JSON, which the script shows as text, and the
     page's content security policy allows no other script and no fetches.
     """
-    atomic.write_bytes(path, _page(data).encode("utf-8"))
+    atomic.write_bytes(path, page(data).html.encode("utf-8"))
     return path
 
 
-def _page(data: Mapping[str, Any]) -> str:
+def page(data: Mapping[str, Any]) -> Page:
+    """Returns the Page that shows `data`."""
     style = _text(PLOTS / "uPlot.min.css") + browser("page.css")
     plots = f"/*\n{_text(PLOTS / 'LICENSE')}*/\n{_text(PLOTS / 'uPlot.iife.min.js')}"
     script = "".join(browser(f"{name}.js") for name in SCRIPTS)
@@ -55,7 +63,7 @@ def _page(data: Mapping[str, Any]) -> str:
         "data": block(data),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], browser("page.html"))
+    return Page(re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], browser("page.html")), parts["policy"])
 
 
 def block(data: Mapping[str, Any]) -> str:

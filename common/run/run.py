@@ -5,12 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
+from typing import Any
+
+import numpy.typing as npt
 
 from common import settings
 from common.dual import Dual
 from common.errors import UserError
+from common.report import notebook, reading
 from common.run.session import refuse_device
 from common.settings import FREE, WARN, setting
+
+TABLES = {"log": "train the run", "evaluation": "train with eval_every"}  # of a history, and what fills them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,3 +143,20 @@ class Run:
     def path(self, *names: str) -> pathlib.Path:
         """Returns a path in the run folder."""
         return pathlib.Path(self.run_dir, *names)
+
+    def history(self, table: str = "log") -> dict[str, npt.NDArray[Any]]:
+        """Returns the columns of log.csv, or of evaluation.csv (`table`: "evaluation"), by name: [N] each.
+
+        "step" holds whole numbers, the others float64, nan where a row has no number. Raises UserError if there is no
+        row yet.
+        """
+        if table not in TABLES:
+            raise UserError(f"history({table!r}) is not valid: must be {' or '.join(map(repr, TABLES))}.")
+        series = reading.series(self.path(f"{table}.csv"))
+        if not len(series.steps):
+            raise UserError(f"{self.path(f'{table}.csv')} has no rows yet: {TABLES[table]}.")
+        return {"step": series.steps, **series.columns}
+
+    def _repr_html_(self) -> str | None:
+        """Returns what notebooks show: title, scores and the newest samples; None, for plain text, before training."""
+        return notebook.summary(self.run_dir)

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 from absl import logging
 
-from common import atomic
+from common import atomic, progress
 from common.errors import reason
 from common.train.events import Events
 from common.train.forwarding import Forwarding
@@ -67,7 +66,7 @@ class Monitor:
         self._known = {row["state"] for row in warnings}
         self._watchers = [watcher for watcher in watchers if watcher.name not in self._known]  # see health
         self._events, self._forwarding = events, forwarding
-        self._bar = tqdm.tqdm(total=extent.total, initial=extent.done, unit="step", disable=None, dynamic_ncols=True)
+        self._bar = progress.bar(total=extent.total, initial=extent.done, unit="step", dynamic_ncols=True)
 
     def __enter__(self) -> Monitor:
         return self

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
-from common import ndimage
+from common import ndimage, progress
 from common import tensorflow as tf
 from common.errors import UserError, reason
 from common.images import files, pixels, tiff
@@ -70,7 +70,7 @@ def translate(
     with (
         concurrent.futures.ThreadPoolExecutor(THREADS) as readers,
         concurrent.futures.ThreadPoolExecutor(THREADS) as writers,
-        tqdm.tqdm(total=len(remaining), desc=direction, unit="image", disable=None) as bar,
+        progress.bar(total=len(remaining), desc=direction, unit="image") as bar,
     ):
         reading = _read_ahead(readers, remaining, translator.source(direction), failed, bar)
         for group in _groups(reading, batch_size):

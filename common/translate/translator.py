@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.images import bounds, tensors
 from common.images.notices import Notices, of_scale
 from common.images.pixels import Domain, Image
+from common.report import notebook
 from common.run import forks
 from common.run.checkpoint_files import selected_one
 from common.run.checkpoints import Checkpoints
@@ -148,6 +149,11 @@ class Translator:
         """The Domain of the images that a direction outputs."""
         return self._domains[direction[-1]]
 
+    def _repr_html_(self) -> str | None:
+        """Returns what notebooks show: the run, the checkpoint, and what each direction takes."""
+        facts = [(name, f"{_kind(self.source(name))} to {_kind(self.target(name))}") for name in self._directions]
+        return notebook.summary(self.run_dir, [("checkpoint", f"step {self.step:,}"), *facts])
+
     def close(self) -> None:
         """Closes the session."""
         self._session.close()
@@ -196,6 +202,11 @@ def _size(output_size: OutputSize, original: tuple[int, ...]) -> tuple[int, ...]
             f"output_size {output_size!r} is not valid: must be original, model or (height, width) in pixels."
         )
     return tuple(map(int, sides))
+
+
+def _kind(domain: Domain) -> str:
+    """The arrays of a domain: "uint8 [H, W, 3]"."""
+    return f"{domain.dtype} [H, W, {domain.channels}]"
 
 
 def _with_channel_axis(image: Array) -> Array:

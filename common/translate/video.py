@@ -17,9 +17,8 @@ from typing import IO, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 
-from common import atomic
+from common import atomic, progress
 from common.errors import UserError
 from common.images.pixels import Domain
 
@@ -152,7 +151,7 @@ def _translated(
     first = 0
     with (
         contextlib.closing(batches),
-        tqdm.tqdm(total=total, desc=direction, unit="frame", disable=None) as bar,
+        progress.bar(total=total, desc=direction, unit="frame") as bar,
     ):
         for batch in batches:
             yield translator(direction, batch, output_size, first)

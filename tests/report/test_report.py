@@ -22,6 +22,7 @@ from common.images import files
 from common.metrics.metrics import BETTER
 from common.report import charts, comparison, curves, meanings, overview, page, pictures, reading, strips, tested
 from common.report.reading import Series
+from common.run import Run
 
 CONFIG = {
     "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
@@ -313,6 +314,49 @@ def test_runs_of_one_name_are_told_apart(full, tmp_path):
 def test_tensorflow_is_not_imported():
     code = "import sys, common.report; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_run_shows_itself_in_notebooks(full):
+    """Title, facts, scores of the test and the newest strip, for any theme: no colours, no scripts."""
+    text = Run(str(full))._repr_html_()
+    assert "CycleGAN on fruit" in text and ">600<" in text and "15 dB, input 9" in text
+    assert 'alt="Samples of step 300"' in text and "script" not in text and "color" not in text
+    assert Run(str(full.parent / "new"))._repr_html_() is None
+
+
+def test_hostile_names_are_text_in_notebooks(tmp_path):
+    run = make(tmp_path / "<b>&", {**CONFIG, "images": {"dataset": "<script>"}}, log=())
+    assert "<script>" not in Run(str(run))._repr_html_() and "<b>" not in Run(str(run))._repr_html_()
+    assert "<script>" not in report.show(run)._repr_html_()
+
+
+def test_a_report_is_shown_in_a_frame_of_its_own(full, browser):
+    html = report.show(full, height=321)._repr_html_()
+    assert not (full / "report.html").exists()
+    shown = browser.new_context().new_page()
+    shown.set_content(f"<p>a notebook</p>{html}")
+    frame = shown.frame_locator("iframe")
+    frame.locator("html[data-ready]").wait_for(state="attached")
+    assert frame.locator("h1").inner_text() == "CycleGAN on fruit"
+    assert shown.locator("iframe").bounding_box()["height"] == 321
+    shown.context.close()
+    assert "2 runs side by side" in report.show(full, shutil.copytree(full, full.parent / "b"))._repr_html_()
+    with pytest.raises(UserError, match="name one or several"):
+        report.show()
+
+
+def test_the_history_of_a_run(full):
+    """LOG has 60 rows at steps 10 to 600, and 100 / i for the cycle loss."""
+    history = Run(str(full)).history()
+    assert history["step"].tolist() == list(range(10, 601, 10))
+    np.testing.assert_allclose(history["A2B/generator/cycle"], 100 / np.arange(1, 61), rtol=1e-4)
+    scores = Run(str(full)).history("evaluation")
+    np.testing.assert_equal(scores["B2A/swd"], [np.nan, 21.0])
+    (full / "evaluation.csv").unlink()
+    with pytest.raises(UserError, match="no rows yet: train with eval_every"):
+        Run(str(full)).history("evaluation")
+    with pytest.raises(UserError, match="must be 'log' or 'evaluation'"):
+        Run(str(full)).history("health")
 
 
 # What a browser makes of it
