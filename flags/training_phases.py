@@ -10,6 +10,7 @@ from common.cluster import Cluster
 from common.cluster.supervise import supervise
 from common.dual import Dual
 from common.errors import UserError, in_one_line
+from common.evaluate import ending
 from common.images import Images, files, findings
 from common.run import Run, checkpoint_files
 from common.run.folder import has_begun
@@ -51,7 +52,10 @@ def train_phase(request: Request) -> None:
         print(f"  {request.program} --phase train --run_dir {shlex.quote(run.run_dir)}")
     else:
         steps = f"steps {progress.began + 1:,} to {progress.total:,}" if progress.began else f"{progress.total:,} steps"
-        print(f"Trained {steps}. Report: {run.run_dir}/report.html. {'Translate' if images.dir_A else 'Test'} with:")
+        print(f"Trained {steps}.")
+        for sentence in ending.sentences(dual, images, run, progress.done):
+            print(sentence)
+        print(f"Report: {run.run_dir}/report.html. {'Translate' if images.dir_A else 'Test'} with:")
         print(f"  {request.program} {_next_phase(dual, images)} --run_dir {shlex.quote(run.run_dir)}")
 
 

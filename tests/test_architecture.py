@@ -31,7 +31,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "documents": "schema < reading",
     "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
     " < dual < cyclic published variables",
-    "evaluate": "outputs walk < scores < partial selection < evaluation < testing",
+    "evaluate": "outputs walk < scores < partial selection < evaluation < ending testing",
     "export": "examples label_code signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
     " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
     "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"

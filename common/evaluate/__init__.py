@@ -6,6 +6,7 @@ walk        translates validation images one by one
 scores      the scores of translated images
 outputs     the output folder
 partial     shards of an evaluation, and merging them
+ending      a few scores at the end of a training
 selection   evaluations during training, and the best checkpoint
 """
 
