@@ -68,6 +68,7 @@ setuptools.setup(
             *ONNX,
             *SERVE,
             *VIDEO,
+            "axe-playwright-python>=0.1.4",
             "httpx>=0.27",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",

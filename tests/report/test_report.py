@@ -406,6 +406,19 @@ def contrast(shown, *colours):
     return (max(light) + 0.05) / (min(light) + 0.05)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_violation_of_accessibility(full, opened, scheme):
+    """As far as axe-core can tell, of the page and of an image in the viewer; with a table, and on a phone."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    shown = opened(report.write(full), width=1200 if scheme == "light" else 390, color_scheme=scheme)
+    assert axe.run(shown).response["violations"] == []
+    shown.locator(".card").first.click()
+    assert axe.run(shown).response["violations"] == []
+    shown.keyboard.press("Escape")
+    shown.locator("#test-images").get_by_role("radio", name="table", exact=True).check()
+    assert axe.run(shown).response["violations"] == []
+
+
 def test_the_slider_moves_what_is_seen(full, opened):
     shown = opened(report.write(full))
     shown.locator(".card").first.click()

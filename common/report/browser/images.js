@@ -45,7 +45,7 @@ function images({ metrics, rows, note }, kind) {
     const cards = (row, i) => card(row, state.sort.key, metrics, kind, () => open(found, from + i));
     const body =
       state.view === "table"
-        ? tableOf("Test images", columns, part, state.sort, byHeader)
+        ? tableOf("Table of test images", columns, part, state.sort, byHeader)
         : element("div", { class: several }, ...part.map(cards));
     place.replaceChildren(body, pager(state.page, pages, turn) ?? "");
   }

@@ -88,7 +88,7 @@ function settings(rows) {
       shown.length
         ? element(
             "div",
-            { class: "wide tall", tabindex: 0, role: "region", "aria-label": "Settings" },
+            { class: "wide tall", tabindex: 0, role: "region", "aria-label": "Table of settings" },
             element(
               "table",
               { class: "settings" },
