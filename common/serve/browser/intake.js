@@ -1,0 +1,137 @@
+/*
+Takes an image: dropped, pasted, chosen, from the camera, or an example. Needs elements.js and intake.css, and nothing
+of a server.
+
+    const intake = makeIntake({ take: (file) => translate(file) });
+    page.append(intake.root);
+
+take(file)   is called with each image, a File
+accept       types of files to choose from
+examples     [{ name, src }, ...]: images to take by a click; they are fetched from `src`
+*/
+
+const NO_CAMERA = {
+  NotAllowedError: "The camera was refused. Allow it in the settings that your browser has for this page.",
+  NotFoundError: "There is no camera.",
+  NotReadableError: "The camera is in use by another program.",
+};
+const CAMERA = { video: { facingMode: { ideal: "environment" }, width: { ideal: 1280 } }, audio: false };
+
+function makeIntake({ take, accept = "image/*", examples = [] }) {
+  const input = element("input", { type: "file", accept, class: "unseen", tabindex: -1, "aria-label": "Image file" });
+  const said = element("p", { class: "said wrong", role: "status", hidden: true });
+  const camera = makeCamera((file) => take(file), say);
+  const place = element(
+    "div",
+    { class: "drop" },
+    element("p", {}, "Drop an image here, or paste one"),
+    element(
+      "div",
+      { class: "buttons" },
+      button("Choose a file", () => input.click()),
+      camera.start,
+    ),
+    input,
+    camera.root,
+    said,
+  );
+  function say(text) {
+    said.textContent = text;
+    said.hidden = !text;
+  }
+  function first(files) {
+    if (!files.length) return;
+    say("");
+    take(files[0]);
+  }
+  input.addEventListener("change", () => {
+    first(input.files);
+    input.value = "";
+  });
+  for (const name of ["dragover", "dragleave", "drop"])
+    document.addEventListener(name, (event) => {
+      event.preventDefault();
+      place.classList.toggle("over", name === "dragover");
+    });
+  document.addEventListener("drop", (event) => first(event.dataTransfer.files));
+  document.addEventListener("paste", (event) => first(event.clipboardData.files));
+  const root = element("div", { class: "intake" }, place, examples.length ? exampleButtons(examples, take, say) : null);
+  return { root, stop: camera.stop };
+}
+
+/* A button for each example; its picture is the image itself. */
+function exampleButtons(examples, take, say) {
+  async function fetched({ name, src }) {
+    try {
+      const answer = await fetch(src);
+      if (!answer.ok) throw new Error();
+      const blob = await answer.blob();
+      say("");
+      take(new File([blob], name, { type: blob.type }));
+    } catch {
+      say("This example could not be read.");
+    }
+  }
+  return element(
+    "div",
+    { class: "examples", role: "group", "aria-label": "Examples" },
+    element("p", { class: "note" }, "Or take an example"),
+    ...examples.map((example) =>
+      element(
+        "button",
+        { type: "button", title: example.name, onclick: () => fetched(example) },
+        element("img", { src: example.src, alt: example.name, loading: "lazy", draggable: "false" }),
+      ),
+    ),
+  );
+}
+
+/* A camera: `start` is its button, `root` its view. Without one, or on a page that may not use it, both are null. */
+function makeCamera(take, say) {
+  if (!navigator.mediaDevices?.getUserMedia) return { start: null, root: null, stop: () => {} };
+  const video = element("video", { playsinline: true, "aria-label": "View of the camera" });
+  video.muted = true;
+  const shoot = button("Take the picture", still, { class: "main" });
+  const root = element(
+    "div",
+    { class: "camera", hidden: true },
+    video,
+    element("div", { class: "buttons" }, shoot, button("Cancel", cancel)),
+  );
+  const start = button("Use the camera", open);
+  let stream = null;
+
+  async function open() {
+    say("");
+    start.disabled = shoot.disabled = true;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia(CAMERA);
+      video.srcObject = stream;
+      root.hidden = false;
+      await video.play();
+      shoot.disabled = false;
+      shoot.focus();
+    } catch (error) {
+      stop();
+      say(NO_CAMERA[error.name] ?? "The camera does not start.");
+    }
+  }
+  function stop() {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    stream = video.srcObject = null;
+    root.hidden = true;
+    start.disabled = false;
+  }
+  function cancel() {
+    stop();
+    start.focus();
+  }
+  async function still() {
+    const canvas = element("canvas", { width: video.videoWidth, height: video.videoHeight });
+    canvas.getContext("2d").drawImage(video, 0, 0);
+    cancel();
+    const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+    take(new File([blob], "camera.png", { type: "image/png" }));
+  }
+  return { start, root, stop };
+}
