@@ -36,6 +36,7 @@ setuptools.setup(
         **{package: ["py.typed", "pretrained/*.npz", "pretrained/*.md"] for package in PACKAGES},
         "common.tensorflow": ["*.pyi"],
         "flags.presets": ["*/*.flags"],
+        "common.export": ["browser/*"],
         "common.report": ["browser/*", "vendor/uplot/*"],
         "common.serve": ["browser/*"],
     },

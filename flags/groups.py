@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     "Input and output": (
         *("input", "output", "format", "direction", "recursive", "skip_existing", "output_size", "suffix"),
-        *("quality", "alpha"),
+        *("quality", "alpha", "web_runtime"),
     ),
     "Inference": ("scale_to", "self_ensemble", "n_samples", "test_dropout"),
     "Evaluation": ("metrics", "features", "features_ends"),
@@ -82,7 +82,7 @@ FIRST = {  # the flags of --help without a phase, in a few words
 VALUES = {  # what the value of a flag is called, where its type does not say it
     **dict.fromkeys(("run_dir", "data_root", "dir_A", "dir_B"), "FOLDER"),
     **dict.fromkeys(("dataset", "preset", "pretrained"), "NAME"),
-    **dict.fromkeys(("input", "output", "features"), "PATH"),
+    **dict.fromkeys(("input", "output", "features", "web_runtime"), "PATH"),
     **dict.fromkeys(("labels_A", "labels_B"), "FILE"),
     **dict.fromkeys(("range_A", "range_B"), "LOW,HIGH"),
     **{"phase": "PHASE", "download_from": "URL", "init_from": "RUN", "device": "DEVICE", "workers": "HOST:PORT,..."},

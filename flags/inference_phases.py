@@ -14,7 +14,7 @@ from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.evaluate import Evaluation, evaluate, test
 from common.evaluate.scores import Means
-from common.export import Export, export, refuse_existing
+from common.export import WEB, Export, export, refuse_existing, web_sizes
 from common.metrics.metrics import BESIDE
 from common.run.folder import load_trained
 from common.serve import Service, serve
@@ -189,14 +189,22 @@ def export_phase(request: Request) -> None:
         )
     if dataclasses.replace(saved.dual, test_dropout=True).noisy and not noisy and not exported.read_back:
         print("Dropout is off in the export; use --test_dropout to keep it, if the format supports random numbers.")
-    if not saved.dual.any_size:
+    if not saved.dual.any_size and options.format != WEB:
         height, width = saved.dual.image_sides
         print(
             f"The export resizes nothing, and its networks only saw {height} x {width} pixels: resize your input to"
             " that."
         )
+    if options.format == WEB:
+        _tell_web(options.output)
     step, compared_on = exported.step, exported.compared_on
     print(f"Step {step:,}, verified on {compared_on}. Instructions: {options.output}/README.md")
+
+
+def _tell_web(folder: str) -> None:
+    parts = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in web_sizes(folder).items())
+    print(f"Sizes: {parts}. To try it, open http://localhost:8000 after:")
+    print(f"  python -m http.server --directory {shlex.quote(folder)}")
 
 
 def serve_phase(request: Request) -> None:

@@ -209,7 +209,7 @@ PHASES = {
         ),
     ),
     "export": Phase(
-        "export a run to a SavedModel, frozen graph, TFLite, ONNX, npz or PyTorch",
+        "export a run to a SavedModel, frozen graph, TFLite, ONNX, a page for browsers, npz or PyTorch",
         inference_phases.export_phase,
         parts=(Export, Shipped),
         also=(*RUN, "weights", "checkpoint", "threads", "test_dropout"),
@@ -219,6 +219,7 @@ PHASES = {
         from_run=True,
         examples=(
             Example("To ONNX:", "--phase export {network} --format onnx --output exported"),
+            Example("To a page that translates in the browser:", "--phase export {network} --format web --output page"),
             Example("To a SavedModel of TensorFlow:", "--phase export {network} --output exported"),
         ),
     ),

@@ -32,8 +32,9 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
     " < dual < cyclic published variables",
     "evaluate": "outputs walk < scores < partial selection < evaluation < ending testing",
-    "export": "examples label_code signatures < model < ported < comparison frozen_graph onnx_graph savedmodel"
-    " < arrays state_dicts tflite < readme < pytorch_readme < exporting",
+    "export": "examples label_code signatures web_runtime < model web_page < ported"
+    " < comparison frozen_graph onnx_graph savedmodel < arrays half_weights state_dicts tflite < readme web"
+    " < pytorch_readme web_readme < exporting",
     "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"
     " shards < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
     " < check_report folders palettes pipeline < check data download sameness < dataset findings",

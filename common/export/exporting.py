@@ -27,6 +27,8 @@ from common.export import (
     savedmodel,
     state_dicts,
     tflite,
+    web,
+    web_readme,
 )
 from common.export.comparison import Difference
 from common.export.model import Model, open_model
@@ -36,16 +38,17 @@ from common.export.state_dicts import ReadBack, StateDicts
 from common.images import Images
 from common.images.pixels import Domain
 from common.run.checkpoint_files import selected_one
-from common.run.folder import load_trained
+from common.run.folder import SavedRun, load_trained
 from common.settings import FREE, setting
 from common.translate import Inference, Translator
 from common.weights import to_pytorch
 
+WEB = "web"  # made for a run: see web.prepared
 FORMATS: dict[str, Format | StateDicts] = {
     **{"savedmodel": savedmodel, "frozen": frozen_graph, "tflite": tflite},
     **{"onnx": onnx_graph, "npz": arrays, "pth": state_dicts.PTH, "safetensors": state_dicts.SAFETENSORS},
 }
-NOISELESS = ("tflite", "onnx", "npz", "pth", "safetensors")  # formats that cannot draw random numbers
+NOISELESS = ("tflite", "onnx", "npz", "pth", "safetensors", WEB)  # formats that cannot draw random numbers
 WEIGHTS = "weights read back from the files"
 
 Opened: TypeAlias = AbstractContextManager[Model]
@@ -58,9 +61,10 @@ class Export:
     format: str = setting(
         "savedmodel",
         "savedmodel: for TensorFlow and TensorFlow Serving; frozen: one graph, .pb; tflite: TensorFlow Lite,"
-        " weights of 32, 16 and 8 bits; onnx: for onnxruntime and others. Weights only, for --phase"
+        " weights of 32, 16 and 8 bits; onnx: for onnxruntime and others; web: a page that translates in the browser,"
+        " for any web server. Weights only, for --phase"
         " import_weights and: npz: NumPy; pth, safetensors: PyTorch's CycleGAN and pix2pix.",
-        tuple(FORMATS),
+        (*FORMATS, WEB),
         resume=FREE,
     )
     direction: str = setting("both", "Directions to export; both: all of the run.", ("both", "A2B", "B2A"), resume=FREE)
@@ -71,11 +75,19 @@ class Export:
         " exist, otherwise generated ones.",
         resume=FREE,
     )
+    web_runtime: str = setting(
+        "",
+        "For --format web: the npm package onnxruntime-web, as a .tgz of npm pack, its folder or a node_modules with"
+        " it. Default: fetched by npm.",
+        resume=FREE,
+    )
 
     def __post_init__(self) -> None:
         settings.check(self)
         if not self.output:
             raise UserError("--output is missing: use --output FOLDER.")
+        if self.web_runtime and self.format != WEB:
+            raise UserError(f"--web_runtime is for --format web, not for --format {self.format}. Leave it out.")
         literal.refuse_undecodable("output", self.output)
 
 
@@ -111,12 +123,12 @@ def export(
     writes no output folder, if other weights differ too much, the format has no such networks, or `options.output`
     exists.
     """
-    written_as = FORMATS[options.format]
     inference = dataclasses.replace(inference or Inference(), scale_to="keep", direction=options.direction)
     saved = load_trained(run_dir)
     selected_one(run_dir, inference.checkpoint)  # raises if there is none
     directions = _directions(options, saved.dual, inference)
     _refuse_unsupported(options, saved.dual, test_dropout)
+    written_as = _written_as(options, saved, run_dir, directions)
     opened = functools.partial(open_model, run_dir, inference, directions, test_dropout=test_dropout, threads=threads)
     if isinstance(written_as, StateDicts):
         return _export_weights(written_as, options.output, opened)
@@ -132,7 +144,7 @@ def export(
                 for ported in written_as.reopen(model, folder)
             ]
         kept, removed = remove_unfit(differences, folder)
-        (folder / "README.md").write_text(readme.text(model, written_as, kept), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(model, written_as, kept, folder), encoding="utf-8")
     return Exported(kept, removed, origin, model.step)
 
 
@@ -146,11 +158,26 @@ def _directions(options: Export, dual: Dual, inference: Inference) -> list[str]:
     return directions
 
 
+def _written_as(
+    options: Export, saved: SavedRun, run_dir: str | os.PathLike[str], directions: Sequence[str]
+) -> Format | StateDicts:
+    """Returns the format to write; raises UserError if it needs what is missing."""
+    if options.format != WEB:
+        return FORMATS[options.format]
+    return web.prepared(os.fspath(run_dir), saved.images.dataset, directions, saved.domains, options.web_runtime)
+
+
+def _readme(model: Model, written_as: Format, kept: Sequence[Difference], folder: pathlib.Path) -> str:
+    if isinstance(written_as, web.Web):
+        return web_readme.text(model, written_as, kept, web.sizes(folder))
+    return readme.text(model, written_as, kept)
+
+
 def _refuse_unsupported(options: Export, dual: Dual, test_dropout: bool) -> None:
     """Raises UserError for options that have no effect in a format, and for networks that it does not have."""
     if test_dropout and options.format in NOISELESS:
         raise UserError(f"--format {options.format} does not support --test_dropout (random numbers). Leave it out.")
-    if isinstance(FORMATS[options.format], StateDicts):
+    if isinstance(FORMATS.get(options.format), StateDicts):
         to_pytorch.published(dual)
         if options.input:
             raise UserError(
@@ -209,11 +236,11 @@ def _examples(
 def remove_unfit(differences: Sequence[Difference], folder: pathlib.Path) -> tuple[list[Difference], list[Difference]]:
     """Removes files that differ too much; returns (the differences kept, those removed).
 
-    Raises UserError if a file with 32-bit weights differs too much.
+    Raises UserError if a file with 32-bit weights, or one that is needed, differs too much.
     """
     unfit = [difference for difference in differences if not difference.fits]
     for difference in unfit:
-        if difference.ported.weights == FULL:
+        if difference.ported.weights == FULL or difference.ported.is_needed:
             raise UserError(f"Nothing was exported: the export differs too much from the run. {difference.describe()}.")
     files = {difference.ported.file for difference in unfit}
     for file in files:

@@ -25,11 +25,9 @@ OPTIMIZATIONS = ("Transpose", "ConstFold", "Identity", "BackToBack")
 
 def write(model: Model, folder: pathlib.Path) -> None:
     """Writes a file for each signature; raises UserError if the libraries are missing."""
-    _library("tf2onnx.tfonnx")
-    _library("onnxruntime")
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    load_libraries()
     for signature in model.signatures:
-        content = _converted(model, signature).SerializeToString()
+        content = converted(model, signature).SerializeToString()
         (folder / FILE.format(signature.name)).write_bytes(content)
         gc.collect()  # tf2onnx's graphs contain reference cycles and all weights
 
@@ -38,20 +36,27 @@ def reopen(model: Model, folder: pathlib.Path) -> Iterator[Ported]:
     """Yields the signatures, as onnxruntime runs their files."""
     for signature in model.signatures:
         name = signature.name
-        call = _caller(folder / FILE.format(name), signature.image.dtype.as_numpy_dtype)
+        call = caller(folder / FILE.format(name), signature.image.dtype.as_numpy_dtype)
         yield Ported(FILE.format(name), name, signature.direction, signature.kind, FULL, call)
 
 
-def _converted(model: Model, signature: Signature) -> Any:
-    """Returns the ModelProto of a signature."""
+def load_libraries() -> None:
+    """Imports tf2onnx and onnxruntime; raises UserError if they are missing."""
+    library("tf2onnx.tfonnx")
+    library("onnxruntime")
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+
+
+def converted(model: Model, signature: Signature) -> Any:
+    """Returns the ModelProto of a signature; raises UserError if tf2onnx cannot convert it."""
     image, translated = signature.image.name, signature.translated.name
     try:
         definition = frozen(model, [signature])
         with tf.Graph().as_default():  # tf_optimize looks for variables in the default graph: it has none
-            definition = _library("tf2onnx.tf_loader").tf_optimize([image], [translated], definition)
+            definition = library("tf2onnx.tf_loader").tf_optimize([image], [translated], definition)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(definition, name="")
-            converted = _library("tf2onnx.tfonnx").process_tf_graph(
+            converted = library("tf2onnx.tfonnx").process_tf_graph(
                 graph,
                 opset=OPSET,
                 input_names=[image],
@@ -69,17 +74,19 @@ def _converted(model: Model, signature: Signature) -> Any:
 
 def _optimized(graph: Any) -> Any:
     """Applies a few of tf2onnx's optimizations to its graph; each makes two copies of all weights."""
-    optimizer = _library("tf2onnx.optimizer")
+    optimizer = library("tf2onnx.optimizer")
     chosen = {name: getattr(optimizer, f"{name}Optimizer") for name in OPTIMIZATIONS}
     return optimizer.optimize_graph(graph, catch_errors=False, optimizers=chosen)
 
 
-def _caller(path: pathlib.Path, dtype: Any) -> Translate:
-    session = _library("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+def caller(path: pathlib.Path, dtype: Any) -> Translate:
+    """Returns a file as a function of arrays of a type, run by onnxruntime on the CPU."""
+    session = library("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda images: session.run([TRANSLATED], {IMAGE: np.asarray(images, dtype)})[0]
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Returns a library; raises UserError if it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -29,6 +29,7 @@ class Ported(NamedTuple):
     kind: str
     weights: str  # their storage type
     call: Translate | None  # None: closed
+    is_needed: bool = False  # whether the export is of no use without this file
 
     def translate(self, images: Array | Sequence[bytes]) -> Array:
         """Calls the signature on images [N, H, W, C] or on encoded ones; raises ValueError if it is closed."""

@@ -1,0 +1,58 @@
+/* The networks, in a worker. Of several images that are asked for while it works, only the last is translated. */
+
+/*
+    const network = makeNetwork({ runtime, loading: (part) => ..., ready: () => ... });
+    network.load(model);
+    const answer = await network.translate(model, image);
+
+model, runtime   { file, bytes }
+image            { width, height, channels, pixels }
+answer           the same with `seconds`; { wrong }, a sentence; or null if another image was asked for since
+*/
+function makeNetwork({ runtime, loading, ready }) {
+  const state = { worker: null, running: null, waiting: null, turn: 0 };
+
+  function started() {
+    const worker = new Worker("worker.js", { type: "module" });
+    worker.addEventListener("message", ({ data }) => hear(data));
+    worker.addEventListener("error", () =>
+      hear({ id: state.running?.id, wrong: "This browser cannot run the network: it is too old, or blocks it.", isFatal: true }),
+    );
+    return worker;
+  }
+  function hear({ id, part, isReady, ...answer }) {
+    if (id !== state.running?.id) return;
+    if (part !== undefined) return loading(part);
+    if (isReady) {
+      ready();
+      if (state.running.message.pixels) return;
+    }
+    if (answer.isFatal) {
+      state.worker.terminate();
+      state.worker = null;
+    }
+    const { done } = state.running;
+    state.running = null;
+    done(isReady ? {} : answer);
+    next();
+  }
+  function next() {
+    if (state.running || !state.waiting) return;
+    state.running = state.waiting;
+    state.waiting = null;
+    state.worker ??= started();
+    const { id, message } = state.running;
+    state.worker.postMessage({ id, ...message });
+  }
+  function ask(message) {
+    return new Promise((done) => {
+      state.waiting?.done(null);
+      state.waiting = { id: ++state.turn, message: { ...message, runtime }, done };
+      next();
+    });
+  }
+  return {
+    load: (model) => ask({ model }),
+    translate: (model, image) => ask({ model, ...image }),
+  };
+}

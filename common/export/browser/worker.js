@@ -1,0 +1,81 @@
+/*
+Runs the networks, away from the page, which stays responsive. Takes one message at a time:
+
+{ id, model, runtime, width, height, channels, pixels }   model, runtime: { file, bytes }; pixels: Uint8Array, by rows
+
+and answers with messages that have the same id:
+
+{ id, part }                                   how much of the files has arrived, 0 to 1
+{ id, isReady }                                once, when the model is loaded; without `pixels` that is all
+{ id, width, height, channels, pixels, seconds }
+{ id, wrong, isFatal }                         a sentence; isFatal: this worker is of no more use
+*/
+
+import * as ort from "./runtime/ort.wasm.min.js";
+
+ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
+ort.env.wasm.wasmPaths = { mjs: new URL("./runtime/ort-wasm-simd-threaded.js", import.meta.url).href };
+ort.env.logLevel = "error";
+const sessions = new Map();
+
+async function fetched(files, tell) {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let arrived = 0;
+  async function one({ file }) {
+    const answer = await fetch(file);
+    if (!answer.ok) throw new Unreadable(file);
+    const parts = [];
+    const reader = answer.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      arrived += part.value.length;
+      tell(Math.min(1, arrived / total));
+    }
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  }
+  return Promise.all(files.map(one));
+}
+
+class Unreadable extends Error {}
+
+async function sessionOf(model, runtime, tell) {
+  if (!sessions.has(model.file)) {
+    const isFirst = !ort.env.wasm.wasmBinary;
+    const [network, binary] = await fetched(isFirst ? [model, runtime] : [model], tell);
+    if (isFirst) ort.env.wasm.wasmBinary = binary;
+    sessions.set(model.file, await ort.InferenceSession.create(network, { executionProviders: ["wasm"] }));
+  }
+  return sessions.get(model.file);
+}
+
+async function translated(session, { width, height, channels, pixels }) {
+  const began = performance.now();
+  const image = new ort.Tensor("uint8", pixels, [1, height, width, channels]);
+  const output = (await session.run({ image })).translated;
+  const [, high, wide, deep] = output.dims;
+  const seconds = (performance.now() - began) / 1000;
+  return { width: wide, height: high, channels: deep, pixels: new Uint8Array(output.data), seconds };
+}
+
+function sentenceOf(error) {
+  if (error instanceof Unreadable)
+    return `The file ${error.message} could not be loaded. Is it on the server, next to this page?`;
+  if (error instanceof TypeError && !sessions.size) return "The network could not be loaded. Check the connection, and try again.";
+  if (/alloc|memory|out of bounds|table index/i.test(String(error?.message ?? error)))
+    return "There is not enough memory for this image in this browser. Choose a smaller one.";
+  console.error(error);
+  return "This browser could not run the network. Its console has the reason.";
+}
+
+self.onmessage = async ({ data }) => {
+  const { id, model, runtime, pixels } = data;
+  try {
+    const session = await sessionOf(model, runtime, (part) => self.postMessage({ id, part }));
+    self.postMessage({ id, isReady: true });
+    if (!pixels) return;
+    const answer = await translated(session, data);
+    self.postMessage({ id, ...answer }, [answer.pixels.buffer]);
+  } catch (error) {
+    self.postMessage({ id, wrong: sentenceOf(error), isFatal: !(error instanceof Unreadable) });
+  }
+};

@@ -1,0 +1,55 @@
+"""The files of the page that runs an export in a browser; its policy lets it load nothing but them."""
+
+from __future__ import annotations
+
+import html
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from common.export.web_runtime import Runtime
+from common.images.pixels import Domain
+from common.report import page
+
+BROWSER = pathlib.Path(__file__).parent / "browser"
+SHARED = pathlib.Path(__file__).parents[1] / "serve" / "browser"  # parts that need no server
+SCRIPTS = ("strokes.js", "drawing.js", "intake.js")  # of SHARED
+STYLES = ("drawing.css", "intake.css")
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'"
+    " blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+SCRIPT, LOADER = "runtime/ort.wasm.min.js", "runtime/ort-wasm-simd-threaded.js"  # as some servers do not know .mjs
+BINARY = "runtime/ort-wasm-simd-threaded.wasm"
+MOST_PIXELS = 2**20  # of an image that is translated
+LICENCE = (
+    "The network has learned from the images of its dataset. Before you use translations for more than a try, ask the"
+    " owner of those images, or whoever published this page, for their licence."
+)
+
+
+def files(facts: Mapping[str, Any], runtime: Runtime) -> dict[str, bytes]:
+    """Returns {path in the folder of the export: content}; `facts` are what web.js knows of the run."""
+    parts = {"policy": html.escape(POLICY), "title": html.escape(facts["name"]), "data": page.block(facts)}
+    own = {path.name: path.read_text(encoding="utf-8") for path in BROWSER.iterdir() if path.is_file()}
+    shared = {name: (SHARED / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *STYLES)}
+    script = [page.browser("elements.js"), page.browser("slider.js"), *(shared[name] for name in SCRIPTS)]
+    script += [own[name] for name in ("network.js", "pixels.js", "web.js")]
+    texts = {
+        "index.html": re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], own["web.html"]),
+        "page.js": "".join(script),
+        "page.css": "".join([page.browser("page.css"), *(shared[name] for name in STYLES), own["web.css"]]),
+        "worker.js": own["worker.js"],
+        "runtime/LICENSE": own["onnxruntime-LICENSE.txt"],
+    }
+    binaries = {SCRIPT: runtime.script, LOADER: runtime.loader, BINARY: runtime.binary}
+    return {name: text.encode("utf-8") for name, text in texts.items()} | binaries
+
+
+def end(domain: Domain) -> dict[str, Any]:
+    """Returns what the page knows of the images of a Domain; see pixels.js."""
+    known: dict[str, Any] = {"channels": domain.channels}
+    if domain.classes:
+        known |= {"values": domain.classes.table.tolist(), "colours": domain.classes.palette.tolist()}
+    return known

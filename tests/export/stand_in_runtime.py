@@ -1,0 +1,57 @@
+"""A package that stands in for onnxruntime-web: its networks invert what they take, after a moment if it is red."""
+
+import io
+import json
+import tarfile
+
+SCRIPT = """
+export const env = { wasm: {} };
+export class Tensor {
+  constructor(type, data, dims) {
+    Object.assign(this, { type, data, dims });
+  }
+}
+export class InferenceSession {
+  static async create(network, options) {
+    const text = new TextDecoder().decode(network);
+    const isAsked = env.wasm.wasmBinary && env.wasm.numThreads === 1 && options.executionProviders[0] === "wasm";
+    if (!isAsked) throw new Error("not asked for as it should be");
+    return new InferenceSession(text);
+  }
+  constructor(text) {
+    this.text = text;
+  }
+  async run({ image }) {
+    if (image.dims[2] === 13) throw new Error("std::bad_alloc");
+    if (image.dims[2] === 14) throw new Error("a secret");
+    if (image.data[0] === 255 && image.data[1] === 0) await new Promise((done) => setTimeout(done, 700));
+    const isKept = this.text.startsWith("keep");
+    return { translated: new Tensor("uint8", image.data.map((value) => (isKept ? value : 255 - value)), image.dims) };
+  }
+}
+"""
+FILES = {
+    "package.json": json.dumps({"name": "onnxruntime-web", "version": "0.0.1"}),
+    "dist/ort.wasm.min.mjs": SCRIPT,
+    "dist/ort-wasm-simd-threaded.mjs": "export default 0;\n",
+    "dist/ort-wasm-simd-threaded.wasm": "a binary",
+}
+
+
+def write(folder, files=None):
+    """Writes the package as a folder."""
+    for name, text in (files or FILES).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def archive(files=None):
+    """The bytes of its .tgz, as npm pack makes it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, text in (files or FILES).items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()

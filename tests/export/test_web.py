@@ -1,0 +1,305 @@
+"""Exports for browsers: their networks, the runtime that they carry, and the files of the page."""
+
+import base64
+import hashlib
+import html.parser
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from common.errors import UserError
+from common.export import Export, export, half_weights, web_page, web_runtime
+from common.export.comparison import Difference
+from common.export.exporting import remove_unfit
+from common.export.ported import Ported
+from common.images.classes import Classes
+from common.images.pixels import Domain
+from common.run.folder import load_run
+from dualgan import DualGAN
+from flags import command
+from tests import small
+from tests.export import stand_in_runtime
+
+RANDOM = np.random.default_rng(0)
+
+
+# Networks
+
+
+def test_weights_are_stored_in_half_and_computed_with_in_whole():
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    weight = RANDOM.standard_normal([64, 64]).astype(np.float32)
+    large, bias = weight * np.float32(1e5), RANDOM.standard_normal(64).astype(np.float32)
+    arrays = {"weight": weight, "large": large, "bias": bias}
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "weight"], ["h"]),
+        onnx.helper.make_node("Add", ["h", "bias"], ["y"]),
+        onnx.helper.make_node("MatMul", ["x", "large"], ["z"]),
+    ]
+    values = [onnx.helper.make_tensor_value_info(name, 1, [1, 64]) for name in "xyz"]
+    stored = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = onnx.helper.make_graph(nodes, "g", values[:1], values[1:], stored)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    whole = model.ByteSize()
+    half_weights.halve(model)
+    onnx.checker.check_model(model)
+    assert whole - model.ByteSize() == pytest.approx(2 * weight.size, abs=200)  # of 4 bytes a number, 2 are left
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = RANDOM.standard_normal([1, 64]).astype(np.float32)
+    y, z = session.run(["y", "z"], {"x": x})
+    short = weight.astype(np.float16).astype(np.float64)
+    np.testing.assert_allclose(y, x @ short + bias, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(z, x.astype(np.float64) @ large.astype(np.float64), rtol=1e-4)  # beyond float16
+
+
+# The runtime
+
+
+@pytest.fixture
+def package(tmp_path):
+    return stand_in_runtime.write(tmp_path / "package")
+
+
+def test_the_runtime_is_read_from_each_form_of_its_package(package, tmp_path):
+    (tmp_path / "ort.tgz").write_bytes(stand_in_runtime.archive())
+    shutil.copytree(package, tmp_path / "project" / "node_modules" / "onnxruntime-web")
+    expected = (*("0.0.1", stand_in_runtime.SCRIPT.encode()), b"export default 0;\n", b"a binary")
+    for name in ("package", ".", "ort.tgz", "project", "project/node_modules", "project/node_modules/onnxruntime-web"):
+        assert web_runtime.load(str(tmp_path / name)) == expected, name
+
+
+def without(name):
+    return {other: text for other, text in stand_in_runtime.FILES.items() if other != name}
+
+
+@pytest.mark.parametrize("missing", [*stand_in_runtime.FILES])
+def test_a_package_without_one_of_its_files_is_refused(missing, tmp_path):
+    (tmp_path / "ort.tgz").write_bytes(stand_in_runtime.archive(without(missing)))
+    with pytest.raises(UserError, match=rf"ort\.tgz lacks {missing} of onnxruntime-web\. Download https://registry"):
+        web_runtime.load(str(tmp_path / "ort.tgz"))
+    stand_in_runtime.write(tmp_path / "folder", without(missing))
+    with pytest.raises(UserError, match="has no onnxruntime-web" if missing == "package.json" else f"lacks {missing}"):
+        web_runtime.load(str(tmp_path / "folder"))
+
+
+def test_what_is_no_package_is_refused(tmp_path):
+    (tmp_path / "cut.tgz").write_bytes(stand_in_runtime.archive()[:400])
+    (tmp_path / "text.tgz").write_text("text")
+    other = {**stand_in_runtime.FILES, "package.json": '{"name": "left-pad", "version": "1.0.0"}'}
+    (tmp_path / "other.tgz").write_bytes(stand_in_runtime.archive(other))
+    (tmp_path / "empty").mkdir()
+    for name, message in {
+        "nowhere": "does not exist",
+        "cut.tgz": r"cannot be read as a \.tgz",
+        "text.tgz": r"cannot be read as a \.tgz",
+        "other.tgz": "is not onnxruntime-web",
+        "empty": "has no onnxruntime-web",
+    }.items():
+        with pytest.raises(UserError, match=message) as error:
+            web_runtime.load(str(tmp_path / name))
+        assert f"use --web_runtime onnxruntime-web-{web_runtime.VERSION}.tgz" in str(error.value)
+
+
+@pytest.fixture
+def npm(tmp_path, monkeypatch):
+    """A function that puts a shell script called npm, and nothing else, where programs are looked for."""
+
+    def put(script):
+        path = tmp_path / "bin" / "npm"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}/bin{os.pathsep}/usr/bin")
+
+    return put
+
+
+def test_npm_fetches_the_one_version_that_is_known(npm, tmp_path, monkeypatch):
+    packed = stand_in_runtime.archive()
+    (tmp_path / "served.tgz").write_bytes(packed)
+    npm(f'echo "$@" > {tmp_path}/asked; cp {tmp_path}/served.tgz ./onnxruntime-web.tgz')
+    with pytest.raises(UserError, match=r"npm fetched another onnxruntime-web .* than the published one: its SHA-"):
+        web_runtime.load("")
+    digest = base64.b64encode(hashlib.sha512(packed).digest()).decode()
+    monkeypatch.setattr(web_runtime, "INTEGRITY", f"sha512-{digest}")
+    assert web_runtime.load("").binary == b"a binary"
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith(f"pack onnxruntime-web@{web_runtime.VERSION} ") and "--ignore-scripts" in asked
+
+
+def test_without_npm_or_its_registry_the_cure_is_said(npm, tmp_path, monkeypatch):
+    npm("echo 'npm error code ENOTFOUND' >&2; exit 1")
+    with pytest.raises(UserError, match=r"could not fetch onnxruntime-web .* \(npm error code ENOTFOUND\)\. Download"):
+        web_runtime.load("")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match=r"npm, which would fetch it, is missing\. Download https://registry\.npmjs"):
+        web_runtime.load("")
+
+
+# The page
+
+
+class Elements(html.parser.HTMLParser):
+    """All elements of a page: (tag, attributes)."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.all = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.all.append((tag, dict(attrs)))
+
+
+FACTS = {"name": "</title><script>alert(1)</script>", "directions": []}
+
+
+def test_the_page_allows_nothing_but_its_own_files(package):
+    files = web_page.files(FACTS, web_runtime.load(str(package)))
+    text = files["index.html"].decode()
+    elements = Elements(text).all
+    (policy,) = (of["content"] for _, of in elements if of.get("http-equiv") == "Content-Security-Policy")
+    sources = {name: values for name, *values in (part.split() for part in policy.split(";"))}
+    assert sources["default-src"] == ["'none'"] and sources["script-src"] == ["'self'", "'wasm-unsafe-eval'"]
+    assert {value for values in sources.values() for value in values} == {
+        *("'none'", "'self'", "'wasm-unsafe-eval'", "blob:", "data:")
+    }
+    scripts = [of for tag, of in elements if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "data"}, {"src": "page.js"}]
+    assert not [of for _, of in elements if "style" in of or any(name.startswith("on") for name in of)]
+    addresses = {of.get("src") or of.get("href") for _, of in elements} - {None, "data:,"}
+    assert addresses == {"page.js", "page.css"} <= files.keys()
+    (data,) = re.findall(r'id="data">(.*?)</script>', text)
+    assert json.loads(data) == FACTS
+
+
+def test_the_page_has_the_runtime_and_its_licence(package):
+    files = web_page.files(FACTS, web_runtime.load(str(package)))
+    assert b"Copyright (c) Microsoft Corporation" in files["runtime/LICENSE"]
+    worker = files["worker.js"].decode()
+    for name, content in (
+        ("ort.wasm.min.js", stand_in_runtime.SCRIPT),
+        ("ort-wasm-simd-threaded.js", "export default 0;\n"),
+    ):
+        assert f'"./runtime/{name}"' in worker and files[f"runtime/{name}"].decode() == content
+    assert files[web_page.BINARY] == b"a binary"
+    own = [content for name, content in files.items() if not name.startswith("runtime/")]
+    assert not [content for content in own if re.search(rb"https?://(?!localhost)", content)]
+
+
+def test_the_ends_of_a_direction_are_known():
+    classes = Classes.of(np.array([[0], [7]], np.uint8), np.array([[1, 2, 3], [4, 5, 6]], np.uint8))
+    assert web_page.end(Domain(1)) == {"channels": 1}
+    assert web_page.end(Domain(1, classes=classes)) == {
+        "channels": 1,
+        "values": [[0], [7]],
+        "colours": [[1, 2, 3], [4, 5, 6]],
+    }
+
+
+# Exports
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    """A page of the run, which the command line exports, with a runtime that stands in; (folder, output)."""
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("web")
+    package = stand_in_runtime.write(folder / "package")
+    options = Export(format="web", output=str(folder / "page"), web_runtime=str(package))
+    return folder / "page", export(run, options, load_run(run).images)
+
+
+def test_a_page_has_the_networks_of_the_run(exported, run):
+    folder, result = exported
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        *("A2B.onnx", "B2A.onnx", "README.md", "index.html", "page.css", "page.js", "worker.js"),
+        *("runtime/LICENSE", "runtime/ThirdPartyNotices.txt", "runtime/ort.wasm.min.js"),
+        *("runtime/ort-wasm-simd-threaded.js", "runtime/ort-wasm-simd-threaded.wasm"),
+    }
+    assert [(each.ported.name, each.ported.weights, each.unit) for each in result.kept] == [
+        ("A2B", "float16", "grey levels"),
+        ("B2A", "float16", "grey levels"),
+    ]
+    assert all(each.largest <= 2 for each in result.kept)
+    weights = np.load(pathlib.Path(npz_of(run, folder.parent)))
+    numbers = sum(weights[name].size for name in weights.files if name.startswith("A2B/"))
+    assert 2 * numbers < (folder / "A2B.onnx").stat().st_size < 2 * numbers + 100_000
+
+
+def npz_of(run, folder):
+    """The path of the weights of a run."""
+    if not (folder / "arrays").exists():
+        export(run, Export(format="npz", output=str(folder / "arrays")), load_run(run).images)
+    return folder / "arrays" / "weights.npz"
+
+
+def test_the_page_is_told_of_the_run_and_the_reader_of_the_page(exported, run):
+    folder, result = exported
+    (data,) = re.findall(r'id="data">(.*?)</script>', (folder / "index.html").read_text())
+    facts = json.loads(data)
+    assert (facts["name"], facts["model"], facts["step"]) == (pathlib.Path(run).name, "DualGAN", 7)
+    assert (facts["sides"], facts["any_size"], facts["dataset"]) == ([32, 32], False, "")
+    assert [each["name"] for each in facts["directions"]] == ["A2B", "B2A"]
+    for each in facts["directions"]:
+        assert each["model"]["bytes"] == (folder / each["model"]["file"]).stat().st_size
+        assert each["source"] == each["target"] == {"channels": 3}
+    text = (folder / "README.md").read_text()
+    assert "python -m http.server --directory ." in text and "onnxruntime-web 0.0.1" in text
+    assert f"| A2B.onnx | {(folder / 'A2B.onnx').stat().st_size:,} |" in text
+    assert result.kept[0].describe() in text and f"Content-Security-Policy: {web_page.POLICY}" in text
+
+
+def test_the_command_line_says_how_large_it_is_and_how_to_open_it(run, package, tmp_path, capsys):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    output = tmp_path / "the page"
+    line = [
+        "--phase",
+        "export",
+        "--format",
+        "web",
+        "--direction",
+        "A2B",
+        "--run_dir",
+        str(run),
+        "--output",
+        str(output),
+    ]
+    command.main(DualGAN, ["main", *line, "--web_runtime", str(package)])
+    printed = capsys.readouterr().out
+    megabytes = (output / "A2B.onnx").stat().st_size / 1e6
+    assert f"A2B.onnx {megabytes:.2f} MB, onnxruntime-web 0.00 MB" in printed
+    assert f"  python -m http.server --directory '{output}'" in printed
+    assert not (output / "B2A.onnx").exists() and "resize your input" not in printed
+
+
+def test_a_page_without_one_of_its_networks_is_not_kept():
+    ported = Ported("A2B.onnx", "A2B", "A2B", "pixels", "float16", None, is_needed=True)
+    with pytest.raises(UserError, match="Nothing was exported: the export differs too much from the run"):
+        remove_unfit([Difference(ported, 4, 7.0, 1.0, 6.0, "grey levels")], pathlib.Path())
+
+
+def test_images_that_browsers_do_not_show_are_refused(tmp_path, package):
+    options = {"format": "web", "output": str(tmp_path / "out"), "web_runtime": str(package)}
+    for domain, words in {
+        Domain(1, "uint16", 0.0, 9.0): r"A, which have 1 channels of uint16 from 0 to 9",
+        Domain(4): "A, which have 4 channels of uint8",
+    }.items():
+        dual = small.dualgan(channels_A=domain.channels)
+        run = small.untrained(tmp_path / f"run{domain.channels}", dual, domain)
+        with pytest.raises(UserError, match=rf"no way to show the images of {words}.*Use --format onnx or savedmodel"):
+            export(run, Export(**options), load_run(run).images)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_runtime_is_for_pages_alone(tmp_path):
+    with pytest.raises(UserError, match=r"--web_runtime is for --format web, not for --format onnx\. Leave"):
+        Export(format="onnx", output=str(tmp_path), web_runtime="x")
