@@ -16,15 +16,18 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from common.errors import UserError
 from common.report import comparison, page, tested
 from common.report import overview as overviews
+from common.report.comparison import names
 from common.report.notebook import Shown
+from common.report.page import Page
+from common.report.reading import fingerprint
 
-__all__ = ["Shown", "compare", "show", "write"]
+__all__ = ["Page", "Shown", "compare", "fingerprint", "live", "names", "show", "write"]
 
 
 def write(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -56,8 +59,19 @@ def show(*run_dirs: str | os.PathLike[str], height: int = 900) -> Shown:
     """
     if not run_dirs:
         raise UserError("No run to show: name one or several run folders.")
-    data = _of_run(run_dirs[0]) if len(run_dirs) == 1 else _of_runs(run_dirs)
-    return Shown(page.page(data).html, height)
+    return Shown(page.page(_of_any(run_dirs)).html, height)
+
+
+def live(run_dirs: Sequence[str | os.PathLike[str]], facts: Mapping[str, Any], script: str) -> Page:
+    """Returns the page on a run, or that compares several, for a server; writes nothing.
+
+    `script` is added to it, and finds `facts` as `report.live`. Raises UserError if a folder is not a run folder.
+    """
+    return page.page({**_of_any(run_dirs), "live": facts}, script)
+
+
+def _of_any(run_dirs: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+    return _of_run(run_dirs[0]) if len(run_dirs) == 1 else _of_runs(run_dirs)
 
 
 def _of_run(run_dir: str | os.PathLike[str]) -> dict[str, Any]:

@@ -23,32 +23,32 @@ ROLES = ("input", "real", "reconstructed", "target")  # reserved names of pictur
 def comparison(run_dirs: Iterable[AnyPath]) -> dict[str, Any]:
     """Returns the data of a page on several runs. Raises UserError if a folder is not a run folder."""
     paths = list(dict.fromkeys(pathlib.Path(run_dir) for run_dir in run_dirs))
-    configs, names = [reading.config(path) for path in paths], _names(paths)
+    configs, named = [reading.config(path) for path in paths], names(paths)
     logs = [reading.series(path / "log.csv") for path in paths]
     evaluations = [reading.series(path / "evaluation.csv") for path in paths]
     return {
         "name": "comparison",
-        "title": f"{len(names)} runs side by side",
-        "facts": [["run", name] for name in names],
-        "warnings": _warnings(paths, names),
+        "title": f"{len(named)} runs side by side",
+        "facts": [["run", name] for name in named],
+        "warnings": _warnings(paths, named),
         "sources": [curves.source(series) for pair in zip(logs, evaluations) for series in pair],
-        "charts": charts.charts(logs, evaluations, names),
-        "runs": names,
-        "scores": _scores(paths, names, configs, logs, evaluations),
+        "charts": charts.charts(logs, evaluations, named),
+        "runs": named,
+        "scores": _scores(paths, named, configs, logs, evaluations),
         "settings": _differing(configs),
-        **_tested(paths, names, configs),
+        **_tested(paths, named, configs),
     }
 
 
-def _names(run_dirs: Sequence[pathlib.Path]) -> list[str]:
-    """A unique name for each run: its folder, with as many parent folders as needed."""
+def names(run_dirs: Sequence[pathlib.Path]) -> list[str]:
+    """Returns a unique name for each run: its folder, with as many parent folders as needed."""
     parts = [path.resolve().parts for path in run_dirs]
-    names: list[str] = []
+    unique: list[str] = []
     for length in range(1, max(map(len, parts), default=0) + 1):
-        names = ["/".join(part[-length:]) for part in parts]
-        if len(set(names)) == len(names):
+        unique = ["/".join(part[-length:]) for part in parts]
+        if len(set(unique)) == len(unique):
             break
-    return names
+    return unique
 
 
 def _warnings(run_dirs: Sequence[pathlib.Path], names: Sequence[str]) -> list[dict[str, str]]:

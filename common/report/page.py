@@ -49,21 +49,22 @@ def write(path: pathlib.Path, data: Mapping[str, Any]) -> pathlib.Path:
     return path
 
 
-def page(data: Mapping[str, Any]) -> Page:
-    """Returns the Page that shows `data`."""
+def page(data: Mapping[str, Any], more: str = "") -> Page:
+    """Returns the Page that shows `data`; `more`: a further script, which may fetch from the server of the page."""
     style = _text(PLOTS / "uPlot.min.css") + browser("page.css")
     plots = f"/*\n{_text(PLOTS / 'LICENSE')}*/\n{_text(PLOTS / 'uPlot.iife.min.js')}"
-    script = "".join(browser(f"{name}.js") for name in SCRIPTS)
+    script = "".join(browser(f"{name}.js") for name in SCRIPTS) + more
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(plots)} {_hash(script)};"
+    policy += (" connect-src 'self';" if more else "") + " base-uri 'none'; form-action 'none'"
     parts = {
-        "policy": f"{policy} base-uri 'none'; form-action 'none'",
+        "policy": policy,
         "title": html.escape(_encodable(f"{data['title']} · {data['name']}")),
         "style": style,
         "plots": plots,
         "data": block(data),
         "script": script,
     }
-    return Page(re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], browser("page.html")), parts["policy"])
+    return Page(re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], browser("page.html")), policy)
 
 
 def block(data: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -19,6 +20,10 @@ from common.errors import UserError
 AnyPath = str | os.PathLike[str]
 Config = dict[str, Any]  # the content of config.json
 IMAGES = (".png", ".tif")
+READ = (  # files and folders of a run folder whose change changes its report
+    *("config.json", "log.csv", "evaluation.csv", "health.csv", "best.json", "samples"),
+    *("test/metrics.csv", "test/metrics.json", "evaluation/metrics.json"),
+)
 
 
 class Series(NamedTuple):
@@ -98,6 +103,21 @@ def images(folder: AnyPath) -> dict[str, pathlib.Path]:
     except OSError:
         return {}
     return {path.stem: path for path in paths if not path.name.startswith(".")}
+
+
+def fingerprint(run_dir: AnyPath) -> str:
+    """Returns a text that changes when a file changes from which the report of a run is made."""
+    statuses = [_status(pathlib.Path(run_dir, name)) for name in READ]
+    return hashlib.sha256(repr(statuses).encode()).hexdigest()[:16]
+
+
+def _status(path: pathlib.Path) -> tuple[int, int] | None:
+    """(time of modification in ns, size) of a file or a folder; None if it cannot be found out."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _is_step(text: str) -> bool:

@@ -59,6 +59,27 @@ def make(run, config=CONFIG, log=LOG, scores=(), images=(), **more):
     return run
 
 
+def test_a_fingerprint_changes_with_what_a_report_is_made_of(tmp_path):
+    run = make(tmp_path / "run")
+    seen = [report.fingerprint(run)]
+    for path, text in (("log.csv", "step\n1\n"), ("best.json", "{}"), ("test/metrics.csv", "name\n")):
+        (run / path).write_text(text)
+        seen.append(report.fingerprint(run))
+    files.write(run / "samples/00000001.png", grey(1))
+    seen.append(report.fingerprint(run))
+    (run / "report.html").write_text("what is made of them")
+    assert len(set(seen)) == 5 and report.fingerprint(run) == seen[-1]
+
+
+def test_a_live_report_may_run_its_script_and_ask_its_server_alone(tmp_path):
+    run, script = make(tmp_path / "run"), "document.title = report.live.word;"
+    live, file = report.live([run], {"word": "live"}, script), report.write(run)
+    assert script in live.html and '"live":{"word":"live"}' in live.html
+    assert f'content="{live.policy}"' in live.html and "connect-src 'self'" in live.policy
+    assert "unsafe" not in live.policy and live.policy.count("'sha256-") == 3
+    assert "connect-src" not in file.read_text() and "live" not in data(file)
+
+
 def data(path):
     return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[1])
 
