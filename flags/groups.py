@@ -56,7 +56,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Inference": ("scale_to", "self_ensemble", "n_samples", "test_dropout"),
     "Evaluation": ("metrics", "features", "features_ends"),
     "Imported weights": ("source", "channel_order"),
-    "Server": ("host", "port", "queue", "max_mb", "max_pixels"),
+    "Server": ("host", "port", "samples", "report", "queue", "max_mb", "max_pixels"),
     "Debugging": ("debug",),
 }
 FIRST = {  # the flags of --help without a phase, in a few words

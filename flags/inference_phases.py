@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import shlex
 import sys
@@ -17,8 +18,9 @@ from common.evaluate.scores import Means
 from common.export import WEB, Export, export, refuse_existing, web_sizes
 from common.metrics.metrics import BESIDE
 from common.run.folder import load_trained
-from common.serve import Service, serve
-from common.translate import Inference, video
+from common.serve import Served, Service, about, serve
+from common.serve.served import newest, saved_run, warmed
+from common.translate import Inference, Translator, video
 from common.translate.jobs import Translation
 from common.translate.pipeline import Outcome, loss, translate
 from flags import fields, quiet
@@ -209,9 +211,27 @@ def _tell_web(folder: str) -> None:
 
 def serve_phase(request: Request) -> None:
     """Answers requests until it is interrupted."""
-    run_dir, service = request.trained_run_dir(), request.read(Service)
-    with request.translator(run_dir) as translator:
-        serve(translator, service)
+    run_dirs, service, inference = request.served_run_dirs(), request.read(Service), request.read(Inference)
+    saved = [saved_run(run_dir) for run_dir in run_dirs]  # reports wrong folders before TensorFlow is imported
+    if not request.values.debug:
+        quiet.import_tensorflow()
+    given = request.given & {"data_root"}
+    with contextlib.ExitStack() as stack:
+        runs = []
+        for run_dir, each in zip(run_dirs, saved):
+            each = each._replace(images=fields.amend(each.images, request.values, given))
+            run = Served(
+                run_dir,
+                about.of_run(each, service.samples, has_report=not request.values.pretrained),
+                functools.partial(_warmed, request, run_dir, each.dual.image_sides),
+                functools.partial(newest, run_dir, inference.checkpoint),
+            )
+            runs.append(stack.enter_context(contextlib.closing(run)))
+        serve(runs, service)
+
+
+def _warmed(request: Request, run_dir: str, sides: tuple[int, int]) -> Translator:
+    return warmed(request.translator(run_dir), sides)
 
 
 def compare_phase(request: Request) -> None:

@@ -224,15 +224,24 @@ PHASES = {
         ),
     ),
     "serve": Phase(
-        "serve a run over HTTP: a page in the browser, and POST /translate",
+        "serve runs over HTTP: a page in the browser to draw and to drop images on, and POST /translate",
         inference_phases.serve_phase,
         parts=(Service, Shipped),
         also=(*RUN, "weights", "checkpoint", "scale_to", "threads", "test_dropout", "precise"),
         without=DOWNLOAD,
-        meanings=NAMES_RUN,
+        meanings={
+            **NAMES_RUN,
+            "run_dir": "Run folder. For several runs side by side: once for each, or the folders without a flag.",
+            "checkpoint": "latest or best, by --select_by: newer ones are loaded as they are saved; or a step.",
+        },
         first=("Run", "Server"),
         from_run=True,
-        examples=(Example("At http://127.0.0.1:8000:", "--phase serve {network} --port 8000"),),
+        names_runs=True,
+        examples=(
+            Example("At http://127.0.0.1:8000:", "--phase serve {network} --port 8000"),
+            Example("Two runs side by side, with examples:", "--phase serve runs/one runs/two --samples 8"),
+        ),
+        tensorflow=_never,
     ),
 }
 

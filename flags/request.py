@@ -17,7 +17,7 @@ from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
 from common.weights import pretrained
-from flags import fields
+from flags import fields, written
 from flags.program import command_name, model_name
 
 if TYPE_CHECKING:
@@ -116,6 +116,16 @@ class Request(NamedTuple):
                 )
             return pretrained(self.values.pretrained, self.model)
         return str(self.values.run_dir or self.default_run_dir())
+
+    def served_run_dirs(self) -> list[str]:
+        """Returns the folders of the runs to serve: of each --run_dir, and those named without a flag."""
+        repeated = written.repeated("run_dir", self.argv)
+        if not self.stray and len(repeated) < 2:
+            return [self.trained_run_dir()]
+        if other := sorted({"dataset", "pretrained"} & self.given):
+            raise UserError(f"--{other[0]} names one run to serve, but there are also run folders. Use one of them.")
+        folders_by_path = {pathlib.Path(run_dir).resolve(): run_dir for run_dir in (*repeated, *self.stray)}
+        return list(folders_by_path.values())
 
     def translator(
         self, run_dir: str, options: Translation | None = None, *, test_dropout: bool | None = None

@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from absl import flags
+
 from common import atomic
 from common.errors import UserError
 from common.images import folders
@@ -47,6 +49,14 @@ def path(text: str) -> str:
         text = os.path.expanduser(text)
     text = text.rstrip("/") or text[:1]
     return text if text.isascii() else os.fspath(folders.on_disk(text))
+
+
+def repeated(name: str, argv: Sequence[str]) -> list[str]:
+    """Returns all values of the flag `name` on a command line, in their order; usually the last one wins."""
+    values = flags.FlagValues()
+    flags.DEFINE_multi_string(name, [], "", flag_values=values)
+    values(argv, known_only=True)
+    return [value(name, text) for text in values[name].value or ()]
 
 
 def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:

@@ -44,7 +44,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < formulations loops priors spectral_norm synthesis < convolution < layers < blur",
     "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison notebook",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
-    "serve": "connections decoder refused service worker < decoding < answers < app",
+    "serve": "assets colours connections decoder refused service worker < decoding guard reports validation"
+    " < about answers < served < app",
     "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
     " < accumulation < step < graph health plan < recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",

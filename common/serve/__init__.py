@@ -1,12 +1,16 @@
-"""Serves a run by HTTP, with a page to drop images on. For one machine; for more, see docs/serving.md.
+"""Serves runs by HTTP, with a page to draw and to drop images on. For one machine; for more, see docs/serving.md.
 
 service  the settings
+served   a run: its Translator, renewed when there is a newer checkpoint; about: what is known of it without weights
+validation examples of its validation images; colours: those to draw with
 worker   a thread that translates, with a queue of limited length
 decoding a separate process that decodes, with limits on time and memory; decoder is its program
 answers  translates the bytes of an image file; refused: errors that are reported to the client
+reports  reports of runs that are being trained
 connections limits on connections: their number, and the time that a client may take
-app      the HTTP application: routes, limits, headers, errors
-browser/ the page, with the slider of the report
+guard    headers of all answers, hosts, and limits of bodies
+app      the HTTP application: routes and errors
+assets   the files of the page, composed of those of browser/ and of the report
 """
 
 from __future__ import annotations
@@ -16,30 +20,30 @@ import importlib
 import signal
 import socket
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import logging
 
 from common.errors import UserError
+from common.serve.served import Served, Watch
 from common.serve.service import Service
-from common.translate import Translator
 
-__all__ = ["Service", "serve"]
+__all__ = ["Served", "Service", "serve"]
 
 GRACE = 20  # seconds to finish pending requests at the end
 BACKLOG = 64  # connections that wait to be accepted
 
 
-def serve(translator: Translator, service: Service) -> None:
-    """Serves a Translator until SIGINT or SIGTERM.
+def serve(runs: Sequence[Served], service: Service) -> None:
+    """Serves runs until SIGINT or SIGTERM, and loads their newer checkpoints meanwhile.
 
     Finishes pending requests first, unless they take longer than half a minute: then SIGTERM ends the process, as a
     translation cannot be stopped. Raises UserError if the address or the port is not available, or a library is
     missing.
     """
     uvicorn, app, connections = map(_library, ("uvicorn", "common.serve.app", "common.serve.connections"))
-    with _listening(service) as listening, _application(app, translator, service) as application, _signals_pass():
+    with _listening(service) as listening, _application(app, runs, service) as application, _signals_pass():
         config = uvicorn.Config(
             application.asgi,
             http=connections.Connection,
@@ -54,18 +58,21 @@ def serve(translator: Translator, service: Service) -> None:
         )
         host, port = listening.getsockname()[:2]
         place = f"[{host}]" if ":" in host else host
-        logging.info(f"Serving {translator.run_dir}, step {translator.step:,}: http://{place}:{port}")
+        for run in runs:
+            state = "no checkpoint yet" if run.step is None else f"step {run.step:,}"
+            logging.info(f"Serving {run.run_dir}, {state}: http://{place}:{port}")
         if not service.is_local:
             logging.info("warning: anyone who can reach this address can use it; there is no password.")
         logging.info("Press Ctrl-C to stop; pending requests are finished first.")
-        uvicorn.Server(config).run(sockets=[listening])
+        with contextlib.closing(Watch(runs)):
+            uvicorn.Server(config).run(sockets=[listening])
     logging.info("Stopped.")
 
 
 @contextlib.contextmanager
-def _application(app: types.ModuleType, translator: Translator, service: Service) -> Iterator[Any]:
+def _application(app: types.ModuleType, runs: Sequence[Served], service: Service) -> Iterator[Any]:
     """An Application; at the end, ends the process if a translation takes too long."""
-    application = app.Application(translator, service)
+    application = app.Application(runs, service)
     try:
         yield application
     finally:

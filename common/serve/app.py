@@ -1,73 +1,61 @@
-"""The HTTP application: the page, translations, and errors as sentences in JSON."""
+"""The HTTP application: the page, translations, reports, and errors as sentences in JSON."""
 
 from __future__ import annotations
 
-import html
 import json
-import pathlib
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import anyio
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common import report
 from common.images.notices import Notices
-from common.report import page
-from common.serve import answers
+from common.serve import answers, assets
+from common.serve.answers import MEDIA, Answer
 from common.serve.decoding import Decoder
+from common.serve.guard import CLOSES, Guard, body_of, sentence
 from common.serve.refused import NAME, Refused
+from common.serve.reports import Reports
+from common.serve.served import Served
 from common.serve.service import Service
+from common.serve.validation import Example
 from common.serve.worker import Full, Worker
-from common.translate import Translator
 
-BROWSER = pathlib.Path(__file__).parent / "browser"
 CLOSING = 5.0  # seconds to wait for the current translation at the end
-SECONDS = 60  # in which a body must arrive
-PATIENCE, SLOWEST = 10.0, 2**14  # seconds for a body, plus one second for every SLOWEST bytes that arrive
-DROPPED = 2  # times the limit that is read and dropped, as clients do not see an answer while they send
 LOCAL = {"localhost", "127.0.0.1", "[::1]"}  # names of this machine
-TYPES = ("image/", "application/octet-stream")  # of bodies: foreign pages cannot send them without a preflight request
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Cache-Control": "no-store",
-}
 NOTES = "Translation-Notes"  # header: a JSON array of sentences
+STEP = "Translation-Step"  # header: the step of the checkpoint that translated
 EXHAUSTED = "ResourceExhaustedError"  # TensorFlow's error if memory is exhausted
-CLOSES = {"Connection": "close"}  # after an unread body or an unexpected error
 SENTENCES = {
-    404: "There is nothing at this address: use /, /translate or /healthz.",
+    404: "There is nothing at this address: use /, /translate, /report or /healthz.",
     405: "This address does not accept this method: use POST for /translate, and GET for all others.",
 }
+NO_REPORTS = "This server shows no reports. To see them, start it with --report yes."
 
 
 class Application:
-    """Serves a Translator within the limits of a Service: servers call `asgi`. Close it, or use it in a with."""
+    """Serves runs within the limits of a Service: servers call `asgi`. Close it, or use it in a with."""
 
-    def __init__(self, translator: Translator, service: Service) -> None:
-        self._translator, self._service, self._worker = translator, service, Worker(service.queue)
+    def __init__(self, runs: Sequence[Served], service: Service) -> None:
+        names = report.names([run.path for run in runs])
+        self._runs, self._service, self._worker = dict(zip(names, runs)), service, Worker(service.queue)
         self._notices = Notices()
         self._decoder = Decoder(service.max_pixels, service.max_mb * 2**20)
-        self._files = _page(translator, service)
+        self._reports = Reports(self._worker.wait)
+        self._files = assets.scripts_and_styles()
         routes = [Route(path, self._file, methods=["GET"]) for path in self._files]
         routes += [
+            Route("/", self._page, methods=["GET"]),
             Route("/healthz", self._health, methods=["GET"]),
             Route("/translate", self._translate, methods=["POST"]),
+            Route("/report", self._report, methods=["GET"]),
+            Route("/report/changed", self._changed, methods=["GET"]),
+            Route("/examples/{run:int}/{domain}/{number:int}", self._example, methods=["GET"]),
+            Route("/examples/{run:int}/{domain}/{number:int}/look", self._look, methods=["GET"]),
         ]
         handlers: dict[type[Exception], Callable[[Request, Any], Response]] = {
             HTTPException: _of_http,
@@ -77,39 +65,99 @@ class Application:
         }
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
-        self.asgi = _Guard(app, {*LOCAL, service.host.lower()} if service.is_local else None)
+        self.asgi = Guard(app, {*LOCAL, service.host.lower()} if service.is_local else None)
 
     async def _file(self, request: Request) -> Response:
         content, media = self._files[request.url.path]
         return Response(content, media_type=media)
 
+    async def _page(self, request: Request) -> Response:
+        runs = [
+            {**about, "has_report": self._has_report(run), "directions": run.about.facts(f"examples/{number}")}
+            for number, (about, run) in enumerate(zip(self._about_runs(), self._runs.values()))
+        ]
+        return Response(assets.page({**self._limits(), "runs": runs}), media_type="text/html")
+
     async def _health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "waiting": self._worker.taken, **_facts(self._translator, self._service)})
+        runs = [
+            {**about, "directions": list(run.about.directions)}
+            for about, run in zip(self._about_runs(), self._runs.values())
+        ]
+        facts = {"status": "ok", "waiting": self._worker.taken, **self._limits(), "runs": runs}
+        return JSONResponse({**facts, **runs[0]} if len(runs) == 1 else facts)
+
+    def _about_runs(self) -> list[dict[str, Any]]:
+        return [{"name": name, "model": run.about.model, "step": run.step} for name, run in self._runs.items()]
+
+    def _limits(self) -> dict[str, int]:
+        return {"max_mb": self._service.max_mb, "max_pixels": self._service.max_pixels}
 
     async def _translate(self, request: Request) -> Response:
-        direction = self._direction(request.query_params.get("direction"))
-        _refuse_type(request.headers.get("content-type", ""))
+        run = self._run(request)
+        direction = _direction(run, request.query_params.get("direction"))
+
+        def translated() -> tuple[Answer, int]:
+            with run.translating() as translator:
+                return answers.answer(translator, direction, body, self._decoder), translator.step
+
         with self._worker.place() as place:
-            body = await _body(request, self._service.max_mb * 2**20)
-            answer = await place.run(lambda: answers.answer(self._translator, direction, body, self._decoder))
+            body = await body_of(request, self._service.max_mb * 2**20)
+            answer, step = await place.run(translated)
         self._notices.say_once("A received image", answer.notes)
-        headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"'}
+        headers = {"Content-Disposition": f'inline; filename="{direction}{answer.suffix}"', STEP: str(step)}
         if answer.notes:  # escaped, as texts from files can hold anything
             headers[NOTES] = json.dumps([f"{NAME} {note.text}." for note in answer.notes])
         return Response(answer.content, media_type=answer.media, headers=headers)
 
-    def _direction(self, name: str | None) -> str:
-        """The direction `name`, or the only one if it is None; raises Refused if there is no such direction."""
-        directions = self._translator.dual.directions
-        if name is None and len(directions) == 1:
-            return directions[0]
-        if name is None or name not in directions:
-            raise Refused(422, f"Missing or unknown direction: use ?direction={' or ?direction='.join(directions)}.")
-        return name
+    async def _report(self, request: Request) -> Response:
+        runs, name = self._reported(request)
+        page = await self._reports.page(runs, name)
+        policy = {"Content-Security-Policy": f"{page.policy}; frame-ancestors 'none'"}
+        return Response(page.html, media_type="text/html", headers=policy)
+
+    async def _changed(self, request: Request) -> Response:
+        runs, _ = self._reported(request)
+        return JSONResponse({"fingerprint": await self._reports.fingerprint(runs)})
+
+    async def _example(self, request: Request) -> Response:
+        example = self._example_of(request)
+        return Response(example.content, media_type=MEDIA[example.suffix])
+
+    async def _look(self, request: Request) -> Response:
+        return Response(self._example_of(request).look, media_type="image/png")
+
+    def _example_of(self, request: Request) -> Example:
+        """The validation image that an address names, which was read at the start."""
+        run, domain, number = (request.path_params[name] for name in ("run", "domain", "number"))
+        try:
+            return list(self._runs.values())[run].about.validation[domain].examples[number]
+        except LookupError:
+            raise HTTPException(404) from None
+
+    def _run(self, request: Request) -> Served:
+        """The run that a request names, or the only one; raises Refused if there is no such run."""
+        name = request.query_params.get("run")
+        if name is None and len(self._runs) == 1:
+            return next(iter(self._runs.values()))
+        if name is None or name not in self._runs:
+            raise Refused(422, f"Missing or unknown run: use ?run={' or ?run='.join(self._runs)}.")
+        return self._runs[name]
+
+    def _reported(self, request: Request) -> tuple[list[str], str | None]:
+        """The folders of the runs of a report, and its name if it is of one run; raises Refused if it is not shown."""
+        name = request.query_params.get("run")
+        runs = list(self._runs.values()) if name is None else [self._run(request)]
+        if not all(map(self._has_report, runs)):
+            raise Refused(404, NO_REPORTS)
+        return [str(run.run_dir) for run in runs], name
+
+    def _has_report(self, run: Served) -> bool:
+        return self._service.shows_reports and run.about.has_report
 
     def close(self, seconds: float = CLOSING) -> bool:
         """Ends the decoder at once and the worker after its current request; returns whether it was done in time."""
         self._decoder.close()
+        self._reports.close()
         return self._worker.close(seconds)
 
     def __enter__(self) -> Application:
@@ -119,119 +167,31 @@ class Application:
         self.close()
 
 
-class _Guard:
-    """Adds headers to all answers, and refuses requests whose Host is not a name of this machine.
-
-    `names`: the accepted hosts; None: all. This prevents DNS rebinding: a browser would treat a foreign page whose name
-    points to this machine as same-origin, but sends that name as Host.
-    """
-
-    def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
-        self._app, self._names = app, names
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        if scope["type"] != "http":
-            return
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if b"content-length" in headers and b"transfer-encoding" in headers:
-            refusal = "The request has both Content-Length and Transfer-Encoding: send only one of them."
-            await _sentence(400, refusal, CLOSES)(scope, receive, with_headers)
-        elif self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
-            refusal = f"The Host header is not a name of this machine: use {' or '.join(sorted(self._names))}."
-            await _sentence(421, refusal)(scope, receive, with_headers)
-        else:
-            await self._app(scope, receive, with_headers)
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """The bytes of the body; raises Refused if there are none or more than `limit`, or they do not arrive in time."""
-    too_many = Refused(413, f"The image has more than {limit / 2**20:,.0f} MB. Send a smaller one.")
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > DROPPED * limit:
-        raise too_many
-    body, count = bytearray(), 0
-    try:
-        with anyio.fail_after(PATIENCE) as scope:
-            began = anyio.current_time()
-            async for part in request.stream():
-                count += len(part)
-                scope.deadline = began + min(SECONDS, PATIENCE + count / SLOWEST)
-                if count <= limit:
-                    body += part
-                elif count > DROPPED * limit:
-                    break
-    except TimeoutError:
-        slowly = (
-            f"The image arrived too slowly: send at least {SLOWEST // 2**10} KiB per second, within {SECONDS} seconds."
-        )
-        raise Refused(408, slowly) from None
-    except ClientDisconnect:
-        raise Refused(400, "The image is incomplete: the connection was closed.") from None
-    if count > limit:
-        raise too_many
-    if not count:
-        raise Refused(400, "The request has no image: send the bytes of an image file as the body.")
-    return bytes(body)
-
-
-def _refuse_type(media: str) -> None:
-    if not media.lower().startswith(TYPES):
-        raise Refused(
-            415,
-            f"Content-Type {media or '(missing)'} is not supported: send the image file itself, as image/jpeg,"
-            " image/png and so on.",
-        )
-
-
-def _sentence(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": text}, status, headers)
+def _direction(run: Served, name: str | None) -> str:
+    """The direction `name`, or the only one if it is None; raises Refused if there is no such direction."""
+    directions = run.about.directions
+    if name is None and len(directions) == 1:
+        return directions[0]
+    if name is None or name not in directions:
+        raise Refused(422, f"Missing or unknown direction: use ?direction={' or ?direction='.join(directions)}.")
+    return name
 
 
 def _of_http(request: Request, error: HTTPException) -> Response:
-    return _sentence(error.status_code, SENTENCES.get(error.status_code, f"{error.detail}."), error.headers)
+    return sentence(error.status_code, SENTENCES.get(error.status_code, f"{error.detail}."), error.headers)
 
 
 def _refused(request: Request, error: Refused) -> Response:
-    return _sentence(error.status, error.sentence, CLOSES if error.status in (408, 413) else None)
+    return sentence(error.status, error.sentence, CLOSES if error.status in (408, 413) else None)
 
 
 def _full(request: Request, error: Full) -> Response:
     again = {"Retry-After": str(error.seconds)}
-    return _sentence(503, f"Too many images are waiting. Try again in {error.seconds} seconds.", again)
+    return sentence(503, f"Too many images are waiting. Try again in {error.seconds} seconds.", again)
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """The answer to an unexpected error, whose traceback goes to the log, not to the client."""
     if isinstance(error, MemoryError) or type(error).__name__ == EXHAUSTED:
-        return _sentence(507, "There is not enough memory for the image. Send a smaller one.", CLOSES)
-    return _sentence(500, "The image could not be translated. See the log of the server for the reason.", CLOSES)
-
-
-def _facts(translator: Translator, service: Service) -> dict[str, Any]:
-    return {
-        "model": type(translator.dual).__name__,
-        "step": translator.step,
-        "directions": list(translator.dual.directions),
-        "max_mb": service.max_mb,
-        "max_pixels": service.max_pixels,
-    }
-
-
-def _page(translator: Translator, service: Service) -> dict[str, tuple[str, str]]:
-    """{path: (content, media type)} of the files of the page."""
-    facts = {**_facts(translator, service), "name": pathlib.Path(translator.run_dir).name or str(translator.run_dir)}
-    parts = {"title": html.escape(facts["name"]), "data": page.block(facts)}
-    own = {name: (BROWSER / name).read_text(encoding="utf-8") for name in ("serve.html", "serve.js", "serve.css")}
-    shown = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], own["serve.html"])
-    script = page.browser("elements.js") + page.browser("slider.js") + own["serve.js"]
-    return {
-        "/": (shown, "text/html"),
-        "/page.js": (script, "text/javascript"),
-        "/page.css": (page.browser("page.css") + own["serve.css"], "text/css"),
-    }
+        return sentence(507, "There is not enough memory for the image. Send a smaller one.", CLOSES)
+    return sentence(500, "The image could not be translated. See the log of the server for the reason.", CLOSES)

@@ -12,7 +12,7 @@ from common.settings import FREE, setting
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """Address and limits of the server."""
+    """Address and limits of the server, and what it shows."""
 
     host: str = setting(
         "127.0.0.1",
@@ -29,6 +29,22 @@ class Service:
         4_194_304, "Largest image in pixels, height x width; larger ones are refused.", minimum=1, resume=FREE
     )
 
+    samples: int = setting(
+        0,
+        "Validation images of each run that the page shows as examples, the first ones; 0: none. Anyone who can reach"
+        " the page can see them.",
+        minimum=0,
+        maximum=100,
+        resume=FREE,
+    )
+    report: str = setting(
+        "auto",
+        "Whether the report of a run, with its images, settings and paths, is shown at /report. auto: only if --host is"
+        " reachable from this machine only.",
+        ("auto", "yes", "no"),
+        resume=FREE,
+    )
+
     def __post_init__(self) -> None:
         settings.check(self)
         if self.port > 65535:
@@ -41,3 +57,8 @@ class Service:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def shows_reports(self) -> bool:
+        """Whether the reports of runs are shown."""
+        return {"auto": self.is_local, "yes": True, "no": False}[self.report]

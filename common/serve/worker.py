@@ -64,6 +64,10 @@ class Worker:
             self.seconds = time.monotonic() - began
             self._idle.set()
 
+    def wait(self, seconds: float) -> bool:
+        """Waits until nothing is running, at most for `seconds`; returns whether that is so."""
+        return self._idle.wait(seconds)
+
     def close(self, seconds: float) -> bool:
         """Ends the thread after its current work; returns whether that took at most `seconds`."""
         self.thread.shutdown(wait=False, cancel_futures=True)

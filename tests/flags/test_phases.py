@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +52,40 @@ def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name, model)
         named = set(re.findall(r"\w+", str(refused.value).partition("only to --phase ")[2].partition(".")[0]))
         of_run = "takes it from the run folder" in str(refused.value)
         assert named - {"or"} == takers or (of_run and "train" in takers)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--run_dir runs/one --run_dir=runs/two",
+        "runs/one runs/two",
+        "--run_dir runs/one runs/two --samples 3 runs/one/",
+        "-run_dir runs/one/ --queue 2 runs/../runs/two",
+    ],
+)
+def test_runs_to_serve_side_by_side(words):
+    request = parse(DualGAN, ["main", "--phase", "serve", *words.split()])
+    assert [pathlib.Path(run_dir).resolve() for run_dir in request.served_run_dirs()] == [
+        pathlib.Path("runs", name).resolve() for name in ("one", "two")
+    ]
+
+
+def test_a_run_to_serve_is_named_once():
+    assert parse(DualGAN, ["main", "--phase", "serve", "--dataset", "toy"]).served_run_dirs() == ["runs/dualgan-toy"]
+    for other in ("--dataset", "--pretrained"):
+        with pytest.raises(UserError, match=f"{other} names one run to serve, but there are also run folders"):
+            parse(DualGAN, ["main", "--phase", "serve", "a", other, "rain"]).served_run_dirs()
+
+
+def test_a_run_that_is_missing_is_reported_before_tensorflow_is_imported(tmp_path):
+    program = (
+        "import sys; from dualgan.main import main; sys.argv = ['main', *sys.argv[1:]];"
+        "import atexit; atexit.register(lambda: print('tensorflow.python' in sys.modules)); main()"
+    )
+    command = [sys.executable, "-c", program, "--phase", "serve", str(tmp_path / "missing")]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=small.ROOT)
+    assert (ended.returncode, ended.stdout) == (1, "False\n")
+    assert "There is no trained run in" in ended.stderr
 
 
 def test_settings_of_the_run_folder_are_said_to_be_there():

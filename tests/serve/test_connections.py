@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from tests.serve.test_serve import PNG, Server, encoded, image, refusal, stand_in, starting  # noqa: F401  # fixtures
+from tests.serve.client import PNG, Server, encoded, image, refusal
 
 httpx = pytest.importorskip("httpx")
 connections = pytest.importorskip("common.serve.connections")
@@ -50,7 +50,7 @@ def answers(server):
 
 
 @pytest.mark.parametrize("sent, count", [(b"", 1100), (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-More: ", 300)])
-def test_connections_without_a_request_hold_no_place(starting, sent, count):  # noqa: F811
+def test_connections_without_a_request_hold_no_place(starting, sent, count):
     """1,100 of them are more than the files that a process may often open."""
     server = starting("-m", "tests.serving", "--port", "0")
     clients = []

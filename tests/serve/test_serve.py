@@ -1,98 +1,27 @@
-"""The server: what it answers to a real client, to a browser, and under load."""
+"""The server: what it answers to a real client, and under load."""
 
 import concurrent.futures
 import contextlib
 import io
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 import numpy as np
-import PIL.Image
 import pytest
 import tifffile
 
 import common.serve
 from common.errors import UserError
-from common.images import files
 from common.serve import Service, answers, app, serve
 from common.serve.decoding import Decoder
 from common.translate import Inference, Translator
-from tests import small
+from tests import serving, small
 from tests.images import test_bounds
-from tests.serving import Inverting
-
-httpx = pytest.importorskip("httpx")
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-RANDOM = np.random.default_rng(0)
-PNG = {"Content-Type": "image/png"}
-ALL = ("content-security-policy", "x-content-type-options", "referrer-policy", "cross-origin-resource-policy")
-
-
-def image(height=24, width=37, channels=3):
-    return RANDOM.integers(0, 256, [height, width, channels], np.uint8)
-
-
-def encoded(pixels, kind="PNG"):
-    written = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(written, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    return written.getvalue()
-
-
-def decoded(content):
-    return np.asarray(PIL.Image.open(io.BytesIO(content)))
-
-
-class Server:
-    """A server in a process of its own; close it."""
-
-    def __init__(self, *args):
-        self.process = subprocess.Popen(
-            [sys.executable, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=small.ROOT
-        )
-        self.first_line = self.process.stdout.readline()
-        address = re.search(r"http://\S+", self.first_line)
-        assert address, self.first_line + self.process.communicate()[1]
-        self.address = address[0]
-        self.client = httpx.Client(base_url=self.address, timeout=60)
-
-    def send(self, content, query="?direction=A2B", headers=PNG):
-        return self.client.post(f"/translate{query}", content=content, headers=headers)
-
-    def end(self, number=signal.SIGTERM):
-        """(exit code, the rest of its output, its errors)."""
-        self.client.close()
-        self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=30)
-        return self.process.returncode, output, errors
-
-
-@pytest.fixture(scope="module")
-def stand_in():
-    server = Server("-m", "tests.serving", "--port", "0", "--max_mb", "1", "--max_pixels", "10000")
-    yield server
-    server.end()
-
-
-@pytest.fixture
-def starting():
-    """A function that starts a server of its own."""
-    started = []
-
-    def start(*args):
-        started.append(Server(*args))
-        return started[-1]
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.end(signal.SIGKILL)
+from tests.serve.client import PNG, RANDOM, decoded, encoded, httpx, image, refusal
 
 
 def test_a_translation_is_of_the_kind_of_its_image(stand_in):
@@ -167,15 +96,6 @@ def test_place_and_resolution_are_kept_as_in_translated_files(stand_in):
         assert page.get_resolution(2) == (300, 150)
 
 
-def refusal(answer):
-    """(status, sentence) of an error; it is JSON and carries the headers of all answers."""
-    assert answer.headers["content-type"] == "application/json"
-    assert {*ALL} <= {*answer.headers}
-    (text,) = answer.json().values()
-    assert text.endswith(".")
-    return answer.status_code, text
-
-
 def test_errors_are_sentences_with_their_codes(stand_in):
     good = encoded(image())
     status, text = refusal(stand_in.send(b"no image"))
@@ -225,7 +145,7 @@ def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
 
 
 def test_an_image_of_another_domain_is_refused():
-    deep = Inverting(deep=True)
+    deep = serving.Inverting(deep=True)
     with contextlib.closing(Decoder(10_000)) as decoder:
         with pytest.raises(answers.Refused, match=r"The image has 8 bits per channel, but .* are uint16"):
             answers.answer(deep, "B2A", encoded(image()), decoder)
@@ -313,7 +233,7 @@ def test_a_port_that_is_taken_is_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"Cannot listen on .*--port {port} .* choose a different --port"):
-            serve(Inverting(), Service(port=port))
+            serve([serving.stand_in()], Service(port=port))
     with pytest.raises(UserError, match="--port 70000 is not a valid port"):
         Service(port=70000)
 
@@ -321,7 +241,7 @@ def test_a_port_that_is_taken_is_a_sentence():
 def test_a_library_that_is_missing_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(UserError, match=r"pip install '\.\[serve\]'"):
-        serve(Inverting(), Service(port=0))
+        serve([serving.stand_in()], Service(port=0))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
@@ -360,127 +280,3 @@ def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
     code, output, errors = server.end()
     assert code == 0 and output.endswith("Stopped.\n") and "Traceback" not in errors
-
-
-# What a browser makes of it
-
-
-@pytest.fixture
-def opened(browser, stand_in):
-    """A function that opens the page; what goes wrong in it, or is asked of another server, fails the test."""
-    contexts, wrong = [], []
-
-    def open_page(server=stand_in, width=1200, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
-        contexts.append(context)
-        shown = context.new_page()
-        shown.set_default_timeout(10_000)
-        own = (server.address, f"blob:{server.address}", "data:")
-        expected = "Failed to load resource: the server responded with a status of 413"
-        shown.on("console", lambda message: None if message.text.startswith(expected) else wrong.append(message.text))
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
-        shown.goto(server.address)
-        shown.wait_for_selector("html[data-ready]", state="attached")
-        return shown
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
-def choose(shown, path):
-    shown.locator("input[type=file]").set_input_files(path)
-
-
-def seen(shown, at):
-    """The colour of the slider's stage, at a share of its width, in the middle of its height."""
-    stage = np.asarray(PIL.Image.open(io.BytesIO(shown.locator(".stage").screenshot())).convert("RGB")).astype(int)
-    return stage[stage.shape[0] // 3, int(stage.shape[1] * at)]
-
-
-@pytest.fixture
-def photo(tmp_path):
-    files.write(tmp_path / "my photo.png", np.full([60, 80, 3], (250, 120, 30), np.uint8))
-    return tmp_path / "my photo.png"
-
-
-def test_an_image_is_seen_before_and_after_and_downloaded(opened, photo, tmp_path):
-    shown = opened()
-    assert shown.title() == "stand-in" and shown.locator("h1").text_content() == "stand-in"
-    choose(shown, photo)
-    download = shown.get_by_role("link", name="Download")
-    download.wait_for()
-    assert np.abs(seen(shown, 0.25) - (250, 120, 30)).max() <= 6
-    assert np.abs(seen(shown, 0.75) - (5, 135, 225)).max() <= 6  # inverted
-    border = shown.get_by_label("Border between the two pictures")
-    border.fill("90")
-    assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6
-    with shown.expect_download() as kept:
-        download.click()
-    assert kept.value.suggested_filename == "my photo_A2B.png"
-    kept.value.save_as(tmp_path / "kept.png")
-    np.testing.assert_array_equal(files.read(tmp_path / "kept.png")[0, 0], (5, 135, 225))
-    shown.get_by_label("B → A").check()
-    shown.locator("a.button[download$='B2A.png']").wait_for()
-    assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6  # as it is
-
-
-def test_an_image_is_dropped_on_the_page(opened, photo):
-    shown = opened()
-    bytes_of = list(photo.read_bytes())
-    given = shown.evaluate_handle(
-        """(bytes) => {
-          const data = new DataTransfer();
-          data.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
-          return data;
-        }""",
-        bytes_of,
-    )
-    shown.dispatch_event(".drop", "dragover", {"dataTransfer": given})
-    assert "over" in shown.locator(".drop").get_attribute("class")
-    shown.dispatch_event(".drop", "drop", {"dataTransfer": given})
-    shown.get_by_role("link", name="Download").wait_for()
-    assert shown.locator("a.button").get_attribute("download") == "dropped_A2B.png"
-
-
-def test_what_is_to_be_known_is_said_on_the_page(opened, photo, tmp_path):
-    shown = opened()
-    frames = [PIL.Image.fromarray(image(20, 20)) for _ in range(2)]
-    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
-    choose(shown, tmp_path / "moving.webp")
-    shown.get_by_text("The image has several frames, of which only the first is read.").wait_for()
-    assert shown.get_by_role("link", name="Download").is_visible() and not shown.locator(".said.wrong").count()
-    choose(shown, photo)
-    shown.get_by_role("link", name="Download").wait_for()
-    assert shown.locator(".said").text_content() == ""
-
-
-def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
-    """And what was made of another image before is seen no more."""
-    shown = opened()
-    choose(shown, photo)
-    shown.get_by_role("link", name="Download").wait_for()
-    files.write(tmp_path / "large.png", image(101, 100))
-    with shown.expect_response("**/translate*") as response:
-        choose(shown, tmp_path / "large.png")
-    assert response.value.status == 413
-    shown.get_by_text("The image has 10,100 pixels, but the limit is 10,000.").wait_for()
-    assert shown.locator(".said.wrong").count() == 1 and not shown.get_by_role("link", name="Download").is_visible()
-    assert not shown.locator(".stage").is_visible()
-    choose(shown, photo)
-    shown.get_by_role("link", name="Download").wait_for()
-    assert shown.locator(".stage").is_visible() and not shown.locator(".said.wrong").count()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_phone_in_either_scheme(opened, photo, scheme):
-    shown = opened(width=375, height=740, color_scheme=scheme)
-    choose(shown, photo)
-    shown.get_by_role("link", name="Download").wait_for()
-    assert shown.evaluate("document.documentElement.scrollWidth") <= 375
-    ground = shown.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (sum(map(int, re.findall(r"\d+", ground))) > 380) == (scheme == "light")
-    if folder := os.environ.get("SCREENSHOTS"):
-        shown.screenshot(path=f"{folder}/phone-{scheme}.png", full_page=True)

@@ -29,7 +29,6 @@ function makeDrawing(options) {
     tool: "pen",
     colour: options.colour ?? colours.find((colour) => colour !== background) ?? "#000000",
     width: Math.max(2, Math.round(broad / 8)),
-    turn: 0,
   };
   const past = history(context, () => showSteps());
   const undo = button("Undo", () => past.back() && tell(), { title: "Ctrl+Z" });
@@ -70,11 +69,8 @@ function makeDrawing(options) {
     undo.disabled = !past.canGoBack();
     redo.disabled = !past.canGoForward();
   }
-  /* Hands the drawing over; one that is outdated before it is encoded is dropped. */
-  async function tell() {
-    const turn = ++state.turn;
-    const file = await fileOf(canvas, colours, options.stored);
-    if (turn === state.turn) changed(file);
+  function tell() {
+    changed(fileOf(canvas, colours, options.stored));
   }
   /* Begins with an image, which covers the canvas: what is longer is cut off at both ends. */
   function load(image) {

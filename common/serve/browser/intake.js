@@ -7,7 +7,7 @@ of a server.
 
 take(file)   is called with each image, a File
 accept       types of files to choose from
-examples     [{ name, src }, ...]: images to take by a click; they are fetched from `src`
+examples     [{ name, src, look }, ...]: images to take by a click, fetched from `src`; `look`: smaller pictures of them
 */
 
 const NO_CAMERA = {
@@ -19,7 +19,7 @@ const CAMERA = { video: { facingMode: { ideal: "environment" }, width: { ideal: 
 
 function makeIntake({ take, accept = "image/*", examples = [] }) {
   const input = element("input", { type: "file", accept, class: "unseen", tabindex: -1, "aria-label": "Image file" });
-  const said = element("p", { class: "said wrong", role: "status", hidden: true });
+  const said = element("p", { class: "problem", role: "status", hidden: true });
   const camera = makeCamera((file) => take(file), say);
   const place = element(
     "div",
@@ -59,7 +59,7 @@ function makeIntake({ take, accept = "image/*", examples = [] }) {
   return { root, stop: camera.stop };
 }
 
-/* A button for each example; its picture is the image itself. */
+/* A button for each example, with its picture. */
 function exampleButtons(examples, take, say) {
   async function fetched({ name, src }) {
     try {
@@ -80,7 +80,7 @@ function exampleButtons(examples, take, say) {
       element(
         "button",
         { type: "button", title: example.name, onclick: () => fetched(example) },
-        element("img", { src: example.src, alt: example.name, loading: "lazy", draggable: "false" }),
+        element("img", { src: example.look ?? example.src, alt: example.name, loading: "lazy", draggable: "false" }),
       ),
     ),
   );

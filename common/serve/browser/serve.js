@@ -1,140 +1,190 @@
-/* The page that translates: an image is dropped on it, sent to this server, and seen before and after. */
+/* The page that translates: an image is drawn or given, sent to this server, and seen before and after. */
 
-const MEDIA = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif" };
-const WAITS = [1, 2, 4, 8]; // seconds before asking once more of a server that is busy
+const PAUSE = 120; // milliseconds after a stroke in which another one may begin
+const runs = report.runs;
+const isAlone = runs.length === 1;
+const ways = waysOf(runs.flatMap((run) => run.directions));
 
 function translating() {
-  const slider = makeSlider();
-  const said = element("p", { class: "note said", role: "status", "aria-live": "polite" });
-  const download = element("a", { class: "button", hidden: true }, "Download");
-  const state = { file: null, direction: report.directions[0], made: new Map(), turn: 0 };
-  const ways = report.directions.map((each) => [each, directed(each)]);
-  const directions = ways.length > 1 ? choices("Direction", ways, state.direction, turnTo) : null;
-  const result = element(
-    "div",
-    { class: "result", hidden: true },
-    element("div", { class: "controls" }, directions, download),
-    said,
-    slider.stage,
-  );
-  const drop = dropping(take);
+  const outputs = runs.map((run) => makeOutput(run, isAlone));
+  const state = { way: ways[0], mode: "image", file: null, drawings: new Map(), timer: 0 };
+  const intake = makeIntake({ take, accept: "image/*,.npy,.tif,.tiff" });
+  const examples = element("div", {});
+  const lead = element("p", { class: "lead" });
+  const note = element("p", { class: "note", role: "status" });
+  const drawOn = button("Draw on this image", drawOnIt, { hidden: true });
+  const modes = choices("Input", Object.entries({ draw: "Draw", image: "Image" }), state.mode, setMode);
+  const texts = ways.map((way) => [way.name, wayText(way)]);
+  const directions = ways.length > 1 ? choices("Direction", texts, state.way.name, turnTo) : null;
+  const canvas = element("div", { class: "canvas" });
+  const more = element("div", { class: "more" }, intake.root, examples, element("div", {}, drawOn));
+  const place = element("div", { class: "outputs" }, ...outputs.map((output) => output.root));
+  const work = element("div", { class: "work" }, canvas, place, more);
 
-  function take(file) {
-    for (const url of [...state.made.values()].map((each) => each.url)) URL.revokeObjectURL(url);
-    if (state.url) URL.revokeObjectURL(state.url);
-    Object.assign(state, { file, url: URL.createObjectURL(file), made: new Map() });
-    drop.classList.add("small");
-    result.hidden = false;
-    slider.under.replaceChildren(); // what was made of another image
-    show(slider.over, state.url, file.name, slider.size);
-    translate();
+  function taken(direction) {
+    return outputs.filter(({ run }) => run.directions.some(({ name }) => name === direction));
   }
-  function turnTo(direction) {
-    state.direction = direction;
-    if (state.file) translate();
-  }
-  async function translate() {
-    const turn = ++state.turn;
-    const { file, direction, made } = state;
-    if (!made.has(direction)) {
-      waiting(true);
-      slider.stage.hidden = false;
-      say("Translating …");
-      const answer = await ask(file, direction, () => turn === state.turn && say("The server is busy; waiting …"));
-      if (answer.url) made.set(direction, answer);
-      else if (turn === state.turn) return fail(answer.wrong);
+  /* Takes an image: to translate it, or to draw on it. */
+  async function take(file) {
+    if (state.mode === "draw") {
+      const image = await bitmapOf(file);
+      if (image) return drawing().load(image);
+      note.textContent = "This browser cannot read the image. Choose Image to translate it as it is.";
+      return;
     }
-    if (turn === state.turn) finish(made.get(direction), direction, file);
+    state.file = file;
+    drawOn.hidden = !state.way.drawing;
+    translate(file, false);
   }
-  function finish({ url, media, notes }, direction, file) {
-    const name = `${file.name.replace(/\.[^.]*$/, "")}_${direction}.${MEDIA[media] ?? "npy"}`;
-    show(slider.under, url, name);
-    slider.call(direction[0], direction);
-    slider.move(50);
-    slider.stage.hidden = false;
-    Object.assign(download, { href: url, download: name, hidden: false });
-    waiting(false);
-    say(notes.join(" "));
+  function translate(file, isDrawn) {
+    note.textContent = "";
+    const names = isDrawn ? ["Drawing", "Translation"] : captions(state.way);
+    for (const output of taken(state.way.name)) output.translate(file, state.way.name, isDrawn, names);
   }
-  function fail(sentence) {
-    slider.stage.hidden = true; // it has nothing beside the image, if it is one
-    say(sentence, true);
+  /* The canvas of a direction; made when it is first needed. */
+  function drawing() {
+    const { name, drawing: options } = state.way;
+    if (!state.drawings.has(name)) {
+      const made = makeDrawing({
+        ...options,
+        stored: options.stored ?? undefined,
+        colours: options.colours,
+        changed: drawn,
+      });
+      state.drawings.set(name, made);
+    }
+    return state.drawings.get(name);
   }
-  function waiting(is) {
-    slider.stage.classList.toggle("waiting", is);
-    if (is) download.hidden = true;
+  function drawn(file) {
+    clearTimeout(state.timer);
+    state.timer = setTimeout(() => {
+      if (state.mode === "draw") translate(file, true);
+    }, PAUSE);
   }
-  function say(text, isWrong = false) {
-    said.textContent = text;
-    said.classList.toggle("wrong", isWrong);
+  function drawOnIt() {
+    const { file } = state;
+    setMode("draw");
+    take(file);
   }
-  function show(layer, url, alt, size = () => {}) {
-    const image = element("img", { src: url, alt, draggable: "false" });
-    image.addEventListener("load", () => size(image.naturalWidth, image.naturalHeight));
-    image.addEventListener("error", () => say("This browser does not show images of this kind; a download holds it.", true));
-    layer.replaceChildren(image);
+  function setMode(mode) {
+    Object.assign(state, { mode });
+    modes.querySelector(`[value="${mode}"]`).checked = true;
+    intake.stop();
+    arrange();
+    if (mode === "image" && state.file) translate(state.file, false);
   }
-  return [drop, result];
-}
-
-/* Where images are dropped, or chosen, or pasted; `take` is called with each. */
-function dropping(take) {
-  const input = element("input", { type: "file", accept: "image/*,.npy,.tif,.tiff", class: "unseen", tabindex: -1 });
-  const place = element(
-    "div",
-    { class: "drop" },
-    element("p", {}, "Drop an image here, or paste one"),
-    button("Choose a file", () => input.click()),
-    input,
-  );
-  const first = (files) => files.length && take(files[0]);
-  input.addEventListener("change", () => {
-    first(input.files);
-    input.value = "";
-  });
-  for (const name of ["dragover", "dragleave", "drop"])
-    document.addEventListener(name, (event) => {
-      event.preventDefault();
-      place.classList.toggle("over", name === "dragover");
+  function turnTo(name) {
+    state.way = ways.find((way) => way.name === name);
+    if (state.mode === "draw" && !state.way.drawing) state.mode = "image";
+    arrange();
+    if (state.mode === "image" && state.file) translate(state.file, false);
+  }
+  /* Shows what belongs to the direction and the input. */
+  function arrange() {
+    const { way, mode } = state;
+    lead.replaceChildren(...leadOf(way, mode));
+    note.textContent = "";
+    modes.hidden = !way.drawing;
+    modes.querySelector(`[value="${mode}"]`).checked = true;
+    work.classList.toggle("drawn", mode === "draw");
+    const isOld = state.drawings.has(way.name);
+    canvas.replaceChildren(...(mode === "draw" ? [drawing().root] : []));
+    if (mode === "draw" && isOld) drawing().tell();
+    const shown = exampleButtons(way.examples.map(exampleOf), take, (text) => (note.textContent = text));
+    examples.replaceChildren(...(way.examples.length ? [shown] : []));
+    drawOn.hidden = mode === "draw" || !state.file || !way.drawing;
+    for (const output of outputs) {
+      output.clear(mode === "draw" ? "The translation appears here after each stroke." : "");
+      output.root.hidden = !taken(way.name).includes(output);
+    }
+  }
+  for (const { slider } of outputs)
+    slider.stage.addEventListener("input", (event) => {
+      for (const other of outputs) if (other.slider !== slider) other.slider.move(event.target.value);
     });
-  document.addEventListener("drop", (event) => first(event.dataTransfer.files));
-  document.addEventListener("paste", (event) => first(event.clipboardData.files));
-  return place;
+  watchSteps(runs, (run) => {
+    showHead();
+    const output = outputs.find((each) => each.run === run);
+    output.showStep();
+    if (state.mode === "draw") drawing().tell();
+    else if (state.file) translate(state.file, false);
+  });
+  if (state.way.drawing?.is_drawn) state.mode = "draw";
+  arrange();
+  return [lead, element("div", { class: "controls" }, directions, modes), note, work];
 }
 
-/* {url, media, notes} of a translation, or {wrong}, a sentence. A server that is busy is asked again. */
-async function ask(file, direction, busy) {
-  if (file.size > report.max_mb * 2 ** 20) return { wrong: `The file has more than ${report.max_mb} MB.` };
-  const sent = {
-    method: "POST",
-    body: file,
-    headers: { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" },
-  };
-  for (const wait of [...WAITS, null]) {
-    try {
-      const answer = await fetch(`translate?direction=${direction}`, sent);
-      if (answer.ok) {
-        const made = await answer.blob();
-        const notes = JSON.parse(answer.headers.get("Translation-Notes") ?? "[]");
-        return { url: URL.createObjectURL(made), media: made.type, notes };
-      }
-      if (answer.status !== 503 || wait === null) return { wrong: (await answer.json()).error };
-    } catch {
-      return { wrong: "The server does not answer. Does it still run?" };
-    }
-    busy();
-    await new Promise((done) => setTimeout(done, 1000 * wait));
+/* Each direction once, with the canvas and the examples of the first run that has it, and words if all agree. */
+function waysOf(directions) {
+  return [...new Set(directions.map(({ name }) => name))].map((name) => {
+    const [first, ...others] = directions.filter((way) => way.name === name);
+    const agree = others.every((way) => String(way.words) === String(first.words));
+    return { ...first, words: agree ? first.words : null };
+  });
+}
+
+/* The name and the address of an example. */
+function exampleOf(src, i) {
+  return { name: `Example ${i + 1}`, src, look: `${src}/look` };
+}
+
+/* Which images a direction takes and makes, in a few words, for a button. */
+function wayText({ name, words }) {
+  return words ? words.join(" → ") : directed(name);
+}
+
+function captions({ name, words }) {
+  return words ?? [name[0], name.at(-1)];
+}
+
+/* A sentence on a direction, and one on drawing. */
+function leadOf({ name, words, drawing }, mode) {
+  const [from, to] = words ?? [`images of domain ${name[0]}`, `images of domain ${name.at(-1)}`];
+  const draws =
+    mode === "draw" && drawing.only
+      ? "Paint with the colours of the classes: each stands for one kind of thing."
+      : mode === "draw"
+        ? "Draw, and see the translation after each stroke."
+        : "";
+  return [`Translates ${from} to ${to}. ${draws}`];
+}
+
+async function bitmapOf(file) {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    return null;
   }
 }
 
+const eyebrow = element("p", { class: "eyebrow" });
+const waits = element("p", { class: "warnings", hidden: true });
+
+function showHead() {
+  const [run] = runs;
+  const steps = ({ step }) => (step === null ? "no checkpoint yet" : `step ${step.toLocaleString("en")}`);
+  eyebrow.textContent = isAlone ? `${run.model}, ${steps(run)}` : `${runs.length} runs side by side`;
+  const young = runs.filter(({ step }) => step === null).map(({ name }) => name);
+  waits.hidden = !young.length;
+  waits.textContent = `${young.join(" and ")} ${young.length > 1 ? "have" : "has"} no checkpoint yet: translations begin with the first one, which this page notices by itself.`;
+}
+
+function reports() {
+  if (!runs.every((run) => run.has_report)) return null;
+  const text = isAlone ? "Report of this run" : "Compare these runs";
+  return element("p", { class: "links" }, element("a", { href: "report" }, text));
+}
+
+showHead();
 document.body.append(
   element(
     "header",
     { class: "top" },
-    element("p", { class: "eyebrow" }, `${report.model}, step ${report.step.toLocaleString("en")}`),
-    element("h1", {}, report.name),
+    eyebrow,
+    element("h1", {}, isAlone ? runs[0].name : runs.map(({ name }) => name).join(", ")),
+    reports(),
   ),
-  element("main", {}, element("section", { "aria-label": "Translate" }, ...translating())),
+  element("main", {}, waits, element("section", { class: "page", "aria-label": "Translate" }, ...translating())),
   element(
     "footer",
     {},

@@ -101,10 +101,11 @@ function toColours(context, colours) {
 }
 
 /* The canvas as a PNG file, with `stored` colours in place of `colours`, if these are given. */
-async function fileOf(canvas, colours, stored) {
+function fileOf(canvas, colours, stored) {
   const source = stored ? recoloured(canvas, colours, stored) : canvas;
-  const blob = await new Promise((done) => source.toBlob(done, "image/png"));
-  return new File([blob], "drawing.png", { type: "image/png" });
+  const [, encoded] = source.toDataURL("image/png").split(","); // toBlob waits up to a second for the browser to be idle
+  const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+  return new File([bytes], "drawing.png", { type: "image/png" });
 }
 
 function recoloured(canvas, colours, stored) {

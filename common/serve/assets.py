@@ -1,0 +1,35 @@
+"""The files of the page: composed of those of browser/ and of the report."""
+
+from __future__ import annotations
+
+import html
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from common.report import page as pages
+
+BROWSER = pathlib.Path(__file__).parent / "browser"
+SHARED = ("elements", "slider")  # scripts of the report
+SCRIPTS = ("strokes", "drawing", "intake", "asking", "outputs", "serve")
+STYLES = ("intake", "drawing", "serve")
+
+
+def page(facts: Mapping[str, Any]) -> str:
+    """Returns the page that shows `facts`, which become the script's `report`."""
+    runs = facts["runs"]
+    title = runs[0]["name"] if len(runs) == 1 else f"{len(runs)} runs"
+    parts = {"title": html.escape(title), "data": pages.block(facts)}
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _text("serve.html"))
+
+
+def scripts_and_styles() -> dict[str, tuple[str, str]]:
+    """Returns {path: (content, media type)} of the other files of the page."""
+    scripts = [pages.browser(f"{name}.js") for name in SHARED] + [_text(f"{name}.js") for name in SCRIPTS]
+    styles = [pages.browser("page.css"), *(_text(f"{name}.css") for name in STYLES)]
+    return {"/page.js": ("".join(scripts), "text/javascript"), "/page.css": ("".join(styles), "text/css")}
+
+
+def _text(name: str) -> str:
+    return (BROWSER / name).read_text(encoding="utf-8")
