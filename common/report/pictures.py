@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
+from common import atomic
 from common.errors import UserError
 from common.images import files, pixels
 from common.images.classes import COLOURS, PALETTE, Classes
@@ -92,7 +93,7 @@ def strip(path: pathlib.Path) -> Picture | None:
 def size(path: pathlib.Path) -> tuple[int, int] | None:
     """Returns (width, height) of a picture file; None if it cannot be read."""
     try:
-        with PIL.Image.open(path) as image:
+        with open(path, "rb", opener=atomic.regular) as file, PIL.Image.open(file) as image:
             return image.size
     except (OSError, ValueError, PIL.Image.DecompressionBombError):
         return None

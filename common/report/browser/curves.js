@@ -219,7 +219,9 @@ function options(chart, data, count, averages, state, place, say) {
 function aligned({ series, group }, sources, state) {
   const same = new Set(series.map((each) => each.source)).size === 1;
   const of = (which) =>
-    series.map(({ source, column }) => sources[source][which][column] ?? sources[source].values[column]);
+    series.map(({ source, column }) =>
+      Object.hasOwn(sources[source][which], column) ? sources[source][which][column] : sources[source].values[column],
+    );
   const onSteps = (columns) =>
     same
       ? [sources[series[0].source].steps, ...columns]
