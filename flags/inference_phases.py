@@ -17,6 +17,7 @@ from common.evaluate import Evaluation, evaluate, test
 from common.evaluate.scores import Means
 from common.export import WEB, Export, export, refuse_existing, web_sizes
 from common.metrics.metrics import BESIDE
+from common.run import checkpoint_files, gpu
 from common.run.folder import load_trained
 from common.serve import Served, Service, about, serve
 from common.serve.served import newest, saved_run, warmed
@@ -35,6 +36,7 @@ def test_phase(request: Request) -> None:
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
+    _prepare(request, run.run_dir, inference)
     metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
     folder = pathlib.Path(output) if output else run.path("test")
     written = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -50,6 +52,7 @@ def evaluate_phase(request: Request) -> None:
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
+    _prepare(request, run.run_dir, inference)
     scores = evaluate(
         run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
     )
@@ -72,10 +75,19 @@ def _tell_where(folder: pathlib.Path, run_dir: str) -> None:
     print(f"Scores per image: {folder}/metrics.csv." + (f" Report: {run_dir}/report.html" if run_dir else ""))
 
 
+def _prepare(request: Request, run_dir: str, inference: Inference) -> None:
+    """Imports TensorFlow; first raises UserError if the GPU or the checkpoint that `inference` names is missing."""
+    gpu.refuse_absent(inference.device)
+    checkpoint_files.refuse_missing(run_dir, inference.checkpoint)
+    request.import_tensorflow()
+
+
 def _parts_of_run(request: Request) -> Parts:
     if request.values.run_dir:
         load_trained(request.values.run_dir)  # reports a missing run before missing images
-    return request.parts()
+    parts = request.parts()
+    load_trained(parts.run.run_dir)
+    return parts
 
 
 def _table(means: Mapping[str, Means]) -> str:
@@ -117,6 +129,7 @@ def translate_phase(request: Request) -> None:
         _translate_video(request, options, run_dir, direction)
         return
     jobs = options.jobs(request.values.limit, saved.domains[direction[-1]])
+    _prepare(request, run_dir, request.read(Inference))
     with request.translator(run_dir, options) as translator:
         outcome = translate(translator, direction, jobs, options, request.values.batch_size)
     if others := options.passed_over():
@@ -145,6 +158,7 @@ def _translate_video(request: Request, options: Translation, run_dir: str, direc
     if useless := sorted(request.given & set(Translation.of_images)):
         raise UserError(f"--{useless[0]} is for images, but --input {options.input} is a video. Leave it out.")
     target = video.target(options.input, options.output)
+    _prepare(request, run_dir, request.read(Inference))
     with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker
         count = video.translate_video(
             translator,
@@ -175,6 +189,7 @@ def export_phase(request: Request) -> None:
     noisy = "test_dropout" in request.given and values.test_dropout
     source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
     refuse_existing(options.output)
+    _prepare(request, run_dir, request.read(Inference))
     print(f"Exporting {source} to {options.output} and verifying.", flush=True)
     with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters print internal messages
         exported = export(run_dir, options, images, request.read(Inference), threads=threads, test_dropout=noisy)
@@ -213,8 +228,7 @@ def serve_phase(request: Request) -> None:
     """Answers requests until it is interrupted."""
     run_dirs, service, inference = request.served_run_dirs(), request.read(Service), request.read(Inference)
     saved = [saved_run(run_dir) for run_dir in run_dirs]  # reports wrong folders before TensorFlow is imported
-    if not request.values.debug:
-        quiet.import_tensorflow()
+    request.import_tensorflow()
     given = request.given & {"data_root"}
     with contextlib.ExitStack() as stack:
         runs = []

@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def _always(request: Request) -> bool:
-    del request
-    return True
-
-
-def _never(request: Request) -> bool:
-    del request
-    return False
-
-
 class Example(NamedTuple):
     """A command line in --help. {demo} and {network} stand for flags of the method, see help."""
 
@@ -59,7 +49,6 @@ class Phase(NamedTuple):
     examples: tuple[Example, ...] = ()  # at the end of its help
     from_run: bool = False  # whether other settings come from the run folder
     names_runs: bool = False  # whether arguments that are not flags are run folders
-    tensorflow: Callable[[Request], bool] = _always  # whether TensorFlow is imported before it begins
 
     def classes(self, model: type[Dual]) -> list[type[DataclassInstance]]:
         """`parts`, with the method's class in place of Dual."""
@@ -103,7 +92,6 @@ PHASES = {
             Example("Two folders of images:", "--phase train --dir_A photos/A --dir_B photos/B --run_dir runs/mine"),
             Example("Resume a run, up to 50,000 steps in total:", "--phase train --run_dir runs/mine --steps 50000"),
         ),
-        tensorflow=lambda request: not training_phases.supervises(request),
     ),
     "test": Phase(
         "translate all validation images, and score those with a pair",
@@ -163,7 +151,6 @@ PHASES = {
         meanings={"output": "HTML file to write; default: compare.html."},
         names_runs=True,
         examples=(Example("Two runs:", "--phase compare runs/one runs/two --output compare.html"),),
-        tensorflow=_never,
     ),
     "plan": Phase(
         "count parameters, and measure memory and time on this machine",
@@ -191,7 +178,6 @@ PHASES = {
             Example("Two folders:", "--phase check_data --dir_A photos/A --dir_B photos/B"),
             Example("A dataset, with a list:", "--phase check_data --dataset mine --output problems.csv"),
         ),
-        tensorflow=_never,
     ),
     "import_weights": Phase(
         "make a run folder from weights of other programs",
@@ -241,7 +227,6 @@ PHASES = {
             Example("At http://127.0.0.1:8000:", "--phase serve {network} --port 8000"),
             Example("Two runs side by side, with examples:", "--phase serve runs/one runs/two --samples 8"),
         ),
-        tensorflow=_never,
     ),
 }
 

@@ -17,7 +17,7 @@ from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
 from common.weights import pretrained
-from flags import fields, written
+from flags import fields, quiet, written
 from flags.program import command_name, model_name
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class Request(NamedTuple):
         run_dir = f"runs/{model_name(self.model)}-{pathlib.Path(self.read(Images).name).name}"
         return run_dir if run_dir.isascii() else str(folders.on_disk(run_dir))
 
+    def import_tensorflow(self) -> None:
+        """Imports TensorFlow, without its messages unless --debug; takes seconds, so check first what needs none."""
+        if not self.values.debug:
+            quiet.import_tensorflow()
+
     def trained_run_dir(self) -> str:
         """Returns the folder of the trained run or of the pretrained network to use."""
         if self.values.run_dir and "dataset" in self.given:
@@ -114,6 +119,7 @@ class Request(NamedTuple):
                     f"--pretrained {self.values.pretrained} replaces a run, but --{useless[0]} names one. Use one of"
                     " them."
                 )
+            self.import_tensorflow()  # which writes the weights as a checkpoint
             return pretrained(self.values.pretrained, self.model)
         return str(self.values.run_dir or self.default_run_dir())
 

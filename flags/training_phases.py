@@ -12,9 +12,9 @@ from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.evaluate import ending
 from common.images import Images, files, findings
-from common.run import Run, checkpoint_files
+from common.run import Run, checkpoint_files, gpu
 from common.run.folder import has_begun
-from common.train import plan, train
+from common.train import completed, plan, train
 from common.weights import Source, import_weights
 from flags import fields, quiet
 from flags.program import program_name
@@ -35,7 +35,13 @@ def train_phase(request: Request) -> None:
         program = [sys.executable, "-m", program_name(request.model)]
         command = [*program, *request.argv[1:], "--local_workers", "0"]
         sys.exit(supervise(command, cluster, lambda: checkpoint_files.newest_step(run.run_dir)))
-    progress, (_, rank) = train(dual, images, run, cluster), cluster.place()
+    gpu.refuse_absent(run.device)
+    processes, rank = cluster.place()
+    progress = None if processes else completed(dual, images, run)
+    if progress is None:
+        images.refuse_missing(dual)
+        request.import_tensorflow()
+        progress = train(dual, images, run, cluster)
     if rank:
         return
     if progress.best:
@@ -70,6 +76,9 @@ def _next_phase(dual: Dual, images: Images) -> str:
 def plan_phase(request: Request) -> None:
     """Prints the parameters, memory and time of a training."""
     dual, images, run = request.parts()
+    gpu.refuse_absent(run.device)
+    images.refuse_missing(dual)
+    request.import_tensorflow()
     source = f"{run.run_dir} with the flags given" if has_begun(run.run_dir) else "a new run"
     print(f"Planning {source}: measuring a few steps.", flush=True)
     print(plan.text(plan.plan(dual, images, run)))
@@ -108,6 +117,7 @@ def import_weights_phase(request: Request) -> None:
     own = {name: values[name].value for name in fields.names_of(request.model)}
     explicit = {name: own[name] for name in request.given & own.keys()}
     preset = {name: own[name] for name in present(values) & own.keys()}
+    request.import_tensorflow()
     imported = import_weights(request.model, source, run, images, preset, **explicit)
     for name, (file, shown, count) in imported.networks.items():
         print(f"{name} from {file}: {shown or type(imported.dual).__name__}; {count:,} parameters.")

@@ -122,6 +122,10 @@ class Images:
         """The name of the dataset."""
         return folders.dataset_name(self.dataset, self.dir_A, self.dir_B)
 
+    def refuse_missing(self, dual: ImageSettings) -> None:
+        """Raises UserError if there are no images to train on; draws the toy dataset if needed."""
+        self._all_training_files(dual)
+
     def training_files(self, dual: ImageSettings) -> Files:
         """The files to train `dual` on; draws the toy dataset if needed. Raises UserError if there are none."""
         files = folders.refuse_alike(self._all_training_files(dual))

@@ -188,6 +188,14 @@ def best_step(run_dir: str | os.PathLike[str]) -> int | None:
         ) from misfit
 
 
+def refuse_missing(run_dir: str | os.PathLike[str], which: str) -> None:
+    """Raises UserError if a run has no checkpoint that `which` names, as far as names of files tell."""
+    if not checkpoints_in(pathlib.Path(run_dir, "checkpoints")):
+        raise UserError(f"{run_dir} has no checkpoint. Train first with --phase train.")
+    if which not in ("latest", "all"):
+        selected(run_dir, which)
+
+
 def selected(run_dir: str | os.PathLike[str], which: str) -> list[str]:
     """Returns the checkpoints that `which` names: latest, best, all, or a step. Raises UserError if there is none."""
     folder = pathlib.Path(run_dir, "checkpoints")
@@ -195,9 +203,8 @@ def selected(run_dir: str | os.PathLike[str], which: str) -> list[str]:
     if which == "all":
         return list(checkpoints.values())
     if which == "latest":
-        if (latest := newest(folder)) is None:
-            raise UserError(f"{run_dir} has no checkpoint. Train first with --phase train.")
-        return [latest]
+        refuse_missing(run_dir, which)
+        return [latest] if (latest := newest(folder)) else []
     best = best_step(run_dir)
     if which == "best" and best is None:
         raise UserError(f"{run_dir} has no best checkpoint: it was trained without --eval_every.")

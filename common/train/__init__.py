@@ -17,6 +17,6 @@ health      warnings: watchers of the states of a training; rates has those of l
 watching    what watchers have in common: rows and windows
 """
 
-from common.train.training import Progress, train
+from common.train.training import Progress, completed, train
 
-__all__ = ["Progress", "train"]
+__all__ = ["Progress", "completed", "train"]

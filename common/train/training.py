@@ -23,7 +23,7 @@ from common.images.folders import Files
 from common.images.measure import INSTEAD
 from common.images.pipeline import BrokenImage, Loader
 from common.images.pixels import EIGHT_BITS, Domain
-from common.run import Run, folder, lock, training_files
+from common.run import Run, checkpoint_files, folder, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
 from common.train import graph, health, introduction, samples, warm_start
 from common.train.events import Events
@@ -40,6 +40,21 @@ class Progress(NamedTuple):
     total: int
     ended: str = ""  # why it ended before `total`, unless it was stopped
     best: str = ""  # the best step and its score, in words
+
+
+def completed(dual: Dual, images: Images, run: Run) -> Progress | None:
+    """Returns the Progress of a run that has nothing left to train, in one process; None for any other.
+
+    Needs no TensorFlow, whose import takes seconds. Raises UserError if the settings contradict those of the run.
+    """
+    if run.eval_every or not folder.has_begun(run.run_dir):  # evaluations can be missing, or have ended the run
+        return None
+    folder.refuse_imported(run.run_dir)
+    folder.refuse_contradictions(run.run_dir, dual, images, run)
+    newest = checkpoint_files.newest(run.path("checkpoints"))
+    total = run.steps or run.total_steps(dual, images.images_in_epoch(images.training_files(dual)))
+    done = checkpoint_files.step_of(newest) if newest else 0
+    return Progress(done, done, total) if done >= total else None
 
 
 def train(

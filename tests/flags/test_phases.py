@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -77,15 +78,50 @@ def test_a_run_to_serve_is_named_once():
             parse(DualGAN, ["main", "--phase", "serve", "a", other, "rain"]).served_run_dirs()
 
 
-def test_a_run_that_is_missing_is_reported_before_tensorflow_is_imported(tmp_path):
-    program = (
-        "import sys; from dualgan.main import main; sys.argv = ['main', *sys.argv[1:]];"
-        "import atexit; atexit.register(lambda: print('tensorflow.python' in sys.modules)); main()"
+BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run} is a run at step 7
+    "--phase train --run_dir {run} --steps 5": "Nothing to do: {run} has already trained 7 steps.",
+    "--phase train --run_dir {run} --steps 9 --device gpu": "error: --device gpu is not available: CUDA_",
+    "--phase train --dataset {run}/none": "error: No dataset at",
+    "--phase plan --dataset {run}/none": "error: No dataset at",
+    "--phase test --run_dir {run}/none": "error: There is no trained run in",
+    "--phase serve {run} {run}/none": "error: There is no trained run in",
+    "--phase test --run_dir {run} --checkpoint 6": "error: {run} has no checkpoint of step 6: it has 7",
+    "--phase evaluate --run_dir {run} --checkpoint best": "error: {run} has no best checkpoint",
+    "--phase export --run_dir {run} --output {run}/new --checkpoint 6": "error: {run} has no checkpoint of step 6",
+    "--phase export --run_dir {run} --output {run}": "error: --output {run} already exists.",
+    "--phase translate --run_dir {run} --direction A2B --input {run}/no --output x": "error: No images in --input",
+    "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/out --checkpoint 6": (
+        "error: {run} has no checkpoint of step 6"
+    ),
+    "--phase evaluate --run_dir {run} --device gpu:1": "error: --device gpu:1 is not available: CUDA_VISIBLE_DEVICES",
+}
+
+
+def test_what_is_missing_and_what_is_done_is_said_before_tensorflow_is_imported(tmp_path):
+    """Its import takes seconds. All in one process, which answers each command as the program does."""
+    run = small.untrained(tmp_path / "run", small.dualgan())
+    (tmp_path / "run" / "in.png").write_bytes(b"not looked at")
+    program = """
+import json, sys
+from dualgan.main import main
+for line in json.loads(sys.argv[1]):
+    sys.argv = ["main", *line]
+    try:
+        main()
+    except SystemExit as ended:
+        print(ended.code)
+    print("tensorflow.python" in sys.modules)
+"""
+    lines = [line.format(run=run).split() for line in BEFORE_TENSORFLOW]
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(lines)], capture_output=True, text=True, cwd=small.ROOT, env=env
     )
-    command = [sys.executable, "-c", program, "--phase", "serve", str(tmp_path / "missing")]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=small.ROOT)
-    assert (ended.returncode, ended.stdout) == (1, "False\n")
-    assert "There is no trained run in" in ended.stderr
+    answers = ended.stdout.splitlines()
+    assert dict(zip(BEFORE_TENSORFLOW, answers[1::2], strict=True)) == dict.fromkeys(BEFORE_TENSORFLOW, "False")
+    assert ended.stderr == ""
+    for answer, expected in zip(answers[::2], BEFORE_TENSORFLOW.values(), strict=True):
+        assert answer.startswith(expected.format(run=run))
 
 
 def test_settings_of_the_run_folder_are_said_to_be_there():

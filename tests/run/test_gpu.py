@@ -122,3 +122,22 @@ def test_a_lack_of_memory_says_what_takes_less():
     error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,256,256,64]")
     said = command._sentence(error)
     assert "Not enough memory: OOM when allocating tensor with shape[64,256,256,64]. Use a smaller --batch_size" in said
+
+
+def test_a_gpu_that_is_visibly_missing_is_refused_without_tensorflow(machine, tmp_path):
+    """Unless it is of another make, or a plugin may know it."""
+    gpu.refuse_absent("gpu")
+    machine.setattr(gpu, "is_there", lambda: False)
+    for device in ("auto", "cpu"):
+        gpu.refuse_absent(device)
+    with pytest.raises(UserError, match=r"--device gpu:0 is not available: This machine has no NVIDIA driver"):
+        gpu.refuse_absent("gpu:0")
+    machine.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(UserError, match=r"CUDA_VISIBLE_DEVICES='-1' hides all GPUs"):
+        gpu.refuse_absent("gpu")
+    (tmp_path / "tensorflow-plugins").mkdir()
+    machine.syspath_prepend(tmp_path)
+    gpu.refuse_absent("gpu")
+    machine.setattr(gpu.sys, "path", [])
+    machine.setattr(gpu, "AMD", tmp_path)
+    gpu.refuse_absent("gpu")
