@@ -15,7 +15,18 @@ from common import methods
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "flags", *methods.PACKAGES)
-DATA = {".css", ".flags", ".html", ".js", ".md", ".npz", ".py", ".pyi", ".typed"}  # suffixes of what a wheel holds
+DATA = {
+    ".css",
+    ".flags",
+    ".html",
+    ".js",
+    ".md",
+    ".npz",
+    ".py",
+    ".pyi",
+    ".txt",
+    ".typed",
+}  # suffixes of what a wheel holds
 VERSION = f"dual-translation {common.__version__}\n"
 BUILD = "import sys, setuptools.build_meta as backend; print(getattr(backend, sys.argv[1])(sys.argv[2]))"
 

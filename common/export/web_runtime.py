@@ -49,7 +49,13 @@ def load(path: str) -> Runtime:
     if not place.exists():
         raise UserError(f"--web_runtime {path} does not exist. {_cure()}")
     if place.is_file():
-        return _of_archive(place.read_bytes(), f"--web_runtime {path}")
+        content = place.read_bytes()
+        runtime = _of_archive(content, f"--web_runtime {path}")
+        if runtime.version == VERSION and _integrity(content) != INTEGRITY:
+            raise UserError(
+                f"--web_runtime {path} is damaged, or not the published package: {_other(content)}. {_cure()}"
+            )
+        return runtime
     for folder in (place, place / "package", place / PACKAGE, place / "node_modules" / PACKAGE):
         if (folder / ABOUT).is_file() and _name(folder / ABOUT) == PACKAGE:
             return _runtime(_reader(folder), f"--web_runtime {path}")
@@ -76,8 +82,8 @@ def _fetched() -> Runtime:
         content = archives[0].read_bytes()
     if _integrity(content) != INTEGRITY:
         raise UserError(
-            f"npm fetched another {PACKAGE} {VERSION} than the published one: its SHA-512 is {_integrity(content)},"
-            f" expected {INTEGRITY}. Check the registry that npm is set to: npm config get registry."
+            f"npm fetched another {PACKAGE} {VERSION} than the published one: {_other(content)}. Check which registry"
+            " npm is set to: npm config get registry."
         )
     return _of_archive(content, "The package that npm fetched")
 
@@ -89,6 +95,10 @@ def _reader(folder: pathlib.Path) -> Read:
 def _integrity(content: bytes) -> str:
     """Returns the SHA-512 of a package as npm writes it."""
     return f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode('ascii')}"
+
+
+def _other(content: bytes) -> str:
+    return f"its SHA-512 is {_integrity(content)}, expected {INTEGRITY}"
 
 
 def _of_archive(content: bytes, origin: str) -> Runtime:

@@ -1,4 +1,7 @@
-"""A package that stands in for onnxruntime-web: its networks invert what they take, after a moment if it is red."""
+"""A package that stands in for onnxruntime-web: its networks invert what they take.
+
+An image that is red waits until the server has a file called released.
+"""
 
 import io
 import json
@@ -24,7 +27,8 @@ export class InferenceSession {
   async run({ image }) {
     if (image.dims[2] === 13) throw new Error("std::bad_alloc");
     if (image.dims[2] === 14) throw new Error("a secret");
-    if (image.data[0] === 255 && image.data[1] === 0) await new Promise((done) => setTimeout(done, 700));
+    const isRed = image.data[0] === 255 && image.data[1] === 0;
+    while (isRed && !(await fetch("released")).ok) await new Promise((done) => setTimeout(done, 50));
     const isKept = this.text.startsWith("keep");
     return { translated: new Tensor("uint8", image.data.map((value) => (isKept ? value : 255 - value)), image.dims) };
   }

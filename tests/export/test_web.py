@@ -74,6 +74,13 @@ def test_the_runtime_is_read_from_each_form_of_its_package(package, tmp_path):
         assert web_runtime.load(str(tmp_path / name)) == expected, name
 
 
+def test_an_archive_that_claims_to_be_the_published_one_must_be_it(tmp_path):
+    about = f'{{"name": "onnxruntime-web", "version": "{web_runtime.VERSION}"}}'
+    (tmp_path / "ort.tgz").write_bytes(stand_in_runtime.archive({**stand_in_runtime.FILES, "package.json": about}))
+    with pytest.raises(UserError, match=r"ort\.tgz is damaged, or not the published package: its SHA-512 is sha512-"):
+        web_runtime.load(str(tmp_path / "ort.tgz"))
+
+
 def without(name):
     return {other: text for other, text in stand_in_runtime.FILES.items() if other != name}
 

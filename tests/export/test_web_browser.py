@@ -83,7 +83,7 @@ def opened(browser):
     with contextlib.ExitStack() as stack:
 
         def open_page(folder, width=1200, height=900, expected=r"(?!)", **options):
-            address = stack.enter_context(serving(folder))
+            address = stack.enter_context(serving(folder.parent)) + f"{folder.name}/"  # not at the root of a host
             size = {"width": width, "height": height}
             context = stack.enter_context(contextlib.closing(browser.new_context(viewport=size, **options)))
             shown = context.new_page()
@@ -137,6 +137,25 @@ def test_an_image_is_translated_shown_and_downloaded(page_of, opened, photo):
     np.testing.assert_array_equal(kept(shown, "B2A.png"), np.full([60, 80, 3], COLOUR))
 
 
+def test_a_still_of_the_camera_is_translated(page_of, opened):
+    shown = opened(page_of(most_pixels=2**20))
+    shown.evaluate(
+        """(colour) => {
+          const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
+          const context = canvas.getContext("2d");
+          context.fillStyle = `rgb(${colour})`;
+          setInterval(() => context.fillRect(0, 0, 160, 120), 50);
+          navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
+        }""",
+        ", ".join(map(str, COLOUR)),
+    )
+    shown.get_by_role("button", name="Use the camera").click()
+    shown.wait_for_function("document.querySelector('video').videoWidth > 0")
+    shown.get_by_role("button", name="Take the picture").click()
+    output = kept(shown, "camera_A2B.png")
+    assert output.shape == (120, 160, 3) and np.abs(output - (5, 135, 225)).max() <= 8  # through a video
+
+
 def test_it_is_copied(page_of, opened, photo):
     shown = opened(page_of(), permissions=["clipboard-read", "clipboard-write"])
     choose(shown, photo)
@@ -180,19 +199,28 @@ def test_an_image_can_be_drawn_on(page_of, opened, photo):
 
 
 def test_of_several_images_the_last_is_translated(page_of, opened, photo, tmp_path):
-    """A red image takes a moment: what was asked for meanwhile and is outdated is left out."""
-    shown = opened(page_of())
-    choose(shown, written(tmp_path / "red.png", np.full([20, 20, 3], (255, 0, 0))))
-    choose(shown, written(tmp_path / "outdated.png", np.full([20, 20, 3], 9)))
-    choose(shown, photo)
-    names = shown.evaluate(
-        """() => new Promise((done) => {
-          const names = [], link = document.querySelector("a.button");
-          new MutationObserver(() => names.push(link.download)).observe(link, { attributeFilter: ["download"] });
-          setTimeout(() => done(names), 1500);
-        })"""
+    """What is asked for while another image is translated, and then outdated, never reaches the worker."""
+    folder = page_of()
+    shown = opened(folder, expected="404")
+    shown.evaluate(
+        """() => {
+          window.sent = [], window.given = [];
+          const send = Worker.prototype.postMessage, link = document.querySelector("a.button");
+          Worker.prototype.postMessage = function (message) {
+            if (message.pixels) sent.push(message.width);
+            send.call(this, message);
+          };
+          new MutationObserver(() => given.push(link.download)).observe(link, { attributeFilter: ["download"] });
+        }"""
     )
-    assert set(names) == {"my photo_A2B.png"}
+    red = written(tmp_path / "red.png", np.full([20, 20, 3], (255, 0, 0)))
+    for path in (red, written(tmp_path / "outdated.png", np.full([20, 21, 3], 9)), photo):
+        choose(shown, path)
+        shown.locator(f".layer.over canvas[aria-label='{path.name}']").wait_for()
+    (folder / "released").touch()
+    shown.locator("a.button[download='my photo_A2B.png']:visible").wait_for()
+    assert shown.evaluate("sent") == [20, 80]
+    assert set(shown.evaluate("given")) == {"my photo_A2B.png"}
 
 
 def test_large_images_are_scaled_and_so_are_those_of_one_size(page_of, opened, tmp_path):
@@ -229,6 +257,19 @@ def test_transparency_becomes_white_and_grey_is_luminance(page_of, opened, tmp_p
     assert kept(shown)[0, 0].tolist() == [124, 124, 124]  # 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
 
 
+def test_a_photograph_is_turned_as_the_toolkit_turns_it(page_of, opened, tmp_path):
+    ramp = np.uint8(np.stack(np.meshgrid(np.arange(0, 200, 4), np.arange(0, 120, 4), [9]), axis=-1)[:, :, 0])
+    about = PIL.Image.Exif()
+    about[0x0112] = 6  # held upright
+    PIL.Image.fromarray(ramp).save(tmp_path / "turned.jpg", exif=about, quality=100, subsampling=0)
+    expected = files.read(tmp_path / "turned.jpg").astype(int)
+    assert expected.shape == (50, 30, 3)
+    shown = opened(page_of())
+    shown.get_by_label("B → A").check()
+    choose(shown, tmp_path / "turned.jpg")
+    np.testing.assert_allclose(kept(shown), expected, rtol=0, atol=2)
+
+
 def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, tmp_path):
     ends = {"model": {"file": "B2A.onnx", "bytes": 4}, "source": LABELS, "target": LABELS}
     folder = page_of(directions=[{"name": "A2B", **ends}])
@@ -244,13 +285,24 @@ def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, 
     )
     expected = np.array(LABELS["colours"])[np.searchsorted([0, 1, 9], labels)]
     np.testing.assert_array_equal(np.reshape(colours, [40, 30, 4])[..., :3], expected)
+    shown.get_by_role("button", name="Draw on it").click()
+    assert np.unique(kept(shown, "drawing_A2B.png")).tolist() == [0, 1, 9]
+    shown.get_by_label("Image", exact=True).check()
     choose(shown, written(tmp_path / "photo.png", np.full([20, 20, 3], COLOUR)))
     shown.get_by_text("This image has colours, but the label maps of this network are grey").wait_for()
     PIL.Image.fromarray(np.full([20, 20, 4], 9, np.uint8)).save(tmp_path / "alpha.png")
     choose(shown, tmp_path / "alpha.png")
     shown.get_by_text("a label map must be opaque").wait_for()
     shown.get_by_label("Drawing", exact=True).first.check()
-    np.testing.assert_array_equal(kept(shown, "drawing_A2B.png"), np.zeros([32, 48, 3]))  # all of the first class
+    shown.get_by_role("button", name="Clear").click()
+    shown.wait_for_function(
+        """() => {
+          const canvas = document.querySelector(".drawn canvas");
+          const pixels = canvas?.getContext("2d").getImageData(0, 0, 48, 32).data ?? [0];
+          return pixels.every((level, i) => level === [250, 0, 0, 255][i % 4]);
+        }"""
+    )
+    np.testing.assert_array_equal(kept(shown, "drawing_A2B.png"), np.zeros([32, 48, 3]))  # the value of that class
 
 
 def test_what_is_wrong_is_said(page_of, opened, photo, tmp_path):
@@ -323,7 +375,7 @@ def axe(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_barrier(page_of, opened, photo, axe, scheme):
-    shown = opened(page_of(), color_scheme=scheme)
+    shown = opened(page_of(), color_scheme=scheme, reduced_motion="reduce")  # else colours take a moment
     shown.evaluate(axe)
     for mode in ("Image", "Drawing"):
         shown.get_by_label(mode, exact=True).first.check()

@@ -1,7 +1,7 @@
 /* The networks, in a worker. Of several images that are asked for while it works, only the last is translated. */
 
 /*
-    const network = makeNetwork({ runtime, loading: (part) => ..., ready: () => ... });
+    const network = makeNetwork({ runtime, loading: (part) => ..., ready: (isTranslating) => ... });
     network.load(model);
     const answer = await network.translate(model, image);
 
@@ -16,7 +16,11 @@ function makeNetwork({ runtime, loading, ready }) {
     const worker = new Worker("worker.js", { type: "module" });
     worker.addEventListener("message", ({ data }) => hear(data));
     worker.addEventListener("error", () =>
-      hear({ id: state.running?.id, wrong: "This browser cannot run the network: it is too old, or blocks it.", isFatal: true }),
+      hear({
+        id: state.running?.id,
+        wrong: "This browser cannot run the network: it is too old, or blocks it.",
+        isFatal: true,
+      }),
     );
     return worker;
   }
@@ -24,8 +28,9 @@ function makeNetwork({ runtime, loading, ready }) {
     if (id !== state.running?.id) return;
     if (part !== undefined) return loading(part);
     if (isReady) {
-      ready();
-      if (state.running.message.pixels) return;
+      const isTranslating = Boolean(state.running.message.pixels);
+      ready(isTranslating);
+      if (isTranslating) return;
     }
     if (answer.isFatal) {
       state.worker.terminate();

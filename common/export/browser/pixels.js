@@ -56,9 +56,13 @@ function luminance(from, at) {
 function refuseUnlikeLabels(from, end) {
   for (let at = 0; at < from.length; at += 4) {
     if (from[at + 3] !== 255)
-      throw new Refusal("This image has transparent pixels, of which browsers change the values: a label map must be opaque.");
+      throw new Refusal(
+        "This image has transparent pixels, of which browsers change the values: a label map must be opaque.",
+      );
     if (end.channels === 1 && (from[at] !== from[at + 1] || from[at] !== from[at + 2]))
-      throw new Refusal("This image has colours, but the label maps of this network are grey: a pixel is the number of its class.");
+      throw new Refusal(
+        "This image has colours, but the label maps of this network are grey: a pixel is the number of its class.",
+      );
   }
 }
 
@@ -74,6 +78,12 @@ function painted({ width, height, channels, pixels }, end, isShown) {
   }
   canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
   return canvas;
+}
+
+/* A canvas of a size with an image as people see it: label maps in the colours of their classes. */
+function inColours(image, size, end) {
+  const canvas = scaled(image, size, end);
+  return end.values ? painted(taken(canvas, end), end, true) : canvas;
 }
 
 function pngOf(canvas) {

@@ -22,7 +22,10 @@ function makeStatus() {
     bar.hidden = false;
     bar.value = part;
   }
-  return { root: element("div", { class: "progress" }, text, bar), say, load };
+  function loaded(isTranslating) {
+    if (!bar.hidden) say(isTranslating ? "Translating …" : "");
+  }
+  return { root: element("div", { class: "progress" }, text, bar), say, load, loaded };
 }
 
 /* The output: a file to download or to copy. */
@@ -80,7 +83,7 @@ function translating() {
   const network = makeNetwork({
     runtime: report.runtime,
     loading: (part) => status.load(part, megabytes(state.direction)),
-    ready: () => status.say(""),
+    ready: status.loaded,
   });
   const drawings = new Map();
   const drawn = element("div", { class: "drawn" });
@@ -99,18 +102,27 @@ function translating() {
   output.again.addEventListener("click", async () => {
     enter("drawing");
     controls.querySelector('[value="drawing"]').checked = true;
-    drawing().load(await decoded(state.files.image));
+    const image = await decoded(state.files.image);
+    drawing().load(inColours(image, [image.width, image.height], state.direction.source));
   });
 
+  async function load() {
+    const answer = await network.load(state.direction.model);
+    if (answer?.wrong) status.say(answer.wrong, true);
+  }
   function drawing() {
     const { name, source } = state.direction;
-    if (!drawings.has(name)) drawings.set(name, drawingFor(source, (file) => take("drawing", file)));
+    if (!drawings.has(name))
+      drawings.set(
+        name,
+        drawingFor(source, (file) => take("drawing", file)),
+      );
     return drawings.get(name);
   }
   function turnTo(name) {
     state.direction = report.directions.find((each) => each.name === name);
     status.say("");
-    network.load(state.direction.model).then(({ wrong } = {}) => wrong && status.say(wrong, true));
+    load();
     enter(state.mode);
   }
   function enter(mode) {
@@ -140,7 +152,7 @@ function translating() {
       const sizes = sizesOf(image);
       const input = taken(scaled(image, sizes.inner, direction.source), direction.source);
       if (turn !== state.turn) return;
-      if (mode === "image") preview(file, image);
+      if (mode === "image") preview(file, image, sizes.shown, direction.source);
       const answer = await network.translate(direction.model, input);
       if (!answer || turn !== state.turn) return;
       if (answer.wrong) return fail(answer.wrong);
@@ -152,8 +164,8 @@ function translating() {
     }
   }
   /* Shows an image, before it is translated. */
-  function preview(file, image) {
-    const canvas = scaled(image, within(image.width, image.height, report.most_pixels), {});
+  function preview(file, image, size, source) {
+    const canvas = inColours(image, size, source);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", file.name);
     slider.over.replaceChildren(canvas);
@@ -192,7 +204,7 @@ function translating() {
     output.hide();
     status.say(sentence, true);
   }
-  network.load(state.direction.model).then(({ wrong } = {}) => wrong && status.say(wrong, true));
+  load();
   return [controls, pictures, canvases, status.root, output.root];
 }
 
@@ -214,7 +226,8 @@ function megabytes(direction) {
 /* What may be asked of this browser. */
 function missing() {
   if (location.protocol === "file:") return CLOSED;
-  if (!window.WebAssembly || !window.Worker || !window.createImageBitmap) return "This browser is too old for this page.";
+  if (!window.WebAssembly || !window.Worker || !window.createImageBitmap)
+    return "This browser is too old for this page.";
   return null;
 }
 

@@ -60,7 +60,8 @@ async function translated(session, { width, height, channels, pixels }) {
 function sentenceOf(error) {
   if (error instanceof Unreadable)
     return `The file ${error.message} could not be loaded. Is it on the server, next to this page?`;
-  if (error instanceof TypeError && !sessions.size) return "The network could not be loaded. Check the connection, and try again.";
+  if (error instanceof TypeError && !sessions.size)
+    return "The network could not be loaded. Check the connection, and try again.";
   if (/alloc|memory|out of bounds|table index/i.test(String(error?.message ?? error)))
     return "There is not enough memory for this image in this browser. Choose a smaller one.";
   console.error(error);
