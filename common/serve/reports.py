@@ -59,7 +59,7 @@ class Reports:
             return made.page
         self._wait(IDLE)
         query = f"?run={urllib.parse.quote(name, safe='')}" if name is not None else ""
-        facts = {"fingerprint": fingerprint, "changed": f"/report/changed{query}"}
+        facts = {"fingerprint": fingerprint, "changed": f"report/changed{query}"}
         try:
             page = report.live(run_dirs, facts, SCRIPT.read_text(encoding="utf-8"))
         except UserError as error:

@@ -20,22 +20,46 @@ const KEYS =
   " pen (with Shift: farther), and Space puts it down and lifts it.";
 
 function makeDrawing(options) {
-  const { width, height, changed, only = false, colours = [] } = options;
-  const background = options.background ?? (only ? colours[0] : "#ffffff");
+  const { width, height, only = false, colours = [] } = options;
   const canvas = drawingCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
   const broad = Math.max(8, Math.round(Math.max(width, height) / 6));
+  const background = options.background ?? (only ? colours[0] : "#ffffff");
   const state = {
     tool: "pen",
+    background,
     colour: options.colour ?? colours.find((colour) => colour !== background) ?? "#000000",
     width: Math.max(2, Math.round(broad / 8)),
   };
-  const past = history(context, () => showSteps());
-  const undo = button("Undo", () => past.back() && tell(), { title: "Ctrl+Z" });
-  const redo = button("Redo", () => past.forward() && tell(), { title: "Ctrl+Shift+Z" });
+  const sheet = makeSheet(canvas, state, { ...options, only, colours });
   const tools = toolChoices(state);
   const thickness = widthRange(state, broad);
-  const stroke = { begin, go, end };
+  const keepTool = () => tools.set(state.tool === "eraser" ? "pen" : state.tool);
+  const root = element(
+    "div",
+    { class: "drawing", role: "group", "aria-label": "Drawing" },
+    element(
+      "div",
+      { class: "tools" },
+      tools.root,
+      element("div", { class: "buttons" }, sheet.undo, sheet.redo, button("Clear", sheet.clear)),
+      thickness.root,
+      colourChoices(state, colours, only, keepTool),
+    ),
+    pointed(canvas, sheet, state, only),
+    element("details", { class: "note" }, element("summary", {}, "Keyboard"), element("p", {}, KEYS)),
+  );
+  root.addEventListener("keydown", (event) => {
+    if (shortcut(event, sheet, tools, thickness)) event.preventDefault();
+  });
+  return { root, canvas, load: sheet.load, clear: sheet.clear, tell: sheet.tell };
+}
+
+/* What happens on the canvas: strokes with the tool of `state`, an image, a blank one, and undoing. */
+function makeSheet(canvas, state, { only, colours, stored, changed }) {
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const past = history(context, showSteps);
+  const undo = button("Undo", () => past.back() && tell(), { title: "Ctrl+Z" });
+  const redo = button("Redo", () => past.forward() && tell(), { title: "Ctrl+Shift+Z" });
 
   /* Begins a stroke, or fills; returns whether points may follow. */
   function begin(x, y) {
@@ -45,32 +69,18 @@ function makeDrawing(options) {
       tell();
       return false;
     }
-    state.line = strokeOf(context, state.tool === "eraser" ? background : state.colour, state.width, only);
+    state.line = strokeOf(context, state.tool === "eraser" ? state.background : state.colour, state.width, only);
     state.line(x, y);
     return true;
   }
-  function go(x, y) {
-    state.line?.(x, y);
-  }
-  function end() {
-    state.line = null;
-    tell();
-  }
   function blank() {
-    context.fillStyle = background;
-    context.fillRect(0, 0, width, height);
+    context.fillStyle = state.background;
+    context.fillRect(0, 0, canvas.width, canvas.height);
   }
   function clear() {
     past.keep();
     blank();
     tell();
-  }
-  function showSteps() {
-    undo.disabled = !past.canGoBack();
-    redo.disabled = !past.canGoForward();
-  }
-  function tell() {
-    changed(fileOf(canvas, colours, options.stored));
   }
   /* Begins with an image, which covers the canvas: what is longer is cut off at both ends. */
   function load(image) {
@@ -80,28 +90,16 @@ function makeDrawing(options) {
     if (only) toColours(context, colours);
     tell();
   }
-
+  function showSteps() {
+    undo.disabled = !past.canGoBack();
+    redo.disabled = !past.canGoForward();
+  }
+  function tell() {
+    changed(fileOf(canvas, colours, stored));
+  }
   blank();
   showSteps();
-  const surface = pointed(canvas, stroke, state, only);
-  const root = element(
-    "div",
-    { class: "drawing", role: "group", "aria-label": "Drawing" },
-    element(
-      "div",
-      { class: "tools" },
-      tools.root,
-      element("div", { class: "buttons" }, undo, redo, button("Clear", clear)),
-      thickness.root,
-      colourChoices(state, colours, only, () => tools.set(state.tool === "eraser" ? "pen" : state.tool)),
-    ),
-    surface,
-    element("details", { class: "note" }, element("summary", {}, "Keyboard"), element("p", {}, KEYS)),
-  );
-  root.addEventListener("keydown", (event) => {
-    if (shortcut(event, { undo, redo, tools, thickness })) event.preventDefault();
-  });
-  return { root, canvas, load, clear, tell };
+  return { undo, redo, begin, go: (x, y) => state.line(x, y), end: tell, clear, load, tell };
 }
 
 function drawingCanvas(width, height) {
@@ -205,7 +203,7 @@ function colourChoices(state, colours, only, chosen) {
 }
 
 /* Whether a key did something. Keys with letters work only while the focus is in the drawing. */
-function shortcut(event, { undo, redo, tools, thickness }) {
+function shortcut(event, { undo, redo }, tools, thickness) {
   const key = event.key.toLowerCase(),
     isCommand = event.ctrlKey || event.metaKey;
   if (event.altKey) return false;

@@ -7,6 +7,7 @@ of a server.
 
 take(file)   is called with each image, a File
 accept       types of files to choose from
+invite(text) of the returned object changes the text that invites to drop one
 examples     [{ name, src, look }, ...]: images to take by a click, fetched from `src`; `look`: smaller pictures of them
 */
 
@@ -18,13 +19,14 @@ const NO_CAMERA = {
 const CAMERA = { video: { facingMode: { ideal: "environment" }, width: { ideal: 1280 } }, audio: false };
 
 function makeIntake({ take, accept = "image/*", examples = [] }) {
+  const invitation = element("p", {});
   const input = element("input", { type: "file", accept, class: "unseen", tabindex: -1, "aria-label": "Image file" });
   const said = element("p", { class: "problem", role: "status", hidden: true });
   const camera = makeCamera((file) => take(file), say);
   const place = element(
     "div",
     { class: "drop" },
-    element("p", {}, "Drop an image here, or paste one"),
+    invitation,
     element(
       "div",
       { class: "buttons" },
@@ -56,7 +58,9 @@ function makeIntake({ take, accept = "image/*", examples = [] }) {
   document.addEventListener("drop", (event) => first(event.dataTransfer.files));
   document.addEventListener("paste", (event) => first(event.clipboardData.files));
   const root = element("div", { class: "intake" }, place, examples.length ? exampleButtons(examples, take, say) : null);
-  return { root, stop: camera.stop };
+  const invite = (text) => (invitation.textContent = text);
+  invite("Drop an image here, or paste one");
+  return { root, stop: camera.stop, invite };
 }
 
 /* A button for each example, with its picture. */

@@ -12,7 +12,7 @@ function follow() {
     element(
       "div",
       { class: "controls" },
-      element("a", { href: "/" }, "Translate images"),
+      element("a", { href: "./" }, "Translate images"),
       toggle("Follow the training", state.follows, (is) => {
         state.follows = is;
         sessionStorage.setItem(FOLLOWS, is ? "yes" : "no");

@@ -11,103 +11,123 @@ const UNSEEN = "This browser does not show images of this kind. Download it to s
 
 function makeOutput(run, isAlone) {
   const slider = makeSlider();
+  const controls = makeControls((text) => say(text));
   const said = element("p", { class: "note said", role: "status" });
-  const time = element("span", { class: "note time" });
-  const download = element("a", { class: "button", hidden: true }, "Download");
-  const copy = button("Copy", () => copied(state.blob).then(say), { hidden: true });
-  const heading = isAlone ? null : element("h2", {}, run.name, " ", element("small", {}, run.model));
-  const stepText = element("span", { class: "note" });
-  const state = { blob: null, original: null, turn: 0, urls: [] };
+  const steps = element("span", { class: "note" });
+  const state = { original: null, turn: 0 };
+  const pictures = makePictures(() => say(UNSEEN, true));
   slider.stage.hidden = true;
   const root = element(
     "article",
     { class: "output", "aria-label": isAlone ? "Translation" : `Translation by ${run.name}` },
-    heading,
-    isAlone ? null : element("p", { class: "of" }, stepText, reportLink(run)),
+    isAlone ? null : element("h2", {}, run.name, " ", element("small", {}, run.model)),
+    isAlone ? null : element("p", { class: "of" }, steps, reportLink(run)),
     slider.stage,
     said,
-    element("div", { class: "controls" }, download, copy, time),
+    controls.root,
   );
 
-  const work = newestOnly(async ({ file, direction, isDrawn, names, turn }, isOutdated) => {
-    const busy = () => turn === state.turn && say("The server is busy; waiting …");
-    const answer = await ask(run, direction, file, busy);
-    if (turn !== state.turn || isOutdated()) return;
-    if (answer.wrong) fail(answer.wrong);
-    else finish(answer, { file, direction, isDrawn, names });
+  /* What is asked is { file, direction, isDrawn, names, turn }; it is outdated once something else is asked. */
+  const work = newestOnly(async (asked, isOutdated) => {
+    const busy = () => asked.turn === state.turn && say("The server is busy; waiting …");
+    const answer = await ask(run, asked.direction, asked.file, busy);
+    if (asked.turn !== state.turn || isOutdated()) return;
+    if (answer.wrong)
+      hide(answer.wrong, true); // there is nothing to show beside the image, if it is one
+    else finish(answer, asked);
   });
-
   /* Translates a file; what is still being translated is dropped. `names`: of the original and of the translation. */
   function translate(file, direction, isDrawn, names) {
     const turn = ++state.turn;
     slider.stage.classList.toggle("plain", isDrawn);
     slider.stage.classList.add("waiting");
-    if (state.original !== file) showOriginal(file, isDrawn);
+    if (!isDrawn && state.original !== file) showOriginal(file);
+    state.original = file;
     if (run.step === null) return clear("Translations begin with the first checkpoint.");
     if (!isDrawn) say("Translating …");
     return work({ file, direction, isDrawn, names, turn });
   }
-  function showOriginal(file, isDrawn) {
-    state.original = file;
-    if (isDrawn) return; // it is seen on its canvas
-    forget();
+  function showOriginal(file) {
+    pictures.forget();
     slider.under.replaceChildren();
-    show(slider.over, file, file.name, slider.size);
+    pictures.show(slider.over, file, file.name, slider.size);
     slider.stage.hidden = false;
   }
-  function finish({ blob, step, notes, seconds }, { file, direction, isDrawn, names }) {
+  function finish(answer, { file, direction, isDrawn, names }) {
     const name = `${file.name.replace(/\.[^.]*$/, "")}_${direction}${isAlone ? "" : "_" + plainName(run.name)}`;
-    state.blob = blob;
-    if (isDrawn) forget();
-    const url = show(slider.under, blob, `${name}`, isDrawn ? slider.size : undefined);
+    if (isDrawn) pictures.forget();
+    const url = pictures.show(slider.under, answer.blob, name, isDrawn ? slider.size : undefined);
     slider.call(...names);
     if (!isDrawn) slider.move(50);
     slider.stage.hidden = false;
     slider.stage.classList.remove("waiting");
-    Object.assign(download, { href: url, download: `${name}.${MEDIA[blob.type] ?? "npy"}`, hidden: false });
-    copy.hidden = !MEDIA[blob.type] || blob.type === "image/tiff" || !navigator.clipboard?.write;
-    time.textContent = `${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s, step ${step.toLocaleString("en")}`;
-    say(notes.join(" "));
+    controls.offer(answer, url, name);
+    say(answer.notes.join(" "));
   }
-  function fail(sentence) {
-    slider.stage.hidden = true; // it has nothing to show beside the image, if it is one
-    download.hidden = copy.hidden = true;
-    time.textContent = "";
-    say(sentence, true);
+  function hide(text, isWrong) {
+    slider.stage.hidden = true;
+    controls.withdraw();
+    say(text, isWrong);
   }
   function clear(text) {
     state.turn++;
     state.original = null;
-    slider.stage.hidden = download.hidden = copy.hidden = true;
-    time.textContent = "";
-    say(text);
-    forget();
+    hide(text, false);
+    pictures.forget();
   }
   function say(text, isWrong = false) {
     if (said.textContent !== text) said.textContent = text;
     said.classList.toggle("wrong", isWrong);
   }
-  /* Shows a file in a layer, and returns its address. */
+  function showStep() {
+    steps.textContent = run.step === null ? "No checkpoint yet" : `Step ${run.step.toLocaleString("en")}`;
+  }
+  showStep();
+  return { root, run, slider, translate, clear, showStep };
+}
+
+/* To download and to copy a translation, and how long it took. */
+function makeControls(say) {
+  let copies = null;
+  const download = element("a", { class: "button", hidden: true }, "Download");
+  const copy = button("Copy", () => copied(copies).then(say), { hidden: true });
+  const time = element("span", { class: "note time" });
+  const root = element("div", { class: "controls" }, download, copy, time);
+
+  function offer({ blob, step, seconds }, url, name) {
+    copies = blob;
+    Object.assign(download, { href: url, download: `${name}.${MEDIA[blob.type] ?? "npy"}`, hidden: false });
+    copy.hidden = !MEDIA[blob.type] || blob.type === "image/tiff" || !navigator.clipboard?.write;
+    const took = seconds < 10 ? seconds.toFixed(2) : Math.round(seconds);
+    time.textContent = `${took} s, step ${step.toLocaleString("en")}`;
+  }
+  function withdraw() {
+    download.hidden = copy.hidden = true;
+    time.textContent = "";
+  }
+  return { root, offer, withdraw };
+}
+
+/* Pictures of files in layers, whose addresses can be forgotten; `failed` is called if the browser cannot show one. */
+function makePictures(failed) {
+  const urls = [];
+  /* Shows a file, and returns its address; `size` gets its width and height. */
   function show(layer, file, alt, size = () => {}) {
     const url = URL.createObjectURL(file);
-    state.urls.push(url);
+    urls.push(url);
     const image = element("img", { alt, draggable: "false" });
     image.addEventListener("load", () => {
       size(image.naturalWidth, image.naturalHeight);
       layer.replaceChildren(image); // not before it is decoded: the previous one stays until then
     });
-    image.addEventListener("error", () => say(UNSEEN, true));
+    image.addEventListener("error", failed);
     image.src = url;
     return url;
   }
   function forget() {
-    for (const url of state.urls.splice(0)) URL.revokeObjectURL(url);
+    for (const url of urls.splice(0)) URL.revokeObjectURL(url);
   }
-  function showStep() {
-    stepText.textContent = run.step === null ? "No checkpoint yet" : `Step ${run.step.toLocaleString("en")}`;
-  }
-  showStep();
-  return { root, run, slider, translate, clear, showStep };
+  return { show, forget };
 }
 
 function reportLink(run) {

@@ -1,117 +1,130 @@
 /* The page that translates: an image is drawn or given, sent to this server, and seen before and after. */
 
 const PAUSE = 120; // milliseconds after a stroke in which another one may begin
+const UNREADABLE = "This browser cannot read the image. Choose Image to translate it as it is.";
 const runs = report.runs;
 const isAlone = runs.length === 1;
 const ways = waysOf(runs.flatMap((run) => run.directions));
 
 function translating() {
-  const outputs = runs.map((run) => makeOutput(run, isAlone));
-  const state = { way: ways[0], mode: "image", file: null, drawings: new Map(), timer: 0 };
+  const state = { way: ways[0], mode: ways[0].drawing?.is_drawn ? "draw" : "image", file: null };
+  const outputs = makeOutputs(state);
+  const canvases = makeCanvases(state, (file) => state.mode === "draw" && outputs.translate(file, true));
   const intake = makeIntake({ take, accept: "image/*,.npy,.tif,.tiff" });
   const examples = element("div", {});
   const lead = element("p", { class: "lead" });
   const note = element("p", { class: "note", role: "status" });
-  const drawOn = button("Draw on this image", drawOnIt, { hidden: true });
+  const drawOn = button("Draw on this image", drawOnIt);
   const modes = choices("Input", Object.entries({ draw: "Draw", image: "Image" }), state.mode, setMode);
   const texts = ways.map((way) => [way.name, wayText(way)]);
   const directions = ways.length > 1 ? choices("Direction", texts, state.way.name, turnTo) : null;
-  const canvas = element("div", { class: "canvas" });
   const more = element("div", { class: "more" }, intake.root, examples, element("div", {}, drawOn));
-  const place = element("div", { class: "outputs" }, ...outputs.map((output) => output.root));
-  const work = element("div", { class: "work" }, canvas, place, more);
+  const work = element("div", { class: "work" }, canvases.root, outputs.root, more);
 
-  function taken(direction) {
-    return outputs.filter(({ run }) => run.directions.some(({ name }) => name === direction));
-  }
   /* Takes an image: to translate it, or to draw on it. */
   async function take(file) {
-    if (state.mode === "draw") {
-      const image = await bitmapOf(file);
-      if (image) return drawing().load(image);
-      note.textContent = "This browser cannot read the image. Choose Image to translate it as it is.";
-      return;
-    }
+    tell("");
+    if (state.mode === "draw") return canvases.load(file).catch(() => tell(UNREADABLE));
     state.file = file;
     drawOn.hidden = !state.way.drawing;
-    translate(file, false);
-  }
-  function translate(file, isDrawn) {
-    note.textContent = "";
-    const names = isDrawn ? ["Drawing", "Translation"] : captions(state.way);
-    for (const output of taken(state.way.name)) output.translate(file, state.way.name, isDrawn, names);
-  }
-  /* The canvas of a direction; made when it is first needed. */
-  function drawing() {
-    const { name, drawing: options } = state.way;
-    if (!state.drawings.has(name)) {
-      const made = makeDrawing({
-        ...options,
-        stored: options.stored ?? undefined,
-        colours: options.colours,
-        changed: drawn,
-      });
-      state.drawings.set(name, made);
-    }
-    return state.drawings.get(name);
-  }
-  function drawn(file) {
-    clearTimeout(state.timer);
-    state.timer = setTimeout(() => {
-      if (state.mode === "draw") translate(file, true);
-    }, PAUSE);
+    outputs.translate(file, false);
   }
   function drawOnIt() {
-    const { file } = state;
     setMode("draw");
-    take(file);
+    canvases.load(state.file).catch(() => tell(UNREADABLE));
   }
   function setMode(mode) {
-    Object.assign(state, { mode });
-    modes.querySelector(`[value="${mode}"]`).checked = true;
+    state.mode = mode;
     intake.stop();
     arrange();
-    if (mode === "image" && state.file) translate(state.file, false);
   }
   function turnTo(name) {
     state.way = ways.find((way) => way.name === name);
-    if (state.mode === "draw" && !state.way.drawing) state.mode = "image";
+    if (!state.way.drawing) state.mode = "image";
     arrange();
-    if (state.mode === "image" && state.file) translate(state.file, false);
   }
-  /* Shows what belongs to the direction and the input. */
+  function tell(text) {
+    note.textContent = text;
+  }
+  /* Shows what belongs to the direction and the input, and translates what there is of it. */
   function arrange() {
-    const { way, mode } = state;
-    lead.replaceChildren(...leadOf(way, mode));
-    note.textContent = "";
+    const { way, mode, file } = state,
+      draws = mode === "draw";
+    lead.textContent = leadOf(way, mode);
+    tell("");
     modes.hidden = !way.drawing;
     modes.querySelector(`[value="${mode}"]`).checked = true;
-    work.classList.toggle("drawn", mode === "draw");
-    const isOld = state.drawings.has(way.name);
-    canvas.replaceChildren(...(mode === "draw" ? [drawing().root] : []));
-    if (mode === "draw" && isOld) drawing().tell();
-    const shown = exampleButtons(way.examples.map(exampleOf), take, (text) => (note.textContent = text));
-    examples.replaceChildren(...(way.examples.length ? [shown] : []));
-    drawOn.hidden = mode === "draw" || !state.file || !way.drawing;
-    for (const output of outputs) {
-      output.clear(mode === "draw" ? "The translation appears here after each stroke." : "");
-      output.root.hidden = !taken(way.name).includes(output);
-    }
+    work.classList.toggle("drawn", draws);
+    intake.invite(draws ? "Or begin with an image: drop or paste one" : "Drop an image here, or paste one");
+    examples.replaceChildren(...(way.examples.length ? [exampleButtons(way.examples.map(exampleOf), take, tell)] : []));
+    drawOn.hidden = draws || !file || !way.drawing;
+    canvases.arrange();
+    outputs.arrange();
+    translateAgain();
   }
+  function translateAgain() {
+    const file = state.mode === "draw" ? canvases.file() : state.file;
+    if (file) outputs.translate(file, state.mode === "draw");
+  }
+  watchSteps(runs, (run) => {
+    showHead();
+    outputs.showStep(run);
+    translateAgain();
+  });
+  arrange();
+  return [lead, element("div", { class: "controls" }, directions, modes), note, work];
+}
+
+/* The outputs of all runs, of which those that have the direction of `state` are shown. */
+function makeOutputs(state) {
+  const outputs = runs.map((run) => makeOutput(run, isAlone));
+  const root = element("div", { class: "outputs" }, ...outputs.map((output) => output.root));
+  const takes = ({ run }) => run.directions.some(({ name }) => name === state.way.name);
   for (const { slider } of outputs)
     slider.stage.addEventListener("input", (event) => {
       for (const other of outputs) if (other.slider !== slider) other.slider.move(event.target.value);
     });
-  watchSteps(runs, (run) => {
-    showHead();
-    const output = outputs.find((each) => each.run === run);
-    output.showStep();
-    if (state.mode === "draw") drawing().tell();
-    else if (state.file) translate(state.file, false);
-  });
-  if (state.way.drawing?.is_drawn) state.mode = "draw";
-  arrange();
-  return [lead, element("div", { class: "controls" }, directions, modes), note, work];
+
+  function translate(file, isDrawn) {
+    const names = isDrawn ? ["Drawing", "Translation"] : captions(state.way);
+    for (const output of outputs.filter(takes)) output.translate(file, state.way.name, isDrawn, names);
+  }
+  function arrange() {
+    for (const output of outputs) {
+      output.clear(state.mode === "draw" ? "The translation appears here after each stroke." : "");
+      output.root.hidden = !takes(output);
+    }
+  }
+  function showStep(run) {
+    outputs.find((output) => output.run === run).showStep();
+  }
+  return { root, translate, arrange, showStep };
+}
+
+/* A canvas for each direction, made when it is first needed; `changed` gets a drawing after a pause. */
+function makeCanvases(state, changed) {
+  const root = element("div", { class: "canvas" });
+  const drawings = new Map(),
+    files = new Map();
+  let timer = 0;
+
+  function drawing() {
+    const { name, drawing: options } = state.way;
+    if (!drawings.has(name)) drawings.set(name, makeDrawing({ ...options, changed: (file) => drawn(name, file) }));
+    return drawings.get(name);
+  }
+  function drawn(name, file) {
+    files.set(name, file);
+    clearTimeout(timer);
+    timer = setTimeout(() => name === state.way.name && changed(file), PAUSE);
+  }
+  async function load(file) {
+    drawing().load(await createImageBitmap(file));
+  }
+  function arrange() {
+    root.replaceChildren(...(state.mode === "draw" ? [drawing().root] : []));
+  }
+  return { root, load, arrange, file: () => files.get(state.way.name) };
 }
 
 /* Each direction once, with the canvas and the examples of the first run that has it, and words if all agree. */
@@ -146,15 +159,7 @@ function leadOf({ name, words, drawing }, mode) {
       : mode === "draw"
         ? "Draw, and see the translation after each stroke."
         : "";
-  return [`Translates ${from} to ${to}. ${draws}`];
-}
-
-async function bitmapOf(file) {
-  try {
-    return await createImageBitmap(file);
-  } catch {
-    return null;
-  }
+  return `Translates ${from} to ${to}. ${draws}`;
 }
 
 const eyebrow = element("p", { class: "eyebrow" });
