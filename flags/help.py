@@ -66,7 +66,7 @@ losses and methods of your own: docs/extending.md.
 def phase_page(model: type[Dual], name: str, command: str = "") -> str:
     """Returns all flags of a phase, in groups, and examples; see first_page."""
     command, phase = command or f"python -m {program_name(model)}", PHASES[name]
-    runs = " RUN_DIR RUN_DIR ..." if phase.names_runs else ""
+    runs = (" [RUN_DIR ...]" if phase.from_run else " RUN_DIR RUN_DIR ...") if phase.names_runs else ""
     flags = listing.shown(name, model)
     is_training = name == "train"
     sections = "\n".join(

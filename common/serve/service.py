@@ -31,8 +31,8 @@ class Service:
 
     samples: int = setting(
         0,
-        "Validation images of each run that the page shows as examples, the first ones; 0: none. Anyone who can reach"
-        " the page can see them.",
+        "Validation images of each domain that the page shows as examples, the first ones; 0: none. Anyone who can"
+        " reach the page can see them.",
         minimum=0,
         maximum=100,
         resume=FREE,

@@ -139,6 +139,21 @@ def test_it_is_drawn_by_keys_alone(drawn):
     assert not (on_canvas(shown) == 255).all()
 
 
+def test_it_is_drawn_with_a_finger(drawn):
+    """Which moves the pen and not the page, that of a phone."""
+    shown, _ = drawn(width=390, height=500, has_touch=True, is_mobile=True)
+    shown.locator(".sheet canvas").scroll_into_view_if_needed()
+    box, before = shown.locator(".sheet canvas").bounding_box(), shown.evaluate("scrollY")
+    device = shown.context.new_cdp_session(shown)
+    shares = np.linspace(0.9, 0.1, 9)
+    for kind, points in (("touchStart", shares[:1]), *(("touchMove", [share]) for share in shares), ("touchEnd", [])):
+        places = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + share * box["height"]} for share in points]
+        device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+    inked = (inverted(shown)[:, 32] > 200).all(axis=-1)
+    assert inked[6:42].all() and not inked[:3].any() and shown.evaluate("scrollY") == before
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_label_maps_are_drawn_in_the_values_of_their_classes(drawn, starting):
     """The stand-in makes 100, 100, 100 of the value 1."""
     shown, _ = drawn(starting("-m", "tests.serving", "--port", "0", "--labels", "1"))

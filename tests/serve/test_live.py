@@ -171,6 +171,16 @@ def test_a_report_reloads_in_its_place(reported, opened):
     assert not shown.get_by_label("Follow the training").is_checked()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_live_report_is_accessible_to_all(reported, opened, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    server, _ = reported
+    shown = opened(server, color_scheme=scheme)
+    shown.get_by_role("link", name="Report of this run").click()
+    shown.get_by_label("Follow the training").wait_for()
+    assert axe.run(shown).response["violations"] == []
+
+
 def test_a_report_is_shown_only_where_it_may_be(starting, tmp_path, stand_in):
     assert refusal(stand_in.client.get("/report"))[0] == 404  # it has no folder
     run = test_report.make(tmp_path / "fruit")

@@ -55,7 +55,7 @@ function translating() {
     modes.hidden = !way.drawing;
     modes.querySelector(`[value="${mode}"]`).checked = true;
     work.classList.toggle("drawn", draws);
-    intake.invite(draws ? "Or begin with an image: drop or paste one" : "Drop an image here, or paste one");
+    intake.invite(draws ? "Drop or paste an image to begin with" : "Drop an image here, or paste one");
     examples.replaceChildren(...(way.examples.length ? [exampleButtons(way.examples.map(exampleOf), take, tell)] : []));
     drawOn.hidden = draws || !file || !way.drawing;
     canvases.arrange();
