@@ -232,12 +232,12 @@ def serve_phase(request: Request) -> None:
     given = request.given & {"data_root"}
     with contextlib.ExitStack() as stack:
         runs = []
-        for run_dir, each in zip(run_dirs, saved):
-            each = each._replace(images=fields.amend(each.images, request.values, given))
+        for run_dir, config in zip(run_dirs, saved):
+            config = config._replace(images=fields.amend(config.images, request.values, given))
             run = Served(
                 run_dir,
-                about.of_run(each, service.samples, has_report=not request.values.pretrained),
-                functools.partial(_warmed, request, run_dir, each.dual.image_sides),
+                about.of_run(config, service.samples, has_report=not request.values.pretrained),
+                functools.partial(_warmed, request, run_dir, config.dual.image_sides),
                 functools.partial(newest, run_dir, inference.checkpoint),
             )
             runs.append(stack.enter_context(contextlib.closing(run)))

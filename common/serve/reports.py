@@ -22,7 +22,7 @@ IDLE = 5.0  # seconds to wait for the end of a translation
 SCRIPT = pathlib.Path(__file__).parent / "browser" / "live.js"
 
 
-class _Made(NamedTuple):
+class _Kept(NamedTuple):
     page: Page
     fingerprint: str
     time: float  # monotonic seconds
@@ -36,7 +36,7 @@ class Reports:
 
     def __init__(self, wait: Callable[[float], object]) -> None:
         self._wait, self._thread = wait, concurrent.futures.ThreadPoolExecutor(1, "report")
-        self._made: dict[tuple[str, ...], _Made] = {}
+        self._kept: dict[tuple[str, ...], _Kept] = {}
 
     async def page(self, run_dirs: Sequence[str], name: str | None) -> Page:
         """Returns the report of a run, called `name`, or that compares several; raises Refused if it cannot be made."""
@@ -54,9 +54,9 @@ class Reports:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _page(self, run_dirs: tuple[str, ...], name: str | None) -> Page:
-        made, fingerprint = self._made.get(run_dirs), _fingerprint(run_dirs)
-        if made and (made.fingerprint == fingerprint or time.monotonic() - made.time < FRESH):
-            return made.page
+        kept, fingerprint = self._kept.get(run_dirs), _fingerprint(run_dirs)
+        if kept and (kept.fingerprint == fingerprint or time.monotonic() - kept.time < FRESH):
+            return kept.page
         self._wait(IDLE)
         query = f"?run={urllib.parse.quote(name, safe='')}" if name is not None else ""
         facts = {"fingerprint": fingerprint, "changed": f"report/changed{query}"}
@@ -65,7 +65,7 @@ class Reports:
         except UserError as error:
             logging.warning(f"warning: no report: {in_one_line(str(error))}")
             raise Refused(503, "The report cannot be made. See the log of the server for the reason.") from error
-        self._made[run_dirs] = _Made(page, fingerprint, time.monotonic())
+        self._kept[run_dirs] = _Kept(page, fingerprint, time.monotonic())
         return page
 
 

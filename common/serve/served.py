@@ -72,7 +72,8 @@ class Served:
             self._loaded = newest  # a damaged checkpoint is tried once
             translator = self._load()
         except UserError as error:
-            logging.warning(f"warning: {in_one_line(str(error))} Step {self.step or 0:,} stays in use.")
+            remains = "There is still no checkpoint." if self.step is None else f"Step {self.step:,} stays in use."
+            logging.warning(f"warning: {in_one_line(str(error))} {remains}")
             return False
         with self._translating:
             before, self._translator = self._translator, translator
@@ -110,7 +111,7 @@ def newest(run_dir: str | os.PathLike[str], which: str) -> int | None:
     """Returns the step that `which` names now: latest, best or a step; -1 if there are only others, None if none."""
     if not has_begun(run_dir):
         return None
-    if which == "latest":
+    if which in ("latest", "all"):  # a Translator refuses all
         return newest_step(run_dir)
     step = best_step(run_dir) if which == "best" else int(which)
     steps = [step_of(checkpoint) for checkpoint in checkpoints_in(pathlib.Path(run_dir, "checkpoints"))]

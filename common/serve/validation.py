@@ -69,11 +69,11 @@ def _paths(images: Images, dual: ImageSettings) -> dict[str, list[pathlib.Path]]
     if images.dataset == "toy" and not toy.folder_of(images.data_root, toy.size_for(dual, images.data_root)).is_dir():
         return {"A": [], "B": []}  # a server draws nothing
     try:
-        found = images.validation_files(dual)
+        listed = images.validation_files(dual)
     except UserError:
         return {"A": [], "B": []}
-    inside = {name: [path for path in paths if _is_inside(path)] for name, paths in found._asdict().items()}
-    if count := sum(len(paths) for paths in found) - sum(map(len, inside.values())):
+    inside = {name: [path for path in paths if _is_inside(path)] for name, paths in listed._asdict().items()}
+    if count := sum(len(paths) for paths in listed) - sum(map(len, inside.values())):
         logging.warning(f"warning: {count:,} validation images are links out of their folder and are not shown.")
     return inside
 

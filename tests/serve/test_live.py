@@ -84,7 +84,7 @@ def test_which_checkpoint_is_the_newest(tmp_path):
     assert served.newest(tmp_path, "latest") is served.newest(tmp_path, "20") is None
     for step in (20, 40):
         (tmp_path / "checkpoints" / f"model-{step:08d}.index").touch()
-    assert served.newest(tmp_path, "latest") == 40
+    assert served.newest(tmp_path, "latest") == served.newest(tmp_path, "all") == 40
     assert (served.newest(tmp_path, "20"), served.newest(tmp_path, "30")) == (20, -1)
     assert served.newest(tmp_path, "best") == -1
     (tmp_path / "best.json").write_text('{"step": 20}')
