@@ -204,6 +204,7 @@ def test_it_ends_after_the_requests_in_hand(starting, number):
 
 def test_a_translation_that_takes_too_long_is_given_up_at_the_end(starting):
     server = starting("-m", "tests.serving", "--port", "0", "--seconds", "60", "--grace", "1")
+    assert server.send(b"no image").status_code == 400  # the decoder has started, which may take longer than the grace
     with concurrent.futures.ThreadPoolExecutor(1) as client:
         waiting = client.submit(server.send, encoded(image()))
         while not httpx.get(f"{server.address}/healthz").json()["waiting"]:
