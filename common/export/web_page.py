@@ -13,9 +13,8 @@ from common.images.pixels import Domain
 from common.report import page
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-SHARED = pathlib.Path(__file__).parents[1] / "serve" / "browser"  # parts that need no server
-SCRIPTS = ("strokes.js", "drawing.js", "intake.js")  # of SHARED
-STYLES = ("drawing.css", "intake.css")
+SHARED = ("elements", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
+SHARED_STYLES = ("page", "drawing", "intake")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'"
     " blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -33,13 +32,12 @@ def files(facts: Mapping[str, Any], runtime: Runtime) -> dict[str, bytes]:
     """Returns {path in the folder of the export: content}; `facts` are what web.js knows of the run."""
     parts = {"policy": html.escape(POLICY), "title": html.escape(facts["name"]), "data": page.block(facts)}
     own = {path.name: path.read_text(encoding="utf-8") for path in BROWSER.iterdir() if path.is_file()}
-    shared = {name: (SHARED / name).read_text(encoding="utf-8") for name in (*SCRIPTS, *STYLES)}
-    script = [page.browser("elements.js"), page.browser("slider.js"), *(shared[name] for name in SCRIPTS)]
+    script = [page.browser(f"{name}.js") for name in SHARED]
     script += [own[name] for name in ("network.js", "pixels.js", "web.js")]
     texts = {
         "index.html": re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], own["web.html"]),
         "page.js": "".join(script),
-        "page.css": "".join([page.browser("page.css"), *(shared[name] for name in STYLES), own["web.css"]]),
+        "page.css": "".join([*(page.browser(f"{name}.css") for name in SHARED_STYLES), own["web.css"]]),
         "worker.js": own["worker.js"],
         "runtime/LICENSE": own["onnxruntime-LICENSE.txt"],
     }

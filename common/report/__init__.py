@@ -10,6 +10,7 @@ overview    the model, its scores and its settings
 comparison  the same for several runs
 notebook    what notebooks show of runs
 page        writes data and the scripts of browser/ as one HTML file
+browser/    scripts and styles: of the report, and parts that the pages of serve and export share
 """
 
 from __future__ import annotations

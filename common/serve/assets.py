@@ -11,9 +11,9 @@ from typing import Any
 from common.report import page as pages
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-SHARED = ("elements", "slider")  # scripts of the report
-SCRIPTS = ("strokes", "drawing", "intake", "asking", "outputs", "serve")
-STYLES = ("intake", "drawing", "serve")
+SHARED = ("elements", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
+SHARED_STYLES = ("page", "intake", "drawing")
+SCRIPTS = ("asking", "outputs", "serve")
 
 
 def page(facts: Mapping[str, Any]) -> str:
@@ -27,7 +27,7 @@ def page(facts: Mapping[str, Any]) -> str:
 def scripts_and_styles() -> dict[str, tuple[str, str]]:
     """Returns {path: (content, media type)} of the other files of the page."""
     scripts = [pages.browser(f"{name}.js") for name in SHARED] + [_text(f"{name}.js") for name in SCRIPTS]
-    styles = [pages.browser("page.css"), *(_text(f"{name}.css") for name in STYLES)]
+    styles = [*(pages.browser(f"{name}.css") for name in SHARED_STYLES), _text("serve.css")]
     return {"/page.js": ("".join(scripts), "text/javascript"), "/page.css": ("".join(styles), "text/css")}
 
 
