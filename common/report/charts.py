@@ -33,7 +33,8 @@ def charts(logs: Sequence[Series], evaluations: Sequence[Series], runs: Sequence
         chart = drawn.setdefault(
             (meaning.group, title), {"group": meaning.group, "title": title, "about": meaning.about, "series": []}
         )
-        curve: Row = {"source": source, "column": column, "label": run or _label(column, direction, meaning)}
+        label = ", ".join(filter(None, (run, _role(column)))) if run else _label(column, direction, meaning)
+        curve: Row = {"source": source, "column": column, "label": label}
         chart["series"].append({**curve, "run": source // 2} if run else curve)
     return sorted(drawn.values(), key=lambda chart: meanings.GROUPS.index(chart["group"]))
 
@@ -62,4 +63,9 @@ def _direction(column: str) -> str:
 
 def _label(column: str, direction: str, meaning: Meaning) -> str:
     """What tells a curve from others of its chart."""
-    return direction or (column.rpartition("/")[2] if column.startswith(RATES) else meaning.title)
+    return direction or _role(column) or meaning.title
+
+
+def _role(column: str) -> str:
+    """The networks that a learning rate is of: generator or critic; empty for other columns."""
+    return column.rpartition("/")[2] if column.startswith(RATES) else ""

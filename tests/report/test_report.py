@@ -164,6 +164,20 @@ def test_short_series_are_as_they_are():
     assert thin == {"steps": [1, 5], "values": {"loss": [None, 0.25]}, "means": {}}
 
 
+def test_rates_of_runs_side_by_side_say_of_which_networks():
+    log = Series(np.array([1]), {f"learning_rate/{role}": np.array([0.1]) for role in ("critic", "generator")})
+    none = Series(np.array([]), {})
+    (chart,) = charts.charts([log, log], [none, none], ["one", "two"])
+    assert [curve["label"] for curve in chart["series"]] == [
+        "one, critic",
+        "one, generator",
+        "two, critic",
+        "two, generator",
+    ]
+    (chart,) = charts.charts([log], [none], [""])
+    assert [curve["label"] for curve in chart["series"]] == ["critic", "generator"]
+
+
 def test_damaged_rows_are_passed_over(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(
@@ -764,6 +778,7 @@ def test_runs_side_by_side(full, tmp_path, opened):
     assert scores.locator("tbody td:first-child").all_inner_texts() == ["fruit", "other"]
     scores.get_by_role("button", name="test A2B/psnr").click()
     assert scores.locator("tbody td:first-child").all_inner_texts() == ["other", "fruit"]
+    assert shown.locator("main h2").all_inner_texts()[1:] == ["Test images", "Scores", "Curves", "Settings"]
     chart = shown.locator("#curves .group").nth(1).locator(".chart").first
     assert chart.locator("h4").inner_text() == "A → B: cycle loss"
     assert chart.locator(".label").all_inner_texts() == ["fruit", "other"]

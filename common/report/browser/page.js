@@ -149,12 +149,14 @@ function start() {
         ),
         redraw: () => {},
       };
+  const tests = images(report.tested, report.kind);
+  const hasPictures = report.pictures.length > 0;
   const sections = [
-    isRun ? translations() : null,
+    isRun ? translations() : hasPictures ? tests : null,
     report.strips?.length ? strips(report.strips, report.columns, report.layout) : null,
     isRun ? scores(report.scores) : scoresOfRuns(report.scores),
     report.checkpoints?.rows.length ? checkpoints(report.checkpoints) : null,
-    images(report.tested, report.kind),
+    isRun || !hasPictures ? tests : null,
     plots.root,
     isRun ? settings(report.settings) : differing(report.settings, report.runs),
     report.versions?.length ? versions(report.versions) : null,
