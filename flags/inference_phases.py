@@ -8,7 +8,7 @@ import functools
 import pathlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from common import report
 from common.dual import Dual
@@ -18,7 +18,7 @@ from common.evaluate.scores import Means
 from common.export import WEB, Export, export, refuse_existing, web_sizes
 from common.metrics.metrics import BESIDE
 from common.run import checkpoint_files, gpu
-from common.run.folder import load_trained
+from common.run.folder import has_begun, load_trained
 from common.serve import Served, Service, about, serve
 from common.serve.served import newest, saved_run, warmed
 from common.translate import Inference, Translator, video
@@ -36,7 +36,7 @@ def test_phase(request: Request) -> None:
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
-    _prepare(request, run.run_dir, inference)
+    _prepare(request, run.run_dir, inference, lambda: images.validation_files(dual))
     metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
     folder = pathlib.Path(output) if output else run.path("test")
     written = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -52,7 +52,7 @@ def evaluate_phase(request: Request) -> None:
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
-    _prepare(request, run.run_dir, inference)
+    _prepare(request, run.run_dir, inference, lambda: evaluation.merge or images.validation_files(dual))
     scores = evaluate(
         run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
     )
@@ -75,10 +75,13 @@ def _tell_where(folder: pathlib.Path, run_dir: str) -> None:
     print(f"Scores per image: {folder}/metrics.csv." + (f" Report: {run_dir}/report.html" if run_dir else ""))
 
 
-def _prepare(request: Request, run_dir: str, inference: Inference) -> None:
-    """Imports TensorFlow; first raises UserError if the GPU or the checkpoint that `inference` names is missing."""
+def _prepare(
+    request: Request, run_dir: str, inference: Inference, find_images: Callable[[], object] = lambda: None
+) -> None:
+    """Imports TensorFlow; first raises UserError if the GPU, the checkpoint or what `find_images` finds is missing."""
     gpu.refuse_absent(inference.device)
     checkpoint_files.refuse_missing(run_dir, inference.checkpoint)
+    find_images()
     request.import_tensorflow()
 
 
@@ -189,6 +192,7 @@ def export_phase(request: Request) -> None:
     noisy = "test_dropout" in request.given and values.test_dropout
     source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
     refuse_existing(options.output)
+    options.refuse_missing()
     _prepare(request, run_dir, request.read(Inference))
     print(f"Exporting {source} to {options.output} and verifying.", flush=True)
     with contextlib.nullcontext() if values.debug else quiet.held_back():  # converters print internal messages
@@ -227,7 +231,10 @@ def _tell_web(folder: str) -> None:
 def serve_phase(request: Request) -> None:
     """Answers requests until it is interrupted."""
     run_dirs, service, inference = request.served_run_dirs(), request.read(Service), request.read(Inference)
-    saved = [saved_run(run_dir) for run_dir in run_dirs]  # reports wrong folders before TensorFlow is imported
+    saved = [saved_run(run_dir) for run_dir in run_dirs]
+    for run_dir in run_dirs:
+        if inference.checkpoint.isdecimal() and has_begun(run_dir):
+            checkpoint_files.refuse_missing(run_dir, inference.checkpoint)
     request.import_tensorflow()
     given = request.given & {"data_root"}
     with contextlib.ExitStack() as stack:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from absl import logging
 
 from common.dual import Dual
-from common.errors import UserError, reason
+from common.errors import reason
 from common.evaluate import evaluation
 from common.evaluate.scores import Means
 from common.images import Images, folders
@@ -32,25 +32,27 @@ def sentences(dual: Dual, images: Images, run: Run, step: int) -> list[str]:
     evaluated = reading.series(run.path("evaluation.csv"))
     if step in evaluated.steps:
         row = {name: float(values[evaluated.steps == step][0]) for name, values in evaluated.columns.items()}
-        return [text for name in dual.directions if (text := sentence(name, _of_direction(row, name)))]
+        return [text for name in dual.learned_directions if (text := sentence(name, _of_direction(row, name)))]
     try:
         means = _scored(dual, images, run)
-    except (UserError, OSError) as error:
+    except (
+        Exception
+    ) as error:  # whatever it is, the training is complete: TensorFlow may lack memory for a second graph
         logging.warning(f"The training is complete, but its validation pairs were not scored: {reason(error)}")
         return []
-    return [text for name, values in means.items() if (text := sentence(name, values))]
+    return [text for name in dual.learned_directions if (text := sentence(name, means.get(name, {})))]
 
 
 def sentence(direction: str, scores: Mapping[str, float | None]) -> str:
-    """Returns "A2B, 20 validation pairs: PSNR 20.5 dB, 11.7 dB better than the input"; empty without pairs."""
+    """Returns "A2B, 20 validation images with a partner of the same name: PSNR 20.5 dB, ..."; empty without pairs."""
     parts = []
     for name, (title, unit, decimals) in METRICS.items():
         value, of_input = scores.get(name), scores.get(f"input_{name}")
         if value is not None:
             parts.append(f"{title} {value:.{decimals}f}{unit}" + _compared(value, of_input, unit, decimals))
     count = scores.get("images")
-    pairs = "1 validation pair" if count == 1 else f"{count or 0:,.0f} validation pairs"
-    return f"{direction}, {pairs}: {'; '.join(parts)}." if parts else ""
+    images = "1 validation image" if count == 1 else f"{count or 0:,.0f} validation images"
+    return f"{direction}, {images} with a partner of the same name: {'; '.join(parts)}." if parts else ""
 
 
 def _compared(value: float, of_input: float | None, unit: str, decimals: int) -> str:

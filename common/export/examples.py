@@ -40,11 +40,16 @@ def load(
     return [*pictures, _odd(pictures[0])], origin
 
 
+def refuse_missing(path: str) -> None:
+    """Raises UserError if `path`, of images to compare on, is given and does not exist."""
+    if path and not pathlib.Path(path).exists():
+        raise UserError(f"--input {path} does not exist: it must be an image or a folder of images to compare on.")
+
+
 def _in_path(path: str, domain: Domain) -> list[Array]:
     """Returns the images of a file or a folder; raises UserError if there are none."""
+    refuse_missing(path)
     place = pathlib.Path(path)
-    if not place.exists():
-        raise UserError(f"--input {path} does not exist: it must be an image or a folder of images to compare on.")
     paths = [place] if place.is_file() else folders.images_in(place)
     pictures, error = _read(paths, lambda file: files.read(file, domain))
     if not pictures:

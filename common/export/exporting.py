@@ -29,6 +29,7 @@ from common.export import (
     tflite,
     web,
     web_readme,
+    web_runtime,
 )
 from common.export.comparison import Difference
 from common.export.model import Model, open_model
@@ -89,6 +90,12 @@ class Export:
         if self.web_runtime and self.format != WEB:
             raise UserError(f"--web_runtime is for --format web, not for --format {self.format}. Leave it out.")
         literal.refuse_undecodable("output", self.output)
+
+    def refuse_missing(self) -> None:
+        """Raises UserError if the images to compare on, or the runtime of a web page, are missing."""
+        examples.refuse_missing(self.input)
+        if self.format == WEB:
+            web_runtime.refuse_missing(self.web_runtime)
 
 
 class Exported(NamedTuple):

@@ -38,16 +38,23 @@ class Runtime(NamedTuple):
     binary: bytes
 
 
+def refuse_missing(path: str) -> None:
+    """Raises UserError if there is no package at `path`, or without one no npm that could fetch it."""
+    if path and not pathlib.Path(path).exists():
+        raise UserError(f"--web_runtime {path} does not exist. {_cure()}")
+    if not path and not shutil.which("npm"):
+        raise UserError(f"--format web needs {PACKAGE}, and npm, which would fetch it, is missing. {_cure()}")
+
+
 def load(path: str) -> Runtime:
     """Reads the package at `path`: its folder, a node_modules with it, or a .tgz; without `path`, fetched by npm.
 
     Raises UserError if it is not there, lacks a file, or npm cannot fetch it.
     """
+    refuse_missing(path)
     if not path:
         return _fetched()
     place = pathlib.Path(path)
-    if not place.exists():
-        raise UserError(f"--web_runtime {path} does not exist. {_cure()}")
     if place.is_file():
         content = place.read_bytes()
         runtime = _of_archive(content, f"--web_runtime {path}")
@@ -64,9 +71,7 @@ def load(path: str) -> Runtime:
 
 def _fetched() -> Runtime:
     """Fetches the package by npm, whose cache keeps it, and compares it with its known digest."""
-    npm = shutil.which("npm")
-    if not npm:
-        raise UserError(f"--format web needs {PACKAGE}, and npm, which would fetch it, is missing. {_cure()}")
+    npm = shutil.which("npm") or "npm"
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--prefer-offline"]
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import pathlib
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import NamedTuple
@@ -52,8 +53,13 @@ def completed(dual: Dual, images: Images, run: Run) -> Progress | None:
     folder.refuse_imported(run.run_dir)
     folder.refuse_contradictions(run.run_dir, dual, images, run)
     newest = checkpoint_files.newest(run.path("checkpoints"))
-    total = run.steps or run.total_steps(dual, images.images_in_epoch(images.training_files(dual)))
     done = checkpoint_files.step_of(newest) if newest else 0
+    recorded = folder.load_run(run.run_dir).files
+    as_many = Files(*([pathlib.Path(name)] * recorded[name]["count"] for name in "AB"))
+    if done < run.total_steps(dual, images.images_in_epoch(as_many)):
+        return None
+    files = as_many if run.steps else images.training_files(dual)  # they may have changed
+    total = run.total_steps(dual, images.images_in_epoch(files))
     return Progress(done, done, total) if done >= total else None
 
 

@@ -266,7 +266,7 @@ def test_a_direction_that_the_run_has_not_is_named(dataset, tmp_path):
         run_test(run_dir, dual, images, inference=Inference(direction="A2B"))
 
 
-def test_a_training_ends_with_the_scores_of_its_pairs(trained, caplog):
+def test_a_training_ends_with_the_scores_of_its_pairs(trained, caplog, monkeypatch):
     """Those that testing writes; none for a try of a few steps, nor for folders that have no validation images."""
     dual, images, run = trained
     scores = run_test(run.run_dir, dual, images)
@@ -274,15 +274,18 @@ def test_a_training_ends_with_the_scores_of_its_pairs(trained, caplog):
     for direction, sentence in zip(("A2B", "B2A"), sentences, strict=True):
         means = scores[direction]
         better = means["psnr"] - means["input_psnr"]
-        words = "better" if better > 0 else "worse"
-        start = f"{direction}, 2 validation pairs: PSNR {means['psnr']:.1f} dB, {abs(round(better, 1))} dB {words} than"
-        assert sentence.startswith(start)
+        words = f"{abs(round(better, 1))} dB {'better' if better > 0 else 'worse'} than the input"
+        assert sentence.startswith(f"{direction}, 2 validation images with a partner of the same name: PSNR ")
+        assert f"PSNR {means['psnr']:.1f} dB, {words};" in sentence
     assert ending.sentences(dual, images, run, 99) == []
     assert ending.sentences(dual, Images(dir_A="x", dir_B="y"), run, 100) == []
     broken = run.path("..", "set", "val", "A", "broken.png")
     broken.write_bytes(b"nothing")
     assert ending.sentences(dual, images, run, 100) == []
     broken.unlink()
+    monkeypatch.setattr(ending.evaluation, "opened", lambda *_, **__: [][1])  # any error: TensorFlow may lack memory
+    assert ending.sentences(dual, images, run, 100) == []
+    assert caplog.text.count("complete, but its validation pairs were not scored") == 2
     assert "complete, but its validation pairs were not scored" in caplog.text
 
 
@@ -292,8 +295,9 @@ def test_scores_of_the_last_evaluation_end_a_training(tmp_path):
     rows = [header, "100,1,9,9,0.5,0.5,1,9,9", "200,1,20.54,8.84,0.5,0.62,30,8.83,8.84"]
     run.path("evaluation.csv").write_text("\n".join(rows))
     assert ending.sentences(small.dualgan(), Images("set"), run, 200) == [
-        "A2B, 1 validation pair: PSNR 20.5 dB, 11.7 dB better than the input; SSIM 0.500, 0.120 worse than the input.",
-        "B2A, 30 validation pairs: PSNR 8.8 dB, like the input.",
+        "A2B, 1 validation image with a partner of the same name: PSNR 20.5 dB, 11.7 dB better than the input;"
+        " SSIM 0.500, 0.120 worse than the input.",
+        "B2A, 30 validation images with a partner of the same name: PSNR 8.8 dB, like the input.",
     ]
     rows[-1] = "200,0,,,,,0,,"
     run.path("evaluation.csv").write_text("\n".join(rows))

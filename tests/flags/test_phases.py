@@ -93,6 +93,13 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/out --checkpoint 6": (
         "error: {run} has no checkpoint of step 6"
     ),
+    "--phase test --run_dir {run} --dataset none/none": "error: No dataset at",
+    "--phase evaluate --run_dir {run} --dataset none/none": "error: No dataset at",
+    "--phase serve {run} --checkpoint 6": "error: {run} has no checkpoint of step 6: it has 7",
+    "--phase export --run_dir {run} --output {run}/new --input {run}/no": "error: --input {run}/no does not exist",
+    "--phase export --run_dir {run} --output {run}/new --format web --web_runtime {run}/no": (
+        "error: --web_runtime {run}/no does not exist."
+    ),
     "--phase evaluate --run_dir {run} --device gpu:1": "error: --device gpu:1 is not available: CUDA_VISIBLE_DEVICES",
 }
 
