@@ -30,7 +30,11 @@ LICENCE = (
 
 def files(facts: Mapping[str, Any], runtime: Runtime) -> dict[str, bytes]:
     """Returns {path in the folder of the export: content}; `facts` are what web.js knows of the run."""
-    parts = {"policy": html.escape(POLICY), "title": html.escape(facts["name"]), "data": page.block(facts)}
+    parts = {
+        "policy": html.escape(POLICY),
+        "title": html.escape(page.encodable(facts["name"])),
+        "data": page.block(facts),
+    }
     own = {path.name: path.read_text(encoding="utf-8") for path in BROWSER.iterdir() if path.is_file()}
     script = [page.browser(f"{name}.js") for name in SHARED]
     script += [own[name] for name in ("network.js", "pixels.js", "web.js")]

@@ -58,7 +58,7 @@ def page(data: Mapping[str, Any], more: str = "") -> Page:
     policy += (" connect-src 'self';" if more else "") + " base-uri 'none'; form-action 'none'"
     parts = {
         "policy": policy,
-        "title": html.escape(_encodable(f"{data['title']} · {data['name']}")),
+        "title": html.escape(encodable(f"{data['title']} · {data['name']}")),
         "style": style,
         "plots": plots,
         "data": block(data),
@@ -78,8 +78,8 @@ def browser(name: str) -> str:
     return _text(HERE / "browser" / name)
 
 
-def _encodable(text: str) -> str:
-    """A text with question marks for lone surrogates, which occur in undecodable file names."""
+def encodable(text: str) -> str:
+    """Returns a text with question marks for lone surrogates, which occur in undecodable file names."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

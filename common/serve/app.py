@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,7 +66,8 @@ class Application:
         }
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
-        self.asgi = Guard(app, {*LOCAL, service.host.lower()} if service.is_local else None)
+        own = () if service.is_local else (socket.gethostname().lower(), socket.getfqdn().lower())
+        self.asgi = Guard(app, {*LOCAL, service.host.lower(), *own}, is_open=not service.is_local)
 
     async def _file(self, request: Request) -> Response:
         content, media = self._files[request.url.path]

@@ -20,7 +20,7 @@ def page(facts: Mapping[str, Any]) -> str:
     """Returns the page that shows `facts`, which become the script's `report`."""
     runs = facts["runs"]
     title = runs[0]["name"] if len(runs) == 1 else f"{len(runs)} runs"
-    parts = {"title": html.escape(title), "data": pages.block(facts)}
+    parts = {"title": html.escape(pages.encodable(title)), "data": pages.block(facts)}
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _text("serve.html"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 
@@ -35,15 +36,19 @@ HEADERS = {
 CLOSES = {"Connection": "close"}  # after an unread body or an unexpected error
 
 
+PRIVATE = re.compile("/(report|examples)(/|$)")  # addresses of what belongs to a run
+
+
 class Guard:
     """Adds headers to all answers that lack them, and refuses requests whose Host is not a name of this machine.
 
-    `names`: the accepted hosts; None: all. This prevents DNS rebinding: a browser would treat a foreign page whose name
-    points to this machine as same-origin, but sends that name as Host.
+    `names`: the accepted hosts. With `is_open` other hosts are accepted, too, as behind a proxy, except at addresses
+    of data of a run, where only `names` and addresses in numbers are. This prevents DNS rebinding: a browser would
+    treat a foreign page whose name points to this machine as same-origin, but sends that name as Host.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
-        self._app, self._names = app, names
+    def __init__(self, app: ASGIApp, names: Collection[str], *, is_open: bool = False) -> None:
+        self._app, self._names, self._is_open = app, names, is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
@@ -60,11 +65,26 @@ class Guard:
         if b"content-length" in headers and b"transfer-encoding" in headers:
             refusal = "The request has both Content-Length and Transfer-Encoding: send only one of them."
             await sentence(400, refusal, CLOSES)(scope, receive, with_headers)
-        elif self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
+        elif not self._accepts(re.sub(r":\d+$", "", host), scope["path"]):
             refusal = f"The Host header is not a name of this machine: use {' or '.join(sorted(self._names))}."
             await sentence(421, refusal)(scope, receive, with_headers)
         else:
             await self._app(scope, receive, with_headers)
+
+    def _accepts(self, host: str, path: str) -> bool:
+        """Whether requests for a path may name a host."""
+        if host in self._names or (self._is_open and not PRIVATE.match(path)):
+            return True
+        return self._is_open and _is_address(host.strip("[]"))
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address in numbers, which no foreign name can be made to point to."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def sentence(status: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -38,6 +38,7 @@ class Served:
     ) -> None:
         self.run_dir, self.about, self._load, self._newest = run_dir, about, load, newest
         self._translating = threading.Lock()
+        self._told = ""
         self._loaded = newest()
         self._translator = load() if self._loaded is not None else None
 
@@ -71,9 +72,8 @@ class Served:
                 return False
             self._loaded = newest  # a damaged checkpoint is tried once
             translator = self._load()
-        except UserError as error:
-            remains = "There is still no checkpoint." if self.step is None else f"Step {self.step:,} stays in use."
-            logging.warning(f"warning: {in_one_line(str(error))} {remains}")
+        except (UserError, OSError) as error:
+            self._tell_once(in_one_line(str(error)))
             return False
         with self._translating:
             before, self._translator = self._translator, translator
@@ -81,6 +81,13 @@ class Served:
             before.close()
         logging.info(f"Serving {self.run_dir}, step {translator.step:,}, from now on.")
         return True
+
+    def _tell_once(self, problem: str) -> None:
+        """Logs why there is no newer checkpoint, unless that was the last problem, too."""
+        if problem != self._told:
+            self._told = problem
+            remains = "There is still no checkpoint." if self.step is None else f"Step {self.step:,} stays in use."
+            logging.warning(f"warning: {problem} {remains}")
 
     def close(self) -> None:
         """Closes the Translator, after its current translation."""

@@ -50,6 +50,8 @@ def of_run(images: Images, dual: ImageSettings, domains: dict[str, Domain], most
     """
     paths = _paths(images, dual)
     read = {name: _read(images, paths[name], name, domain, most) for name, domain in domains.items()}
+    if most and any(paths.values()) and not any(read.values()):
+        logging.warning("warning: no validation image can be shown: they are links out of their folder, or unreadable.")
     return {
         name: of_images([_shrunk(image, domain) for image in read[name]], domain, most)
         for name, domain in domains.items()
@@ -65,17 +67,14 @@ def of_images(images: Sequence[Array], domain: Domain, most: int) -> Validation:
 
 
 def _paths(images: Images, dual: ImageSettings) -> dict[str, list[pathlib.Path]]:
-    """The validation files of each domain that are in their folder."""
+    """The validation files of each domain."""
     if images.dataset == "toy" and not toy.folder_of(images.data_root, toy.size_for(dual, images.data_root)).is_dir():
         return {"A": [], "B": []}  # a server draws nothing
     try:
         listed = images.validation_files(dual)
-    except UserError:
+    except (UserError, OSError):
         return {"A": [], "B": []}
-    inside = {name: [path for path in paths if _is_inside(path)] for name, paths in listed._asdict().items()}
-    if count := sum(len(paths) for paths in listed) - sum(map(len, inside.values())):
-        logging.warning(f"warning: {count:,} validation images are links out of their folder and are not shown.")
-    return inside
+    return listed._asdict()
 
 
 def _is_inside(path: pathlib.Path) -> bool:
@@ -83,15 +82,16 @@ def _is_inside(path: pathlib.Path) -> bool:
 
 
 def _read(images: Images, paths: Sequence[pathlib.Path], name: str, domain: Domain, most: int) -> list[Array]:
-    """The first images of a domain that can be read."""
+    """The first images of a domain that can be read and are in their folder."""
     half = name if images.side_by_side else None
     read: list[Array] = []
     for path in paths:
         if len(read) >= max(most, LOOKED_AT):
             break
         try:
-            read.append(files.read(path, domain, half))
-        except UserError:
+            if _is_inside(path):
+                read.append(files.read(path, domain, half))
+        except (UserError, OSError):
             continue
     return read
 
@@ -103,8 +103,9 @@ def _shrunk(image: Array, domain: Domain, most: int = SIDE) -> Array:
         return image
     if domain.classes:
         return image[::step, ::step]
-    height, width = (side // step * step for side in image.shape[:2])
-    blocks = image[:height, :width].reshape(height // step, step, width // step, step, image.shape[-1])
+    high, wide = (min(step, side) for side in image.shape[:2])  # of a block
+    height, width = image.shape[0] // high * high, image.shape[1] // wide * wide
+    blocks = image[:height, :width].reshape(height // high, high, width // wide, wide, image.shape[-1])
     means = blocks.astype(np.float64).mean(axis=(1, 3))
     return (np.rint(means) if np.dtype(domain.dtype).kind in "iu" else means).astype(domain.dtype)
 

@@ -1,5 +1,6 @@
 """The server: what it answers to a real client, and under load."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import io
@@ -158,6 +159,30 @@ def test_other_names_of_this_machine_are_refused(stand_in, host):
     answer = stand_in.client.get("/healthz", headers={"Host": host})
     assert answer.status_code in (400, 421)
     assert "model" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "is_accepted"),
+    [
+        ("evil.example", "/", True),  # a proxy may have any name
+        ("evil.example", "/report", False),
+        ("evil.example:80", "/report/changed", False),
+        ("evil.example", "/examples/0/A/0", False),
+        ("192.168.0.7:8000", "/report", True),
+        ("[fe80::1]:8000", "/report", True),
+        ("shared", "/report", True),
+        (socket.gethostname(), "/examples/0/A/0", True),
+        ("evil.example", "/reports", True),
+    ],
+)
+def test_names_under_which_an_open_server_shows_what_belongs_to_a_run(host, path, is_accepted):
+    async def status():
+        transport = httpx.ASGITransport(application.asgi)
+        async with httpx.AsyncClient(transport=transport, base_url="http://shared") as client:
+            return (await client.get(path, headers={"Host": host})).status_code
+
+    with app.Application([serving.stand_in()], Service(host="shared", report="yes")) as application:
+        assert (asyncio.run(status()) == 421) == (not is_accepted)
 
 
 def test_pages_of_others_are_not_answered_and_headers_are_strict(stand_in):

@@ -73,7 +73,16 @@ def test_a_link_out_of_its_folder_is_not_shown(tmp_path, capfd):
     (tmp_path / "set/val/A/b.png").symlink_to("own.png")
     found = shown(tmp_path, 5)["A"].examples
     assert [decoded(example.content)[0, 0, 0] for example in found] == [9, 9]
-    assert "warning: 1 validation images are links out of their folder" in "".join(capfd.readouterr())
+    (tmp_path / "set/val/A/own.png").unlink()
+    assert "warning" not in "".join(capfd.readouterr())
+    assert shown(tmp_path, 5)["A"].examples == () and "warning: no validation image" in "".join(capfd.readouterr())
+    assert shown(tmp_path, 0)["A"].examples == () and "warning" not in "".join(capfd.readouterr())  # nobody asked
+
+
+def test_a_long_thin_image_is_an_example(tmp_path):
+    files.write(tmp_path / "set/val/A/0.png", np.full([3, 2000, 3], 7, np.uint8))
+    (example,) = shown(tmp_path)["A"].examples
+    assert decoded(example.content).shape == (1, 500, 3) and (decoded(example.content) == 7).all()
 
 
 @pytest.mark.parametrize("settings", [{"dataset": "missing"}, {"dataset": "toy"}, {"dir_A": "a", "dir_B": "b"}])
