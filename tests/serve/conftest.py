@@ -1,5 +1,6 @@
 """Servers, and their page in a browser."""
 
+import re
 import signal
 
 import numpy as np
@@ -47,14 +48,13 @@ def opened(browser, stand_in, starting):
     """
     contexts, wrong = [], []
 
-    def open_page(server=stand_in, width=1200, height=900, **options):
+    def open_page(server=stand_in, width=1200, height=900, expected="status of 413", **options):
         context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
         contexts.append(context)
         shown = context.new_page()
         shown.set_default_timeout(10_000)
         own = (server.address, f"blob:{server.address}", "data:")
-        expected = "Failed to load resource: the server responded with a status of 413"
-        shown.on("console", lambda message: None if message.text.startswith(expected) else wrong.append(message.text))
+        shown.on("console", lambda message: re.search(expected, message.text) or wrong.append(message.text))
         shown.on("pageerror", lambda error: wrong.append(str(error)))
         shown.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
         shown.goto(server.address)

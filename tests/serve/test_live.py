@@ -152,23 +152,83 @@ def test_a_report_is_made_anew_when_the_log_has_grown(reported):
     assert (run / "report.html").read_text() == "an old report"
 
 
-def test_a_report_reloads_in_its_place(reported, opened):
-    server, run = reported
-    shown = opened(server)
+def followed(opened, server, **options):
+    """The page of the report, whose clock can be put forward."""
+    shown = opened(server, **options)
+    shown.clock.install()
     shown.get_by_role("link", name="Report of this run").click()
     shown.wait_for_selector("html[data-ready]", state="attached")
+    return shown
+
+
+def until_reloaded(shown, text):
+    """Puts the clock forward until the page has a text."""
+    for _ in range(20):
+        shown.clock.fast_forward(31_000)
+        shown.wait_for_timeout(700)
+        if shown.get_by_text(text).count():
+            return
+    raise AssertionError(f"the page has no {text}")
+
+
+def test_a_report_reloads_in_its_place(reported, opened):
+    server, run = reported
+    shown = followed(opened, server)
     shown.evaluate("scrollTo(0, 300)")
     grow(run, 1234)
-    shown.get_by_text("1,234").first.wait_for(timeout=20_000)
+    until_reloaded(shown, "1,234")
     shown.wait_for_timeout(200)
     assert abs(shown.evaluate("scrollY") - 300) <= 4  # the browser keeps what it shows in place as charts change
     shown.get_by_label("Follow the training").uncheck()
     grow(run, 5678)
-    shown.get_by_text("The run has grown.").wait_for(timeout=20_000)
+    shown.clock.fast_forward(31_000)
+    shown.get_by_text("The run has grown.").wait_for()
     assert not shown.get_by_text("5,678").count()
-    shown.get_by_role("link", name="Reload").click()
+    shown.wait_for_timeout(3200)  # the server makes a report at most every 3 seconds
+    shown.get_by_role("button", name="Reload").click()
     shown.get_by_text("5,678").first.wait_for()
     assert not shown.get_by_label("Follow the training").is_checked()
+
+
+def test_a_report_in_use_does_not_reload(reported, opened):
+    """What is typed and the focus stay; a report that is only looked at waits 30 seconds from its load."""
+    server, run = reported
+    shown = followed(opened, server)
+    grow(run, 1234)
+    with shown.expect_response("**/changed*") as answer:
+        shown.clock.fast_forward(10_000)
+    assert answer.value.json()["fingerprint"] not in shown.content()
+    shown.wait_for_timeout(300)
+    assert not shown.get_by_text("1,234").count() and not shown.get_by_text("The run has grown.").count()
+    shown.get_by_label("Search settings").press_sequentially("ng")
+    shown.clock.fast_forward(60_000)
+    shown.get_by_text("The run has grown.").wait_for()
+    assert shown.evaluate("document.activeElement.value") == "ng"
+    shown.evaluate("document.activeElement.blur()")
+    shown.clock.fast_forward(60_000)
+    shown.wait_for_timeout(500)
+    assert shown.get_by_label("Search settings").input_value() == "ng" and not shown.get_by_text("1,234").count()
+    shown.get_by_role("button", name="Reload").click()
+    shown.wait_for_selector("html[data-ready]", state="attached")
+    shown.get_by_label("Search settings").focus()  # which is no input
+    grow(run, 5678)
+    shown.clock.fast_forward(60_000)
+    shown.get_by_text("The run has grown.").wait_for()
+    assert shown.evaluate("document.activeElement.type") == "search"
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_server_without_the_report_is_asked_again(reported, opened, status):
+    server, run = reported
+    shown, loads = followed(opened, server, expected=rf"status of {status}"), []
+    shown.on("request", lambda request: loads.append(request) if request.is_navigation_request() else None)
+    shown.route("**/changed*", lambda route: route.fulfill(status=status, json={"error": "none"}))
+    shown.clock.fast_forward(60_000)
+    shown.get_by_text("The server has no report of this run now.").wait_for()
+    assert loads == []
+    shown.unroute_all()
+    grow(run, 1234)
+    until_reloaded(shown, "1,234")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
