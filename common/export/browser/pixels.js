@@ -40,9 +40,17 @@ function taken(canvas, end) {
   const from = canvas.getContext("2d").getImageData(0, 0, width, height).data;
   const pixels = new Uint8Array(width * height * end.channels);
   if (end.values) refuseUnlikeLabels(from, end);
-  for (let at = 0, to = 0; at < from.length; at += 4)
-    if (end.channels === 1) pixels[to++] = end.values ? from[at] : luminance(from, at);
-    else for (let channel = 0; channel < 3; channel++) pixels[to++] = from[at + channel];
+  const isGrey = end.channels === 1,
+    isStored = Boolean(end.values);
+  for (let at = 0, to = 0; at < from.length; at += 4) {
+    if (isGrey) {
+      pixels[to++] = isStored ? from[at] : luminance(from, at);
+      continue;
+    }
+    pixels[to++] = from[at];
+    pixels[to++] = from[at + 1];
+    pixels[to++] = from[at + 2];
+  }
   return { width, height, channels: end.channels, pixels };
 }
 
@@ -70,12 +78,15 @@ function refuseUnlikeLabels(from, end) {
 function painted({ width, height, channels, pixels }, end, isShown) {
   const canvas = element("canvas", { width, height });
   const image = new ImageData(width, height);
-  const colours = isShown && end.values ? new Map(end.values.map((value, i) => [value.join(), end.colours[i]])) : null;
-  for (let at = 0; at < width * height; at++) {
-    const own = pixels.subarray(at * channels, (at + 1) * channels);
-    const [red, green, blue] = colours?.get(own.join()) ?? (channels === 1 ? [own[0], own[0], own[0]] : own);
-    image.data.set([red, green, blue, 255], 4 * at);
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2];
+  for (let from = 0, to = 0; from < pixels.length; from += channels, to += 4) {
+    image.data[to] = pixels[from];
+    image.data[to + 1] = pixels[from + green];
+    image.data[to + 2] = pixels[from + blue];
+    image.data[to + 3] = 255;
   }
+  if (isShown && end.values)
+    replaceWords(wordsOf(image), new Map(end.values.map((value, i) => [opaque(value), opaque(end.colours[i])])));
   canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
   return canvas;
 }
@@ -86,12 +97,25 @@ function inColours(image, size, end) {
   return end.values ? painted(taken(canvas, end), end, true) : canvas;
 }
 
+/* The number of a pixel [red, green, blue] or [grey]; see wordsOf. */
+function opaque(levels) {
+  return wordOf([...threeOf(levels), 255]);
+}
+
+function threeOf(levels) {
+  return levels.length === 1 ? [levels[0], levels[0], levels[0]] : levels;
+}
+
 function pngOf(canvas) {
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
 
 /* "#rrggbb" of [red, green, blue] or [grey]. */
 function hex(levels) {
-  const three = levels.length === 1 ? [levels[0], levels[0], levels[0]] : levels;
-  return "#" + three.map((level) => level.toString(16).padStart(2, "0")).join("");
+  return (
+    "#" +
+    threeOf(levels)
+      .map((level) => level.toString(16).padStart(2, "0"))
+      .join("")
+  );
 }

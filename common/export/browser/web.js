@@ -180,7 +180,9 @@ function translating() {
   async function finish(answer, { file, direction, mode, sizes, turn }) {
     const { name, target } = direction;
     const size = mode === "image" ? sizes.shown : [answer.width, answer.height];
-    const [stored, shown] = [false, true].map((isShown) => resized(painted(answer, target, isShown), size, target));
+    const canvasOf = (isShown) => resized(painted(answer, target, isShown), size, target);
+    const stored = canvasOf(false);
+    const shown = target.values ? canvasOf(true) : stored;
     const png = await pngOf(stored);
     if (turn !== state.turn) return;
     const title = `${file.name.replace(/\.[^.]*$/, "")}_${name}.png`;

@@ -45,33 +45,40 @@ function disc(context, x, y, radius) {
 /* Fills what touches a point and has its colour; up to ALIKE levels more or less, unless it is exact. */
 function floodFill(context, x, y, colour, isExact) {
   const { width, height } = context.canvas;
-  const image = context.getImageData(0, 0, width, height),
-    pixels = image.data;
+  const image = context.getImageData(0, 0, width, height);
   const start =
     Math.min(height - 1, Math.max(0, Math.floor(y))) * width + Math.min(width - 1, Math.max(0, Math.floor(x)));
-  const old = pixels.slice(4 * start, 4 * start + 3),
-    ink = levels(colour);
-  const most = isExact ? 0 : ALIKE;
-  const seen = new Uint8Array(width * height);
-  const alike = (at) => [0, 1, 2].every((i) => Math.abs(pixels[4 * at + i] - old[i]) <= most);
-  const waiting = [start];
-  seen[start] = 1;
-  while (waiting.length) {
-    const at = waiting.pop();
-    const column = at % width;
-    for (const [next, isInside] of [
-      [at - 1, column > 0],
-      [at + 1, column < width - 1],
-      [at - width, at >= width],
-      [at + width, at < width * (height - 1)],
-    ]) {
-      if (!isInside || seen[next] || !alike(next)) continue;
-      seen[next] = 1;
-      waiting.push(next);
-    }
-  }
-  for (let at = 0; at < seen.length; at++) if (seen[at]) pixels.set(ink, 4 * at);
+  const isFilled = connected(image, start, isExact ? 0 : ALIKE);
+  const words = wordsOf(image),
+    ink = wordOf(levels(colour));
+  for (let at = 0; at < words.length; at++) if (isFilled[at]) words[at] = ink;
   context.putImageData(image, 0, 0);
+}
+
+/* A 1 for each pixel that is connected with `start` by pixels of its colour, up to `most` levels more or less; else 0. */
+function connected({ data, width, height }, start, most) {
+  const [red, green, blue] = data.subarray(4 * start, 4 * start + 3);
+  const seen = new Uint8Array(width * height);
+  const waiting = new Uint32Array(width * height); // a pixel waits once at most
+  let count = 0;
+  function visit(at) {
+    if (seen[at]) return;
+    const from = 4 * at;
+    if (Math.abs(data[from] - red) > most) return;
+    if (Math.abs(data[from + 1] - green) > most || Math.abs(data[from + 2] - blue) > most) return;
+    seen[at] = 1;
+    waiting[count++] = at;
+  }
+  visit(start);
+  while (count) {
+    const at = waiting[--count],
+      column = at % width;
+    if (column > 0) visit(at - 1);
+    if (column < width - 1) visit(at + 1);
+    if (at >= width) visit(at - width);
+    if (at < width * (height - 1)) visit(at + width);
+  }
+  return seen;
 }
 
 /* Draws an image over the whole canvas, in its own proportions; sharp if its colours must stay. */
@@ -89,37 +96,78 @@ function cover(context, image, isExact) {
 function toColours(context, colours) {
   const { width, height } = context.canvas;
   const image = context.getImageData(0, 0, width, height),
-    pixels = image.data,
-    inks = colours.map(levels);
-  const distance = (at, ink) => [0, 1, 2].reduce((sum, i) => sum + (pixels[at + i] - ink[i]) ** 2, 0);
-  for (let at = 0; at < pixels.length; at += 4)
-    pixels.set(
-      inks.reduce((best, ink) => (distance(at, ink) < distance(at, best) ? ink : best)),
-      at,
-    );
+    pixels = image.data;
+  const words = wordsOf(image),
+    inks = Int32Array.from(colours.flatMap((colour) => levels(colour).slice(0, 3))),
+    inkWords = colours.map((colour) => wordOf(levels(colour)));
+  let last = null, // neighbours often have one colour
+    ink = 0;
+  for (let at = 0; at < words.length; at++) {
+    if (words[at] !== last) {
+      last = words[at];
+      ink = inkWords[nearestInk(inks, pixels[4 * at], pixels[4 * at + 1], pixels[4 * at + 2])];
+    }
+    words[at] = ink;
+  }
   context.putImageData(image, 0, 0);
+}
+
+/* Which of some colours, [red, green, blue, red, ...], is the nearest; of several, the first. */
+function nearestInk(inks, red, green, blue) {
+  let best = 0,
+    least = Infinity;
+  for (let at = 0; at < inks.length; at += 3) {
+    const reds = red - inks[at],
+      greens = green - inks[at + 1],
+      blues = blue - inks[at + 2];
+    const distance = reds * reds + greens * greens + blues * blues;
+    if (distance >= least) continue;
+    least = distance;
+    best = at / 3;
+  }
+  return best;
 }
 
 /* The canvas as a PNG file, with `stored` colours in place of `colours`, if these are given. */
 function fileOf(canvas, colours, stored) {
   const source = stored ? recoloured(canvas, colours, stored) : canvas;
   const [, encoded] = source.toDataURL("image/png").split(","); // toBlob waits up to a second for the browser to be idle
-  const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+  const text = atob(encoded),
+    bytes = new Uint8Array(text.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
   return new File([bytes], "drawing.png", { type: "image/png" });
 }
 
 function recoloured(canvas, colours, stored) {
   const { width, height } = canvas;
-  const image = canvas.getContext("2d").getImageData(0, 0, width, height),
-    pixels = image.data;
-  const values = new Map(colours.map((colour, i) => [levels(colour).join(), levels(stored[i])]));
-  for (let at = 0; at < pixels.length; at += 4) {
-    const value = values.get(pixels.slice(at, at + 4).join());
-    if (value) pixels.set(value, at);
-  }
+  const image = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const values = new Map(colours.map((colour, i) => [wordOf(levels(colour)), wordOf(levels(stored[i]))]));
+  replaceWords(wordsOf(image), values);
   const copy = element("canvas", { width, height });
   copy.getContext("2d").putImageData(image, 0, 0);
   return copy;
+}
+
+/* The pixels of an image, one number each, which `wordOf` gives for [red, green, blue, alpha]. */
+function wordsOf(image) {
+  return new Uint32Array(image.data.buffer);
+}
+
+function wordOf(pixel) {
+  return new Uint32Array(Uint8Array.from(pixel).buffer)[0]; // in the order of bytes that this machine has
+}
+
+/* Replaces numbers that are keys of a Map by its values. */
+function replaceWords(words, values) {
+  let last = null,
+    value = 0;
+  for (let at = 0; at < words.length; at++) {
+    if (words[at] !== last) {
+      last = words[at];
+      value = values.get(last) ?? last;
+    }
+    words[at] = value;
+  }
 }
 
 /* [red, green, blue, 255] of "#rrggbb". */
