@@ -10,6 +10,7 @@ import pytest
 
 from common.images import files
 from tests.serve.client import encoded, image
+from tests.serve.conftest import STAND_IN
 
 CAMERA = """() => {
   const canvas = document.createElement("canvas");
@@ -210,6 +211,62 @@ def test_several_runs_translate_one_image(opened, starting, photo):
     borders = shown.get_by_label("Border between the two pictures")
     borders.first.fill("90")
     assert borders.last.input_value() == "90"  # they move together
+
+
+ADDRESSES = """() => {
+  const [make, revoke] = [URL.createObjectURL, URL.revokeObjectURL];
+  window.addresses = new Set();
+  URL.createObjectURL = (file) => {
+    const address = make.call(URL, file);
+    addresses.add(address);
+    return address;
+  };
+  URL.revokeObjectURL = (address) => {
+    addresses.delete(address);
+    revoke.call(URL, address);
+  };
+}"""
+
+
+def test_a_file_that_browsers_do_not_show_replaces_the_previous_picture(opened, photo, tmp_path):
+    shown = opened()
+    choose(shown, photo)
+    shown.locator("a.button[download='my photo_A2B.png']").wait_for()
+    shown.locator(".layer.over img").wait_for()
+    files.write(tmp_path / "array.npy", np.zeros([60, 80, 3], np.uint8))
+    choose(shown, tmp_path / "array.npy")
+    shown.locator("a.button[download='array_A2B.npy']").wait_for()
+    shown.get_by_text("This browser does not show images of this kind.").wait_for()
+    assert not shown.locator(".layer img").count() and shown.locator(".stage").is_hidden()
+    choose(shown, photo)
+    shown.locator("a.button[download='my photo_A2B.png']").wait_for()
+    assert np.abs(seen(shown, 0.25) - (250, 120, 30)).max() <= 6
+
+
+def test_a_newer_checkpoint_translates_by_its_run_alone_and_in_place(opened, starting, photo):
+    server = starting(*STAND_IN, "--twice", "1")
+    shown = opened(server)
+    shown.evaluate(ADDRESSES)
+    choose(shown, photo)
+    for name in ("stand-in", "other"):
+        shown.locator(f"a.button[download='my photo_A2B_{name}.png']").wait_for()
+    before = shown.locator("a.button:visible").evaluate_all("(links) => links.map((link) => link.href)")
+    assert len(shown.evaluate("[...addresses]")) == 4  # of two originals and two translations
+    border = shown.get_by_label("Border between the two pictures").first
+    border.fill("90")
+    asked = []
+    shown.on("request", lambda request: asked.append(request.url) if "/translate" in request.url else None)
+    now = [{"name": "stand-in", "step": 1234}, {"name": "other", "step": 2000}]
+    shown.route("**/healthz", lambda route: route.fulfill(json={"runs": now}))
+    with shown.expect_response("**/translate*"):
+        shown.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    shown.wait_for_function(
+        "(before) => document.querySelectorAll('a.button[download]')[1].href !== before", arg=before[1]
+    )
+    after = shown.locator("a.button:visible").evaluate_all("(links) => links.map((link) => link.href)")
+    assert len(asked) == 1 and "run=other" in asked[0]
+    assert after[0] == before[0] and set(after) < set(shown.evaluate("[...addresses]"))
+    assert len(shown.evaluate("[...addresses]")) == 4 and border.input_value() == "90"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,7 +15,10 @@ function makeOutput(run, isAlone) {
   const said = element("p", { class: "note said", role: "status" });
   const steps = element("span", { class: "note" });
   const state = { original: null, turn: 0 };
-  const pictures = makePictures(() => say(UNSEEN, true));
+  const pictures = makePictures(() => {
+    slider.stage.hidden = !slider.stage.querySelector("img");
+    say(UNSEEN, true);
+  });
   slider.stage.hidden = true;
   const root = element(
     "article",
@@ -49,16 +52,16 @@ function makeOutput(run, isAlone) {
   }
   function showOriginal(file) {
     pictures.forget();
-    slider.under.replaceChildren();
+    controls.withdraw();
+    for (const layer of [slider.over, slider.under]) layer.replaceChildren();
+    slider.move(50);
     pictures.show(slider.over, file, file.name, slider.size);
     slider.stage.hidden = false;
   }
   function finish(answer, { file, direction, isDrawn, names }) {
     const name = `${file.name.replace(/\.[^.]*$/, "")}_${direction}${isAlone ? "" : "_" + plainName(run.name)}`;
-    if (isDrawn) pictures.forget();
     const url = pictures.show(slider.under, answer.blob, name, isDrawn ? slider.size : undefined);
     slider.call(...names);
-    if (!isDrawn) slider.move(50);
     slider.stage.hidden = false;
     slider.stage.classList.remove("waiting");
     controls.offer(answer, url, name);
@@ -108,24 +111,26 @@ function makeControls(say) {
   return { root, offer, withdraw };
 }
 
-/* Pictures of files in layers, whose addresses can be forgotten; `failed` is called if the browser cannot show one. */
+/* Pictures of files, one in each layer; `failed` is called if the browser cannot show one. */
 function makePictures(failed) {
-  const urls = [];
-  /* Shows a file, and returns its address; `size` gets its width and height. */
+  const newest = new Map(); // layer: its picture, perhaps not yet decoded
+  /* Shows a file, and returns its address, which holds until the next one; `size` gets its width and height. */
   function show(layer, file, alt, size = () => {}) {
-    const url = URL.createObjectURL(file);
-    urls.push(url);
     const image = element("img", { alt, draggable: "false" });
     image.addEventListener("load", () => {
+      if (newest.get(layer) !== image) return;
       size(image.naturalWidth, image.naturalHeight);
       layer.replaceChildren(image); // not before it is decoded: the previous one stays until then
     });
-    image.addEventListener("error", failed);
-    image.src = url;
-    return url;
+    image.addEventListener("error", () => newest.get(layer) === image && failed());
+    if (newest.has(layer)) URL.revokeObjectURL(newest.get(layer).src);
+    newest.set(layer, image);
+    image.src = URL.createObjectURL(file);
+    return image.src;
   }
   function forget() {
-    for (const url of urls.splice(0)) URL.revokeObjectURL(url);
+    for (const { src } of newest.values()) URL.revokeObjectURL(src);
+    newest.clear();
   }
   return { show, forget };
 }

@@ -62,14 +62,15 @@ function translating() {
     outputs.arrange();
     translateAgain();
   }
-  function translateAgain() {
+  /* Translates what there is by one run; by all if none is given. */
+  function translateAgain(run) {
     const file = state.mode === "draw" ? canvases.file() : state.file;
-    if (file) outputs.translate(file, state.mode === "draw");
+    if (file) outputs.translate(file, state.mode === "draw", run);
   }
   watchSteps(runs, (run) => {
     showHead();
     outputs.showStep(run);
-    translateAgain();
+    translateAgain(run);
   });
   arrange();
   return [lead, element("div", { class: "controls" }, directions, modes), note, work];
@@ -85,9 +86,10 @@ function makeOutputs(state) {
       for (const other of outputs) if (other.slider !== slider) other.slider.move(event.target.value);
     });
 
-  function translate(file, isDrawn) {
+  function translate(file, isDrawn, run = null) {
     const names = isDrawn ? ["Drawing", "Translation"] : captions(state.way);
-    for (const output of outputs.filter(takes)) output.translate(file, state.way.name, isDrawn, names);
+    const asked = outputs.filter((output) => takes(output) && (run === null || output.run === run));
+    for (const output of asked) output.translate(file, state.way.name, isDrawn, names);
   }
   function arrange() {
     for (const output of outputs) {
