@@ -174,6 +174,32 @@ def test_a_refused_camera_is_said(opened):
     assert shown.get_by_role("button", name="Use the camera").is_enabled()
 
 
+def test_a_camera_that_is_allowed_too_late_does_not_start(opened):
+    """It is given after the page has turned to drawing, or to a newer request, which stays."""
+    shown = opened()
+    shown.evaluate(
+        """() => {
+          window.answers = [];
+          navigator.mediaDevices.getUserMedia = () => new Promise((allow) => answers.push(allow));
+          window.streams = [0, 1].map(() => document.createElement("canvas").captureStream(20));
+        }"""
+    )
+    start = shown.get_by_role("button", name="Use the camera")
+    start.click()
+    shown.get_by_label("Draw", exact=True).check()
+    assert start.is_enabled()
+    start.click()
+    states = "streams.map((stream) => stream.getTracks()[0].readyState)"
+    shown.evaluate("answers[0](streams[0])")
+    shown.wait_for_function(f"{states}[0] === 'ended'")
+    assert shown.locator(".camera").is_hidden() and not start.is_enabled()
+    shown.evaluate("answers[1](streams[1])")
+    shown.locator(".camera").wait_for()
+    assert shown.evaluate(states) == ["ended", "live"]
+    shown.get_by_role("button", name="Cancel").click()
+    assert shown.evaluate(states) == ["ended", "ended"] and start.is_enabled()
+
+
 def test_examples_are_translated_by_a_click(opened, starting, stand_in):
     server = starting("-m", "tests.serving", "--port", "0", "--examples", "2")
     shown = opened(server)

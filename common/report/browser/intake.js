@@ -103,28 +103,37 @@ function makeCamera(take, say) {
     element("div", { class: "buttons" }, shoot, button("Cancel", cancel)),
   );
   const start = button("Use the camera", open);
-  let stream = null;
+  let stream = null,
+    turn = 0; // of the request that is not outdated
 
   async function open() {
+    const own = ++turn;
     say("");
     start.disabled = shoot.disabled = true;
     try {
-      stream = await navigator.mediaDevices.getUserMedia(CAMERA);
-      video.srcObject = stream;
+      const given = await navigator.mediaDevices.getUserMedia(CAMERA);
+      if (own !== turn) return end(given);
+      stream = video.srcObject = given;
       root.hidden = false;
       await video.play();
+      if (own !== turn) return;
       shoot.disabled = false;
       shoot.focus();
     } catch (error) {
+      if (own !== turn) return;
       stop();
       say(NO_CAMERA[error.name] ?? "The camera does not start.");
     }
   }
   function stop() {
-    for (const track of stream?.getTracks() ?? []) track.stop();
+    turn++;
+    end(stream);
     stream = video.srcObject = null;
     root.hidden = true;
     start.disabled = false;
+  }
+  function end(given) {
+    for (const track of given?.getTracks() ?? []) track.stop();
   }
   function cancel() {
     stop();
