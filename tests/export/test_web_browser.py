@@ -326,6 +326,54 @@ def test_what_is_wrong_is_said(page_of, opened, photo, tmp_path):
     shown.get_by_text("The file A2B.onnx could not be loaded. Is it on the server, next to this page?").wait_for()
 
 
+def test_a_lost_connection_is_said_and_the_loaded_network_stays(page_of, opened, photo):
+    """Of the second network, with a drawing that the first one has translated."""
+    shown = opened(page_of(), expected="ERR_")
+    shown.get_by_label("Drawing", exact=True).first.check()
+    shown.locator(".drawn canvas").wait_for()
+    shown.context.route("**/B2A.onnx", lambda route: route.abort())
+    shown.get_by_label("B → A").check()
+    shown.get_by_text("The network could not be loaded. Check the connection, and try again.").wait_for()
+    shown.locator(".drawn canvas").wait_for(state="detached")
+    shown.get_by_label("Image", exact=True).check()
+    assert not shown.locator(".stage").is_visible()
+    shown.context.route("**/A2B.onnx", lambda route: route.abort())
+    shown.get_by_label("A → B").check()
+    choose(shown, photo)
+    np.testing.assert_array_equal(kept(shown, "A2B.png")[0, 0], (5, 135, 225))
+    shown.context.unroute_all()
+    shown.get_by_label("B → A").check()
+    np.testing.assert_array_equal(kept(shown, "B2A.png")[0, 0], COLOUR)
+
+
+def test_a_worker_that_fails_while_it_is_idle_is_replaced(page_of, opened):
+    shown = opened(page_of())
+    answers = shown.evaluate(
+        """async () => {
+          const workers = [];
+          window.Worker = class extends EventTarget {
+            constructor() {
+              super();
+              this.number = workers.push(this);
+            }
+            postMessage({ id }) {
+              setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data: { id, by: this.number } })));
+            }
+            terminate() {
+              this.isEnded = true;
+            }
+          };
+          const network = makeNetwork({ runtime: {}, loading: () => {}, ready: () => {} });
+          const first = await network.translate({}, { pixels: [] });
+          workers[0].dispatchEvent(new Event("error"));
+          const second = network.translate({}, { pixels: [] });
+          workers[0].dispatchEvent(new Event("error")); // late, of the one that has been replaced
+          return [first.by, workers[0].isEnded, (await second).by, Boolean(workers[1].isEnded)];
+        }"""
+    )
+    assert answers == [1, True, 2, False]
+
+
 def test_opened_as_a_file_it_says_that_it_needs_a_server(page_of, browser):
     with contextlib.closing(browser.new_page()) as shown:
         shown.goto((page_of() / "index.html").as_uri())

@@ -15,27 +15,27 @@ function makeNetwork({ runtime, loading, ready }) {
   function started() {
     const worker = new Worker("worker.js", { type: "module" });
     worker.addEventListener("message", ({ data }) => hear(data));
-    worker.addEventListener("error", () =>
-      hear({
-        id: state.running?.id,
-        wrong: "This browser cannot run the network: it is too old, or blocks it.",
-        isFatal: true,
-      }),
-    );
+    worker.addEventListener("error", () => {
+      if (worker !== state.worker) return;
+      const wrong = "This browser cannot run the network: it is too old, or blocks it.";
+      if (state.running) hear({ id: state.running.id, wrong, isFatal: true });
+      else end();
+    });
     return worker;
   }
+  function end() {
+    state.worker.terminate();
+    state.worker = null;
+  }
   function hear({ id, part, isReady, ...answer }) {
-    if (id !== state.running?.id) return;
+    if (!state.running || id !== state.running.id) return;
     if (part !== undefined) return loading(part);
     if (isReady) {
       const isTranslating = Boolean(state.running.message.pixels);
       ready(isTranslating);
       if (isTranslating) return;
     }
-    if (answer.isFatal) {
-      state.worker.terminate();
-      state.worker = null;
-    }
+    if (answer.isFatal) end();
     const { done } = state.running;
     state.running = null;
     done(isReady ? {} : answer);

@@ -202,7 +202,8 @@ function translating() {
     output.give(png, title);
   }
   function fail(sentence) {
-    slider.stage.hidden = state.mode === "image";
+    if (state.mode === "image") slider.stage.hidden = true;
+    else drawn.replaceChildren();
     output.hide();
     status.say(sentence, true);
   }

@@ -22,21 +22,35 @@ async function fetched(files, tell) {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let arrived = 0;
   async function one({ file }) {
-    const answer = await fetch(file);
-    if (!answer.ok) throw new Unreadable(file);
-    const parts = [];
-    const reader = answer.body.getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      parts.push(part.value);
-      arrived += part.value.length;
+    const parts = await partsOf(file, (size) => {
+      arrived += size;
       tell(Math.min(1, arrived / total));
-    }
+    });
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   }
   return Promise.all(files.map(one));
 }
 
+/* The parts of a file, as they arrive; `heard` gets the size of each. */
+async function partsOf(file, heard) {
+  const parts = [];
+  try {
+    const answer = await fetch(file);
+    if (!answer.ok) throw new Unreadable(file);
+    const reader = answer.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      heard(part.value.length);
+    }
+  } catch (error) {
+    throw error instanceof Unreadable ? error : new Unreached();
+  }
+  return parts;
+}
+
 class Unreadable extends Error {}
+
+class Unreached extends Error {}
 
 async function sessionOf(model, runtime, tell) {
   if (!sessions.has(model.file)) {
@@ -60,8 +74,7 @@ async function translated(session, { width, height, channels, pixels }) {
 function sentenceOf(error) {
   if (error instanceof Unreadable)
     return `The file ${error.message} could not be loaded. Is it on the server, next to this page?`;
-  if (error instanceof TypeError && !sessions.size)
-    return "The network could not be loaded. Check the connection, and try again.";
+  if (error instanceof Unreached) return "The network could not be loaded. Check the connection, and try again.";
   if (/alloc|memory|out of bounds|table index/i.test(String(error?.message ?? error)))
     return "There is not enough memory for this image in this browser. Choose a smaller one.";
   console.error(error);
@@ -77,6 +90,7 @@ self.onmessage = async ({ data }) => {
     const answer = await translated(session, data);
     self.postMessage({ id, ...answer }, [answer.pixels.buffer]);
   } catch (error) {
-    self.postMessage({ id, wrong: sentenceOf(error), isFatal: !(error instanceof Unreadable) });
+    const isFatal = !(error instanceof Unreadable || error instanceof Unreached);
+    self.postMessage({ id, wrong: sentenceOf(error), isFatal });
   }
 };
