@@ -721,6 +721,7 @@ def test_before_and_after_begin_with_the_median_image(full, opened):
     hero = shown.locator("#translations")
     assert hero.locator(".name-of-picture").inner_text() == "2.jpg"
     assert "Peak signal-to-noise ratio (PSNR): 18 dB, 9 dB better than the input" in hero.inner_text()
+    assert "These are test images of step 600. The one with the median score is shown first;" in hero.inner_text()
     row = seen(hero.locator(".stage"))[20, :, 0]
     assert row[10] == 0 and row[-10] == 255
     hero.get_by_role("button", name="Previous image").click()
@@ -729,18 +730,33 @@ def test_before_and_after_begin_with_the_median_image(full, opened):
     assert hero.locator(".name-of-picture").inner_text() == "0.jpg"
 
 
+def test_before_and_after_without_scores_name_no_median(full, opened):
+    (full / "test" / "metrics.csv").unlink()
+    (full / "test" / "metrics.json").write_text(json.dumps({"step": 1500}))
+    hero = opened(report.write(full)).locator("#translations")
+    assert hero.locator(".name-of-picture").inner_text() == "0.png"
+    assert "These are test images of step 1,500. All are under Test images." in hero.inner_text()
+
+
 def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
     shown = opened(report.write(full))
     word, tip = shown.locator("#scores .term").first, shown.locator(".tip")
     word.hover()
     assert tip.inner_text() == meanings.METRICS["l1"].about
+    tip.hover()
+    shown.wait_for_timeout(500)
+    assert tip.is_visible()  # it can be read with a magnifier, which follows the pointer
     shown.mouse.move(0, 0)
-    assert not tip.is_visible()
+    tip.wait_for(state="hidden")
     word.focus()
     shown.keyboard.press("Tab")  # to the next term, by keyboard
     assert tip.inner_text() == meanings.METRICS["psnr"].about
     box = tip.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 1200
+    tip.hover()
+    shown.mouse.move(0, 0)
+    shown.wait_for_timeout(500)
+    assert tip.is_visible()  # its term has the focus
     shown.keyboard.press("Escape")
     assert not tip.is_visible()
     assert word.get_attribute("aria-description") == meanings.METRICS["l1"].about

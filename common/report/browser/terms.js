@@ -1,6 +1,9 @@
-/* Explanations of terms, which show at the pointer and at the keyboard's focus; Escape hides them. */
+/* Explanations of terms, which show at the pointer and at the keyboard's focus, and stay while the pointer is on them;
+Escape hides them. */
 
-const tip = element("div", { class: "tip", popover: "manual", role: "tooltip" });
+const LINGER = 300; // milliseconds for the pointer to go from a term to its explanation
+const tip = element("div", { class: "tip", popover: "manual", role: "tooltip", onmouseleave: leaveTip });
+const tipState = { trigger: null, timer: 0 };
 
 /* Makes an element show `about` while it is pointed at or has the focus. */
 function explain(trigger, about) {
@@ -8,6 +11,7 @@ function explain(trigger, about) {
   trigger.classList.add("explained");
   trigger.setAttribute("aria-description", about);
   const show = () => {
+    tipState.trigger = trigger;
     if (!tip.isConnected) document.body.append(tip);
     tip.textContent = about;
     tip.showPopover();
@@ -19,13 +23,21 @@ function explain(trigger, about) {
   };
   trigger.addEventListener("mouseenter", show);
   trigger.addEventListener("focus", () => trigger.matches(":focus-visible") && show());
-  for (const name of ["mouseleave", "blur"]) trigger.addEventListener(name, hideTip);
+  for (const name of ["mouseleave", "blur"]) trigger.addEventListener(name, leaveTip);
   return trigger;
 }
 
 /* A word that can be pointed at and focused, with an explanation. */
 function term(text, about) {
   return about ? explain(element("span", { class: "term", tabindex: 0 }, text), about) : text;
+}
+
+/* Hides the explanation soon, unless the pointer or the focus is then on it or on its term. */
+function leaveTip() {
+  clearTimeout(tipState.timer);
+  tipState.timer = setTimeout(() => {
+    if (!tip.matches(":hover") && !tipState.trigger?.matches(":hover, :focus-visible")) hideTip();
+  }, LINGER);
 }
 
 function hideTip() {

@@ -9,7 +9,8 @@ function translations() {
   const slider = makeSlider(),
     name = element("p", { class: "name-of-picture" }),
     words = element("ul", { class: "words" }),
-    place = element("output", { class: "note" });
+    place = element("output", { class: "note" }),
+    note = element("p", { class: "note" });
   const previous = button("←", () => go(-1), { "aria-label": "Previous image" }),
     next = button("→", () => go(1), { "aria-label": "Next image" });
   const shown = () => kept.filter((each) => each.direction === state.direction);
@@ -24,6 +25,7 @@ function translations() {
     slider.under.replaceChildren(item.after());
     name.textContent = item.name;
     words.replaceChildren(...item.words().map((each) => element("li", {}, ...each)));
+    note.textContent = noteOn(all);
     place.textContent = `${state.at + 1} of ${all.length.toLocaleString("en")}`;
     previous.disabled = state.at === 0;
     next.disabled = state.at === all.length - 1;
@@ -48,24 +50,31 @@ function translations() {
         name,
         words,
         element("div", { class: "buttons" }, previous, next, place),
-        element(
-          "p",
-          { class: "note" },
-          kept[0].tested
-            ? "Drag the border to compare. The first image is the one with the median score; all are under Test images."
-            : "Drag the border to compare. These are the newest samples; --phase test translates all validation images.",
-        ),
+        note,
       ),
     ),
   );
 }
 
+function noteOn(items) {
+  if (!items[0].tested)
+    return "Drag the border to compare. These are the newest samples; --phase test translates all validation images.";
+  const [, step] = report.facts.find(([name]) => name === "tested") ?? [];
+  const first = scored(items).length ? " The one with the median score is shown first; all are" : " All are";
+  return `Drag the border to compare. These are test images${step ? ` of ${step}` : ""}.${first} under Test images.`;
+}
+
 /* Where the image is that is in the middle by the first metric; the first image if there are no scores. */
 function typical(items) {
-  const [metric] = report.tested.metrics;
-  const known = items.map((each, i) => [each.row?.values[metric?.name], i]).filter(([value]) => !isEmpty(value));
+  const known = scored(items);
   known.sort((a, b) => a[0] - b[0]);
   return known.length ? known[Math.floor((known.length - 1) / 2)][1] : 0;
+}
+
+/* [score by the first metric, where it is] of each image that has one. */
+function scored(items) {
+  const [metric] = report.tested.metrics;
+  return items.map((each, i) => [each.row?.values[metric?.name], i]).filter(([value]) => !isEmpty(value));
 }
 
 function ofTests() {
@@ -80,9 +89,20 @@ function ofTests() {
           alt: `${role} of ${row.name}`,
           draggable: "false",
         });
-      const words = () => report.tested.metrics.filter(({ name }) => !isEmpty(row.values[name])).map(inWords(row.values));
+      const words = () =>
+        report.tested.metrics.filter(({ name }) => !isEmpty(row.values[name])).map(inWords(row.values));
       const { direction, name } = row;
-      return { tested: true, row, direction, name, width, height, before: picture("real"), after: picture("fake"), words };
+      return {
+        tested: true,
+        row,
+        direction,
+        name,
+        width,
+        height,
+        before: picture("real"),
+        after: picture("fake"),
+        words,
+      };
     });
 }
 
@@ -98,7 +118,16 @@ function ofStrips() {
         const name = `sample ${i + 1}, step ${newest.step.toLocaleString("en")}`;
         const picture = (role) => () => cut(newest.picture, row, columns[role], `${role} of ${name}`);
         const words = () => [];
-        return { tested: false, direction, name, width, height, before: picture("real"), after: picture("fake"), words };
+        return {
+          tested: false,
+          direction,
+          name,
+          width,
+          height,
+          before: picture("real"),
+          after: picture("fake"),
+          words,
+        };
       }),
     );
 }
