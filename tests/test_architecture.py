@@ -37,7 +37,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < pytorch_readme web_readme < exporting",
     "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"
     " shards < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
-    " < check_report folders palettes pipeline < check data download sameness < dataset findings",
+    " < check_report folders palettes pipeline < check data download sameness < dataset findings < domain_names",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"

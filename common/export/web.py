@@ -15,6 +15,7 @@ from common.export.onnx_graph import FILE
 from common.export.ported import HALF, Ported
 from common.export.signatures import PIXELS
 from common.export.web_runtime import Runtime
+from common.images import Images, domain_names
 from common.images.pixels import Domain
 
 UNNAMED = ("", "none", "unknown")  # datasets that have no name
@@ -28,6 +29,7 @@ class Web:
     runtime: Runtime
     name: str  # of the run
     dataset: str
+    words: tuple[str, str] | None  # what images of A and B are, in the plural; None: unknown
 
     def kinds(self, source: Domain, target: Domain, /) -> list[str]:
         """Returns one kind, as the page has pixels."""
@@ -62,7 +64,8 @@ class Web:
             file, (source, target) = FILE.format(signature.name), model.ends(signature.direction)
             network = {"file": file, "bytes": (folder / file).stat().st_size}
             ends = {"source": web_page.end(source), "target": web_page.end(target)}
-            directions.append({"name": signature.direction, "model": network, **ends})
+            words = self.words[:: 1 if signature.direction[0] == "A" else -1] if self.words else None
+            directions.append({"name": signature.direction, "model": network, "words": words, **ends})
         return {
             "name": self.name,
             "model": type(model.dual).__name__,
@@ -78,7 +81,7 @@ class Web:
 
 
 def prepared(
-    run_dir: str | pathlib.Path, dataset: str, directions: Sequence[str], domains: Mapping[str, Domain], runtime: str
+    run_dir: str | pathlib.Path, images: Images, directions: Sequence[str], domains: Mapping[str, Domain], runtime: str
 ) -> Web:
     """Returns the format for a run; `runtime`: see web_runtime.load.
 
@@ -93,8 +96,8 @@ def prepared(
             )
     loaded = web_runtime.load(runtime)
     onnx_graph.load_libraries()
-    named = "" if dataset in UNNAMED else pathlib.Path(dataset).name
-    return Web(loaded, pathlib.Path(run_dir).resolve().name, named)
+    named = "" if images.dataset in UNNAMED else pathlib.Path(images.dataset).name
+    return Web(loaded, pathlib.Path(run_dir).resolve().name, named, domain_names.of(images))
 
 
 def sizes(folder: str | pathlib.Path) -> dict[str, int]:

@@ -13,7 +13,7 @@ from common.images.pixels import Domain
 from common.report import page
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-SHARED = ("elements", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
+SHARED = ("elements", "directions", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
 SHARED_STYLES = ("page", "drawing", "intake")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'"

@@ -23,6 +23,7 @@ shards          parts of a folder for several jobs
 check, facts    --phase check_data: problems of a dataset; size, values and digest of an image, to find duplicates
 sameness        warns if the images of a domain are all alike
 check_report    the result of a check; findings: prints and writes it
+domain_names    what the images of a dataset are, by its name
 catalogue       published datasets; download and archives fetch and unpack them
 toy             the toy dataset, drawn by the program
 """

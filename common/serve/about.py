@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from common.images import Images
-from common.images.catalogue import SETS
+from common.images import domain_names
 from common.images.pixels import Domain
 from common.run.folder import SavedRun
 from common.serve import validation as validation_images
 from common.serve.validation import Validation
 
-WORDS = {  # what A and B are, by the name of a dataset
-    "toy": ("pencil drawings", "photographs"),
-    "facades": ("photographs of facades", "labels of facades"),
-    "maps": ("aerial photographs", "maps"),
-    "cityscapes": ("photographs of streets", "labels of streets"),
-}
-UNNAMED = re.compile(r"(train|val|test|images?)?_?[AB]?", re.IGNORECASE)  # folders whose names say nothing
 CANVAS = 1024  # greatest height and width of a drawing
 
 
@@ -78,21 +68,7 @@ def of_run(saved: SavedRun, examples: int, *, has_report: bool) -> About:
         saved.dual.directions,
         saved.domains,
         saved.dual.image_sides,
-        words(saved.images),
+        domain_names.of(saved.images),
         validation,
         has_report,
     )
-
-
-def words(images: Images) -> tuple[str, str] | None:
-    """Returns what A and B are, by the names of the dataset or of its folders; None if these do not say it."""
-    if images.dir_A:
-        A, B = (pathlib.PurePath(folder).name for folder in (images.dir_A, images.dir_B))
-        return None if A == B or UNNAMED.fullmatch(A) or UNNAMED.fullmatch(B) else (A, B)
-    name = pathlib.PurePath(images.dataset).name
-    if name in WORDS:
-        return WORDS[name]
-    if match := re.fullmatch(r"([A-Za-z]+)2([A-Za-z]+)(_\w+)?", name):
-        return match[1], match[2]
-    A, dash, B = name.partition("-")
-    return (A, B) if dash and name in SETS else None

@@ -11,7 +11,7 @@ from typing import Any
 from common.report import page as pages
 
 BROWSER = pathlib.Path(__file__).parent / "browser"
-SHARED = ("elements", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
+SHARED = ("elements", "directions", "slider", "strokes", "drawing", "intake")  # scripts of the report's folder
 SHARED_STYLES = ("page", "intake", "drawing")
 SCRIPTS = ("asking", "outputs", "serve")
 

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from common.export import Export, export, half_weights, web_page, web_runtime
+from common.export import Export, export, half_weights, web, web_page, web_runtime
 from common.export.comparison import Difference
 from common.export.exporting import remove_unfit
 from common.export.ported import Ported
+from common.images import Images
 from common.images.classes import Classes
-from common.images.pixels import Domain
+from common.images.pixels import EIGHT_BITS, Domain
 from common.run.folder import load_run
 from dualgan import DualGAN
 from flags import command
@@ -248,13 +249,21 @@ def npz_of(run, folder):
     return folder / "arrays" / "weights.npz"
 
 
+def test_the_page_says_what_directions_translate(monkeypatch):
+    """As the names of the dataset or of its folders say, in the order of each direction."""
+    monkeypatch.setattr(web.web_runtime, "load", lambda _: None)
+    images = Images(dir_A="photos/horses", dir_B="photos/zebras")
+    prepared = web.prepared("runs/one", images, ["A2B"], {"A": EIGHT_BITS, "B": EIGHT_BITS}, "")
+    assert prepared.words == ("horses", "zebras") and prepared.dataset == ""
+
+
 def test_the_page_is_told_of_the_run_and_the_reader_of_the_page(exported, run):
     folder, result = exported
     (data,) = re.findall(r'id="data">(.*?)</script>', (folder / "index.html").read_text())
     facts = json.loads(data)
     assert (facts["name"], facts["model"], facts["step"]) == (pathlib.Path(run).name, "DualGAN", 7)
     assert (facts["sides"], facts["any_size"], facts["dataset"]) == ([32, 32], False, "")
-    assert [each["name"] for each in facts["directions"]] == ["A2B", "B2A"]
+    assert [(each["name"], each["words"]) for each in facts["directions"]] == [("A2B", None), ("B2A", None)]
     for each in facts["directions"]:
         assert each["model"]["bytes"] == (folder / each["model"]["file"]).stat().st_size
         assert each["source"] == each["target"] == {"channels": 3}

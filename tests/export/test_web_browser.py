@@ -28,6 +28,7 @@ from tests.export import stand_in_runtime
 RANDOM = np.random.default_rng(0)
 LABELS = {"channels": 1, "values": [[0], [1], [9]], "colours": [[250, 0, 0], [0, 250, 0], [0, 0, 250]]}
 RGB = {"channels": 3}
+ENDS = {"source": RGB, "target": RGB}
 COLOUR = (250, 120, 30)
 
 
@@ -61,7 +62,7 @@ def page_of(tmp_path):
         folder = tmp_path / "page"
         ways = {"A2B": "invert", "B2A": "keep"}
         directions = [
-            {"name": way, "model": {"file": f"{way}.onnx", "bytes": len(text)}, "source": RGB, "target": RGB}
+            {"name": way, "model": {"file": f"{way}.onnx", "bytes": len(text)}, "words": None, **ENDS}
             for way, text in ways.items()
         ]
         usual = {"name": "toy <run>", "model": "CycleGAN", "step": 1234, "dataset": "horses", "licence": "Ask."}
@@ -372,6 +373,20 @@ def test_a_worker_that_fails_while_it_is_idle_is_replaced(page_of, opened):
         }"""
     )
     assert answers == [1, True, 2, False]
+
+
+def test_it_says_what_it_translates(page_of, opened):
+    ways = [
+        {"name": "A2B", "words": ["horses", "zebras"], **ENDS},
+        {"name": "B2A", "words": ["zebras", "horses"], **ENDS},
+    ]
+    shown = opened(page_of(directions=[{**way, "model": {"file": "A2B.onnx", "bytes": 1}} for way in ways]))
+    assert shown.locator(".lead").inner_text().strip() == "Translates horses to zebras."
+    shown.get_by_label("zebras → horses").check()
+    shown.get_by_label("Drawing").check()
+    assert shown.locator(".lead").inner_text() == (
+        "Translates zebras to horses. Draw, and see the translation after each stroke."
+    )
 
 
 def test_opened_as_a_file_it_says_that_it_needs_a_server(page_of, browser):

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from common.images import Images, files
+from common.images import Images, domain_names, files
 from common.images.classes import Classes
 from common.images.pixels import EIGHT_BITS, Domain
 from common.serve import about, colours, validation
@@ -138,7 +138,7 @@ def test_the_background_of_classes_is_the_commonest_at_borders():
     ],
 )
 def test_what_domains_are_called(settings, words):
-    assert about.words(Images(**settings)) == words
+    assert domain_names.of(Images(**settings)) == words
 
 
 def test_a_large_canvas_is_limited():

@@ -92,7 +92,8 @@ function translating() {
   const canvases = element("div", { class: "canvases", hidden: true });
   slider.stage.hidden = true;
 
-  const ways = report.directions.map(({ name }) => [name, directed(name)]);
+  const lead = element("p", { class: "lead" });
+  const ways = report.directions.map((each) => [each.name, wayText(each)]);
   const controls = element(
     "div",
     { class: "controls" },
@@ -125,8 +126,12 @@ function translating() {
     load();
     enter(state.mode);
   }
+  function describe() {
+    lead.textContent = leadOf(state.direction, state.mode === "drawing", Boolean(state.direction.source.values));
+  }
   function enter(mode) {
     state.mode = mode;
+    describe();
     intake.stop();
     pictures.hidden = mode !== "image";
     canvases.hidden = mode !== "drawing";
@@ -190,7 +195,7 @@ function translating() {
     shown.setAttribute("aria-label", `The translation, ${directed(name)}`);
     if (mode === "image") {
       slider.under.replaceChildren(shown);
-      slider.call(name[0], directed(name));
+      slider.call(...captions(direction));
       slider.move(50);
       slider.stage.classList.remove("waiting");
     } else {
@@ -208,7 +213,8 @@ function translating() {
     status.say(sentence, true);
   }
   load();
-  return [controls, pictures, canvases, status.root, output.root];
+  describe();
+  return [lead, controls, pictures, canvases, status.root, output.root];
 }
 
 function resized(canvas, size, end) {

@@ -50,7 +50,7 @@ function translating() {
   function arrange() {
     const { way, mode, file } = state,
       draws = mode === "draw";
-    lead.textContent = leadOf(way, mode);
+    lead.textContent = leadOf(way, mode === "draw", way.drawing?.only);
     tell("");
     modes.hidden = !way.drawing;
     modes.querySelector(`[value="${mode}"]`).checked = true;
@@ -141,27 +141,6 @@ function waysOf(directions) {
 /* The name and the address of an example. */
 function exampleOf(src, i) {
   return { name: `Example ${i + 1}`, src, look: `${src}/look` };
-}
-
-/* Which images a direction takes and makes, in a few words, for a button. */
-function wayText({ name, words }) {
-  return words ? words.join(" → ") : directed(name);
-}
-
-function captions({ name, words }) {
-  return words ?? [name[0], name.at(-1)];
-}
-
-/* A sentence on a direction, and one on drawing. */
-function leadOf({ name, words, drawing }, mode) {
-  const [from, to] = words ?? [`images of domain ${name[0]}`, `images of domain ${name.at(-1)}`];
-  const draws =
-    mode === "draw" && drawing.only
-      ? "Paint with the colours of the classes: each stands for one kind of thing."
-      : mode === "draw"
-        ? "Draw, and see the translation after each stroke."
-        : "";
-  return `Translates ${from} to ${to}. ${draws}`;
 }
 
 const eyebrow = element("p", { class: "eyebrow" });
