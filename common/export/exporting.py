@@ -93,7 +93,8 @@ class Export:
 
     def refuse_missing(self) -> None:
         """Raises UserError if the images to compare on, or the runtime of a web page, are missing."""
-        examples.refuse_missing(self.input)
+        if not isinstance(FORMATS.get(self.format), StateDicts):  # which refuse --input themselves
+            examples.refuse_missing(self.input)
         if self.format == WEB:
             web_runtime.refuse_missing(self.web_runtime)
 

@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 
 from common.errors import UserError, in_one_line
-from common.run.checkpoint_files import best_step, checkpoints_in, incomplete_in, newest_step, step_of
+from common.run.checkpoint_files import best_step, checkpoints_in, newest_step, step_of
 from common.run.folder import SavedRun, config_path, has_begun, load_run, load_trained
 from common.serve.about import About
 from common.serve.refused import Refused
@@ -110,7 +110,7 @@ def saved_run(run_dir: str | os.PathLike[str]) -> SavedRun:
     Raises UserError if there is neither.
     """
     checkpoints = pathlib.Path(run_dir, "checkpoints")
-    is_young = config_path(run_dir).exists() and not checkpoints_in(checkpoints) and not incomplete_in(checkpoints)
+    is_young = config_path(run_dir).exists() and not checkpoints.exists()  # an empty folder was copied in part
     return load_run(run_dir) if is_young else load_trained(run_dir)
 
 

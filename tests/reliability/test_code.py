@@ -25,9 +25,9 @@ ATTRIBUTES = {
     *("builtins.eval", "builtins.exec"),
 }
 KEYWORDS = {"shell": True, "allow_pickle": True, "weights_only": False, "verify": False}
-IMPORTERS = {  # what each imports is looked at there; of the last two, libraries by name
+IMPORTERS = {  # what each imports is looked at there; of the last three, libraries by name
     *("common/settings.py", "common/tensorflow/__init__.py", "flags/program.py"),
-    *("common/export/onnx_graph.py", "common/serve/__init__.py"),
+    *("common/export/onnx_graph.py", "common/progress/__init__.py", "common/serve/__init__.py"),
 }
 
 

@@ -18,11 +18,13 @@ import pytest
 
 from common import report
 from common.errors import UserError
+from common.export import web_page
 from common.images import files
 from common.metrics.metrics import BETTER
 from common.report import charts, comparison, curves, meanings, overview, page, pictures, reading, strips, tested
 from common.report.reading import Series
 from common.run import Run
+from common.serve import assets
 
 CONFIG = {
     "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
@@ -298,6 +300,17 @@ def test_a_run_without_anything_but_its_settings(tmp_path):
     page_data = data(report.write(make(tmp_path / "two", {**CONFIG, "images": folders}, log=())))
     assert page_data["title"] == "CycleGAN on rain-clear"
     assert "--phase translate translates images" in page_data["tested"]["note"]
+
+
+@pytest.mark.parametrize("scripts", [page.SCRIPTS, (*assets.SHARED, *assets.SCRIPTS), web_page.SHARED])
+def test_no_two_scripts_of_a_page_define_one_name(scripts):
+    """They are one script, in which the last function of a name would replace the others."""
+    folders = [pathlib.Path(module.__file__).parent / "browser" for module in (page, assets)]
+    texts = [next(f / f"{name}.js" for f in folders if (f / f"{name}.js").exists()).read_text() for name in scripts]
+    names = [
+        name for text in texts for name in re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", text, re.M)
+    ]
+    assert len(names) > 10 and len(names) == len(set(names))
 
 
 def test_settings_have_defaults_and_meanings(tmp_path):

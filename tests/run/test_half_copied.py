@@ -89,6 +89,8 @@ def test_what_is_missing_is_named(copied, phase, capsys):
         path.unlink()
     assert "its folder checkpoints is empty" in refusal(copied, phase, capsys)
     (run / "checkpoints").rmdir()
+    if phase == "serve":
+        return  # which begins with a training that has saved no checkpoint yet
     said = refusal(copied, phase, capsys)
     assert "the folder checkpoints is missing" in said and "copied in part" in said and "Train one first" not in said
     config.unlink()

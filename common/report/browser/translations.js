@@ -60,19 +60,19 @@ function noteOn(items) {
   if (!items[0].tested)
     return "Drag the border to compare. These are the newest samples; --phase test translates all validation images.";
   const [, step] = report.facts.find(([name]) => name === "tested") ?? [];
-  const first = scored(items).length ? " The one with the median score is shown first; all are" : " All are";
+  const first = withScores(items).length ? " The one with the median score is shown first; all are" : " All are";
   return `Drag the border to compare. These are test images${step ? ` of ${step}` : ""}.${first} under Test images.`;
 }
 
 /* Where the image is that is in the middle by the first metric; the first image if there are no scores. */
 function typical(items) {
-  const known = scored(items);
+  const known = withScores(items);
   known.sort((a, b) => a[0] - b[0]);
   return known.length ? known[Math.floor((known.length - 1) / 2)][1] : 0;
 }
 
 /* [score by the first metric, where it is] of each image that has one. */
-function scored(items) {
+function withScores(items) {
   const [metric] = report.tested.metrics;
   return items.map((each, i) => [each.row?.values[metric?.name], i]).filter(([value]) => !isEmpty(value));
 }
