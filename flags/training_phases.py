@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import sys
 
+from common import literal
 from common.cluster import Cluster
 from common.cluster.supervise import supervise
 from common.dual import Dual
@@ -35,6 +36,7 @@ def train_phase(request: Request) -> None:
         program = [sys.executable, "-m", program_name(request.model)]
         command = [*program, *request.argv[1:], "--local_workers", "0"]
         sys.exit(supervise(command, cluster, lambda: checkpoint_files.newest_step(run.run_dir)))
+    literal.refuse_undecodable("run_dir", run.run_dir)
     gpu.refuse_absent(run.device)
     processes, rank = cluster.place()
     progress = None if processes else completed(dual, images, run)
