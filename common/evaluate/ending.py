@@ -35,9 +35,7 @@ def sentences(dual: Dual, images: Images, run: Run, step: int) -> list[str]:
         return [text for name in dual.learned_directions if (text := sentence(name, _of_direction(row, name)))]
     try:
         means = _scored(dual, images, run)
-    except (
-        Exception
-    ) as error:  # whatever it is, the training is complete: TensorFlow may lack memory for a second graph
+    except Exception as error:  # the training is complete, even if TensorFlow lacks memory for a second graph
         logging.warning(f"The training is complete, but its validation pairs were not scored: {reason(error)}")
         return []
     return [text for name in dual.learned_directions if (text := sentence(name, means.get(name, {})))]

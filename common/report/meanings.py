@@ -26,7 +26,7 @@ METRICS = {
     "l1": Meaning("mean absolute difference", "Between translation and target, as a share of the value range."),
     "psnr": Meaning(
         "peak signal-to-noise ratio (PSNR)",
-        "How close the translation is to the target; 10 dB are a tenfold error.",
+        "How close the translation is to the target: 10 dB more are a tenth of the squared error.",
         "dB",
     ),
     "ssim": Meaning("structural similarity (SSIM)", "Of translation and target: 1 for equal images."),

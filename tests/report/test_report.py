@@ -728,6 +728,14 @@ def test_strips_of_another_shape_have_no_film(sampled, opened):
     assert shown.locator(".strip").count() == 1
 
 
+def test_strips_that_are_cut_off_leave_a_page(sampled, opened):
+    """Their headers say a size, but they cannot be decoded."""
+    for path in (sampled / "samples").glob("*.png"):
+        path.write_bytes(path.read_bytes()[:60])
+    shown = opened(report.write(sampled))
+    assert shown.locator("#translations").count() == shown.locator("#samples").count() == 0
+
+
 def test_before_and_after_begin_with_the_median_image(full, opened):
     """By l1 0.1 and 0.3, and one image without; the lower of two in the middle."""
     shown = opened(report.write(full))

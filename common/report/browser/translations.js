@@ -77,6 +77,11 @@ function withScores(items) {
   return items.map((each, i) => [each.row?.values[metric?.name], i]).filter(([value]) => !isEmpty(value));
 }
 
+/* An image with both sides of the slider; `picture` returns a function that makes the picture of a role. */
+function itemOf(facts, picture) {
+  return { ...facts, before: picture("real"), after: picture("fake") };
+}
+
 function ofTests() {
   return report.tested.rows
     .map((row) => ({ row, layers: new Map(row.layers) }))
@@ -92,23 +97,13 @@ function ofTests() {
       const words = () =>
         report.tested.metrics.filter(({ name }) => !isEmpty(row.values[name])).map(inWords(row.values));
       const { direction, name } = row;
-      return {
-        tested: true,
-        row,
-        direction,
-        name,
-        width,
-        height,
-        before: picture("real"),
-        after: picture("fake"),
-        words,
-      };
+      return itemOf({ tested: true, row, direction, name, width, height, words }, picture);
     });
 }
 
 function ofStrips() {
   const { layout, strips } = report;
-  if (!layout) return [];
+  if (!layout || !strips.length) return [];
   const newest = strips[strips.length - 1];
   return Object.entries(layout.columns)
     .filter(([, columns]) => "real" in columns && "fake" in columns)
@@ -117,17 +112,7 @@ function ofStrips() {
         const [width, height] = [columns.real[1] * newest.picture[0], row[1] * newest.picture[1]];
         const name = `sample ${i + 1}, step ${newest.step.toLocaleString("en")}`;
         const picture = (role) => () => cut(newest.picture, row, columns[role], `${role} of ${name}`);
-        const words = () => [];
-        return {
-          tested: false,
-          direction,
-          name,
-          width,
-          height,
-          before: picture("real"),
-          after: picture("fake"),
-          words,
-        };
+        return itemOf({ tested: false, direction, name, width, height, words: () => [] }, picture);
       }),
     );
 }
