@@ -8,7 +8,7 @@ import functools
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from common import report
 from common.dual import Dual
@@ -36,7 +36,7 @@ def test_phase(request: Request) -> None:
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
-    _prepare(request, run.run_dir, inference, lambda: images.validation_files(dual))
+    _prepare(request, run.run_dir, inference, Parts(dual, images, run))
     metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
     folder = pathlib.Path(output) if output else run.path("test")
     written = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -52,7 +52,7 @@ def evaluate_phase(request: Request) -> None:
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
-    _prepare(request, run.run_dir, inference, lambda: evaluation.merge or images.validation_files(dual))
+    _prepare(request, run.run_dir, inference, None if evaluation.merge else Parts(dual, images, run))
     scores = evaluate(
         run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
     )
@@ -75,13 +75,12 @@ def _tell_where(folder: pathlib.Path, run_dir: str) -> None:
     print(f"Scores per image: {folder}/metrics.csv." + (f" Report: {run_dir}/report.html" if run_dir else ""))
 
 
-def _prepare(
-    request: Request, run_dir: str, inference: Inference, find_images: Callable[[], object] = lambda: None
-) -> None:
-    """Imports TensorFlow; first raises UserError if the GPU, the checkpoint or what `find_images` finds is missing."""
+def _prepare(request: Request, run_dir: str, inference: Inference, evaluated: Parts | None = None) -> None:
+    """Imports TensorFlow; first raises UserError if the GPU, the checkpoint or the images to evaluate are missing."""
     gpu.refuse_absent(inference.device)
     checkpoint_files.refuse_missing(run_dir, inference.checkpoint)
-    find_images()
+    if evaluated:
+        evaluated.images.validation_files(evaluated.dual)
     request.import_tensorflow()
 
 
