@@ -78,6 +78,7 @@ class Contrastive(PublishedNetworks):
     n_epochs: int = override(Dual, "n_epochs", 200)
     n_epochs_decay: int = override(Dual, "n_epochs_decay", 200)
 
+    summary: ClassVar[str] = "learned from unpaired images to translate in one direction"
     direction_setting: ClassVar[str] = "train_direction"
     halves: ClassVar[tuple[str, ...]] = ("lsgan", "classic")
 

@@ -13,6 +13,7 @@ from common.ops.degradation import Layer, Veil, uncover, veil
 class Kind(NamedTuple):
     """A kind of layer: a veil, streaks, or both. Images are [N, H, W, C] in [-1, 1]."""
 
+    covered: str  # what images under it are, in the plural
     draw: Callable[[tf.Tensor, tf.Tensor], Layer]  # (key, clear images) -> a layer over them
     veil: Callable[[tf.Tensor], Veil] | None  # classical estimate of the veil over images
     has_streaks: bool
@@ -37,8 +38,8 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "rain": Kind(synthesis.rain, veil=None, has_streaks=True),
-    "haze": Kind(synthesis.haze, veil=priors.haze, has_streaks=False, darkest_air=0.7),
-    "cloud": Kind(synthesis.cloud, veil=priors.cloud, has_streaks=False, darkest_air=0.85),
-    "any": Kind(synthesis.any_of, veil=priors.haze, has_streaks=True),
+    "rain": Kind("rainy images", synthesis.rain, veil=None, has_streaks=True),
+    "haze": Kind("hazy images", synthesis.haze, veil=priors.haze, has_streaks=False, darkest_air=0.7),
+    "cloud": Kind("cloudy images", synthesis.cloud, veil=priors.cloud, has_streaks=False, darkest_air=0.85),
+    "any": Kind("degraded images", synthesis.any_of, veil=priors.haze, has_streaks=True),
 }

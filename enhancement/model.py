@@ -86,6 +86,7 @@ class Enhancement(PublishedCritics):
     beta1: float = override(PublishedCritics, "beta1", 0.9)
     norm_D: str = override(PublishedCritics, "norm_D", "none")
 
+    summary: ClassVar[str] = "learned to remove rain, haze or clouds from images"
     begins_as_identity: ClassVar[bool] = True
     photographic: ClassVar[bool] = True
 
@@ -133,6 +134,11 @@ class Enhancement(PublishedCritics):
         if not self.lambda_adversarial:
             return ()
         return ("A2B",) if self.prior_share == 1.0 else self.directions
+
+    @property
+    def domain_names(self) -> tuple[str, str]:
+        """Returns what images with and without the layer are."""
+        return KINDS[self.layer].covered, "clear images"
 
     @property
     def critic_size(self) -> tuple[str, Size]:

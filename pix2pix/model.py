@@ -33,6 +33,7 @@ class Pix2Pix(PublishedNetworks):
     lr_policy: str = override(Dual, "lr_policy", "linear")
     n_epochs_decay: int = override(Dual, "n_epochs_decay", 100)
 
+    summary: ClassVar[str] = "learned from pairs of images to translate in one direction"
     direction_setting: ClassVar[str] = "train_direction"
     pairing: ClassVar[str] = "all"
     conditional: ClassVar[bool] = True

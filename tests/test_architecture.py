@@ -36,15 +36,16 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < comparison frozen_graph onnx_graph savedmodel < arrays half_weights state_dicts tflite < readme web"
     " < pytorch_readme web_readme < exporting",
     "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"
-    " shards < alignment arrays notices profiles ranges tensors < tiff < files < facts measure passed_over toy"
-    " < check_report folders palettes pipeline < check data download sameness < dataset findings < domain_names",
+    " shards < alignment arrays colours notices profiles ranges tensors < canvas tiff < files < facts measure"
+    " passed_over toy < check_report folders palettes pipeline < check data download sameness < dataset findings"
+    " < domain_names previews",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"
     " < formulations loops priors spectral_norm synthesis < convolution < layers < blur",
     "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison notebook",
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
-    "serve": "assets colours connections decoder refused service worker < decoding guard reports validation"
+    "serve": "assets connections decoder refused service worker < decoding guard reports validation"
     " < about answers < served < app",
     "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
     " < accumulation < step < graph health plan < recovery < loop < introduction < training",

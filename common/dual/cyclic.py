@@ -32,6 +32,7 @@ class CyclicDual(Dual):
         ("both", "A2B", "B2A"),
     )
 
+    summary: ClassVar[str] = "learned from unpaired images to translate both ways"
     direction_setting: ClassVar[str] = "only"
 
     @property

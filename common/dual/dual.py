@@ -128,6 +128,7 @@ class Dual(Rates, abc.ABC):
     any_size: ClassVar[bool] = True  # whether generators work at sizes other than that of training
     begins_as_identity: ClassVar[bool] = False  # whether generators start as the identity; see health
     photographic: ClassVar[bool] = False  # whether images are photographs, so that no-reference metrics apply
+    summary: ClassVar[str] = ""  # what it does, in half a sentence, for pages that translate
     direction_setting: ClassVar[str] = ""  # the setting, if any, that may name the only direction
     halves: ClassVar[tuple[str, ...]] = ()  # GAN losses of which critics minimize half
 
@@ -275,6 +276,11 @@ class Dual(Rates, abc.ABC):
     def directions(self) -> tuple[str, ...]:
         """Returns the names of the directions that `connect` returns, in its order."""
         return ("A2B", "B2A")
+
+    @property
+    def domain_names(self) -> tuple[str, str] | None:
+        """Returns what the images of A and of B are, in the plural, if the method determines it; otherwise None."""
+        return None
 
     @property
     def learned_directions(self) -> tuple[str, ...]:

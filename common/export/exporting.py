@@ -172,7 +172,7 @@ def _written_as(
     """Returns the format to write; raises UserError if it needs what is missing."""
     if options.format != WEB:
         return FORMATS[options.format]
-    return web.prepared(os.fspath(run_dir), saved.images, directions, saved.domains, options.web_runtime)
+    return web.prepared(os.fspath(run_dir), saved, directions, options.web_runtime)
 
 
 def _readme(model: Model, written_as: Format, kept: Sequence[Difference], folder: pathlib.Path) -> str:

@@ -15,8 +15,9 @@ from common.export.onnx_graph import FILE
 from common.export.ported import HALF, Ported
 from common.export.signatures import PIXELS
 from common.export.web_runtime import Runtime
-from common.images import Images, domain_names
+from common.images import canvas, domain_names, previews
 from common.images.pixels import Domain
+from common.run.folder import SavedRun
 
 UNNAMED = ("", "none", "unknown")  # datasets that have no name
 DRAWN = "toy"  # a dataset that belongs to nobody
@@ -30,6 +31,7 @@ class Web:
     name: str  # of the run
     dataset: str
     words: tuple[str, str] | None  # what images of A and B are, in the plural; None: unknown
+    canvases: Mapping[str, dict[str, Any] | None]  # by domain; see canvas.of_domain
 
     def kinds(self, source: Domain, target: Domain, /) -> list[str]:
         """Returns one kind, as the page has pixels."""
@@ -62,33 +64,33 @@ class Web:
         directions = []
         for signature in model.signatures:
             file, (source, target) = FILE.format(signature.name), model.ends(signature.direction)
-            network = {"file": file, "bytes": (folder / file).stat().st_size}
+            content = (folder / file).read_bytes()
+            network = {"file": f"{file}?{web_page.digest(content)}", "bytes": len(content)}
             ends = {"source": web_page.end(source), "target": web_page.end(target)}
             words = self.words[:: 1 if signature.direction[0] == "A" else -1] if self.words else None
-            directions.append({"name": signature.direction, "model": network, "words": words, **ends})
+            drawing = {"drawing": self.canvases[signature.direction[0]]}
+            directions.append({"name": signature.direction, "model": network, "words": words, **ends, **drawing})
         return {
             "name": self.name,
             "model": type(model.dual).__name__,
+            "summary": model.dual.summary,
             "step": model.step,
             "dataset": self.dataset,
             "licence": "" if self.dataset == DRAWN else web_page.LICENCE,
             "sides": list(model.dual.image_sides),
             "any_size": model.dual.any_size,
             "most_pixels": web_page.MOST_PIXELS,
-            "runtime": {"file": web_page.BINARY, "bytes": len(self.runtime.binary)},
             "directions": directions,
         }
 
 
-def prepared(
-    run_dir: str | pathlib.Path, images: Images, directions: Sequence[str], domains: Mapping[str, Domain], runtime: str
-) -> Web:
+def prepared(run_dir: str | pathlib.Path, saved: SavedRun, directions: Sequence[str], runtime: str) -> Web:
     """Returns the format for a run; `runtime`: see web_runtime.load.
 
     Raises UserError if browsers cannot show the images, or a library or the runtime is missing.
     """
     for name in sorted({end for direction in directions for end in (direction[0], direction[-1])}):
-        domain = domains[name]
+        domain = saved.domains[name]
         if domain.dtype != "uint8" or domain.channels not in (1, 3):
             raise UserError(
                 f"--format web has no way to show the images of {name}, which have {domain.channels} channels of"
@@ -96,8 +98,20 @@ def prepared(
             )
     loaded = web_runtime.load(runtime)
     onnx_graph.load_libraries()
-    named = "" if images.dataset in UNNAMED else pathlib.Path(images.dataset).name
-    return Web(loaded, pathlib.Path(run_dir).resolve().name, named, domain_names.of(images))
+    dataset = saved.images.dataset
+    named = "" if dataset in UNNAMED else pathlib.Path(dataset).name
+    words = domain_names.of(saved.images, saved.dual)
+    return Web(loaded, pathlib.Path(run_dir).resolve().name, named, words, _canvases(saved))
+
+
+def _canvases(saved: SavedRun) -> dict[str, dict[str, Any] | None]:
+    """The canvas for drawings of each domain, in the colours of its validation images if the dataset is here."""
+    read, _ = previews.of_run(saved.images, saved.dual, saved.domains)
+    canvases = {}
+    for name, domain in saved.domains.items():
+        colours = previews.colours_of([previews.look(image, domain) for image in read[name]], domain)
+        canvases[name] = canvas.of_domain(domain, saved.dual.image_sides, colours)
+    return canvases
 
 
 def sizes(folder: str | pathlib.Path) -> dict[str, int]:

@@ -1,7 +1,12 @@
-"""The files of the page that runs an export in a browser; its policy lets it load nothing but them."""
+"""The files of the page that runs an export in a browser; its policy lets it load nothing but them.
+
+Addresses end in a digest of what they name, as hosts let browsers keep files: after a new export, a page would
+otherwise be mixed from old and new files.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import html
 import pathlib
 import re
@@ -30,23 +35,38 @@ LICENCE = (
 
 def files(facts: Mapping[str, Any], runtime: Runtime) -> dict[str, bytes]:
     """Returns {path in the folder of the export: content}; `facts` are what web.js knows of the run."""
-    parts = {
-        "policy": html.escape(POLICY),
-        "title": html.escape(page.encodable(facts["name"])),
-        "data": page.block(facts),
-    }
     own = {path.name: path.read_text(encoding="utf-8") for path in BROWSER.iterdir() if path.is_file()}
     script = [page.browser(f"{name}.js") for name in SHARED]
     script += [own[name] for name in ("network.js", "pixels.js", "web.js")]
+    version = digest(runtime.script + runtime.loader + runtime.binary)
     texts = {
-        "index.html": re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], own["web.html"]),
         "page.js": "".join(script),
         "page.css": "".join([*(page.browser(f"{name}.css") for name in SHARED_STYLES), own["web.css"]]),
-        "worker.js": own["worker.js"],
+        "worker.js": _filled(own["worker.js"], {"version": version}),
         "runtime/LICENSE": own["onnxruntime-LICENSE.txt"],
     }
+    addressed = {name: f"{name}?{digest(text.encode('utf-8'))}" for name, text in texts.items()}
+    known = {"worker": addressed["worker.js"], "runtime": {"file": f"{BINARY}?{version}", "bytes": len(runtime.binary)}}
+    parts = {
+        "policy": html.escape(POLICY),
+        "title": html.escape(page.encodable(facts["name"])),
+        "data": page.block({**facts, **known}),
+        "style": addressed["page.css"],
+        "script": addressed["page.js"],
+    }
+    texts["index.html"] = _filled(own["web.html"], parts)
     binaries = {SCRIPT: runtime.script, LOADER: runtime.loader, BINARY: runtime.binary}
     return {name: text.encode("utf-8") for name, text in texts.items()} | binaries
+
+
+def digest(content: bytes) -> str:
+    """Returns a short text that other contents do not have."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with its {{names}} replaced."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
 
 
 def end(domain: Domain) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 
 from common.images.catalogue import SETS
 from common.images.dataset import Images
+from common.images.image_settings import ImageSettings
 
 WORDS = {  # what A and B are, by the name of a dataset
     "toy": ("pencil drawings", "photographs"),
@@ -17,8 +18,10 @@ WORDS = {  # what A and B are, by the name of a dataset
 UNNAMED = re.compile(r"(train|val|test|images?)?_?[AB]?", re.IGNORECASE)  # folders whose names say nothing
 
 
-def of(images: Images) -> tuple[str, str] | None:
-    """Returns what A and B are, by the names of the dataset or of its folders; None if these do not say it."""
+def of(images: Images, dual: ImageSettings) -> tuple[str, str] | None:
+    """Returns what A and B are, by the method, the name of the dataset or those of its folders; None if unknown."""
+    if dual.domain_names:
+        return dual.domain_names
     if images.dir_A:
         A, B = (pathlib.PurePath(folder).name for folder in (images.dir_A, images.dir_B))
         return None if A == B or UNNAMED.fullmatch(A) or UNNAMED.fullmatch(B) else (A, B)

@@ -51,6 +51,10 @@ class ImageSettings(Protocol):
         """Which images of A are batched with their partner in B: none, all, or some."""
 
     @property
+    def domain_names(self) -> tuple[str, str] | None:
+        """What the images of A and of B are, in the plural, if the method determines it."""
+
+    @property
     def multiple(self) -> int:
         """The number that must divide the height and width of a generator's images."""
 

@@ -2,7 +2,7 @@
 
 service  the settings
 served   a run: its Translator, renewed when there is a newer checkpoint; about: what is known of it without weights
-validation examples of its validation images; colours: those to draw with
+validation examples of its validation images
 worker   a thread that translates, with a queue of limited length
 decoding a separate process that decodes, with limits on time and memory; decoder is its program
 answers  translates the bytes of an image file; refused: errors that are reported to the client

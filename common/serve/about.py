@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from common.images import domain_names
+from common.images import canvas, domain_names
 from common.images.pixels import Domain
 from common.run.folder import SavedRun
 from common.serve import validation as validation_images
 from common.serve.validation import Validation
-
-CANVAS = 1024  # greatest height and width of a drawing
 
 
 class About(NamedTuple):
@@ -24,6 +22,7 @@ class About(NamedTuple):
     words: tuple[str, str] | None = None  # what A and B are, in the plural; None: unknown
     validation: Mapping[str, Validation] = {}  # by domain
     has_report: bool = False
+    summary: str = ""  # what the model does, in half a sentence
 
     def facts(self, address: str) -> list[dict[str, Any]]:
         """Returns what the page needs to know of each direction; `address`: of its examples, without a slash."""
@@ -31,11 +30,11 @@ class About(NamedTuple):
 
     def _of_direction(self, name: str, address: str) -> dict[str, Any]:
         source = name[0]
-        examples = self.validation.get(source, Validation()).examples
+        examples, colours = self.validation.get(source, Validation())
         return {
             "name": name,
             "words": self._words(name),
-            "drawing": self._drawing(source),
+            "drawing": canvas.of_domain(self.domains[source], self.sides, colours),
             "examples": [f"{address}/{source}/{number}" for number in range(len(examples))],
         }
 
@@ -46,19 +45,6 @@ class About(NamedTuple):
         A, B = self.words
         return [A, B] if name[0] == "A" else [B, A]
 
-    def _drawing(self, source: str) -> dict[str, Any] | None:
-        """The canvas of a domain; None if drawings of 8 bits cannot be converted to it."""
-        domain = self.domains[source]
-        if domain.dtype != "uint8" or domain.channels not in (1, 3):
-            return None
-        height, width = self.sides
-        scale = min(1.0, CANVAS / max(height, width))
-        return {
-            "height": max(1, round(height * scale)),
-            "width": max(1, round(width * scale)),
-            **self.validation.get(source, Validation()).colours._asdict(),
-        }
-
 
 def of_run(saved: SavedRun, examples: int, *, has_report: bool) -> About:
     """Returns what is known of a run, with at most this number of `examples` of each domain."""
@@ -68,7 +54,8 @@ def of_run(saved: SavedRun, examples: int, *, has_report: bool) -> About:
         saved.dual.directions,
         saved.domains,
         saved.dual.image_sides,
-        domain_names.of(saved.images),
+        domain_names.of(saved.images, saved.dual),
         validation,
         has_report,
+        saved.dual.summary,
     )

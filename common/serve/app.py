@@ -75,7 +75,12 @@ class Application:
 
     async def _page(self, request: Request) -> Response:
         runs = [
-            {**about, "has_report": self._has_report(run), "directions": run.about.facts(f"examples/{number}")}
+            {
+                **about,
+                "summary": run.about.summary,
+                "has_report": self._has_report(run),
+                "directions": run.about.facts(f"examples/{number}"),
+            }
             for number, (about, run) in enumerate(zip(self._about_runs(), self._runs.values()))
         ]
         return Response(assets.page({**self._limits(), "runs": runs}), media_type="text/html")

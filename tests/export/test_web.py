@@ -17,16 +17,18 @@ from common.export import Export, export, half_weights, web, web_page, web_runti
 from common.export.comparison import Difference
 from common.export.exporting import remove_unfit
 from common.export.ported import Ported
-from common.images import Images
+from common.images import Images, files
 from common.images.classes import Classes
 from common.images.pixels import EIGHT_BITS, Domain
-from common.run.folder import load_run
+from common.run import Run
+from common.run.folder import SavedRun, load_run
 from dualgan import DualGAN
 from flags import command
 from tests import small
 from tests.export import stand_in_runtime
 
 RANDOM = np.random.default_rng(0)
+DOMAINS = {"A": EIGHT_BITS, "B": EIGHT_BITS}
 
 
 # Networks
@@ -169,8 +171,8 @@ FACTS = {"name": "</title><script>alert(1)</script>", "directions": []}
 
 
 def test_the_page_allows_nothing_but_its_own_files(package):
-    files = web_page.files(FACTS, web_runtime.load(str(package)))
-    text = files["index.html"].decode()
+    written = web_page.files(FACTS, web_runtime.load(str(package)))
+    text = written["index.html"].decode()
     elements = Elements(text).all
     (policy,) = (of["content"] for _, of in elements if of.get("http-equiv") == "Content-Security-Policy")
     sources = {name: values for name, *values in (part.split() for part in policy.split(";"))}
@@ -179,25 +181,49 @@ def test_the_page_allows_nothing_but_its_own_files(package):
         *("'none'", "'self'", "'wasm-unsafe-eval'", "blob:", "data:")
     }
     scripts = [of for tag, of in elements if tag == "script"]
-    assert scripts == [{"type": "application/json", "id": "data"}, {"src": "page.js"}]
+    (script,) = (of["src"] for of in scripts if "src" in of)
+    assert scripts == [{"type": "application/json", "id": "data"}, {"src": script}]
     assert not [of for _, of in elements if "style" in of or any(name.startswith("on") for name in of)]
     addresses = {of.get("src") or of.get("href") for _, of in elements} - {None, "data:,"}
-    assert addresses == {"page.js", "page.css"} <= files.keys()
+    assert {address.partition("?")[0] for address in addresses} == {"page.js", "page.css"} <= written.keys()
     (data,) = re.findall(r'id="data">(.*?)</script>', text)
-    assert json.loads(data) == FACTS
+    facts = json.loads(data)
+    assert {name: facts[name] for name in FACTS} == FACTS
+    assert facts["runtime"]["bytes"] == len(b"a binary")
+
+
+def test_a_file_that_has_changed_has_another_address(package, monkeypatch):
+    """Otherwise browsers take the one that they have kept from an earlier export."""
+    runtime = web_runtime.load(str(package))
+
+    def addresses(runtime):
+        written = web_page.files(FACTS, runtime)
+        text = written["index.html"].decode() + written["worker.js"].decode()
+        return dict(re.findall(r'"(?:\./)?([\w./-]+\.(?:js|css|wasm))\?([0-9a-f]{12})"', text))
+
+    before = addresses(runtime)
+    assert before.keys() == {"page.js", "page.css", "worker.js", web_page.SCRIPT, web_page.LOADER, web_page.BINARY}
+    after = addresses(runtime._replace(binary=b"another"))
+    assert {name for name in before if before[name] != after[name]} == {
+        *("worker.js", web_page.SCRIPT, web_page.LOADER, web_page.BINARY)
+    }
+    own = web_page.page.browser
+    monkeypatch.setattr(web_page.page, "browser", lambda name: own(name) + "\n")
+    after = addresses(runtime)
+    assert {name for name in before if before[name] != after[name]} == {"page.js", "page.css"}
 
 
 def test_the_page_has_the_runtime_and_its_licence(package):
-    files = web_page.files(FACTS, web_runtime.load(str(package)))
-    assert b"Copyright (c) Microsoft Corporation" in files["runtime/LICENSE"]
-    worker = files["worker.js"].decode()
+    written = web_page.files(FACTS, web_runtime.load(str(package)))
+    assert b"Copyright (c) Microsoft Corporation" in written["runtime/LICENSE"]
+    worker = written["worker.js"].decode()
     for name, content in (
         ("ort.wasm.min.js", stand_in_runtime.SCRIPT),
         ("ort-wasm-simd-threaded.js", "export default 0;\n"),
     ):
-        assert f'"./runtime/{name}"' in worker and files[f"runtime/{name}"].decode() == content
-    assert files[web_page.BINARY] == b"a binary"
-    own = [content for name, content in files.items() if not name.startswith("runtime/")]
+        assert f'"./runtime/{name}?' in worker and written[f"runtime/{name}"].decode() == content
+    assert written[web_page.BINARY] == b"a binary"
+    own = [content for name, content in written.items() if not name.startswith("runtime/")]
     assert not [content for content in own if re.search(rb"https?://(?!localhost)", content)]
 
 
@@ -253,8 +279,22 @@ def test_the_page_says_what_directions_translate(monkeypatch):
     """As the names of the dataset or of its folders say, in the order of each direction."""
     monkeypatch.setattr(web.web_runtime, "load", lambda _: None)
     images = Images(dir_A="photos/horses", dir_B="photos/zebras")
-    prepared = web.prepared("runs/one", images, ["A2B"], {"A": EIGHT_BITS, "B": EIGHT_BITS}, "")
+    saved = SavedRun(small.dualgan(), images, Run("runs/one"), DOMAINS, {}, {}, None)
+    prepared = web.prepared("runs/one", saved, ["A2B"], "")
     assert prepared.words == ("horses", "zebras") and prepared.dataset == ""
+
+
+def test_one_draws_in_the_colours_of_the_validation_images(tmp_path, monkeypatch):
+    """Red on yellowed paper in A; noise in B, where nothing says how to draw."""
+    monkeypatch.setattr(web.web_runtime, "load", lambda _: None)
+    drawing = np.full([32, 32, 3], (244, 240, 230), np.uint8)
+    drawing[8:16, 8:24] = (200, 30, 30)
+    files.write(tmp_path / "set/val/A/0.png", drawing)
+    files.write(tmp_path / "set/val/B/0.png", RANDOM.integers(0, 256, [32, 32, 3], np.uint8))
+    saved = SavedRun(small.dualgan(), Images("set", data_root=str(tmp_path)), Run("runs/one"), DOMAINS, {}, {}, None)
+    A, B = (web.prepared("runs/one", saved, ["A2B"], "").canvases[name] for name in "AB")
+    assert (A["background"], A["colours"], A["is_drawn"]) == ("#f4f0e6", ("#c81e1e",), True)
+    assert (A["height"], A["width"], B["is_drawn"]) == (*saved.dual.image_sides, False)
 
 
 def test_the_page_is_told_of_the_run_and_the_reader_of_the_page(exported, run):
@@ -265,7 +305,9 @@ def test_the_page_is_told_of_the_run_and_the_reader_of_the_page(exported, run):
     assert (facts["sides"], facts["any_size"], facts["dataset"]) == ([32, 32], False, "")
     assert [(each["name"], each["words"]) for each in facts["directions"]] == [("A2B", None), ("B2A", None)]
     for each in facts["directions"]:
-        assert each["model"]["bytes"] == (folder / each["model"]["file"]).stat().st_size
+        file, _, digest = each["model"]["file"].partition("?")
+        assert each["model"]["bytes"] == (folder / file).stat().st_size
+        assert hashlib.sha256((folder / file).read_bytes()).hexdigest().startswith(digest) and len(digest) == 12
         assert each["source"] == each["target"] == {"channels": 3}
     text = (folder / "README.md").read_text()
     assert "python -m http.server --directory ." in text and "onnxruntime-web 0.0.1" in text

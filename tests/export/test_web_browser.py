@@ -27,6 +27,13 @@ from tests.export import stand_in_runtime
 
 RANDOM = np.random.default_rng(0)
 LABELS = {"channels": 1, "values": [[0], [1], [9]], "colours": [[250, 0, 0], [0, 250, 0], [0, 0, 250]]}
+PAPER = {"height": 32, "width": 48, "background": "#ffffff", "colours": [], "only": False, "is_drawn": False}
+CLASSES = PAPER | {
+    "background": "#fa0000",
+    "colours": ["#fa0000", "#00fa00", "#0000fa"],
+    "stored": ["#000000", "#010101", "#090909"],
+    "only": True,
+}
 RGB = {"channels": 3}
 ENDS = {"source": RGB, "target": RGB}
 COLOUR = (250, 120, 30)
@@ -62,12 +69,11 @@ def page_of(tmp_path):
         folder = tmp_path / "page"
         ways = {"A2B": "invert", "B2A": "keep"}
         directions = [
-            {"name": way, "model": {"file": f"{way}.onnx", "bytes": len(text)}, "words": None, **ENDS}
+            {"name": way, "model": {"file": f"{way}.onnx", "bytes": len(text)}, "words": None, **ENDS, "drawing": PAPER}
             for way, text in ways.items()
         ]
         usual = {"name": "toy <run>", "model": "CycleGAN", "step": 1234, "dataset": "horses", "licence": "Ask."}
         usual |= {"sides": [32, 48], "any_size": True, "most_pixels": 10_000, "directions": directions}
-        usual |= {"runtime": {"file": web_page.BINARY, "bytes": len(runtime.binary)}}
         texts = {f"{way}.onnx": text.encode() for way, text in ways.items()}
         for name, content in (web_page.files({**usual, **facts}, runtime) | texts).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +198,25 @@ def test_a_drawing_is_translated_after_each_stroke(page_of, opened):
     assert drawn[16, 24].tolist() == [255, 255, 255] and not drawn[0].any()  # a black stroke
 
 
+def test_a_page_of_drawings_opens_with_a_canvas_in_their_colours(page_of, opened):
+    drawing = PAPER | {"background": "#f4f0e6", "colours": ["#0a0a0a", "#c81e1e"], "is_drawn": True}
+    way = {"name": "A2B", "model": {"file": "B2A.onnx", "bytes": 4}, "words": ["sketches", "photographs"], **ENDS}
+    shown = opened(page_of(directions=[{**way, "drawing": drawing}], summary="learned from sketches"))
+    shown.get_by_text("A network that has learned from sketches.").wait_for()
+    assert "Draw, and see the translation after each stroke." in shown.locator(".lead").text_content()
+    np.testing.assert_array_equal(kept(shown, "drawing_A2B.png")[0, 0], (0xF4, 0xF0, 0xE6))  # the paper, kept as it is
+    shown.get_by_label("#c81e1e").check()
+    shown.get_by_label("Fill").check()
+    shown.locator(".sheet canvas").click()
+    shown.wait_for_function(
+        """() => {
+          const canvas = document.querySelector(".drawn canvas");
+          return canvas?.getContext("2d").getImageData(24, 16, 1, 1).data[0] === 200;
+        }"""
+    )
+    np.testing.assert_array_equal(kept(shown, "drawing_A2B.png")[16, 24], (200, 30, 30))
+
+
 def test_an_image_can_be_drawn_on(page_of, opened, photo):
     shown = opened(page_of())
     choose(shown, photo)
@@ -251,6 +276,7 @@ def test_transparency_becomes_white_and_grey_is_luminance(page_of, opened, tmp_p
         "model": {"file": "B2A.onnx", "bytes": 4},
         "source": {"channels": 1},
         "target": {"channels": 1},
+        "drawing": PAPER,
     }
     shown = opened(page_of(directions=[grey]))
     assert not shown.get_by_label("A → B").count()
@@ -272,7 +298,7 @@ def test_a_photograph_is_turned_as_the_toolkit_turns_it(page_of, opened, tmp_pat
 
 
 def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, tmp_path):
-    ends = {"model": {"file": "B2A.onnx", "bytes": 4}, "source": LABELS, "target": LABELS}
+    ends = {"model": {"file": "B2A.onnx", "bytes": 4}, "source": LABELS, "target": LABELS, "drawing": CLASSES}
     folder = page_of(directions=[{"name": "A2B", **ends}])
     labels = RANDOM.choice([0, 1, 9], [40, 30])
     shown = opened(folder)
@@ -332,13 +358,13 @@ def test_a_lost_connection_is_said_and_the_loaded_network_stays(page_of, opened,
     shown = opened(page_of(), expected="ERR_")
     shown.get_by_label("Drawing", exact=True).first.check()
     shown.locator(".drawn canvas").wait_for()
-    shown.context.route("**/B2A.onnx", lambda route: route.abort())
+    shown.context.route("**/B2A.onnx*", lambda route: route.abort())
     shown.get_by_label("B → A").check()
     shown.get_by_text("The network could not be loaded. Check the connection, and try again.").wait_for()
     shown.locator(".drawn canvas").wait_for(state="detached")
     shown.get_by_label("Image", exact=True).check()
     assert not shown.locator(".stage").is_visible()
-    shown.context.route("**/A2B.onnx", lambda route: route.abort())
+    shown.context.route("**/A2B.onnx*", lambda route: route.abort())
     shown.get_by_label("A → B").check()
     choose(shown, photo)
     np.testing.assert_array_equal(kept(shown, "A2B.png")[0, 0], (5, 135, 225))
@@ -377,8 +403,8 @@ def test_a_worker_that_fails_while_it_is_idle_is_replaced(page_of, opened):
 
 def test_it_says_what_it_translates(page_of, opened):
     ways = [
-        {"name": "A2B", "words": ["horses", "zebras"], **ENDS},
-        {"name": "B2A", "words": ["zebras", "horses"], **ENDS},
+        {"name": "A2B", "words": ["horses", "zebras"], **ENDS, "drawing": PAPER},
+        {"name": "B2A", "words": ["zebras", "horses"], **ENDS, "drawing": PAPER},
     ]
     shown = opened(page_of(directions=[{**way, "model": {"file": "A2B.onnx", "bytes": 1}} for way in ways]))
     assert shown.locator(".lead").inner_text().strip() == "Translates horses to zebras."

@@ -1,4 +1,4 @@
-"""What a server shows of validation images, and the words and colours that it finds for them."""
+"""What a server shows of validation images, and the colours that it draws with."""
 
 import io
 
@@ -6,11 +6,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from common.images import Images, domain_names, files
+from common.images import Images, files
 from common.images.classes import Classes
 from common.images.pixels import EIGHT_BITS, Domain
-from common.serve import about, colours, validation
-from common.serve.colours import Colours
+from common.serve import about, validation
 from tests import small
 
 RANDOM = np.random.default_rng(0)
@@ -98,47 +97,6 @@ def test_halves_of_files_that_hold_both_domains(tmp_path):
         files.write(tmp_path / "set" / split / "0.png", np.concatenate(halves, axis=1))
     found = shown(tmp_path, side_by_side=True)
     assert [decoded(found[name].examples[0].content)[0, 0, 0] for name in "AB"] == [10, 200]
-
-
-def test_the_colours_of_a_drawing():
-    """Paper, on which a quarter is red and a tenth is black: the pen's colour is the farthest from the paper."""
-    image = np.full([40, 40, 3], (244, 240, 230), np.uint8)
-    image[10:30, 10:30] = (200, 30, 30)
-    image[2:6, 1:39] = 10
-    found = colours.of_images([image, image])
-    assert found == Colours("#f4f0e6", ("#0a0a0a", "#c81e1e"), is_drawn=True)
-
-
-def test_photographs_are_no_drawings():
-    noise = RANDOM.integers(0, 256, [64, 64, 3], np.uint8)
-    assert not colours.of_images([noise]).is_drawn
-    assert colours.of_images([]) == Colours("#ffffff", ())
-
-
-def test_the_background_of_classes_is_the_commonest_at_borders():
-    classes = Classes.of(RED_AND_BLUE, RED_AND_BLUE)
-    image = np.full([8, 8, 3], (0, 0, 255), np.uint8)
-    image[2:6, 2:6] = (255, 0, 0)
-    found = colours.of_classes(classes, [image])
-    assert (found.background, found.stored, found.only) == ("#0000ff", None, True)
-    assert colours.of_classes(classes).background == "#ff0000"
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"dataset": "horse2zebra"}, ("horse", "zebra")),
-        ({"dataset": "sets/summer2winter_yosemite"}, ("summer", "winter")),
-        ({"dataset": "maps"}, ("aerial photographs", "maps")),
-        ({"dataset": "day-night"}, ("day", "night")),
-        ({"dataset": "my-photos"}, None),
-        ({"dir_A": "x/sketches", "dir_B": "x/photos"}, ("sketches", "photos")),
-        ({"dir_A": "x/trainA", "dir_B": "x/trainB"}, None),
-        ({"dir_A": "x/train/A", "dir_B": "y/train/B"}, None),
-    ],
-)
-def test_what_domains_are_called(settings, words):
-    assert domain_names.of(Images(**settings)) == words
 
 
 def test_a_large_canvas_is_limited():

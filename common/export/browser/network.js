@@ -1,19 +1,20 @@
 /* The networks, in a worker. Of several images that are asked for while it works, only the last is translated. */
 
 /*
-    const network = makeNetwork({ runtime, loading: (part) => ..., ready: (isTranslating) => ... });
+    const network = makeNetwork({ runtime, script, loading: (part) => ..., ready: (isTranslating) => ... });
     network.load(model);
     const answer = await network.translate(model, image);
 
 model, runtime   { file, bytes }
+script           the file of the worker
 image            { width, height, channels, pixels }
 answer           the same with `seconds`; { wrong }, a sentence; or null if another image was asked for since
 */
-function makeNetwork({ runtime, loading, ready }) {
+function makeNetwork({ runtime, script, loading, ready }) {
   const state = { worker: null, running: null, waiting: null, turn: 0 };
 
   function started() {
-    const worker = new Worker("worker.js", { type: "module" });
+    const worker = new Worker(script, { type: "module" });
     worker.addEventListener("message", ({ data }) => hear(data));
     worker.addEventListener("error", () => {
       if (worker !== state.worker) return;

@@ -109,13 +109,3 @@ function threeOf(levels) {
 function pngOf(canvas) {
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
-
-/* "#rrggbb" of [red, green, blue] or [grey]. */
-function hex(levels) {
-  return (
-    "#" +
-    threeOf(levels)
-      .map((level) => level.toString(16).padStart(2, "0"))
-      .join("")
-  );
-}

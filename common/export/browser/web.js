@@ -79,9 +79,11 @@ function translating() {
   const status = makeStatus(),
     output = makeOutput(status.say),
     slider = makeSlider();
-  const state = { direction: report.directions[0], mode: "image", files: {}, turn: 0 };
+  const [first] = report.directions;
+  const state = { direction: first, mode: first.drawing.is_drawn ? "drawing" : "image", files: {}, turn: 0 };
   const network = makeNetwork({
     runtime: report.runtime,
+    script: report.worker,
     loading: (part) => status.load(part, megabytes(state.direction)),
     ready: status.loaded,
   });
@@ -98,7 +100,7 @@ function translating() {
     "div",
     { class: "controls" },
     ways.length > 1 ? choices("Direction", ways, ways[0][0], turnTo) : null,
-    choices("Input", MODES, "image", enter),
+    choices("Input", MODES, state.mode, enter),
   );
   output.again.addEventListener("click", async () => {
     enter("drawing");
@@ -112,12 +114,8 @@ function translating() {
     if (answer?.wrong) status.say(answer.wrong, true);
   }
   function drawing() {
-    const { name, source } = state.direction;
-    if (!drawings.has(name))
-      drawings.set(
-        name,
-        drawingFor(source, (file) => take("drawing", file)),
-      );
+    const { name, drawing: options } = state.direction;
+    if (!drawings.has(name)) drawings.set(name, makeDrawing({ ...options, changed: (file) => take("drawing", file) }));
     return drawings.get(name);
   }
   function turnTo(name) {
@@ -127,7 +125,7 @@ function translating() {
     enter(state.mode);
   }
   function describe() {
-    lead.textContent = leadOf(state.direction, state.mode === "drawing", Boolean(state.direction.source.values));
+    lead.textContent = leadOf(state.direction, state.mode === "drawing", state.direction.drawing.only);
   }
   function enter(mode) {
     state.mode = mode;
@@ -213,19 +211,12 @@ function translating() {
     status.say(sentence, true);
   }
   load();
-  describe();
+  enter(state.mode);
   return [lead, controls, pictures, canvases, status.root, output.root];
 }
 
 function resized(canvas, size, end) {
   return canvas.width === size[0] && canvas.height === size[1] ? canvas : scaled(canvas, size, end);
-}
-
-function drawingFor(source, changed) {
-  const [height, width] = report.sides;
-  if (!source.values) return makeDrawing({ width, height, changed });
-  const [colours, stored] = [source.colours, source.values].map((rows) => rows.map(hex));
-  return makeDrawing({ width, height, changed, colours, stored, only: true });
 }
 
 function megabytes(direction) {
@@ -248,6 +239,7 @@ document.body.append(
     { class: "top" },
     element("p", { class: "eyebrow" }, `${report.model}, trained${trained}, step ${report.step.toLocaleString("en")}`),
     element("h1", {}, report.name),
+    report.summary ? element("p", { class: "note" }, `A network that has ${report.summary}.`) : null,
   ),
   element(
     "main",

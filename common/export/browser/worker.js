@@ -11,10 +11,10 @@ and answers with messages that have the same id:
 { id, wrong, isFatal }                         a sentence; isFatal: this worker is of no more use
 */
 
-import * as ort from "./runtime/ort.wasm.min.js";
+import * as ort from "./runtime/ort.wasm.min.js?{{version}}";
 
 ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
-ort.env.wasm.wasmPaths = { mjs: new URL("./runtime/ort-wasm-simd-threaded.js", import.meta.url).href };
+ort.env.wasm.wasmPaths = { mjs: new URL("./runtime/ort-wasm-simd-threaded.js?{{version}}", import.meta.url).href };
 ort.env.logLevel = "error";
 const sessions = new Map();
 
@@ -73,7 +73,7 @@ async function translated(session, { width, height, channels, pixels }) {
 
 function sentenceOf(error) {
   if (error instanceof Unreadable)
-    return `The file ${error.message} could not be loaded. Is it on the server, next to this page?`;
+    return `The file ${error.message.replace(/\?.*/, "")} could not be loaded. Is it on the server, next to this page?`;
   if (error instanceof Unreached) return "The network could not be loaded. Check the connection, and try again.";
   if (/alloc|memory|out of bounds|table index/i.test(String(error?.message ?? error)))
     return "There is not enough memory for this image in this browser. Choose a smaller one.";

@@ -24,6 +24,7 @@ function makeOutput(run, isAlone) {
     "article",
     { class: "output", "aria-label": isAlone ? "Translation" : `Translation by ${run.name}` },
     isAlone ? null : element("h2", {}, run.name, " ", element("small", {}, run.model)),
+    isAlone || !run.summary ? null : element("p", { class: "note" }, `Has ${run.summary}.`),
     isAlone ? null : element("p", { class: "of" }, steps, reportLink(run)),
     slider.stage,
     said,

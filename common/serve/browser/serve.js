@@ -168,6 +168,7 @@ document.body.append(
     { class: "top" },
     eyebrow,
     element("h1", {}, isAlone ? runs[0].name : runs.map(({ name }) => name).join(", ")),
+    isAlone && runs[0].summary ? element("p", { class: "note" }, `A network that has ${runs[0].summary}.`) : null,
     reports(),
   ),
   element("main", {}, waits, element("section", { class: "page", "aria-label": "Translate" }, ...translating())),
