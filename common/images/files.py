@@ -177,9 +177,9 @@ def _look(path: Path) -> tuple[str, Header]:
         shape = [header.height, header.width, header.channels]
         if header.dtype not in TYPES or 0 in shape:
             raise ValueError(f"it holds {header.dtype} values of shape {shape}")
-    if header.height * header.width > MAX_PIXELS:
-        raise _too_large(path)
-    _check_bytes(path, math.prod(shape) * np.dtype(header.dtype).itemsize)
+        if header.height * header.width > MAX_PIXELS:
+            raise _too_large(path)
+        _check_bytes(path, math.prod(shape) * np.dtype(header.dtype).itemsize)
     return kind, header
 
 

@@ -1,5 +1,9 @@
 """One decoder for every kind of 8-bit image; what does not read is named."""
 
+import builtins
+import contextlib
+import io
+import itertools
 import os
 import struct
 
@@ -23,6 +27,32 @@ def test_lossless_formats_come_back_as_they_were(tmp_path, suffix):
     path = tmp_path / f"image.v1{suffix}"
     Image.fromarray(RGB).save(path, **({"lossless": True} if suffix == ".webp" else {}))
     np.testing.assert_array_equal(files.read(path), RGB)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".npy"])
+def test_a_file_may_vanish_before_any_look_at_it(tmp_path, monkeypatch, suffix):
+    """It is opened, or its size is asked for, several times; the last round finds it each time."""
+    path, rounds = tmp_path / f"image{suffix}", 0
+    for rounds in itertools.count():
+        files.write(path, RGB)
+        looks = iter(range(rounds))
+
+        def vanishing(ask, looks=looks):
+            def asked(file, *args, **options):
+                if str(file) == str(path) and next(looks, None) is None:
+                    path.unlink(missing_ok=True)
+                return ask(file, *args, **options)
+
+            return asked
+
+        with monkeypatch.context() as patch:
+            for module, name in ((builtins, "open"), (io, "open"), (os, "stat"), (os.path, "getsize")):
+                patch.setattr(module, name, vanishing(getattr(module, name)))
+            with contextlib.suppress(UserError):
+                files.read(path)
+                if path.exists():
+                    break
+    assert rounds > 2
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG"])
