@@ -1,5 +1,7 @@
 # make demo   trains DualGAN on the toy set, tests it, and says what it scores: minutes on two cores
-# make test   ruff, codespell, then the tests, one of which runs mypy; with EXTRAS=test,parity those against PyTorch, too
+# make test   ruff, codespell, mypy and the quick tests; with EXTRAS=test,parity those against PyTorch, too
+# make test-thorough  the tests that take seconds each: many parameters, networks of full size, browsers, processes
+# make test-all  all tests, also those that take minutes each
 # make coverage  lines and branches that the tests run, in child processes, too
 # make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines
 # make format has ruff format the code, and fix what it can
@@ -17,7 +19,7 @@ SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
 unexport PYTHONDONTWRITEBYTECODE # pytest keeps the tests as it has compiled them, for each of its processes
 
-.PHONY: demo test test-all coverage mutants format audit docs tutorial bench clean
+.PHONY: demo test test-thorough test-all coverage mutants format audit docs tutorial bench clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -27,14 +29,18 @@ test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+test-thorough: .venv/.test
+	$(BIN)/python -m pytest -m "thorough and not slow"
 
 test-all: .venv/.test
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
 
 coverage: .venv/.coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -p tests.coverage_contexts
+	$(BIN)/coverage run -m pytest -m "not slow" -p tests.coverage_contexts
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -19,11 +19,6 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
-def pytest_collection_modifyitems(items):
-    """Starts with the longest tests."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
 @pytest.fixture(autouse=True)
 def shown():
     """What is logged is printed as the command line prints it."""

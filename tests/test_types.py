@@ -86,7 +86,7 @@ WRONG = {  # each is one wrong call; with what the checker calls the mistake
 }
 
 
-@pytest.mark.long
+@pytest.mark.thorough
 def test_all_is_typed_right_calls_are_accepted_and_wrong_ones_rejected(tmp_path):
     """By one run of the type checker over the project and two files more."""
     assert len(WRONG) >= 20
