@@ -45,6 +45,7 @@ TINY_LAYERS = {
     "lambda_identity": 0.1,
 }
 DUALS = {  # these pass all
+    "pointwise": small.Pointwise(image_size=16, load_size=20, flip=True, pool_size=3, ema_decay=0.9),  # at once
     "dualgan": small.dualgan(load_size=36, flip=True, dropout=0.3),
     "cyclegan": CycleGAN(**HIGH, netG="resnet_6blocks", pool_size=3),
     "pix2pix": Pix2Pix(**TINY_UNET, gan_loss="hinge", train_direction="B2A", pool_size=2, running_statistics=True),
@@ -78,10 +79,20 @@ MORE_VARIANTS = {  # other combinations of what DUALS and VARIANTS have
     "dualgan wgan-gp with all": small.dualgan(gan_loss="wgan-gp", spectral_norm=True, ema_decay=0.9, d_warmup=1),
     **{f"enhancement of {layer}": Enhancement(**TINY_LAYERS, layer=layer) for layer in ("rain", "haze", "cloud")},
 }
-TRAINED = [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in DUALS]
+TRAINED = [
+    "pointwise",
+    *(
+        pytest.param(name, marks=pytest.mark.slow if name in ALIKE else pytest.mark.thorough)
+        for name in DUALS
+        if name != "pointwise"
+    ),
+]
 BUILT = [
-    *(pytest.param(dual, id=name) for name, dual in VARIANTS.items()),
-    *(pytest.param(DUALS[name], id=name) for name in ("dualgan", "geometry")),  # whose trainings are slow tests
+    pytest.param(small.Gain(n_critic=2, n_gen=2), id="gain"),
+    *(pytest.param(dual, id=name, marks=pytest.mark.thorough) for name, dual in VARIANTS.items()),
+    *(  # whose trainings are slow tests
+        pytest.param(DUALS[name], id=name, marks=pytest.mark.thorough) for name in ("dualgan", "geometry")
+    ),
     *(pytest.param(dual, id=name, marks=pytest.mark.slow) for name, dual in MORE_VARIANTS.items()),
 ]
 
@@ -202,14 +213,28 @@ def test_settings_come_back(tmp_path, name):
     assert settings.load(tmp_path / "config.json") == {"dual": DUALS[name]}
 
 
-@pytest.mark.parametrize("name", ["pix2pix", pytest.param("semi-supervised", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("pix2pix", marks=pytest.mark.thorough),
+        pytest.param("semi-supervised", marks=pytest.mark.slow),
+    ],
+)
 def test_each_can_be_planned(dataset, name):  # DualGAN's is in test_plan
     images = Images("set", data_root=str(dataset(train_A=1, train_B=1)))
     assert plan.plan(DUALS[name], images, Run("unused", steps=1)).seconds > 0.0
 
 
 @pytest.mark.parametrize(
-    "name", ["cyclegan", "pix2pix", "contrastive", "enhancement", pytest.param("geometry", marks=pytest.mark.slow)]
+    "name",
+    [
+        "pointwise",
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in ("cyclegan", "pix2pix", "contrastive", "enhancement")
+        ),
+        pytest.param("geometry", marks=pytest.mark.slow),
+    ],
 )
 def test_each_can_be_exported(trained, tmp_path, name):  # DualGAN's: tests/export
     way, run_dir = DUALS[name].learned_directions[-1], trained(name).run.run_dir

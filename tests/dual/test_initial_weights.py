@@ -13,6 +13,7 @@ from common.train.objectives import objective_of
 from contrastive import Contrastive
 from cyclegan import CycleGAN
 from enhancement import Enhancement
+from pix2pix import Pix2Pix
 from tests import small
 
 pytestmark = pytest.mark.usefixtures("one_block")
@@ -36,8 +37,13 @@ TINY = {"image_size": 32, "load_size": 0, "ngf": 4, "ndf": 4}
 @pytest.mark.parametrize(
     ("dual", "name"),
     [
-        (CycleGAN(**TINY, netG="resnet_6blocks", n_layers=1), "normal"),
-        (Contrastive(**TINY, netG="resnet_6blocks_blur", n_layers=1, nce_layers="0,4,8", nce_filters=4), "xavier"),
+        (Pix2Pix(**{**TINY, "image_size": 64, "netG": "unet_64", "netD": "pixel"}), "normal"),
+        pytest.param(CycleGAN(**TINY, netG="resnet_6blocks", n_layers=1), "normal", marks=pytest.mark.thorough),
+        pytest.param(
+            Contrastive(**TINY, netG="resnet_6blocks_blur", n_layers=1, nce_layers="0,4,8", nce_filters=4),
+            "xavier",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_the_published_initial_weights_have_a_name(dual, name):
@@ -53,15 +59,18 @@ def test_the_published_initial_weights_have_a_name(dual, name):
     "dual",
     [
         small.dualgan(init="orthogonal", init_gain=1.0),
-        Enhancement(
-            **TINY,
-            patch_size=0,
-            levels=2,
-            lambda_adversarial=1.0,
-            prior_share=0.5,
-            n_layers=1,
-            norm_D="layer",
-            init="xavier",
+        pytest.param(
+            Enhancement(
+                **TINY,
+                patch_size=0,
+                levels=2,
+                lambda_adversarial=1.0,
+                prior_share=0.5,
+                n_layers=1,
+                norm_D="layer",
+                init="xavier",
+            ),
+            marks=pytest.mark.thorough,
         ),
     ],
 )

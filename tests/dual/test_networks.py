@@ -48,7 +48,13 @@ def parameters():
     return sum(np.prod(variable.shape.as_list(), dtype=int) for variable in tf.global_variables())
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.thorough if name in ("resnet 9 batch", "resnet 9 torch") else ())
+        for name in PARAMETERS
+    ],
+)
 def test_published_parameter_counts(session, name):
     network, count = PARAMETERS[name]
     network(tf.zeros([1, 256, 256, 3]))
