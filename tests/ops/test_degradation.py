@@ -124,7 +124,10 @@ def test_cloud_is_what_is_brighter_than_the_darkest_of_clear_ground(session):
     assert transmission[32, 190] == pytest.approx(1 - 0.95 * (0.6 - 0.2) / 0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("name", synthesis.SYNTHESES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.thorough if name in ("any", "haze") else ()) for name in synthesis.SYNTHESES],
+)
 def test_drawn_layers_are_functions_of_the_key(session, name):
     clear = tf.constant(np.concatenate([scene(64, 64), scene(64, 64, 1)]))
     key = randomness.key("test", 3, tf.range(4, dtype=tf.int64))

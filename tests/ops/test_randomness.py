@@ -4,6 +4,7 @@ import numpy as np
 
 from common import tensorflow as tf
 from common.ops import randomness
+from tests import small
 
 
 def key_of(name="A2B/fake", update=3, index=range(4)):
@@ -84,7 +85,7 @@ def test_two_domains_meet_as_often_as_chance_has_it():
     """Orders of A and B agree at a share of 1/n, under every seed: the count of meetings is Poisson's, of mean 1."""
     count, met = 200, []
     for seed in range(60):
-        with tf.Graph().as_default(), tf.Session() as session:
+        with small.session_of_a_run() as session:
             tf.set_random_seed(seed)
             orders = [randomness.permutation(name, tf.constant(0, tf.int64), count) for name in ("A/order", "B/order")]
             A, B = session.run(orders)
