@@ -24,7 +24,13 @@ def hazy(air, side=7):
     return np.rint(images * 255).astype(np.uint8), scene
 
 
-@pytest.mark.parametrize("air", [[0.9] * 4, [0.7, 0.95, 0.8, 1.0]], ids=["one air", "air of its own"])
+@pytest.mark.parametrize(
+    "air",
+    [
+        pytest.param([0.9] * 4, id="one air", marks=pytest.mark.thorough),
+        pytest.param([0.7, 0.95, 0.8, 1.0], id="air of its own"),
+    ],
+)
 def test_the_clear_scene_comes_back(air):
     """Rounding to 8 bits is amplified by 1 / transmission, so errors of some levels are the least there can be."""
     images, scene = hazy(air)
@@ -92,6 +98,7 @@ def test_pairs_are_written_and_every_second_scene_is_held_out(tmp_path, monkeypa
             np.testing.assert_array_equal(written, image)
 
 
+@pytest.mark.thorough
 def test_scenes_of_one_series_get_the_same_ratio_of_densities(tmp_path, monkeypatch, capsys):
     """Black from 1 to 2 metres, so that the clear scene is exactly as dark as it is assumed to be, or all gray."""
     monkeypatch.setattr(haze_fit, "LONGEST", 5)

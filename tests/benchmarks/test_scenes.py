@@ -28,7 +28,9 @@ def make(monkeypatch, photographs, output, *more):
     return {str(path.relative_to(output)): files.decode(path).pixels for path in sorted(output.rglob("*.png"))}
 
 
-@pytest.mark.parametrize("kind", scenes.SUITS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "rain" else pytest.mark.thorough) for kind in scenes.SUITS]
+)
 def test_a_data_set(photographs, tmp_path, monkeypatch, capsys, kind):
     images = make(monkeypatch, photographs, tmp_path / "set", "--kind", kind)
     assert "8 in train/A, 6 in train/B, 2 in val/A, 2 in val/B" in capsys.readouterr().out

@@ -81,7 +81,7 @@ def test_pictures_to_look_at():
         np.testing.assert_array_equal(pixels.to_look_at(image[..., :bands]), np.repeat(image[..., :1], 3, axis=-1))
 
 
-@hypothesis_settings(deadline=None)
+@hypothesis_settings(max_examples=40, deadline=None)
 @given(
     dtype=st.sampled_from(["uint8", "uint16", "int16", "int32", "uint32", "float32", "float64"]),
     limits=st.tuples(st.integers(-30_000, 30_000), st.integers(-30_000, 30_000)).filter(lambda both: both[0] < both[1]),

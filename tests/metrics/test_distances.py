@@ -90,7 +90,9 @@ def test_sliced_wasserstein_is_scipys_of_each_projection(monkeypatch):
     assert distances.sliced_wasserstein(images * 10, others * 10, span=2550.0) == pytest.approx(expected, rel=1e-10)
 
 
-def test_sliced_wasserstein_tells_sets_apart():
+def test_sliced_wasserstein_tells_sets_apart(monkeypatch):
+    monkeypatch.setattr(distances, "PATCHES", 1000)
+    monkeypatch.setattr(distances, "PROJECTIONS", 32)
     dark, bright = (RANDOM.normal(mean, 10, [8, 32, 32, 3]) for mean in (60, 160))
     same = RANDOM.normal(60, 10, [8, 32, 32, 3])
     assert distances.sliced_wasserstein(dark, same) < distances.sliced_wasserstein(dark, bright) / 10

@@ -137,7 +137,9 @@ def pix2pix_evaluated(folder):
 
 
 @pytest.mark.usefixtures("in_their_folder")
-@pytest.mark.parametrize("made", [cyclegan, cut, pix2pix, pix2pix_evaluated])
+@pytest.mark.parametrize(
+    "made", [pix2pix, *(pytest.param(each, marks=pytest.mark.thorough) for each in (cyclegan, cut, pix2pix_evaluated))]
+)
 def test_the_lines_of_the_readme_give_what_the_run_gives(tmp_path, monkeypatch, made):
     run_dir, photo = made(tmp_path), np.random.default_rng(0).integers(0, 256, [64, 128, 3], np.uint8)
     export(run_dir, Export(format="pth", direction="A2B", output=str(tmp_path / "out")), Images("unknown"))

@@ -71,16 +71,16 @@ def compare(tmp_path, name, network, images, given=None):
     np.testing.assert_allclose(made_by(tmp_path, name, images, given), expected, rtol=0, atol=NEAR)
 
 
-def slow_but(soon, *values):
-    """All combinations of `values`; those that are not of `soon`, which show one of each, are slow."""
-    marks = {True: (), False: pytest.mark.slow}
-    return [pytest.param(*each, marks=marks[each in soon]) for each in itertools.product(*values)]
+def slow_but(soon, thorough, *values):
+    """All combinations of `values`; `soon` and those of `thorough` show one of each, all others are slow."""
+    marks = {soon: (), **dict.fromkeys(thorough, pytest.mark.thorough)}
+    return [pytest.param(*each, marks=marks.get(each, pytest.mark.slow)) for each in itertools.product(*values)]
 
 
 NORMS = {"instance": "instance", "batch": "batch", "none": "bare"}  # name there -> name here
-RESNETS = slow_but({(6, "batch", True), (9, "instance", False), (6, "none", False)}, (6, 9), NORMS, (False, True))
-UNETS = slow_but({(128, "instance"), (256, "batch"), (64, "none")}, (64, 128, 256), NORMS)
-CRITICS = slow_but({("patch", "batch"), ("pixel", "instance"), ("pixel", "none")}, ("patch", "pixel"), NORMS)
+RESNETS = slow_but((6, "none", False), [(6, "batch", True), (9, "instance", False)], (6, 9), NORMS, (False, True))
+UNETS = slow_but((64, "none"), [(128, "instance"), (256, "batch")], (64, 128, 256), NORMS)
+CRITICS = slow_but(("pixel", "none"), [("patch", "batch"), ("pixel", "instance")], ("patch", "pixel"), NORMS)
 
 
 @pytest.mark.parametrize(("blocks", "norm", "dropout"), RESNETS)
@@ -119,6 +119,7 @@ def test_critics(tmp_path, kind, norm):
     compare(tmp_path, "B2A/critic", critic, random_images((36, 44), 3))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("blurred", [False, True])
 @pytest.mark.parametrize("blocks", [6, pytest.param(9, marks=pytest.mark.slow)])
 def test_cut(tmp_path, blurred, blocks):
@@ -154,6 +155,7 @@ def test_conditional_critic_and_affine_instance_norm(tmp_path):
     compare(tmp_path, "A2B/critic", critic, random_images((64, 64), 1, 1), random_images((64, 64), 3))
 
 
+@pytest.mark.thorough
 def test_both_ways_and_several_gpus(tmp_path):
     """Names say which is which, whatever their order; DataParallel puts a word before each name."""
     there, back = (
@@ -206,7 +208,13 @@ def plain(tmp_path_factory):
 
 
 @pytest.mark.parametrize("wrap", [Compiled, pytest.param(torch.compile, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        pytest.param(wrap, id=name, marks=() if name == "a part compiled" else pytest.mark.thorough)
+        for name, wrap in WRAPPED.items()
+    ],
+)
 def test_wrappers_leave_no_trace(tmp_path, plain, wrapped, wrap):
     expected = plain[1]
     file = save(wrapped(published.randomized(published.resnet(3, 3, 2, 6, "batch")), wrap), tmp_path / "wrapped.pth")
@@ -218,6 +226,7 @@ def test_wrappers_leave_no_trace(tmp_path, plain, wrapped, wrap):
         np.testing.assert_array_equal(actual[name], value, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_as_lightning_writes_it(tmp_path):
     """The weights of all networks below state_dict, next to optimizers, counts and settings."""
     networks = {f"netG_{side}": published.randomized(published.resnet(3, 3, 2, 6, "batch")) for side in "AB"}
@@ -287,6 +296,7 @@ def test_other_types_and_forms(tmp_path):
             np.testing.assert_array_equal(found, value.detach().float().numpy(), err_msg=name)
 
 
+@pytest.mark.thorough
 def test_files_of_any_size_are_translated_as_by_the_published_program(tmp_path):
     """It resizes bytes by Pillow's bicubic filter, and cuts off what it makes. The images are like screenshots."""
     network = published.randomized(published.resnet(3, 3, 4, 6))

@@ -1,5 +1,6 @@
 """How far float32 is from float64, beside PyTorch's: by the fastest convolutions, and by those that round least."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -15,26 +16,31 @@ torch = pytest.importorskip("torch")
 from tests.parity import published  # noqa: E402
 
 SIDE = 64
+NETWORK = {"netG": "resnet_9blocks", "image_size": SIDE, "load_size": SIDE}
 PROGRAM = "from tests.parity.test_rounding import errors; print('errors', *errors())"
 
 
-def errors():
-    """(the largest error of the fastest way, of the precise one, of PyTorch) of a ResNet-9's output in [-1, 1]."""
-    images, weights = np.random.default_rng(0).uniform(-1, 1, [1, SIDE, SIDE, 3]), {}
-    truth = translated(images, weights, "float64", precise=True)
-    fast, precise = (translated(images, weights, "float32", precise=way) for way in (False, True))
+def errors(blocks=9, **fields):
+    """(the largest error of the fastest way, of the precise one, of PyTorch) of a ResNet's output in [-1, 1].
+
+    `fields` replace some of the CycleGAN's.
+    """
+    dual = CycleGAN(**{**NETWORK, **fields})
+    images, weights = np.random.default_rng(0).uniform(-1, 1, [1, *dual.image_sides, 3]), {}
+    truth = translated(images, weights, dual, "float64", precise=True)
+    fast, precise = (translated(images, weights, dual, "float32", precise=way) for way in (False, True))
     named = {name: value.astype(np.float32) for name, value in weights.items()}
     with torch.no_grad():
         x = torch.tensor(images.astype(np.float32)).permute(0, 3, 1, 2)
-        other = published.resnet(x, published.Weights("A2B/generator", named), 9).permute(0, 2, 3, 1).numpy()
+        other = published.resnet(x, published.Weights("A2B/generator", named), blocks).permute(0, 2, 3, 1).numpy()
     return [float(np.abs(output - truth).max()) for output in (fast, precise, other)]
 
 
-def translated(images, weights, precision, *, precise):
-    """`images` through the generator of a CycleGAN with `weights`, which the first call fills."""
+def translated(images, weights, dual, precision, *, precise):
+    """`images` through the generator of `dual` with `weights`, which the first call fills."""
     with tf.Graph().as_default(), tf.Session() as session, building_for("cpu", precise):
         tf.set_random_seed(1)
-        dual = CycleGAN(precision=precision, image_size=SIDE, load_size=SIDE)
+        dual = dataclasses.replace(dual, precision=precision)
         fake = dual.network("A2B", "generator")(tf.constant(images, getattr(tf, precision)), None)
         session.run(tf.global_variables_initializer())
         variables = {v.op.name: v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)}
@@ -46,6 +52,15 @@ def translated(images, weights, precision, *, precise):
         return session.run(fake)
 
 
+@pytest.mark.usefixtures("one_block")
+def test_float32_of_one_block_is_near_float64():
+    fast, precise, other = errors(blocks=1, netG="resnet_6blocks", ngf=8, image_size=32, load_size=32)
+    assert fast <= 5e-5
+    assert precise <= 5e-5
+    assert other < 2e-5
+
+
+@pytest.mark.thorough
 def test_float32_is_near_float64_and_nearer_where_that_is_asked_for():
     """In a process of its own: TensorFlow reads when it is imported whether oneDNN computes."""
     line = [sys.executable, "-c", PROGRAM]

@@ -55,7 +55,10 @@ def random_images(count, height, width):
     return np.random.default_rng(0).uniform(-1, 1, [count, height, width, 3]).astype(np.float32)
 
 
-@pytest.mark.parametrize(("model", "network", "sides"), [(CycleGAN, resnet, (36, 44)), (Pix2Pix, unet, (64, 128))])
+@pytest.mark.parametrize(
+    ("model", "network", "sides"),
+    [pytest.param(CycleGAN, resnet, (36, 44), marks=pytest.mark.thorough), (Pix2Pix, unet, (64, 128))],
+)
 def test_outputs_are_those_of_eval(tmp_path, model, network, sides):
     images, expected = random_images(2, *sides), network()
     dual = imported(tmp_path / "run", model, expected).dual
@@ -67,6 +70,7 @@ def test_outputs_are_those_of_eval(tmp_path, model, network, sides):
     np.testing.assert_allclose(alone, evaluated[:1], rtol=0, atol=NEAR)
 
 
+@pytest.mark.thorough
 def test_training_tracks_them_as_pytorch_does(tmp_path):
     """Three updates at rate 0, with one image: the statistics move as those of three forward passes in train()."""
     image = np.random.default_rng(1).integers(0, 256, [64, 64, 3], np.uint8)
@@ -98,6 +102,7 @@ def test_training_tracks_them_as_pytorch_does(tmp_path):
     np.testing.assert_allclose(output_of(tmp_path / "run", image), evaluated, rtol=0, atol=3 * NEAR)
 
 
+@pytest.mark.thorough
 def test_tiles(tmp_path):
     """An image of bytes by tiles, which need no statistics of the whole; without seams."""
     network = resnet()
@@ -108,6 +113,7 @@ def test_tiles(tmp_path):
         np.testing.assert_allclose(translator.in_floats("A2B", image), evaluated, rtol=0, atol=NEAR)
 
 
+@pytest.mark.thorough
 def test_exports_and_shipped_networks(tmp_path):
     network, images = unet(), random_images(1, 64, 64)
     imported(tmp_path / "run", Pix2Pix, network)

@@ -84,6 +84,7 @@ def nchw(images):
     return torch.tensor(images).permute(0, 3, 1, 2)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("gan_loss", ["lsgan", "classic"])
 def test_cyclegan(gan_loss, one_block):
     dual = DescendingCycleGAN(
@@ -120,7 +121,7 @@ def test_cyclegan(gan_loss, one_block):
     compare(losses, expected, gradients, networks)
 
 
-@pytest.mark.parametrize("direction", ["A2B", "B2A"])
+@pytest.mark.parametrize("direction", [pytest.param("A2B", marks=pytest.mark.thorough), "B2A"])
 def test_pix2pix(direction):
     dual = DescendingPix2Pix(
         image_size=64, load_size=64, netG="unet_64", ngf=4, ndf=4, dropout=0.0, train_direction=direction
@@ -157,6 +158,7 @@ LAYERS = (0, 4, 8, 12)  # the last is the one block
 ALL = 22 * 22  # places of the largest map: a loss over all places does not depend on their order
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("direction", "fast"), [("A2B", False), ("B2A", True)], ids=["CUT", "FastCUT"])
 def test_cut(direction, fast, one_block):
     settings = {"lambda_NCE": 3.0, "nce_identity": not fast, "flip_equivariance": fast, "nce_patches": ALL}
