@@ -24,15 +24,10 @@ def hazy(air, side=7):
     return np.rint(images * 255).astype(np.uint8), scene
 
 
-@pytest.mark.parametrize(
-    "air",
-    [
-        pytest.param([0.9] * 4, id="one air", marks=pytest.mark.thorough),
-        pytest.param([0.7, 0.95, 0.8, 1.0], id="air of its own"),
-    ],
-)
-def test_the_clear_scene_comes_back(air):
+@pytest.mark.parametrize("air", [[0.9] * 4, [0.7, 0.95, 0.8, 1.0]], ids=["one air", "air of its own"])
+def test_the_clear_scene_comes_back(monkeypatch, air):
     """Rounding to 8 bits is amplified by 1 / transmission, so errors of some levels are the least there can be."""
+    monkeypatch.setattr(haze_fit, "LONGEST", 15)
     images, scene = hazy(air)
     fitted = haze_fit.restored(images, haze_fit.haze_over(images))
     np.testing.assert_allclose(fitted.haze.air, air, atol=0.02)
