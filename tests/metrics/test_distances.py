@@ -27,6 +27,7 @@ def test_frechet_of_one_feature_by_hand():
     assert distances.frechet(x[:, None], 3 + 2 * x[:, None]) == pytest.approx(10.0)
 
 
+@pytest.mark.thorough
 def test_frechet_is_that_of_torchmetrics():
     torch = pytest.importorskip("torch")
     torchmetrics = pytest.importorskip("torchmetrics")
@@ -55,6 +56,7 @@ def test_discrepancy_by_its_definition():
     assert distances.discrepancy(X, Y) == pytest.approx(within - 2 * across, rel=1e-10)
 
 
+@pytest.mark.thorough
 def test_discrepancy_is_that_of_torchmetrics():
     torch = pytest.importorskip("torch")
     kid = pytest.importorskip("torchmetrics.image.kid")

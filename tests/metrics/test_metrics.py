@@ -50,6 +50,7 @@ def test_ms_ssim_is_that_of_tensorflow(session):
     assert metrics.ms_ssim(NEAR[:176, :192], LARGE[:176, :192]) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_ms_ssim_of_gray_is_that_of_torchmetrics():
     torch = pytest.importorskip("torch")
     torchmetrics = pytest.importorskip("torchmetrics")

@@ -80,10 +80,10 @@ def test_orthogonal_kernels_are_so_in_the_layout_of_pytorch(session, dtype):
 
 def test_orthogonal_kernels_are_drawn_uniformly(session):
     """By the signs of R: without them, every decomposition has R's diagonal negative, and Q's first column with it."""
-    firsts = tf.stack([randomness.orthogonal_initializer(1.0)(f"kernel {n}")([2, 2])[0, 0] for n in range(200)])
+    firsts = tf.stack([randomness.orthogonal_initializer(1.0)(f"kernel {n}")([2, 2])[0, 0] for n in range(100)])
     drawn = session.run(firsts)
-    assert 70 < (drawn > 0).sum() < 130
-    assert np.mean(drawn**2) == pytest.approx(0.5, abs=0.1)
+    assert 30 < (drawn > 0).sum() < 70
+    assert np.mean(drawn**2) == pytest.approx(0.5, abs=0.14)
 
 
 def test_draws_are_of_the_seed_and_the_name(session):

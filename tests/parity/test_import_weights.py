@@ -146,6 +146,7 @@ def test_cut(tmp_path, blurred, blocks):
             np.testing.assert_allclose(one, other.numpy(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_conditional_critic_and_affine_instance_norm(tmp_path):
     generator = published.randomized(published.Unet(3, 1, 2, 6, "instance_affine"))
     critic = published.randomized(published.patch_critic(4, 4, 3, "batch"), 1)
