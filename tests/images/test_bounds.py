@@ -22,7 +22,7 @@ from common.images.pixels import Domain, Image
 from cyclegan import CycleGAN
 from tests.reliability import image_fuzz
 
-SECONDS = 2.0  # for what is refused before work is done
+SECONDS = 2.0  # of the processor, which other processes hardly change, for what is refused before work is done
 few = hypothesis.settings(max_examples=60, deadline=None)
 
 
@@ -31,10 +31,10 @@ def refused(tmp_path, name, content, reason):
     path = tmp_path / name
     path.write_bytes(content)
     for read in (files.header, files.decode):
-        began = time.monotonic()
+        began = time.process_time()
         with pytest.raises(UserError, match=reason) as error:
             read(path)
-        assert time.monotonic() - began < SECONDS and str(path) in str(error.value)
+        assert time.process_time() - began < SECONDS and str(path) in str(error.value)
 
 
 def saved(image, kind, **options):
@@ -77,13 +77,13 @@ def chained(count, back_to=0):
 def test_directories_are_counted(count, tmp_path_factory):
     path = tmp_path_factory.mktemp("tiff") / "pages.tif"
     path.write_bytes(chained(count))
-    began = time.monotonic()
+    began = time.process_time()
     if count < bounds.PAGES:
         assert files.decode(path).pixels.shape == (1, 10, 1)
     else:
         with pytest.raises(UserError, match="more than 1,024 pages: split it"):
             files.decode(path)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_structures_of_tiff_that_cost_more_than_they_say(tmp_path):
@@ -104,9 +104,9 @@ def test_stacks_of_pages_are_read(tmp_path):
         for number in range(600):
             stack.write(np.full([8, 8], number % 255, np.uint8), metadata=None)
     for name in ("stack.tif", "big.tif"):
-        began = time.monotonic()
+        began = time.process_time()
         assert files.decode(tmp_path / name).pixels.shape == (8, 8, 1)
-        assert time.monotonic() - began < SECONDS
+        assert time.process_time() - began < SECONDS
 
 
 # JPEG
@@ -213,10 +213,10 @@ def deep(width, height, pixels, interlaced=0, rest=b""):
 
 def test_deep_png_is_unpacked_no_farther_than_its_image_needs(tmp_path):
     (tmp_path / "zeros.png").write_bytes(deep(16, 16, bytes(200_000_000)))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError, match=r"zeros.png .*unpack to more than the 528 bytes of its image"):
         files.decode(tmp_path / "zeros.png")
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     rows = np.insert(np.arange(32, dtype=np.uint8).reshape(4, 8), 0, 0, axis=1)  # 4 x 4 pixels behind the filters
     expected = np.arange(32, dtype=np.uint8).view(">u2").reshape(4, 4, 1)
     texts = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(7_900_000))) * 300
@@ -226,9 +226,9 @@ def test_deep_png_is_unpacked_no_farther_than_its_image_needs(tmp_path):
         "texts": deep(4, 4, rows.tobytes(), rest=texts),
     }.items():
         (tmp_path / f"{name}.png").write_bytes(content)
-        began = time.monotonic()
+        began = time.process_time()
         np.testing.assert_array_equal(files.decode(tmp_path / f"{name}.png").pixels, expected)
-        assert time.monotonic() - began < SECONDS
+        assert time.process_time() - began < SECONDS
 
 
 @few

