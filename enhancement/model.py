@@ -97,6 +97,12 @@ class Enhancement(PublishedCritics):
                 f"--d_warmup {self.d_warmup} is for critics, but with --lambda_adversarial 0 there are none."
                 " Leave out one of them."
             )
+        weights = ("lambda_cycle", "lambda_identity", "lambda_pairs", "lambda_adversarial")
+        if not any(getattr(self, name) for name in weights):
+            flags = ", ".join(f"--{name}" for name in weights)
+            raise UserError(
+                f"No loss has a weight: {flags} are all 0, and one must be above 0. Use --lambda_cycle 1.0."
+            )
         for name in ("prior_share", "drawn_share", "recolored_share"):
             if getattr(self, name) > 1.0:
                 raise UserError(f"--{name} {getattr(self, name)} is not a valid share: use a number from 0 to 1.")

@@ -172,6 +172,7 @@ def test_only_directions_that_learn_have_critics(session):
     [
         ({"channels_A": 1}, "cyclegan.main"),
         ({"drawn_share": 5.0}, "--drawn_share 5.0 is not a valid share"),
+        ({"lambda_cycle": 0.0}, "No loss has a weight: --lambda_cycle, .* are all 0"),
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 38}, "--image_size 40"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
