@@ -10,13 +10,16 @@ from cyclegan import CycleGAN
 from enhancement import Enhancement
 from pix2pix import Pix2Pix
 from tests import small
+from tests.reliability.little.pix2pix import Pix2Pix as Little
 
 pytestmark = pytest.mark.usefixtures("one_block", "few_patches")
 
 TINY = {"image_size": 32, "load_size": 0, "ngf": 4, "ndf": 4, "precision": "float64"}
 RESNET = {**TINY, "netG": "resnet_6blocks", "n_layers": 1}
 BATCH, STEPS = 4, 2
+LITTLE = {**TINY, "image_size": 8, "netG": "resnet_6blocks", "netD": "pixel"}
 DUALS = {  # with all that a batch could mix, or that an update of several batches could repeat
+    "little": (Little(**LITTLE, dropout=0.3, pool_size=3, ema_decay=0.9), 2),
     "cyclegan": (CycleGAN(**RESNET, pool_size=3, ema_decay=0.9, dropout=0.5), 4),
     "dualgan": (
         small.dualgan(precision="float64", dropout=0.3, n_critic=2, n_gen=2, fresh_batches=False, ema_decay=0.9),
@@ -45,6 +48,7 @@ DUALS = {  # with all that a batch could mix, or that an update of several batch
         2,
     ),
 }
+LARGE = [name for name in DUALS if name != "little"]
 
 
 def trained(dual, accumulate):
@@ -61,7 +65,7 @@ def trained(dual, accumulate):
         return session.run({v.op.name: v for v in tf.global_variables()}), losses, thumbnails
 
 
-@pytest.mark.parametrize("name", DUALS)
+@pytest.mark.parametrize("name", ["little", *(pytest.param(name, marks=pytest.mark.thorough) for name in LARGE)])
 def test_an_update_by_parts_is_that_of_the_whole_batch(name):
     dual, parts = DUALS[name]
     (whole, losses, shown), (summed, mean_losses, also_shown) = (trained(dual, count) for count in (1, parts))

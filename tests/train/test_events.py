@@ -115,6 +115,7 @@ def _soon(address):
     raise AssertionError(f"nothing at {address}")
 
 
+@pytest.mark.thorough
 def test_none_are_written_where_they_are_not_wanted_or_nothing_is_left_to_do(runs, tmp_path):
     _, run = runs
     before = sorted(run.path().glob("events.*"))

@@ -38,6 +38,17 @@ def saved(run):
     return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
 
 
+def test_it_gets_what_is_logged(parts):
+    *fixed, run = parts(steps=3, eval_every=0, select_by="")
+    seen = {}
+    training.train(*fixed, run, watch=seen.__setitem__)
+    logged = rows(run.path("log.csv"))
+    assert list(seen) == list(logged) == [2, 3]
+    for step, values in seen.items():
+        assert values == pytest.approx(logged[step], rel=1e-3, abs=0.06)  # rounded: seconds to a tenth
+
+
+@pytest.mark.thorough
 def test_it_gets_the_numbers_of_both_tables_and_resumes_where_it_failed(parts):
     """Logged at 2, 4, 6 and 7, evaluated at 3, 6 and 7. It fails once, at 3 and again at 4 after the resume."""
     *fixed, run = parts()

@@ -9,12 +9,15 @@ from common.images import Images
 from common.run import Run
 from common.train import plan
 from tests import small
+from tests.reliability.little.pix2pix import Pix2Pix as Little
+
+pytestmark = pytest.mark.usefixtures("one_block")
 
 
 def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
     images = Images("set", data_root=str(dataset(train_A=4, train_B=3)))
-    dual = small.dualgan(n_gen=2, netD="patch_2017", kernel=5)
-    found = plan.plan(dual, images, Run("unused", epochs=5))
+    dual = small.dualgan(netD="patch_2017", kernel=5, gan_loss="lsgan")
+    found = plan.plan(dual, images, Run("unused", epochs=5), timed=1)
     assert [each.name for each in found.networks] == [
         "A2B generator",
         "A2B critic",
@@ -25,26 +28,29 @@ def test_a_plan_names_all_networks_and_counts_steps(dataset, capsys):
     assert found.networks[0].parameters == (25 * 3 * 4 + 4) + (25 * 4 * 8 + 8) + (25 * 8 * 4 + 4 + 8) + (25 * 8 * 3 + 3)
     assert found.networks[1].output == (4, 4, 1)
     assert found.networks[1].sees == 93
-    assert (found.steps, found.epochs) == (10, 5.0)  # 20 images, two a step
+    assert (found.steps, found.epochs) == (20, 5.0)  # 20 images, one a step
     assert found.seconds > 0 and found.peak > found.variables > 0
     text = plan.text(found)
     assert "93x93 pixels (more than its 32)" in text
-    assert "10 steps, 5.0 epochs" in text
+    assert "20 steps, 5.0 epochs" in text
 
 
+@pytest.mark.thorough
 def test_a_plan_counts_the_operations_of_all_parts_of_a_batch(dataset):
     images = Images("set", data_root=str(dataset(train_A=4, train_B=4)))
+    dual = Little(image_size=8, load_size=0, ngf=2, ndf=2, netG="resnet_6blocks", netD="pixel")
     once, parts = (
-        plan.plan(small.dualgan(), images, Run("unused", epochs=5, batch_size=4 // count, accumulate=count), timed=1)
+        plan.plan(dual, images, Run("unused", epochs=5, batch_size=4 // count, accumulate=count), timed=1)
         for count in (1, 4)
     )
     assert parts.operations == once.operations > 0
     assert (parts.steps, parts.variables, parts.networks) == (once.steps, once.variables, once.networks)
 
 
+@pytest.mark.thorough
 def test_a_global_critic_sees_the_whole_image(dataset):
     images = Images("set", data_root=str(dataset(train_A=1, train_B=1)))
-    found = plan.plan(small.dualgan(), images, Run("unused", steps=1))
+    found = plan.plan(small.dualgan(gan_loss="lsgan"), images, Run("unused", steps=1), timed=1)
     assert found.networks[1].sees == math.inf
     assert "the whole image" in plan.text(found)
 

@@ -104,6 +104,15 @@ def state(run):
     return {name: np.asarray(reader.get_tensor(name)).tobytes() for name in reader.get_variable_to_shape_map()}
 
 
+def test_rates_fall_after_evaluations_without_improvement(parts, capsys):
+    """Evaluated at 1, an improvement, at 2 and at 3."""
+    dual, images, run = parts(steps=4, eval_every=1)
+    training.train(dual, images, run)
+    np.testing.assert_allclose(logged(run), [1.0] * 3 + [0.5], rtol=1e-5)
+    assert "Learning rates are now 0.5 times the first ones" in capsys.readouterr().out
+
+
+@pytest.mark.thorough
 def test_rates_fall_after_the_second_evaluation_without_improvement_and_a_resume_has_the_same_bits(parts, capsys):
     """Evaluated at 2, an improvement, at 4, 6 and so on; those of 9 and 13, the last steps, do not count."""
     dual, images, whole = parts("whole", steps=13)
@@ -123,6 +132,7 @@ def test_rates_fall_after_the_second_evaluation_without_improvement_and_a_resume
         training.train(dual, images, dataclasses.replace(run, steps=14, select_by="psnr"))
 
 
+@pytest.mark.thorough
 def test_an_evaluation_that_a_signal_prevents_counts_after_the_resume(parts, monkeypatch):
     dual, images, whole = parts("whole")
     training.train(dual, images, whole)
@@ -135,6 +145,7 @@ def test_an_evaluation_that_a_signal_prevents_counts_after_the_resume(parts, mon
     assert state(run) == state(whole) and logged(run) == logged(whole)
 
 
+@pytest.mark.thorough
 def test_without_it_there_are_no_new_variables():
     names = {}
     for policy in ("constant", "plateau"):

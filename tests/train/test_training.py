@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import shutil
 import signal
@@ -39,21 +40,41 @@ class Convolved(small.Pointwise):
         return {**super().generator_losses(direction, cycle), **self.identity_loss(direction, cycle)}
 
 
-@pytest.fixture
-def setup(tmp_path):
-    """A function from changes of the run to (dual, images, run); the dual is one whose graph is built in a moment."""
+def draw(root):
     random = np.random.default_rng(0)
     for folder, count in (("train/A", 5), ("train/B", 4), ("val/A", 2), ("val/B", 2)):
         for number in range(count):
             image = random.integers(0, 256, [40, 36, 3], np.uint8)
-            files.write(tmp_path / "set" / folder / f"{number}.png", image)
+            files.write(root / "set" / folder / f"{number}.png", image)
 
-    def make(run_dir="run", **run):
-        dual = small.Gain(image_size=32)
-        run = Run(run_dir=str(tmp_path / run_dir), **{"steps": 4, "batch_size": 2, "log_every": 1, **run})
-        return dual, Images("set", data_root=str(tmp_path)), run
 
-    return make
+def parts_in(root, run_dir="run", **run):
+    """(dual, images, run); the dual is one whose graph is built in a moment."""
+    run = {"steps": 4, "batch_size": 2, "log_every": 1, "tensorboard": False, **run}
+    return small.Gain(image_size=32), Images("set", data_root=str(root)), Run(run_dir=str(root / run_dir), **run)
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """A function from changes of the run to (dual, images, run)."""
+    draw(tmp_path)
+    return functools.partial(parts_in, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with images and a run of two steps in one thread, for tests that change nothing in it."""
+    root = tmp_path_factory.mktemp("trained")
+    draw(root)
+    training.train(*parts_in(root, steps=2, save_every=1, threads=1))
+    return root
+
+
+@pytest.fixture
+def begun(trained, tmp_path):
+    """(dual, images, run) of a copy of `trained`."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return parts_in(tmp_path, steps=2, save_every=1, threads=1)
 
 
 def variables(run):
@@ -82,6 +103,7 @@ def without_clock(rows):
     ]
 
 
+@pytest.mark.thorough
 def test_training_in_two_parts_is_training_in_one(setup):
     """Stopped after the third step: its checkpoint is the newest that there is."""
     _, images, whole = setup("whole", steps=6, save_every=3)
@@ -101,6 +123,7 @@ def test_training_in_two_parts_is_training_in_one(setup):
     assert without_clock(log(halves)) == without_clock(log(whole))
 
 
+@pytest.mark.thorough
 def test_without_shuffling_images_are_read_in_the_order_of_their_names_also_after_a_stop(setup):
     """A gain of 2 that learns nothing moves each pixel by its own value, which the log has as a share of the range."""
     _, images, run = setup(steps=3, batch_size=1)
@@ -116,6 +139,7 @@ def test_without_shuffling_images_are_read_in_the_order_of_their_names_also_afte
         training.train(parts[0], images, dataclasses.replace(run, steps=11))
 
 
+@pytest.mark.thorough
 def test_batches_that_accumulate_are_one_large_batch_and_resume_with_the_same_bits(setup):
     """In all that is logged, with the epochs of the schedule, pools, averages and a warm-up."""
     _, images, large = setup("large", steps=4, batch_size=4)
@@ -147,9 +171,8 @@ def test_another_seed_is_another_training(setup):
     assert (found[name] != small_weights(dual, 0)[name]).all()
 
 
-def test_rows_after_the_restored_step_are_written_again(setup):
-    *parts, run = setup(steps=2)
-    training.train(*parts, run)
+def test_rows_after_the_restored_step_are_written_again(begun):
+    *parts, run = begun
     row = run.path("log.csv").read_text().splitlines()[-1]
     with open(run.path("log.csv"), "a") as file:  # as if killed at step 4, after the checkpoint of step 2
         file.write(f"{row.replace('2', '3', 1)}\n4,1,1\0\0")
@@ -159,27 +182,24 @@ def test_rows_after_the_restored_step_are_written_again(setup):
     assert float(log(run)[-1]["A2B/generator/distance_from_input"]) > 0.0
 
 
-def test_fixed_settings_are_fixed_and_free_ones_are_free(setup):
-    dual, images, run = setup(steps=1)
-    training.train(dual, images, run)
+def test_fixed_settings_are_fixed_and_free_ones_are_free(begun):
+    dual, images, run = begun
     with pytest.raises(UserError) as error:
         training.train(dataclasses.replace(dual, lambda_A=7.0), images, run)
     assert "was trained with --lambda_A 10.0, but --lambda_A 7.0 was given" in str(error.value)
     with pytest.raises(UserError, match="--batch_size 2, but --batch_size 1"):
         training.train(dual, images, dataclasses.replace(run, batch_size=1))
-    training.train(dual, images, dataclasses.replace(run, steps=2, keep=5, log_every=3))
+    training.train(dual, images, dataclasses.replace(run, steps=3, keep=5, log_every=3))
     assert load_run(run.run_dir).run.keep == 5
 
 
-def test_a_change_of_threads_or_versions_is_said_once(setup, capsys, monkeypatch):
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-    dual, images, run = setup(steps=1, threads=1)
-    training.train(dual, images, run)
+def test_a_change_of_threads_or_versions_is_said(begun, capsys, monkeypatch):
+    dual, images, run = begun
     config = json.loads(run.path("config.json").read_text())
-    config["environment"]["tensorflow"] = "2.16.1"
+    config["environment"] |= {"tensorflow": "2.16.1", "TF_ENABLE_ONEDNN_OPTS": "default"}
     run.path("config.json").write_text(json.dumps(config))
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    training.train(dual, images, dataclasses.replace(run, steps=2, threads=2))
+    training.train(dual, images, dataclasses.replace(run, steps=3, threads=2))
     said = capsys.readouterr().err
     for change in (
         f"tensorflow was 2.16.1 and is {tf.version.VERSION} now",
@@ -188,7 +208,14 @@ def test_a_change_of_threads_or_versions_is_said_once(setup, capsys, monkeypatch
         "results may differ in their last bits",
     ):
         assert said.count(change) == 1
+
+
+@pytest.mark.thorough
+def test_what_has_not_changed_is_not_said(begun, capsys):
+    dual, images, run = begun
     training.train(dual, images, dataclasses.replace(run, steps=3, threads=2))
+    assert "threads was 1 and is 2 now" in capsys.readouterr().err
+    training.train(dual, images, dataclasses.replace(run, steps=4, threads=2))
     assert capsys.readouterr().err == ""
 
 
@@ -209,6 +236,7 @@ def test_a_signal_ends_training_after_the_step_saved(setup, heeded, monkeypatch)
     assert variables(run)["batches_read"] == 3
 
 
+@pytest.mark.thorough
 def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
     dual, images, run = setup(steps=50, save_every=1)
     training.train(dual, images, dataclasses.replace(run, steps=1))
@@ -262,33 +290,38 @@ def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
     assert log(run)[-1]["step"] == str(saved)
 
 
-def test_other_images_are_refused_on_resume(setup):
-    dual, images, run = setup(steps=1)
-    training.train(dual, images, run)
+def test_other_images_are_refused_on_resume(begun):
+    dual, images, run = begun
     folder = run.path("..", "set", "train", "A")
     (folder / "0.png").rename(folder / "9.png")
     with pytest.raises(
         UserError, match=r"The images of A have changed since .*: 5 files then, 5 now, in .*; new: 9.png; gone: 0.png"
     ):
-        training.train(dual, images, dataclasses.replace(run, steps=2))
+        training.train(dual, images, dataclasses.replace(run, steps=3))
 
 
-def test_an_ended_run_has_nothing_to_do_and_a_lost_state_file_does_not_begin_it_anew(setup):
-    *parts, run = setup(steps=2)
-    assert training.train(*parts, run)[:3] == (0, 2, 2)
+@pytest.mark.thorough
+def test_an_ended_run_has_nothing_to_do_and_a_lost_state_file_does_not_begin_it_anew(begun):
+    *parts, run = begun
     assert training.train(*parts, run)[:3] == (2, 2, 2)
     run.path("checkpoints", "checkpoint").unlink()
     assert training.train(*parts, dataclasses.replace(run, steps=1))[:3] == (2, 2, 1)
     assert training.train(*parts, dataclasses.replace(run, steps=3))[:3] == (2, 3, 3)
 
 
-def test_the_identity_loss_trains_and_shows(setup, capsys):
+@pytest.mark.thorough
+def test_the_identity_loss_trains_and_shows(setup):
     _, images, run = setup(steps=1)
     dual = Convolved(image_size=32, lambda_identity=0.5)
     training.train(dual, images, run)
     assert float(log(run)[0]["A2B/generator/identity"]) > 0.0
-    gray = dataclasses.replace(dual, channels_B=1)
-    training.train(gray, images, dataclasses.replace(run, run_dir=f"{run.run_dir}-gray"))
+
+
+@pytest.mark.thorough
+def test_the_identity_loss_is_off_between_different_channels(setup, capsys):
+    _, images, run = setup(steps=1)
+    gray = Convolved(image_size=32, lambda_identity=0.5, channels_B=1)
+    training.train(gray, images, run)
     assert "The identity loss is off: A and B have different channels." in capsys.readouterr().out
 
 
@@ -322,6 +355,7 @@ def small_weights(dual, seed):
         return session.run({v.op.name: v for v in tf.trainable_variables()})
 
 
+@pytest.mark.thorough
 def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     dual, images, run = setup(steps=5, log_every=1)
     monkeypatch.setattr("common.train.health.INVERTED", 1.0)
@@ -336,6 +370,7 @@ def test_inverted_colours_are_warned_of_once(setup, capsys, monkeypatch):
     assert "warning: at step" not in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_domain_of_one_gray_picture_is_warned_of_at_the_start_and_once(setup, capsys):
     dual, images, run = setup(steps=2)
     for number in range(4):
@@ -351,6 +386,7 @@ def test_a_domain_of_one_gray_picture_is_warned_of_at_the_start_and_once(setup, 
     assert len(warnings(run)) == 1
 
 
+@pytest.mark.thorough
 def test_a_game_that_is_lost_on_purpose_is_told(setup, capsys, monkeypatch):
     """Generators that hardly move, against critics that learn fast: a real run, with a window of 60 steps."""
     monkeypatch.setattr("common.train.health.LONG", 60)
@@ -379,12 +415,11 @@ def test_a_schedule_that_ends_before_the_run_is_told(setup, capsys):
     assert "is 0, so they learn nothing in the 4 remaining steps" in capsys.readouterr().err
 
 
-def test_columns_have_one_name_each_and_samples_show_both_directions_there_and_back(setup):
-    *parts, run = setup(steps=1)
-    training.train(*parts, run)
+def test_columns_have_one_name_each_and_samples_show_both_directions_there_and_back(begun):
+    *_, run = begun
     header = run.path("log.csv").read_text().splitlines()[0].split(",")
     assert len(set(header)) == len(header)
-    strip = imageio.imread(run.path("samples", "00000001.png"))
+    strip = imageio.imread(run.path("samples", "00000002.png"))
     assert strip.shape == (2 * 32 + 4, 2 * (3 * 32 + 2 * 4) + 12, 3)
     columns = json.loads(run.path("samples", "columns.json").read_text())
     assert columns == {name: ["real", "fake", "reconstructed"] for name in ("A2B", "B2A")}
@@ -395,6 +430,7 @@ def test_columns_have_one_name_each_and_samples_show_both_directions_there_and_b
     assert layout["columns"]["B2A"]["real"] == (116 / 220, 32 / 220)
 
 
+@pytest.mark.thorough
 def test_samples_that_cannot_be_written_do_not_end_a_training(setup, capsys):
     dual, images, run = setup(sample_every=2)
     run.path().mkdir()
@@ -404,14 +440,14 @@ def test_samples_that_cannot_be_written_do_not_end_a_training(setup, capsys):
     assert run.path("samples").read_text() == "mine"
 
 
-def test_checkpoints_beyond_keep_are_deleted_across_restarts(setup):
-    *parts, run = setup(steps=3, save_every=1)
-    training.train(*parts, run)
-    training.train(*parts, dataclasses.replace(run, steps=5))
+def test_checkpoints_beyond_keep_are_deleted_across_restarts(begun):
+    *parts, run = begun
+    training.train(*parts, dataclasses.replace(run, steps=3))
     kept = sorted(path.name for path in run.path("checkpoints").glob("*.index"))
-    assert kept == ["model-00000004.index", "model-00000005.index"]
+    assert kept == ["model-00000002.index", "model-00000003.index"]
 
 
+@pytest.mark.thorough
 def test_arrays_can_be_fed_in_place_of_files(setup):
     dual, images, run = setup()
     files = images.training_files(dual)
@@ -445,6 +481,7 @@ def test_one_direction_alone_is_not_trained(setup, model):
     assert not run.path().exists()
 
 
+@pytest.mark.thorough
 def test_an_ended_training_leaves_no_graph(setup):
     """Of a dual whose layers have gradients of their own."""
 

@@ -68,6 +68,7 @@ def test_weights_of_all_networks(trained, images, tmp_path, capsys):
     assert load_run(tmp_path / "new").run.init_from == str(trained)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_of_before_and_generators_alone(trained, images, tmp_path, capsys):
     first = values(trained, 1)
     path = str(trained / "checkpoints" / "model-00000001")
@@ -77,6 +78,7 @@ def test_a_checkpoint_of_before_and_generators_alone(trained, images, tmp_path, 
     assert after["A2B/critic/gain"] == 3.0
 
 
+@pytest.mark.thorough
 def test_averages_are_what_is_taken_and_what_averages_begin_with(images, tmp_path):
     before = train(Gain(ema_decay=0.5), images, tmp_path / "old", 3)
     average = before["A2B/generator/gain/average"]
@@ -104,6 +106,7 @@ def built(dual, roles=ROLES):
         dual.network(*name.split("/"))(x, None)
 
 
+@pytest.mark.thorough
 def test_all_that_belongs_to_networks_is_taken(images, tmp_path):
     """Weights, those that are not trained, and what spectral norms keep beside them."""
     small = dualgan(image_size=16, ngf=2, ndf=2, spectral_norm=True)
@@ -121,6 +124,7 @@ def test_all_that_belongs_to_networks_is_taken(images, tmp_path):
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
+@pytest.mark.thorough
 def test_going_on_is_as_ever_and_needs_the_other_no_more(trained, images, tmp_path):
     small = Gain(ema_decay=0.5, pool_size=2)
     shutil.copytree(trained, tmp_path / "old")
