@@ -93,6 +93,7 @@ def loads(run_dir):
     return True
 
 
+@pytest.mark.thorough
 def test_every_value_may_be_any_wrong_one(run_dir):
     """Wrong types, numbers that are too large, nothing at all: at every place of the file, one after the other.
 

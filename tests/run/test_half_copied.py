@@ -174,6 +174,7 @@ def test_a_method_of_a_notebook_is_told_of_before_it_trains(dataset, notebook, c
         load_run(root / "run")
 
 
+@pytest.mark.thorough
 def test_what_the_error_advises_helps(dataset, notebook, monkeypatch):
     root, mine = dataset(train_A=2, train_B=2), notebook.Mine
     trained(root, mine)

@@ -15,10 +15,13 @@ from cyclegan import CycleGAN
 from dualgan import DualGAN
 from flags.parsing import parse
 from tests import small
+from tests.reliability.little.dualgan import DualGAN as LittleDualGAN
+
+pytestmark = pytest.mark.usefixtures("one_block")
 
 
 def trained(root, images, run_dir, steps):
-    train(small.Gain(), images, Run(str(root / run_dir), steps=steps, save_every=1))
+    train(small.Gain(), images, Run(str(root / run_dir), steps=steps, save_every=1, tensorboard=False))
 
 
 def weights(run_dir):
@@ -36,6 +39,17 @@ def places(root):
     }
 
 
+def test_a_run_is_resumed_where_its_images_are_now(dataset):
+    root = dataset(size=2, train_A=3, train_B=3)
+    trained(root, Images("set", data_root=str(root)), "run", 1)
+    (root / "moved").mkdir()
+    shutil.move(root / "set", root / "moved/set")
+    images = places(root)["folders"]
+    trained(root, images, "run", 2)
+    assert load_run(root / "run").images == images
+
+
+@pytest.mark.thorough
 def test_a_run_is_resumed_wherever_its_images_are(dataset):
     """It ends in the same bits as one whose images stay, and remembers where they are now."""
     root = dataset(size=2, train_A=3, train_B=3)
@@ -72,33 +86,43 @@ def test_other_images_are_refused_and_the_cure_is_named(dataset):
             ):
                 trained(root, images, "run", 2)
         assert weights(root / "run") == before
-    train(
-        small.Gain(rate=0.1),
-        places(root)["folders"],
-        Run(str(root / "next"), steps=1, init_from=str(root / "run"), batch_size=2),
-    )
+
+
+@pytest.mark.thorough
+def test_a_new_run_from_the_weights_takes_other_images(dataset):
+    root = dataset(size=2, train_A=3, train_B=3)
+    trained(root, Images("set", data_root=str(root)), "run", 1)
+    shutil.copy(root / "set/train/B/000.png", root / "set/train/B/x.png")
+    images = Images("set", data_root=str(root))
+    train(small.Gain(rate=0.1), images, Run(str(root / "next"), steps=1, init_from=str(root / "run"), batch_size=2))
+
+
+def little(**fields):
+    return LittleDualGAN(**{"image_size": 16, "depth": 2, "ngf": 2, "ndf": 2, **fields})
 
 
 def test_a_setting_that_is_fixed_names_the_cure(tmp_path):
-    run_dir = small.untrained(tmp_path / "a run", small.dualgan())
+    run_dir = small.untrained(tmp_path / "a run", little())
     run = Run(run_dir)
-    for dual, changed in ((small.dualgan(lr_G=1.0), run), (small.dualgan(), Run(run_dir, batch_size=4))):
+    for dual, changed in ((little(lr_G=1.0), run), (little(), Run(run_dir, batch_size=4))):
         with pytest.raises(UserError, match=r"Leave it out .* a new --run_dir, .*--init_from '.*a run'\."):
             refuse_contradictions(run_dir, dual, run=changed)
     with pytest.raises(
-        UserError, match=r"--ngf 4, but --ngf 8 .* a new --run_dir, without its weights, which"
+        UserError, match=r"--ngf 2, but --ngf 8 .* a new --run_dir, without its weights, which"
     ) as error:
-        refuse_contradictions(run_dir, small.dualgan(ngf=8), run=run)
+        refuse_contradictions(run_dir, little(ngf=8), run=run)
     assert "--init_from" not in str(error.value)
     with pytest.raises(UserError, match=r"--init_from '.*a run' and --noinit_critics\."):
-        refuse_contradictions(run_dir, small.dualgan(ndf=8), run=run)
+        refuse_contradictions(run_dir, little(ndf=8), run=run)
     with pytest.raises(UserError, match=r"Leave it out .* train a new run in a new --run_dir") as error:
-        refuse_contradictions(run_dir, small.dualgan(lr_G=1.0))  # as test and evaluate do
+        refuse_contradictions(run_dir, little(lr_G=1.0))  # as test and evaluate do
     assert "--init_from" not in str(error.value)
 
 
 def test_another_method_is_told_whose_run_it_is_and_offered_a_new_one(tmp_path):
-    run_dir = small.untrained(tmp_path / "run", CycleGAN())
+    run_dir = small.untrained(
+        tmp_path / "run", CycleGAN(image_size=16, load_size=0, ngf=2, ndf=2, n_layers=1, netG="resnet_6blocks")
+    )
     said = r"run holds a run of CycleGAN, not of DualGAN\. Use {}.* a new run in a new --run_dir\."
     with pytest.raises(UserError, match=said.format("CycleGAN")):
         refuse_contradictions(run_dir, DualGAN(), run=Run(run_dir))

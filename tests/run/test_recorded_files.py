@@ -41,6 +41,7 @@ def draw(root, folder="set", names=NAMES, suffix=".npy"):
     return root
 
 
+@pytest.mark.thorough
 def test_accents_in_another_form_are_the_same_files_in_the_same_order(tmp_path):
     draw(tmp_path)
     trained(tmp_path, images_of(tmp_path), 3, "whole")
@@ -89,6 +90,7 @@ def test_exchanged_folders_are_refused_by_their_content(tmp_path):
     assert trained(tmp_path, images, 4).done == 4
 
 
+@pytest.mark.thorough
 def test_exchanged_folders_are_refused_by_names_and_sizes(tmp_path):
     draw(tmp_path)
     A, B = (tmp_path / f"set/train/{domain}" for domain in "AB")
@@ -114,6 +116,7 @@ def test_other_images_of_the_same_names_and_sizes_are_refused(tmp_path):
         trained(tmp_path, images_of(tmp_path / "other"), 4)
 
 
+@pytest.mark.thorough
 def test_equal_domains_are_not_exchanged(tmp_path):
     draw(tmp_path)
     A = str(tmp_path / "set/train/A")

@@ -79,14 +79,19 @@ def broken(stopped):
     return stopped
 
 
-def test_it_resumes_with_another_image_as_if_that_had_been_there(broken, capsys):
-    """A replaced image is logged once; after that it may not change again, like the others."""
+def test_it_resumes_with_another_image_as_if_that_had_been_there(broken):
     assert broken.message.startswith(f"{broken.path} cannot be read as an image")
     assert "replace it by an image of the same name, then repeat the same command" in broken.message
     assert "--on_bad_image skip" in broken.message and "emove it" not in broken.message
     broken.path.write_bytes(broken.content)
     assert trained(broken.root).done == STEPS
     assert weights(broken.root / "run") == broken.undisturbed
+
+
+@pytest.mark.thorough
+def test_a_replaced_image_is_logged_once_and_may_not_change_again(broken, capsys):
+    broken.path.write_bytes(broken.content)
+    trained(broken.root)
     broken.path.write_bytes(broken.content + b"more")
     with pytest.raises(UserError, match=rf"The images of A have changed .* changed: {broken.path.name} \("):
         trained(broken.root, steps=STEPS + 1)
@@ -95,10 +100,12 @@ def test_it_resumes_with_another_image_as_if_that_had_been_there(broken, capsys)
     assert capsys.readouterr().err.count(f"{broken.path} was replaced. It could not be read before") == 1
 
 
+@pytest.mark.thorough
 def test_it_can_be_passed_over_instead(broken):
     assert trained(broken.root, on_bad_image="skip").done == STEPS
 
 
+@pytest.mark.thorough
 def test_what_was_skipped_is_refused_once_it_is_another(broken):
     """With it the order would be another than before; with the broken file the run resumes as if never stopped."""
     root, path, content, *_ = broken
@@ -116,6 +123,7 @@ def test_what_was_skipped_is_refused_once_it_is_another(broken):
     assert weights(root / "run") == weights(root / "whole")
 
 
+@pytest.mark.thorough
 def test_other_changes_are_refused_and_named_and_lose_nothing(broken):
     root, path, content, *_ = broken
     path.write_bytes(content)
@@ -137,6 +145,7 @@ def test_other_changes_are_refused_and_named_and_lose_nothing(broken):
     assert trained(root).done == STEPS
 
 
+@pytest.mark.thorough
 def test_an_image_that_was_trained_on_must_come_back(dataset):
     """It was read in the first pass, so that another in its place would be another training."""
     root = dataset(train_A=2, train_B=2)
@@ -154,16 +163,26 @@ def test_an_image_that_was_trained_on_must_come_back(dataset):
     assert trained(root).done == STEPS
 
 
-def test_before_a_run_has_begun_files_may_change_and_both_cures_are_named(dataset):
+def test_before_a_run_has_begun_both_cures_are_named(dataset):
     root = dataset(train_A=1, train_B=1)
     path = root / "set/train/A/000.png"
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match=r"Replace or remove it\. To skip such images, use --on_bad_image skip"):
         trained(root)
+
+
+@pytest.mark.thorough
+def test_before_a_run_has_begun_files_may_change(dataset):
+    root = dataset(train_A=1, train_B=1)
+    path = root / "set/train/A/000.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        trained(root)
     dataset(train_A=3)
     assert trained(root).done == STEPS
 
 
+@pytest.mark.thorough
 def test_a_run_of_an_earlier_version_says_what_it_can(dataset):
     root = dataset(train_A=2, train_B=2)
     trained(root, steps=2)
@@ -178,6 +197,7 @@ def test_a_run_of_an_earlier_version_says_what_it_can(dataset):
     assert json.loads((root / "run/training_files.json").read_text())["A"].keys() == {"000.png", "001.png"}
 
 
+@pytest.mark.thorough
 def test_damaged_tables_are_as_none(broken):
     root, path, content, *_ = broken
     path.write_bytes(content)
@@ -192,6 +212,7 @@ def test_damaged_tables_are_as_none(broken):
     assert trained(root).done == STEPS
 
 
+@pytest.mark.thorough
 def test_a_kill_between_the_two_files_that_are_written_loses_nothing(broken):
     root, path, content, *_ = broken
     path.write_bytes(content)

@@ -37,7 +37,9 @@ def plain(tmp_path_factory):
         return run, translator("A2B", IMAGE)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [*NAMES[:3], UNDECODABLE, *(pytest.param(name, marks=pytest.mark.thorough) for name in NAMES[3:-1])]
+)
 def test_a_run_is_found_again(tmp_path, plain, name):
     run = shutil.copytree(plain[0], tmp_path / name)
     with Translator(run) as translator:
@@ -51,6 +53,7 @@ def test_a_run_is_found_again(tmp_path, plain, name):
     assert not pathlib.Path(path).parent.exists() or path == checkpoint
 
 
+@pytest.mark.thorough
 def test_training_goes_on_and_everything_can_be_used(tmp_path):
     root = tmp_path / "a[1] *" / "b\\"
     noise = np.random.default_rng(0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from common.images import files
+from common.run.session import session_config
 
 TASKS = pathlib.Path("/proc/self/task")
 COUNTED = """
@@ -31,6 +32,12 @@ print("threads:", *counted)
 """
 
 
+def test_a_session_is_told_how_many():
+    config = session_config(5)
+    assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == 5
+
+
+@pytest.mark.thorough
 @pytest.mark.skipif(not TASKS.exists(), reason="the threads of a process are counted by Linux alone")
 def test_threads_are_as_many_as_asked_for(tmp_path):
     """Four more for the work within operations, and four more for operations side by side."""
