@@ -100,7 +100,7 @@ def test_an_image_of_nan_is_no_image(tmp_path):
         assert np.isfinite([b.A for b in found]).all()
 
 
-@pytest.mark.parametrize("domain", ["A", "B"])
+@pytest.mark.parametrize("domain", ["A", pytest.param("B", marks=pytest.mark.thorough)])
 def test_a_broken_validation_image_names_the_flag_that_skips_it(dataset, tmp_path, domain):
     """Of a pair, one is read as the input, and the other as its target."""
     root = dataset(train_A=2, train_B=2, val_A=2, val_B=2)
@@ -114,6 +114,7 @@ def test_a_broken_validation_image_names_the_flag_that_skips_it(dataset, tmp_pat
             use(run_dir, dual, images)
 
 
+@pytest.mark.thorough
 def test_a_validation_image_that_its_domain_does_not_take_is_left_out(tmp_path, capsys):
     draw = np.random.default_rng(0)
     for folder in ("train/A", "train/B", "val/A", "val/B"):
@@ -176,6 +177,7 @@ def test_files_that_vanish_end_it_saved(run):
     assert 2 <= run.logged[-1] < STEPS
 
 
+@pytest.mark.thorough
 def test_files_that_vanish_are_passed_over_if_asked(run, capsys):
     run(2, lambda folder: (folder / "001.png").unlink(), on_bad_image="skip")
     assert run.logged == list(range(1, STEPS + 1))
@@ -192,6 +194,7 @@ def test_a_file_that_changes_ends_it_saved(run):
     assert run.saved == [f"model-{run.logged[-1]:08d}"]
 
 
+@pytest.mark.thorough
 def test_in_the_middle_of_a_step_nothing_is_lost_either(dataset, tmp_path, monkeypatch):
     images = Images("set", data_root=str(dataset(train_A=4, train_B=4, val_A=1, val_B=1)), cache_gb=0.0)
     dual = small.Gain(image_size=4, n_critic=3, n_gen=2)
@@ -217,11 +220,13 @@ def values(run, step):
     return {name: reader.get_tensor(name).tolist() for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.thorough
 def test_files_that_come_to_be_are_for_another_run(run):
     run(1, lambda folder: shutil.copy(folder / "001.png", folder / "009.png"))
     assert run.logged == list(range(1, STEPS + 1))
 
 
+@pytest.mark.thorough
 def test_other_sizes_are_other_files_on_resume(run):
     def grow(folder):
         with open(folder / "001.png", "ab") as file:

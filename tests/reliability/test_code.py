@@ -24,6 +24,7 @@ ATTRIBUTES = {
     *("tf.load_op_library", "tf.load_library", "ctypes.CDLL", "ctypes.cdll"),
     *("builtins.eval", "builtins.exec"),
 }
+LAST_NAMES = {name.rpartition(".")[2] for name in ATTRIBUTES}
 KEYWORDS = {"shell": True, "allow_pickle": True, "weights_only": False, "verify": False}
 IMPORTERS = {  # what each imports is looked at there; of the last three, libraries by name
     *("common/settings.py", "common/tensorflow/__init__.py", "flags/program.py"),
@@ -40,7 +41,7 @@ def found(tree):
         if isinstance(node, ast.ImportFrom):
             full = {f"{node.module}.{alias.name}" for alias in node.names}
             yield from ((node.lineno, name) for name in full & ATTRIBUTES)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in ATTRIBUTES:
+        if isinstance(node, ast.Attribute) and node.attr in LAST_NAMES and ast.unparse(node) in ATTRIBUTES:
             yield node.lineno, ast.unparse(node)
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id in CALLS:

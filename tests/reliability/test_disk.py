@@ -45,7 +45,7 @@ def parts(dataset):
     images = Images("set", data_root=str(dataset(train_A=3, train_B=3, val_A=1, val_B=1)))
 
     def make(run_dir, dual=None, **fields):
-        fields = {"steps": STEPS, "save_every": 1, "log_every": 1, "sample_every": 2, **fields}
+        fields = {"steps": STEPS, "save_every": 1, "log_every": 1, "sample_every": 2, "tensorboard": False, **fields}
         return dual or small.Gain(image_size=4), images, Run(run_dir=str(run_dir), **fields)
 
     return make
@@ -69,6 +69,16 @@ def fill(disk, pages):
     (disk / "filler").write_bytes(bytes(free - pages * PAGE))
 
 
+def test_a_full_disk_ends_it_and_leaves_whole_checkpoints(disk, parts):
+    dual, images, run = parts(disk / "run")
+    fill(disk, 4)
+    with pytest.raises((UserError, OSError), match="No space left") as error:
+        training.train(dual, images, run)
+    assert str(disk) in str(error.value)
+    assert not [path for path in checkpoints_in(disk / "run/checkpoints") if damage_of(path)]
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("pages", [0, 1, 4, 12, *(pytest.param(n, marks=pytest.mark.slow) for n in range(60))])
 def test_whichever_write_finds_it_full(disk, parts, tmp_path, undisturbed, pages):
     if not undisturbed:
@@ -102,6 +112,7 @@ class Large(small.Gain):
         return super().generator(images, channels, key)
 
 
+@pytest.mark.thorough
 def test_a_limit_on_files_is_not_the_end_of_the_data(parts, tmp_path, capsys):
     """TensorFlow reports it as if a queue had ended."""
     dual, images, run = parts(tmp_path / "run", Large(image_size=4), steps=2)
@@ -155,6 +166,7 @@ def after_step(monkeypatch, step, do):
     monkeypatch.setattr(loop, "_take_step", take_step)
 
 
+@pytest.mark.thorough
 def test_settings_that_are_taken_away_are_written_again(parts, tmp_path, monkeypatch):
     dual, images, run = parts(tmp_path / "run", save_every=3, steps=9)
     after_step(monkeypatch, 4, run.path("config.json").unlink)
@@ -164,6 +176,7 @@ def test_settings_that_are_taken_away_are_written_again(parts, tmp_path, monkeyp
     assert training.train(dual, images, run)[:3] == (6, 9, 9)
 
 
+@pytest.mark.thorough
 def test_what_another_training_has_begun_in_its_place_is_left_alone(parts, tmp_path, monkeypatch):
     dual, images, run = parts(tmp_path / "run", save_every=3, steps=9)
     other = parts(tmp_path / "other", steps=1)
@@ -179,12 +192,22 @@ def test_what_another_training_has_begun_in_its_place_is_left_alone(parts, tmp_p
     assert list(map(step_of, checkpoints_in(run.path("checkpoints")))) == [1]
 
 
+@pytest.mark.thorough
 def test_a_lock_that_a_person_has_removed_stops_nothing(parts, tmp_path, monkeypatch):
     dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
     after_step(monkeypatch, 4, run.path("lock").unlink)
     assert training.train(dual, images, run).done == 6
 
 
+def test_a_folder_that_is_renamed_is_made_again(parts, tmp_path, monkeypatch):
+    dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
+    after_step(monkeypatch, 4, lambda: run.path().rename(tmp_path / "elsewhere"))
+    with pytest.raises(UserError, match=r"was removed or renamed during .* Step 6 was saved there nevertheless"):
+        training.train(dual, images, run)
+    assert last(run.run_dir)["batches_read"] == 6 and has_begun(tmp_path / "elsewhere")
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["removed", "renamed"])
 def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch, what):
     dual, images, run = parts(tmp_path / "run", save_every=3, steps=6)
@@ -204,7 +227,7 @@ def test_a_folder_that_is_taken_away_is_made_again(parts, tmp_path, monkeypatch,
 @pytest.mark.parametrize("text", ["{}", '{"dual": {}, "images": {}, "run": {}, "files": {}, "environment": {}}'])
 def test_settings_that_do_not_say_what_was_trained(parts, tmp_path, text):
     dual, images, run = parts(tmp_path / "run")
-    training.train(dual, images, run)
+    small.untrained(run.run_dir, dual, images=images)
     run.path("config.json").write_text(text)
     message = r"config.json cannot be read as the settings of a run: dual is (missing|of the wrong type)"
     for use in (lambda: training.train(dual, images, run), lambda: Translator(run.run_dir)):

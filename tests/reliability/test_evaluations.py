@@ -55,6 +55,7 @@ def interrupt(monkeypatch, at):
     return seen
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("at", "stopped"), [(4, 6), (5, 7)])  # of two directions at the steps 3, 6 and 7
 def test_a_signal_does_not_wait_for_an_evaluation_which_is_made_up_for(parts, monkeypatch, at, stopped):
     *_, whole = parts("whole")
@@ -70,6 +71,14 @@ def test_a_signal_does_not_wait_for_an_evaluation_which_is_made_up_for(parts, mo
     assert last(run) == last(whole)
 
 
+def test_a_signal_in_an_evaluation_ends_it_saved(parts, monkeypatch):
+    dual, images, run = parts()
+    interrupt(monkeypatch, 1)
+    assert training.train(dual, images, run)[:3] == (0, 3, 7)
+    assert not run.path("evaluation.csv").exists() and saved(run) == [3]
+
+
+@pytest.mark.thorough
 def test_stopped_again_before_it_is_made_up_for_no_step_is_taken(parts, monkeypatch):
     dual, images, run = parts()
     for _ in range(2):
@@ -79,6 +88,7 @@ def test_stopped_again_before_it_is_made_up_for_no_step_is_taken(parts, monkeypa
     assert not run.path("evaluation.csv").exists() and saved(run) == [3]
 
 
+@pytest.mark.thorough
 def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
     dual, images, run = parts()
     gone = training._validation_loaders(dual, images, images.domains(dual, images.training_files(dual)))["A"].paths[1]
@@ -99,6 +109,7 @@ def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
     assert [row.split(",")[0] for row in run.path("evaluation.csv").read_text().splitlines()] == ["step", "3", "6", "7"]
 
 
+@pytest.mark.thorough
 def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
     dual, images, run = parts()
     monkeypatch.setattr("common.train.loop.refuse_not_finite", lambda *_: None)  # as if losses did not show it
@@ -107,6 +118,7 @@ def test_weights_that_are_not_finite_are_not_scored(parts, monkeypatch):
     assert not run.path("evaluation.csv").exists() and not run.path("best.json").exists()
 
 
+@pytest.mark.thorough
 def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts, monkeypatch):
     dual, images, run = parts(save_every=1, on_nan="rollback")
     original = loop.refuse_not_finite
@@ -123,8 +135,9 @@ def test_after_going_back_it_is_the_weights_that_are_saved_that_are_scored(parts
     assert rows[1][1:] == before.path("evaluation.csv").read_text().splitlines()[1].split(",")[1:]
 
 
+@pytest.mark.thorough
 def test_checkpoints_that_go_while_all_are_evaluated_are_left_out(parts, monkeypatch, capsys):
-    dual, images, run = parts(save_every=1, keep=9, steps=5)
+    dual, images, run = parts(save_every=1, keep=9, steps=5, eval_every=0, select_by="")
     training.train(dual, images, run)
     original = evaluation.selected
 

@@ -1,6 +1,6 @@
 """A bit is flipped in a small file of a run folder: what is used are weights that were saved, or it is a sentence.
 
-`make test` flips some bits of every file, `make test-all` all of them.
+`make test` flips a bit of every file, `make test-thorough` some of each, and `make test-all` all of them.
 """
 
 import pathlib
@@ -22,9 +22,11 @@ from common.train import train
 from common.train.monitor import Extent, Monitor
 from tests import small
 
-FLIPS = 200  # in `make test`
-RESUMED = ("best.json", "config.json", "log.csv") + tuple(  # files of which a bit is flipped before a training
-    f"checkpoints/{name}" for name in ("checkpoint", "model-00000002.index", "model-00000002.sha256")
+FLIPS = 200  # in `make test-thorough`
+NAMES = ("best.json", "config.json", "log.csv", "checkpoints/checkpoint", "checkpoints/model-00000002.sha256")
+RESUMED = (  # files of which a bit is flipped before a training
+    "checkpoints/model-00000002.index",
+    *(pytest.param(name, marks=pytest.mark.thorough) for name in NAMES),
 )
 REPORTED = 8  # so many flips to a report, which takes longer than all else
 LARGE = 4096  # bytes; files that are larger, events and the report, are not read by the program
@@ -156,9 +158,10 @@ def flip_and_check(folder, contents, restored, capsys, count):
     assert failures == []
 
 
-def test_some_bits(folder, contents, restored, capsys):
+@pytest.mark.parametrize("count", [1, pytest.param(FLIPS, marks=pytest.mark.thorough)])
+def test_some_bits(folder, contents, restored, capsys, count):
     assert {path.name for path in contents} >= {"config.json", "best.json", "evaluation.csv", "log.csv", "lock"}
-    flip_and_check(folder, contents, restored, capsys, FLIPS)
+    flip_and_check(folder, contents, restored, capsys, count)
 
 
 @pytest.mark.slow
@@ -182,7 +185,9 @@ def test_a_training_resumes_from_weights_that_were_saved(folder, contents, name)
     bring_back(folder, contents)
 
 
-@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "stride", [401, pytest.param(13, marks=pytest.mark.thorough), pytest.param(1, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
 def test_no_bit_without_a_digest_gives_other_weights(folder, contents, restored, suffix, stride):
     """As a kill before the digest leaves it: TensorFlow's own checksums tell."""

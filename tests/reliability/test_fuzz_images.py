@@ -129,6 +129,17 @@ def test_what_is_mutated_reads(tmp_path):
         assert image_fuzz.attempt(tmp_path / name) == "image", name
 
 
+def test_a_few_broken_files_are_read_or_named(tmp_path):
+    """In this process; those below are read by processes that may crash or hang."""
+    became = collections.Counter()
+    for number in range(60):
+        name, data, _ = image_fuzz.mutated(1, number)
+        (tmp_path / name).write_bytes(data)
+        became[image_fuzz.attempt(tmp_path / name)] += 1
+    assert became.keys() == {"image", "error"} and min(became.values()) > 3
+
+
+@pytest.mark.thorough
 def test_broken_files_are_read_or_named(tmp_path):
     check(outcomes_of_all(1, 400, tmp_path, workers=1), 400)
 

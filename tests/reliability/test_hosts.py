@@ -77,9 +77,20 @@ def digest(tmp_path_factory):
     return of
 
 
+@pytest.mark.thorough
 def test_a_host_changes_nothing(digest):
     """Two of them at once, as each is a process; one by one they are slow tests."""
     assert digest(QUICK) == digest()
+
+
+def test_a_graph_a_device_and_a_seed_of_others_change_nothing(tmp_path):
+    run_dir, image = small.untrained(tmp_path / "run", small.Pointwise()), np.full([8, 8, 3], 99, np.uint8)
+    with Translator(run_dir) as translator:
+        expected = translator("A2B", image)
+    with tf.Graph().as_default(), tf.device("/CPU:0"):
+        tf.set_random_seed(3)
+        with Translator(run_dir) as translator:
+            np.testing.assert_array_equal(translator("A2B", image), expected)
 
 
 @pytest.mark.slow

@@ -184,7 +184,11 @@ def everything(folder):
 
 @pytest.mark.parametrize(
     ("dual", "run", "name"),
-    [({}, {"seed": 5}, "seed 0"), ({"rate": 0.25}, {}, "rate 0.5"), ({}, {"batch_size": 2}, "")],
+    [
+        ({"rate": 0.25}, {}, "rate 0.5"),
+        pytest.param({}, {"seed": 5}, "seed 0", marks=pytest.mark.thorough),
+        pytest.param({}, {"batch_size": 2}, "", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_training_that_was_overtaken_does_not_go_on_with_weights_of_others(
     tmp_path, dataset, overtaken, dual, run, name
@@ -234,6 +238,7 @@ def test_of_two_imports_into_one_folder_one_is_refused(tmp_path, sources, overta
         assert all((reader.value(name) == 1).all() for name in reader.shapes)
 
 
+@pytest.mark.thorough
 def test_an_import_that_a_training_overtakes_is_refused(tmp_path, dataset, sources, overtaken):
     images, run_dir = Images("set", data_root=str(dataset(size=2, train_A=2, train_B=2))), tmp_path / "run"
     overtaken(lambda: train(small.Gain(), images, Run(str(run_dir), steps=1)))
@@ -249,7 +254,7 @@ def test_a_training_that_an_import_overtakes_is_refused(tmp_path, dataset, sourc
         train(small.dualgan(ngf=2, ndf=2, lambda_A=1.0), images, Run(str(run_dir), steps=1))
 
 
-@pytest.mark.parametrize("earlier", [None, "{}"])
+@pytest.mark.parametrize("earlier", [pytest.param(None, marks=pytest.mark.thorough), "{}"])
 def test_an_import_that_fails_leaves_nothing(tmp_path, sources, earlier):
     run_dir = tmp_path / "run"
     in_the_way = run_dir / "checkpoints" / "model-00000000.data-00000-of-00001"  # a checkpoint cannot be written

@@ -86,6 +86,7 @@ def test_going_back_passes_over_the_batch_and_no_more(parts, capsys):
     assert [each for each in found if each[1] == "loss not finite"] == [(step, "loss not finite") for step in steps]
 
 
+@pytest.mark.thorough
 def test_stopped_after_going_back_it_goes_on_the_same(parts):
     _, _, whole = parts("whole", on_nan="rollback", steps=8)
     dual, images, run = parts("parts", on_nan="rollback", steps=8)
@@ -96,6 +97,7 @@ def test_stopped_after_going_back_it_goes_on_the_same(parts):
     assert weights(run, 8) == weights(whole, 8)
 
 
+@pytest.mark.thorough
 def test_it_does_not_go_back_for_ever(parts, monkeypatch):
     dual, images, run = parts(on_nan="rollback", save_every=100, steps=100)
     training.train(dual, images, dataclasses.replace(run, steps=1))
@@ -105,6 +107,7 @@ def test_it_does_not_go_back_for_ever(parts, monkeypatch):
     assert len(list(run.path("nan_dump").iterdir())) == IN_A_ROW + 1
 
 
+@pytest.mark.thorough
 def test_before_any_checkpoint_there_is_nothing_to_go_back_to(parts):
     dual, images, run = parts(on_nan="rollback", save_every=100)
     with pytest.raises(UserError, match="So there is nothing to roll back to"):

@@ -1,5 +1,7 @@
 """Whatever files, folders, sets, flags, scores and warnings are called, the report shows it and runs none of it."""
 
+import collections
+import html.parser
 import json
 import os
 import shutil
@@ -77,6 +79,35 @@ def check(shown):
     assert all(each.startswith(("#", "data:", "blob:")) for each in links if each), links
 
 
+class Elements(html.parser.HTMLParser):
+    """What a page has before its scripts run: the names of its elements, and its attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.names, self.attributes = collections.Counter(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.names[tag] += 1
+        self.attributes |= set(attrs)
+
+
+def elements(path):
+    found = Elements()
+    found.feed(path.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("text", [*TEXTS, *SLASHED, UNDECODABLE], ids=lambda text: ascii(text)[:20])
+def test_a_page_has_only_its_own_elements(tmp_path, text):
+    stem = text.replace("/", "∕")[:80]
+    written = report.write(run_of(tmp_path / "run", [stem], "plain" if text is UNDECODABLE else text))
+    found, plain = elements(written), elements(report.write(run_of(tmp_path / "plain", ["plain"], "plain")))
+    assert found.names == plain.names and plain.names["script"] == 3
+    changed = {name for name, _ in found.attributes ^ plain.attributes}
+    assert not {name for name in changed if name.startswith("on") or name in ("srcdoc", "href", "src")}
+
+
+@pytest.mark.thorough
 def test_files_are_shown_by_their_names(tmp_path, opened):
     stems = [*TEXTS, UNDECODABLE]
     run = run_of(tmp_path / "run", stems, "plain")
@@ -92,6 +123,7 @@ def test_files_are_shown_by_their_names(tmp_path, opened):
     check(shown)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", SOME, ids=lambda text: ascii(text)[:20])
 def test_everything_may_be_called_anything(tmp_path, opened, text):
     name = text.replace("/", "∕")
@@ -107,6 +139,7 @@ def test_everything_may_be_called_anything(tmp_path, opened, text):
     check(both)
 
 
+@pytest.mark.thorough
 def test_names_that_do_not_decode(tmp_path, opened):
     run = run_of(tmp_path / UNDECODABLE, [UNDECODABLE], "plain")
     check(opened(report.write(run)))

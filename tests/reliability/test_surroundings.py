@@ -54,6 +54,7 @@ def newest(place):
     return newest_step(place / "runs/dualgan-satz") or 0
 
 
+@pytest.mark.thorough
 def test_with_nothing_around_it_trains_and_stops(place, heeded):
     """At once: no HOME, the C locale, standard streams closed, SIGTERM."""
     process = start(place, closed="<&- >&- 2>&-")
