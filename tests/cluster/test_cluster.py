@@ -5,7 +5,7 @@ import socket
 import sys
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from common.cluster import Cluster, distribute
@@ -146,6 +146,7 @@ def test_ambiguous_spellings_of_an_address_are_refused(host, environment):
     assert Cluster(workers="worker.1:1,1a:1,0x:1").place()[0] == ["worker.1:1", "1a:1", "0x:1"]  # names
 
 
+@settings(max_examples=25)
 @given(documents)
 @example({"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": "1"}})
 def test_any_tf_config_is_a_place_or_a_sentence(document):

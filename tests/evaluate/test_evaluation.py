@@ -65,18 +65,18 @@ def test_the_best_checkpoint_is_kept_whatever_else_goes(trained):
     assert f"at step {best['step']}" in progress.best and not progress.ended
 
 
-def test_shards_that_are_merged_score_what_all_images_do(trained):
+@pytest.mark.parametrize("count", [2, pytest.param(5, marks=pytest.mark.thorough)])
+def test_shards_that_are_merged_score_what_all_images_do(trained, count):
     """Exactly, rows and metrics of sets; in whatever order they come, and with more shards than images."""
     dual, images, run, _ = trained
     whole = evaluation.evaluate(run.run_dir, dual, images)
     rows = run.path("evaluation/metrics.csv").read_text()
-    for count in (2, 5):
-        for number in range(count, 0, -1):
-            part = evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/{count}"))
-            assert part == {12: {}}
-        run.path("evaluation/metrics.csv").unlink()
-        assert evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=count)) == whole
-        assert run.path("evaluation/metrics.csv").read_text() == rows
+    for number in range(count, 0, -1):
+        part = evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/{count}"))
+        assert part == {12: {}}
+    run.path("evaluation/metrics.csv").unlink()
+    assert evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=count)) == whole
+    assert run.path("evaluation/metrics.csv").read_text() == rows
     with pytest.raises(UserError, match=r"00000012-A2B-1-of-3.npz is missing. Evaluate that --shard first"):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=3))
     with pytest.raises(UserError, match="use one of them"):
@@ -183,6 +183,7 @@ def weights(run):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.thorough
 def test_evaluating_changes_nothing_and_resumes_where_it_was_stopped(trained, tmp_path):
     dual, images, run, _ = trained
     plain = Run(str(tmp_path / "plain"), steps=12)
@@ -199,6 +200,7 @@ def test_evaluating_changes_nothing_and_resumes_where_it_was_stopped(trained, tm
     assert whole == {step: row for step, row in parts.items() if step != "7"}
 
 
+@pytest.mark.thorough
 def test_training_ends_where_nothing_improves(trained, tmp_path):
     dual, images, run, _ = trained
     still = dataclasses.replace(dual, rate=0.0)

@@ -16,6 +16,7 @@ from common.translate import Inference
 from dualgan import DualGAN
 from flags import command
 from tests import small
+from tests.reliability.little.dualgan import DualGAN as LittleDualGAN
 
 pytestmark = pytest.mark.usefixtures("few_patches")
 
@@ -27,7 +28,8 @@ def run(tmp_path, monkeypatch):
     for place in ("val/A", "val/B"):
         for number in range(2):
             files.write(tmp_path / "set" / place / f"{number}.png", noise.integers(0, 256, [32, 32, 3], np.uint8))
-    dual, images = small.dualgan(ngf=2, ndf=2), Images("set", data_root=str(tmp_path))
+    dual = LittleDualGAN(image_size=32, depth=2, ngf=2, ndf=2)
+    images = Images("set", data_root=str(tmp_path))
     run_dir = small.untrained(tmp_path / "run", dual, images=images)
     access, before = os.access, everything(run_dir)
 
@@ -63,6 +65,7 @@ def test_a_folder_with_anything_in_it_is_left_alone(run, tmp_path):
         run_test(run[2], *run[:2], output=f"{run[2]}/config.json")
 
 
+@pytest.mark.thorough
 def test_scores_and_shards_go_to_the_folder(run, tmp_path):
     with pytest.raises(UserError, match=r"run/evaluation cannot be written to. Use --output FOLDER"):
         evaluate(run[2], *run[:2])
@@ -74,6 +77,7 @@ def test_scores_and_shards_go_to_the_folder(run, tmp_path):
     assert {path.name for path in pathlib.Path(output).iterdir()} == {"metrics.csv", "metrics.json", "shards"}
 
 
+@pytest.mark.thorough
 def test_the_command_line_takes_it(run, tmp_path, capsys):
     start = f"main --run_dir {run[2]} --data_root {tmp_path} --threads 1"
     for phase in ("test", "evaluate"):

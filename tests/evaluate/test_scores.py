@@ -91,6 +91,7 @@ def text_of(path):
         return file.read()
 
 
+@pytest.mark.thorough
 def test_shards_have_the_same_scores_of_the_classical_method(evaluated):
     run_dir, dual, images, scores = evaluated
     for number in (2, 1):
@@ -98,6 +99,7 @@ def test_shards_have_the_same_scores_of_the_classical_method(evaluated):
     assert evaluate(run_dir, dual, images, Evaluation(merge=2)) == scores
 
 
+@pytest.mark.thorough
 def test_other_images_and_other_methods_have_no_such_measures(tmp_path):
     for domain in "AB":
         files.write(tmp_path / "set" / "val" / domain / "x.png", np.full([16, 16, 1], 100, np.uint8))

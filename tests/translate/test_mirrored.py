@@ -30,7 +30,7 @@ def run(tmp_path_factory, one_block):
     return small.untrained(tmp_path_factory.mktemp("mirrored") / "run", dual)
 
 
-@pytest.mark.parametrize("copies", COPIES)
+@pytest.mark.parametrize("copies", [2, pytest.param(4, marks=pytest.mark.thorough)])
 def test_it_is_the_mean_of_mirrored_translations(run, copies):
     with Translator(run) as plain, Translator(run, Inference(self_ensemble=copies)) as averaged:
         outputs = [plain.in_floats("A2B", IMAGE)]
@@ -39,6 +39,7 @@ def test_it_is_the_mean_of_mirrored_translations(run, copies):
         np.testing.assert_allclose(averaged.in_floats("A2B", IMAGE), np.mean(outputs, axis=0), atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_mirrored_image_has_the_mirrored_translation(run):
     with Translator(run, Inference(self_ensemble=4)) as translator:
         translated = translator.in_floats("A2B", IMAGE)
@@ -47,6 +48,7 @@ def test_a_mirrored_image_has_the_mirrored_translation(run):
             np.testing.assert_allclose(mirrored[axes], translated, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_tiles_give_what_the_whole_image_gives(run):
     image = np.random.default_rng(1).integers(0, 256, [170, 150, 3], np.uint8)
     inference = Inference(self_ensemble=4)
@@ -54,6 +56,7 @@ def test_tiles_give_what_the_whole_image_gives(run):
         assert np.abs(tiled("A2B", image).astype(int) - whole("A2B", image)).max() <= 1
 
 
+@pytest.mark.thorough
 def test_what_is_tested_and_scored_is_the_mean(run, tmp_path):
     for domain in "AB":
         files.write(tmp_path / "set" / "val" / domain / "1.png", IMAGE[:32, :32])
@@ -67,6 +70,7 @@ def test_what_is_tested_and_scored_is_the_mean(run, tmp_path):
     assert metrics["A2B"]["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_what_draws_at_random_is_not_averaged(tmp_path):
     run = small.untrained(tmp_path / "run", Enhancement(image_size=32, ngf=2, ndf=2, n_layers=1, ema_decay=0.0))
     image = np.full([32, 32, 3], 60, np.uint8)

@@ -36,12 +36,24 @@ def runs(tmp_path_factory, one_block):
 
 
 @pytest.mark.parametrize(
-    ("run", "height", "width"),
-    [*(("resnet", *sides) for sides in ((170, 150), (100, 220), (64, 64), (5, 150))), ("blur", 170, 150)],
+    ("run", "height", "width", "side"),
+    [
+        ("resnet", 120, 110, 96),
+        *(
+            pytest.param(run, *sides, 128, marks=pytest.mark.thorough)
+            for run, *sides in (
+                ("resnet", 170, 150),
+                ("resnet", 100, 220),
+                ("resnet", 64, 64),
+                ("resnet", 5, 150),
+                ("blur", 170, 150),
+            )
+        ),
+    ],
 )
-def test_tiles_give_what_the_whole_image_gives(runs, run, height, width):
+def test_tiles_give_what_the_whole_image_gives(runs, run, height, width, side):
     whole = image(height, width)
-    with TiledTranslator(runs[run], 128) as tiled, Translator(runs[run]) as translator:
+    with TiledTranslator(runs[run], side) as tiled, Translator(runs[run]) as translator:
         translated = tiled.in_floats("B2A", whole)
         graph = translator._graphs["B2A"]
         fed = {graph.images: whole[None], graph.size: (0, 0), graph.indices: [0]}
@@ -58,6 +70,7 @@ def test_without_the_statistics_of_the_whole_tiles_would_differ(runs, monkeypatc
         assert np.abs(tiled.in_floats("A2B", whole) - right).max() > 0.01
 
 
+@pytest.mark.thorough
 def test_statistics_of_larger_images_are_those_of_a_copy(runs, monkeypatch, capsys):
     monkeypatch.setattr(tiles, "WHOLE", 10_000)
     whole = image(330, 290)

@@ -277,6 +277,7 @@ def test_what_cannot_be_asked_for(fields, message):
     assert message in str(error.value)
 
 
+@pytest.mark.thorough
 def test_translating_is_what_testing_does(trained, tmp_path):
     """In the size of the model, DualGAN's translation of a validation image is the tested one."""
     images = Images("set", data_root=str(pathlib.Path(trained["set"]).parent))
@@ -323,6 +324,7 @@ def test_arrays_of_other_types_and_channels_become_those_of_the_run(translator):
     np.testing.assert_array_equal(flat, expected[..., 0])
 
 
+@pytest.mark.thorough
 def test_arrays_of_another_scale_are_warned_of_once(trained, monkeypatch):
     warned = []
     monkeypatch.setattr(logging, "warning", warned.append)
@@ -363,13 +365,13 @@ def test_a_size_of_ones_own_before_the_network(trained, capsys):
     assert "seen no other size" in capsys.readouterr().err
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40))
 def test_every_size_comes_back(translator, height, width):
     assert translator("A2B", image(height, width)).shape == (height, width, 1)
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=12, deadline=None)
 @given(height=st.integers(1, 20), width=st.integers(1, 20), multiple=st.sampled_from([1, 4, 16]))
 def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, multiple):
     x = RANDOM.normal(size=[1, height, width, 2]).astype(np.float32)
@@ -382,9 +384,12 @@ def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, mul
     np.testing.assert_array_equal(back, x)
 
 
-def test_a_closed_translator_leaves_no_graph(trained):
+@pytest.mark.parametrize("which", ["pointwise", pytest.param("pix2pix", marks=pytest.mark.thorough)])
+def test_a_closed_translator_leaves_no_graph(trained, tmp_path, which):
+    run_dir = trained[which] if which in trained else small.untrained(tmp_path / "run", small.Pointwise())
+
     def use():
-        with Translator(trained["pix2pix"]) as translator:
+        with Translator(run_dir) as translator:
             translator("A2B", np.zeros([32, 32, 3], np.uint8))
 
     use()

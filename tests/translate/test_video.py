@@ -120,7 +120,7 @@ def loud(videos):
     return videos / "loud.mp4"
 
 
-@pytest.mark.parametrize("fps", [24, 25, NTSC])
+@pytest.mark.parametrize("fps", [24, *(pytest.param(fps, marks=pytest.mark.thorough) for fps in (25, NTSC))])
 def test_frames_their_order_and_rate_are_kept(tmp_path, fps):
     source, translator = make(tmp_path / "in.mp4", fps=fps), Same()
     assert translate_video(translator, "A2B", source, tmp_path / "new" / "out.mp4") == 20
@@ -132,7 +132,10 @@ def test_frames_their_order_and_rate_are_kept(tmp_path, fps):
     assert np.abs(frames - colours(20)[:, None, None].astype(int)).max() <= 10
 
 
-@pytest.mark.parametrize("suffix", sorted(video.WRITTEN))
+@pytest.mark.parametrize(
+    "suffix",
+    [pytest.param(each, marks=() if each == ".mp4" else pytest.mark.thorough) for each in sorted(video.WRITTEN)],
+)
 def test_every_format_has_every_frame(tmp_path, source, suffix):
     target = tmp_path / f"out{suffix.upper()}"
     assert translate_video(Inverted(), "A2B", source, target, batch_size=8) == 20
@@ -191,7 +194,9 @@ def test_where_the_rate_varies_frames_are_repeated_in_time(tmp_path, source):
     np.testing.assert_allclose(frames[kept].mean((1, 2)), colours(20)[kept], atol=4)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".webm"])
+@pytest.mark.parametrize(
+    "suffix", [".mp4", *(pytest.param(each, marks=pytest.mark.thorough) for each in (".mkv", ".avi", ".webm"))]
+)
 def test_sound_is_kept_and_cut_with_the_frames(tmp_path, loud, suffix):
     for limit, seconds in ((0, 0.8), (8, 0.32)):
         target = tmp_path / f"out{limit}{suffix}"
@@ -247,9 +252,17 @@ def test_what_is_no_whole_video_is_refused_by_name(tmp_path, loud):
         translate_video(Same(), "A2B", tmp_path / "sound.mp4", tmp_path / "out.mp4")
 
 
+OTHER_NAMES = ("-version.mp4", "http:x.mp4", "file:x.mp4", "pipe:0.mp4", "a\nb.mp4")
+
+
 @pytest.mark.parametrize(
     "name",
-    ["-i.mp4", "-version.mp4", "concat:a|in.mp4", "http:x.mp4", "file:x.mp4", "pipe:0.mp4", "%03d.mp4", "a\nb.mp4"],
+    [
+        "-i.mp4",
+        "concat:a|in.mp4",
+        "%03d.mp4",
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in OTHER_NAMES),
+    ],
 )
 def test_names_are_names_of_files(tmp_path, source, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
