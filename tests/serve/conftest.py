@@ -1,5 +1,6 @@
 """Servers, and their page in a browser."""
 
+import contextlib
 import re
 import signal
 
@@ -18,7 +19,7 @@ def started(*args):
     return Server(*args)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stand_in():
     server = started(*STAND_IN, "--max_mb", "1", "--max_pixels", "10000")
     yield server
@@ -40,30 +41,57 @@ def starting():
             server.end(signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab of the browser that tests use one after another: a new one takes a second."""
+    with contextlib.closing(browser.new_context(accept_downloads=True)) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def opened(browser, stand_in, starting):
+def opened(browser, tab, stand_in, starting):
     """A function that opens the page; what goes wrong in it, or is asked of another server, fails the test.
 
-    Pages are closed before the servers that `starting` has started.
+    The first page of a test is in the tab that all use, unless it has to be alone or there are `options` of a browser's
+    context. Pages are closed before the servers that `starting` has started.
     """
-    contexts, wrong = [], []
+    contexts, added, used, wrong = [], [], [], []
 
-    def open_page(server=stand_in, width=1200, height=900, expected="status of 413", **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
-        contexts.append(context)
-        shown = context.new_page()
+    def free_tab(alone, options):
+        if not (alone or options or tab in used):
+            return tab
+        contexts.append(browser.new_context(accept_downloads=True, **options))
+        return contexts[-1].new_page()
+
+    def open_page(
+        server=stand_in, width=1200, height=900, color_scheme="light", expected="status of 413", alone=False, **options
+    ):
+        shown = free_tab(alone, options)
+        used.append(shown)
+        shown.set_viewport_size({"width": width, "height": height})
+        shown.emulate_media(color_scheme=color_scheme)
         shown.set_default_timeout(10_000)
         own = (server.address, f"blob:{server.address}", "data:")
-        shown.on("console", lambda message: re.search(expected, message.text) or wrong.append(message.text))
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
+        listeners = {
+            "console": lambda message: re.search(expected, message.text) or wrong.append(message.text),
+            "pageerror": lambda error: wrong.append(str(error)),
+            "request": lambda request: None if request.url.startswith(own) else wrong.append(request.url),
+        }
+        for event, listener in listeners.items():
+            shown.on(event, listener)
+            added.append((shown, event, listener))
         shown.goto(server.address)
         shown.wait_for_selector("html[data-ready]", state="attached")
         return shown
 
     yield open_page
+    for shown, event, listener in added:
+        shown.remove_listener(event, listener)
     for context in contexts:
         context.close()
+    tab.unroute_all()
+    tab.mouse.move(0, 0)
+    tab.goto("about:blank")
     assert wrong == []
 
 

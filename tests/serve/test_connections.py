@@ -49,7 +49,10 @@ def answers(server):
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("sent, count", [(b"", 1100), (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-More: ", 300)])
+@pytest.mark.parametrize(
+    "sent, count",
+    [pytest.param(b"", 1100, marks=pytest.mark.thorough), (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-More: ", 300)],
+)
 def test_connections_without_a_request_hold_no_place(starting, sent, count):
     """1,100 of them are more than the files that a process may often open."""
     server = starting("-m", "tests.serving", "--port", "0")
@@ -83,7 +86,7 @@ def test_after_an_answer_the_next_request_must_come_soon(impatient):
     assert closed_after(client) < 4.0
 
 
-@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.settings(max_examples=5, deadline=None)
 @hypothesis.given(piece=st.binary(min_size=1, max_size=3), length=st.integers(10**4, 10**7), chunked=st.booleans())
 def test_a_body_that_drips_is_ended(impatient, piece, length, chunked):
     (client,) = connected(impatient)

@@ -93,6 +93,7 @@ def test_what_is_drawn_is_translated(drawn):
     assert (shown.locator(".output .stage").bounding_box()["width"]) > 300 and shown.locator(".time").text_content()
 
 
+@pytest.mark.thorough
 def test_undo_redo_eraser_and_clear(drawn):
     shown, _ = drawn()
     undo, redo = (shown.get_by_role("button", name=name) for name in ("Undo", "Redo"))
@@ -114,6 +115,7 @@ def test_undo_redo_eraser_and_clear(drawn):
     np.testing.assert_array_equal(inverted(shown), erased)
 
 
+@pytest.mark.thorough
 def test_it_is_drawn_by_keys_alone(drawn):
     """From the middle, (32, 24), ten steps of a pixel to the right, with a pen of two pixels."""
     shown, requests = drawn()
@@ -139,6 +141,7 @@ def test_it_is_drawn_by_keys_alone(drawn):
     assert not (on_canvas(shown) == 255).all()
 
 
+@pytest.mark.thorough
 def test_it_is_drawn_with_a_finger(drawn):
     """Which moves the pen and not the page, that of a phone."""
     shown, _ = drawn(width=390, height=500, has_touch=True, is_mobile=True)
@@ -154,6 +157,7 @@ def test_it_is_drawn_with_a_finger(drawn):
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.thorough
 def test_label_maps_are_drawn_in_the_values_of_their_classes(drawn, starting):
     """The stand-in makes 100, 100, 100 of the value 1."""
     shown, _ = drawn(starting("-m", "tests.serving", "--port", "0", "--labels", "1"))
@@ -172,6 +176,7 @@ def test_label_maps_are_drawn_in_the_values_of_their_classes(drawn, starting):
     translation(shown, lambda found: (found[is_third] == 200).all() and (found[~is_third] == 100).all())
 
 
+@pytest.mark.thorough
 def test_outdated_drawings_are_not_translated(drawn, starting):
     shown, requests = drawn(starting("-m", "tests.serving", "--port", "0", "--seconds", "1"))
     for level in range(7):
@@ -181,6 +186,7 @@ def test_outdated_drawings_are_not_translated(drawn, starting):
     assert 2 <= len(requests) <= 4
 
 
+@pytest.mark.thorough
 def test_a_drawing_begins_with_an_image(drawn, photo):
     shown, _ = drawn()
     shown.locator("input[type=file]").set_input_files(photo)
@@ -193,6 +199,7 @@ def test_a_drawing_begins_with_an_image(drawn, photo):
     translation(shown, lambda found: found.shape == (HEIGHT, WIDTH, 3) and (found == INVERTED).all())
 
 
+@pytest.mark.thorough
 def test_a_domain_of_16_bits_has_no_canvas(opened, starting):
     shown = opened(starting("-m", "tests.serving", "--port", "0", "--deep", "1"))
     assert shown.get_by_label("Draw", exact=True).is_visible()
@@ -200,6 +207,7 @@ def test_a_domain_of_16_bits_has_no_canvas(opened, starting):
     assert not shown.get_by_label("Draw", exact=True).is_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "limit"), [(64, 1.0), pytest.param(256, 2.0, marks=pytest.mark.slow)])
 def test_a_translation_soon_follows_a_stroke(drawn, starting, tmp_path, size, limit):
     """Prints the median time, of a U-Net at `size` pixels, from the end of a stroke to the shown translation."""

@@ -96,6 +96,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         served.saved_run(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_run_without_a_checkpoint_shows_its_report_and_translates_later(starting, tmp_path):
     run = pathlib.Path(small.untrained(tmp_path / "young", small.dualgan()))
     (run / "checkpoints").rename(tmp_path / "kept")
@@ -154,7 +155,7 @@ def test_a_report_is_made_anew_when_the_log_has_grown(reported):
 
 def followed(opened, server, **options):
     """The page of the report, whose clock can be put forward."""
-    shown = opened(server, **options)
+    shown = opened(server, alone=True, **options)
     shown.clock.install()
     shown.get_by_role("link", name="Report of this run").click()
     shown.wait_for_selector("html[data-ready]", state="attached")
@@ -171,6 +172,7 @@ def until_reloaded(shown, text):
     raise AssertionError(f"the page has no {text}")
 
 
+@pytest.mark.thorough
 def test_a_report_reloads_in_its_place(reported, opened):
     server, run = reported
     shown = followed(opened, server)
@@ -190,6 +192,7 @@ def test_a_report_reloads_in_its_place(reported, opened):
     assert not shown.get_by_label("Follow the training").is_checked()
 
 
+@pytest.mark.thorough
 def test_a_report_in_use_does_not_reload(reported, opened):
     """What is typed and the focus stay; a report that is only looked at waits 30 seconds from its load."""
     server, run = reported
@@ -217,6 +220,7 @@ def test_a_report_in_use_does_not_reload(reported, opened):
     assert shown.evaluate("document.activeElement.type") == "search"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_server_without_the_report_is_asked_again(reported, opened, status):
     server, run = reported
@@ -231,6 +235,7 @@ def test_a_server_without_the_report_is_asked_again(reported, opened, status):
     until_reloaded(shown, "1,234")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_live_report_is_accessible_to_all(reported, opened, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
@@ -241,6 +246,7 @@ def test_a_live_report_is_accessible_to_all(reported, opened, scheme):
     assert axe.run(shown).response["violations"] == []
 
 
+@pytest.mark.thorough
 def test_a_report_is_shown_only_where_it_may_be(starting, tmp_path, stand_in):
     assert refusal(stand_in.client.get("/report"))[0] == 404  # it has no folder
     run = test_report.make(tmp_path / "fruit")

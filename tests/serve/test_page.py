@@ -62,6 +62,7 @@ def test_an_image_is_seen_before_and_after_and_downloaded(opened, photo, tmp_pat
     assert np.abs(seen(shown, 0.75) - (250, 120, 30)).max() <= 6  # as it is
 
 
+@pytest.mark.thorough
 def test_an_image_is_dropped_on_the_page(opened, photo):
     shown = opened()
     bytes_of = list(photo.read_bytes())
@@ -80,6 +81,7 @@ def test_an_image_is_dropped_on_the_page(opened, photo):
     assert shown.locator("a.button").get_attribute("download") == "dropped_A2B.png"
 
 
+@pytest.mark.thorough
 def test_what_is_to_be_known_is_said_on_the_page(opened, photo, tmp_path):
     shown = opened()
     frames = [PIL.Image.fromarray(image(20, 20)) for _ in range(2)]
@@ -92,6 +94,7 @@ def test_what_is_to_be_known_is_said_on_the_page(opened, photo, tmp_path):
     assert shown.locator(".said").text_content() == ""
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
     """And what was made of another image before is seen no more."""
     shown = opened()
@@ -109,6 +112,7 @@ def test_what_is_wrong_is_said_on_the_page(opened, photo, tmp_path, stand_in):
     assert shown.locator(".stage").is_visible() and not shown.locator(".said.wrong").count()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_in_either_scheme(opened, photo, scheme):
     shown = opened(width=375, height=740, color_scheme=scheme)
@@ -121,6 +125,7 @@ def test_it_fits_a_phone_in_either_scheme(opened, photo, scheme):
         shown.screenshot(path=f"{folder}/phone-{scheme}.png", full_page=True)
 
 
+@pytest.mark.thorough
 def test_an_image_is_copied_as_png(opened, photo, tmp_path):
     """Also that of another format, which the clipboard does not take."""
     shown = opened(permissions=["clipboard-read", "clipboard-write"])
@@ -144,6 +149,7 @@ def test_an_image_is_copied_as_png(opened, photo, tmp_path):
         assert np.abs(np.array(colour[2:5]) - (5, 135, 225)).max() <= 3
 
 
+@pytest.mark.thorough
 def test_an_image_is_pasted(opened, photo):
     shown = opened()
     shown.evaluate(
@@ -157,6 +163,7 @@ def test_an_image_is_pasted(opened, photo):
     shown.locator("a.button[download='pasted_A2B.png']").wait_for()
 
 
+@pytest.mark.thorough
 def test_a_still_of_the_camera_is_translated(opened):
     shown = opened()
     shown.evaluate(CAMERA)
@@ -167,6 +174,7 @@ def test_a_still_of_the_camera_is_translated(opened):
     assert shown.evaluate("stream.getTracks().every((track) => track.readyState === 'ended')")
 
 
+@pytest.mark.thorough
 def test_a_refused_camera_is_said(opened):
     shown = opened()
     shown.evaluate(REFUSED)
@@ -175,6 +183,7 @@ def test_a_refused_camera_is_said(opened):
     assert shown.get_by_role("button", name="Use the camera").is_enabled()
 
 
+@pytest.mark.thorough
 def test_a_camera_that_is_allowed_too_late_does_not_start(opened):
     """It is given after the page has turned to drawing, or to a newer request, which stays."""
     shown = opened()
@@ -201,6 +210,7 @@ def test_a_camera_that_is_allowed_too_late_does_not_start(opened):
     assert shown.evaluate(states) == ["ended", "ended"] and start.is_enabled()
 
 
+@pytest.mark.thorough
 def test_examples_are_translated_by_a_click(opened, starting, stand_in):
     server = starting("-m", "tests.serving", "--port", "0", "--examples", "2")
     shown = opened(server)
@@ -218,6 +228,7 @@ def test_examples_are_translated_by_a_click(opened, starting, stand_in):
     assert stand_in.client.get("/examples/0/A/0").status_code == 404
 
 
+@pytest.mark.thorough
 def test_several_runs_translate_one_image(opened, starting, photo):
     server = starting("-m", "tests.serving", "--port", "0", "--twice", "1")
     content, png = encoded(image()), {"Content-Type": "image/png"}
@@ -255,6 +266,7 @@ ADDRESSES = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_a_file_that_browsers_do_not_show_replaces_the_previous_picture(opened, photo, tmp_path):
     shown = opened()
     choose(shown, photo)
@@ -270,6 +282,7 @@ def test_a_file_that_browsers_do_not_show_replaces_the_previous_picture(opened, 
     assert np.abs(seen(shown, 0.25) - (250, 120, 30)).max() <= 6
 
 
+@pytest.mark.thorough
 def test_a_newer_checkpoint_translates_by_its_run_alone_and_in_place(opened, starting, photo):
     server = starting(*STAND_IN, "--twice", "1")
     shown = opened(server)
@@ -297,6 +310,7 @@ def test_a_newer_checkpoint_translates_by_its_run_alone_and_in_place(opened, sta
     assert len(shown.evaluate("[...addresses]")) == 4 and border.input_value() == "90"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_to_all(opened, starting, photo, scheme):
     """As far as axe-core can tell, while drawing and with an image."""
@@ -313,6 +327,7 @@ def test_it_is_accessible_to_all(opened, starting, photo, scheme):
     assert axe.run(shown).response["violations"] == []
 
 
+@pytest.mark.thorough
 def test_everything_is_reached_by_keys(opened, starting):
     """Each control in turn, with a visible focus."""
     shown = opened(starting("-m", "tests.serving", "--port", "0", "--examples", "1"))

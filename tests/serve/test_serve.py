@@ -56,22 +56,30 @@ def stack(pages=3, **options):
     return written.getvalue()
 
 
-def test_what_is_to_be_known_of_an_image_comes_with_its_answer_and_is_logged_once(starting):
-    server = starting("-m", "tests.serving", "--port", "0")
-    assert "translation-notes" not in server.send(encoded(image())).headers
-    no_data = [(42113, 2, 0, "-9999\r\n\x1b[1m", True)]
+NO_DATA = (42113, 2, 0, "-9999\r\n\x1b[1m", True)  # a tag
+
+
+def test_what_is_to_be_known_of_an_image_comes_with_its_answer(stand_in):
+    assert "translation-notes" not in stand_in.send(encoded(image())).headers
     expected = [
         r"The image has 3 pages, of which only the first is read\.",
         r"The image marks -9999\r\n\x1b\[1m as no data .*",
         r"The image has values from \d+ to 4,\d+ \(uint16\).* so these values become .*",
         r"The image is translated without GDAL_NODATA, which describes the values of the input\.",
     ]
+    answer = stand_in.send(stack(extratags=[NO_DATA]), headers={"Content-Type": "image/tiff"})
+    notes = json.loads(answer.headers["translation-notes"])
+    assert answer.status_code == 200 and len(notes) == len(expected)
+    for note, pattern in zip(notes, expected):
+        assert re.fullmatch(pattern, note)
+
+
+@pytest.mark.thorough
+def test_what_is_to_be_known_of_images_is_logged_once(starting):
+    server = starting("-m", "tests.serving", "--port", "0")
     for _ in range(2):
-        answer = server.send(stack(extratags=no_data), headers={"Content-Type": "image/tiff"})
-        notes = json.loads(answer.headers["translation-notes"])
-        assert answer.status_code == 200 and len(notes) == len(expected)
-        for note, pattern in zip(notes, expected):
-            assert re.fullmatch(pattern, note)
+        answer = server.send(stack(extratags=[NO_DATA]), headers={"Content-Type": "image/tiff"})
+        assert len(json.loads(answer.headers["translation-notes"])) == 4
     _, output, errors = server.end()
     logged = [line for line in (output + errors).splitlines() if "warning: A received image" in line]
     assert len(logged) == 4 and not any("\x1b" in line for line in logged)
@@ -132,15 +140,20 @@ def test_too_many_bytes_are_refused_whether_their_number_is_said_or_not(stand_in
     assert stand_in.send(encoded(image())).status_code == 200
 
 
-def test_what_nobody_foresaw_tells_nothing_of_the_server(starting):
-    server = starting("-m", "tests.serving", "--port", "0")
-    status, text = refusal(server.send(encoded(image(13, 13))))
+def test_what_nobody_foresaw_tells_nothing_of_the_server(stand_in):
+    status, text = refusal(stand_in.send(encoded(image(13, 13))))
     assert status == 500 and "secret" not in text
-    assert refusal(server.send(encoded(image(14, 14)))) == (
+    assert refusal(stand_in.send(encoded(image(14, 14)))) == (
         507,
         "There is not enough memory for the image. Send a smaller one.",
     )
-    assert server.send(encoded(image())).status_code == 200
+    assert stand_in.send(encoded(image())).status_code == 200
+
+
+@pytest.mark.thorough
+def test_what_nobody_foresaw_is_logged(starting):
+    server = starting("-m", "tests.serving", "--port", "0")
+    assert server.send(encoded(image(13, 13))).status_code == 500
     code, _, errors = server.end()
     assert code == 0 and "RuntimeError: a secret of the server" in errors
 
@@ -213,7 +226,7 @@ def test_beyond_the_queue_others_are_told_to_come_again(starting):
     assert server.client.get("/healthz").json()["waiting"] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_it_ends_after_the_requests_in_hand(starting, number):
     server = starting("-m", "tests.serving", "--port", "0", "--seconds", "1")
     with concurrent.futures.ThreadPoolExecutor(1) as client:
@@ -227,6 +240,7 @@ def test_it_ends_after_the_requests_in_hand(starting, number):
     assert output.endswith("Stopped.\n")
 
 
+@pytest.mark.thorough
 def test_a_translation_that_takes_too_long_is_given_up_at_the_end(starting):
     server = starting("-m", "tests.serving", "--port", "0", "--seconds", "60", "--grace", "1")
     assert server.send(b"no image").status_code == 400  # the decoder has started, which may take longer than the grace
@@ -291,6 +305,15 @@ def test_kinds_are_told_by_content():
     assert answers.kind(array.getvalue()) == ".npy" and answers.kind(b"") == ".png"
 
 
+def test_of_several_at_once_none_is_lost_and_none_is_mixed_up(stand_in):
+    sent = [image(*RANDOM.integers(8, 48, 2)) for _ in range(16)]
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        replies = list(clients.map(lambda pixels: stand_in.send(encoded(pixels)), sent))
+    for pixels, answer in zip(sent, replies):
+        np.testing.assert_array_equal(decoded(answer.content), 255 - pixels)
+
+
+@pytest.mark.thorough
 def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
     """80 images of their own, 8 at a time, each answered as the run itself translates it."""
     run = small.untrained(tmp_path / "run", small.dualgan())
