@@ -1,10 +1,13 @@
 """The picture of the packages is the one that the code has now, and tells the truth about it."""
 
 import ast
+import functools
 import itertools
 import pathlib
 import re
 from xml.etree import ElementTree
+
+import pytest
 
 from docs import architecture
 
@@ -12,20 +15,28 @@ ROOT = pathlib.Path(__file__).parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_the_committed_picture_is_what_would_be_drawn_now():
+@pytest.fixture(scope="module")
+def picture():
+    """The text of the picture, for which the code is parsed once; later calls of imports() know what was parsed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(architecture, "imports", functools.cache(architecture.imports))
+        yield architecture.picture()
+
+
+def test_the_committed_picture_is_what_would_be_drawn_now(picture):
     committed = (ROOT / "docs" / "architecture.svg").read_text()
-    assert committed == architecture.picture(), "run `make docs`, or python -m docs.architecture"
+    assert committed == picture, "run `make docs`, or python -m docs.architecture"
 
 
-def test_every_package_has_a_room_and_a_few_words():
+def test_every_package_has_a_room_and_a_few_words(picture):
     names = [name for names in architecture.levels() for name in names]
     assert set(names) == set(architecture.ABOUT)
-    root = ElementTree.fromstring(architecture.picture())
+    root = ElementTree.fromstring(picture)
     assert sorted(text.text for text in root.iter(f"{SVG}text") if text.get("class") == "name") == sorted(names)
 
 
-def test_rooms_do_not_overlap_and_are_inside_the_picture():
-    root = ElementTree.fromstring(architecture.picture())
+def test_rooms_do_not_overlap_and_are_inside_the_picture(picture):
+    root = ElementTree.fromstring(picture)
     width, height = map(float, root.get("viewBox").split()[2:])
     rooms = [
         [float(rect.get(key)) for key in ("x", "y", "width", "height")]
@@ -38,7 +49,7 @@ def test_rooms_do_not_overlap_and_are_inside_the_picture():
         assert abs(y - other_y) >= high or abs(x - other_x) >= wide
 
 
-def test_arrows_point_down_and_say_all_that_is_imported():
+def test_arrows_point_down_and_say_all_that_is_imported(picture):
     """Whoever follows the arrows finds all packages that a package imports, and only those."""
     rows = [names for names in architecture.levels() if not architecture.is_base(names)]
     row_of = {name: row for row, names in enumerate(rows) for name in names}
@@ -50,7 +61,7 @@ def test_arrows_point_down_and_say_all_that_is_imported():
     for _ in rows:
         reached = {name: near.union(*(reached[other] for other in near)) for name, near in reached.items()}
     assert all(imports[name] & set(row_of) <= reached[name] for name in row_of)
-    drawn = re.findall(r'class="arrow"', architecture.picture())
+    drawn = re.findall(r'class="arrow"', picture)
     assert len(drawn) == len(arrows)
 
 

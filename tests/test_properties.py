@@ -10,7 +10,7 @@ from common.train.step import roles_of_passes
 from tests import small
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     height=some.integers(1, 90),
     width=some.integers(1, 90),
