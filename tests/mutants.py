@@ -162,7 +162,20 @@ def tried(mutant, files):
                 shutil.copy2(ROOT / name, pathlib.Path(folder) / name)
         path = pathlib.Path(folder) / mutant.path
         path.write_text(mutant.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-m", "not slow", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "not slow",
+            "-x",
+            "-q",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            *files,
+        ]
         environment = {**os.environ, "PYTHONPATH": folder}
         try:
             run = subprocess.run(
