@@ -1,8 +1,6 @@
 """The command line: what it understands, and what it says of what it does not."""
 
-import contextlib
 import dataclasses
-import io
 import os
 import pathlib
 import shutil
@@ -59,26 +57,23 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained_once(tmp_path_factory):
-    """(a folder with a training of one step on two scenes of the toy set, what that printed)."""
-    folder, printed = tmp_path_factory.mktemp("trained"), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.chdir(folder)
-        patch.setattr(toy, "TRAIN", 2)
-        patch.setattr(toy, "VAL", 2)
-        run(f"--phase train --dataset toy {SMALL}")
-    return folder, printed.getvalue()
+def untrained_once(tmp_path_factory):
+    """A folder with a run of the toy set that was not trained."""
+    folder = tmp_path_factory.mktemp("untrained")
+    small.untrained(folder / "runs/dualgan-toy", small.dualgan(), images=Images("toy"))
+    return folder
 
 
 @pytest.fixture
-def trained(here, trained_once):
-    """The working folder, with a copy of that training; what it printed."""
-    folder, printed = trained_once
-    shutil.copytree(folder, here, dirs_exist_ok=True)
-    return printed
+def untrained(here, untrained_once):
+    """The working folder, with a copy of that run."""
+    shutil.copytree(untrained_once, here, dirs_exist_ok=True)
+    return here
 
 
-@pytest.mark.parametrize("how", [["mine.py"], ["-m", "mine"]], ids=["file", "module"])
+@pytest.mark.parametrize(
+    "how", [["mine.py"], pytest.param(["-m", "mine"], marks=pytest.mark.thorough)], ids=["file", "module"]
+)
 def test_a_dual_of_ones_own_is_run_from_its_folder(tmp_path, how):
     (tmp_path / "mine.py").write_text((ROOT / "examples" / "geometry.py").read_text())
     ended = subprocess.run(
@@ -91,6 +86,7 @@ def test_a_dual_of_ones_own_is_run_from_its_folder(tmp_path, how):
     assert ended.stderr == "error: --lambda_geometry 'much' is not valid: it must be a number.\n"
 
 
+@pytest.mark.thorough
 def test_errors_in_flags_come_without_tensorflow():
     script = "import sys; from dualgan.main import main; sys.argv = ['main', '--lamda_A', '3']\ntry: main()\n"
     script += "except SystemExit as end: print(end.code, 'tensorflow' in sys.modules)"
@@ -148,7 +144,7 @@ def test_every_preset_parses(dual):
     [
         (DualGAN, "2017-classic", 85_022_787, 4_321_153),
         (CycleGAN, "torch", 7_845_123, 2_766_529),
-        (CycleGAN, "tfgan", 7_841_216, None),
+        pytest.param(CycleGAN, "tfgan", 7_841_216, None, marks=pytest.mark.thorough),
     ],
 )
 def test_presets_have_the_published_numbers_of_parameters(session, dual, name, generator, critic):
@@ -262,8 +258,10 @@ def test_refusals(here, line, said):
     assert not (here / "runs").exists()
 
 
-def test_train_and_test_and_what_they_print(here, trained, capsys):
-    assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in trained
+@pytest.mark.thorough
+def test_train_and_test_and_what_they_print(here, capsys):
+    run(f"--phase train --dataset toy {SMALL}")
+    assert "python -m dualgan.main --phase test --run_dir runs/dualgan-toy" in capsys.readouterr().out
     run("--phase test --dataset toy")
     printed = capsys.readouterr().out
     for part in ("psnr", "ssim", "cycle_l1", "A2B     input", "B2A     input", "runs/dualgan-toy/test"):
@@ -294,11 +292,11 @@ def test_a_run_is_trained_further_without_its_settings(here, capsys):
     assert "Trained steps 2 to 2." in capsys.readouterr().out
 
 
-def test_a_plan_says_whose_settings_it_takes(here, trained, monkeypatch, capsys):
-    run(f"--phase plan --dataset toy {SMALL} --run_dir runs/new")
-    assert capsys.readouterr().out.startswith("Planning a new run: ")
+def test_a_plan_says_whose_settings_it_takes(untrained, monkeypatch, capsys):
     monkeypatch.setattr(training_phases.plan, "plan", lambda *_: None)
     monkeypatch.setattr(training_phases.plan, "text", lambda _: "planned")
+    run(f"--phase plan --dataset toy {SMALL} --run_dir runs/new")
+    assert "\nPlanning a new run: " in capsys.readouterr().out  # the toy dataset is drawn first
     run("--phase plan --dataset toy --steps 5")
     printed = capsys.readouterr().out
     assert printed.startswith("Planning runs/dualgan-toy with the flags given: ") and "planned\n" in printed
@@ -321,8 +319,8 @@ def test_images_that_are_not_right(here):
     assert "set/val/A/v.png cannot be read as an image" in refusal(line, small.Gain)
 
 
-def test_a_checkpoint_of_another_shape(here, trained):
-    config = here / "runs/dualgan-toy/config.json"
+def test_a_checkpoint_of_another_shape(untrained):
+    config = untrained / "runs/dualgan-toy/config.json"
     config.write_text(config.read_text().replace('"ngf": 4', '"ngf": 8'))
     said = refusal("--phase test --dataset toy")
     assert (
@@ -360,12 +358,12 @@ def test_flags_that_testing_has_no_use_for_are_refused(here):
     assert "--preset is for --phase train" in refusal("--phase test --dataset toy --preset demo")
 
 
-def test_a_run_without_its_settings_is_not_begun_anew(here, trained):
-    (here / "runs/dualgan-toy/config.json").rename(here / "config.json")
+def test_a_run_without_its_settings_is_not_begun_anew(untrained):
+    (untrained / "runs/dualgan-toy/config.json").rename(untrained / "config.json")
     assert "config.json is missing" in refusal(f"--dataset toy {SMALL} --lambda_A 3")
-    (here / "runs/dualgan-toy/config.json").write_text("[]")
+    (untrained / "runs/dualgan-toy/config.json").write_text("[]")
     assert "cannot be read as the settings of a run" in refusal("--phase test --dataset toy")
-    (here / "runs/dualgan-toy/config.json").write_text("{}")
+    (untrained / "runs/dualgan-toy/config.json").write_text("{}")
     assert "dual is missing" in refusal("--phase test --dataset toy")
 
 
@@ -413,6 +411,7 @@ def test_one_folder_alone_is_told_of_the_other(here):
     assert "--dir_B needs --dir_A" in refusal("--dir_B x")
 
 
+@pytest.mark.thorough
 def test_a_video_goes_through_a_run(here, capsys):
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     frames = np.random.default_rng(0).integers(0, 256, [7, 24, 36, 3], np.uint8)

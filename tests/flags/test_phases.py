@@ -1,12 +1,14 @@
 """The table of phases: what each takes is what parsing accepts and what a refusal names."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -25,12 +27,27 @@ from pix2pix import Pix2Pix
 from tests import small
 
 DUALS = (CycleGAN, DualGAN, Pix2Pix)
+QUICK = ("train", "translate", "export")  # phases of which all flags are tried in each `make test`
 VALUES = {"format": {"translate": "keep", "export": "npz"}}  # flags of one name that have other choices in each phase
 
 
-@pytest.mark.parametrize("model", DUALS)
-@pytest.mark.parametrize("name", PHASES)
-def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name, model):
+@pytest.fixture(scope="module")
+def quick_parsing():
+    """Types of settings are looked up once: that is half of the time of a parse, of which tests do hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typing, "get_type_hints", functools.cache(typing.get_type_hints))
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        pytest.param(name, model, marks=[pytest.mark.thorough] if model is DualGAN and name not in QUICK else [])
+        for name in PHASES
+        for model in DUALS
+    ],
+)
+def test_each_flag_is_taken_or_refused_with_the_phases_that_take_it(name, model, quick_parsing):
     """All of DualGAN's, and of the other methods those that it has not: a parse takes milliseconds."""
     everything = {field.name: field for cls in phases.all_classes(model) for field in dataclasses.fields(cls)}
     if model is not DualGAN:

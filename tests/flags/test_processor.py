@@ -59,6 +59,12 @@ def test_nothing_is_set_once_tensorflow_is_imported(environment, tmp_path):
     assert decided(environment, tmp_path, AVX2) is None
 
 
+def test_tensorflow_is_told_to_leave_out_its_framework_of_layers(environment):
+    processor.decide()
+    assert os.environ["TF_USE_LEGACY_KERAS"] == "1"
+
+
+@pytest.mark.thorough
 def test_tensorflow_comes_without_its_framework_of_layers():
     script = "import sys; from flags import processor, quiet; processor.decide(); quiet.import_tensorflow();"
     script += "print('tensorflow' in sys.modules, 'keras' in sys.modules)"

@@ -43,7 +43,7 @@ def test_a_path_stays_the_same_place(text):
     assert written.path(written.path(text)) == written.path(text)
 
 
-@few
+@hypothesis.settings(few, max_examples=25)
 @hypothesis.given(
     encoding=st.sampled_from(sorted(ENCODINGS)),
     between=st.sampled_from(["=", " ", "  ", "\t"]),
