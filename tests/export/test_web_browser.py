@@ -83,22 +83,42 @@ def page_of(tmp_path):
     return write
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab of the browser that tests use one after another: a new one takes a second."""
+    with contextlib.closing(browser.new_context(accept_downloads=True)) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def opened(browser):
-    """A function that opens the page in a folder; what goes wrong in it, or is asked of others, fails the test."""
+def opened(browser, tab):
+    """A function that opens the page in a folder; what goes wrong in it, or is asked of others, fails the test.
+
+    The page, one at a time, is in the tab that all tests use, unless `options` of a browser's context are given.
+    """
     wrong = []
     with contextlib.ExitStack() as stack:
 
-        def open_page(folder, width=1200, height=900, expected=r"(?!)", **options):
+        def listen(source, event, listener):
+            source.on(event, listener)
+            stack.callback(source.remove_listener, event, listener)
+
+        def open_page(folder, width=1200, height=900, expected=r"(?!)", color_scheme="light", **options):
+            stack.close()  # of the page before
             address = stack.enter_context(serving(folder.parent)) + f"{folder.name}/"  # not at the root of a host
-            size = {"width": width, "height": height}
-            context = stack.enter_context(contextlib.closing(browser.new_context(viewport=size, **options)))
-            shown = context.new_page()
+            shown = tab
+            if options:
+                shown = stack.enter_context(contextlib.closing(browser.new_context(**options))).new_page()
+            stack.callback(shown.goto, "about:blank")
+            stack.callback(shown.context.unroute_all)
+            shown.set_viewport_size({"width": width, "height": height})
+            shown.emulate_media(color_scheme=color_scheme)
             shown.set_default_timeout(15_000)
+            shown.mouse.move(0, 0)
             own = (address, f"blob:{address}", "data:")
-            shown.on("console", lambda said: re.search(expected, said.text) or wrong.append(said.text))
-            shown.on("pageerror", lambda error: wrong.append(str(error)))
-            context.on("request", lambda request: request.url.startswith(own) or wrong.append(request.url))
+            listen(shown, "console", lambda said: re.search(expected, said.text) or wrong.append(said.text))
+            listen(shown, "pageerror", lambda error: wrong.append(str(error)))
+            listen(shown.context, "request", lambda request: request.url.startswith(own) or wrong.append(request.url))
             shown.goto(address)
             shown.wait_for_selector("html[data-ready]", state="attached")
             return shown
@@ -144,6 +164,7 @@ def test_an_image_is_translated_shown_and_downloaded(page_of, opened, photo):
     np.testing.assert_array_equal(kept(shown, "B2A.png"), np.full([60, 80, 3], COLOUR))
 
 
+@pytest.mark.thorough
 def test_a_still_of_the_camera_is_translated(page_of, opened):
     shown = opened(page_of(most_pixels=2**20))
     shown.evaluate(
@@ -163,6 +184,7 @@ def test_a_still_of_the_camera_is_translated(page_of, opened):
     assert output.shape == (120, 160, 3) and np.abs(output - (5, 135, 225)).max() <= 8  # through a video
 
 
+@pytest.mark.thorough
 def test_it_is_copied(page_of, opened, photo):
     shown = opened(page_of(), permissions=["clipboard-read", "clipboard-write"])
     choose(shown, photo)
@@ -178,6 +200,7 @@ def test_it_is_copied(page_of, opened, photo):
     assert size == [80, 60]
 
 
+@pytest.mark.thorough
 def test_a_drawing_is_translated_after_each_stroke(page_of, opened):
     shown = opened(page_of())
     shown.get_by_label("Drawing", exact=True).first.check()
@@ -198,6 +221,7 @@ def test_a_drawing_is_translated_after_each_stroke(page_of, opened):
     assert drawn[16, 24].tolist() == [255, 255, 255] and not drawn[0].any()  # a black stroke
 
 
+@pytest.mark.thorough
 def test_a_page_of_drawings_opens_with_a_canvas_in_their_colours(page_of, opened):
     drawing = PAPER | {"background": "#f4f0e6", "colours": ["#0a0a0a", "#c81e1e"], "is_drawn": True}
     way = {"name": "A2B", "model": {"file": "B2A.onnx", "bytes": 4}, "words": ["sketches", "photographs"], **ENDS}
@@ -217,6 +241,7 @@ def test_a_page_of_drawings_opens_with_a_canvas_in_their_colours(page_of, opened
     np.testing.assert_array_equal(kept(shown, "drawing_A2B.png")[16, 24], (200, 30, 30))
 
 
+@pytest.mark.thorough
 def test_an_image_can_be_drawn_on(page_of, opened, photo):
     shown = opened(page_of())
     choose(shown, photo)
@@ -224,6 +249,7 @@ def test_an_image_can_be_drawn_on(page_of, opened, photo):
     np.testing.assert_array_equal(kept(shown, "drawing_A2B.png"), np.full([32, 48, 3], (5, 135, 225)))
 
 
+@pytest.mark.thorough
 def test_of_several_images_the_last_is_translated(page_of, opened, photo, tmp_path):
     """What is asked for while another image is translated, and then outdated, never reaches the worker."""
     folder = page_of()
@@ -249,6 +275,7 @@ def test_of_several_images_the_last_is_translated(page_of, opened, photo, tmp_pa
     assert set(shown.evaluate("given")) == {"my photo_A2B.png"}
 
 
+@pytest.mark.thorough
 def test_large_images_are_scaled_and_so_are_those_of_one_size(page_of, opened, tmp_path):
     image = written(tmp_path / "large.png", np.full([160, 250, 3], COLOUR))
     shown = opened(page_of())
@@ -262,6 +289,7 @@ def test_large_images_are_scaled_and_so_are_those_of_one_size(page_of, opened, t
     assert "Translated at 48 × 32 pixels, the only size that" in shown.locator(".note.said").text_content()
 
 
+@pytest.mark.thorough
 def test_transparency_becomes_white_and_grey_is_luminance(page_of, opened, tmp_path):
     pixels = np.zeros([20, 20, 4], np.uint8)
     pixels[:10] = (200, 100, 50, 255)
@@ -284,6 +312,7 @@ def test_transparency_becomes_white_and_grey_is_luminance(page_of, opened, tmp_p
     assert kept(shown)[0, 0].tolist() == [124, 124, 124]  # 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
 
 
+@pytest.mark.thorough
 def test_a_photograph_is_turned_as_the_toolkit_turns_it(page_of, opened, tmp_path):
     ramp = np.uint8(np.stack(np.meshgrid(np.arange(0, 200, 4), np.arange(0, 120, 4), [9]), axis=-1)[:, :, 0])
     about = PIL.Image.Exif()
@@ -297,6 +326,7 @@ def test_a_photograph_is_turned_as_the_toolkit_turns_it(page_of, opened, tmp_pat
     np.testing.assert_allclose(kept(shown), expected, rtol=0, atol=2)
 
 
+@pytest.mark.thorough
 def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, tmp_path):
     ends = {"model": {"file": "B2A.onnx", "bytes": 4}, "source": LABELS, "target": LABELS, "drawing": CLASSES}
     folder = page_of(directions=[{"name": "A2B", **ends}])
@@ -332,6 +362,7 @@ def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, 
     np.testing.assert_array_equal(kept(shown, "drawing_A2B.png"), np.zeros([32, 48, 3]))  # the value of that class
 
 
+@pytest.mark.thorough
 def test_what_is_wrong_is_said(page_of, opened, photo, tmp_path):
     folder = page_of()
     shown = opened(folder, expected="a secret")
@@ -353,6 +384,7 @@ def test_what_is_wrong_is_said(page_of, opened, photo, tmp_path):
     shown.get_by_text("The file A2B.onnx could not be loaded. Is it on the server, next to this page?").wait_for()
 
 
+@pytest.mark.thorough
 def test_a_lost_connection_is_said_and_the_loaded_network_stays(page_of, opened, photo):
     """Of the second network, with a drawing that the first one has translated."""
     shown = opened(page_of(), expected="ERR_")
@@ -373,6 +405,7 @@ def test_a_lost_connection_is_said_and_the_loaded_network_stays(page_of, opened,
     np.testing.assert_array_equal(kept(shown, "B2A.png")[0, 0], COLOUR)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_fails_while_it_is_idle_is_replaced(page_of, opened):
     shown = opened(page_of())
     answers = shown.evaluate(
@@ -401,6 +434,7 @@ def test_a_worker_that_fails_while_it_is_idle_is_replaced(page_of, opened):
     assert answers == [1, True, 2, False]
 
 
+@pytest.mark.thorough
 def test_it_says_what_it_translates(page_of, opened):
     ways = [
         {"name": "A2B", "words": ["horses", "zebras"], **ENDS, "drawing": PAPER},
@@ -415,6 +449,7 @@ def test_it_says_what_it_translates(page_of, opened):
     )
 
 
+@pytest.mark.thorough
 def test_opened_as_a_file_it_says_that_it_needs_a_server(page_of, browser):
     with contextlib.closing(browser.new_page()) as shown:
         shown.goto((page_of() / "index.html").as_uri())
@@ -422,6 +457,7 @@ def test_opened_as_a_file_it_says_that_it_needs_a_server(page_of, browser):
         assert not shown.locator("input[type=file]").count()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_is_used_by_keyboard(page_of, opened, photo, scheme):
     shown = opened(page_of(), width=390, height=800, color_scheme=scheme)
@@ -462,6 +498,7 @@ def axe(tmp_path_factory):
         return archive.extractfile("package/axe.min.js").read().decode()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_barrier(page_of, opened, photo, axe, scheme):
     shown = opened(page_of(), color_scheme=scheme, reduced_motion="reduce")  # else colours take a moment
@@ -496,6 +533,7 @@ def package():
     return path
 
 
+@pytest.mark.thorough
 def test_it_translates_as_the_run_does(cyclic, one_block, package, opened, tmp_path):
     """Images of several sizes, of both directions, within two grey levels, in a page that may run nothing else."""
     pytest.importorskip("tf2onnx")

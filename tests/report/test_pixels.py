@@ -20,6 +20,8 @@ PUT = """([height, width, values]) => {
   window.read = (canvas) => Array.from(canvas.getContext("2d").getImageData(0, 0, width, height).data);
 }"""
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def shown(browser):

@@ -1,6 +1,7 @@
 """The report: what it is made of, by hand, and what a browser makes of it."""
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -105,31 +106,39 @@ def full(tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab of the browser that tests use one after another: a new one takes a second."""
+    with contextlib.closing(browser.new_context(accept_downloads=True)) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def opened(browser):
+def opened(tab):
     """A function that opens a page; whatever goes wrong in it, or is asked of a network, fails the test."""
-    contexts, wrong = [], []
+    wrong = []
+    listeners = {
+        "console": lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None,
+        "pageerror": lambda error: wrong.append(str(error)),
+        "dialog": lambda dialog: (wrong.append(dialog.message), dialog.dismiss()),
+        "request": lambda request: wrong.append(request.url) if request.url[:5] not in ("file:", "data:") else None,
+    }
 
-    def open_page(path, width=1200, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        shown = context.new_page()
-        shown.set_default_timeout(10_000)
-        shown.on(
-            "console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None
-        )
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-        shown.on(
-            "request", lambda request: wrong.append(request.url) if request.url[:5] not in ("file:", "data:") else None
-        )
-        shown.goto(path.resolve().as_uri())
-        shown.wait_for_selector("html[data-ready]", state="attached")
-        return shown
+    def open_page(path, width=1200, height=900, color_scheme="light"):
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.emulate_media(color_scheme=color_scheme)
+        tab.mouse.move(0, 0)
+        tab.goto(path.resolve().as_uri())
+        tab.wait_for_selector("html[data-ready]", state="attached")
+        return tab
 
+    tab.set_default_timeout(10_000)
+    for event, listener in listeners.items():
+        tab.on(event, listener)
     yield open_page
-    for context in contexts:
-        context.close()
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    tab.goto("about:blank")
     assert wrong == []
 
 
@@ -378,6 +387,7 @@ def test_hostile_names_are_text_in_notebooks(tmp_path):
     assert "<script>" not in report.show(run)._repr_html_()
 
 
+@pytest.mark.thorough
 def test_a_report_is_shown_in_a_frame_of_its_own(full, browser):
     html = report.show(full, height=321)._repr_html_()
     assert not (full / "report.html").exists()
@@ -410,7 +420,7 @@ def test_the_history_of_a_run(full):
 # What a browser makes of it
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), pytest.param("dark", 360, marks=pytest.mark.thorough)])
 def test_it_opens_in_light_and_dark_on_a_phone_and_on_a_screen(full, opened, scheme, width):
     shown = opened(report.write(full), width=width, color_scheme=scheme)
     assert shown.evaluate("document.documentElement.scrollWidth") == width
@@ -454,6 +464,7 @@ def contrast(shown, *colours):
     return (max(light) + 0.05) / (min(light) + 0.05)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_violation_of_accessibility(full, opened, scheme):
     """As far as axe-core can tell, of the page and of an image in the viewer; with a table, and on a phone."""
@@ -467,6 +478,7 @@ def test_no_violation_of_accessibility(full, opened, scheme):
     assert axe.run(shown).response["violations"] == []
 
 
+@pytest.mark.thorough
 def test_the_slider_moves_what_is_seen(full, opened):
     shown = opened(report.write(full))
     shown.locator(".card").first.click()
@@ -490,6 +502,7 @@ def test_the_slider_moves_what_is_seen(full, opened):
     assert np.abs(seen(stage)[20, 100] - 200).max() <= 1
 
 
+@pytest.mark.thorough
 def test_the_view_by_keyboard(full, opened):
     shown = opened(report.write(full))
     title, dialog = shown.locator("#viewer-title"), shown.locator("dialog")
@@ -510,6 +523,7 @@ def test_the_view_by_keyboard(full, opened):
     assert shown.evaluate("document.activeElement.className") == "card"
 
 
+@pytest.mark.thorough
 def test_the_sort_sorts(full, opened):
     shown = opened(report.write(full))
     sort, order = shown.get_by_label("Sort by"), shown.locator(".order")
@@ -529,6 +543,7 @@ def test_the_sort_sorts(full, opened):
     assert names(shown) == ["2.png"]
 
 
+@pytest.mark.thorough
 def test_the_table_sorts_by_its_headers(full, opened):
     shown = opened(report.write(full))
     shown.get_by_role("radio", name="table", exact=True).check()
@@ -549,6 +564,7 @@ def test_the_table_sorts_by_its_headers(full, opened):
     assert shown.locator("#viewer-title").inner_text() == "2.jpg"
 
 
+@pytest.mark.thorough
 def test_thousands_of_images_come_a_page_at_a_time(tmp_path, opened):
     scores = [f"A2B,{i:04d}.png,{i / 5000},20,," for i in range(5000)]
     run = make(tmp_path / "run", scores=scores, images=[("test/A2B", f"{i:04d}.png", grey(i)) for i in range(30)])
@@ -569,6 +585,7 @@ def test_thousands_of_images_come_a_page_at_a_time(tmp_path, opened):
     assert shown.locator("#test-images tbody td").first.inner_text() == "4999.png"
 
 
+@pytest.mark.thorough
 def test_the_heat_map_by_hand(tmp_path, opened):
     real = np.array([[[0, 0, 0], [255, 255, 255]], [[10, 20, 30], [100, 0, 0]]], np.uint8)
     back = np.array([[[0, 0, 0], [0, 0, 0]], [[13, 14, 33], [0, 0, 50]]], np.uint8)
@@ -587,6 +604,7 @@ def test_the_heat_map_by_hand(tmp_path, opened):
     assert (third, fourth) == ([4, 2, 13], [62, 14, 93])
 
 
+@pytest.mark.thorough
 def test_an_exact_heat_map_has_the_numbers_of_numpy(tmp_path, opened):
     random = np.random.default_rng(1)
     real, back = random.integers(0, 256, [2, 12, 10, 3], np.uint8)
@@ -601,6 +619,7 @@ def test_an_exact_heat_map_has_the_numbers_of_numpy(tmp_path, opened):
     np.testing.assert_allclose(np.reshape(shown.evaluate(code), expected.shape), expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_curves_zoom_and_have_a_log_scale_and_moving_averages(full, opened):
     shown = opened(report.write(full))
     titles = {
@@ -648,6 +667,7 @@ def readout_at(shown, box, share):
     return shown.locator(".readout").inner_text()
 
 
+@pytest.mark.thorough
 def test_a_log_scale_of_negative_and_of_missing_values(tmp_path, opened):
     log = ["step,A2B/critic/margin,A2B/critic/loss", "1,-3,", "2,0,nan", "3,1000,", "4,-0.001,"]
     shown = opened(report.write(make(tmp_path / "run", log=log)))
@@ -655,6 +675,7 @@ def test_a_log_scale_of_negative_and_of_missing_values(tmp_path, opened):
     assert shown.locator(".key .value").all_inner_texts()[1] == "–"
 
 
+@pytest.mark.thorough
 def test_strips_over_time(full, opened):
     shown = opened(report.write(full))
     scrubber, strip = shown.get_by_label("Step of the sample strip"), shown.locator(".strip")
@@ -667,6 +688,7 @@ def test_strips_over_time(full, opened):
     assert abs(newest - 30) <= 2 and abs(seen(strip)[20, 20, 0] - 10) <= 2
 
 
+@pytest.mark.thorough
 def test_blocks_of_strips_have_labels(full, opened):
     columns = {"A2B": ["real", "fake", "reconstructed"], "B2A": ["real", "fake"]}
     (full / "samples" / "columns.json").write_text(json.dumps(columns))
@@ -696,6 +718,7 @@ def shade(canvas):
     return canvas.evaluate("c => c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[0]")
 
 
+@pytest.mark.thorough
 def test_the_film_of_one_image(sampled, opened):
     shown = opened(report.write(sampled))
     frames = shown.locator(".film .frame-of-film")
@@ -712,6 +735,7 @@ def test_the_film_of_one_image(sampled, opened):
     assert shown.locator(".scrubber .step").inner_text() == "step 1,000"
 
 
+@pytest.mark.thorough
 def test_before_and_after_of_an_untested_run_come_from_the_newest_samples(sampled, opened):
     shown = opened(report.write(sampled))
     hero = shown.locator("#translations")
@@ -721,6 +745,7 @@ def test_before_and_after_of_an_untested_run_come_from_the_newest_samples(sample
     assert stage[10] == pytest.approx(50, abs=3) and stage[-10] == pytest.approx(200, abs=3)
 
 
+@pytest.mark.thorough
 def test_strips_of_another_shape_have_no_film(sampled, opened):
     (sampled / "config.json").write_text(json.dumps({**CONFIG, "dual": {**CONFIG["dual"], "image_size": "30x20"}}))
     shown = opened(report.write(sampled))
@@ -728,6 +753,7 @@ def test_strips_of_another_shape_have_no_film(sampled, opened):
     assert shown.locator(".strip").count() == 1
 
 
+@pytest.mark.thorough
 def test_strips_that_are_cut_off_leave_a_page(sampled, opened):
     """Their headers say a size, but they cannot be decoded."""
     for path in (sampled / "samples").glob("*.png"):
@@ -736,6 +762,7 @@ def test_strips_that_are_cut_off_leave_a_page(sampled, opened):
     assert shown.locator("#translations").count() == shown.locator("#samples").count() == 0
 
 
+@pytest.mark.thorough
 def test_before_and_after_begin_with_the_median_image(full, opened):
     """By l1 0.1 and 0.3, and one image without; the lower of two in the middle."""
     shown = opened(report.write(full))
@@ -751,6 +778,7 @@ def test_before_and_after_begin_with_the_median_image(full, opened):
     assert hero.locator(".name-of-picture").inner_text() == "0.jpg"
 
 
+@pytest.mark.thorough
 def test_before_and_after_without_scores_name_no_median(full, opened):
     (full / "test" / "metrics.csv").unlink()
     (full / "test" / "metrics.json").write_text(json.dumps({"step": 1500}))
@@ -759,6 +787,7 @@ def test_before_and_after_without_scores_name_no_median(full, opened):
     assert "These are test images of step 1,500. All are under Test images." in hero.inner_text()
 
 
+@pytest.mark.thorough
 def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
     shown = opened(report.write(full))
     word, tip = shown.locator("#scores .term").first, shown.locator(".tip")
@@ -783,6 +812,7 @@ def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
     assert word.get_attribute("aria-description") == meanings.METRICS["l1"].about
 
 
+@pytest.mark.thorough
 def test_settings_can_be_searched(full, opened):
     shown = opened(report.write(full))
     shown.get_by_label("Search settings").fill("LAMBDA")
@@ -793,6 +823,7 @@ def test_settings_can_be_searched(full, opened):
     assert "CycleGAN lambda_A" not in shown.locator(".settings tbody th").all_inner_texts()
 
 
+@pytest.mark.thorough
 def test_the_policy_lets_nothing_else_run(full, browser):
     shown = browser.new_context().new_page()
     shown.goto(report.write(full).as_uri())
@@ -826,6 +857,7 @@ def test_runs_side_by_side(full, tmp_path, opened):
     assert np.abs(seen(shown.locator("dialog .stage"))[20, -20] - 128).max() <= 1
 
 
+@pytest.mark.thorough
 def test_runs_of_other_images_are_not_ranked_with_each_other(full, tmp_path, opened):
     other = shutil.copytree(full, tmp_path / "other")
     make(other, {**CONFIG, "images": {**CONFIG["images"], "dataset": "rain"}})
@@ -835,6 +867,7 @@ def test_runs_of_other_images_are_not_ranked_with_each_other(full, tmp_path, ope
     assert "the best of each set of images is bold" in shown.locator("#scores .note").inner_text()
 
 
+@pytest.mark.thorough
 def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, opened):
     columns = "A2B/psnr,B2A/psnr,A2B/input_psnr,A2B/images,A2B/ms_ssim,B2A/equal_to_target"
     text = f"step,{columns}\n10,12,11,9,20,,0\n20,13,12,9,20,,0\n"
@@ -852,6 +885,7 @@ def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, 
     ]
 
 
+@pytest.mark.thorough
 def test_a_run_has_one_colour_in_all_charts(tmp_path, opened):
     one = make(tmp_path / "one", log=["step,A2B/critic/margin", "10,1"])
     other = make(tmp_path / "other", log=["step,A2B/critic/margin,A2B/critic/penalty", "10,1,2"])
@@ -864,6 +898,7 @@ def test_a_run_has_one_colour_in_all_charts(tmp_path, opened):
     assert [len(shades) for shades in colours.values()] == [1, 1]
 
 
+@pytest.mark.thorough
 def test_checkpoints_that_were_evaluated(tmp_path, opened):
     run = make(tmp_path / "run", log=(), best='{"step": 20, "metric": "psnr", "value": 12.0}')
     metrics = {"10": {"A2B": {"images": 2, "l1": 0.3, "fid": 80.5, "ms_ssim": None, "correlation": 0.5}}}
@@ -888,6 +923,7 @@ def test_the_folder_of_a_comparison_is_made(full, tmp_path):
     assert report.compare([full, full], tmp_path / "new") == tmp_path / "new" / "compare.html"
 
 
+@pytest.mark.thorough
 def test_runs_without_tests_side_by_side(tmp_path, opened):
     runs = [make(tmp_path / name, log=()) for name in "ab"]
     shown = opened(report.compare(runs, tmp_path / "both.html"))
@@ -895,7 +931,9 @@ def test_runs_without_tests_side_by_side(tmp_path, opened):
     assert "same settings" in shown.locator("#settings").inner_text()
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [pytest.param(40, marks=pytest.mark.thorough), pytest.param(400, marks=pytest.mark.slow)]
+)
 def test_many_test_images(tmp_path, opened, count):
     random, run = np.random.default_rng(0), make(tmp_path / "run", images=[])
     for number in range(12):
