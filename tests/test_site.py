@@ -1,5 +1,6 @@
 """The site that `make docs` builds: complete, without a network, and searchable from disk."""
 
+import contextlib
 import pathlib
 import re
 import subprocess
@@ -65,20 +66,34 @@ def test_what_counts_as_loaded(tag, address):
     assert LOADED_BY_STYLE.findall("@import url('https://a.b/c');") == ["https://a.b/c"]
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A tab of Chromium that tests use one after another: a new one takes a second."""
+    with contextlib.closing(browser.new_page()) as tab:
+        tab.set_default_timeout(60_000)
+        yield tab
+
+
 @pytest.fixture
-def page(browser, site):
-    """A tab of Chromium that records requests and errors."""
-    tab = browser.new_page()
-    tab.set_default_timeout(60_000)
+def page(tab, site):
+    """The tab, which records requests and errors."""
     requests, errors = [], []
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.on("pageerror", lambda error: errors.append(str(error)))
+    listeners = {
+        "request": lambda request: requests.append(request.url),
+        "pageerror": lambda error: errors.append(str(error)),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    tab.set_viewport_size({"width": 1280, "height": 720})
     yield tab
-    tab.close()
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    tab.goto("about:blank")
     assert not errors
     assert [address for address in requests if not address.startswith("file://")] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["evaluating", "tutorial", "lab/performance"])
 def test_pages_fit_a_phone(page, site, name):
     page.set_viewport_size({"width": 390, "height": 800})
@@ -98,6 +113,7 @@ def titles(page, query):
     return page.locator("#mkdocs-search-results h3").all_inner_texts()
 
 
+@pytest.mark.thorough
 def test_search_from_disk_lists_results(page, site):
     page.goto((site / "index.html").as_uri())
     page.fill("#rtd-search-form input", "resume")
@@ -109,6 +125,7 @@ def test_search_from_disk_lists_results(page, site):
     assert page.url == (site / "training.html").as_uri() + "#stop-and-resume"
 
 
+@pytest.mark.thorough
 def test_search_takes_flags_and_several_words_and_the_beginning_of_one(page, site):
     page.goto((site / "search.html").as_uri() + "?q=zzzz")
     page.wait_for_selector("text=No results. Try fewer words.")
@@ -120,23 +137,24 @@ def test_search_takes_flags_and_several_words_and_the_beginning_of_one(page, sit
     assert titles(page, "resume zzzz") == []
 
 
-@pytest.mark.parametrize(
-    ("query", "page_or_section"),
-    [
-        ("custom loss", "Adding a loss or a method › Add a loss"),
-        ("own loss", "Adding a loss or a method › "),
-        ("gray output", "When training goes wrong"),
-        ("same image", "When training goes wrong"),
-        ("bad results", "When training goes wrong"),
-        ("identical", "When training goes wrong"),
-    ],
-)
-def test_search_leads_from_the_words_of_newcomers(page, site, query, page_or_section):
+@pytest.mark.thorough
+def test_search_leads_from_the_words_of_newcomers(page, site):
+    """In one page, which reads the index once."""
+    pages_or_sections = {
+        "custom loss": "Adding a loss or a method › Add a loss",
+        "own loss": "Adding a loss or a method › ",
+        "gray output": "When training goes wrong",
+        "same image": "When training goes wrong",
+        "bad results": "When training goes wrong",
+        "identical": "When training goes wrong",
+    }
     page.goto((site / "search.html").as_uri() + "?q=zzzz")
     page.wait_for_selector("text=No results. Try fewer words.")
-    assert any(title.startswith(page_or_section) for title in titles(page, query)[:5]), titles(page, query)
+    for query, page_or_section in pages_or_sections.items():
+        assert any(title.startswith(page_or_section) for title in titles(page, query)[:5]), (query, titles(page, query))
 
 
+@pytest.mark.thorough
 def test_search_results_are_text(page, site):
     page.goto((site / "search.html").as_uri() + "?q=%3Cimg%20src=x%20onerror=alert(1)%3E")
     page.wait_for_selector("#mkdocs-search-results p")
