@@ -5,6 +5,7 @@ import importlib.util
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -97,6 +98,7 @@ def test_other_programs_can_take_its_gradient(exported, name):
     np.testing.assert_allclose(slope, (higher - lower) / (2 * step), rtol=5e-2)
 
 
+@pytest.mark.thorough
 def test_tflite_has_weights_of_three_sizes(exported):
     folder, result = exported("tflite")
     kept = {(difference.ported.file, difference.ported.name): difference for difference in result.kept}
@@ -108,6 +110,7 @@ def test_tflite_has_weights_of_three_sizes(exported):
     } | {"README.md"}
 
 
+@pytest.mark.thorough
 def test_onnx_gives_what_the_run_gives(exported):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
@@ -117,6 +120,18 @@ def test_onnx_gives_what_the_run_gives(exported):
         assert difference.largest <= (1e-4 if difference.ported.kind == "float" else 1)
 
 
+def test_the_readme_is_code_that_runs(exported, translator, tmp_path, monkeypatch):
+    folder, photo = exported("frozen")[0], image(32, 32)
+    (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), flags=re.DOTALL)
+    shutil.copy(folder / "model.pb", tmp_path)
+    files.write(tmp_path / "photo.png", photo)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    translated = files.read(tmp_path / "translated.png").astype(int)
+    assert np.abs(translated - translator("A2B", photo)).max() <= 1
+
+
+@pytest.mark.thorough
 def test_the_readme_is_code_that_runs_without_this_program(exported, translator):
     formats, photo = ["savedmodel", "frozen", "tflite"], image(32, 32)
     if all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnxruntime")):
@@ -184,6 +199,7 @@ def test_the_model_server_finds_its_signatures(exported):
     assert signatures["A2B_bytes"].inputs["image"].dtype == tf.string.as_datatype_enum
 
 
+@pytest.mark.thorough
 def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     dual = dataclasses.replace(small.dualgan(), dropout=0.5, test_dropout=True)
     run = small.untrained(tmp_path / "run", dual)
@@ -206,5 +222,8 @@ def test_noise_is_off_unless_it_is_asked_for(tmp_path, capsys):
     with Translator(run, Inference(scale_to="keep")) as translator:  # as the run has it: with noise
         assert np.abs(translator("A2B", pixels).astype(int) - outputs[1]).max() <= 1
         assert np.abs(translator("A2B", pixels).astype(int) - outputs[0]).max() > 1
+
+
+def test_runtimes_without_random_numbers_do_not_have_noise(run, tmp_path):
     with pytest.raises(UserError, match="--format onnx does not support --test_dropout"):
-        export(run, Export(format="onnx", output=str(tmp_path / "onnx")), images, test_dropout=True)
+        export(run, Export(format="onnx", output=str(tmp_path / "onnx")), load_run(run).images, test_dropout=True)

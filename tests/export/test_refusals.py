@@ -38,18 +38,18 @@ def refused(run, tmp_path, match, **options):
     assert not list(tmp_path.rglob("*model*"))
 
 
-def test_what_is_not_the_run_is_refused_and_removed(run, monkeypatch, tmp_path):
-    write = frozen_graph.write
+def test_what_is_not_the_run_is_refused_and_removed(monkeypatch, tmp_path):
+    run, write = small.untrained(tmp_path / "run", small.Pointwise()), frozen_graph.write
 
     def other(model, folder):
-        variable = next(variable for variable in model.variables if variable.op.name.endswith("out/kernel"))
+        variable = next(variable for variable in model.variables if variable.op.name.endswith("generator/kernel"))
         before = model.session.run(variable)
         variable.load(before + 0.5, model.session)
         write(model, folder)
 
     monkeypatch.setattr(frozen_graph, "write", other)
     match = r"Nothing was exported: .* differs too much from the run\. model\.pb A2B.*allowed: largest"
-    refused(run, tmp_path, match, format="frozen", direction="A2B")
+    refused(run, tmp_path / "exports", match, format="frozen", direction="A2B")
 
 
 def test_short_weights_that_are_too_far_are_left_out(tmp_path):
@@ -169,7 +169,7 @@ def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_
 
 def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path, monkeypatch):
     """Also where the next process has its number, as in a container."""
-    run = small.untrained(tmp_path / "run", Pix2Pix(**TINY))
+    run = small.untrained(tmp_path / "run", small.Pointwise())
     output = tmp_path / "out" / "model"
     output.parent.mkdir()
     monkeypatch.setattr(atomic, "WRITES", itertools.count(1))

@@ -61,6 +61,7 @@ def import_line(folder):
     return line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", READ)
 def test_both_directions_of_cyclegan(imported, tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
@@ -75,6 +76,7 @@ def test_both_directions_of_cyclegan(imported, tmp_path, monkeypatch, capsys, na
         assert_equal(READ[name](f"out/{file}"), arrays)
 
 
+@pytest.mark.thorough
 def test_an_export_is_imported_again(imported, tmp_path, monkeypatch):
     """By the command in the README: the settings are the same, and so are the bits of the next export."""
     export(imported / "cyclegan", Export(format="pth", output=str(tmp_path / "out")), Images("unknown"))
@@ -108,6 +110,7 @@ def test_one_direction_alone(imported, tmp_path):
     options = Export(format="pth", direction="B2A", output=str(tmp_path / "out"))
     export(imported / "cyclegan", options, Images("unknown"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"latest_net_G_B.pth", "README.md"}
+    assert_equal(state_dict.read(tmp_path / "out" / "latest_net_G_B.pth"), resnet(1, 3, 2, 1))
     text = (tmp_path / "out" / "README.md").read_text()
     assert "ResnetGenerator(1, 3, 2, nn.InstanceNorm2d, use_dropout=False, n_blocks=6)" in text
 

@@ -20,15 +20,19 @@ from tests import small
 RANDOM = np.random.default_rng(0)
 
 
+DOMAINS = Domain(1, "uint16", 500.0, 3000.0), Domain(5, "float32", -1.0, 7.0)
+
+
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory):
     """A run that makes five bands of floating point of uint16, of one channel."""
-    A, B = Domain(1, "uint16", 500.0, 3000.0), Domain(5, "float32", -1.0, 7.0)
-    return small.untrained(tmp_path_factory.mktemp("deep"), small.dualgan(channels_A=1, channels_B=5, ngf=16), A, B)
+    dual = small.dualgan(channels_A=1, channels_B=5, ngf=16)
+    return small.untrained(tmp_path_factory.mktemp("deep"), dual, *DOMAINS)
 
 
-def test_images_of_other_types_and_bands(deep, tmp_path):
-    folder = tmp_path / "model"
+def test_images_of_other_types_and_bands(tmp_path):
+    deep, folder = tmp_path / "run", tmp_path / "model"
+    small.untrained(deep, small.Pointwise(channels_A=1, channels_B=5), *DOMAINS)
     files.write(tmp_path / "in" / "0.png", RANDOM.integers(500, 3001, [20, 31, 1], np.uint16))
     options = Export(format="savedmodel", direction="A2B", output=str(folder), input=str(tmp_path / "in"))
     result = export(deep, options, load_run(deep).images)
@@ -51,6 +55,7 @@ def test_images_of_other_types_and_bands(deep, tmp_path):
     assert not list(tmp_path.glob("*other*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["tflite", "onnx"])
 def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, capsys, name):
     """What they know nothing of is printed, and what the README scales instead gives what the run gives."""
@@ -74,6 +79,7 @@ def test_runtimes_of_few_types_take_scaled_values(deep, tmp_path, monkeypatch, c
     np.testing.assert_allclose(translated, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [pytest.param("tflite", marks=pytest.mark.slow), "onnx"])
 def test_bands_of_eight_bits_are_pixels(tmp_path, name):
     if name == "onnx":
