@@ -114,9 +114,9 @@ def outputs_here(run_dir, images, names):
     [
         pytest.param(3, True, "d_h3_lin", "global", 256, id="2020", marks=pytest.mark.slow),
         pytest.param(3, True, "", "patch", 256, id="2020-patches", marks=pytest.mark.slow),
-        pytest.param(5, False, "", "patch_2017", 256, id="2017-later"),
+        pytest.param(5, False, "", "patch_2017", 256, id="2017-later", marks=pytest.mark.thorough),
         pytest.param(5, False, "h3_lin", "global_2017", 256, id="2017", marks=pytest.mark.slow),
-        pytest.param(3, True, "d_h3_lin", "global", 128, id="2020-small"),
+        pytest.param(3, True, "d_h3_lin", "global", 128, id="2020-small", marks=pytest.mark.thorough),
         pytest.param(5, False, "", "patch_2017", 128, id="2017-small"),
     ],
 )

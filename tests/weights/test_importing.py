@@ -61,6 +61,7 @@ def test_a_run_folder_that_translates(pair, dataset, capsys):
     assert "run is a run folder: use it directly" in refusal(CycleGAN, line)
 
 
+@pytest.mark.thorough
 def test_one_way_alone(pair, capsys):
     run(CycleGAN, "--phase import_weights --source latest_net_G_B.pth --run_dir run --image_size 32")
     assert "--direction" not in capsys.readouterr().out.partition("with:")[2].split("\n")[1]
@@ -121,6 +122,7 @@ def heads(filters=4, channels=(3, 4, 8, 8, 8)):
     return {name: array.astype(np.float32) for name, array in {**weights, **biases}.items()}
 
 
+@pytest.mark.thorough
 def test_heads_of_cut_are_imported_for_training_and_refused_by_others(pair, tmp_path):
     file = save(tmp_path / "latest_net_F.pth", {f"module.{name}": array for name, array in heads().items()})
     both = f"{save(tmp_path / 'latest_net_G.pth', resnet(3, 3, 2))},{file}"
@@ -186,6 +188,7 @@ def values(run_dir):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.thorough
 def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypatch, dataset, capsys):
     """A U-Net of pix2pix, and its critic, which sees A and B."""
     monkeypatch.chdir(tmp_path)
@@ -218,6 +221,7 @@ def test_what_was_imported_is_exported_scored_and_trained_on(tmp_path, monkeypat
         np.testing.assert_array_equal(after[name], array, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_critics_of_every_kind(tmp_path, monkeypatch):
     """D_A judges what G_A makes; those of pixels, and of other depths, are taken; what fits nowhere is named."""
     monkeypatch.chdir(tmp_path)

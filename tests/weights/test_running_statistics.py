@@ -34,8 +34,12 @@ def test_on_request_alone(capsys):
     assert not [name for name in values("plain") if "running" in name]
     with_them, without = (re.findall(r"([\d,]+) parameters", text) for text in (printed, capsys.readouterr().out))
     assert with_them == without != []
-    run(Pix2Pix, f"{LINE.replace('run_dir run', 'run_dir noisy')} --running_statistics --test_dropout")
-    assert load_run("noisy").dual.test_dropout
+
+
+@pytest.mark.thorough
+def test_they_are_used_with_noise_on_request():
+    run(Pix2Pix, f"{LINE} --running_statistics --test_dropout")
+    assert load_run("run").dual.test_dropout
     files.write("in/x.png", np.full([64, 64, 3], 200, np.uint8))
     run(Pix2Pix, "--phase translate --run_dir run --input in --output out")
     assert files.decode("out/x.png").pixels.shape == (64, 64, 3)
@@ -56,6 +60,7 @@ def test_what_has_none_is_refused():
     assert not has_begun("run")
 
 
+@pytest.mark.thorough
 def test_training_goes_without_unless_asked(dataset, capsys):
     dataset("set", size=64, train_A=1, train_B=1)
     own = "--dataset set --data_root . --notensorboard"

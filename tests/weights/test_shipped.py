@@ -19,7 +19,7 @@ from enhancement import Enhancement
 from flags import inference_phases, parsing
 from tests import small
 
-TINY = {"image_size": 32, "ngf": 8, "ndf": 2, "n_layers": 1}
+TINY = {"image_size": 32, "ngf": 8, "ndf": 2, "n_layers": 1, "levels": 2}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def photograph(side=48):
     return np.random.default_rng(0).integers(0, 200, [side, side, 3], np.uint8)
 
 
+@pytest.mark.thorough
 def test_the_network_that_comes_with_the_package_removes_rain():
     random = np.random.default_rng(0)
     down, across = np.mgrid[0:96, 0:96] / 96.0
@@ -60,17 +61,26 @@ def test_the_network_that_comes_with_the_package_removes_rain():
         assert "TO BE WRITTEN" not in card.with_suffix(".md").read_text()
 
 
+@pytest.mark.thorough
 def test_half_precision_changes_no_level_of_an_image(trained, networks):
     with Translator(trained) as before, Translator(pretrained("rain")) as after:
         expected = before.in_floats("A2B", photograph())
         assert np.abs(expected - (photograph() / 127.5 - 1)).max() > 0.05
         np.testing.assert_allclose(after.in_floats("A2B", photograph()), expected, atol=2 / 255, rtol=0)
+
+
+def test_it_is_written_in_half_precision_and_names_no_place(trained, networks):
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(f"{trained}/checkpoints"))
     with np.load(networks / "rain.npz") as archive:
         assert {archive[name].dtype for name in archive.files if name != "config"} == {np.dtype(np.float16)}
+        for name in archive.files:
+            if name != "config":
+                np.testing.assert_array_equal(archive[name], reader.get_tensor(name).astype(np.float16))
         config = archive["config"].tobytes().decode()
     assert trained not in config and "data_root" not in config
 
 
+@pytest.mark.thorough
 def test_averages_are_what_is_shipped_and_used_as_both(tmp_path):
     source = str(tmp_path / "run")
     small.untrained(source, Enhancement(**TINY, ema_decay=0.0))
@@ -140,6 +150,7 @@ def test_a_damaged_file_is_named(networks):
         pretrained("rain")
 
 
+@pytest.mark.thorough
 def test_the_command_line_translates_without_a_run(networks, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files.write(tmp_path / "photos" / "one.png", photograph())
@@ -159,11 +170,13 @@ def test_the_command_line_translates_without_a_run(networks, tmp_path, capsys, m
         parsing.parse(Enhancement, ["main", "--phase", "train", "--pretrained", "rain"])
 
 
+@pytest.mark.thorough
 def test_it_is_exported(networks, tmp_path):
     export(pretrained("rain"), Export("npz", output=str(tmp_path / "out")), load_run(pretrained("rain")).images)
     assert (tmp_path / "out" / "weights.npz").is_file()
 
 
+@pytest.mark.thorough
 def test_a_training_begins_with_it(networks, dataset, tmp_path, monkeypatch, capsys):
     root = dataset("set", train_A=2, train_B=2)
     line = (
