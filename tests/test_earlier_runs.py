@@ -65,6 +65,7 @@ def projection(value):
     return float((weights * value).sum() / np.sqrt(value.size))
 
 
+@pytest.mark.thorough
 @each_method
 def test_every_variable_is_restored_and_a_further_step_gives_the_recorded_numbers(name, copy, monkeypatch):
     """Bit for bit before the step; by one training, as its graph takes seconds."""
@@ -100,7 +101,7 @@ def test_every_variable_is_restored_and_a_further_step_gives_the_recorded_number
         assert difference <= tolerance * expected["rms"] + 1e-10, variable
 
 
-@each_method
+@pytest.mark.parametrize("name", ["dualgan", pytest.param("cyclegan", marks=pytest.mark.thorough), "pix2pix"])
 def test_it_translates(name, copy):
     run_dir = copy(name)
     dual, _, _ = parts_of(run_dir)
@@ -113,6 +114,7 @@ def test_it_translates(name, copy):
     assert translation.shape == image.shape and translation.dtype == np.uint8 and translation.std() > 0
 
 
+@pytest.mark.thorough
 def test_it_is_tested_and_exported(copy):
     """By what is not the method's: test_every_dual tests and exports each of them."""
     run_dir = copy("dualgan")

@@ -110,6 +110,7 @@ def record(message, level=logging.INFO, path=OURS, args=()):
     return logging.LogRecord("absl", level, str(path), 1, message, args, None)
 
 
+@pytest.mark.thorough
 def test_train_says_nothing_unless_asked_and_then_what_the_command_line_says(images, tmp_path):
     root, flags = images.data_root, "--dataset set --on_bad_image skip --run_dir command --steps 2 --eval_every 1"
     flags = f"{flags} --image_size 32 --data_root {root}"

@@ -76,6 +76,7 @@ def test_the_sdist_holds_what_a_wheel_is_made_of(built):
     assert not any(name.startswith("tests") for name in names)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["wheel", "sdist"])
 def test_pip_installs_it_and_it_runs_from_an_empty_folder(built, tmp_path, kind):
     target, empty = tmp_path / "target", tmp_path / "empty"

@@ -75,6 +75,7 @@ def execute(monkeypatch, capfd):
     return execute
 
 
+@pytest.mark.thorough
 def test_its_first_steps_run(tmp_path, execute):
     script = [step for step in steps(TINY) if step.title in QUICK and step.file != "use_onnx.py"]
     folder = tmp_path / "work"
