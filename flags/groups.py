@@ -47,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     "Several processes": (
         *("local_workers", "workers", "rank", "collective", "start_within", "hung_after", "check_every", "restarts"),
+        "allow_public_address",
         *("shard", "merge"),
     ),
     "Input and output": (

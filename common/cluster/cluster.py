@@ -61,6 +61,12 @@ class Cluster:
         ("auto", "nccl", "ring"),
         resume=FREE,
     )
+    allow_public_address: bool = setting(
+        False,
+        "Whether a process may listen on an address that the internet can reach. Whoever reaches it can run code as"
+        " you, and nothing is encrypted.",
+        resume=FREE,
+    )
     restarts: int = setting(
         5,
         "Restarts of --local_workers in a row without a new checkpoint after which training fails.",
@@ -156,13 +162,18 @@ def _from_environment() -> tuple[list[str], int]:
         return [], 0
     try:
         config = documents.parse(text, TF_CONFIG)
+        if "sparseCluster" in config:
+            raise UserError(
+                "TF_CONFIG has a sparseCluster, in which a process sees only part of the others, but all must see all."
+                " Use a fixed number of workers (in a TFJob of Kubernetes, leave out enableDynamicWorker)."
+            )
         if not (cluster := config.get("cluster")):
             return [], 0
         task = config.get("task", {})
         TASK.check(task, "task")
         kind, index = task["type"], int(task["index"])
         if kind not in ROLES:
-            raise UserError(f"TF_CONFIG makes this process a {kind}, but its type must be one of {', '.join(ROLES)}.")
+            raise UserError(f"TF_CONFIG gives this process the type {kind}, but it must be one of {', '.join(ROLES)}.")
         if not cluster.get(kind):
             raise Misfit(f"task.type is {kind}, but cluster has none")
         Whole(0, len(cluster[kind]) - 1).check(index, "task.index")

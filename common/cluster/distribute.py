@@ -21,7 +21,7 @@ from absl import logging
 from common import atomic
 from common import tensorflow as tf
 from common.cluster.cluster import Cluster, is_local
-from common.cluster.sockets import connection_error, listen_to_this_machine_alone
+from common.cluster.sockets import connection_error, listen_to_this_machine_alone, public_address
 from common.cluster.watchdog import Watchdog
 from common.errors import Restart, UserError, reason
 
@@ -290,6 +290,12 @@ def joined(cluster: Cluster, run_dir: str | os.PathLike[str]) -> Iterator[Single
     if not addresses:
         yield SingleProcess()
         return
+    if not cluster.allow_public_address and (public := public_address(addresses[rank])):
+        raise UserError(
+            f"{addresses[rank]} is {public}, which the internet can reach: whoever does can run code as you, and"
+            " nothing is encrypted. Use addresses of a private network or of a tunnel (docs/distributed.md), or, behind"
+            " a firewall that only admits these processes, --allow_public_address."
+        )
     group = ProcessGroup(addresses, rank, cluster, run_dir)
     with group.watchdog:
         try:

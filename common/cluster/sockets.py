@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import pathlib
 import socket
@@ -18,6 +19,17 @@ def connection_error(address: str) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def public_address(address: str) -> str:
+    """Returns the first address to which HOST:PORT resolves that the internet can reach; "" if there is none."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError:  # who waits for this process learns it later
+        return ""
+    resolved = (str(address[0]) for *_, address in found)
+    return next((ip for ip in resolved if ipaddress.ip_address(ip.partition("%")[0]).is_global), "")
 
 
 def listen_to_this_machine_alone(port: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of, is_local
-from common.cluster.sockets import listen_to_this_machine_alone
+from common.cluster.sockets import listen_to_this_machine_alone, public_address
 from common.cluster.supervise import _gpus
 from common.errors import Restart, UserError
 
@@ -162,7 +162,7 @@ def test_any_tf_config_is_a_place_or_a_sentence(document):
 
 def test_a_parameter_server_does_not_train(environment):
     environment.setenv("TF_CONFIG", json.dumps({"cluster": {"ps": ["p:1"]}, "task": {"type": "ps", "index": 0}}))
-    with pytest.raises(UserError, match="makes this process a ps"):
+    with pytest.raises(UserError, match="gives this process the type ps, but"):
         Cluster().place()
 
 
@@ -203,3 +203,60 @@ def test_a_port_of_this_machine_alone_is_bound_to_its_loopback_device(capsys):
 )
 def test_gradients_go_between_gpus_where_these_compute(asked, is_gpu, chosen):
     assert Cluster(collective=asked).on(is_gpu).collective == chosen
+
+
+TFJOB = {  # as the training operator of Kubeflow writes it
+    "cluster": {"chief": ["job-chief-0.ns.svc:2222"], "worker": ["job-worker-0.ns.svc:2222"]},
+    "task": {"type": "worker", "index": 0},
+    "environment": "cloud",
+}
+
+
+def test_a_tfjob_of_kubeflow(environment):
+    environment.setenv("TF_CONFIG", json.dumps(TFJOB))
+    assert Cluster().place() == (["job-chief-0.ns.svc:2222", "job-worker-0.ns.svc:2222"], 1)
+    environment.setenv("TF_CONFIG", json.dumps({**TFJOB, "task": {"type": "evaluator", "index": 0}}))
+    with pytest.raises(UserError, match="the type evaluator, but it must be one of chief, "):
+        Cluster().place()
+    sparse = {"sparseCluster": {"worker": {"0": "job-worker-0.ns.svc:2222"}, "ps": []}, "task": TFJOB["task"]}
+    environment.setenv("TF_CONFIG", json.dumps(sparse))
+    with pytest.raises(
+        UserError, match=r"has a sparseCluster, in which a process sees only part .*enableDynamicWorker"
+    ):
+        Cluster().place()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_public"),
+    [
+        ("8.8.8.8", True),
+        ("[2001:4860:4860::8888]", True),
+        ("10.1.2.3", False),
+        ("192.168.0.9", False),
+        ("100.64.0.1", False),  # shared by the customers of a provider, as some tunnels use it
+        ("[fd00::1]", False),
+        ("[fe80::1%lo]", False),
+        ("localhost", False),
+        ("no-such-host.invalid", False),
+    ],
+)
+def test_public_addresses(host, is_public):
+    assert bool(public_address(f"{host}:2222")) is is_public
+
+
+def test_a_process_does_not_listen_where_the_internet_reaches_it(tmp_path, environment):
+    """By the addresses of its own name; those of others are for them to refuse."""
+    known = {"mine": "203.0.114.7", "other": "10.0.0.2"}
+    resolve = socket.getaddrinfo
+    environment.setattr(socket, "getaddrinfo", lambda host, *rest, **more: resolve(known[host], *rest, **more))
+    with (
+        pytest.raises(UserError, match=r"mine:1 is 203\.0\.114\.7, which the internet can reach.*--allow_public_addr"),
+        distribute.joined(Cluster(workers="mine:1,other:2"), tmp_path),
+    ):
+        pass
+    for cluster in (
+        Cluster(workers="mine:1,other:2", rank=1),
+        Cluster(workers="mine:1,other:2", allow_public_address=True),
+    ):
+        with distribute.joined(cluster, tmp_path) as group:
+            assert group.size == 2
