@@ -142,6 +142,7 @@ def test_the_epoch_is_that_of_the_training(session):
     assert schedules.training_epoch() is None
 
 
+@pytest.mark.thorough
 def test_without_the_critics_judgement_there_are_no_critics(session):
     dual = Enhancement(**TINY, lambda_adversarial=0.0, n_critic=2)
     x = tf.constant(images())
@@ -270,6 +271,7 @@ def test_names_pair_images_if_pairs_count(weight, pairing):
     assert Enhancement(**TINY, lambda_pairs=weight).pairing == pairing
 
 
+@pytest.mark.thorough
 def test_a_veil_at_the_edges_is_that_of_an_image_continued_by_its_reflection(session):
     """Zeros beyond the edges would change the first rows by 0.07, which showed as a frame."""
     dual = Enhancement(**{**TINY, "levels": 3}, layer="haze")

@@ -107,6 +107,7 @@ def test_one_direction_needs_one_domain(trained, tmp_path):
         run_test(run.run_dir, dual, alone, inference=Inference(direction="A2B"))
 
 
+@pytest.mark.thorough
 def test_samples_differ_by_their_noise_and_come_again_as_they_were(trained_with_noise):
     dual, images, run = trained_with_noise
     run_test(run.run_dir, dual, images, Inference(n_samples=3))
@@ -124,6 +125,7 @@ def test_samples_without_noise_are_refused(trained):
         run_test(run.run_dir, dual, images, Inference(n_samples=3))
 
 
+@pytest.mark.thorough
 def test_a_larger_size_is_the_same_networks_on_more_pixels(trained_with_noise, capsys):
     """What makes no map of one pixel can be tested at twice the size; metrics are at that size, too."""
     dual, images, run = trained_with_noise

@@ -312,6 +312,7 @@ def test_the_page_is_told_of_the_run_and_the_reader_of_the_page(exported, run):
     assert result.kept[0].describe() in text and f"Content-Security-Policy: {web_page.POLICY}" in text
 
 
+@pytest.mark.thorough
 def test_the_command_line_says_how_large_it_is_and_how_to_open_it(run, package, tmp_path, capsys):
     pytest.importorskip("tf2onnx")
     pytest.importorskip("onnxruntime")

@@ -1,6 +1,7 @@
 """Draws depend on the seed, their name, the update and the image: on nothing else."""
 
 import numpy as np
+import pytest
 
 from common import tensorflow as tf
 from common.ops import randomness
@@ -81,6 +82,7 @@ def test_every_pass_is_a_permutation_of_its_own(session):
     assert firsts.max() < 75 + 5 * np.sqrt(600 * 7 / 64)
 
 
+@pytest.mark.thorough
 def test_two_domains_meet_as_often_as_chance_has_it():
     """Orders of A and B agree at a share of 1/n, under every seed: the count of meetings is Poisson's, of mean 1."""
     count, met = 200, []

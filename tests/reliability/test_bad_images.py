@@ -44,6 +44,7 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-30])
 
 
+@pytest.mark.thorough
 def test_the_next_that_reads_takes_the_place(dataset, capsys):
     root = dataset(train_A=6, train_B=6)
     whole = batches(root, 18)

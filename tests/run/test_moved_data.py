@@ -39,6 +39,7 @@ def places(root):
     }
 
 
+@pytest.mark.thorough
 def test_a_run_is_resumed_where_its_images_are_now(dataset):
     root = dataset(size=2, train_A=3, train_B=3)
     trained(root, Images("set", data_root=str(root)), "run", 1)

@@ -78,6 +78,7 @@ def test_a_decode_that_takes_too_long_is_ended_and_the_next_is_done(tmp_path):
         assert decoder.decode(tmp_path / "fast").pixels.shape == (8, 8, 1)
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_gone_is_replaced(decoder, tmp_path):
     PIL.Image.new("L", (8, 8)).save(tmp_path / "image.png")
     decoder.decode(tmp_path / "image.png")

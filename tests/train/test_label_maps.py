@@ -80,7 +80,7 @@ each_run = pytest.mark.parametrize(
     "which",
     [
         ("numbers", "one-hot"),
-        ("jpeg", "palette"),
+        pytest.param(("jpeg", "palette"), marks=pytest.mark.thorough),
         pytest.param(("jpeg", "one-hot"), marks=pytest.mark.thorough),
     ],
 )

@@ -274,6 +274,7 @@ def test_a_prefix_is_stripped(network, prefix, tmp_path):
         np.testing.assert_array_equal(recognized.arrays[name], array)
 
 
+@pytest.mark.thorough
 def test_the_networks_of_one_file_have_their_directions(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     networks = {"netG_A": resnet(3, 1, 2), "netG_B": resnet(1, 3, 2, seed=1), "netD_A": patch_critic(1, 2)}
