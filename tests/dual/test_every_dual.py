@@ -269,7 +269,7 @@ def test_each_can_be_used_and_tested(trained, name):
 @pytest.mark.parametrize(
     "dual",
     [
-        pytest.param(small.Pointwise(image_size=32), id="pointwise"),
+        pytest.param(small.Pointwise(image_size=32), id="pointwise", marks=pytest.mark.thorough),
         *(pytest.param(DUALS[name], id=name, marks=pytest.mark.slow) for name in ("dualgan", "cyclegan", "pix2pix")),
     ],
 )

@@ -63,7 +63,9 @@ def names(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["savedmodel", "frozen", pytest.param("npz", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "name", ["savedmodel", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("frozen", "npz"))]
+)
 def test_whole_weights_give_what_the_run_gives(exported, name):
     folder, result = exported(name)
     assert (result.compared_on, result.step, result.removed) == ("drawn images", 7, [])

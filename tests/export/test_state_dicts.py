@@ -88,6 +88,7 @@ def test_an_export_is_imported_again(imported, tmp_path, monkeypatch):
         assert pathlib.Path("again", name).read_bytes() == pathlib.Path(name).read_bytes()
 
 
+@pytest.mark.thorough
 def test_running_statistics_of_pix2pix(imported, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = export(imported / "pix2pix", Export(format="safetensors", output="out"), Images("unknown"))

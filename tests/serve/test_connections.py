@@ -86,6 +86,7 @@ def test_after_an_answer_the_next_request_must_come_soon(impatient):
     assert closed_after(client) < 4.0
 
 
+@pytest.mark.thorough
 @hypothesis.settings(max_examples=5, deadline=None)
 @hypothesis.given(piece=st.binary(min_size=1, max_size=3), length=st.integers(10**4, 10**7), chunked=st.booleans())
 def test_a_body_that_drips_is_ended(impatient, piece, length, chunked):
@@ -98,6 +99,7 @@ def test_a_body_that_drips_is_ended(impatient, piece, length, chunked):
     client.close()
 
 
+@pytest.mark.thorough
 def test_bodies_that_drip_do_not_keep_others_out_for_long(impatient):
     clients = connected(impatient, 4)
     for client in clients:
@@ -108,6 +110,7 @@ def test_bodies_that_drip_do_not_keep_others_out_for_long(impatient):
         client.close()
 
 
+@pytest.mark.thorough
 def test_a_client_that_takes_no_answer_is_ended(impatient):
     content = encoded(np.zeros([2048, 2048, 3], np.uint8), "BMP")
     (client,) = connected(impatient)

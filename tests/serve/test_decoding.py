@@ -103,6 +103,7 @@ def test_memory_is_bounded(decoder, tmp_path):
     assert decoder.decode(tmp_path / "image").pixels.shape == (2000, 2000, 3)
 
 
+@pytest.mark.thorough
 def test_closing_ends_a_decode_in_hand(tmp_path):
     slow(tmp_path / "slow")
     PIL.Image.new("L", (8, 8)).save(tmp_path / "fast", "PNG")

@@ -163,6 +163,7 @@ def test_translated_files_arrays_and_tiles_are_the_same_label_maps(runs, which, 
         )
 
 
+@pytest.mark.thorough
 def test_statistics_of_large_label_maps_come_from_a_copy_without_mixed_colours(runs, monkeypatch):
     """Of each block of 3x3 pixels the middle; the copy of a photograph has their mean."""
     _, _, run = runs["jpeg", "palette"]

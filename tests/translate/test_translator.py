@@ -384,7 +384,8 @@ def test_padding_mirrors_as_numpy_does_and_cropping_undoes_it(height, width, mul
     np.testing.assert_array_equal(back, x)
 
 
-@pytest.mark.parametrize("which", ["pointwise", pytest.param("pix2pix", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("which", ["pointwise", "pix2pix"])
 def test_a_closed_translator_leaves_no_graph(trained, tmp_path, which):
     run_dir = trained[which] if which in trained else small.untrained(tmp_path / "run", small.Pointwise())
 
