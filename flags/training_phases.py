@@ -14,7 +14,7 @@ from common.errors import UserError, in_one_line
 from common.evaluate import ending
 from common.images import Images, files, findings
 from common.run import Run, checkpoint_files, gpu
-from common.run.folder import has_begun
+from common.run.folder import has_begun, with_same_total
 from common.train import completed, plan, train
 from common.weights import Source, import_weights
 from flags import fields, quiet
@@ -39,6 +39,8 @@ def train_phase(request: Request) -> None:
     literal.refuse_undecodable("run_dir", run.run_dir)
     gpu.refuse_absent(run.device)
     processes, rank = cluster.place()
+    if not {"batch_size", "accumulate"} & request.given:
+        run = with_same_total(run, len(processes) or 1)
     progress = None if processes else completed(dual, images, run)
     if progress is None:
         images.refuse_missing(dual)

@@ -168,6 +168,19 @@ def _what_is_missing(run_dir: pathlib.Path) -> str:
     return ". Train one first with --phase train, or use --run_dir."
 
 
+def with_same_total(run: Run, processes: int) -> Run:
+    """Returns a run with the --batch_size at which `processes` share as many images as the run in its folder had.
+
+    Unchanged if there is no run yet, or if the images cannot be shared equally.
+    """
+    if not has_begun(run.run_dir):
+        return run
+    saved = load_run(run.run_dir)
+    total = saved.environment.get("processes", 1) * saved.run.images_in_update
+    size, rest = divmod(total, processes * run.accumulate)
+    return run if rest else dataclasses.replace(run, batch_size=size)
+
+
 def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:
     """Raises UserError if this number of processes cannot resume the run in `run_dir`."""
     saved = load_run(run_dir)

@@ -1,6 +1,7 @@
 """Several processes train as one does: gradients are averaged, and batches are divided among them."""
 
 import contextlib
+import dataclasses
 from concurrent import futures
 
 import numpy as np
@@ -152,6 +153,18 @@ def test_any_number_of_processes_resumes_a_run_with_the_same_total_batch(process
     with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
         folder.refuse_other_processes("run", dual, now, processes)
         folder.refuse_contradictions("run", dual, images, now, processes=processes)
+
+
+@pytest.mark.parametrize(("processes", "accumulate", "size"), [(4, 1, 1), (2, 1, 2), (1, 1, 4), (1, 2, 2), (3, 1, 2)])
+def test_without_a_batch_size_the_total_stays(processes, accumulate, size, monkeypatch):
+    """Two processes have trained with two images each; three cannot share four."""
+    run = Run("run", batch_size=2)
+    saved = folder.SavedRun(small.Gain(), Images("none"), run, {}, {}, {"processes": 2}, None)
+    monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
+    now = dataclasses.replace(run, accumulate=accumulate)
+    assert folder.with_same_total(now, processes) == now  # of a new run
+    monkeypatch.setattr(folder, "has_begun", lambda run_dir: True)
+    assert folder.with_same_total(now, processes).batch_size == size
 
 
 def test_batches_in_turn_replace_processes(monkeypatch):

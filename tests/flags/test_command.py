@@ -16,6 +16,7 @@ from common.images import Images, files, toy
 from common.run import Run
 from common.run.folder import load_run
 from common.settings import FIXED
+from common.train import Progress
 from contrastive import Contrastive
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -290,6 +291,21 @@ def test_a_run_is_trained_further_without_its_settings(here, capsys):
     run("--phase train --dataset toy --epochs 1", small.Gain)
     assert load_run("runs/gain-toy").run.steps == 0
     assert "Trained steps 2 to 2." in capsys.readouterr().out
+
+
+def test_a_batch_size_is_that_of_before_unless_it_is_given(here, monkeypatch):
+    """What processes share is that of folder.with_same_total; here 6 images by two processes."""
+    run(f"--phase train --dataset toy {TINY} --batch_size 6", small.Gain)
+    trained_with = []
+
+    def train(dual, images, run, cluster):
+        trained_with.append(run.batch_size)
+        return Progress(1, 1, 1)
+
+    monkeypatch.setattr(training_phases, "train", train)
+    for more in ("", "--batch_size 2"):
+        run(f"--phase train --run_dir runs/gain-toy --workers a:1,b:2 {more}", small.Gain)
+    assert trained_with == [3, 2]
 
 
 def test_a_plan_says_whose_settings_it_takes(untrained, monkeypatch, capsys):
