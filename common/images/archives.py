@@ -241,7 +241,8 @@ def _unpack_member(file: tarfile.TarFile, member: tarfile.TarInfo, beside: pathl
         raise UserError(f"The archive has a member {member.name!r} that is a link or a device. {NO_SET}")
     if member.size < 0:
         raise tarfile.ReadError(f"{member.name!r} has an invalid size of {member.size:,} bytes")
-    tarfile.data_filter(member, str(beside))
+    if hasattr(tarfile, "data_filter"):  # from Python 3.10.12 and 3.11.4 on; it refuses more than _path
+        tarfile.data_filter(member, str(beside))
     if member.isdir():
         _make(path or beside)
         return
