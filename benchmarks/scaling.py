@@ -119,7 +119,7 @@ def worker() -> None:
         built = step.build(SMALL, images, -images, tf.constant([group.rank], tf.int64), 100, group=group)
         variables = tf.trainable_variables()
         numbers = sum(variable.shape.num_elements() for variable in variables)
-        (reduced,), _, _ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
+        (reduced,), *_ = group.mean([tf.zeros([numbers])], {}, tf.constant(0.0))
         assert reduced is not None
         initialize = tf.global_variables_initializer()
         group.finish()

@@ -28,7 +28,7 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
     ("train",),
 )
 INSIDE = {  # of the modules of each package, lowest first: each imports only from levels below its own
-    "cluster": "cluster sockets stop watchdog < distribute supervise",
+    "cluster": "cluster sockets stop watchdog < distribute supervise < chief",
     "documents": "schema < reading",
     "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
     " < dual < cyclic published variables",
@@ -48,8 +48,8 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
     "serve": "assets connections decoder refused service worker < decoding guard reports validation"
     " < about answers < served < app",
-    "train": "events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
-    " < accumulation < step < graph health plan < recovery < loop < introduction < training",
+    "train": "csv_log events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
+    " < accumulation pace < step < graph health plan < recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
     " < importing to_pytorch < shipped",

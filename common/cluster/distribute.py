@@ -10,11 +10,10 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import logging
 
@@ -29,11 +28,19 @@ PER_PROCESS = "per_process"  # collection of variables that differ between proce
 MEANS, NUMBERS = 1, 2  # group keys of the all-reduces: on the devices that compute, and on the CPUs
 MAX_SHARED = 5  # numbers that can be shared at once
 SLOW_FACTOR = 10  # the deadline is this times --hung_after for work that takes longer than a step
-HEARTBEAT = 1.0  # seconds between signs of life while the chief works and the others wait
 ANNOUNCED_AFTER = 10.0  # seconds after which a process logs which others it waits for
 NAMED_WITHIN = 10.0  # seconds after --start_within to name the missing processes
 MESSAGE_WITHIN = 3.0  # seconds within which a process that fails has written its reason
 LOST = ("UnavailableError", "AbortedError", "InternalError", "DeadlineExceededError", "CancelledError", "UnknownError")
+
+
+class Mean(NamedTuple):
+    """Means over all processes."""
+
+    gradients: Sequence[tf.Tensor | None]
+    losses: Mapping[str, tf.Tensor]
+    request: tf.Tensor
+    exchanges: Sequence[tf.Tensor] = ()  # scalars: seconds from when this process was ready until the mean was there
 
 
 class SingleProcess:
@@ -42,6 +49,7 @@ class SingleProcess:
     rank: int = 0
     size: int = 1
     is_chief: bool = True
+    addresses: Sequence[str] = ("",)  # by rank
 
     def device(self) -> AbstractContextManager[None]:
         """Returns a context that places ops on the devices of this process."""
@@ -57,13 +65,13 @@ class SingleProcess:
         losses: Mapping[str, tf.Tensor],
         request: tf.Tensor,
         after: Sequence[tf.Operation] = (),
-    ) -> tuple[Sequence[tf.Tensor | None], Mapping[str, tf.Tensor], tf.Tensor]:
+    ) -> Mean:
         """Returns the means over all processes of gradients, losses by name and request, computed after `after`.
 
         A gradient of None stays None. `request` is a scalar: more than 0 asks the other processes to stop.
         """
         del after
-        return gradients, losses, request
+        return Mean(gradients, losses, request)
 
     def finish(self, own: Iterable[tf.Variable] = ()) -> None:
         """Adds the ops that run between steps; call it before the graph is finalized.
@@ -75,6 +83,11 @@ class SingleProcess:
         """Returns the maximum over processes of each of `numbers`, 0 or more; all processes must call it."""
         del session
         return list(numbers)
+
+    def gather(self, session: tf.Session, number: float) -> list[float]:
+        """Returns `number` of each process, by rank; all processes must call it."""
+        del session
+        return [number]
 
     def refuse_difference(self, session: tf.Session, step: int) -> None:
         """Raises UserError if variables differ between processes, when a check is due after this step."""
@@ -91,7 +104,7 @@ class ProcessGroup(SingleProcess):
 
     def __init__(self, addresses: Sequence[str], rank: int, cluster: Cluster, run_dir: str | os.PathLike[str]) -> None:
         self.rank, self.size, self.is_chief = rank, len(addresses), rank == 0
-        self._addresses, self._cluster, self._folder = addresses, cluster, pathlib.Path(run_dir)
+        self.addresses, self._cluster, self._folder = addresses, cluster, pathlib.Path(run_dir)
         name = hashlib.blake2b(",".join(addresses).encode(), digest_size=4).hexdigest()
         self._failures = [self._folder / f"failed-{name}-{number}.txt" for number in range(self.size)]
         with contextlib.suppress(OSError):
@@ -109,18 +122,18 @@ class ProcessGroup(SingleProcess):
     def session(self, config: tf.ConfigProto) -> tf.Session:
         os.environ["GRPC_FAIL_FAST"] = "true"  # else a call to a process that has ended hangs
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
-        spec = tf.train.ClusterSpec({"worker": self._addresses})
+        spec = tf.train.ClusterSpec({"worker": self.addresses})
         try:
             self._server = tf.distribute.Server(spec, job_name="worker", task_index=self.rank, config=config)
         except tf.errors.UnknownError as error:
-            address = self._addresses[self.rank]
+            address = self.addresses[self.rank]
             raise Restart(f"Cannot listen on {address}: is its port in use? ({reason(error)})") from error
-        if is_local(self._addresses):
-            listen_to_this_machine_alone(int(self._addresses[self.rank].rpartition(":")[2]))
+        if is_local(self.addresses):
+            listen_to_this_machine_alone(int(self.addresses[self.rank].rpartition(":")[2]))
         self._wait_for_others()
         if self.is_chief:
             self._clear()
-        self._following = self._addresses[(self.rank + 1) % self.size]
+        self._following = self.addresses[(self.rank + 1) % self.size]
         return tf.Session(self._server.target, config=config)
 
     def mean(
@@ -129,16 +142,18 @@ class ProcessGroup(SingleProcess):
         losses: Mapping[str, tf.Tensor],
         request: tf.Tensor,
         after: Sequence[tf.Operation] = (),
-    ) -> tuple[Sequence[tf.Tensor | None], Mapping[str, tf.Tensor], tf.Tensor]:
+    ) -> Mean:
         tensors = [*(gradient for gradient in gradients if gradient is not None), *losses.values(), request]
         kind = tensors[0].dtype
         flat = tf.concat([tf.reshape(tf.cast(tensor, kind), [-1]) for tensor in tensors], 0)
-        with tf.control_dependencies(after):
+        ready = _time_after(flat)
+        with tf.control_dependencies([*after, ready]):
             mean = self._reduce(flat, "Add", MEANS) / self.size
         parts = tf.split(mean, [tensor.shape.num_elements() for tensor in tensors])
         means = iter([tf.cast(tf.reshape(part, tensor.shape), tensor.dtype) for part, tensor in zip(parts, tensors)])
         mean_gradients = [None if gradient is None else next(means) for gradient in gradients]
-        return mean_gradients, {name: next(means) for name in losses}, next(means)
+        mean_losses = {name: next(means) for name in losses}
+        return Mean(mean_gradients, mean_losses, next(means), [_time_after(mean) - ready])
 
     def finish(self, own: Iterable[tf.Variable] = ()) -> None:
         own_names = {variable.op.name for variable in own}
@@ -147,6 +162,8 @@ class ProcessGroup(SingleProcess):
         with tf.device("/device:CPU:0"):
             self._numbers = tf.placeholder(tf.int64, [MAX_SHARED])
             self._largest = self._reduce(self._numbers, "Max", NUMBERS)
+            self._own = tf.placeholder(tf.float64, [])
+            self._of_all = self._reduce(tf.one_hot(self.rank, self.size, self._own), "Add", NUMBERS)
             sums = tf.stack([_checksum(variable) for variable in shared])
             self._extremes = self._reduce(tf.concat([sums, -sums], 0), "Max", NUMBERS)
 
@@ -154,6 +171,9 @@ class ProcessGroup(SingleProcess):
         padded = list(numbers) + [0] * (MAX_SHARED - len(numbers))
         largest = session.run(self._largest, {self._numbers: padded})
         return [int(number) for number in largest[: len(numbers)]]
+
+    def gather(self, session: tf.Session, number: float) -> list[float]:
+        return [float(each) for each in session.run(self._of_all, {self._own: number})]
 
     def refuse_difference(self, session: tf.Session, step: int) -> None:
         if step % self._cluster.check_every and self._checked:
@@ -225,11 +245,11 @@ class ProcessGroup(SingleProcess):
 
     def _wait_for_others(self) -> None:
         """Waits until all servers answer, logging once which are missing. Raises Restart after --start_within."""
-        missing = dict(enumerate(self._addresses))
+        missing = dict(enumerate(self.addresses))
         announced, announce_at = False, time.monotonic() + ANNOUNCED_AFTER
-        while missing := {rank: error for rank in missing if (error := connection_error(self._addresses[rank]))}:
+        while missing := {rank: error for rank in missing if (error := connection_error(self.addresses[rank]))}:
             reasons = "; ".join(sorted(set(missing.values())))
-            names = ", ".join(f"rank {rank} at {self._addresses[rank]}" for rank in missing)
+            names = ", ".join(f"rank {rank} at {self.addresses[rank]}" for rank in missing)
             if time.monotonic() > self._until:
                 raise Restart(
                     f"{names}: not reachable within {self._cluster.start_within:g} seconds (--start_within;"
@@ -239,45 +259,6 @@ class ProcessGroup(SingleProcess):
                 announced = True
                 logging.warning(f"Waiting for {names} ({reasons}).")
             time.sleep(0.1)
-
-
-class SharedEvent:
-    """The event `stopped` of all processes, for the chief while the others wait for it."""
-
-    def __init__(self, group: SingleProcess, session: tf.Session, stopped: threading.Event) -> None:
-        self._group, self._session, self._stopped = group, session, stopped
-        self._since, self._set = time.monotonic(), False
-
-    def is_set(self) -> bool:
-        """Whether it was set in any process at the last heartbeat."""
-        if self._group.size == 1:
-            return self._stopped.is_set()
-        if time.monotonic() - self._since >= HEARTBEAT and not self._set:
-            _, set_anywhere = self._group.share(self._session, 1, self._stopped.is_set())
-            self._since, self._set = time.monotonic(), bool(set_anywhere)
-            self._group.progress()
-        return self._set
-
-
-def while_chief_works(
-    group: SingleProcess,
-    session: tf.Session,
-    stopped: threading.Event,
-    work: Callable[[SharedEvent], tuple[bool, bool, bool]],
-) -> list[bool]:
-    """Calls `work(stopped)`, which returns three answers, in the chief, while the others wait for it.
-
-    Returns [whether `stopped` is set in any process, and those three answers], the same in all processes.
-    """
-    if group.is_chief:
-        answers = work(SharedEvent(group, session, stopped))
-        _, *shared = group.share(session, 0, stopped.is_set(), *answers)
-    else:
-        busy = 1
-        while busy:
-            busy, *shared = group.share(session, 0, stopped.is_set(), False, False, False)
-            group.progress()
-    return [bool(number) for number in shared]
 
 
 @contextlib.contextmanager
@@ -312,6 +293,12 @@ def joined(cluster: Cluster, run_dir: str | os.PathLike[str]) -> Iterator[Single
         except Exception as error:
             group.fail(error)
             raise
+
+
+def _time_after(tensor: tf.Tensor) -> tf.Tensor:
+    """The time in seconds when a tensor is known to this process, also if it is computed on a GPU."""
+    with tf.device("/device:CPU:0"), tf.control_dependencies([tf.identity(tensor[:1])]):
+        return tf.timestamp()
 
 
 def _checksum(variable: tf.Variable) -> tf.Tensor:

@@ -14,7 +14,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class StopSignal(Protocol):
-    """An event that requests a stop when set: threading.Event or distribute.SharedEvent."""
+    """An event that requests a stop when set: threading.Event or chief.SharedEvent."""
 
     def is_set(self) -> bool:
         """Whether it is set."""

@@ -9,7 +9,7 @@ checkpoints/   model-00012000.{index,data-*,sha256}, and damaged/, checkpoints t
                with several processes also model-00012000.rank-1-of-4.{index,data-*}: image pools of the other processes
 log.csv        a row per logged step
 evaluation.csv a row per evaluated step; best.json names the best one
-health.csv     a row per warning: step, state, text
+health.csv     a row per warning: step, state, text; processes.csv: seconds of a step of each process
 events.*       log and samples for TensorBoard
 samples/       00012000.png
 nan_dump/      00012345/ A.npy B.npy batch.json: a batch at which a loss was not finite

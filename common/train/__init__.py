@@ -12,7 +12,8 @@ samples     the sample strips
 recovery    handling of non-finite losses
 warm_start  initial weights from another run
 plan        --phase plan: parameters, memory and time of a training
-monitor, events      log.csv and progress; TensorBoard; forwarding passes them to a function of the caller
+monitor, events      progress, log.csv (by csv_log); TensorBoard; forwarding passes them to a function of the caller
+pace        the seconds that steps take each of several processes
 health      warnings: watchers of the states of a training; rates has those of learning rates
 watching    what watchers have in common: rows and windows
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from threading import Event
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from absl import logging
 
 from common import report
 from common import tensorflow as tf
-from common.cluster import distribute
+from common.cluster import chief, distribute
 from common.dual import Dual
 from common.errors import ImageError, NotFinite, UserError, reason
 from common.evaluate.selection import Evaluations
@@ -21,6 +22,7 @@ from common.run.folder import config_path, record_run
 from common.train.forwarding import Forwarding
 from common.train.graph import Graph
 from common.train.monitor import Monitor, Silent
+from common.train.pace import Pace
 from common.train.plateau import share_cost
 from common.train.recovery import Recovery, refuse_not_finite
 
@@ -37,6 +39,7 @@ class Training(NamedTuple):
     group: distribute.SingleProcess  # the processes that train together; only the chief writes, except for checkpoints
     evaluations: Evaluations | None  # of the chief
     taken_over: Callable[[], bool]  # whether another training has taken over the run folder
+    pace: Pace  # of the processes
     forwarding: Forwarding | None = None  # to the function of the chief's caller
 
     def record(self) -> list[str]:
@@ -108,7 +111,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
     training.graph.checkpoints.refuse_not_finite(training.session, number)
     failures: list[UserError] = []
 
-    def work(stopped: distribute.SharedEvent) -> tuple[bool, bool, bool]:
+    def work(stopped: chief.SharedEvent) -> tuple[bool, bool, bool]:
         evaluations = _evaluations(training)
         try:
             evaluations.at(number, stopped)
@@ -117,7 +120,7 @@ def _evaluate(training: Training, number: int, stopped: Event) -> Verdict:
             failures.append(error)
         return bool(failures), evaluations.is_best(number), bool(evaluations.ended)
 
-    stop, failed, best, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
+    stop, failed, best, ends = chief.while_chief_works(training.group, training.session, stopped, work)
     if failed:
         _save(training, number)
     if failures:
@@ -132,7 +135,7 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
     if not (every and done and (done % every == 0 or done == total)):
         return True
 
-    def work(stopped: distribute.SharedEvent) -> tuple[bool, bool, bool]:
+    def work(stopped: chief.SharedEvent) -> tuple[bool, bool, bool]:
         evaluations = _evaluations(training)
         if evaluations.has(done):
             return False, False, False
@@ -140,7 +143,7 @@ def catch_up(training: Training, done: int, total: int, stopped: Event) -> bool:
         _add_scores(training, done)
         return False, False, bool(evaluations.ended)
 
-    stop, *_, ends = distribute.while_chief_works(training.group, training.session, stopped, work)
+    stop, *_, ends = chief.while_chief_works(training.group, training.session, stopped, work)
     _observe(training, done)
     return not (_forward(training, done) or stop or ends)
 
@@ -188,23 +191,28 @@ def _take_step(training: Training, monitor: Monitor | Silent, number: int, stopp
     """
     graph, step = training.graph, training.graph.step
     values: dict[str, float] = {}
-    waited, thumbnails, stop_requested = 0.0, {}, False
+    waited, exchanged, thumbnails, stop_requested = 0.0, 0.0, {}, False
+    began = time.monotonic()
     passes = step.passes if number > training.dual.d_warmup else step.warmup
     done = training.session.run(step.batches_read) % len(passes)
     for read, one_pass in enumerate(passes[done:], done):
-        fetches = (one_pass.losses, step.rates, step.thumbnails, graph.batch.waited, one_pass.stop, one_pass.update)
+        fetches = (
+            *(one_pass.losses, step.rates, step.thumbnails, graph.batch.waited, one_pass.stop, one_pass.exchanges),
+            one_pass.update,
+        )
         try:
             with pipeline.naming_failures(training.data.loaders):
                 request = {step.request: float(stopped.is_set())}
-                losses, rates, thumbnails, seconds, stop, _ = training.session.run(fetches, request)
+                losses, rates, thumbnails, seconds, stop, exchanges, _ = training.session.run(fetches, request)
         except UserError:
             if number > 1 and training.group.size == 1:  # others wait in this very update
                 _save(training, number - 1)
             raise
-        values, waited = {**values, **losses, **rates}, waited + seconds
+        values, waited, exchanged = {**values, **losses, **rates}, waited + seconds, exchanged + sum(exchanges)
         stop_requested = stop_requested or stop > 0
         refuse_not_finite(losses, number, read)
     monitor.step(number, values, waited, thumbnails)
+    training.pace.step(training.session, monitor, number, time.monotonic() - began - exchanged)
     return stop_requested or (training.group.size == 1 and stopped.is_set())
 
 

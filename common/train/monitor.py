@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime
 import os
 import pathlib
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from absl import logging
 
-from common import atomic, progress
+from common import progress
 from common.errors import reason
+from common.train import csv_log
 from common.train.events import Events
 from common.train.forwarding import Forwarding
 from common.train.watching import Row, Watcher
@@ -26,9 +25,6 @@ SECONDS_TO_FIRST_LINE = 2.0  # after the first step, without a terminal for a pr
 SECONDS_BETWEEN_LINES = 15.0
 CLOCK = ("step", "epoch", "images", "seconds", "images_per_s", "waiting")  # the first columns of log.csv
 HEALTH = ("step", "state", "text")
-STEP = re.compile("[0-9]{1,15}")  # a cell of the first column
-UTF8 = "utf-8"
-ESCAPE = "surrogateescape"  # file names may not be valid text
 
 
 class Extent(NamedTuple):
@@ -60,9 +56,10 @@ class Monitor:
         self._waited = 0.0
         self._first: tuple[int, float, float] | None = None  # the first step, when it ended, how long it had waited
         self._failed: set[str] = set()
-        self._columns, _ = _shortened(self._path, [*CLOCK, *self._names], extent.done)
+        self._has_shortened_processes = False
+        self._columns, _ = csv_log.shortened(self._path, [*CLOCK, *self._names], extent.done)
         self._health = self._path.with_name("health.csv")
-        _, warnings = _shortened(self._health, HEALTH, extent.done)
+        _, warnings = csv_log.shortened(self._health, HEALTH, extent.done)
         self._known = {row["state"] for row in warnings}
         self._watchers = [watcher for watcher in watchers if watcher.name not in self._known]  # see health
         self._events, self._forwarding = events, forwarding
@@ -108,7 +105,17 @@ class Monitor:
     def record(self, number: int, state: str, text: str) -> None:
         """Writes a row of health.csv."""
         with self._going_on("health.csv"):
-            _append(self._health, HEALTH, {"step": number, "state": state, "text": text})
+            csv_log.append(self._health, HEALTH, {"step": number, "state": state, "text": text})
+
+    def processes(self, number: int, seconds: Sequence[float]) -> None:
+        """Writes a row of processes.csv: the seconds that a step takes each process, by rank; see pace."""
+        path = self._path.with_name("processes.csv")
+        columns = ["step", *(f"rank {rank}" for rank in range(len(seconds)))]
+        with self._going_on("processes.csv"):
+            if not self._has_shortened_processes:
+                csv_log.shortened(path, columns, self._extent.done)
+                self._has_shortened_processes = True
+            csv_log.append(path, columns, dict(zip(columns, (number, *(f"{each:.6g}" for each in seconds)))))
 
     def warn(self, number: int, state: str, text: str) -> None:
         """Logs a warning of step `number` and writes it to health.csv, unless the same state is there already."""
@@ -137,7 +144,7 @@ class Monitor:
         known = {name: values[name] for name in self._names if name in values}
         with self._going_on("log.csv"):
             row = {name: f"{value:.6g}" for name, value in known.items()}
-            _append(self._path, self._columns, {**dict(zip(CLOCK, clock)), **row})
+            csv_log.append(self._path, self._columns, {**dict(zip(CLOCK, clock)), **row})
         if self._forwarding:
             numbers = dict(zip(CLOCK[1:], map(float, (epoch, images, seconds, rate, share))))
             self._forwarding.add({**numbers, **{name: float(value) for name, value in known.items()}})
@@ -199,43 +206,8 @@ class Silent:
     def record(self, number: int, state: str, text: str) -> None:
         """See Monitor."""
 
-    def warn(self, number: int, state: str, text: str) -> None:
+    def processes(self, number: int, seconds: Sequence[float]) -> None:
         """See Monitor."""
 
-
-def _append(path: pathlib.Path, columns: Sequence[str], row: Mapping[str, Any]) -> None:
-    """Appends a row {column: value} to a CSV file, with a header if the file is new."""
-    new = not path.exists()
-    with open(path, "a", newline="", encoding=UTF8, errors=ESCAPE) as file:
-        writer = csv.DictWriter(file, columns)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def _shortened(path: pathlib.Path, columns: Sequence[str], done: int) -> tuple[list[str], list[dict[str, str]]]:
-    """Removes the rows of a CSV file after step `done`, which will be written again; returns (columns, rows).
-
-    The file then has `columns` and its former others. In a damaged file, the readable rows are kept.
-    """
-    if not path.exists():
-        return list(columns), []
-    with open(path, newline="", encoding=UTF8, errors=ESCAPE, opener=atomic.regular) as file:
-        header, *rows = [row for line in file if (row := _row(line))] or [[]]
-    header = header if header[:1] == ["step"] else []
-    whole = [dict(zip(header, row)) for row in rows if len(row) == len(header) and STEP.fullmatch(row[0])]
-    kept = [row for row in whole if int(row["step"]) <= done]
-    columns = [*columns, *(name for name in header if name not in columns)]
-    with atomic.replacing(path) as partial, open(partial, "w", newline="", encoding=UTF8, errors=ESCAPE) as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(kept)
-    return columns, kept
-
-
-def _row(line: str) -> list[str]:
-    """Returns the cells of a line, none if it cannot be read; so an unclosed quote affects only its own line."""
-    try:
-        return next(csv.reader([line.replace("\0", "")]), [])
-    except csv.Error:
-        return []
+    def warn(self, number: int, state: str, text: str) -> None:
+        """See Monitor."""

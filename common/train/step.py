@@ -26,6 +26,7 @@ class Pass(NamedTuple):
     update: tf.Operation
     losses: dict[str, tf.Tensor]  # "A2B/critic/adversarial" -> scalar, before the update
     stop: tf.Tensor  # above 0 if a process requests a stop; see distribute
+    exchanges: Sequence[tf.Tensor] = ()  # seconds that its means over processes take; see distribute
 
 
 class Step(NamedTuple):
@@ -174,32 +175,34 @@ class _Updates:
 
     def pass_of(self, roles: tuple[str, ...], counters: Sequence[tf.Variable], before: Sequence[tf.Tensor]) -> Pass:
         """Returns the pass that updates `roles` and then increments `counters`, after `before` was read."""
-        change, losses, stop = self.update(roles)
+        change, losses, stop, exchanges = self.update(roles)
         with tf.control_dependencies([change, *before]):
             counted = [counter.assign_add(1, read_value=False) for counter in counters]
-        return Pass(tf.group(*counted), losses, stop)
+        return Pass(tf.group(*counted), losses, stop, exchanges)
 
-    def update(self, roles: tuple[str, ...]) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
-        """Returns the op that updates `roles` in order, their losses before it, and whether a stop is requested."""
+    def update(self, roles: tuple[str, ...]) -> Pass:
+        """Returns the pass that updates `roles` in order, without counting it."""
         if roles == ("critic", "generator") and self._dual.order == "simultaneous":
             return self._update_at_once()
         change, stop = tf.no_op(), tf.constant(0.0)
         losses: dict[str, tf.Tensor] = {}
+        exchanges: list[tf.Tensor] = []
         for number, role in enumerate(roles):
             (objective,), own = self._gradients([role], roles[:number].count(role), after=[change])
-            mean, stop = self._mean(own, [change])
+            mean, stop, seconds = self._mean(own, [change])
+            exchanges += seconds
             before = self._evidence(mean)
             change = apply(self._optimizers[role], mean.by_variable, objective.variables, before)
             others = [*own.remembers, *self._tracked([objective], mean, before)]
             change = self._finished(role, tf.group(change, *others), objective)
             losses.update(mean.losses)
-        return change, losses, stop
+        return Pass(change, losses, stop, exchanges)
 
-    def _update_at_once(self) -> tuple[tf.Operation, dict[str, tf.Tensor], tf.Tensor]:
+    def _update_at_once(self) -> Pass:
         """Updates both roles: all gradients at the old weights, then all changes."""
         roles = list(self._optimizers)
         objectives, own = self._gradients(roles)
-        mean, stop = self._mean(own)
+        mean, stop, exchanges = self._mean(own)
         before, changes, first = self._evidence(mean), [], 0
         for role, objective in zip(roles, objectives):
             last = first + len(objective.variables)
@@ -207,16 +210,18 @@ class _Updates:
             changes.append(self._finished(role, change, objective))
             first = last
         changes += [*own.remembers, *self._tracked(objectives, mean, before)]
-        return tf.group(*changes), mean.losses, stop
+        return Pass(tf.group(*changes), mean.losses, stop, exchanges)
 
     def _mean(
         self, own: accumulation.Gradients, after: Sequence[tf.Operation] = ()
-    ) -> tuple[accumulation.Gradients, tf.Tensor]:
-        """Returns the mean over processes, and whether a stop is requested."""
-        values, losses, stop = self._group.mean([*own.by_variable, *own.moments], own.losses, self.request, after)
+    ) -> tuple[accumulation.Gradients, tf.Tensor, Sequence[tf.Tensor]]:
+        """Returns the mean over processes, whether a stop is requested, and the seconds that it took."""
+        values, losses, stop, seconds = self._group.mean(
+            [*own.by_variable, *own.moments], own.losses, self.request, after
+        )
         count = len(own.by_variable)
         moments = [moment for moment in values[count:] if moment is not None]
-        return own._replace(by_variable=list(values[:count]), losses=dict(losses), moments=moments), stop
+        return own._replace(by_variable=list(values[:count]), losses=dict(losses), moments=moments), stop, seconds
 
     def _tracked(
         self, objectives: Sequence[Objective], mean: accumulation.Gradients, before: Sequence[tf.Tensor]

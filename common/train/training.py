@@ -31,6 +31,7 @@ from common.train.events import Events
 from common.train.forwarding import Forwarding, Watch
 from common.train.loop import Training, catch_up, loop, write_report
 from common.train.monitor import Extent, Monitor, Silent
+from common.train.pace import Pace
 
 
 class Progress(NamedTuple):
@@ -174,7 +175,10 @@ def _train(
             evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual, data.domains), run, done)
         (ended,) = group.share(session, bool(evaluations and evaluations.ended))
         if not ended:
-            training = Training(session, built, data, dual, images, run, group, evaluations, taken_over, forwarding)
+            pace = Pace(group, run.log_every)
+            training = Training(
+                session, built, data, dual, images, run, group, evaluations, taken_over, pace, forwarding
+            )
             done = _watched(training, done, total, stopped)
         group.leave(session)
     if evaluations is None:

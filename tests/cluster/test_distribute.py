@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from concurrent import futures
 
 import numpy as np
@@ -57,24 +58,33 @@ def test_two_processes_end_where_one_does(root):
 
 
 def test_a_request_of_one_reaches_all(tmp_path):
-    """To stop, in a step and between steps; in threads, too. By hand: the means of 0 and 1, and of 0 and 10."""
+    """To stop, in a step and between steps; in threads, too. By hand: the means of 0 and 1, and of 0 and 10.
+
+    The first comes half a second after the second, which waits for it.
+    """
     workers = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
 
     def member(rank):
         place = Cluster(workers=workers, rank=rank, hung_after=60.0, check_every=1)
         with distribute.joined(place, tmp_path) as group, tf.Graph().as_default(), group.device():
-            gradient, loss = tf.constant([float(rank)]), tf.constant(10.0 * rank)
-            gradients, losses, stop = group.mean([gradient, None], {"loss": loss}, tf.constant(float(rank)))
+            late = tf.numpy_function(lambda: (time.sleep(0.5 * (1 - rank)), np.float32(rank))[1], [], tf.float32)
+            gradient, loss = tf.reshape(late, [1]), tf.constant(10.0 * rank)
+            gradients, losses, stop, (exchange,) = group.mean(
+                [gradient, None], {"loss": loss}, tf.constant(float(rank))
+            )
             group.finish()
             with group.session(session_config(1)) as session:
-                results = session.run((gradients[0], losses["loss"], stop))
-                shared = group.share(session, rank, 0)
+                for _ in range(2):  # the first time both set up their graphs, which takes each its time
+                    results = session.run((gradients[0], losses["loss"], stop, exchange))
+                shared, of_all = group.share(session, rank, 0), group.gather(session, 7.0 + rank)
                 group.leave(session)
-        return [*map(np.ravel, results), shared]
+        return [*map(np.ravel, results), shared, of_all]
 
     with futures.ThreadPoolExecutor(2) as threads:
-        for mean, loss, stop, shared in threads.map(member, range(2)):
-            assert (mean, loss) == (0.5, 5.0) and stop > 0.0 and shared == [1, 0]
+        (_, _, _, of_late, *_), (_, _, _, waited, *_) = ends = list(threads.map(member, range(2)))
+        for mean, loss, stop, _, shared, of_all in ends:
+            assert (mean, loss) == (0.5, 5.0) and stop > 0.0 and shared == [1, 0] and of_all == [7.0, 8.0]
+        assert 0.0 < of_late < 0.25 < waited < 5.0
 
 
 @pytest.mark.slow
@@ -183,7 +193,8 @@ def test_batches_in_turn_replace_processes(monkeypatch):
 def test_a_single_process_changes_nothing():
     """The same tensors come back, so nothing is added to the graph."""
     process, gradient, loss, request = SingleProcess(), object(), object(), object()
-    gradients, losses, stop = process.mean([gradient, None], {"loss": loss}, request)
+    gradients, losses, stop, exchanges = process.mean([gradient, None], {"loss": loss}, request)
+    assert not exchanges and process.gather(None, 3.0) == [3.0]
     assert gradients[0] is gradient and gradients[1] is None and losses["loss"] is loss and stop is request
     assert process.share(None, 3, False) == [3, False]
 

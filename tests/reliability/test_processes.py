@@ -1,5 +1,6 @@
 """Processes that train together: what becomes of all when one is killed, hangs, fails, or is asked to stop."""
 
+import csv
 import json
 import os
 import random
@@ -234,3 +235,31 @@ def test_the_same_batch_by_another_number_of_processes_goes_on(root):
     went_on = subprocess.run([*alone, "--steps", "6", "--batch_size", "4"], capture_output=True, text=True)
     assert went_on.returncode == 0 and "processes was 2 and is 1 now" in went_on.stderr
     assert processes.step_of(root, "run") == 6
+
+
+SLOW_DISK = """
+import time
+from common.images import files
+from flags import command
+from tests.reliability.little import dualgan
+read = files.read
+files.read = lambda *arguments, **options: (time.sleep(0.2), read(*arguments, **options))[1]
+command.main(dualgan.DualGAN)
+"""
+
+
+@pytest.mark.slow
+def test_a_host_with_a_slow_disk_is_named(root):
+    addresses = local(2)
+    flags = f"{processes.SMALL} {processes.MODELS['dualgan']} --data_root {root} --run_dir {root}/run --steps 60"
+    flags = f"--phase train {flags} --cache_gb 0 --log_every 10 --workers {','.join(addresses)}".split()
+    started = [
+        subprocess.Popen([sys.executable, *program, *flags, "--rank", str(rank)], stderr=subprocess.PIPE, text=True)
+        for rank, program in enumerate((["-m", "tests.reliability.little.dualgan"], ["-c", SLOW_DISK]))
+    ]
+    assert [ends(process, 200.0)[0] for process in started] == [0, 0]
+    assert "the process of rank 1" in (root / "run" / "health.csv").read_text()
+    with open(root / "run" / "processes.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["10", "20", "30", "40", "50", "60"]
+    assert all(float(row["rank 1"]) > 1.5 * float(row["rank 0"]) for row in rows)
