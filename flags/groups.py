@@ -52,7 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     ),
     "Input and output": (
         *("input", "output", "format", "direction", "recursive", "skip_existing", "output_size", "suffix"),
-        *("quality", "alpha", "web_runtime"),
+        *("quality", "alpha", "web_runtime", "web_gpu"),
     ),
     "Inference": ("scale_to", "self_ensemble", "n_samples", "test_dropout"),
     "Evaluation": ("metrics", "features", "features_ends"),

@@ -17,6 +17,7 @@ from tests import small
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as on the command line; see flags/processor.py
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]  # a GPU that is a program
 
 
 @pytest.fixture(autouse=True)

@@ -84,8 +84,10 @@ class Web:
         }
 
 
-def prepared(run_dir: str | pathlib.Path, saved: SavedRun, directions: Sequence[str], runtime: str) -> Web:
-    """Returns the format for a run; `runtime`: see web_runtime.load.
+def prepared(
+    run_dir: str | pathlib.Path, saved: SavedRun, directions: Sequence[str], runtime: str, *, has_gpu: bool = False
+) -> Web:
+    """Returns the format for a run; `runtime` and `has_gpu`: see web_runtime.load.
 
     Raises UserError if browsers cannot show the images, or a library or the runtime is missing.
     """
@@ -96,7 +98,7 @@ def prepared(run_dir: str | pathlib.Path, saved: SavedRun, directions: Sequence[
                 f"--format web has no way to show the images of {name}, which have {domain.channels} channels of"
                 f" {domain.describe()}: pages have gray or RGB images of 8 bits. Use --format onnx or savedmodel."
             )
-    loaded = web_runtime.load(runtime)
+    loaded = web_runtime.load(runtime, has_gpu)
     onnx_graph.load_libraries()
     dataset = saved.images.dataset
     named = "" if dataset in UNNAMED else pathlib.Path(dataset).name

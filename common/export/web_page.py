@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import pathlib
 import re
 from collections.abc import Mapping
@@ -24,8 +25,7 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'"
     " blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-SCRIPT, LOADER = "runtime/ort.wasm.min.js", "runtime/ort-wasm-simd-threaded.js"  # as some servers do not know .mjs
-BINARY = "runtime/ort-wasm-simd-threaded.wasm"
+SCRIPT, LOADER, BINARY = "runtime/ort.js", "runtime/ort-wasm.js", "runtime/ort.wasm"  # some servers do not know .mjs
 MOST_PIXELS = 2**20  # of an image that is translated
 LICENCE = (
     "The network has learned from the images of its dataset. Before you use translations for more than a try, ask the"
@@ -42,7 +42,7 @@ def files(facts: Mapping[str, Any], runtime: Runtime) -> dict[str, bytes]:
     texts = {
         "page.js": "".join(script),
         "page.css": "".join([*(page.browser(f"{name}.css") for name in SHARED_STYLES), own["web.css"]]),
-        "worker.js": _filled(own["worker.js"], {"version": version}),
+        "worker.js": _filled(own["worker.js"], {"version": version, "has_gpu": json.dumps(runtime.has_gpu)}),
         "runtime/LICENSE": own["onnxruntime-LICENSE.txt"],
     }
     addressed = {name: f"{name}?{digest(text.encode('utf-8'))}" for name, text in texts.items()}

@@ -14,7 +14,7 @@ from common.export.web import Web
 def text(model: Model, written_as: Web, differences: Sequence[Difference], sizes: Mapping[str, int]) -> str:
     """Returns the README; `sizes`: {part: bytes}."""
     rows = "".join(f"| {name} | {size:,} |\n" for name, size in sizes.items())
-    notes = "".join(f"- {note}\n" for note in _notes(model, differences))
+    notes = "".join(f"- {note}\n" for note in _notes(model, written_as, differences))
     return f"""\
 # {type(model.dual).__name__}, {" and ".join(model.directions)}, at step {model.step:,}, in the browser
 
@@ -43,10 +43,13 @@ Content-Security-Policy: {web_page.POLICY}; frame-ancestors 'none'
 {notes}"""
 
 
-def _notes(model: Model, differences: Sequence[Difference]) -> Iterator[str]:
+def _notes(model: Model, written_as: Web, differences: Sequence[Difference]) -> Iterator[str]:
     for difference in differences:
         yield f"Verified with onnxruntime in Python: {difference.describe()}."
-    yield "Weights are stored in 16 bits, and computed with in 32, by one thread of the CPU."
+    where = "by one thread of the CPU" + (
+        ", or by the GPU in browsers with WebGPU" if written_as.runtime.has_gpu else ""
+    )
+    yield f"Weights are stored in 16 bits, and computed with in 32, {where}."
     yield f"Images of more than {web_page.MOST_PIXELS:,} pixels are scaled down before translation."
     if not model.dual.any_size:
         height, width = model.dual.image_sides

@@ -20,8 +20,9 @@ from common.errors import UserError, in_one_line
 PACKAGE, VERSION = "onnxruntime-web", "1.22.0"
 INTEGRITY = "sha512-Ud/+EBo6mhuaQWt/OjaOk0iNWjXqJoeeMFr6xQEERZdIZH2OWpGzuujz7lfuOBjUa6TEE/sc4nb7Da5dNL34fg=="
 ADDRESS = f"https://registry.npmjs.org/{PACKAGE}/-/{PACKAGE}-{VERSION}.tgz"
-ABOUT, SCRIPT = "package.json", "dist/ort.wasm.min.mjs"
-LOADER, BINARY = "dist/ort-wasm-simd-threaded.mjs", "dist/ort-wasm-simd-threaded.wasm"
+ABOUT = "package.json"
+CPU = ("dist/ort.wasm.min.mjs", "dist/ort-wasm-simd-threaded.mjs", "dist/ort-wasm-simd-threaded.wasm")
+GPU = ("dist/ort.webgpu.min.mjs", "dist/ort-wasm-simd-threaded.jsep.mjs", "dist/ort-wasm-simd-threaded.jsep.wasm")
 LARGEST = 2**26  # bytes of a file of the package
 SECONDS = 600  # that npm may take
 READERS = (OSError, EOFError, KeyError, tarfile.TarError, zlib.error)  # errors of unreadable archives and folders
@@ -30,12 +31,13 @@ Read = Callable[[str], bytes]  # a file of the package, by its path there
 
 
 class Runtime(NamedTuple):
-    """The files of the package that a browser needs: WebAssembly for the CPU."""
+    """The files of the package that a browser needs."""
 
     version: str
     script: bytes
     loader: bytes  # of the binary
-    binary: bytes
+    binary: bytes  # WebAssembly
+    has_gpu: bool = False  # whether it computes on GPUs, too
 
 
 def refuse_missing(path: str) -> None:
@@ -46,18 +48,19 @@ def refuse_missing(path: str) -> None:
         raise UserError(f"--format web needs {PACKAGE}, and npm, which would fetch it, is missing. {_cure()}")
 
 
-def load(path: str) -> Runtime:
+def load(path: str, has_gpu: bool = False) -> Runtime:
     """Reads the package at `path`: its folder, a node_modules with it, or a .tgz; without `path`, fetched by npm.
 
-    Raises UserError if it is not there, lacks a file, or npm cannot fetch it.
+    `has_gpu`: whether to take the files that also compute on GPUs, which are twice as large. Raises UserError if the
+    package is not there, lacks a file, or npm cannot fetch it.
     """
     refuse_missing(path)
     if not path:
-        return _fetched()
+        return _fetched(has_gpu)
     place = pathlib.Path(path)
     if place.is_file():
         content = place.read_bytes()
-        runtime = _of_archive(content, f"--web_runtime {path}")
+        runtime = _of_archive(content, f"--web_runtime {path}", has_gpu)
         if runtime.version == VERSION and _integrity(content) != INTEGRITY:
             raise UserError(
                 f"--web_runtime {path} is damaged, or not the published package: {_other(content)}. {_cure()}"
@@ -65,11 +68,11 @@ def load(path: str) -> Runtime:
         return runtime
     for folder in (place, place / "package", place / PACKAGE, place / "node_modules" / PACKAGE):
         if (folder / ABOUT).is_file() and _name(folder / ABOUT) == PACKAGE:
-            return _runtime(_reader(folder), f"--web_runtime {path}")
+            return _runtime(_reader(folder), f"--web_runtime {path}", has_gpu)
     raise UserError(f"--web_runtime {path} has no {PACKAGE}: it must be the npm package, or have it inside. {_cure()}")
 
 
-def _fetched() -> Runtime:
+def _fetched(has_gpu: bool) -> Runtime:
     """Fetches the package by npm, whose cache keeps it, and compares it with its known digest."""
     npm = shutil.which("npm") or "npm"
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +93,7 @@ def _fetched() -> Runtime:
             f"npm fetched another {PACKAGE} {VERSION} than the published one: {_other(content)}. Check which registry"
             " npm is set to: npm config get registry."
         )
-    return _of_archive(content, "The package that npm fetched")
+    return _of_archive(content, "The package that npm fetched", has_gpu)
 
 
 def _reader(folder: pathlib.Path) -> Read:
@@ -106,10 +109,10 @@ def _other(content: bytes) -> str:
     return f"its SHA-512 is {_integrity(content)}, expected {INTEGRITY}"
 
 
-def _of_archive(content: bytes, origin: str) -> Runtime:
+def _of_archive(content: bytes, origin: str, has_gpu: bool) -> Runtime:
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            return _runtime(lambda name: _member(archive, f"package/{name}"), origin)
+            return _runtime(lambda name: _member(archive, f"package/{name}"), origin, has_gpu)
     except READERS:
         raise UserError(f"{origin} cannot be read as a .tgz of {PACKAGE}. {_cure()}") from None
 
@@ -123,10 +126,11 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _runtime(read: Read, origin: str) -> Runtime:
+def _runtime(read: Read, origin: str, has_gpu: bool) -> Runtime:
     """Returns the Runtime in a package; raises UserError, beginning with `origin`, if a file of it is missing."""
     contents = {}
-    for name in (ABOUT, SCRIPT, LOADER, BINARY):
+    names = GPU if has_gpu else CPU
+    for name in (ABOUT, *names):
         try:
             contents[name] = read(name)
         except (OSError, KeyError):
@@ -138,7 +142,8 @@ def _runtime(read: Read, origin: str) -> Runtime:
         is_it = False
     if not is_it:
         raise UserError(f"{origin} is not {PACKAGE}: its {ABOUT} has another name, or no version. {_cure()}")
-    return Runtime(about["version"], contents[SCRIPT], contents[LOADER], contents[BINARY])
+    script, loader, binary = (contents[name] for name in names)
+    return Runtime(about["version"], script, loader, binary, has_gpu)
 
 
 def _name(path: pathlib.Path) -> object:

@@ -8,6 +8,7 @@ import json
 import tarfile
 
 SCRIPT = """
+const PROVIDERS = ["wasm"];
 export const env = { wasm: {} };
 export class Tensor {
   constructor(type, data, dims) {
@@ -17,14 +18,16 @@ export class Tensor {
 export class InferenceSession {
   static async create(network, options) {
     const text = new TextDecoder().decode(network);
-    const isAsked = env.wasm.wasmBinary && env.wasm.numThreads === 1 && options.executionProviders[0] === "wasm";
+    const [provider] = options.executionProviders;
+    const isAsked = env.wasm.wasmBinary && env.wasm.numThreads === 1 && PROVIDERS.includes(provider);
     if (!isAsked) throw new Error("not asked for as it should be");
-    return new InferenceSession(text);
+    return new InferenceSession(text, provider);
   }
-  constructor(text) {
-    this.text = text;
+  constructor(text, provider) {
+    Object.assign(this, { text, provider });
   }
   async run({ image }) {
+    if (this.provider === "webgpu" && image.dims[2] === 15) throw new Error("too large for this GPU");
     if (image.dims[2] === 13) throw new Error("std::bad_alloc");
     if (image.dims[2] === 14) throw new Error("a secret");
     const isRed = image.data[0] === 255 && image.data[1] === 0;
@@ -40,11 +43,16 @@ FILES = {
     "dist/ort-wasm-simd-threaded.mjs": "export default 0;\n",
     "dist/ort-wasm-simd-threaded.wasm": "a binary",
 }
+WITH_GPU = FILES | {
+    "dist/ort.webgpu.min.mjs": SCRIPT.replace('["wasm"]', '["wasm", "webgpu"]'),
+    "dist/ort-wasm-simd-threaded.jsep.mjs": "export default 1;\n",
+    "dist/ort-wasm-simd-threaded.jsep.wasm": "a larger binary",
+}
 
 
 def write(folder, files=None):
     """Writes the package as a folder."""
-    for name, text in (files or FILES).items():
+    for name, text in (files or WITH_GPU).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder

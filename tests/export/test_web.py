@@ -74,9 +74,21 @@ def package(tmp_path):
 def test_the_runtime_is_read_from_each_form_of_its_package(package, tmp_path):
     (tmp_path / "ort.tgz").write_bytes(stand_in_runtime.archive())
     shutil.copytree(package, tmp_path / "project" / "node_modules" / "onnxruntime-web")
-    expected = (*("0.0.1", stand_in_runtime.SCRIPT.encode()), b"export default 0;\n", b"a binary")
+    expected = (*("0.0.1", stand_in_runtime.SCRIPT.encode()), b"export default 0;\n", b"a binary", False)
     for name in ("package", ".", "ort.tgz", "project", "project/node_modules", "project/node_modules/onnxruntime-web"):
         assert web_runtime.load(str(tmp_path / name)) == expected, name
+
+
+def test_the_runtime_with_a_gpu_has_files_of_its_own(package, tmp_path):
+    runtime = web_runtime.load(str(package), has_gpu=True)
+    assert runtime[1:] == (
+        *(stand_in_runtime.WITH_GPU["dist/ort.webgpu.min.mjs"].encode(), b"export default 1;\n", b"a larger binary"),
+        True,
+    )
+    stand_in_runtime.write(tmp_path / "old", stand_in_runtime.FILES)
+    with pytest.raises(UserError, match=r"old lacks dist/ort\.webgpu\.min\.mjs of onnxruntime-web"):
+        web_runtime.load(str(tmp_path / "old"), has_gpu=True)
+    assert b"if (!true)" in web_page.files(FACTS, runtime)["worker.js"]
 
 
 def test_an_archive_that_claims_to_be_the_published_one_must_be_it(tmp_path):
@@ -220,8 +232,8 @@ def test_the_page_has_the_runtime_and_its_licence(package):
     assert b"Copyright (c) Microsoft Corporation" in written["runtime/LICENSE"]
     worker = written["worker.js"].decode()
     for name, content in (
-        ("ort.wasm.min.js", stand_in_runtime.SCRIPT),
-        ("ort-wasm-simd-threaded.js", "export default 0;\n"),
+        ("ort.js", stand_in_runtime.SCRIPT),
+        ("ort-wasm.js", "export default 0;\n"),
     ):
         assert f'"./runtime/{name}?' in worker and written[f"runtime/{name}"].decode() == content
     assert written[web_page.BINARY] == b"a binary"
@@ -258,8 +270,8 @@ def test_a_page_has_the_networks_of_the_run(exported, run):
     folder, result = exported
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         *("A2B.onnx", "B2A.onnx", "README.md", "index.html", "page.css", "page.js", "worker.js"),
-        *("runtime/LICENSE", "runtime/ThirdPartyNotices.txt", "runtime/ort.wasm.min.js"),
-        *("runtime/ort-wasm-simd-threaded.js", "runtime/ort-wasm-simd-threaded.wasm"),
+        *("runtime/LICENSE", "runtime/ThirdPartyNotices.txt"),
+        *("runtime/ort.js", "runtime/ort-wasm.js", "runtime/ort.wasm"),
     }
     assert [(each.ported.name, each.ported.weights, each.unit) for each in result.kept] == [
         ("A2B", "float16", "grey levels"),
@@ -273,7 +285,7 @@ def test_a_page_has_the_networks_of_the_run(exported, run):
 
 def test_the_page_says_what_directions_translate(monkeypatch):
     """As the names of the dataset or of its folders say, in the order of each direction."""
-    monkeypatch.setattr(web.web_runtime, "load", lambda _: None)
+    monkeypatch.setattr(web.web_runtime, "load", lambda *_: None)
     images = Images(dir_A="photos/horses", dir_B="photos/zebras")
     saved = SavedRun(small.dualgan(), images, Run("runs/one"), DOMAINS, {}, {}, None)
     prepared = web.prepared("runs/one", saved, ["A2B"], "")
@@ -282,7 +294,7 @@ def test_the_page_says_what_directions_translate(monkeypatch):
 
 def test_one_draws_in_the_colours_of_the_validation_images(tmp_path, monkeypatch):
     """Red on yellowed paper in A; noise in B, where nothing says how to draw."""
-    monkeypatch.setattr(web.web_runtime, "load", lambda _: None)
+    monkeypatch.setattr(web.web_runtime, "load", lambda *_: None)
     drawing = np.full([32, 32, 3], (244, 240, 230), np.uint8)
     drawing[8:16, 8:24] = (200, 30, 30)
     files.write(tmp_path / "set/val/A/0.png", drawing)
@@ -357,5 +369,6 @@ def test_images_that_browsers_do_not_show_are_refused(tmp_path, package):
 
 
 def test_a_runtime_is_for_pages_alone(tmp_path):
-    with pytest.raises(UserError, match=r"--web_runtime is for --format web, not for --format onnx\. Leave"):
-        Export(format="onnx", output=str(tmp_path), web_runtime="x")
+    for name, value in {"web_runtime": "x", "web_gpu": True}.items():
+        with pytest.raises(UserError, match=rf"--{name} is for --format web, not for --format onnx\. Leave"):
+            Export(format="onnx", output=str(tmp_path), **{name: value})

@@ -64,8 +64,8 @@ def serving(folder):
 def page_of(tmp_path):
     """A function that writes a page whose networks invert (A2B) or keep (B2A) what they take; returns its folder."""
 
-    def write(**facts):
-        runtime = web_runtime.load(str(stand_in_runtime.write(tmp_path / "package")))
+    def write(has_gpu=False, **facts):
+        runtime = web_runtime.load(str(stand_in_runtime.write(tmp_path / "package")), has_gpu)
         folder = tmp_path / "page"
         ways = {"A2B": "invert", "B2A": "keep"}
         directions = [
@@ -385,6 +385,16 @@ def test_what_is_wrong_is_said(page_of, opened, photo, tmp_path):
 
 
 @pytest.mark.thorough
+def test_what_a_gpu_refuses_is_computed_without_it(page_of, opened, photo, tmp_path):
+    shown = opened(page_of(has_gpu=True))
+    choose(shown, photo)
+    np.testing.assert_array_equal(kept(shown)[0, 0], (5, 135, 225))
+    shown.get_by_text(re.compile(r"Translated in [\d.]+ s on the GPU\.")).wait_for()
+    choose(shown, written(tmp_path / "wide.png", np.full([20, 15, 3], COLOUR)))
+    np.testing.assert_array_equal(kept(shown, "wide_A2B.png")[0, 0], (5, 135, 225))
+    shown.get_by_text(re.compile(r"Translated in [\d.]+ s\.")).wait_for()
+
+
 def test_a_lost_connection_is_said_and_the_loaded_network_stays(page_of, opened, photo):
     """Of the second network, with a drawing that the first one has translated."""
     shown = opened(page_of(), expected="ERR_")
@@ -534,17 +544,23 @@ def package():
 
 
 @pytest.mark.thorough
-def test_it_translates_as_the_run_does(cyclic, one_block, package, opened, tmp_path):
-    """Images of several sizes, of both directions, within two grey levels, in a page that may run nothing else."""
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_it_translates_as_the_run_does(cyclic, one_block, package, opened, tmp_path, has_gpu):
+    """Images of several sizes, of both directions, within two grey levels, in a page that may run nothing else.
+
+    The GPU is Chromium's own program in place of one.
+    """
     pytest.importorskip("tf2onnx")
     pytest.importorskip("onnxruntime")
-    options = Export(format="web", output=str(tmp_path / "page"), web_runtime=package)
+    options = Export(format="web", output=str(tmp_path / "page"), web_runtime=package, web_gpu=has_gpu)
     export(cyclic, options, load_run(cyclic).images)
     shown = opened(tmp_path / "page")
+    shown.set_default_timeout(100_000)  # a program takes seconds to prepare for each size what a GPU computes
+    sizes = ((32, 32), (37, 29), (50, 64))
     with Translator(cyclic, Inference(scale_to="keep")) as translator:
         for direction in ("A2B", "B2A"):
             shown.get_by_label(f"{direction[0]} → {direction[-1]}").check()
-            for height, width in ((32, 32), (37, 29), (50, 64)):
+            for height, width in sizes[:1] if has_gpu else sizes:
                 image = RANDOM.integers(0, 256, [height, width, 3], np.uint8)
                 name = f"{direction}-{height}.png"
                 began = time.perf_counter()
@@ -557,3 +573,4 @@ def test_it_translates_as_the_run_does(cyclic, one_block, package, opened, tmp_p
                     f"{name}: {difference} grey levels, {seconds:.2f} s; {shown.locator('.said').last.text_content()}"
                 )
                 assert difference <= 2
+                assert ("on the GPU" in shown.locator(".said").last.text_content()) is has_gpu

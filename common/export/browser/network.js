@@ -8,7 +8,7 @@
 model, runtime   { file, bytes }
 script           the file of the worker
 image            { width, height, channels, pixels }
-answer           the same with `seconds`; { wrong }, a sentence; or null if another image was asked for since
+answer           the same with `seconds` and `device`; { wrong }, a sentence; or null if another image was asked for since
 */
 function makeNetwork({ runtime, script, loading, ready }) {
   const state = { worker: null, running: null, waiting: null, turn: 0 };

@@ -61,7 +61,7 @@ function sizesOf(image) {
   return { shown, inner: report.any_size ? shown : [report.sides[1], report.sides[0]] };
 }
 
-function notesOn(image, { shown, inner }, seconds) {
+function notesOn(image, { shown, inner }, { seconds, device }) {
   const notes = [];
   const written = ([width, height]) => `${width} × ${height}`;
   if (shown[0] !== image.width || shown[1] !== image.height)
@@ -71,7 +71,8 @@ function notesOn(image, { shown, inner }, seconds) {
     );
   if (inner.join() !== shown.join())
     notes.push(`Translated at ${written(inner)} pixels, the only size that this network knows, and scaled back.`);
-  notes.push(`Translated in ${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s.`);
+  const where = device === "GPU" ? " on the GPU" : "";
+  notes.push(`Translated in ${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(0)} s${where}.`);
   return notes.join(" ");
 }
 
@@ -160,7 +161,7 @@ function translating() {
       if (!answer || turn !== state.turn) return;
       if (answer.wrong) return fail(answer.wrong);
       await finish(answer, { file, direction, mode, sizes, turn });
-      if (turn === state.turn) status.say(notesOn(image, sizes, answer.seconds));
+      if (turn === state.turn) status.say(notesOn(image, sizes, answer));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (turn === state.turn) fail(error.message);

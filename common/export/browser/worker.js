@@ -7,16 +7,22 @@ and answers with messages that have the same id:
 
 { id, part }                                   how much of the files has arrived, 0 to 1
 { id, isReady }                                once, when the model is loaded; without `pixels` that is all
-{ id, width, height, channels, pixels, seconds }
+{ id, width, height, channels, pixels, seconds, device }    device: CPU or GPU
 { id, wrong, isFatal }                         a sentence; isFatal: this worker is of no more use
 */
 
-import * as ort from "./runtime/ort.wasm.min.js?{{version}}";
+import * as ort from "./runtime/ort.js?{{version}}";
 
 ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
-ort.env.wasm.wasmPaths = { mjs: new URL("./runtime/ort-wasm-simd-threaded.js?{{version}}", import.meta.url).href };
+ort.env.wasm.wasmPaths = { mjs: new URL("./runtime/ort-wasm.js?{{version}}", import.meta.url).href };
 ort.env.logLevel = "error";
 const sessions = new Map();
+let device = null; // CPU or GPU
+
+async function foundDevice() {
+  if (!{{has_gpu}}) return "CPU";
+  return (await navigator.gpu?.requestAdapter().catch(() => null)) ? "GPU" : "CPU";
+}
 
 async function fetched(files, tell) {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -57,7 +63,10 @@ async function sessionOf(model, runtime, tell) {
     const isFirst = !ort.env.wasm.wasmBinary;
     const [network, binary] = await fetched(isFirst ? [model, runtime] : [model], tell);
     if (isFirst) ort.env.wasm.wasmBinary = binary;
-    sessions.set(model.file, await ort.InferenceSession.create(network, { executionProviders: ["wasm"] }));
+    device ??= await foundDevice();
+    const executionProviders = [device === "GPU" ? "webgpu" : "wasm"];
+    const options = { executionProviders, logSeverityLevel: 3 }; // errors
+    sessions.set(model.file, await ort.InferenceSession.create(network, options));
   }
   return sessions.get(model.file);
 }
@@ -68,7 +77,7 @@ async function translated(session, { width, height, channels, pixels }) {
   const output = (await session.run({ image })).translated;
   const [, high, wide, deep] = output.dims;
   const seconds = (performance.now() - began) / 1000;
-  return { width: wide, height: high, channels: deep, pixels: new Uint8Array(output.data), seconds };
+  return { width: wide, height: high, channels: deep, pixels: new Uint8Array(output.data), seconds, device };
 }
 
 function sentenceOf(error) {
@@ -81,14 +90,26 @@ function sentenceOf(error) {
   return "This browser could not run the network. Its console has the reason.";
 }
 
-self.onmessage = async ({ data }) => {
+async function work(data) {
   const { id, model, runtime, pixels } = data;
+  const session = await sessionOf(model, runtime, (part) => self.postMessage({ id, part }));
+  self.postMessage({ id, isReady: true });
+  if (!pixels) return;
+  const answer = await translated(session, data);
+  self.postMessage({ id, ...answer }, [answer.pixels.buffer]);
+}
+
+self.onmessage = async ({ data }) => {
+  const { id } = data;
   try {
-    const session = await sessionOf(model, runtime, (part) => self.postMessage({ id, part }));
-    self.postMessage({ id, isReady: true });
-    if (!pixels) return;
-    const answer = await translated(session, data);
-    self.postMessage({ id, ...answer }, [answer.pixels.buffer]);
+    try {
+      await work(data);
+    } catch (error) {
+      if (device !== "GPU" || error instanceof Unreadable || error instanceof Unreached) throw error;
+      device = "CPU"; // what GPUs refuse may still be computed without them
+      sessions.clear();
+      await work(data);
+    }
   } catch (error) {
     const isFatal = !(error instanceof Unreadable || error instanceof Unreached);
     self.postMessage({ id, wrong: sentenceOf(error), isFatal });
