@@ -93,9 +93,14 @@ def test_a_shell_runs_nothing_that_a_name_holds(has_two_folders, tmp_path, monke
     progress = type("Progress", (), {"best": "", "ended": "", "began": 0, "done": 7, "total": 7})
     monkeypatch.setattr(training_phases, "train", lambda *_: progress)
     monkeypatch.setattr(training_phases, "supervises", lambda _: False)
-    cluster = type("Cluster", (), {"place": lambda self: (None, 0)})()
+    cluster = type("Cluster", (), {"place": lambda self: ([], 0)})()
     monkeypatch.setattr(Images, "refuse_missing", lambda *_: None)
-    parts = {"program": "echo", "read": lambda self, _: cluster, "import_tensorflow": lambda self: None}
+    parts = {
+        "program": "echo",
+        "given": frozenset(),
+        "read": lambda self, _: cluster,
+        "import_tensorflow": lambda self: None,
+    }
     request = type("Request", (), parts)()
     images = Images(dir_A=run_dir, dir_B="B") if has_two_folders else Images("set")
     request.parts = lambda: (small.dualgan(), images, Run(run_dir))
