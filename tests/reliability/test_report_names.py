@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 from common import report
-from tests.report.test_report import CONFIG, grey, make, names, opened
+from tests.report.test_report import CONFIG, grey, make, names, opened, tab
 
-__all__ = ["opened"]  # a fixture
+__all__ = ["opened", "tab"]  # fixtures
 RUNS = "window.ran = 1"  # what every attempt would do
 TEXTS = [
     f'<img src=x onerror="{RUNS}">',
