@@ -106,7 +106,7 @@ def test_pages_show_commands():
 def test_recipes_are_settings_of_their_method_and_have_a_page(monkeypatch):
     monkeypatch.chdir(ROOT)
     flagfiles = {path.stem for path in RECIPES.glob("*.flags")}
-    assert flagfiles == {path.stem for path in RECIPES.glob("*.md")} - {"README"} and len(flagfiles) == 6
+    assert flagfiles == {path.stem for path in RECIPES.glob("*.md")} - {"README"} and len(flagfiles) == 7
     for name in flagfiles:
         (used,) = {
             module
