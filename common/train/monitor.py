@@ -56,7 +56,7 @@ class Monitor:
         self._waited = 0.0
         self._first: tuple[int, float, float] | None = None  # the first step, when it ended, how long it had waited
         self._failed: set[str] = set()
-        self._has_shortened_processes = False
+        self._columns_of_processes: list[str] = []  # of processes.csv, once there is a row to write
         self._columns, _ = csv_log.shortened(self._path, [*CLOCK, *self._names], extent.done)
         self._health = self._path.with_name("health.csv")
         _, warnings = csv_log.shortened(self._health, HEALTH, extent.done)
@@ -110,12 +110,11 @@ class Monitor:
     def processes(self, number: int, seconds: Sequence[float]) -> None:
         """Writes a row of processes.csv: the seconds that a step takes each process, by rank; see pace."""
         path = self._path.with_name("processes.csv")
-        columns = ["step", *(f"rank {rank}" for rank in range(len(seconds)))]
+        by_rank = {f"rank {rank}": f"{each:.6g}" for rank, each in enumerate(seconds)}
         with self._going_on("processes.csv"):
-            if not self._has_shortened_processes:
-                csv_log.shortened(path, columns, self._extent.done)
-                self._has_shortened_processes = True
-            csv_log.append(path, columns, dict(zip(columns, (number, *(f"{each:.6g}" for each in seconds)))))
+            if not self._columns_of_processes:
+                self._columns_of_processes, _ = csv_log.shortened(path, ["step", *by_rank], self._extent.done)
+            csv_log.append(path, self._columns_of_processes, {"step": number, **by_rank})
 
     def warn(self, number: int, state: str, text: str) -> None:
         """Logs a warning of step `number` and writes it to health.csv, unless the same state is there already."""

@@ -39,6 +39,15 @@ def test_rows_after_the_restored_step_are_written_again(monitor, tmp_path):
     assert (tmp_path / "processes.csv").read_text().splitlines() == ["step,rank 0,rank 1", "2,1,0.1", "4,7,0.7"]
 
 
+def test_rows_of_fewer_processes_leave_the_others_empty(monitor, tmp_path):
+    """The run was trained by three before; a further resume keeps the rows of both."""
+    monitor().processes(2, [1.0, 2.0, 3.0])
+    monitor(2).processes(4, [4.0, 5.0])
+    monitor(4).processes(6, [6.0, 7.0])
+    lines = (tmp_path / "processes.csv").read_text().splitlines()
+    assert lines == ["step,rank 0,rank 1,rank 2", "2,1,2,3", "4,4,5,", "6,6,7,"]
+
+
 def test_one_process_has_no_rows(monitor, tmp_path):
     own = Pace(type("Alone", (), {"size": 1, "addresses": ("",)}), 1)
     own.step(None, monitor(), 1, 1.0)
