@@ -10,14 +10,16 @@ import socket
 
 from absl import logging
 
+NAMELESS = (OSError, UnicodeError)  # errors of looking up a name: a label of over 63 letters is the latter
+
 
 def connection_error(address: str) -> str:
     """Returns the system's reason why a connection to an address fails; "" if it succeeds."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
-    except OSError as error:
-        return error.strerror or str(error)
+    except NAMELESS as error:
+        return getattr(error, "strerror", None) or str(error)
     return ""
 
 
@@ -26,7 +28,7 @@ def public_address(address: str) -> str:
     host, _, port = address.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError:  # who waits for this process learns it later
+    except NAMELESS:  # connection_error says why, of this process, too, before the training starts
         return ""
     resolved = (str(address[0]) for *_, address in found)
     return next((ip for ip in resolved if ipaddress.ip_address(ip.partition("%")[0]).is_global), "")

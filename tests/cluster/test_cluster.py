@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of, is_local
-from common.cluster.sockets import listen_to_this_machine_alone, public_address
+from common.cluster.sockets import connection_error, listen_to_this_machine_alone, public_address
 from common.cluster.supervise import _gpus
 from common.errors import Restart, UserError
 
@@ -238,10 +238,15 @@ def test_a_tfjob_of_kubeflow(environment):
         ("[fe80::1%lo]", False),
         ("localhost", False),
         ("no-such-host.invalid", False),
+        ("a" * 64, False),  # too long for a name
     ],
 )
 def test_public_addresses(host, is_public):
     assert bool(public_address(f"{host}:2222")) is is_public
+
+
+def test_a_name_that_cannot_be_looked_up_is_the_reason():
+    assert "label too long" in connection_error(f"{'a' * 64}:2222")
 
 
 def test_a_process_does_not_listen_where_the_internet_reaches_it(tmp_path, environment):
