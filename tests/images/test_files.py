@@ -32,7 +32,7 @@ def test_lossless_formats_come_back_as_they_were(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".npy"])
 def test_a_file_may_vanish_before_any_look_at_it(tmp_path, monkeypatch, suffix):
     """It is opened, or its size is asked for, several times; the last round finds it each time."""
-    path, rounds = tmp_path / f"image{suffix}", 0
+    path = tmp_path / f"image{suffix}"
     for rounds in itertools.count():
         files.write(path, RGB)
         looks = iter(range(rounds))

@@ -11,6 +11,7 @@ all kernels have netem.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import pathlib
@@ -28,12 +29,15 @@ ENTER = 'mount --bind "$0" /etc/hosts && hostname "$1" && shift && exec "$@"'  #
 BURST = "64kb"  # that a limited link lets pass at once
 
 
+@functools.cache
 def missing() -> str:
     """Returns why there can be no Network here; "" if there can."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "only root makes network namespaces"
     if not shutil.which("ip") or not shutil.which("tc"):
         return "iproute2 is missing"
+    if not os.path.exists("/dev/net/tun"):
+        return "there is no /dev/net/tun"
     name = f"try-{os.getpid()}"
     if _succeeds("ip", "netns", "add", name):
         _succeeds("ip", "netns", "del", name)

@@ -1,6 +1,6 @@
 """What becomes of trainings by several hosts when their network fails: a table of outcomes.
 
-    python -m tests.reliability.network_faults                  # all; root is needed; about 15 minutes
+    python -m tests.reliability.network_faults                  # all; root is needed; half an hour on two busy cores
     python -m tests.reliability.network_faults "2 s" vanishes   # those whose names contain one of these texts
 
 Hosts are network namespaces (see network.py). All processes are started again whenever all have ended and one of them
@@ -56,7 +56,7 @@ class Training:
     ended: list[float] = dataclasses.field(default_factory=list)  # when each start had ended
     began: float = 0.0  # when the fault began, and when it was over
     over: float = 0.0
-    first_step: float = 0.0  # when the first checkpoint after the fault was there
+    first_checkpoint: float = 0.0  # when the first checkpoint after the fault was there
 
     def start(self) -> None:
         """Starts the process of each host."""
@@ -178,7 +178,7 @@ def _happen(fault: Fault, training: Training) -> None:
     fault.happens(training.network, training)
     training.over = time.monotonic()
     training.wait_for_checkpoint(step)
-    training.first_step = time.monotonic()
+    training.first_checkpoint = time.monotonic()
 
 
 def differences(root: pathlib.Path, whole: pathlib.Path) -> list[str]:
@@ -192,16 +192,16 @@ def differences(root: pathlib.Path, whole: pathlib.Path) -> list[str]:
 def row(name: str, training: Training, different: list[str]) -> str:
     """Returns a line of the table."""
     again = training.codes[:-1]
-    outcome = "went on" if not again else f"exit codes {', '.join(map(str, again[0]))}"
+    outcome = "continued" if not again else f"exit codes {', '.join(map(str, again[0]))}"
     noticed = f"{training.ended[0] - training.began:.1f} s" if again else ""
-    resumed = f"{max(0.0, training.first_step - training.over):.1f} s"
+    resumed = f"{max(0.0, training.first_checkpoint - training.over):.1f} s"
     weights = f"{len(different)} differ" if different else "identical"
     return f"| {name} | {len(training.addresses)} | {outcome} | {noticed} | {len(again)} | {resumed} | {weights} |"
 
 
 def table(names: list[str]) -> bool:
     """Trains under each fault and prints the table; returns whether all weights are those of undisturbed trainings."""
-    print("| fault | hosts | outcome | all had ended after | starts more | trained on after the fault | weights |")
+    print("| fault | hosts | outcome | all had ended after | restarts | next checkpoint after the fault | weights |")
     print("|---|---|---|---|---|---|---|", flush=True)
     whole: dict[int, pathlib.Path] = {}
     is_right = True
