@@ -791,6 +791,7 @@ def test_before_and_after_without_scores_name_no_median(full, opened):
 def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
     shown = opened(report.write(full))
     word, tip = shown.locator("#scores .term").first, shown.locator(".tip")
+    word.scroll_into_view_if_needed()
     word.hover()
     assert tip.inner_text() == meanings.METRICS["l1"].about
     box = tip.bounding_box()
@@ -811,6 +812,27 @@ def test_terms_are_explained_at_the_pointer_and_at_the_keyboard(full, opened):
     shown.keyboard.press("Escape")
     assert not tip.is_visible()
     assert word.get_attribute("aria-description") == meanings.METRICS["l1"].about
+
+
+@pytest.mark.thorough
+def test_an_explanation_follows_its_term_while_the_page_scrolls(full, opened):
+    shown = opened(report.write(full), height=400)
+    term, tip = shown.locator("#scores .term").first, shown.locator(".tip")
+    shown.keyboard.press("Tab")  # from here on the focus is the keyboard's
+    term.focus()  # it is far below: the page scrolls to it
+    tip.wait_for()
+    shown.wait_for_timeout(200)  # events of scrolling come after that of the focus
+    is_at_its_term = """() => {
+      const [term, tip] = ["#scores .term", ".tip"].map((name) => document.querySelector(name).getBoundingClientRect());
+      return Math.abs(Math.max(tip.top - term.bottom, term.top - tip.bottom) - 6) < 1;
+    }"""
+    shown.wait_for_function(is_at_its_term)
+    shown.mouse.wheel(0, 30)
+    shown.wait_for_timeout(500)
+    assert tip.is_visible()
+    shown.wait_for_function(is_at_its_term)
+    shown.mouse.wheel(0, 5000)
+    tip.wait_for(state="hidden")
 
 
 @pytest.mark.thorough

@@ -3,7 +3,7 @@ Escape hides them. */
 
 const LINGER = 300; // milliseconds for the pointer to go from a term to its explanation
 const tip = element("div", { class: "tip", popover: "manual", role: "tooltip", onmouseleave: leaveTip });
-const tipState = { trigger: null, timer: 0 };
+const tipState = { trigger: null, timer: 0, wasInView: false };
 
 /* Makes an element show `about` while it is pointed at or has the focus. */
 function explain(trigger, about) {
@@ -12,19 +12,25 @@ function explain(trigger, about) {
   trigger.setAttribute("aria-description", about);
   const show = () => {
     tipState.trigger = trigger;
+    tipState.wasInView = false;
     if (!tip.isConnected) document.body.append(tip);
     tip.textContent = about;
     tip.showPopover();
-    const place = trigger.getBoundingClientRect();
-    const left = Math.min(place.left, innerWidth - tip.offsetWidth - 12);
-    const isBelow = place.bottom + tip.offsetHeight + 12 < innerHeight;
-    tip.style.setProperty("left", `${Math.max(12, left)}px`);
-    tip.style.setProperty("top", `${isBelow ? place.bottom + 6 : place.top - tip.offsetHeight - 6}px`);
+    placeTip();
   };
   trigger.addEventListener("mouseenter", show);
   trigger.addEventListener("focus", () => trigger.matches(":focus-visible") && show());
   for (const name of ["mouseleave", "blur"]) trigger.addEventListener(name, leaveTip);
   return trigger;
+}
+
+/* Puts the explanation under its term, or over it where there is no room. */
+function placeTip() {
+  const place = tipState.trigger.getBoundingClientRect();
+  const left = Math.min(place.left, innerWidth - tip.offsetWidth - 12);
+  const isBelow = place.bottom + tip.offsetHeight + 12 < innerHeight;
+  tip.style.setProperty("left", `${Math.max(12, left)}px`);
+  tip.style.setProperty("top", `${isBelow ? place.bottom + 6 : place.top - tip.offsetHeight - 6}px`);
 }
 
 /* A word that can be pointed at and focused, with an explanation. */
@@ -44,5 +50,15 @@ function hideTip() {
   if (tip.matches(":popover-open")) tip.hidePopover();
 }
 
+/* Keeps the explanation at its term until that leaves the view. A term that gets the focus scrolls into view itself. */
+function followTerm() {
+  if (!tip.matches(":popover-open")) return;
+  const { top, bottom } = tipState.trigger.getBoundingClientRect();
+  const isInView = bottom > 0 && top < innerHeight;
+  if (!isInView && tipState.wasInView) hideTip();
+  tipState.wasInView = isInView;
+  placeTip();
+}
+
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
-document.addEventListener("scroll", hideTip, { passive: true, capture: true });
+document.addEventListener("scroll", followTerm, { passive: true, capture: true });
