@@ -45,7 +45,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < gradients guided_filter placement randomness running_statistics statistics < im2col initialization winograd"
     " < formulations loops priors spectral_norm synthesis < convolution < layers < blur",
     "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison notebook",
-    "run": "checkpoint_files forks gpu lock training_files < session < checkpoints run < folder",
+    "run": "checkpoint_files forks gpu lock training_files < process_parts session < checkpoints run < folder",
     "serve": "assets connections decoder refused service worker < decoding guard reports validation"
     " < about answers < served < app",
     "train": "csv_log events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"

@@ -1,7 +1,7 @@
 """Checkpoints: save and restore all variables of a graph; the file name has the step, a file next to it the digests.
 
 If several processes train together, the first writes the shared variables and its own image pools. Before that, each
-other process writes its own image pools to a part of the checkpoint; a checkpoint needs all its parts.
+other process writes its own image pools to a part of the checkpoint; a checkpoint needs all its parts (process_parts).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import overload
 
+from absl import logging
+
 from common import literal
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.errors import NotFinite, UserError, reason
-from common.run import checkpoint_files
+from common.run import checkpoint_files, process_parts
 from common.run.checkpoint_files import best_step, checkpoints_in, damage_of, newest, step_of
 from common.run.session import refuse_checked_numerics
 
@@ -45,9 +47,9 @@ class Checkpoints:
         refuse_checked_numerics()
         self.folder = pathlib.Path(run_dir, "checkpoints")
         self._keep, self._keep_every, self._group = keep, keep_every, group or distribute.SingleProcess()
-        of_processes = _by_name(tf.get_collection(distribute.PER_PROCESS)) if self._group.size > 1 else {}
-        self._parts = self._group.size - 1 if of_processes else 0
-        self._in_part = {} if self._group.is_chief else of_processes
+        self._of_process = _by_name(tf.get_collection(distribute.PER_PROCESS))
+        self._parts_of = self._group.size if self._of_process else 1
+        self._in_part = {} if self._group.is_chief else self._of_process
         if variables is None:
             variables = tf.global_variables()
         by_name = variables if isinstance(variables, Mapping) else _by_name(variables)
@@ -96,7 +98,7 @@ class Checkpoints:
 
     def _write_part(self, session: tf.Session, checkpoint: str, saver: tf.train.Saver) -> None:
         """Writes the part of a process that is not the chief."""
-        part = self._part(checkpoint, self._group.rank)
+        part = process_parts.part(checkpoint, self._group.rank, self._group.size)
         try:
             saver.save(session, part, write_meta_graph=False, write_state=False)
             checkpoint_files.flush(part)
@@ -107,22 +109,15 @@ class Checkpoints:
     def _wait_for_parts(self, checkpoint: str) -> None:
         """Waits until the parts of the other processes are visible here; a shared disk may need a moment."""
         deadline = time.monotonic() + SEEN_WITHIN
-        while missing := self._missing_part(checkpoint):
+        while missing := process_parts.missing(checkpoint, self._parts_of):
             if time.monotonic() > deadline:
                 raise UserError(f"{missing} is not visible here: use one --run_dir on a shared disk for all processes.")
             time.sleep(0.05)
 
-    def _part(self, checkpoint: str, rank: int) -> str:
-        return f"{checkpoint}.rank-{rank}-of-{self._group.size}"
-
-    def _missing_part(self, checkpoint: str) -> str:
-        """Returns the first part of a checkpoint that is missing; "" if none is."""
-        parts = (self._part(checkpoint, rank) for rank in range(1, self._parts + 1))
-        return next((part for part in parts if not pathlib.Path(f"{part}.index").exists()), "")
-
     def _damage(self, checkpoint: str) -> str:
-        """Returns a description of the damage to a checkpoint, as damage_of, for this number of processes."""
-        missing = self._missing_part(checkpoint)
+        """Returns a description of the damage to a checkpoint, as damage_of, or which needed part of it is missing."""
+        written_by = process_parts.processes_of(checkpoint) if self._of_process else 1
+        missing = process_parts.missing(checkpoint, written_by)
         return f"{missing}, the image pools of another process, is missing" if missing else damage_of(checkpoint)
 
     def refuse_not_finite(self, session: tf.Session, step: int) -> None:
@@ -154,12 +149,23 @@ class Checkpoints:
         _refuse_misfits(checkpoint, self._variables)
         with literal.prefix(checkpoint) as path:
             self._saver.restore(session, path)
-        if self._part_saver:
-            part = self._part(checkpoint, self._group.rank)
+        if self._of_process and process_parts.processes_of(checkpoint) != self._group.size:
+            self._deal(session, checkpoint)
+        elif self._part_saver:
+            part = process_parts.part(checkpoint, self._group.rank, self._group.size)
             _refuse_misfits(part, self._in_part)
             with literal.prefix(part) as path:
                 self._part_saver.restore(session, path)
         return step_of(checkpoint)
+
+    def _deal(self, session: tf.Session, checkpoint: str) -> None:
+        """Restores the image pools of a checkpoint by another number of processes: each gets its share."""
+        rank, size = self._group.rank, self._group.size
+        for name, value in process_parts.dealt(checkpoint, self._of_process, rank, size).items():
+            assignment = self._of_process[name].initializer
+            session.run(assignment, {assignment.inputs[1]: value})
+        if self._group.is_chief:
+            logging.info(f"Image pools: dealt from {process_parts.processes_of(checkpoint)} to {size} processes.")
 
     def _newest(self, session: tf.Session) -> str | None:
         """Returns the newest intact checkpoint that the chief sees; None if there is none."""

@@ -181,7 +181,7 @@ def with_same_total(run: Run, processes: int) -> Run:
     return run if rest else dataclasses.replace(run, batch_size=size)
 
 
-def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -> None:
+def refuse_other_processes(run_dir: str, run: Run, processes: int) -> None:
     """Raises UserError if this number of processes cannot resume the run in `run_dir`."""
     saved = load_run(run_dir)
     before = saved.environment.get("processes", 1)
@@ -190,11 +190,6 @@ def refuse_other_processes(run_dir: str, dual: Dual, run: Run, processes: int) -
         raise UserError(
             f"{run_dir} was trained with batches of {totals[0]} images ({_factors(before, saved.run)}), but now they"
             f" have {totals[1]} ({_factors(processes, run)}). Use the same total to resume. {_begin_with(run_dir)}"
-        )
-    if before != processes and dual.pool_size:
-        raise UserError(
-            f"{run_dir} was trained by {before} processes, each with its own image pools, but now there are"
-            f" {processes}. Resume with {before}. {_begin_with(run_dir)}"
         )
 
 

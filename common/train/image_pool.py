@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from common import tensorflow as tf
 from common.cluster import distribute
 from common.ops import randomness
+from common.run.process_parts import COUNT, KEPT
 
 
 def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tuple[tf.Tensor, tf.Operation]:
@@ -20,8 +21,8 @@ def recall(name: str, images: tf.Tensor, size: int, key: tf.Tensor | None) -> tu
     if key is None:
         raise ValueError("an image pool draws random numbers and needs a key")
     with tf.variable_scope(name, reuse=tf.AUTO_REUSE):
-        kept = _variable("kept", [size, *images.shape.as_list()[1:]], images.dtype)
-        count = _variable("count", [], tf.int64)
+        kept = _variable(KEPT, [size, *images.shape.as_list()[1:]], images.dtype)
+        count = _variable(COUNT, [], tf.int64)
     images = tf.stop_gradient(images)
     coins = randomness.uniform(randomness.fold(key, "pool"), [2])
     recalled: list[tf.Tensor] = []

@@ -130,7 +130,7 @@ def _prepared(
     begun = folder.has_begun(run.run_dir)
     if begun:
         folder.refuse_imported(run.run_dir)
-        folder.refuse_other_processes(run.run_dir, dual, run, group.size)
+        folder.refuse_other_processes(run.run_dir, run, group.size)
         folder.refuse_contradictions(run.run_dir, dual, images, run, processes=group.size)
     dual.refuse_training()
     run.refuse_misfit(dual)

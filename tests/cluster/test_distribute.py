@@ -161,7 +161,7 @@ def test_any_number_of_processes_resumes_a_run_with_the_same_total_batch(process
     monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
     now = Run("run", batch_size=size)
     with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
-        folder.refuse_other_processes("run", dual, now, processes)
+        folder.refuse_other_processes("run", now, processes)
         folder.refuse_contradictions("run", dual, images, now, processes=processes)
 
 
@@ -182,10 +182,10 @@ def test_batches_in_turn_replace_processes(monkeypatch):
     saved = folder.SavedRun(dual, images, Run("run", batch_size=2), {}, {}, {"processes": 4}, None)
     monkeypatch.setattr(folder, "load_run", lambda run_dir: saved)
     now = Run("run", batch_size=2, accumulate=4)
-    folder.refuse_other_processes("run", dual, now, 1)
+    folder.refuse_other_processes("run", now, 1)
     folder.refuse_contradictions("run", dual, images, now, processes=1)
     with pytest.raises(UserError, match=r"now they have 16 \(2 x --batch_size 2 x --accumulate 4\)"):
-        folder.refuse_other_processes("run", dual, now, 2)
+        folder.refuse_other_processes("run", now, 2)
     with pytest.raises(UserError, match="trained with --accumulate 1, but --accumulate 4 was given"):
         folder.refuse_contradictions("run", dual, images, now, processes=4)
 

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from common.cluster.supervise import free_ports
-from common.run.checkpoint_files import checkpoints_in
+from common.run.checkpoint_files import checkpoints_in, reading, step_of
 from flags import command
 from tests.reliability import kill, processes
 from tests.reliability.little import dualgan as little
@@ -84,12 +84,17 @@ def test_asking_one_to_stop_stops_all_after_the_same_step(root):
     assert not list((root / "run").glob("failed-*"))
     saved = json.loads((root / "run" / "config.json").read_text())
     assert saved["environment"]["processes"] == 2
-    for more, said in (
-        ("--steps 9999 --batch_size 4", "each with its own image pools"),
-        ("--steps 9999", "with batches of 4 images .* now they have 2"),
-    ):
-        with pytest.raises(SystemExit, match=said):
-            command.main(little.DualGAN, ["main", "--phase", "train", "--run_dir", f"{root}/run", *more.split()])
+    line = ["main", "--phase", "train", "--run_dir", f"{root}/run"]
+    with pytest.raises(SystemExit, match=r"with batches of 4 images .* now they have 2"):
+        command.main(little.DualGAN, [*line, "--steps", "9999", "--batch_size", "2"])
+    command.main(
+        little.DualGAN, [*line, "--steps", str(step_of(newest) + 2)]
+    )  # it keeps the total: 4 images by one process
+    assert json.loads((root / "run" / "config.json").read_text())["run"]["batch_size"] == 4
+    *_, newest = checkpoints_in(root / "run" / "checkpoints")
+    assert not list((root / "run" / "checkpoints").glob(f"{os.path.basename(newest)}.rank*"))
+    with reading(newest) as reader:
+        assert reader.value("A2B/pool/count") == 2 and reader.value("A2B/pool/kept").any()
 
 
 @pytest.mark.slow
