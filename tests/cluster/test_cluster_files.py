@@ -59,9 +59,13 @@ def test_bash_can_parse_it(path):
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".yaml"], ids=lambda path: path.name)
-def test_it_is_valid_for_kubernetes(path):
+def test_it_is_valid_for_the_three_newest_versions_of_kubernetes(path):
     """By the schemas of Kubernetes, if they are installed."""
     yaml = pytest.importorskip("yaml")
     kubernetes = pytest.importorskip("kubernetes_validate")
-    for manifest in yaml.safe_load_all(path.read_text()):
-        kubernetes.validate(manifest, kubernetes.latest_version(), strict=True)
+    newest = int(kubernetes.latest_version().split(".")[1])
+    manifests = list(yaml.safe_load_all(path.read_text()))
+    assert manifests
+    for minor in range(newest - 2, newest + 1):
+        for manifest in manifests:
+            kubernetes.validate(manifest, f"1.{minor}", strict=True)
