@@ -124,16 +124,22 @@ def _cell(value: float | None) -> str:
 
 def translate_phase(request: Request) -> None:
     """Translates files and prints how many were written, skipped or failed; exits with status 1 if one failed."""
-    options, run_dir = request.read(Translation), request.trained_run_dir()
+    options = request.read(Translation)
+    if request.values.pretrained:  # whose run folder takes seconds
+        options.refuse_missing()
+    run_dir = request.trained_run_dir()
     saved = load_trained(run_dir)
     direction = _direction(saved.dual, request.values.direction)
     if pathlib.Path(options.input).suffix.lower() in video.SUFFIXES and pathlib.Path(options.input).is_file():
         _translate_video(request, options, run_dir, direction)
         return
     jobs = options.jobs(request.values.limit, saved.domains[direction[-1]])
-    _prepare(request, run_dir, request.read(Inference))
-    with request.translator(run_dir, options) as translator:
-        outcome = translate(translator, direction, jobs, options, request.values.batch_size)
+    if options.remaining(jobs):
+        _prepare(request, run_dir, request.read(Inference))
+        with request.translator(run_dir, options) as translator:
+            outcome = translate(translator, direction, jobs, options, request.values.batch_size)
+    else:
+        outcome = Outcome(0, len(jobs), [])
     if others := options.passed_over():
         print(in_one_line(others))
     _tell(outcome, options.output)

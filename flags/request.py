@@ -16,7 +16,7 @@ from common.run.folder import has_begun, load_run
 from common.train import warm_start
 from common.translate import Inference, TiledTranslator, Translator
 from common.translate.jobs import Translation
-from common.weights import pretrained
+from common.weights import pretrained, shipped
 from flags import fields, quiet, written
 from flags.program import command_name, model_name
 
@@ -119,6 +119,7 @@ class Request(NamedTuple):
                     f"--pretrained {self.values.pretrained} replaces a run, but --{useless[0]} names one. Use one of"
                     " them."
                 )
+            shipped.find(self.values.pretrained, self.model)
             self.import_tensorflow()  # which writes the weights as a checkpoint
             return pretrained(self.values.pretrained, self.model)
         return str(self.values.run_dir or self.default_run_dir())

@@ -12,7 +12,7 @@ from common.ops import averages, layers
 from common.ops.spectral_norm import KEPT
 from common.run import Run, checkpoint_files
 from common.run.checkpoint_files import checkpoints_in, damage_of, selected_one
-from common.run.folder import load_run, load_trained
+from common.run.folder import config_path, has_begun, load_run, load_trained
 from common.weights import pretrained
 
 PRETRAINED = "pretrained:"
@@ -30,7 +30,7 @@ def find(init_from: str) -> str:
         return selected_one(path, "latest")
     path = path.with_name(path.name.removesuffix(".index"))
     if str(path) not in checkpoints_in(path.parent):
-        raise UserError(f"--init_from {init_from} is neither a run folder nor a checkpoint in one.")
+        raise UserError(_is_neither(init_from))
     if damage := damage_of(str(path)):
         raise UserError(f"The checkpoint {path} is damaged ({damage}). Choose a different one.")
     return str(path)
@@ -45,10 +45,17 @@ def _is_pretrained(init_from: str) -> bool:
     return init_from.startswith(PRETRAINED)
 
 
+def _is_neither(init_from: str) -> str:
+    return f"--init_from {init_from} is neither a run folder nor a checkpoint in one."
+
+
 def dual_like(init_from: str, model: type[Dual]) -> Dual | None:
     """Returns the dual of the run that --init_from names, for training; None if it is not a `model`."""
     path = _path(init_from)
-    dual = load_run(path if path.is_dir() else path.parent.parent).dual
+    run_dir = path if path.is_dir() else path.parent.parent
+    if not (config_path(run_dir).exists() or has_begun(run_dir)):
+        raise UserError(_is_neither(init_from))
+    dual = load_run(run_dir).dual
     return dual.in_training() if isinstance(dual, model) else None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
 import itertools
+import os
 import pathlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from imageio.config.extensions import known_extensions
@@ -104,23 +106,34 @@ class Translation:
         Raises UserError if there are none, two would write the same file, or the chosen format cannot store such
         images.
         """
-        for name in ("input", "output"):
-            if not getattr(self, name):
-                raise UserError(f"Missing --{name}.")
         paths, root = self._inputs()
         self._refuse_output(domain)
-        jobs = []
-        for number, source in enumerate(paths):
-            target = self._target(source, root, domain)
-            jobs.append(Job(number, source, target, self._changes(source, target)))
+        if self._to_a_file():
+            jobs = [Job(0, paths[0], pathlib.Path(self.output))]
+        else:
+            jobs = [self._job(number, source, root, domain) for number, source in enumerate(paths)]
+        sources, targets = _locations(job.source for job in jobs), _locations(job.target for job in jobs)
         if self.skip_existing:  # leave out what an earlier run wrote among its inputs
-            targets = {job.target.resolve() for job in jobs}
-            jobs = [job for job in jobs if job.source.resolve() not in targets or job.source == job.target]
-        _refuse_collisions(jobs)
+            written = set(targets)
+            kept = [source not in written or job.source == job.target for source, job in zip(sources, jobs)]
+            jobs = list(itertools.compress(jobs, kept))
+            sources, targets = (list(itertools.compress(locations, kept)) for locations in (sources, targets))
+        _refuse_collisions(jobs, sources, targets)
         return shards.of(jobs[: limit or None], shards.parse(self.shard))
+
+    def remaining(self, jobs: Iterable[Job]) -> list[Job]:
+        """Returns the jobs without those that `skip_existing` leaves out."""
+        return [job for job in jobs if not (self.skip_existing and job.target.is_file())]
+
+    def refuse_missing(self) -> None:
+        """Raises UserError if no input or no output is named, or if there is no image to translate."""
+        self._inputs()
 
     def _inputs(self) -> tuple[list[pathlib.Path], pathlib.Path]:
         """Returns (the files, frame2 before frame10; the folder to which their paths are relative)."""
+        for name in ("input", "output"):
+            if not getattr(self, name):
+                raise UserError(f"Missing --{name}.")
         path, output = pathlib.Path(self.input), pathlib.Path(self.output)
         if path.is_dir():
             if self.recursive and output.resolve().is_relative_to(path.resolve()):
@@ -184,22 +197,17 @@ class Translation:
                 else f"{written} cannot store the output, which is {kind}. Use {files.suffix_for(domain)}."
             )
 
-    def _changes(self, source: pathlib.Path, target: pathlib.Path) -> bool:
-        """Whether the format changes although the settings keep it."""
-        return self.format == "keep" and not self._to_a_file() and source.suffix.lower() != target.suffix.lower()
-
     def _to_a_file(self) -> bool:
         """Whether a single file is translated to a file, not into a folder."""
         output = pathlib.Path(self.output)
         return pathlib.Path(self.input).is_file() and output.suffix.lower() in files.SUFFIXES and not output.is_dir()
 
-    def _target(self, path: pathlib.Path, root: pathlib.Path, domain: Domain) -> pathlib.Path:
-        output = pathlib.Path(self.output)
-        if self._to_a_file():
-            return output
-        suffix = path.suffix if self.format == "keep" else f".{self.format}"
-        suffix = files.suffix_for(domain, suffix if suffix.lower() in files.SUFFIXES else ".png")
-        return output / path.relative_to(root).with_name(f"{path.stem}{self.suffix}{suffix}")
+    def _job(self, number: int, source: pathlib.Path, root: pathlib.Path, domain: Domain) -> Job:
+        """Returns the job of a file that is translated into a folder."""
+        asked = source.suffix if self.format == "keep" else f".{self.format}"
+        suffix = files.suffix_for(domain, asked if asked.lower() in files.SUFFIXES else ".png")
+        target = pathlib.Path(self.output, source.relative_to(root).with_name(f"{source.stem}{self.suffix}{suffix}"))
+        return Job(number, source, target, self.format == "keep" and asked.lower() != suffix.lower())
 
 
 def natural(path: str | pathlib.Path) -> tuple[str, str]:
@@ -217,12 +225,18 @@ class Job(NamedTuple):
     changed: bool = False  # whether the format changes although the settings keep it
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _locations(paths: Iterable[pathlib.Path]) -> list[str]:
+    """Returns where files are once all links are followed; looks at each folder once, as there may be many files."""
+    folder_at = functools.cache(os.path.realpath)
+    locations = [os.path.join(folder_at(path.parent), path.name) for path in paths]
+    return [os.path.realpath(location) if os.path.islink(location) else location for location in locations]
+
+
+def _refuse_collisions(jobs: Sequence[Job], sources: Iterable[str], targets: Iterable[str]) -> None:
     """Raises UserError if two jobs write the same file, or one overwrites the source of another."""
-    first: dict[pathlib.Path, Job] = {}
-    sources = {job.source.resolve() for job in jobs}
-    for job in jobs:
-        target = job.target.resolve()
+    first: dict[str, Job] = {}
+    sources = set(sources)
+    for job, target in zip(jobs, targets):
         if (other := first.setdefault(target, job)) is not job:
             raise UserError(
                 f"{job.target} would be written twice, from {other.source} and from {job.source}."

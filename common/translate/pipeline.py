@@ -50,7 +50,7 @@ def translate(
     Decoding and encoding run in threads while the network computes.
     """
     jobs = list(jobs)
-    remaining = [job for job in jobs if not (options.skip_existing and job.target.is_file())]
+    remaining = options.remaining(jobs)
     written: list[Job] = []
     failed: Failures = []
     lost: collections.Counter[str] = collections.Counter()

@@ -51,7 +51,7 @@ def pretrained(name: str, model: type[Dual] | None = None) -> str:
     `name` is one of `model` or of any method, also written METHOD/NAME. Use the folder like that of a trained run:
     Translator(pretrained("rain")). Raises UserError with the list of names if there is no such network.
     """
-    file = _find(name, model)
+    file = find(name, model)
     return _run_folder(str(file), file.stat().st_mtime_ns)
 
 
@@ -114,8 +114,8 @@ def _halves(
     return arrays
 
 
-def _find(name: str, model: type[Dual] | None) -> pathlib.Path:
-    """Returns the file of a pretrained network."""
+def find(name: str, model: type[Dual] | None = None) -> pathlib.Path:
+    """Returns the file of a pretrained network; raises UserError with the list of names if there is none."""
     package, _, stem = name.rpartition("/")
     if package:
         places = [folder_of(package)]

@@ -110,6 +110,14 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/out --checkpoint 6": (
         "error: {run} has no checkpoint of step 6"
     ),
+    "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/done --skip_existing": (
+        "0 written to {run}/done, 1 skipped, 0 failed."
+    ),
+    "--phase translate --pretrained no --direction A2B --input {run}/no --output x": "error: No images in --input",
+    "--phase translate --pretrained no --direction A2B --input {run}/in.png --output x": (
+        "error: There is no pretrained network 'no' of DualGAN"
+    ),
+    "--dataset toy --run_dir {run}/new --init_from {run}/no": "error: --init_from {run}/no is neither a run folder nor",
     "--phase test --run_dir {run} --dataset none/none": "error: No dataset at",
     "--phase evaluate --run_dir {run} --dataset none/none": "error: No dataset at",
     "--phase serve {run} --checkpoint 6": "error: {run} has no checkpoint of step 6: it has 7",
@@ -124,7 +132,9 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
 def test_what_is_missing_and_what_is_done_is_said_before_tensorflow_is_imported(tmp_path):
     """Its import takes seconds. All in one process, which answers each command as the program does."""
     run = small.untrained(tmp_path / "run", small.dualgan())
-    (tmp_path / "run" / "in.png").write_bytes(b"not looked at")
+    for name in ("in.png", "done/in.png"):
+        (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(b"not looked at")
     program = """
 import json, sys
 from dualgan.main import main

@@ -183,6 +183,17 @@ def test_no_input_is_written_over_by_another(inbox):
         Translation(input=str(inbox / "in"), output=str(inbox / "in"), suffix="_B").jobs()
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_no_input_is_written_over_through_a_link(inbox, is_folder):
+    if is_folder:
+        (inbox / "out").symlink_to(inbox / "in")
+    else:
+        (inbox / "out").mkdir()
+        (inbox / "out" / "gray.png").symlink_to(inbox / "in" / "a.b.v2.jpg")
+    with pytest.raises(UserError, match="is one of the input images, and would be overwritten"):
+        Translation(input=str(inbox / "in"), output=str(inbox / "out")).jobs()
+
+
 def test_batches_are_of_one_size_and_change_nothing(tmp_path, translator):
     for number, size in enumerate([(24, 30)] * 3 + [(30, 24)] * 2 + [(24, 30)]):
         files.write(tmp_path / "in" / f"{number}.png", image(*size))
