@@ -52,7 +52,10 @@ def evaluate_phase(request: Request) -> None:
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
-    _prepare(request, run.run_dir, inference, None if evaluation.merge else Parts(dual, images, run))
+    if evaluation.merge:  # of what is measured: needs no TensorFlow
+        checkpoint_files.refuse_missing(run.run_dir, inference.checkpoint)
+    else:
+        _prepare(request, run.run_dir, inference, Parts(dual, images, run))
     scores = evaluate(
         run.run_dir, dual, images, evaluation, inference, batch_size=batch_size, threads=run.threads, output=output
     )

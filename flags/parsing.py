@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
         if alias in values:  # a flag that the phase does not take
             delattr(values, alias)
         flags.DEFINE_alias(alias, name, flag_values=values)
+    _refuse_flags_as_values(values, argv)
     try:
         stray = values(argv)[1:]
     except (flags.Error, UnicodeDecodeError) as error:
@@ -83,6 +85,17 @@ def parse_flags(model: type[Dual], argv: list[str]) -> Parsed:
     for alias in aliases:
         delattr(values, alias)
     return Parsed(values, [written.path(argument) for argument in stray], used)
+
+
+def _refuse_flags_as_values(values: flags.FlagValues, argv: list[str]) -> None:
+    """Raises UserError if a flag is followed by another in place of its value, which absl would take for the value."""
+    for flag, following in itertools.pairwise(argv):
+        if flag == "--":
+            return
+        name, other = flag.lstrip("-"), following.removeprefix("--").partition("=")[0]
+        takes_value = flag.startswith("-") and name in values and not values[name].boolean
+        if takes_value and following.startswith("--") and other in values:
+            raise UserError(f"--{name} needs a value, but --{other} follows. Write --{name} VALUE.")
 
 
 def phase_of(argv: list[str], default: str | None = "train") -> str | None:

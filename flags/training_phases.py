@@ -13,7 +13,7 @@ from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.evaluate import ending
 from common.images import Images, files, findings
-from common.run import Run, checkpoint_files, gpu
+from common.run import Run, checkpoint_files, gpu, lock
 from common.run.folder import has_begun, with_same_total
 from common.train import completed, plan, train
 from common.weights import Source, import_weights
@@ -44,6 +44,8 @@ def train_phase(request: Request) -> None:
     progress = None if processes else completed(dual, images, run)
     if progress is None:
         images.refuse_missing(dual)
+        if not rank:
+            lock.refuse_unavailable(run.run_dir)
         request.import_tensorflow()
         progress = train(dual, images, run, cluster)
     if rank:

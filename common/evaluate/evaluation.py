@@ -60,7 +60,8 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         settings.check(self)
-        if self.merge and shards.parse(self.shard) != shards.WHOLE:
+        shard = shards.parse(self.shard)
+        if self.merge and shard != shards.WHOLE:
             raise UserError("--shard evaluates a part, and --merge merges all parts: use one of them.")
         for name in self._names():
             if name not in scores.NAMES:

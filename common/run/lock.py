@@ -52,6 +52,16 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
             raise
 
 
+def refuse_unavailable(folder: str | os.PathLike[str]) -> None:
+    """Raises UserError if `held` would: another process holds the lock, or the folder cannot be written to."""
+    with contextlib.suppress(_Available), held(folder):
+        raise _Available  # so that a new folder is removed again
+
+
+class _Available(Exception):
+    """Nothing keeps a folder from being locked."""
+
+
 def _locked(path: pathlib.Path) -> BinaryIO:
     """Opens and locks the file at `path`; creates its folder if missing."""
     for _ in range(TRIES):

@@ -220,6 +220,8 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--phase trian", "--phase 'trian' is not valid: it must be one of train, test, evaluate, translate, compare,"),
         ("--phase trian", "import_weights, export, serve. Did you mean train?"),
         ("--phase", "--phase needs a value: write --phase VALUE."),
+        ("--run_dir --port 3", "--run_dir needs a value, but --port follows. Write --run_dir VALUE."),
+        ("--ngf --ndf=3", "--ngf needs a value, but --ndf follows. Write --ngf VALUE."),
         ("--run_dir", "--run_dir needs a value: write --run_dir VALUE. Use --phase train --help for a list."),
         ("train", "'train' has no flag before it: write --phase train."),
         ("x", "'x' has no flag before it: write --NAME VALUE."),

@@ -118,6 +118,9 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
         "error: There is no pretrained network 'no' of DualGAN"
     ),
     "--dataset toy --run_dir {run}/new --init_from {run}/no": "error: --init_from {run}/no is neither a run folder nor",
+    "--phase evaluate --run_dir {run} --shard 5/4": "error: --shard 5/4 is not a valid shard",
+    "--phase evaluate --run_dir {run} --merge 2": "error: No shards of step 7 in {run}/evaluation/shards",
+    "--dir_A {run} --dir_B {run} --run_dir {run}/in.png/new": "error: {run}/in.png/new cannot be written to",
     "--phase test --run_dir {run} --dataset none/none": "error: No dataset at",
     "--phase evaluate --run_dir {run} --dataset none/none": "error: No dataset at",
     "--phase serve {run} --checkpoint 6": "error: {run} has no checkpoint of step 6: it has 7",
@@ -201,8 +204,8 @@ def test_a_run_of_before_the_name_loads_and_says_the_new_one(tmp_path, capsys):
 
 
 def test_a_former_name_is_no_value():
-    """What follows a flag is its value, whatever it looks like."""
-    request = parse(Pix2Pix, ["main", "--dataset", "--direction"])
+    """What follows an equals sign is a value, whatever it looks like."""
+    request = parse(Pix2Pix, ["main", "--dataset=--direction"])
     assert request.values.dataset == "--direction" and request.given == {"dataset"}
 
 

@@ -60,6 +60,16 @@ def test_within_one_process_too(tmp_path):
         pass
 
 
+def test_a_check_before_it_leaves_nothing(tmp_path):
+    lock.refuse_unavailable(tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
+    with lock.held(tmp_path / "run"), pytest.raises(UserError, match="run is in use by process"):
+        lock.refuse_unavailable(tmp_path / "run")
+    lock.refuse_unavailable(tmp_path / "run")
+    with lock.held(tmp_path / "run"):
+        pass
+
+
 def test_a_training_holds_it(tmp_path, dataset):
     images = Images("set", data_root=str(dataset(train_A=2, train_B=2)))
     with lock.held(tmp_path / "run"), pytest.raises(UserError, match="run is in use"):
