@@ -13,7 +13,7 @@ from common.dual import Dual
 from common.errors import Restart, UserError, in_one_line, reason
 from common.images import Images, catalogue
 from common.images.download import download
-from flags import fields, messages, processor, refusals, streams, version
+from flags import fields, messages, processor, quiet, refusals, streams, version
 from flags import help as help_page
 from flags.parsing import parse, phase_of
 from flags.phases import PHASES
@@ -72,6 +72,8 @@ def _perform(model: type[Dual], argv: list[str]) -> None:
     if request.values.download or request.values.download_from:
         _download(request.values)
     processor.decide(request.values.precise)
+    if not request.values.debug:
+        quiet.silence()
     PHASES[request.values.phase].perform(request)
 
 

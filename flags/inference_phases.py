@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from common import report
 from common.dual import Dual
 from common.errors import UserError, in_one_line
-from common.evaluate import Evaluation, evaluate, test
+from common.evaluate import Evaluation, evaluate, outputs, test
 from common.evaluate.scores import Means
 from common.export import WEB, Export, export, refuse_existing, web_sizes
 from common.metrics.metrics import BESIDE
@@ -36,6 +36,7 @@ def test_phase(request: Request) -> None:
     dual, images, run = _parts_of_run(request)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
+    outputs.of_test(run.run_dir, output)
     _prepare(request, run.run_dir, inference, Parts(dual, images, run))
     metrics = test(run.run_dir, dual, images, inference, batch_size=batch_size, threads=run.threads, output=output)
     folder = pathlib.Path(output) if output else run.path("test")
@@ -52,6 +53,8 @@ def evaluate_phase(request: Request) -> None:
     (dual, images, run), evaluation = _parts_of_run(request), request.read(Evaluation)
     batch_size = run.batch_size if "batch_size" in request.given else 1
     inference, output = request.read(Inference), request.values.output
+    evaluation.refuse_missing()
+    outputs.of_evaluation(run.run_dir, output)
     if evaluation.merge:  # of what is measured: needs no TensorFlow
         checkpoint_files.refuse_missing(run.run_dir, inference.checkpoint)
     else:

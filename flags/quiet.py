@@ -12,11 +12,24 @@ from typing import IO
 from common import tensorflow as tf
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow with standard error held back; shows it if the import fails."""
+def silence() -> None:
+    """Holds back standard error whenever TensorFlow is imported; shows it if the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tf.importing = _silently
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow in silence, now."""
+    silence()
+    _ = tf.logging
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
     with held_back():
-        tf.logging.set_verbosity(tf.logging.ERROR)
+        yield
+        logging = sys.modules[tf.MODULE].logging
+        logging.set_verbosity(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -123,6 +123,7 @@ def import_weights_phase(request: Request) -> None:
     own = {name: values[name].value for name in fields.names_of(request.model)}
     explicit = {name: own[name] for name in request.given & own.keys()}
     preset = {name: own[name] for name in present(values) & own.keys()}
+    source.refuse_missing()
     request.import_tensorflow()
     imported = import_weights(request.model, source, run, images, preset, **explicit)
     for name, (file, shown, count) in imported.networks.items():

@@ -32,7 +32,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "documents": "schema < reading",
     "dual": "activations direction losses maps optimizers residual_unet schedules < resnets < networks"
     " < dual < cyclic published variables",
-    "evaluate": "outputs walk < scores < partial selection < evaluation < ending testing",
+    "evaluate": "walk < scores < partial selection < outputs < evaluation < ending testing",
     "export": "examples label_code signatures web_runtime < model web_page < ported"
     " < comparison frozen_graph onnx_graph savedmodel < arrays half_weights state_dicts tflite < readme web"
     " < pytorch_readme web_readme < exporting",

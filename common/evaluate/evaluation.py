@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,8 +28,6 @@ from common.run.folder import load_trained, refuse_contradictions
 from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
-
-WRITTEN = ("metrics.csv", "metrics.json", partial.SHARDS)  # names in the folder of an evaluation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +67,11 @@ class Evaluation:
                 raise UserError(f"--metrics {name} is not a valid metric: must be one of {', '.join(scores.NAMES)}.")
             if name in OF_FEATURES and not self.features:
                 raise UserError(f"--metrics {name} needs a feature network: use --features.")
+
+    def refuse_missing(self) -> None:
+        """Raises UserError if the feature network does not exist."""
+        if self.features and not pathlib.Path(self.features).exists():
+            raise UserError(f"--features {self.features} does not exist: it must be a frozen graph or a SavedModel.")
 
     def shown(self, means: Mapping[str, Means]) -> dict[str, Means]:
         """Returns {direction: {metric: value}} of the metrics to show, with those of inputs and priors.
@@ -180,7 +184,7 @@ def evaluate(
     """
     evaluation, inference = evaluation or Evaluation(), inference or Inference()
     shard = shards.parse(evaluation.shard)
-    folder = outputs.folder_for(run_dir, "evaluation", output, WRITTEN)
+    folder = outputs.of_evaluation(run_dir, output)
     if evaluation.merge:
         steps = [step_of(path) for path in selected(run_dir, inference.checkpoint)]
         parts = partial.merged(folder, steps, evaluation.merge)

@@ -5,18 +5,32 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Collection
+from typing import TypeAlias
 
 from common.errors import UserError
+from common.evaluate import partial
+
+Folder: TypeAlias = str | os.PathLike[str]
 
 
-def folder_for(
-    run_dir: str | os.PathLike[str], name: str, output: str | os.PathLike[str] = "", own: Collection[str] = ()
-) -> pathlib.Path:
-    """Returns the folder `name` of a run folder, or `output` if given. It need not exist.
+def of_test(run_dir: Folder, output: Folder = "") -> pathlib.Path:
+    """Returns test/ in a run folder, or `output` if given. It need not exist.
 
-    Raises UserError if it cannot be written to, or if `output` holds names that are not in `own`: an evaluation may
-    replace an earlier one, and nothing else.
+    Raises UserError if it cannot be written to, or if `output` is not empty.
     """
+    return _folder_for(run_dir, "test", output)
+
+
+def of_evaluation(run_dir: Folder, output: Folder = "") -> pathlib.Path:
+    """Returns evaluation/ in a run folder, or `output` if given. It need not exist.
+
+    Raises UserError if it cannot be written to, or if `output` holds anything but an earlier evaluation.
+    """
+    return _folder_for(run_dir, "evaluation", output, ("metrics.csv", "metrics.json", partial.SHARDS))
+
+
+def _folder_for(run_dir: Folder, name: str, output: Folder, own: Collection[str] = ()) -> pathlib.Path:
+    """Returns the folder `name` of a run folder, or `output`, which may hold files of the names `own`."""
     folder = pathlib.Path(output) if output else pathlib.Path(run_dir, name)
     present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):

@@ -39,7 +39,7 @@ def test(
     With `output`, a new or empty folder, writes there instead of test/, and nothing to `run_dir`. Returns the content
     of metrics.json. Raises UserError if there is nothing to test, or the folder cannot be written to.
     """
-    inference, folder = inference or Inference(), outputs.folder_for(run_dir, "test", output)
+    inference, folder = inference or Inference(), outputs.of_test(run_dir, output)
     with evaluation.opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads) as trained:
         for graph in trained.graphs:
             _refuse_equal_stems(graph.source.paths)

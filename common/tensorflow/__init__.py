@@ -6,11 +6,21 @@ appear at once, because they use no attribute of this module.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+
+MODULE = "tensorflow.compat.v1"
+importing: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext  # around the import; see flags.quiet
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return getattr(importlib.import_module("tensorflow.compat.v1"), name)
+    if MODULE not in sys.modules:
+        with importing():
+            importlib.import_module(MODULE)
+    return getattr(importlib.import_module(MODULE), name)

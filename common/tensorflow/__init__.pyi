@@ -17,6 +17,9 @@ TensorLike: TypeAlias = Tensor | Variable | npt.NDArray[Any] | np.generic | floa
 _Shape: TypeAlias = Tensor | TensorShape | Sequence[int | Tensor | None]
 _Axis: TypeAlias = int | Sequence[int] | None
 
+MODULE: str
+importing: Callable[[], AbstractContextManager[None]]
+
 class DType:
     name: str
     size: int

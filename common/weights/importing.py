@@ -68,6 +68,11 @@ class Source:
         """Returns the names of the files."""
         return self.source.split(",")
 
+    def refuse_missing(self) -> None:
+        """Raises UserError if one of the files does not exist."""
+        for file in self.files:
+            _parted(file)
+
 
 class Imported(NamedTuple):
     """The result of an import."""

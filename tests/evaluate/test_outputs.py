@@ -87,5 +87,5 @@ def test_the_command_line_takes_it(run, tmp_path, capsys):
 
 
 def test_without_it_scores_lie_in_the_run_folder(tmp_path):
-    assert outputs.folder_for(tmp_path / "run", "test") == tmp_path / "run" / "test"
+    assert outputs.of_test(tmp_path / "run") == tmp_path / "run" / "test"
     assert not (tmp_path / "run").exists()
