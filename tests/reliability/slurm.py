@@ -129,9 +129,9 @@ class Slurm:
         self._until(lambda: not self.state(job) & unfinished, within, job)
         return self.state(job)
 
-    def wait_until_running(self, job: str) -> None:
+    def wait_until_running(self, job: str, within: float = 60.0) -> None:
         """Waits until a job runs."""
-        self._until(lambda: "RUNNING" in self.state(job), job=job)
+        self._until(lambda: "RUNNING" in self.state(job), within, job)
 
     def said(self, job: str) -> str:
         """Returns what a job has printed."""
