@@ -53,8 +53,9 @@ MinJobAge=3600
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/completed.txt
 GresTypes=gpu
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP LLN=YES
 """
+COMPLETED = ("JobId", "ArrayTaskId", "Name", "JobState", "ExitCode", "StartTime", "EndTime", "NodeList")
 NODE = "NodeName=host-{0} NodeAddr=10.77.0.{1} CPUs=8 RealMemory=4000 Gres=gpu:8\n"
 
 
@@ -138,8 +139,10 @@ class Slurm:
         return "".join(path.read_text(errors="replace") for path in sorted(self._folder.glob(f"job-{job}-*.log")))
 
     def completed(self) -> list[str]:
-        """Returns the lines of Slurm's job completion log."""
-        return (self._folder / "completed.txt").read_text().splitlines()
+        """Returns the lines of Slurm's job completion log, in short: job, name, state, exit code, times, node."""
+        lines = (self._folder / "completed.txt").read_text().splitlines()
+        parts = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in lines]
+        return ["  ".join(part[name] for name in COMPLETED if name in part) for part in parts]
 
     def _configure(self) -> None:
         for name in ("state", *(f"spool-host-{node}" for node in range(self._nodes))):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.images import files
-from tests.reliability import kill, slurm
+from tests.reliability import kill, large_folders, slurm
 from tests.reliability.kill import draw_images, step_of
 from tests.reliability.slurm import Slurm
 
@@ -96,6 +96,12 @@ def test_before_its_time_is_over_a_training_saves_and_ends(cluster, root, train)
     assert cluster.wait(job) == {"COMPLETED"}, cluster.said(job)
     (step,) = set(re.findall(r"Stopped and saved at step ([\d,]+)", cluster.said(job)))
     assert step_of(root, "limited") == int(step.replace(",", ""))
+
+
+def test_a_large_folder_is_as_one_process_makes_it_although_tasks_are_killed(tmp_path, capsys):
+    assert large_folders.compare(tmp_path, 160, killed_after=1.0)
+    said = capsys.readouterr().out
+    assert said.count("  FAILED  0:9  ") == 2 and "Files that differ: 0. Scores: equal." in said
 
 
 def test_arrays_translate_and_evaluate_in_parts_and_a_dependent_job_merges(cluster, root, train):
