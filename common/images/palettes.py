@@ -123,8 +123,15 @@ def channels_for(classes: Classes, name: str, given: int) -> int:
 
 def _stamps(paths: Sequence[pathlib.Path]) -> tuple[tuple[int, int], ...]:
     """Sizes and times of files, by which changed ones are noticed; zeros for missing ones."""
-    states = [path.stat() if path.exists() else None for path in paths]
-    return tuple((state.st_size, state.st_mtime_ns) if state else (0, 0) for state in states)
+    return tuple(map(_stamp, paths))
+
+
+def _stamp(path: pathlib.Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
 
 
 @functools.lru_cache(8)  # several steps of a program ask for the classes of one domain

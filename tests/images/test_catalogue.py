@@ -618,9 +618,9 @@ def test_sizes_that_cannot_be(server, tmp_path, size):
     packed[148:156] = b"        "
     packed[148:156] = b"%06o\0 " % sum(packed[:512])
     serve(server, bytes(packed))
-    began = time.monotonic()
+    began = time.process_time()
     refused(server, tmp_path, "The archive")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

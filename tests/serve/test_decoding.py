@@ -73,7 +73,7 @@ def test_a_decode_that_takes_too_long_is_ended_and_the_next_is_done(tmp_path):
         began = time.monotonic()
         with pytest.raises(Refused, match=r"The image takes longer to decode than 0.05 seconds") as error:
             decoder.decode(tmp_path / "slow")
-        assert time.monotonic() - began < 1.0 and error.value.status == 400
+        assert time.monotonic() - began < 5.0 and error.value.status == 400
         assert not os.path.exists(f"/proc/{first}")
         assert decoder.decode(tmp_path / "fast").pixels.shape == (8, 8, 1)
 
@@ -124,7 +124,7 @@ def test_closing_ends_a_decode_in_hand(tmp_path):
     began = time.monotonic()
     decoder.close()
     thread.join()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     assert [(error.status, str(error)) for error in errors] == [
         (503, "The server is shutting down. Send the image again later.")
     ]
