@@ -52,7 +52,7 @@ CYCLEGAN: dict[str, Any] = {"netG": "unet_64", "n_layers": 2, "lr_policy": "cons
 DUALGAN: dict[str, Any] = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
 ENHANCEMENT: dict[str, Any] = {"drawn_share": 0.05, "lr_policy": "constant", "ndf": 32, "n_layers": 2}
 LOGGED = 20  # rows of log.csv from one evaluation to the next
-JUDGEMENT = 0.01  # weight of the critics' judgement in the enhancement
+JUDGEMENT = 0.3  # weight of the critics' judgement in the enhancement: with 0.01 it changes nothing
 
 
 class Method(NamedTuple):
@@ -130,13 +130,16 @@ SETS: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {"derain": unpai
 
 
 def measure(methods: Sequence[Method], folder: pathlib.Path, rounds: int = 3, timed: int = 40) -> dict[str, float]:
-    """Returns {method: seconds of a step on one thread}, the least of interleaved rounds: other load adds to it."""
+    """Returns {method: seconds of a step on one thread}, the least of interleaved rounds: other load adds to it.
+
+    Each round times as many steps as `timed` generator updates need.
+    """
     taken: dict[str, list[float]] = {method.name: [] for method in methods}
     for _ in range(rounds):
         for method in methods:
             run = Run("unused", steps=1, threads=1, batch_size=method.batch_size)
             images = Images(method.dataset, data_root=str(folder))
-            taken[method.name].append(plan.plan(method.dual, images, run, timed).seconds)
+            taken[method.name].append(plan.plan(method.dual, images, run, timed // method.n_gen).seconds)
     return {name: min(seconds) for name, seconds in taken.items()}
 
 
