@@ -112,7 +112,7 @@ def opened(browser, tab):
             stack.callback(shown.goto, "about:blank")
             stack.callback(shown.context.unroute_all)
             shown.set_viewport_size({"width": width, "height": height})
-            shown.emulate_media(color_scheme=color_scheme)
+            shown.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")  # nothing is seen half-way
             shown.set_default_timeout(15_000)
             shown.mouse.move(0, 0)
             own = (address, f"blob:{address}", "data:")
@@ -511,7 +511,7 @@ def axe(tmp_path_factory):
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_barrier(page_of, opened, photo, axe, scheme):
-    shown = opened(page_of(), color_scheme=scheme, reduced_motion="reduce")  # else colours take a moment
+    shown = opened(page_of(), color_scheme=scheme)
     shown.evaluate(axe)
     for mode in ("Image", "Drawing"):
         shown.get_by_label(mode, exact=True).first.check()

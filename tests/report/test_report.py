@@ -126,7 +126,7 @@ def opened(tab):
 
     def open_page(path, width=1200, height=900, color_scheme="light"):
         tab.set_viewport_size({"width": width, "height": height})
-        tab.emulate_media(color_scheme=color_scheme)
+        tab.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")  # nothing is seen half-way
         tab.mouse.move(0, 0)
         tab.goto(path.resolve().as_uri())
         tab.wait_for_selector("html[data-ready]", state="attached")

@@ -69,7 +69,7 @@ def opened(browser, tab, stand_in, starting):
         shown = free_tab(alone, options)
         used.append(shown)
         shown.set_viewport_size({"width": width, "height": height})
-        shown.emulate_media(color_scheme=color_scheme)
+        shown.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")  # nothing is seen half-way
         shown.set_default_timeout(10_000)
         own = (server.address, f"blob:{server.address}", "data:")
         listeners = {
