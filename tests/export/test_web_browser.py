@@ -24,6 +24,7 @@ from common.translate import Inference, Translator
 from cyclegan import CycleGAN
 from tests import small
 from tests.export import stand_in_runtime
+from tests.polling import wait_until
 
 RANDOM = np.random.default_rng(0)
 LABELS = {"channels": 1, "values": [[0], [1], [9]], "colours": [[250, 0, 0], [0, 250, 0], [0, 0, 250]]}
@@ -178,7 +179,7 @@ def test_a_still_of_the_camera_is_translated(page_of, opened):
         ", ".join(map(str, COLOUR)),
     )
     shown.get_by_role("button", name="Use the camera").click()
-    shown.wait_for_function("document.querySelector('video').videoWidth > 0")
+    wait_until(shown, "document.querySelector('video').videoWidth > 0")
     shown.get_by_role("button", name="Take the picture").click()
     output = kept(shown, "camera_A2B.png")
     assert output.shape == (120, 160, 3) and np.abs(output - (5, 135, 225)).max() <= 8  # through a video
@@ -211,11 +212,12 @@ def test_a_drawing_is_translated_after_each_stroke(page_of, opened):
     shown.mouse.down()
     shown.mouse.move(box["x"] + 3 * box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
     shown.mouse.up()
-    shown.wait_for_function(
+    wait_until(
+        shown,
         """() => {
           const canvas = document.querySelector(".drawn canvas");
           return canvas?.getContext("2d").getImageData(24, 16, 1, 1).data[0] === 255;
-        }"""
+        }""",
     )
     drawn = kept(shown)
     assert drawn[16, 24].tolist() == [255, 255, 255] and not drawn[0].any()  # a black stroke
@@ -232,11 +234,12 @@ def test_a_page_of_drawings_opens_with_a_canvas_in_their_colours(page_of, opened
     shown.get_by_label("#c81e1e").check()
     shown.get_by_label("Fill").check()
     shown.locator(".sheet canvas").click()
-    shown.wait_for_function(
+    wait_until(
+        shown,
         """() => {
           const canvas = document.querySelector(".drawn canvas");
           return canvas?.getContext("2d").getImageData(24, 16, 1, 1).data[0] === 200;
-        }"""
+        }""",
     )
     np.testing.assert_array_equal(kept(shown, "drawing_A2B.png")[16, 24], (200, 30, 30))
 
@@ -352,12 +355,13 @@ def test_label_maps_keep_their_values_and_are_shown_in_colours(page_of, opened, 
     shown.get_by_text("a label map must be opaque").wait_for()
     shown.get_by_label("Drawing", exact=True).first.check()
     shown.get_by_role("button", name="Clear").click()
-    shown.wait_for_function(
+    wait_until(
+        shown,
         """() => {
           const canvas = document.querySelector(".drawn canvas");
           const pixels = canvas?.getContext("2d").getImageData(0, 0, 48, 32).data ?? [0];
           return pixels.every((level, i) => level === [250, 0, 0, 255][i % 4]);
-        }"""
+        }""",
     )
     np.testing.assert_array_equal(kept(shown, "drawing_A2B.png"), np.zeros([32, 48, 3]))  # the value of that class
 

@@ -26,6 +26,7 @@ from common.report import charts, comparison, curves, meanings, overview, page, 
 from common.report.reading import Series
 from common.run import Run
 from common.serve import assets
+from tests.polling import wait_until
 
 CONFIG = {
     "dual": {"class": "cyclegan.model:CycleGAN", "ngf": 16, "lambda_A": 10.0},
@@ -723,12 +724,12 @@ def test_the_film_of_one_image(sampled, opened):
     shown = opened(report.write(sampled))
     frames = shown.locator(".film .frame-of-film")
     assert frames.all_inner_texts() == ["input", "step 0", "step 1,000", "step 2,000", "target"]
-    shown.wait_for_function("[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
+    wait_until(shown, "[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
     assert [shade(canvas) for canvas in shown.locator(".film canvas").all()] == pytest.approx(
         [50, 0, 100, 200, 250], abs=3
     )
     shown.get_by_role("radio", name="2", exact=True).check()
-    shown.wait_for_function("[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
+    wait_until(shown, "[...document.querySelectorAll('.film canvas')].every((c) => c.width === 20)")
     assert shade(shown.locator(".film canvas").nth(2)) == pytest.approx(105, abs=3)
     frames.nth(2).focus()
     shown.keyboard.press("Enter")
@@ -740,7 +741,7 @@ def test_before_and_after_of_an_untested_run_come_from_the_newest_samples(sample
     shown = opened(report.write(sampled))
     hero = shown.locator("#translations")
     assert "sample 1, step 2,000" in hero.inner_text() and "--phase test" in hero.inner_text()
-    shown.wait_for_function("[...document.querySelectorAll('.hero canvas')].every((c) => c.width === 20)")
+    wait_until(shown, "[...document.querySelectorAll('.hero canvas')].every((c) => c.width === 20)")
     stage = seen(hero.locator(".stage"))[20, :, 0]
     assert stage[10] == pytest.approx(50, abs=3) and stage[-10] == pytest.approx(200, abs=3)
 
@@ -826,11 +827,11 @@ def test_an_explanation_follows_its_term_while_the_page_scrolls(full, opened):
       const [term, tip] = ["#scores .term", ".tip"].map((name) => document.querySelector(name).getBoundingClientRect());
       return Math.abs(Math.max(tip.top - term.bottom, term.top - tip.bottom) - 6) < 1;
     }"""
-    shown.wait_for_function(is_at_its_term)
+    wait_until(shown, is_at_its_term)
     shown.mouse.wheel(0, 30)
     shown.wait_for_timeout(500)
     assert tip.is_visible()
-    shown.wait_for_function(is_at_its_term)
+    wait_until(shown, is_at_its_term)
     shown.mouse.wheel(0, 5000)
     tip.wait_for(state="hidden")
 
