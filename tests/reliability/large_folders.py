@@ -1,6 +1,6 @@
 """Translates and scores large folders by job arrays on Slurm, with a killed task, and by one process: a table of times.
 
-    python -m tests.reliability.large_folders                    # 100,000 files; an hour on two cores
+    python -m tests.reliability.large_folders                    # 100,000 files; about an hour on two cores (estimated)
     python -m tests.reliability.large_folders --files 2000
 
 Needs what tests.reliability.slurm needs. One task of each array is killed and then requeued. At last all translated

@@ -12,7 +12,7 @@ function explain(trigger, about) {
   trigger.setAttribute("aria-description", about);
   const show = () => {
     tipState.trigger = trigger;
-    tipState.wasInView = false;
+    tipState.wasInView = isInView(trigger);
     if (!tip.isConnected) document.body.append(tip);
     tip.textContent = about;
     tip.showPopover();
@@ -50,14 +50,18 @@ function hideTip() {
   if (tip.matches(":popover-open")) tip.hidePopover();
 }
 
+function isInView(trigger) {
+  const { top, bottom } = trigger.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
 /* Keeps the explanation at its term until that leaves the view. A term that gets the focus scrolls into view itself. */
 function followTerm() {
   if (!tip.matches(":popover-open")) return;
-  const { top, bottom } = tipState.trigger.getBoundingClientRect();
-  const isInView = bottom > 0 && top < innerHeight;
-  if (!isInView && tipState.wasInView) hideTip();
-  tipState.wasInView = isInView;
-  placeTip();
+  const wasInView = tipState.wasInView;
+  tipState.wasInView = isInView(tipState.trigger);
+  if (wasInView && !tipState.wasInView) hideTip();
+  else placeTip();
 }
 
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
