@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -79,20 +80,21 @@ def collect(
     scored = Scored([], np.zeros([1], np.int64), [], [], [], [])
     table = scored.table
     first, every = graph.shard
+    few = len(range(first - 1, MANY, every))  # images of this shard among the first MANY
     for place, walked in enumerate(walk(session, graph)):
         fake = _seen(walked.images[graph.name], graph.target.domain)
         row, counts = _row(graph, walked, palette)
         scored.rows.append(row)
         table = table + counts
-        if first - 1 + place * every < MANY:
+        if place < few:
             scored.fakes.append(fake)
         if features:
             scored.vectors.append(features(_to_bytes(fake, graph.target.domain)[None])[0])
         if keep:
             keep(walked)
-    for place, stored in enumerate(targets(session, graph)):
+    for place, stored in enumerate(itertools.islice(targets(session, graph), None if features else few)):
         image = _seen(stored, graph.target.domain)
-        if first - 1 + place * every < MANY:
+        if place < few:
             scored.reals.append(image)
         if features:
             scored.expected.append(features(_to_bytes(image, graph.target.domain)[None])[0])

@@ -16,6 +16,7 @@ from common.evaluate import test as run_test
 from common.images import Images, files
 from common.images.pixels import LUMINANCE
 from common.metrics import metrics, no_reference
+from common.translate import Inference
 from flags import inference_phases
 from tests import small
 
@@ -97,6 +98,23 @@ def test_shards_have_the_same_scores_of_the_classical_method(evaluated):
     for number in (2, 1):
         evaluate(run_dir, dual, images, Evaluation(shard=f"{number}/2"))
     assert evaluate(run_dir, dual, images, Evaluation(merge=2)) == scores
+
+
+def test_images_of_the_target_that_nothing_measures_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.evaluate.scores.MANY", 3)
+    random = np.random.default_rng(1)
+    for path in (f"val/{domain}/{domain}{number}.png" for domain in "AB" for number in range(5)):
+        files.write(tmp_path / "set" / path, random.integers(0, 256, [16, 16, 3], np.uint8))
+    dual, images = small.Pointwise(image_size=16), Images("set", data_root=str(tmp_path))
+    run_dir, of_A2B = small.untrained(tmp_path / "run", dual, images=images), Inference(direction="A2B")
+    means = evaluate(run_dir, dual, images, inference=of_A2B)
+    for number in (3, 4):
+        (tmp_path / "set" / "val" / "B" / f"B{number}.png").write_bytes(b"not an image")
+    assert evaluate(run_dir, dual, images, inference=of_A2B) == means
+    for number in (1, 2):
+        evaluate(run_dir, dual, images, Evaluation(shard=f"{number}/2"), of_A2B)
+    assert evaluate(run_dir, dual, images, Evaluation(merge=2), of_A2B) == means
+    assert means[7]["A2B"]["swd"] > 0.0
 
 
 @pytest.mark.thorough
