@@ -51,6 +51,7 @@ ALIKE: dict[str, Any] = {
 CYCLEGAN: dict[str, Any] = {"netG": "unet_64", "n_layers": 2, "lr_policy": "constant", "n_epochs_decay": 0}
 DUALGAN: dict[str, Any] = {"depth": 6, "norm_bottleneck": False, "lr_G": 2e-4, "lr_D": 2e-4}
 ENHANCEMENT: dict[str, Any] = {"drawn_share": 0.05, "lr_policy": "constant", "ndf": 32, "n_layers": 2}
+EVALUATED = 240  # generator updates from one evaluation to the next, a multiple of every n_gen
 LOGGED = 20  # rows of log.csv from one evaluation to the next
 JUDGEMENT = 0.3  # weight of the critics' judgement in the enhancement: with 0.01 it changes nothing
 
@@ -71,11 +72,6 @@ class Method(NamedTuple):
     def dataset(self) -> str:
         """Returns the dataset that it is trained and scored on."""
         return "derain" if self.model == "enhancement" else "derain-halves"
-
-    @property
-    def evaluated(self) -> int:
-        """Returns the generator updates between evaluations, a multiple of every n_gen."""
-        return 480 if self.model == "enhancement" else 240
 
     @property
     def batch_size(self) -> int:
@@ -145,7 +141,7 @@ def measure(methods: Sequence[Method], folder: pathlib.Path, rounds: int = 3, ti
 
 def steps_in(budget: float, method: Method, seconds: dict[str, float]) -> int:
     """Returns the steps of a method, a multiple of those between evaluations, nearest to a budget of seconds."""
-    every = method.evaluated // method.n_gen
+    every = EVALUATED // method.n_gen
     return every * max(1, round(budget / seconds[method.name] / every))
 
 
@@ -161,10 +157,10 @@ def command(method: Method, seed: int, steps: int, output: pathlib.Path) -> list
         "steps": steps,
         "threads": 1,
         "batch_size": method.batch_size,
-        "eval_every": method.evaluated // method.n_gen,
+        "eval_every": EVALUATED // method.n_gen,
         "select_by": "A2B/psnr",
-        "save_every": method.evaluated // method.n_gen,
-        "log_every": method.evaluated // method.n_gen // LOGGED,
+        "save_every": EVALUATED // method.n_gen,
+        "log_every": EVALUATED // method.n_gen // LOGGED,
         "sample_every": steps,
         "tensorboard": False,
     }

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import arguments
+from benchmarks.study import EVALUATED
 from benchmarks.study_tables import Results, read_study, table, untouched
 
 COLOURS = {1: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
@@ -30,7 +31,7 @@ def plot_scores(results: Results, seconds: Mapping[str, float], path: pathlib.Pa
         column[0].set_title(f"{method.model} {method.gan_loss}")
         for axis, unit in zip(column, (1.0, seconds[method.name] / method.n_gen)):
             for seed, run in enumerate(trainings):
-                x = [method.evaluated * (i + 1) * unit for i in range(len(run.evaluations))]
+                x = [EVALUATED * (i + 1) * unit for i in range(len(run.evaluations))]
                 y = [float(row["A2B/psnr"]) for row in run.evaluations]
                 axis.plot(x, y, color=COLOURS[method.n_gen], lw=1, label=f"n_gen {method.n_gen}" if seed == 0 else None)
     level = untouched(results)

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from benchmarks.study import METHODS, Method
+from benchmarks.study import EVALUATED, METHODS, Method
 
 DIVERSE, FALLEN = 0.3, 3.0  # collapsed: fakes differ less than this share, or PSNR is so many dB below its best
 
@@ -17,19 +17,18 @@ DIVERSE, FALLEN = 0.3, 3.0  # collapsed: fakes differ less than this share, or P
 class Trained(NamedTuple):
     """One method with one seed: its evaluations and its log."""
 
-    evaluated: int  # generator updates between evaluations
     evaluations: list[dict[str, str]]  # rows of evaluation.csv
     margins: list[tuple[int, float]]  # (generator updates, margin of A2B's critic)
     finished: bool  # whether it came to its end
 
     def at(self, updates: int, metric: str) -> float:
         """Returns a metric after a number of generator updates, or the last one of a training that ended earlier."""
-        return float(self.evaluations[min(updates // self.evaluated, len(self.evaluations)) - 1][metric])
+        return float(self.evaluations[min(updates // EVALUATED, len(self.evaluations)) - 1][metric])
 
     @property
     def updates(self) -> int:
         """Returns the generator updates at its last evaluation."""
-        return self.evaluated * len(self.evaluations)
+        return EVALUATED * len(self.evaluations)
 
     @property
     def collapsed(self) -> bool:
@@ -54,7 +53,7 @@ def read(folder: pathlib.Path, method: Method) -> Trained:
     log = [row for row in _rows(folder / "log.csv") if row.get("A2B/critic/margin")]
     margins = [(int(row["step"]) * method.n_gen, float(row["A2B/critic/margin"])) for row in log]
     steps = json.loads((folder / "config.json").read_text())["run"]["steps"]
-    return Trained(method.evaluated, evaluations, margins, int(evaluations[-1]["step"]) == steps)
+    return Trained(evaluations, margins, int(evaluations[-1]["step"]) == steps)
 
 
 def _rows(path: pathlib.Path) -> list[dict[str, str]]:
@@ -93,7 +92,7 @@ def table(results: Results, seconds: Mapping[str, float], updates_of: Callable[[
         took = updates / method.n_gen * seconds[method.name]
         lines.append(
             f"| {method.model} | {method.gan_loss} | {method.n_gen} | {updates:,} | {took:.0f} | {spread(psnr)} |"
-            f" {statistics.mean(ssim):.3f} | {wander(trainings, updates // method.evaluated):.2f} |"
+            f" {statistics.mean(ssim):.3f} | {wander(trainings, updates // EVALUATED):.2f} |"
             f" {margin(trainings, updates)} |"
             f" {sum(run.collapsed for run in trainings)} of {len(trainings)} |"
         )

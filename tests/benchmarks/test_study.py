@@ -19,7 +19,7 @@ def test_the_enhancement_is_asked_with_every_game_and_with_none():
     assert asked == {("none", 1), *((game, n_gen) for game in ("lsgan", "wgan-gp", "hinge") for n_gen in (1, 2, 4))}
     for method in OF_ENHANCEMENT:
         assert method.dual.n_gen == method.n_gen
-        assert method.evaluated % method.n_gen == 0
+        assert study.EVALUATED % method.n_gen == 0
         assert bool(method.dual.criticized_directions) == (method.gan_loss != "none")
 
 
@@ -29,7 +29,7 @@ def test_a_command_says_what_differs_from_the_defaults(method, tmp_path):
     assert flags["seed"] == "2"
     assert flags["batch_size"] == str(method.batch_size)
     assert flags["dataset"] == method.dataset
-    assert int(flags["eval_every"]) * method.n_gen == method.evaluated
+    assert int(flags["eval_every"]) * method.n_gen == study.EVALUATED
     assert int(flags["eval_every"]) == 20 * int(flags["log_every"])
     for name in ("n_gen", "gan_loss"):
         default = getattr(type(method.dual)(), name)
@@ -38,8 +38,8 @@ def test_a_command_says_what_differs_from_the_defaults(method, tmp_path):
 
 def test_steps_fill_the_budget_and_end_with_an_evaluation():
     method = Method("enhancement", "lsgan", 4)
-    assert study.steps_in(100.0, method, {method.name: 0.5}) == 240  # 200 is between 120 and 240
-    assert study.steps_in(1.0, method, {method.name: 0.5}) == 120  # one evaluation at least
+    assert study.steps_in(100.0, method, {method.name: 0.5}) == 180  # 200 is between 180 and 240
+    assert study.steps_in(1.0, method, {method.name: 0.5}) == 60  # one evaluation at least
 
 
 def test_a_training_with_its_last_evaluation_is_not_repeated(tmp_path, monkeypatch):
@@ -92,12 +92,12 @@ def test_a_row_tells_spread_and_stability(tmp_path):
         folder.mkdir()
         psnr = [26.0, last - 2 * change, last - change, last]
         scores = [
-            {"step": 120 * (number + 1), "A2B/psnr": value, "A2B/ssim": 0.9, "A2B/diversity": 1.0, "A2B/input_psnr": 25}
+            {"step": 60 * (number + 1), "A2B/psnr": value, "A2B/ssim": 0.9, "A2B/diversity": 1.0, "A2B/input_psnr": 25}
             for number, value in enumerate(psnr)
         ]
         _write(folder / "evaluation.csv", scores)
-        _write(folder / "log.csv", [{"step": step, "A2B/critic/margin": 0.1 * (step % 2)} for step in (241, 300, 480)])
-        (folder / "config.json").write_text(json.dumps({"run": {"steps": 480}}))
+        _write(folder / "log.csv", [{"step": step, "A2B/critic/margin": 0.1 * (step % 2)} for step in (121, 150, 240)])
+        (folder / "config.json").write_text(json.dumps({"run": {"steps": 240}}))
     results = study_tables.read_study(tmp_path)
-    row = study_tables.table(results, {"enhancement-lsgan-4": 0.5}, lambda _: 1920).splitlines()[-1]
-    assert row == "| enhancement | lsgan | 4 | 1,920 | 240 | 31.00 ± 1.41 | 0.900 | 1.41 | 0.058 | 0 of 2 |"
+    row = study_tables.table(results, {"enhancement-lsgan-4": 0.5}, lambda _: 960).splitlines()[-1]
+    assert row == "| enhancement | lsgan | 4 | 960 | 120 | 31.00 ± 1.41 | 0.900 | 1.41 | 0.058 | 0 of 2 |"
