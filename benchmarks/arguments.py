@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 
+from flags import processor, quiet
+
 
 def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     """Returns the parser of `python -m benchmarks.NAME`; `about`: the docstring of the module."""
     program, form = f"python -m benchmarks.{name}", argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(prog=program, description=about, formatter_class=form)
+
+
+def parser_in_process(name: str, about: str | None) -> argparse.ArgumentParser:
+    """Returns the same for a module that runs TensorFlow itself: it starts as in the commands, fast and silent."""
+    processor.decide()
+    quiet.silence()
+    return parser(name, about)
 
 
 def device(name: str, about: str | None) -> str:

@@ -28,7 +28,7 @@ FILES = ("session.py", "metrics.py", "distances.py", "scores.py")
 
 def main() -> None:
     """Runs the command line."""
-    parser = arguments.parser("evaluation", __doc__)
+    parser = arguments.parser_in_process("evaluation", __doc__)
     parser.add_argument("--run_dir", required=True, help="folder of the trained run")
     parser.add_argument("--dataset", required=True, help="name of the dataset to score on")
     parser.add_argument("--data_root", default="datasets", help="folder of the datasets")

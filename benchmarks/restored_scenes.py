@@ -36,7 +36,7 @@ RADIUS, EPSILON = 12, 1e-3  # of the guided filter
 
 def main() -> None:
     """Runs the command line."""
-    parser = arguments.parser("restored_scenes", __doc__)
+    parser = arguments.parser_in_process("restored_scenes", __doc__)
     parser.add_argument("--input", required=True, help="folder of hazy images, SCENE_NUMBER.jpg")
     parser.add_argument("--output", required=True, help="folder of the new dataset")
     parser.add_argument("--clear", default="", help="folder of clear images, of other scenes")

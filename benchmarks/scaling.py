@@ -52,7 +52,7 @@ class Measured(NamedTuple):
 
 def main() -> None:
     """Starts processes and prints their measurements; or is one of them."""
-    parser = arguments.parser("scaling", __doc__)
+    parser = arguments.parser_in_process("scaling", __doc__)
     parser.add_argument("--processes", default="1,2,4", help="numbers of processes; the model is based on the first")
     parser.add_argument("--megabits", default="", help="megabits a second of links; default: no hosts")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

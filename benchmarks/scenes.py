@@ -59,7 +59,7 @@ class Tile(NamedTuple):
 
 def main() -> None:
     """Runs the command line."""
-    parser = arguments.parser("scenes", __doc__)
+    parser = arguments.parser_in_process("scenes", __doc__)
     parser.add_argument("--input", required=True, help="folder of clear photographs, searched recursively")
     parser.add_argument("--output", required=True, help="new folder for the dataset")
     parser.add_argument("--kind", choices=SUITS, default="rain", help="what is laid over the photographs")

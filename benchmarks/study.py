@@ -197,7 +197,7 @@ def write_once(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def main() -> None:
     """Runs the command line."""
-    parser = arguments.parser("study", __doc__)
+    parser = arguments.parser_in_process("study", __doc__)
     parser.add_argument(
         "--source", type=pathlib.Path, required=True, help="dataset of pairs: train/A train/B val/A val/B"
     )

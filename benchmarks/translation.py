@@ -22,7 +22,7 @@ from common.translate.pipeline import translate
 
 def main() -> None:
     """Runs the command line."""
-    parser = arguments.parser("translation", __doc__)
+    parser = arguments.parser_in_process("translation", __doc__)
     parser.add_argument("--run_dir", required=True, help="folder of the trained run")
     parser.add_argument("--input", required=True, help="folder of images")
     parser.add_argument("--direction", default="A2B", help="direction to translate: A2B or B2A")
