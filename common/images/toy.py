@@ -7,10 +7,11 @@ in B, so the true mapping is known in both directions.
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 TRAIN, VAL = 200, 20
 SUPERSAMPLING = 3  # samples a pixel, along each side
+ROWS = 16  # of pixels that are drawn at once: few enough for the processor's cache
 LIGHT = np.array([-0.55, -0.65, 0.55]) / np.linalg.norm([-0.55, -0.65, 0.55])  # from the left, above, in front
 PAPER, GRAPHITE = 0.97, 0.12
 
@@ -36,6 +38,15 @@ class Kind(NamedTuple):
     tone: float  # of its hatching: 0 leaves the paper, 1 covers it
     radius: float  # as a share of the image's side
     outline: Callable[[Floats, Floats], Floats]  # (u, v) -> 0 in its middle, 1 on its outline
+
+
+class Room(NamedTuple):
+    """A wall, and a table in front of it."""
+
+    horizon: float  # where the table begins, as a share of the image's height
+    wall: Floats  # RGB in [0, 1]
+    table: Floats
+    grain: float  # phase of the table's wood, in [0, 1)
 
 
 class Fruit(NamedTuple):
@@ -92,22 +103,15 @@ def size_for(dual: ImageSettings, data_root: str | os.PathLike[str]) -> int:
 def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
     """Returns the folder of the toy dataset at `size` pixels below `data_root`; draws it if it does not exist.
 
-    It is drawn in a hidden folder, which is renamed at the end. If a process is killed, the next one continues there.
-    Several processes may draw at the same time: all of them draw the same images.
+    It is drawn in a hidden folder, by a thread for each core, and renamed at the end. If a process is killed, the next
+    one continues there. Several processes may draw at the same time: all of them draw the same images.
     """
     folder = folder_of(data_root, size)
     if folder.is_dir():
         return folder
     logging.info(f"Drawing {TRAIN + VAL} pairs of the toy dataset, {size}x{size}, into {folder}")
     unfinished = folder.with_name(f".{folder.name}")
-    for number in progress.bar(range(TRAIN + VAL), desc="draw", unit="pair"):
-        split = "train" if number < TRAIN else "val"
-        paths = [unfinished / split / domain / f"{number:04d}.png" for domain in "AB"]
-        if folder.is_dir():  # another process was faster
-            break
-        if not all(path.exists() for path in paths):
-            for path, image in zip(paths, draw(number, size)):
-                _write(path, image, folder)
+    _draw_missing(unfinished, folder, size)
     try:
         for partial in unfinished.glob("*/*/.*"):  # of killed processes
             partial.unlink(missing_ok=True)
@@ -117,6 +121,24 @@ def draw_once(data_root: str | os.PathLike[str], size: int) -> pathlib.Path:
             raise
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _draw_missing(unfinished: pathlib.Path, folder: pathlib.Path, size: int) -> None:
+    """Draws the images that are not in `unfinished`, until another process has moved that to `folder`."""
+
+    def draw_pair(number: int) -> None:
+        split = "train" if number < TRAIN else "val"
+        paths = [unfinished / split / domain / f"{number:04d}.png" for domain in "AB"]
+        if not folder.is_dir() and not all(path.exists() for path in paths):
+            for path, image in zip(paths, draw(number, size)):
+                _write(path, image, folder)
+
+    threads, count = concurrent.futures.ThreadPoolExecutor(os.cpu_count()), TRAIN + VAL
+    try:
+        for _ in progress.bar(threads.map(draw_pair, range(count)), total=count, desc="draw", unit="pair"):
+            pass
+    finally:
+        threads.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
 
 
 def _write(path: pathlib.Path, image: npt.NDArray[np.uint8], folder: pathlib.Path) -> None:
@@ -131,15 +153,31 @@ def _write(path: pathlib.Path, image: npt.NDArray[np.uint8], folder: pathlib.Pat
 def draw(number: int, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Draws scene `number`: (pencil drawing, photograph), each uint8 [size, size, 3]."""
     random = np.random.default_rng([20170408, number])
-    fine = size * SUPERSAMPLING
-    y, x = (np.mgrid[:fine, :fine] + 0.5) / fine
-    horizon = random.uniform(0.40, 0.52)
-    photo, pencil = _room(x, y, horizon, random)
-    for fruit in _arrange(horizon, random):
-        photo, pencil = _place(fruit, x, y, photo, pencil)
-    photo = _shrink(photo, size) + random.normal(0.0, 0.008, [size, size, 1])
-    pencil = _shrink(pencil, size)[..., None] - np.abs(random.normal(0.0, 0.012, [size, size, 1]))
+    room = _furnish(random)
+    fruits = _arrange(room.horizon, random)
+    strips = [_strip(room, fruits, size, slice(top, min(top + ROWS, size))) for top in range(0, size, ROWS)]
+    photo, pencil = (np.concatenate(parts) for parts in zip(*strips))
+    photo = photo + random.normal(0.0, 0.008, [size, size, 1])
+    pencil = pencil[..., None] - np.abs(random.normal(0.0, 0.012, [size, size, 1]))
     return _to_bytes(np.repeat(pencil, 3, axis=-1)), _to_bytes(photo)
+
+
+def _furnish(random: np.random.Generator) -> Room:
+    """Draws the room, of which the colours differ a little."""
+    horizon = random.uniform(0.40, 0.52)
+    wall = np.array([0.78, 0.80, 0.82]) + random.uniform(-0.03, 0.03, 3)
+    table = np.array([0.66, 0.47, 0.30]) + random.uniform(-0.03, 0.03, 3)
+    return Room(horizon, wall, table, random.uniform())
+
+
+def _strip(room: Room, fruits: Sequence[Fruit], size: int, rows: slice) -> tuple[Floats, Floats]:
+    """Draws some rows of a scene of size x size pixels: photograph [rows, size, 3] and pencil drawing [rows, size]."""
+    along = (np.arange(size * SUPERSAMPLING) + 0.5) / (size * SUPERSAMPLING)
+    y, x = np.meshgrid(along[rows.start * SUPERSAMPLING : rows.stop * SUPERSAMPLING], along, indexing="ij")
+    photo, pencil = _empty(room, x, y)
+    for fruit in fruits:
+        photo, pencil = _place(fruit, x, y, photo, pencil)
+    return _shrink(photo), _shrink(pencil)
 
 
 def _arrange(horizon: float, random: np.random.Generator) -> list[Fruit]:
@@ -156,12 +194,11 @@ def _arrange(horizon: float, random: np.random.Generator) -> list[Fruit]:
     return fruits
 
 
-def _room(x: Floats, y: Floats, horizon: float, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """A wall and a table in front of it: photograph [H, W, 3] and pencil drawing [H, W]."""
-    wall = np.array([0.78, 0.80, 0.82]) + random.uniform(-0.03, 0.03, 3)
-    table = np.array([0.66, 0.47, 0.30]) + random.uniform(-0.03, 0.03, 3)
+def _empty(room: Room, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Draws a room without fruits: photograph [H, W, 3] and pencil drawing [H, W]."""
+    horizon, wall, table, grain = room
     fall = 1.0 - 0.22 * x - 0.10 * y
-    rings = 0.022 * np.sin(70.0 * np.maximum(y - horizon, 0.0) + 2.5 * np.sin(3.0 * x + 6.0 * random.uniform()))
+    rings = 0.022 * np.sin(70.0 * np.maximum(y - horizon, 0.0) + 2.5 * np.sin(3.0 * x + 6.0 * grain))
     on_table = (y > horizon)[..., None]
     photo = np.where(on_table, table * (fall * 1.08 + rings)[..., None], wall * fall[..., None])
     pencil = np.full(x.shape, PAPER)
@@ -210,9 +247,10 @@ def _stroke(pencil: Floats, distance: Floats, width: float, strength: float) -> 
     return np.minimum(pencil, PAPER - line * (PAPER - GRAPHITE))
 
 
-def _shrink(image: Floats, size: int) -> Floats:
-    """Averages the samples of each of size x size pixels."""
-    return image.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, *image.shape[2:]).mean(axis=(1, 3))
+def _shrink(image: Floats) -> Floats:
+    """Averages the samples of each pixel."""
+    height, width = (side // SUPERSAMPLING for side in image.shape[:2])
+    return image.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING, *image.shape[2:]).mean(axis=(1, 3))
 
 
 def _to_bytes(image: Floats) -> npt.NDArray[np.uint8]:

@@ -39,6 +39,16 @@ def test_fruits_have_the_colours_they_are_said_to_have(kind, monkeypatch):
     assert share[kind] > 4 * max(others), share
 
 
+def test_an_image_does_not_depend_on_the_rows_that_are_drawn_at_once(monkeypatch):
+    drawn = []
+    for rows in (1, 7, 48):
+        monkeypatch.setattr(toy, "ROWS", rows)
+        drawn.append(toy.draw(6, 48))
+    for images in drawn[1:]:
+        for image, expected in zip(images, drawn[0]):
+            assert np.array_equal(image, expected)
+
+
 def test_the_set_is_drawn_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(toy, "TRAIN", 3)
     monkeypatch.setattr(toy, "VAL", 2)
@@ -85,7 +95,7 @@ def test_a_killed_drawing_is_continued_and_leaves_nothing(tmp_path, monkeypatch)
     (unfinished / "train" / "A" / ".1-1-1-00000000.partial.png").write_bytes(b"half of an image")
     monkeypatch.setattr(toy, "draw", lambda number, size: drawn.append(number) or draw(number, size))
     folder = toy.draw_once(tmp_path, 8)
-    assert drawn == [2, 3]
+    assert drawn in ([2], [2, 3])  # other threads end what they have begun
     assert list(tmp_path.iterdir()) == [folder]
     assert sorted(path.name for path in (folder / "train" / "A").iterdir()) == ["0000.png", "0001.png", "0002.png"]
 
