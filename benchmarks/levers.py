@@ -31,10 +31,9 @@ def main() -> None:
     interleave([own, *changed], args.rounds, [SECONDS] * (1 + len(changed)))
     print("| | seconds | CPU seconds | ratio | CPU | MiB | first step |\n|---|---|---|---|---|---|---|")
     for name, contender in zip(("as it is", *levers), (own, *changed)):
-        peak = max(taken.peak_MiB for taken in contender.rounds)
         seconds = [f"{median(contender, measure):.3f}" for measure in ("wall", "cpu")]
         ratios = [f"{ratio(contender, own, measure):.3f}" for measure in ("wall", "cpu")]
-        print(f"| {name} |", " | ".join([*seconds, *ratios, f"{peak:,.0f}", f"{contender.started:.1f}"]), "|")
+        print(f"| {name} |", " | ".join([*seconds, *ratios, f"{contender.peak:,.0f}", f"{contender.started:.1f}"]), "|")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class Contender:
         self._requests, self._answers = self._process.stdin, self._process.stdout
         first = self._answer()
         self.started: float = first["seconds_to_first_step"]
+        self.imported: float = first["imported_MiB"]  # memory after importing its library
         self.operations: int = first["operations"]
 
     def take(self, count: int) -> Taken:
@@ -73,6 +74,11 @@ class Contender:
         self._requests.flush()
         measured = self._answer()
         return Taken(measured["wall"] / count, measured["cpu"] / count, measured["peak_MiB"])
+
+    @property
+    def peak(self) -> float:
+        """Returns the most memory that it had, in MiB."""
+        return max(taken.peak_MiB for taken in self.rounds)
 
     def close(self) -> None:
         """Ends the process."""
@@ -122,7 +128,7 @@ def table(contenders: Sequence[Contender]) -> str:
     for contender in (own, *rivals):
         lines.append(
             f"  {contender.name:<10}{median(contender, 'wall'):8.3f} s{median(contender, 'cpu'):8.3f} s CPU"
-            f"{max(taken.peak_MiB for taken in contender.rounds):8,.0f} MiB"
+            f"{contender.peak:8,.0f} MiB, {contender.imported:,.0f} of them after the import"
             f"   first step after {contender.started:.1f} s"
         )
         if contender is not own:

@@ -21,7 +21,7 @@ from benchmarks import arguments
 from benchmarks.contenders.cases import CASES, Case, Step
 from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS
-from flags import processor
+from flags import processor, quiet
 
 WARM_UP = 2  # steps before the first that counts
 
@@ -41,6 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     case = CASES[args.case]
     prepare, finish, peak_MiB_of_gpu = _functions(args.contender, args.form, args.device)
+    imported = _peak_MiB()
     with LEVERS[args.lever].change() if args.lever else contextlib.nullcontext():
         step = prepare(case, args.threads)
     step()
@@ -49,15 +50,20 @@ def main() -> None:
     for _ in range(WARM_UP - 1):
         step()
     finish()
-    _write({"seconds_to_first_step": first, "operations": _operations(args.contender, case)})
+    operations = _operations(args.contender, case)
+    _write({"seconds_to_first_step": first, "operations": operations, "imported_MiB": imported})
     for line in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(line)):
             step()
         finish()
         seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        peak = peak_MiB_of_gpu() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        _write({**seconds, "peak_MiB": peak})
+        _write({**seconds, "peak_MiB": peak_MiB_of_gpu() or _peak_MiB()})
+
+
+def _peak_MiB() -> float:
+    """Returns the most memory that this process had until now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Functions(NamedTuple):
@@ -77,6 +83,7 @@ def _functions(contender: str, form: Form, device: str) -> Functions:
         return Functions(prepare, pytorch.finish, pytorch.peak_MiB_of_gpu)
     if contender == "toolkit":
         processor.decide()
+        quiet.import_tensorflow()
         from benchmarks.contenders import toolkit
 
         prepare = functools.partial(toolkit.prepare, form=form, device=device)

@@ -61,7 +61,7 @@ def _fetches(case: Case, form: Form = PLAIN) -> tuple[list[tf.Operation | tf.Ten
     dual = dual_of(case, form)
     if case.training:
         return [update.update for update in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes], A, B, index
-    return [inference.connect(dual, "A2B", A, index)[0].fake], A, B, index
+    return [inference.translated(dual, "A2B", A, index)], A, B, index
 
 
 def _built(case: Case, form: Form, threads: int, device: str) -> Step:

@@ -67,9 +67,8 @@ def compare(comparison: Comparison, device: str) -> None:
     for contender in contenders:
         alike = [other for other in own if other and other.form.precision == contender.form.precision]
         compared = f"{ratio(alike[0], contender, 'wall'):.2f}" if alike and contender not in own else ""
-        peak = max(taken.peak_MiB for taken in contender.rounds)
         print(
-            f"| {comparison.case} | {contender.name} | {1e3 * median(contender, 'wall'):.1f} | {peak:,.0f} |"
+            f"| {comparison.case} | {contender.name} | {1e3 * median(contender, 'wall'):.1f} | {contender.peak:,.0f} |"
             f" {contender.started:.1f} | {compared} |",
             flush=True,
         )
