@@ -11,7 +11,7 @@ from benchmarks.contenders.forms import Form
 from common import tensorflow as tf
 from common.dual import Dual
 from common.images import Images
-from common.ops import convolution
+from common.ops import placement
 from common.ops.flops import flops
 from common.run import Run
 from common.run.session import building_for, open_session
@@ -49,7 +49,7 @@ def peak_MiB_of_gpu() -> float:
 
 def operations(case: Case) -> int:
     """Returns the floating-point operations of a step, or a translation, with every convolution as it is defined."""
-    with tf.Graph().as_default(), convolution.plain():
+    with tf.Graph().as_default(), placement.plain():
         fetches, *_ = _fetches(case)
         return flops(fetches)
 

@@ -14,7 +14,7 @@ from common.dual import Dual
 from common.export import signatures
 from common.export.signatures import Kinds, Signature
 from common.images.pixels import Domain
-from common.ops import convolution, gradients
+from common.ops import gradients, placement
 from common.run.checkpoint_files import selected_one, step_of
 from common.run.checkpoints import Checkpoints
 from common.run.folder import config_path, load_trained
@@ -64,7 +64,7 @@ def open_model(
     dual, domains = dataclasses.replace(saved.dual, test_dropout=test_dropout), saved.domains
     with tf.Graph().as_default():
         tf.set_random_seed(saved.run.seed)
-        with convolution.plain(), gradients.derived():  # operations that other programs support, at any size
+        with placement.plain(), gradients.derived():  # operations that other programs support, at any size
             built = build_signatures(dual, domains, directions, kinds)
         variables = tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)
         checkpoints = Checkpoints(run_dir, variables=inference.restored(dual, variables))

@@ -8,11 +8,10 @@ docs/lab/performance.md. On GPUs a library chooses by itself, so TensorFlow's ow
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, placement, scopes
+from common.ops import gradients, placement
 from common.ops.constants import Size
 from common.ops.formulations import (
     COLUMNS,
@@ -64,20 +63,10 @@ def transpose(
     return apply_transpose(formulation, y, weights, sides, before)  # [N, H, W, C]
 
 
-def plain() -> AbstractContextManager[None]:
-    """Returns a context in which convolutions are single ops of TensorFlow."""
-    return scopes.within("plain_convolutions", True)
-
-
-def _library_chooses(x: tf.Tensor) -> bool:
-    is_plain = bool(tf.get_collection("plain_convolutions"))
-    return is_plain or x.dtype == tf.bfloat16 or placement.is_for_gpu()
-
-
 def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:
     """Returns the fastest Formulation for images such as `x`, whose sides may be unknown; `kernel` is its shape."""
     size, _, inputs, filters = kernel
-    if _library_chooses(x):
+    if x.dtype == tf.bfloat16 or not placement.is_reformulated():
         return Library(stride, padding)
     if stride > 1:
         return Strided(stride, padding) if filters >= SOME else Library(stride, padding)

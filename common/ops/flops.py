@@ -10,7 +10,7 @@ from common import tensorflow as tf
 def flops(fetches: Iterable[tf.Tensor | tf.Variable | tf.Operation]) -> int:
     """Returns the floating-point operations of the convolutions and matrix products that `fetches` need.
 
-    Shapes must be static. Only TensorFlow's own ops are counted: build the graph within convolution.plain() to count
+    Shapes must be static. Only TensorFlow's own ops are counted: build the graph within placement.plain() to count
     every convolution by its definition.
     """
     return sum(_operations(op) for op in _needed(fetches))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.ops import convolution, placement
+from common.ops import placement
 from common.run import forks, gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
@@ -29,7 +29,7 @@ def is_gpu(device: str) -> bool:
 @contextlib.contextmanager
 def building_for(device: str, precise: bool = False) -> Iterator[None]:
     """Builds graphs in the formulations that are fastest on a device or, if `precise`, that round least."""
-    least_rounded = convolution.plain() if precise else contextlib.nullcontext()
+    least_rounded = placement.plain() if precise else contextlib.nullcontext()
     with placement.building_for_gpu(is_gpu(device)), least_rounded:
         yield
 

@@ -16,7 +16,7 @@ import numpy as np
 from common import tensorflow as tf
 from common.dual import Direction, Dual, Network
 from common.images import Images
-from common.ops import convolution, receptive_field
+from common.ops import placement, receptive_field
 from common.ops.flops import flops
 from common.run import Run
 from common.run.session import building_for, open_session
@@ -62,7 +62,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
         tf.set_random_seed(run.seed)
         A, B, index = _placeholders(dual, run.images_in_update)
         built = step.build(dual, A, B, index, images_in_epoch, accumulate=run.accumulate)
-        with convolution.plain():
+        with placement.plain():
             networks = [network for direction, _ in built.pairs for network in _networks(dual, direction)]
         operations = _operations(built)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())

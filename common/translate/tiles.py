@@ -16,7 +16,7 @@ from common.dual import Dual
 from common.errors import UserError
 from common.images import tensors
 from common.images.pixels import Domain
-from common.ops import convolution, statistics
+from common.ops import placement, statistics
 from common.ops.receptive_field import receptive_field
 from common.translate import inference
 from common.translate.inference import Inference
@@ -187,7 +187,7 @@ def _tile_graph(
         generator(x, None)
     with statistics.handled_by(replace):
         translated = generator(x, None)
-    with convolution.plain():
+    with placement.plain():
         seen = tf.placeholder(x.dtype, [1, *dual.image_sides, x.shape.as_list()[-1]])  # of known sides
         field = receptive_field(inference.generator(dual, name)(seen, None), seen)
     overlap = _overlap(dual, tile, overlap, field)

@@ -7,7 +7,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.dual import networks
-from common.ops import convolution, layers, randomness
+from common.ops import layers, placement, randomness
 from common.ops.layers import Norm
 from common.ops.receptive_field import receptive_field
 from dualgan import DualGAN
@@ -83,7 +83,7 @@ def test_what_a_generator_sees(session):
     """
     x = tf.placeholder(tf.float32, [1, 64, 64, 3])
     assert receptive_field(networks.resnet(x, 3, 2, 6, INSTANCE), x) == 13 + 12 * 8 + 4 + 2 + 6
-    with tf.variable_scope("blur"), convolution.plain():
+    with tf.variable_scope("blur"), placement.plain():
         assert receptive_field(networks.resnet_blur(x, 3, 2, 6, INSTANCE), x) == 19 + 12 * 8 + 12 + 6 + 6
     with pytest.raises(ValueError, match="does not depend on"):
         receptive_field(tf.zeros([1]), x)
@@ -126,7 +126,7 @@ def test_what_a_score_sees_is_as_wide_as_published(session, name):
     seen = session.run(slope, {x: np.random.default_rng(0).normal(size=x.shape)})[0, :, :, 0]
     rows = np.flatnonzero(np.abs(seen).sum(axis=1))
     assert rows[-1] - rows[0] + 1 == field
-    with tf.variable_scope(tf.get_variable_scope(), reuse=True), convolution.plain():
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True), placement.plain():
         assert receptive_field(network(x), x) == field
 
 

@@ -8,7 +8,7 @@ import pytest
 from common import tensorflow as tf
 from common.dual import schedules
 from common.errors import UserError
-from common.ops import convolution, layers, priors, randomness
+from common.ops import layers, placement, priors, randomness
 from common.ops.degradation import Layer, uncover
 from common.ops.receptive_field import receptive_field
 from common.train import step
@@ -67,7 +67,7 @@ def test_a_layer_has_too_few_channels_to_hide_a_scene(session, layer):
 def test_generators_see_so_far_and_no_farther(session, layer):
     dual = Enhancement(**{**TINY, "image_size": 128, "levels": 3}, layer=layer)
     x = tf.placeholder(tf.float32, [1, 128, 128, 3])
-    with convolution.plain():
+    with placement.plain():
         y = dual.network("A2B", "generator")(x, None)
     assert 40 < receptive_field(y, x) < 500
 

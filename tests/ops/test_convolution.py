@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.ops import convolution, im2col
+from common.ops import convolution, im2col, placement
 from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, WINOGRAD_GRADIENTS, Formulation, Library
 
 RANDOM = np.random.default_rng(7)
@@ -124,7 +124,7 @@ def test_the_operations_that_shapes_are_given(session, x, kernel, stride, paddin
 
 def test_plain_convolutions_are_single_operations(session):
     x, w = tf.placeholder(tf.float32, [1, 16, 16, 128]), tf.placeholder(tf.float32, [3, 3, 128, 128])
-    with convolution.plain():
+    with placement.plain():
         outputs = [convolution.conv(x, w, 1, "VALID"), convolution.conv(x, w, 2, "SAME")]
         outputs.append(convolution.transpose(x, w, [32, 32], 2, "SAME"))
     assert [output.op.type for output in outputs] == ["Conv2D", "Conv2D", "Conv2DBackpropInput"]
