@@ -94,7 +94,7 @@ def _norms_by_their_formula() -> Change:
         centred = x - tf.reduce_mean(x, axes, keepdims=True)
         return centred * tf.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + epsilon)
 
-    return mock.patch.object(layers, "_standardized", standardized)
+    return mock.patch.object(layers, "standardized", standardized)
 
 
 def _graphs_rewritten() -> Change:

@@ -93,7 +93,7 @@ def apply(formulation: AnyFormulation, x: tf.TensorLike, weights: tf.TensorLike,
         late_x, late_weights = _after(dy, x, weights)
         inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
         dinputs = apply_transpose(formulation, dy, late_weights, sides_of(inputs))  # as inputs
-        dweights = _kernel_gradient(formulation, inputs, dy, size)  # [r, r, C, F]
+        dweights = _kernel_gradient(formulation, late_x, dy, size, before, inputs)  # [r, r, C, F]
         return _through(inputs, late_x, dinputs), dweights
 
     y = formulation.conv(before(x) if before else x, weights)  # [N, H', W', F]
@@ -122,14 +122,25 @@ def apply_transpose(
     return gradients.with_gradient(x, [y, weights], gradient)
 
 
-def _kernel_gradient(formulation: AnyFormulation, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns the gradient [size, size, C, F] of a kernel, with its own gradients with respect to `x` and `dy`."""
+def _kernel_gradient(
+    formulation: AnyFormulation,
+    x: tf.Tensor,
+    dy: tf.Tensor,
+    size: int,
+    before: Before = None,
+    inputs: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Returns the gradient [size, size, C, F] of a kernel, with its own gradients with respect to `x` and `dy`.
 
-    def gradient(dw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        dx = apply_transpose(formulation, dy, dw, sides_of(x))  # [N, H, W, C]
-        return dx, apply(formulation, x, dw)  # and of dy: [N, H', W', F]
+    `inputs`: `before` of `x`.
+    """
+    inputs = x if inputs is None else inputs
 
-    return gradients.with_gradient(formulation.kernel_gradient(x, dy, size), [x, dy], gradient)
+    def gradient(dw: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
+        dinputs = apply_transpose(formulation, dy, dw, sides_of(inputs))  # as inputs
+        return _through(inputs, x, dinputs), apply(formulation, x, dw, before)  # and of dy: [N, H', W', F]
+
+    return gradients.with_gradient(formulation.kernel_gradient(inputs, dy, size), [x, dy], gradient)
 
 
 def _through(y: tf.Tensor, x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor | None:

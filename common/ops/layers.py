@@ -2,9 +2,6 @@
 
 Images are [N, H, W, C]. Variables have the type of the images. No operation mixes the
 images of a batch. Weights, unlike the slots of optimizers, are MODEL_VARIABLES.
-
-`tf.nn.moments` is not used anywhere: it stops the gradient of the mean inside the variance,
-which leaves first derivatives right and makes second ones, those of a gradient penalty, wrong.
 """
 
 from __future__ import annotations
@@ -18,16 +15,16 @@ from common.ops import (
     constants,
     convolution,
     formulations,
-    gradients,
     initialization,
     precision,
     randomness,
+    reflection,
     running_statistics,
-    statistics,
 )
 from common.ops.constants import constant
 from common.ops.convolution import Before
 from common.ops.randomness import Initializer, InitializerByName
+from common.ops.standardization import standardized
 
 # kinds of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist, as in published weights, and do nothing
@@ -51,8 +48,11 @@ RUNNING = {"running_mean": zeros, "running_variance": ones}  # variables of norm
 
 def pad(x: tf.Tensor, margin: int, mode: str = "CONSTANT") -> tf.Tensor:
     """Pads `margin` pixels on every side: zeros, or with mode REFLECT by reflection."""
-    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
-    return constants.pad(x, margins, mode)  # [N, H + 2 margin, W + 2 margin, C]
+    if mode == "REFLECT":
+        return reflection.pad(x, margin)
+    return constants.pad(
+        x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode
+    )  # [N, H + 2 margin, W + 2 margin, C]
 
 
 def conv(
@@ -137,10 +137,8 @@ class Norm(NamedTuple):
         if axes_and_affine is None:
             return x
         axes, affine = axes_and_affine
-        wide = precision.at_least_float32(x)
-        normalized = _by_running_statistics if self.running else _standardized
-        y = normalized(wide, axes, self.epsilon)
-        y = tf.cast(y, x.dtype)
+        normalized = _by_running_statistics if self.running else standardized
+        y = normalized(x, axes, self.epsilon)
         return _scaled_and_shifted(y) if affine else y
 
 
@@ -182,38 +180,14 @@ def _scaled_and_shifted(x: tf.Tensor) -> tf.Tensor:
 
 def _by_running_statistics(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
     """Returns `x` [N, H, W, C] normalized by a running mean and variance for each channel; in training, by its own."""
-    channels = x.shape.as_list()[-1]
-    mean, variance = (_variable(name, [channels], x.dtype, first, trainable=False) for name, first in RUNNING.items())
+    channels, wide = x.shape.as_list()[-1], precision.at_least_float32(x)
+    mean, variance = (
+        _variable(name, [channels], wide.dtype, first, trainable=False) for name, first in RUNNING.items()
+    )
     if running_statistics.is_tracked():
-        running_statistics.track(typing.cast(tf.Variable, mean), typing.cast(tf.Variable, variance), x)
-        return _standardized(x, axes, epsilon)
-    return (x - mean) * tf.rsqrt(variance + constant(epsilon, x.dtype))
-
-
-def _standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
-    """Returns `x` [N, H, W, C] with zero mean and unit variance, plus epsilon, along `axes`."""
-    if statistics.is_handled():
-        mean = _mean(x, axes)  # [N, 1, 1, C], or of layers [N, 1, 1, 1]
-        mean, variance = statistics.whole(mean, _mean(tf.square(x - mean), axes))
-        return (x - mean) * tf.rsqrt(variance + epsilon)
-
-    centred = x - _mean(x, axes)  # [N, H, W, C]
-    inverse = tf.rsqrt(_mean(tf.square(centred), axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C] or [N, 1, 1, 1]
-    y = centred * inverse  # [N, H, W, C]
-
-    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
-        """Omits all terms that cancel, which saves half of the passes over the values."""
-        along = _mean(dy * y, axes)
-        return [(dy - _mean(dy, axes) - y * along) * inverse]
-
-    return gradients.with_gradient(y, [x], gradient)
-
-
-def _mean(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
-    """Returns the mean along `axes`, one after the other: a single float32 sum of all values loses one more digit."""
-    for axis in reversed(axes):
-        x = tf.reduce_mean(x, constant(axis, tf.int32), keepdims=True)  # 1 in the place of this axis
-    return x
+        running_statistics.track(typing.cast(tf.Variable, mean), typing.cast(tf.Variable, variance), wide)
+        return standardized(x, axes, epsilon)
+    return tf.cast((wide - mean) * tf.rsqrt(variance + constant(epsilon, wide.dtype)), x.dtype)
 
 
 def _with_bias(x: tf.Tensor, bias: str) -> tf.Tensor:

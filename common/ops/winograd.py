@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
+from common.ops import reflection
 from common.ops.constants import Size, constant, gather, pad, reshape
 
 TILE = 6  # side of an input tile; its output is smaller, as in a VALID convolution
@@ -56,7 +57,8 @@ def _filtered(x: tf.Tensor, weights: tf.Tensor, turned: bool = False) -> tf.Tens
     size, _, *channels = weights.shape.as_list()
     back, kernels, _ = (np.kron(matrix, matrix) for matrix in basis(size))
     kernels = kernels[:, ::-1] if turned else kernels
-    with tf.control_dependencies([x]):  # else the kernels of all layers would be transformed first and kept in memory
+    # else the kernels of all layers would be transformed first and kept in memory
+    with tf.control_dependencies([reflection.inner(x).inner]):
         weights = tf.identity(weights)
     transformed = _matmul(kernels, reshape(weights, [size * size, -1]))  # [TILE², C x F]
     products = tf.matmul(_tiles(x, size), reshape(transformed, [TILE**2, *channels]), transpose_b=turned)
@@ -104,7 +106,8 @@ def _tiles(x: tf.Tensor, size: int) -> tf.Tensor:
     """Returns the tiles of `x` in the new basis, [TILE², N x tiles, C]."""
     _, _, matrix = basis(size)
     counts, step, channels = _counts(x), TILE - size + 1, x.shape.as_list()[-1]
-    rows = gather(reshape(x, [-1, channels]), _places_of_tiles(counts, step, size))
+    inner, margin = reflection.inner(x) if _are_known(counts) else (x, 0)
+    rows = gather(reshape(inner, [-1, channels]), _places_of_tiles(counts, step, size, margin))
     transformed = _matmul(np.kron(matrix, matrix), reshape(rows, [TILE**2, -1]))  # [TILE², N x tiles x C]
     return reshape(transformed, [TILE**2, -1, channels])
 
@@ -118,12 +121,19 @@ def _blocks(y: tf.Tensor, step: int) -> tf.Tensor:
     return tf.transpose(reshape(y, [batch, down, step, across, step, y.shape.as_list()[-1]]), [2, 4, 0, 1, 3, 5])
 
 
-def _places_of_tiles(counts: Sequence[Size], step: int, size: int) -> tf.Tensor:
-    """Returns for each value [TILE, TILE, N, tiles down, tiles across] of the tiles its index in the flat images."""
+def _places_of_tiles(counts: Sequence[Size], step: int, size: int, margin: int = 0) -> tf.Tensor:
+    """Returns for each value [TILE, TILE, N, tiles down, tiles across] of the tiles its index in the flat images.
+
+    `margin`: of reflected pixels that `counts` include, and the flat images do not.
+    """
     batch, height, width = counts
     down, across = -(-(height - size + 1) // step), -(-(width - size + 1) // step)
     i, j, image, p, q = _grid(TILE, TILE, batch, down, across)
-    index = (image * height + _least(p * step + i, height - 1)) * width + _least(q * step + j, width - 1)
+    row, column = _least(p * step + i, height - 1), _least(q * step + j, width - 1)
+    if margin:
+        row, column = _without_margin(row, height, margin), _without_margin(column, width, margin)
+        height, width = height - 2 * margin, width - 2 * margin
+    index = (image * height + row) * width + column
     return constant(index.reshape(-1)) if isinstance(index, np.ndarray) else reshape(index, [-1])
 
 
@@ -150,6 +160,16 @@ def _grid(*counts: Size) -> list[Index]:
         return [np.arange(count, dtype=np.int32).reshape(shape) for count, shape in zip(known, shapes)]
     ranges = [tf.range(count) for count in counts]
     return [reshape(values, shape) for values, shape in zip(ranges, shapes)]
+
+
+def _are_known(counts: Sequence[Size]) -> bool:
+    return all(isinstance(count, int) for count in counts)
+
+
+def _without_margin(index: Index, side: Size, margin: int) -> Index:
+    """Returns the index of each pixel along a side, all known, in the side without its reflected margins."""
+    assert isinstance(index, np.ndarray) and isinstance(side, int)
+    return reflection.reflected(index, side - 2 * margin, margin).astype(np.int32)
 
 
 def _least(index: Index, limit: Size) -> Index:

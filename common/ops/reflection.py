@@ -1,0 +1,114 @@
+"""Padding by reflection, as a gathering of pixels: on CPUs a third of the time of TensorFlow's own operation."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from common import tensorflow as tf
+from common.ops import constants, gradients, placement
+from common.ops.constants import constant, gather, part, reshape
+
+COLLECTION = "reflected"  # of the graph: {name of a padded tensor: its Reflected}
+CHANNELS = 16  # below which TensorFlow's own operation is as fast
+
+Indices: TypeAlias = npt.NDArray[np.integer]
+
+
+class Reflected(NamedTuple):
+    """What a tensor was padded from."""
+
+    inner: tf.Tensor  # [N, H, W, C]
+    margin: int  # pixels on every side
+
+
+def pad(x: tf.Tensor, margin: int) -> tf.Tensor:
+    """Returns `x` [N, H, W, C] with `margin` reflected pixels on every side [N, H + 2 margin, W + 2 margin, C].
+
+    Operations that can read reflected pixels from `x` itself find it by `inner`; then padding is not computed.
+    """
+    if not placement.is_reformulated() or not _can_be_gathered(x, margin):
+        return constants.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "REFLECT")
+    batch, height, width, channels = x.shape.as_list()
+    rows, columns = (reflected(np.arange(side + 2 * margin), side, margin) for side in (height, width))
+    places = constant(_places(batch, rows, columns, (height, width)))
+    y = reshape(gather(reshape(x, [-1, channels]), places), [batch, len(rows), len(columns), channels])
+    y = gradients.with_gradient(y, [x], lambda dy: [_folded(dy, margin)])
+    _reflected()[y.name] = Reflected(x, margin)
+    return y
+
+
+def inner(x: tf.Tensor) -> Reflected:
+    """Returns what `pad` made `x` from; for other tensors `x` itself, with a margin of 0."""
+    return _reflected().get(x.name, Reflected(x, 0))
+
+
+def reflected(index: Indices, side: int, margin: int) -> Indices:
+    """Returns the index of each pixel of a padded side in the side without its margins.
+
+    >>> reflected(np.arange(8), side=4, margin=2).tolist()
+    [2, 1, 0, 1, 2, 3, 2, 1]
+    """
+    return side - 1 - abs(side - 1 - abs(index - margin))
+
+
+def _can_be_gathered(x: tf.Tensor, margin: int) -> bool:
+    sizes = x.shape.as_list()
+    known = [size for size in sizes if size is not None]
+    return len(known) == len(sizes) and sizes[-1] >= CHANNELS and min(sizes[1:3]) >= 2 * margin + 2
+
+
+def _reflected() -> dict[str, Reflected]:
+    collection = tf.get_collection_ref(COLLECTION)
+    if not collection:
+        collection.append({})
+    tensors: dict[str, Reflected] = collection[0]
+    return tensors
+
+
+def _folded(dy: tf.Tensor, margin: int) -> tf.Tensor:
+    """Returns the gradient [N, H, W, C] of `pad`: each pixel gets the sum of those that show it.
+
+    Most are shown once, so they are copied as a whole, and those near an edge are then replaced.
+    """
+    batch, height, width, channels = dy.shape.as_list()
+    height, width = height - 2 * margin, width - 2 * margin
+    values, places = [], []
+    for rows, columns in itertools.product(_shown(height, margin), _shown(width, margin)):
+        if len(rows) == len(columns) == 2:  # shown once: copied below
+            continue
+        sources = itertools.product(rows[1:], columns[1:])
+        indices = [_places(batch, row, column, (height + 2 * margin, width + 2 * margin)) for row, column in sources]
+        values.append(gradients.add([gather(reshape(dy, [-1, channels]), constant(index)) for index in indices]))
+        places.append(_places(batch, rows[0], columns[0], (height, width)))
+    middle = part(dy, [0, margin, margin, 0], [-1, height, width, -1])
+    indices_of_values = constant(np.concatenate(places)[:, None])
+    dx = tf.tensor_scatter_nd_update(
+        reshape(middle, [-1, channels]), indices_of_values, tf.concat(values, constant(0, tf.int32))
+    )
+    dx = reshape(dx, [batch, height, width, channels])
+    return gradients.with_gradient(dx, [dy], lambda ddx: [pad(ddx, margin)])
+
+
+def _shown(side: int, margin: int) -> Iterator[list[Indices]]:
+    """Yields the pixels along a side that are shown once, and those shown twice: [indices, where they are shown, ...].
+
+    >>> [[indices.tolist() for indices in group] for group in _shown(6, margin=1)]
+    [[[0, 2, 3, 5], [1, 3, 4, 6]], [[1, 4], [2, 5], [0, 7]]]
+    """
+    pixels = np.arange(side)
+    near, far = (pixels >= 1) & (pixels <= margin), (side - 1 - margin <= pixels) & (pixels < side - 1)
+    once, twice = pixels[~near & ~far], pixels[near | far]
+    yield [once, once + margin]
+    yield [twice, twice + margin, margin + np.where(twice <= margin, -twice, 2 * (side - 1) - twice)]
+
+
+def _places(batch: int, rows: Indices, columns: Indices, sides: Sequence[int]) -> Indices:
+    """Returns the indices, in flat images of `sides`, of all `columns` of all `rows`, int32 [N x rows x columns]."""
+    height, width = sides
+    images = np.arange(batch)[:, None, None]
+    return ((images * height + rows[:, None]) * width + columns).astype(np.int32).reshape(-1)

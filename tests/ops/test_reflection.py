@@ -1,0 +1,74 @@
+"""Reflected margins and their gradient of any order, compared with NumPy and with TensorFlow's own operation."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.ops import placement, reflection, winograd
+from common.ops.formulations import Library
+
+RANDOM = np.random.default_rng(11)
+SHAPES = [([2, 4, 5, 16], 1), ([1, 8, 9, 20], 3), ([3, 12, 8, 16], 2)]
+
+
+def operations(*fetches):
+    """The types of the operations that a run of the fetches executes."""
+    graph = tf.get_default_graph().as_graph_def()
+    needed = tf.graph_util.extract_sub_graph(graph, [fetch.op.name for fetch in fetches])
+    return {node.op for node in needed.node}
+
+
+@pytest.mark.parametrize(("shape", "margin"), SHAPES)
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_it_is_that_of_numpy(session, shape, margin, dtype):
+    x = RANDOM.normal(size=shape).astype(dtype.as_numpy_dtype)
+    y = reflection.pad(tf.constant(x), margin)
+    assert "MirrorPad" not in operations(y)
+    expected = np.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(session.run(y), expected)
+
+
+@pytest.mark.parametrize(("shape", "margin"), SHAPES)
+def test_both_derivatives_are_those_of_tensorflows_operation(session, shape, margin):
+    x = tf.constant(RANDOM.normal(size=shape))
+    of_each = []
+    for form in (contextlib.nullcontext(), placement.plain()):
+        with form:
+            y = reflection.pad(x, margin)
+        dy = tf.constant(np.random.default_rng(3).normal(size=y.shape.as_list()))
+        (dx,) = tf.gradients(y, [x], dy)
+        of_each.append([dx, *tf.gradients(tf.square(dx), [dy])])
+    (dx, ddy), expected = session.run(of_each)
+    for one, other in zip((dx, ddy), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [[1, 3, 9, 16], [None, 8, 8, 16], [1, None, 8, 16], [1, 8, 8, 3]])
+def test_small_or_unknown_images_are_padded_by_tensorflow(session, shape):
+    x = tf.placeholder(tf.float32, shape)
+    y = reflection.pad(x, 1)
+    assert "MirrorPad" in operations(y)
+    value = RANDOM.normal(size=[size or 6 for size in shape])
+    expected = np.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(session.run(y, {x: value}), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize(("size", "margin"), [(3, 1), (4, 2)])
+def test_winograd_reads_reflected_pixels_where_they_are(session, size, margin):
+    """Its outputs are those of a padded image, and padding is not computed."""
+    x, weights = tf.constant(RANDOM.normal(size=[2, 9, 10, 16])), tf.constant(RANDOM.normal(size=[size, size, 16, 5]))
+    padded = reflection.pad(x, margin)
+    library = Library(1, "VALID")
+    y = library.conv(padded, weights)
+    dy = tf.constant(RANDOM.normal(size=y.shape.as_list()))
+    actual = [winograd.conv(padded, weights), winograd.kernel_gradient(padded, dy, size)]
+    assert padded.op.name not in {
+        node.name
+        for node in tf.graph_util.extract_sub_graph(
+            tf.get_default_graph().as_graph_def(), [tensor.op.name for tensor in actual]
+        ).node
+    }
+    for one, other in zip(*session.run([actual, [y, library.kernel_gradient(padded, dy, size)]]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)

@@ -1,0 +1,61 @@
+"""Standardized maps and both of their derivatives, compared with TensorFlow's of the definition, and with NumPy."""
+
+import numpy as np
+import pytest
+
+from common import tensorflow as tf
+from common.ops import placement, standardization
+
+RANDOM = np.random.default_rng(5)
+
+
+def by_definition(x, axes, epsilon):
+    centred = x - tf.reduce_mean(x, axes, keepdims=True)
+    return centred / tf.sqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + epsilon)
+
+
+def derivatives(y, inputs, dy):
+    """The first derivatives of y·dy, and those of the sum of their squares."""
+    first = tf.gradients(y, inputs, dy)
+    return [y, *first, *tf.gradients(tf.add_n([tf.reduce_sum(tf.square(of_one)) for of_one in first]), [*inputs, dy])]
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (1, 2, 3)])
+def test_derivatives_are_those_of_the_definition(session, axes):
+    x = tf.constant(RANDOM.normal(2.0, 3.0, size=[2, 4, 5, 3]))
+    dy = tf.constant(RANDOM.normal(size=[2, 4, 5, 3]))
+    both = [derivatives(of(x, axes, 1e-3), [x], dy) for of in (standardization.standardized, by_definition)]
+    for one, other in zip(*session.run(both), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [[1, 16, 12, 8], [3, 8, 8, 16], [2, 1, 1, 4]])
+def test_bfloat16_maps_have_the_values_and_derivatives_of_float32_within_their_digits(session, shape):
+    """8 bits of mantissa: each result is off by at most a few parts of 256 of the largest one."""
+    values, slopes = (RANDOM.normal(mean, 2.0, size=shape) for mean in (1.0, 0.0))
+    results = []
+    for dtype in (tf.bfloat16, tf.float32):
+        x, dy = (tf.cast(tf.cast(tf.constant(array), tf.bfloat16), dtype) for array in (values, slopes))
+        results.append(derivatives(standardization.standardized(x, [1, 2], 1e-3), [x], dy))
+        fused = {operation.type for operation in tf.get_default_graph().get_operations()}
+        assert "FusedBatchNormV3" in fused and "FusedBatchNormGradV3" in fused
+    for one, other in zip(*session.run(results), strict=True):
+        assert one.dtype == tf.bfloat16.as_numpy_dtype
+        np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max() + 1e-30)
+
+
+def test_plain_graphs_and_unknown_or_many_images_are_not_fused(session):
+    del session
+    with placement.plain():
+        standardization.standardized(tf.zeros([1, 4, 4, 2], tf.bfloat16), [1, 2], 1e-5)
+    for count in (None, 9):
+        standardization.standardized(tf.placeholder(tf.bfloat16, [count, 4, 4, 2]), [1, 2], 1e-5)
+    standardization.standardized(tf.zeros([1, 4, 4, 2], tf.bfloat16), [1, 2, 3], 1e-5)
+    assert not [op for op in tf.get_default_graph().get_operations() if op.type.startswith("FusedBatchNorm")]
+
+
+def test_means_of_large_maps_keep_their_digits(session):
+    """65,536 values of float32: a sum of all at once is off by ten times as much."""
+    x = np.random.default_rng(0).normal(2.0, 3.0, [1, 256, 256, 8]).astype(np.float32)
+    actual = session.run(standardization.mean_along(tf.constant(x), [1, 2]))
+    np.testing.assert_allclose(actual[0, 0, 0], x.mean(axis=(0, 1, 2), dtype=np.float64), rtol=0, atol=1e-6)
