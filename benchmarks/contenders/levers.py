@@ -118,7 +118,7 @@ LEVERS = {
     "nothing-read-ahead": Lever(_nothing_read_ahead),
     "single-convolutions": Lever(_single_convolutions),
     "no-winograd": Lever(lambda: _without(MANY=sys.maxsize)),
-    "no-matrices": Lever(lambda: _without(Strided=_library())),
+    "no-matrices": Lever(lambda: _without(Matrices=_library())),
     "no-columns": Lever(lambda: _without(FEW=0)),
     "no-taps": Lever(lambda: _without(TINY=0)),
     "norms-by-their-formula": Lever(_norms_by_their_formula),

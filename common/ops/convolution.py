@@ -20,7 +20,7 @@ from common.ops.formulations import (
     WINOGRAD_GRADIENTS,
     AnyFormulation,
     Library,
-    Strided,
+    Matrices,
     sides_of,
 )
 
@@ -66,10 +66,10 @@ def transpose(
 def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:
     """Returns the fastest Formulation for images such as `x`, whose sides may be unknown; `kernel` is its shape."""
     size, _, inputs, filters = kernel
-    if x.dtype == tf.bfloat16 or not placement.is_reformulated():
+    if not placement.is_reformulated():
         return Library(stride, padding)
-    if stride > 1:
-        return Strided(stride, padding) if filters >= SOME else Library(stride, padding)
+    if stride > 1 or x.dtype == tf.bfloat16:
+        return Matrices(stride, padding) if filters >= SOME else Library(stride, padding)
     if padding == "VALID" and inputs >= SOME:
         if filters * size**2 <= TINY:
             return TAPS

@@ -5,6 +5,7 @@ Images are [N, H, W, C], kernels [r, r, C, F], strides the same in both directio
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -12,8 +13,19 @@ from common import tensorflow as tf
 from common.ops import gradients, im2col, winograd
 from common.ops.constants import Size, constant, pad, part, reshape, shape
 
-PLACES, CHANNELS = 4096, 64  # maximum kernel positions and minimum channels for which matrix products are faster
-SMALL = 64  # maximum kernel positions for transposed convolutions
+
+class Limits(NamedTuple):
+    """Where products of matrices are faster: up to so many positions of the kernel, from so many input channels."""
+
+    conv: int
+    transpose: int
+    kernel_gradient: int
+    channels: int  # for a convolution, and for a kernel gradient with a limit
+
+
+EVERY = sys.maxsize
+OF_FLOAT32 = Limits(conv=4096, transpose=64, kernel_gradient=EVERY, channels=64)
+OF_BFLOAT16 = Limits(conv=256, transpose=256, kernel_gradient=2048, channels=128)
 
 
 class Formulation(NamedTuple):
@@ -44,26 +56,30 @@ class Library(NamedTuple):
         return tf.nn.conv2d_backprop_filter(x, shape_of_kernel, dy, [1, self.stride, self.stride, 1], self.padding)
 
 
-class Strided(NamedTuple):
-    """Matrix products where they are faster than TensorFlow's own operations, at strides above 1."""
+class Matrices(NamedTuple):
+    """Matrix products where they are faster than TensorFlow's own operations, in float32 at strides above 1."""
 
     stride: int
     padding: str
 
     def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         size, _, inputs, _ = weights.shape.as_list()
-        if _is_static(x) and inputs >= CHANNELS and self._places(x, size) <= PLACES:
+        limits = _limits(x)
+        if _is_static(x) and inputs >= limits.channels and self._places(x, size) <= limits.conv:
             return im2col.conv(x, weights, self.stride, self.padding)
         return Library(*self).conv(x, weights)
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
         known = [side for side in sides if isinstance(side, int)]
-        if _is_static(y) and len(known) == len(sides) and y.shape[:3].num_elements() <= SMALL:
+        few = _is_static(y) and y.shape[:3].num_elements() <= _limits(y).transpose
+        if few and len(known) == len(sides) and self.stride > 1:
             return im2col.transpose(y, weights, known, self.stride, self.padding)
         return Library(*self).transpose(y, weights, sides)
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-        if _is_static(x):
+        limits = _limits(x)
+        many = limits.kernel_gradient == EVERY or x.shape.as_list()[-1] >= limits.channels
+        if _is_static(x) and many and self._places(x, size) <= limits.kernel_gradient:
             return im2col.kernel_gradient(x, dy, size, self.stride, self.padding)
         return Library(*self).kernel_gradient(x, dy, size)
 
@@ -160,7 +176,7 @@ def _part(y: tf.Tensor, axis: int, n: int, side: Size, width: int) -> tf.Tensor:
 COLUMNS, TAPS = _Columns(), _Taps()
 WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradient)
 WINOGRAD_GRADIENTS = Formulation(Library(1, "VALID").conv, winograd.transpose, winograd.kernel_gradient)
-AnyFormulation: TypeAlias = Formulation | Library | Strided | _Columns | _Taps
+AnyFormulation: TypeAlias = Formulation | Library | Matrices | _Columns | _Taps
 
 
 def sides_of(x: tf.Tensor) -> list[Size]:
@@ -181,6 +197,10 @@ def _valid_sides(x: tf.Tensor, size: int) -> list[int | None]:
 
 def _known_sizes(sizes: Sequence[Size]) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in sizes]
+
+
+def _limits(x: tf.Tensor) -> Limits:
+    return OF_BFLOAT16 if x.dtype == tf.bfloat16 else OF_FLOAT32
 
 
 def _is_static(x: tf.Tensor) -> bool:
