@@ -41,9 +41,27 @@ def mean_along(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
 
 def _by_definition(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
     centred = x - mean_along(x, axes)  # [N, H, W, C]
-    inverse = tf.rsqrt(mean_along(tf.square(centred), axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C or 1]
+    inverse = tf.rsqrt(_mean_square(centred, axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C or 1]
     y = centred * inverse  # [N, H, W, C]
-    return gradients.with_gradient(y, [x], lambda dy: [_gradient(dy, y, inverse, axes)])
+    y = gradients.with_gradient(y, [x], lambda dy: [_gradient(dy, y, inverse, axes)])
+    inverse = gradients.with_gradient(inverse, [x], lambda dinverse: [_inverse_gradient(dinverse, y, inverse, axes)])
+    return y
+
+
+def _mean_square(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    """Returns the mean of squares along `axes`: on CPUs along the last by an operation that does not write squares."""
+    if not placement.is_reformulated():
+        return mean_along(tf.square(x), axes)
+    *others, last = axes
+    norms = tf.math.reduce_euclidean_norm(x, constant(last, tf.int32), keepdims=True)
+    count = tf.cast(tf.shape(x)[last], x.dtype) if x.shape.as_list()[last] is None else x.shape.as_list()[last]
+    return mean_along(tf.square(norms), others) / count
+
+
+def _inverse_gradient(dinverse: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    """Returns the gradient of the input from that of the inverse of its standard deviation."""
+    values = tf.cast(tf.reduce_prod(tf.gather(tf.shape(y), axes)), inverse.dtype)
+    return -dinverse * tf.square(inverse) / values * tf.cast(y, inverse.dtype)
 
 
 def _gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
@@ -74,12 +92,10 @@ def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
     variance = tf.stack([image.reserve_space_2 for image in images])  # [N, C], biased
     inverse = reshape(tf.rsqrt(variance + constant(epsilon, tf.float32)), [len(images), 1, 1, channels])
 
-    def inverse_gradient(dinverse: tf.Tensor) -> list[tf.Tensor]:
-        values = tf.cast(tf.reduce_prod(tf.shape(x)[1:3]), tf.float32)
-        return [tf.cast(-dinverse * tf.square(inverse) / values * tf.cast(y, tf.float32), x.dtype)]
-
     y = gradients.with_gradient(y, [x], lambda dy: [_fused_gradient(dy, y, inverse, epsilon)])
-    inverse = gradients.with_gradient(inverse, [x], inverse_gradient)
+    inverse = gradients.with_gradient(
+        inverse, [x], lambda dinverse: [tf.cast(_inverse_gradient(dinverse, y, inverse, WITHIN_CHANNELS), x.dtype)]
+    )
     return y
 
 
