@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, im2col, winograd
+from common.ops import gradients, im2col, phases, winograd
 from common.ops.constants import Size, constant, pad, part, reshape, shape
 
 
@@ -24,6 +24,7 @@ class Limits(NamedTuple):
 
 
 EVERY = sys.maxsize
+PLACES_OF_PHASES, CHANNELS_OF_PHASES = 1024, 64
 OF_FLOAT32 = Limits(conv=4096, transpose=64, kernel_gradient=EVERY, channels=64)
 OF_BFLOAT16 = Limits(conv=256, transpose=256, kernel_gradient=2048, channels=128)
 
@@ -77,11 +78,18 @@ class Matrices(NamedTuple):
         return Library(*self).transpose(y, weights, sides)
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+        if _is_static(x) and (size, self.stride) == (phases.SIZE, phases.STRIDE) and self._has_phases(x):
+            return phases.kernel_gradient(x, dy, self.padding)
         limits = _limits(x)
         many = limits.kernel_gradient == EVERY or x.shape.as_list()[-1] >= limits.channels
         if _is_static(x) and many and self._places(x, size) <= limits.kernel_gradient:
             return im2col.kernel_gradient(x, dy, size, self.stride, self.padding)
         return Library(*self).kernel_gradient(x, dy, size)
+
+    def _has_phases(self, x: tf.Tensor) -> bool:
+        """Whether Winograd is faster for the phases of `x` than matrix products for all of it."""
+        many = self._places(x, phases.SIZE) >= PLACES_OF_PHASES and x.shape.as_list()[-1] >= CHANNELS_OF_PHASES
+        return many and x.dtype != tf.bfloat16
 
     def _places(self, x: tf.Tensor, size: int) -> int:
         batch, *sides, _ = x.shape.as_list()

@@ -14,7 +14,7 @@ from common.ops import gradients, placement, precision, statistics
 from common.ops.constants import constant, reshape
 
 WITHIN_CHANNELS = [1, 2]  # axes of instance norm
-IMAGES = 8  # in a batch, above which the fused operation, which is called for each image, gains nothing
+IMAGES = {"bfloat16": 8, "float32": 2}  # in a batch, up to which the fused operation is faster
 
 
 def standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
@@ -43,7 +43,12 @@ def _by_definition(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tens
     centred = x - mean_along(x, axes)  # [N, H, W, C]
     inverse = tf.rsqrt(_mean_square(centred, axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C or 1]
     y = centred * inverse  # [N, H, W, C]
-    y = gradients.with_gradient(y, [x], lambda dy: [_gradient(dy, y, inverse, axes)])
+    fused = _can_be_fused(x, axes)
+
+    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
+        return [_fused_gradient(dy, y, inverse, epsilon) if fused else _gradient(dy, y, inverse, axes)]
+
+    y = gradients.with_gradient(y, [x], gradient)
     inverse = gradients.with_gradient(inverse, [x], lambda dinverse: [_inverse_gradient(dinverse, y, inverse, axes)])
     return y
 
@@ -71,8 +76,10 @@ def _gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[in
 
 
 def _can_be_fused(x: tf.Tensor, axes: Sequence[int]) -> bool:
+    """Whether TensorFlow's fused batch norm, which is called for each image, is faster."""
     images = x.shape.as_list()[0]
-    return placement.is_reformulated() and axes == WITHIN_CHANNELS and images is not None and images <= IMAGES
+    few = images is not None and images <= IMAGES.get(x.dtype.name, 0)
+    return few and placement.is_reformulated() and [*axes] == WITHIN_CHANNELS
 
 
 def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:

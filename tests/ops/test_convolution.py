@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.ops import convolution, im2col, placement
+from common.ops import convolution, im2col, phases, placement
 from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, WINOGRAD_GRADIENTS, Formulation, Library
 
 RANDOM = np.random.default_rng(7)
@@ -19,10 +19,18 @@ def matrices(stride, padding):
     )
 
 
+def phased(padding):
+    """Those of stride 2, with the kernel gradient of phases."""
+    kernel_gradient = lambda x, dy, _: phases.kernel_gradient(x, dy, padding)  # noqa: E731
+    return matrices(2, padding)._replace(kernel_gradient=kernel_gradient)
+
+
 CASES = [  # formulation, size, height, width, filters, stride, padding: sides that tiles and strides fit, and do not
     *((WINOGRAD, size, *sides, 3, 1, "VALID") for size, *sides in ((3, 10, 10), (3, 11, 8), (4, 9, 10), (4, 5, 8))),
     *((matrices(2, "SAME"), size, 8, 5, 3, 2, "SAME") for size in (3, 4, 5)),
     *((matrices(2, "VALID"), size, 8, 7, 3, 2, "VALID") for size in (3, 4)),
+    *((phased(padding), 4, *sides, 3, 2, padding) for padding in ("SAME", "VALID") for sides in ((8, 10), (9, 5))),
+    (phased("SAME"), 4, 1, 2, 3, 2, "SAME"),
     (WINOGRAD_GRADIENTS, 4, 9, 10, 3, 1, "VALID"),
     (matrices(3, "VALID"), 4, 9, 11, 3, 3, "VALID"),
     (matrices(1, "SAME"), 3, 4, 3, 3, 1, "SAME"),

@@ -29,6 +29,17 @@ def test_derivatives_are_those_of_the_definition(session, axes):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_derivatives_of_float32_maps_are_those_of_the_definition(session, count):
+    """By the fused operation for one or two images."""
+    x, dy = (tf.constant(RANDOM.normal(size=[count, 6, 5, 4]).astype(np.float32)) for _ in range(2))
+    both = [derivatives(of(x, [1, 2], 1e-3), [x], dy) for of in (standardization.standardized, by_definition)]
+    types = {operation.type for operation in tf.get_default_graph().get_operations()}
+    assert ("FusedBatchNormGradV3" in types) == (count < 3)
+    for one, other in zip(*session.run(both), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+
+
 @pytest.mark.parametrize("shape", [[1, 16, 12, 8], [3, 8, 8, 16], [2, 1, 1, 4]])
 def test_bfloat16_maps_have_the_values_and_derivatives_of_float32_within_their_digits(session, shape):
     """8 bits of mantissa: each result is off by at most a few parts of 256 of the largest one."""
