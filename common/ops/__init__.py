@@ -6,8 +6,9 @@ precision     float32, bfloat16, float64
 constants     constants of a graph, each created once
 loops         loops that compute sums in the memory of one term
 scopes        settings that hold within a scope of a graph
-placement     whether a graph is built for a GPU
+placement     whether a graph is built for a GPU, reformulated for CPUs, or plain
 statistics    statistics of whole images, for their tiles
+standardization, reflection   zero mean and unit variance; reflected margins: each in the fastest form
 running_statistics            running mean and variance of batch norms
 layers        convolutions, norms, dropout, padding
 initialization                initial weights by name
@@ -18,5 +19,5 @@ morphology, guided_filter     classical filters
 priors, synthesis             classical estimates of layers, and random layers
 receptive_field, flops        receptive fields of networks; floating-point operations of a graph
 convolution   chooses the algorithm of a convolution by its size
-formulations  the algorithms: TensorFlow's own, winograd, im2col (matrix products)
+formulations  the algorithms: TensorFlow's own, winograd, im2col (matrix products), phases (of strides)
 """

@@ -93,7 +93,7 @@ def apply(formulation: AnyFormulation, x: tf.TensorLike, weights: tf.TensorLike,
         late_x, late_weights = _after(dy, x, weights)
         inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
         dinputs = apply_transpose(formulation, dy, late_weights, sides_of(inputs))  # as inputs
-        dweights = _kernel_gradient(formulation, late_x, dy, size, before, inputs)  # [r, r, C, F]
+        dweights = _kernel_gradient(formulation, late_x, dy, size, before=before, inputs=inputs)  # [r, r, C, F]
         return _through(inputs, late_x, dinputs), dweights
 
     y = formulation.conv(before(x) if before else x, weights)  # [N, H', W', F]
@@ -127,6 +127,7 @@ def _kernel_gradient(
     x: tf.Tensor,
     dy: tf.Tensor,
     size: int,
+    *,
     before: Before = None,
     inputs: tf.Tensor | None = None,
 ) -> tf.Tensor:
