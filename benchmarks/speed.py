@@ -3,16 +3,20 @@
 python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 
 Each contender is a process. They take steps in turn, A B B A A B ..., so other load on the machine slows all of them.
-A case is a method at a size, in training (step) or in use (translate). Prints for each case the seconds, the CPU
-seconds and the memory of each contender, the median of the ratios of all rounds (below 1, the toolkit is faster), and
-how near the toolkit is to the speed of large matrix products. A case takes about 4 seconds x rounds for each
-contender, and their starts. Rivals need pip install -e '.[bench]'.
+A case is a method at a size, in training (step) or in use (translate). It is compared in groups of equal precision:
+float32 with all forms of PyTorch (plain, channels_last, compiled, both), bf16 with the same, if the processor
+multiplies bfloat16, and float32 with the other programs. Prints for each group the seconds, the CPU seconds and the
+memory of each contender, the median of the ratios of all rounds (below 1, the toolkit is faster), and how near the
+toolkit is to the speed of large matrix products. A group takes about 4 seconds x rounds for each contender, and their
+starts, of which those that compile take a minute: about an hour for all. Rivals need pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -20,13 +24,15 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from benchmarks import arguments
-from benchmarks.contenders.cases import CASES
+from benchmarks.contenders.cases import CASES, Case
 from benchmarks.contenders.ceiling import OPERATIONS
 from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS, Lever
 
-RIVALS = {"cyclegan": ("pytorch", "tf1"), "pix2pix": ("pytorch",), "dualgan": ("official",)}
 PLAIN = Form()
+OPTIONS = ("", "+channels_last", "+compiled", "+compiled+channels_last")  # of PyTorch
+OTHERS = {"cyclegan": "tf1", "dualgan": "official"}  # programs other than PyTorch, by method
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 Measure = Literal["wall", "cpu"]
 
@@ -92,10 +98,38 @@ class Contender:
         return json.loads(line)
 
 
-def compare(case: str, rivals: Sequence[str], threads: int, rounds: int) -> list[Contender]:
+class Group(NamedTuple):
+    """What is compared: the toolkit at a precision, and its rivals, names with forms."""
+
+    precision: str
+    rivals: Sequence[tuple[str, str]]
+
+    @property
+    def name(self) -> str:
+        """Returns its name on the command line."""
+        return self.precision if self.rivals[0][0] == "pytorch" else self.rivals[0][0]
+
+
+def groups_of(case: Case, has_bfloat16: bool) -> list[Group]:
+    """Returns the groups to compare a case in."""
+    precisions = ("float32", "bf16") if has_bfloat16 else ("float32",)
+    of_pytorch = [Group(name, [("pytorch", name + option) for option in OPTIONS]) for name in precisions]
+    others = [Group("float32", [(OTHERS[case.model], "float32")])] if case.model in OTHERS else []
+    if case.model != "dualgan":
+        return [*of_pytorch, *others]
+    return [*others, *(group._replace(precision="bf16") for group in others if has_bfloat16)]
+
+
+def multiplies_bfloat16(cpuinfo: str) -> bool:
+    """Whether a processor multiplies bfloat16; `cpuinfo` is the text of /proc/cpuinfo."""
+    return bool(re.search(r"\b(avx512_bf16|amx_bf16)\b", cpuinfo))
+
+
+def compare(case: str, group: Group, threads: int, rounds: int) -> list[Contender]:
     """Measures this toolkit and its rivals on a case; returns them, the toolkit first, and the ceiling last."""
-    contenders = [Contender(name, case, threads) for name in ("toolkit", *rivals, "ceiling")]
-    interleave(contenders, rounds, [SECONDS] * (1 + len(rivals)) + [SECONDS_OF_CEILING])
+    entrants = [("toolkit", group.precision), *group.rivals, ("ceiling", "float32")]
+    contenders = [Contender(name, case, threads, form=Form.named(form)) for name, form in entrants]
+    interleave(contenders, rounds, [SECONDS] * (1 + len(group.rivals)) + [SECONDS_OF_CEILING])
     return contenders
 
 
@@ -127,7 +161,7 @@ def table(contenders: Sequence[Contender]) -> str:
     lines = []
     for contender in (own, *rivals):
         lines.append(
-            f"  {contender.name:<10}{median(contender, 'wall'):8.3f} s{median(contender, 'cpu'):8.3f} s CPU"
+            f"  {contender.name:<40}{median(contender, 'wall'):8.3f} s{median(contender, 'cpu'):8.3f} s CPU"
             f"{contender.peak:8,.0f} MiB, {contender.imported:,.0f} of them after the import"
             f"   first step after {contender.started:.1f} s"
         )
@@ -136,6 +170,8 @@ def table(contenders: Sequence[Contender]) -> str:
                 f"   toolkit / {contender.name}: {ratio(own, contender, 'wall'):.3f}"
                 f" ({ratio(own, contender, 'cpu'):.3f} CPU)"
             )
+    best = min(rivals, key=lambda rival: median(rival, "wall"))
+    lines.append(f"  toolkit / the best of them, {best.name}: {ratio(own, best, 'wall'):.3f}")
     rate = OPERATIONS / 1e9 / median(ceiling, "wall")
     share = own.operations / OPERATIONS / ratio(own, ceiling, "wall")
     lines.append(
@@ -148,15 +184,18 @@ def table(contenders: Sequence[Contender]) -> str:
 def main() -> None:
     """Runs the command line."""
     parser = arguments.parser("speed", __doc__)
-    parser.add_argument("--cases", default=",".join(CASES), help="cases to compare, separated by commas; default: all")
-    parser.add_argument("--rivals", default="", help="pytorch, tf1, official; default: those that the case has")
+    single = [name for name, case in CASES.items() if case.batch == 1]
+    parser.add_argument("--cases", default=",".join(single), help="cases to compare, separated by commas")
+    parser.add_argument("--groups", default="", help="float32, bf16, tf1, official; default: those that the case has")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of about 4 s for each contender")
     parser.add_argument("--threads", type=int, default=2, help="threads of each process")
     args = parser.parse_args()
+    has_bfloat16 = CPUINFO.exists() and multiplies_bfloat16(CPUINFO.read_text())
     for case in args.cases.split(","):
-        rivals = args.rivals.split(",") if args.rivals else RIVALS[CASES[case].model]
-        print(case, flush=True)
-        print(table(compare(case, rivals, args.threads, args.rounds)), flush=True)
+        for group in groups_of(CASES[case], has_bfloat16):
+            if not args.groups or group.name in args.groups.split(","):
+                print(f"{case}, {group.precision}", flush=True)
+                print(table(compare(case, group, args.threads, args.rounds)), flush=True)
 
 
 if __name__ == "__main__":
