@@ -8,7 +8,7 @@
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
 # make tutorial  runs the commands of docs/tutorial.md, and writes the page and its pictures: ten minutes on two cores
-# make bench  steps and translations beside PyTorch and graphs of TensorFlow 1, interleaved: about 20 minutes
+# make bench  steps and translations compared with PyTorch and TensorFlow 1 graphs, interleaved: about an hour
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3

@@ -56,8 +56,9 @@ def operations(case: Case) -> int:
 
 def _fetches(case: Case, form: Form = PLAIN) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns the fetches of a step or a translation, and its placeholders: A, B and the images' numbers."""
-    A, B = (tf.placeholder(tf.float32, [case.batch, case.size, case.size, 3]) for _ in "AB")
-    index = tf.placeholder(tf.int64, [case.batch])
+    sizes = [case.batch, case.size, case.size] if case.training else [None, None, None]  # as in a Translator
+    A, B = (tf.placeholder(tf.float32, [*sizes, 3]) for _ in "AB")
+    index = tf.placeholder(tf.int64, sizes[:1])
     dual = dual_of(case, form)
     if case.training:
         return [update.update for update in step.build(dual, A, B, index, IMAGES_IN_EPOCH).passes], A, B, index

@@ -26,7 +26,7 @@ def constant(values: npt.NDArray[Any] | float | Sequence[Any], dtype: tf.DType |
         collection.append({})
     constants: dict[tuple[str, tuple[int, ...], bytes], tf.Tensor] = collection[0]
     key = (array.dtype.str, array.shape, array.tobytes())
-    if key not in constants:
+    if key not in constants or constants[key].graph is not tf.get_default_graph():  # as in the branches of tf.cond
         with tf.control_dependencies(None):
             constants[key] = tf.constant(array)
     return constants[key]

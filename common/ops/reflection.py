@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from common import tensorflow as tf
 from common.ops import constants, gradients, placement
-from common.ops.constants import constant, gather, part, reshape
+from common.ops.constants import Size, constant, gather, part, reshape
 
 COLLECTION = "reflected"  # of the graph: {name of a padded tensor: its Reflected}
 CHANNELS = 16  # below which TensorFlow's own operation is as fast
 
 Indices: TypeAlias = npt.NDArray[np.integer]
+AnyIndices: TypeAlias = Any  # an array, or a tensor where sizes are unknown
 
 
 class Reflected(NamedTuple):
@@ -31,11 +32,15 @@ def pad(x: tf.Tensor, margin: int) -> tf.Tensor:
 
     Operations that can read reflected pixels from `x` itself find it by `inner`; then padding is not computed.
     """
-    if not placement.is_reformulated() or not _can_be_gathered(x, margin):
-        return constants.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "REFLECT")
     batch, height, width, channels = x.shape.as_list()
+    if not placement.is_reformulated() or (channels or 0) < CHANNELS:
+        return _by_tensorflow(x, margin)
+    if None in (batch, height, width):
+        return _of_unknown_size(x, margin)
+    if min(height, width) < 2 * margin + 2:
+        return _by_tensorflow(x, margin)
     rows, columns = (reflected(np.arange(side + 2 * margin), side, margin) for side in (height, width))
-    places = constant(_places(batch, rows, columns, (height, width)))
+    places = constant(_flat(batch, rows, columns, (height, width)))
     y = reshape(gather(reshape(x, [-1, channels]), places), [batch, len(rows), len(columns), channels])
     y = gradients.with_gradient(y, [x], lambda dy: [_folded(dy, margin)])
     _reflected()[y.name] = Reflected(x, margin)
@@ -47,7 +52,7 @@ def inner(x: tf.Tensor) -> Reflected:
     return _reflected().get(x.name, Reflected(x, 0))
 
 
-def reflected(index: Indices, side: int, margin: int) -> Indices:
+def reflected(index: AnyIndices, side: Size, margin: int) -> AnyIndices:
     """Returns the index of each pixel of a padded side in the side without its margins.
 
     >>> reflected(np.arange(8), side=4, margin=2).tolist()
@@ -56,10 +61,18 @@ def reflected(index: Indices, side: int, margin: int) -> Indices:
     return side - 1 - abs(side - 1 - abs(index - margin))
 
 
-def _can_be_gathered(x: tf.Tensor, margin: int) -> bool:
-    sizes = x.shape.as_list()
-    known = [size for size in sizes if size is not None]
-    return len(known) == len(sizes) and sizes[-1] >= CHANNELS and min(sizes[1:3]) >= 2 * margin + 2
+def _by_tensorflow(x: tf.Tensor, margin: int) -> tf.Tensor:
+    return constants.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "REFLECT")
+
+
+def _of_unknown_size(x: tf.Tensor, margin: int) -> tf.Tensor:
+    """Does the same for translation; the gradient is that of TensorFlow's operation."""
+    *unknown, channels = x.shape.as_list()
+    batch, height, width = tf.unstack(tf.shape(x)[:3])
+    rows, columns = (reflected(tf.range(side + 2 * margin), side, margin) for side in (height, width))
+    y = gather(reshape(x, [-1, channels]), _places(tf.range(batch), rows, columns, (height, width)))
+    y.set_shape([unknown[0], *(side and side + 2 * margin for side in unknown[1:]), channels])
+    return gradients.with_gradient(y, [x], lambda dy: gradients.gradients(_by_tensorflow(x, margin), [x], [dy]))
 
 
 def _reflected() -> dict[str, Reflected]:
@@ -82,9 +95,9 @@ def _folded(dy: tf.Tensor, margin: int) -> tf.Tensor:
         if len(rows) == len(columns) == 2:  # shown once: copied below
             continue
         sources = itertools.product(rows[1:], columns[1:])
-        indices = [_places(batch, row, column, (height + 2 * margin, width + 2 * margin)) for row, column in sources]
+        indices = [_flat(batch, row, column, (height + 2 * margin, width + 2 * margin)) for row, column in sources]
         values.append(gradients.add([gather(reshape(dy, [-1, channels]), constant(index)) for index in indices]))
-        places.append(_places(batch, rows[0], columns[0], (height, width)))
+        places.append(_flat(batch, rows[0], columns[0], (height, width)))
     middle = part(dy, [0, margin, margin, 0], [-1, height, width, -1])
     indices_of_values = constant(np.concatenate(places)[:, None])
     dx = tf.tensor_scatter_nd_update(
@@ -107,8 +120,12 @@ def _shown(side: int, margin: int) -> Iterator[list[Indices]]:
     yield [twice, twice + margin, margin + np.where(twice <= margin, -twice, 2 * (side - 1) - twice)]
 
 
-def _places(batch: int, rows: Indices, columns: Indices, sides: Sequence[int]) -> Indices:
-    """Returns the indices, in flat images of `sides`, of all `columns` of all `rows`, int32 [N x rows x columns]."""
+def _places(images: AnyIndices, rows: AnyIndices, columns: AnyIndices, sides: Sequence[Size]) -> AnyIndices:
+    """Returns the indices [N, rows, columns], in flat images of `sides`, of all `columns` of all `rows`."""
     height, width = sides
-    images = np.arange(batch)[:, None, None]
-    return ((images * height + rows[:, None]) * width + columns).astype(np.int32).reshape(-1)
+    return (images[:, None, None] * height + rows[:, None]) * width + columns
+
+
+def _flat(batch: int, rows: Indices, columns: Indices, sides: Sequence[int]) -> Indices:
+    """Returns `_places` of known sizes as one array, int32 [N x rows x columns]."""
+    return _places(np.arange(batch), rows, columns, sides).astype(np.int32).reshape(-1)

@@ -29,6 +29,8 @@ def standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor
         return tf.cast((wide - mean) * tf.rsqrt(variance + epsilon), x.dtype)
     if x.dtype == tf.bfloat16 and _can_be_fused(x, axes):
         return _fused(x, epsilon)
+    if x.dtype == tf.bfloat16 and x.shape.as_list()[0] is None and _within_channels(axes):
+        return _fused_if_alone(x, epsilon)
     return tf.cast(_by_definition(precision.at_least_float32(x), axes, epsilon), x.dtype)
 
 
@@ -78,8 +80,12 @@ def _gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[in
 def _can_be_fused(x: tf.Tensor, axes: Sequence[int]) -> bool:
     """Whether TensorFlow's fused batch norm, which is called for each image, is faster."""
     images = x.shape.as_list()[0]
-    few = images is not None and images <= IMAGES.get(x.dtype.name, 0)
-    return few and placement.is_reformulated() and [*axes] == WITHIN_CHANNELS
+    return images is not None and images <= IMAGES.get(x.dtype.name, 0) and _within_channels(axes)
+
+
+def _within_channels(axes: Sequence[int]) -> bool:
+    """Whether channels are standardized each by itself, as batch norm does, on a CPU."""
+    return placement.is_reformulated() and [*axes] == WITHIN_CHANNELS
 
 
 def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
@@ -88,13 +94,7 @@ def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
     It reads and writes half as many bytes as single operations, which have to be float32. Each image is a batch.
     """
     channels = x.shape.as_list()[-1]
-    one, zero, none = (constant(values, tf.float32) for values in ([1.0] * channels, [0.0] * channels, []))
-    images = [
-        tf.raw_ops.FusedBatchNormV3(
-            x=image, scale=one, offset=zero, mean=none, variance=none, epsilon=epsilon, is_training=True
-        )
-        for image in _images(x)
-    ]
+    images = [_batch_norm(image, epsilon) for image in _images(x)]
     y = _batch([image.y for image in images])
     variance = tf.stack([image.reserve_space_2 for image in images])  # [N, C], biased
     inverse = reshape(tf.rsqrt(variance + constant(epsilon, tf.float32)), [len(images), 1, 1, channels])
@@ -106,13 +106,37 @@ def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
     return y
 
 
+def _fused_if_alone(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Returns `_fused` of a batch of unknown size if it is one image, else the definition: for translation."""
+
+    def by_definition() -> tf.Tensor:
+        return tf.cast(_by_definition(tf.cast(x, tf.float32), WITHIN_CHANNELS, epsilon), x.dtype)
+
+    y = tf.cond(tf.equal(tf.shape(x)[0], 1), lambda: _batch_norm(x, epsilon).y, by_definition)
+    y.set_shape(x.shape)
+    return gradients.with_gradient(y, [x], lambda dy: gradients.gradients(by_definition(), [x], [dy]))
+
+
+def _batch_norm(x: tf.Tensor, epsilon: float) -> Any:
+    """Returns the outputs of TensorFlow's fused batch norm for one image [1, H, W, C], as a batch."""
+    one, zero, none = _constants([1.0, 0.0], x.shape.as_list()[-1])
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=one, offset=zero, mean=none, variance=none, epsilon=epsilon, is_training=True
+    )
+
+
+def _constants(values: Sequence[float], channels: int) -> list[tf.Tensor]:
+    """Returns each value for all channels, and a vector of no values, in float32."""
+    return [constant(array, tf.float32) for array in (*([value] * channels for value in values), [])]
+
+
 def _fused_gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Returns `_gradient` by TensorFlow's fused operation, for maps `y` whose mean is 0 and whose variance is 1.
 
     So neither the input nor its mean is kept; `inverse` [N, 1, 1, C] takes the place of the scale.
     """
     channels = y.shape.as_list()[-1]
-    zero, rest, none = (constant(values, tf.float32) for values in ([0.0] * channels, [1.0 - epsilon] * channels, []))
+    zero, rest, none = _constants([0.0, 1.0 - epsilon], channels)
     images = [
         tf.raw_ops.FusedBatchNormGradV3(
             y_backprop=d,

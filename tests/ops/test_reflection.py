@@ -45,14 +45,27 @@ def test_both_derivatives_are_those_of_tensorflows_operation(session, shape, mar
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("shape", [[1, 3, 9, 16], [None, 8, 8, 16], [1, None, 8, 16], [1, 8, 8, 3]])
-def test_small_or_unknown_images_are_padded_by_tensorflow(session, shape):
-    x = tf.placeholder(tf.float32, shape)
-    y = reflection.pad(x, 1)
+@pytest.mark.parametrize("shape", [[None, 8, 7, 16], [None, None, None, 16], [1, None, 8, 16]])
+def test_images_of_unknown_size_have_the_same_margins_and_gradients(session, shape):
+    x = tf.placeholder(tf.float64, shape)
+    y = reflection.pad(x, 2)
+    assert y.shape.as_list() == [shape[0], *(side and side + 4 for side in shape[1:3]), 16]
+    assert "MirrorPad" not in operations(y)
+    value = RANDOM.normal(size=[size or least for size, least in zip(shape, (3, 6, 5, 16))])
+    expected = np.pad(value, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+    dy = RANDOM.normal(size=expected.shape)
+    padded = tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
+    actual = session.run([y, *tf.gradients(y, [x], dy), *tf.gradients(padded, [x], dy)], {x: value})
+    np.testing.assert_array_equal(actual[0], expected)
+    np.testing.assert_array_equal(actual[1], actual[2])
+
+
+@pytest.mark.parametrize("shape", [[1, 3, 9, 16], [1, 8, 8, 3]])
+def test_small_images_and_few_channels_are_padded_by_tensorflow(session, shape):
+    value = RANDOM.normal(size=shape)
+    y = reflection.pad(tf.constant(value), 1)
     assert "MirrorPad" in operations(y)
-    value = RANDOM.normal(size=[size or 6 for size in shape])
-    expected = np.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-    np.testing.assert_array_equal(session.run(y, {x: value}), expected.astype(np.float32))
+    np.testing.assert_array_equal(session.run(y), np.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect"))
 
 
 @pytest.mark.parametrize(("size", "margin"), [(3, 1), (4, 2)])

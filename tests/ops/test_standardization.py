@@ -55,14 +55,30 @@ def test_bfloat16_maps_have_the_values_and_derivatives_of_float32_within_their_d
         np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max() + 1e-30)
 
 
-def test_plain_graphs_and_unknown_or_many_images_are_not_fused(session):
-    del session
-    with placement.plain():
-        standardization.standardized(tf.zeros([1, 4, 4, 2], tf.bfloat16), [1, 2], 1e-5)
-    for count in (None, 9):
-        standardization.standardized(tf.placeholder(tf.bfloat16, [count, 4, 4, 2]), [1, 2], 1e-5)
-    standardization.standardized(tf.zeros([1, 4, 4, 2], tf.bfloat16), [1, 2, 3], 1e-5)
-    assert not [op for op in tf.get_default_graph().get_operations() if op.type.startswith("FusedBatchNorm")]
+def test_plain_graphs_and_many_images_are_not_fused():
+    with tf.Graph().as_default() as graph:
+        with placement.plain():
+            for count in (1, None):
+                standardization.standardized(tf.placeholder(tf.bfloat16, [count, 4, 4, 2]), [1, 2], 1e-5)
+        standardization.standardized(tf.placeholder(tf.bfloat16, [9, 4, 4, 2]), [1, 2], 1e-5)
+        standardization.standardized(tf.zeros([1, 4, 4, 2], tf.bfloat16), [1, 2, 3], 1e-5)
+    assert not [op for op in graph.get_operations() if op.type.startswith("FusedBatchNorm")]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_batches_of_unknown_size_have_the_same_values_and_derivatives(session, count):
+    """One image is fused, several are not: no image may change the values of another."""
+    values, slopes = (RANDOM.normal(mean, 2.0, size=[count, 8, 6, 4]) for mean in (1.0, 0.0))
+    x = tf.placeholder(tf.bfloat16, [None, None, None, 4])
+    dy = tf.constant(slopes, tf.bfloat16)
+    y = standardization.standardized(x, [1, 2], 1e-3)
+    assert y.shape.as_list() == [None, None, None, 4]
+    wide = tf.cast(tf.constant(values, tf.bfloat16), tf.float32)
+    expected = by_definition(wide, [1, 2], 1e-3)
+    fetches = [[y, *tf.gradients(y, [x], dy)], [expected, *tf.gradients(expected, [wide], tf.cast(dy, tf.float32))]]
+    actual, expected = session.run(fetches, {x: values.astype(tf.bfloat16.as_numpy_dtype)})
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max())
 
 
 def test_means_of_large_maps_keep_their_digits(session):
