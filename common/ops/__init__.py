@@ -8,7 +8,8 @@ loops         loops that compute sums in the memory of one term
 scopes        settings that hold within a scope of a graph
 placement     whether a graph is built for a GPU, reformulated for CPUs, or plain
 statistics    statistics of whole images, for their tiles
-standardization, reflection   zero mean and unit variance; reflected margins: each in the fastest form
+standardization, batch_norm   zero mean and unit variance; TensorFlow's fused operation, where it is faster
+reflection    reflected margins
 running_statistics            running mean and variance of batch norms
 layers        convolutions, norms, dropout, padding
 initialization                initial weights by name

@@ -24,7 +24,7 @@ from common.ops import (
 from common.ops.constants import constant
 from common.ops.convolution import Before
 from common.ops.randomness import Initializer, InitializerByName
-from common.ops.standardization import standardized
+from common.ops.standardization import scaled_and_shifted, standardized
 
 # kinds of a convolution's bias: in front of a norm it has no effect, so its gradient is
 # rounding noise, which some optimizers turn into steps; INERT ones exist, as in published weights, and do nothing
@@ -137,9 +137,12 @@ class Norm(NamedTuple):
         if axes_and_affine is None:
             return x
         axes, affine = axes_and_affine
-        normalized = _by_running_statistics if self.running else standardized
-        y = normalized(x, axes, self.epsilon)
-        return _scaled_and_shifted(y) if affine else y
+        if self.running:
+            x = _by_running_statistics(x, axes, self.epsilon)
+            return x * _scale(x) + _shift(x) if affine else x
+        if affine:
+            return scaled_and_shifted(x, axes, self.epsilon, _scale(x), _shift(x))
+        return standardized(x, axes, self.epsilon)
 
 
 def published_norm(name: str) -> Norm:
@@ -172,10 +175,12 @@ def tanh(x: tf.Tensor) -> tf.Tensor:
     return tf.tanh(precision.at_least_float32(x))
 
 
-def _scaled_and_shifted(x: tf.Tensor) -> tf.Tensor:
-    scale = _variable("scale", [x.shape.as_list()[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
-    shift = _variable("shift", [x.shape.as_list()[-1]], x.dtype, zeros)
-    return x * scale + shift
+def _scale(x: tf.Tensor) -> tf.Tensor | tf.Variable:
+    return _variable("scale", [x.shape.as_list()[-1]], x.dtype, randomness.normal_initializer(1.0, 0.02))
+
+
+def _shift(x: tf.Tensor) -> tf.Tensor | tf.Variable:
+    return _variable("shift", [x.shape.as_list()[-1]], x.dtype, zeros)
 
 
 def _by_running_statistics(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:

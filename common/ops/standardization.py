@@ -6,15 +6,24 @@ and makes second ones, those of a gradient penalty, wrong.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, placement, precision, statistics
+from common.ops import batch_norm, gradients, placement, precision, statistics
+from common.ops.batch_norm import CHANNELS_APART, every
 from common.ops.constants import constant, reshape
 
-WITHIN_CHANNELS = [1, 2]  # axes of instance norm
-IMAGES = {"bfloat16": 8, "float32": 2}  # in a batch, up to which the fused operation is faster
+Vector: TypeAlias = "tf.Tensor | tf.Variable"  # [C]
+
+
+class Moments(NamedTuple):
+    """Mean and biased variance [N, 1, 1, C], or of layers [N, 1, 1, 1], and the maps minus the mean."""
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+    centred: tf.Tensor
 
 
 def standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
@@ -23,15 +32,35 @@ def standardized(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor
     Computed at least in float32; the output has the type of `x`.
     """
     if statistics.is_handled():
-        wide = precision.at_least_float32(x)
-        mean = mean_along(wide, axes)  # [N, 1, 1, C], or of layers [N, 1, 1, 1]
-        mean, variance = statistics.whole(mean, mean_along(tf.square(wide - mean), axes))
+        mean, variance, _ = moments(wide := precision.at_least_float32(x), axes)
+        mean, variance = statistics.whole(mean, variance)
         return tf.cast((wide - mean) * tf.rsqrt(variance + epsilon), x.dtype)
-    if x.dtype == tf.bfloat16 and _can_be_fused(x, axes):
+    if x.dtype == tf.bfloat16 and batch_norm.is_faster(x, axes):
         return _fused(x, epsilon)
-    if x.dtype == tf.bfloat16 and x.shape.as_list()[0] is None and _within_channels(axes):
+    if x.dtype == tf.bfloat16 and x.shape.as_list()[0] is None and batch_norm.is_applicable(axes):
         return _fused_if_alone(x, epsilon)
     return tf.cast(_by_definition(precision.at_least_float32(x), axes, epsilon), x.dtype)
+
+
+def scaled_and_shifted(x: tf.Tensor, axes: Sequence[int], epsilon: float, scale: Vector, shift: Vector) -> tf.Tensor:
+    """Returns `standardized` maps [N, H, W, C], times `scale`, plus `shift`."""
+    if statistics.is_handled() or not batch_norm.is_faster(x, axes):
+        return standardized(x, axes, epsilon) * scale + shift
+    scale, shift = tf.convert_to_tensor(scale), tf.convert_to_tensor(shift)
+    wide_scale = tf.cast(scale, tf.float32)
+    if x.dtype == tf.bfloat16:
+        y, of_images = batch_norm.normalized(x, epsilon, wide_scale, tf.cast(shift, tf.float32))
+    else:
+        mean, variance, centred = moments(x, axes)
+        y = centred * (tf.rsqrt(variance + constant(epsilon, x.dtype)) * scale) + shift
+        of_images = list(zip(*map(_rows, (mean, variance))))
+
+    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
+        scales = [wide_scale] * len(of_images)
+        first = batch_norm.gradients_of(dy, x, epsilon, scales, of_images)
+        return _with_own_gradients(first, dy, x, epsilon, scale)
+
+    return gradients.with_gradient(y, [x, scale, shift], gradient)
 
 
 def mean_along(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
@@ -41,18 +70,11 @@ def mean_along(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     return x
 
 
-def _by_definition(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
-    centred = x - mean_along(x, axes)  # [N, H, W, C]
-    inverse = tf.rsqrt(_mean_square(centred, axes) + constant(epsilon, x.dtype))  # [N, 1, 1, C or 1]
-    y = centred * inverse  # [N, H, W, C]
-    fused = _can_be_fused(x, axes)
-
-    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
-        return [_fused_gradient(dy, y, inverse, epsilon) if fused else _gradient(dy, y, inverse, axes)]
-
-    y = gradients.with_gradient(y, [x], gradient)
-    inverse = gradients.with_gradient(inverse, [x], lambda dinverse: [_inverse_gradient(dinverse, y, inverse, axes)])
-    return y
+def moments(x: tf.Tensor, axes: Sequence[int]) -> Moments:
+    """Returns the Moments of maps [N, H, W, C] along `axes`."""
+    mean = mean_along(x, axes)
+    centred = x - mean
+    return Moments(mean, _mean_square(centred, axes), centred)
 
 
 def _mean_square(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
@@ -65,10 +87,50 @@ def _mean_square(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     return mean_along(tf.square(norms), others) / count
 
 
-def _inverse_gradient(dinverse: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
-    """Returns the gradient of the input from that of the inverse of its standard deviation."""
-    values = tf.cast(tf.reduce_prod(tf.gather(tf.shape(y), axes)), inverse.dtype)
-    return -dinverse * tf.square(inverse) / values * tf.cast(y, inverse.dtype)
+def _by_definition(x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
+    _, variance, centred = moments(x, axes)
+    inverse = tf.rsqrt(variance + constant(epsilon, x.dtype))
+    return _with_gradient(centred * inverse, inverse, x, axes, epsilon)
+
+
+def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Returns `standardized` maps of bfloat16 by the fused operation: single ones would have to be float32."""
+    channels = x.shape.as_list()[-1]
+    y, of_images = batch_norm.normalized(x, epsilon, every(1.0, channels), every(0.0, channels))
+    variance = tf.stack([variance for _, variance in of_images])  # [N, C]
+    inverse = reshape(tf.rsqrt(variance + constant(epsilon, tf.float32)), [len(of_images), 1, 1, channels])
+    return _with_gradient(y, inverse, x, CHANNELS_APART, epsilon)
+
+
+def _fused_if_alone(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Returns `_fused` of a batch of unknown size if it is one image, else the definition: for translation."""
+    one, zero = (every(value, x.shape.as_list()[-1]) for value in (1.0, 0.0))
+
+    def by_definition() -> tf.Tensor:
+        return tf.cast(_by_definition(tf.cast(x, tf.float32), CHANNELS_APART, epsilon), x.dtype)
+
+    y = tf.cond(tf.equal(tf.shape(x)[0], 1), lambda: batch_norm.normalized(x, epsilon, one, zero)[0], by_definition)
+    y.set_shape(x.shape)
+    return gradients.with_gradient(y, [x], lambda dy: gradients.gradients(by_definition(), [x], [dy]))
+
+
+def _with_gradient(y: tf.Tensor, inverse: tf.Tensor, x: tf.Tensor, axes: Sequence[int], epsilon: float) -> tf.Tensor:
+    """Returns standardized maps `y` with gradients from themselves and `inverse`, that of their standard deviation.
+
+    So neither `x` nor its mean is kept.
+    """
+    is_fused = batch_norm.is_faster(x, axes)
+
+    def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
+        return [_fused_gradient(dy, y, inverse, epsilon) if is_fused else _gradient(dy, y, inverse, axes)]
+
+    def gradient_of_inverse(dinverse: tf.Tensor) -> list[tf.Tensor]:
+        values = tf.cast(tf.reduce_prod(tf.gather(tf.shape(y), axes)), inverse.dtype)
+        return [tf.cast(-dinverse * tf.square(inverse) / values * tf.cast(y, inverse.dtype), x.dtype)]
+
+    y = gradients.with_gradient(y, [x], gradient)
+    inverse = gradients.with_gradient(inverse, [x], gradient_of_inverse)
+    return y
 
 
 def _gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
@@ -77,92 +139,40 @@ def _gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, axes: Sequence[in
     return (dy - mean_along(dy, axes) - y * along) * inverse
 
 
-def _can_be_fused(x: tf.Tensor, axes: Sequence[int]) -> bool:
-    """Whether TensorFlow's fused batch norm, which is called for each image, is faster."""
-    images = x.shape.as_list()[0]
-    return images is not None and images <= IMAGES.get(x.dtype.name, 0) and _within_channels(axes)
-
-
-def _within_channels(axes: Sequence[int]) -> bool:
-    """Whether channels are standardized each by itself, as batch norm does, on a CPU."""
-    return placement.is_reformulated() and [*axes] == WITHIN_CHANNELS
-
-
-def _fused(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Returns each channel of each image [N, H, W, C] of bfloat16 standardized, by TensorFlow's fused batch norm.
-
-    It reads and writes half as many bytes as single operations, which have to be float32. Each image is a batch.
-    """
-    channels = x.shape.as_list()[-1]
-    images = [_batch_norm(image, epsilon) for image in _images(x)]
-    y = _batch([image.y for image in images])
-    variance = tf.stack([image.reserve_space_2 for image in images])  # [N, C], biased
-    inverse = reshape(tf.rsqrt(variance + constant(epsilon, tf.float32)), [len(images), 1, 1, channels])
-
-    y = gradients.with_gradient(y, [x], lambda dy: [_fused_gradient(dy, y, inverse, epsilon)])
-    inverse = gradients.with_gradient(
-        inverse, [x], lambda dinverse: [tf.cast(_inverse_gradient(dinverse, y, inverse, WITHIN_CHANNELS), x.dtype)]
-    )
-    return y
-
-
-def _fused_if_alone(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Returns `_fused` of a batch of unknown size if it is one image, else the definition: for translation."""
-
-    def by_definition() -> tf.Tensor:
-        return tf.cast(_by_definition(tf.cast(x, tf.float32), WITHIN_CHANNELS, epsilon), x.dtype)
-
-    y = tf.cond(tf.equal(tf.shape(x)[0], 1), lambda: _batch_norm(x, epsilon).y, by_definition)
-    y.set_shape(x.shape)
-    return gradients.with_gradient(y, [x], lambda dy: gradients.gradients(by_definition(), [x], [dy]))
-
-
-def _batch_norm(x: tf.Tensor, epsilon: float) -> Any:
-    """Returns the outputs of TensorFlow's fused batch norm for one image [1, H, W, C], as a batch."""
-    one, zero, none = _constants([1.0, 0.0], x.shape.as_list()[-1])
-    return tf.raw_ops.FusedBatchNormV3(
-        x=x, scale=one, offset=zero, mean=none, variance=none, epsilon=epsilon, is_training=True
-    )
-
-
-def _constants(values: Sequence[float], channels: int) -> list[tf.Tensor]:
-    """Returns each value for all channels, and a vector of no values, in float32."""
-    return [constant(array, tf.float32) for array in (*([value] * channels for value in values), [])]
-
-
 def _fused_gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Returns `_gradient` by TensorFlow's fused operation, for maps `y` whose mean is 0 and whose variance is 1.
-
-    So neither the input nor its mean is kept; `inverse` [N, 1, 1, C] takes the place of the scale.
-    """
+    """Returns `_gradient` by the fused operation, for maps `y` of mean 0 and variance 1; `inverse` is their scale."""
     channels = y.shape.as_list()[-1]
-    zero, rest, none = _constants([0.0, 1.0 - epsilon], channels)
-    images = [
-        tf.raw_ops.FusedBatchNormGradV3(
-            y_backprop=d,
-            x=image,
-            scale=reshape(scale, [channels]),
-            reserve_space_1=zero,
-            reserve_space_2=rest,
-            reserve_space_3=none,
-            epsilon=epsilon,
-            is_training=True,
-        ).x_backprop
-        for d, image, scale in zip(*map(_images, (dy, y, inverse)))
-    ]
+    zero, rest = every(0.0, channels), every(1.0 - epsilon, channels)
+    scales = _rows(inverse)
+    dx = batch_norm.gradients_of(dy, y, epsilon, scales, [(zero, rest)] * len(scales)).x
 
     def second(ddx: tf.Tensor) -> list[Any]:
-        dx = _gradient(tf.cast(dy, tf.float32), tf.cast(y, tf.float32), inverse, WITHIN_CHANNELS)
-        return gradients.gradients(dx, [dy, y, inverse], [tf.cast(ddx, tf.float32)])
+        wide = _gradient(tf.cast(dy, tf.float32), tf.cast(y, tf.float32), inverse, CHANNELS_APART)
+        return gradients.gradients(wide, [dy, y, inverse], [tf.cast(ddx, tf.float32)])
 
-    return gradients.with_gradient(_batch(images), [dy, y, inverse], second)
-
-
-def _images(x: tf.Tensor) -> list[tf.Tensor]:
-    """Returns the images of a batch [N, H, W, C], each [1, H, W, C]."""
-    count = x.shape.as_list()[0]
-    return [x] if count == 1 else tf.split(x, count, axis=constant(0, tf.int32))
+    return gradients.with_gradient(dx, [dy, y, inverse], second)
 
 
-def _batch(images: Sequence[tf.Tensor]) -> tf.Tensor:
-    return images[0] if len(images) == 1 else tf.concat(images, constant(0, tf.int32))
+def _with_own_gradients(
+    first: batch_norm.Gradients, dy: tf.Tensor, x: tf.Tensor, epsilon: float, scale: tf.Tensor
+) -> list[tf.Tensor]:
+    """Returns the gradients of input, scale and shift of `scaled_and_shifted`, with gradients from the definition."""
+    dscale, dshift = (tf.cast(gradients.add(of_images), scale.dtype) for of_images in (first.scale, first.shift))
+
+    def second(number: int, d: tf.Tensor) -> list[tf.Tensor | None]:
+        wide, wide_dy, wide_scale = (tf.cast(values, tf.float32) for values in (x, dy, scale))
+        y = standardized(wide, CHANNELS_APART, epsilon) * wide_scale
+        of_input_and_scale = gradients.gradients(y, [x, scale], [wide_dy])
+        return gradients.gradients(typing.cast("tf.Tensor", of_input_and_scale[number]), [dy, x, scale], [d])
+
+    return [
+        gradients.with_gradient(first.x, [dy, x, scale], lambda d: second(0, d)),
+        gradients.with_gradient(dscale, [dy, x, scale], lambda d: second(1, d)),
+        gradients.with_gradient(dshift, [dy], lambda d: [tf.zeros_like(dy) + tf.cast(d, dy.dtype)]),
+    ]
+
+
+def _rows(values: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the vector [C] of each image of [N, 1, 1, C]."""
+    count, *_, channels = values.shape.as_list()
+    return tf.unstack(reshape(values, [count, channels]), num=count)

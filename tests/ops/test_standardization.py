@@ -17,7 +17,8 @@ def by_definition(x, axes, epsilon):
 def derivatives(y, inputs, dy):
     """The first derivatives of y·dy, and those of the sum of their squares."""
     first = tf.gradients(y, inputs, dy)
-    return [y, *first, *tf.gradients(tf.add_n([tf.reduce_sum(tf.square(of_one)) for of_one in first]), [*inputs, dy])]
+    squares = tf.add_n([tf.reduce_sum(tf.square(of_one)) for of_one in first])
+    return [y, *first, *tf.gradients(squares, [*inputs, dy], unconnected_gradients="zero")]
 
 
 @pytest.mark.parametrize("axes", [(1, 2), (1, 2, 3)])
@@ -53,6 +54,32 @@ def test_bfloat16_maps_have_the_values_and_derivatives_of_float32_within_their_d
     for one, other in zip(*session.run(results), strict=True):
         assert one.dtype == tf.bfloat16.as_numpy_dtype
         np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max() + 1e-30)
+
+
+@pytest.mark.parametrize(("dtype", "count", "tolerance"), [(tf.float64, 2, 1e-9), (tf.float32, 2, 1e-4)])
+def test_scale_and_shift_have_the_derivatives_of_the_definition(session, dtype, count, tolerance):
+    x, dy = (tf.constant(RANDOM.normal(size=[count, 6, 5, 4]), dtype) for _ in range(2))
+    scale, shift = (tf.constant(RANDOM.normal(size=[4]), dtype) for _ in range(2))
+    inputs = [x, scale, shift]
+    y = standardization.scaled_and_shifted(x, [1, 2], 1e-3, scale, shift)
+    both = [derivatives(y, inputs, dy), derivatives(by_definition(x, [1, 2], 1e-3) * scale + shift, inputs, dy)]
+    types = {operation.type for operation in tf.get_default_graph().get_operations()}
+    assert ("FusedBatchNormGradV3" in types) == (dtype == tf.float32)
+    for one, other in zip(*session.run(both), strict=True):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * np.abs(other).max())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_scale_and_shift_of_bfloat16_maps_are_within_their_digits(session, count):
+    arrays = [RANDOM.normal(size=[count, 8, 6, 4]), *(RANDOM.normal(1.0, 0.3, size=[4]) for _ in range(2))]
+    slopes, results = RANDOM.normal(size=[count, 8, 6, 4]), []
+    for dtype in (tf.bfloat16, tf.float32):
+        x, scale, shift, dy = (tf.cast(tf.constant(array, tf.bfloat16), dtype) for array in (*arrays, slopes))
+        y = standardization.scaled_and_shifted(x, [1, 2], 1e-3, scale, shift)
+        results.append(derivatives(y, [x, scale, shift], dy))
+    for one, other in zip(*session.run(results), strict=True):
+        assert one.dtype == tf.bfloat16.as_numpy_dtype
+        np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max())
 
 
 def test_plain_graphs_and_many_images_are_not_fused():
