@@ -94,7 +94,40 @@ def _norms_by_their_formula() -> Change:
         centred = x - tf.reduce_mean(x, axes, keepdims=True)
         return centred * tf.rsqrt(tf.reduce_mean(tf.square(centred), axes, keepdims=True) + epsilon)
 
-    return mock.patch.object(layers, "standardized", standardized)
+    def scaled_and_shifted(
+        x: tf.Tensor, axes: list[int], epsilon: float, scale: tf.Tensor, shift: tf.Tensor
+    ) -> tf.Tensor:
+        return standardized(x, axes, epsilon) * scale + shift
+
+    return mock.patch.multiple(layers, standardized=standardized, scaled_and_shifted=scaled_and_shifted)
+
+
+def _norms_not_fused() -> Change:
+    from common.ops import batch_norm
+
+    return mock.patch.object(batch_norm, "is_applicable", lambda axes: False)
+
+
+def _squares_written() -> Change:
+    from common import tensorflow as tf
+    from common.ops import standardization
+
+    def mean_square(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+        return standardization.mean_along(tf.square(x), axes)
+
+    return mock.patch.object(standardization, "_mean_square", mean_square)
+
+
+def _margins_not_gathered() -> Change:
+    from common.ops import reflection
+
+    return mock.patch.object(reflection, "CHANNELS", sys.maxsize)
+
+
+def _no_phases() -> Change:
+    from common.ops import formulations
+
+    return mock.patch.object(formulations, "PLACES_OF_PHASES", sys.maxsize)
 
 
 def _graphs_rewritten() -> Change:
@@ -121,6 +154,10 @@ LEVERS = {
     "no-matrices": Lever(lambda: _without(Matrices=_library())),
     "no-columns": Lever(lambda: _without(FEW=0)),
     "no-taps": Lever(lambda: _without(TINY=0)),
+    "no-phases": Lever(_no_phases),
+    "margins-not-gathered": Lever(_margins_not_gathered),
+    "norms-not-fused": Lever(_norms_not_fused),
+    "squares-written": Lever(_squares_written),
     "norms-by-their-formula": Lever(_norms_by_their_formula),
     "one-thread": Lever(threads=1),
     "onednn-off": Lever(environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
