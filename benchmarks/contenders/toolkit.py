@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,17 @@ def peak_MiB_of_gpu() -> float:
 def operations(case: Case) -> int:
     """Returns the floating-point operations of a step, or a translation, with every convolution as it is defined."""
     with tf.Graph().as_default(), placement.plain():
-        fetches, *_ = _fetches(case)
+        fetches, *_ = _fetches(case, PLAIN, [case.batch, case.size, case.size])
         return flops(fetches)
 
 
-def _fetches(case: Case, form: Form = PLAIN) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the fetches of a step or a translation, and its placeholders: A, B and the images' numbers."""
-    sizes = [case.batch, case.size, case.size] if case.training else [None, None, None]  # as in a Translator
+def _fetches(
+    case: Case, form: Form, sizes: Sequence[int | None]
+) -> tuple[list[tf.Operation | tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the fetches of a step or a translation, and its placeholders: A, B and the images' numbers.
+
+    `sizes`: N, H and W of A and B; None: unknown, as in a Translator.
+    """
     A, B = (tf.placeholder(tf.float32, [*sizes, 3]) for _ in "AB")
     index = tf.placeholder(tf.int64, sizes[:1])
     dual = dual_of(case, form)
@@ -69,7 +74,8 @@ def _built(case: Case, form: Form, threads: int, device: str) -> Step:
     if case.model == "dualgan":
         return _from_files(case, form, threads, device)
     tf.set_random_seed(SEED)
-    fetches, A, B, index = _fetches(case, form)
+    sizes = [case.batch, case.size, case.size] if case.training else [None, None, None]
+    fetches, A, B, index = _fetches(case, form, sizes)
     initialize = tf.global_variables_initializer()
     tf.get_default_graph().finalize()
     session = open_session(threads, device, form.compiled)
