@@ -30,6 +30,16 @@ def gradients(
     return tf.gradients(y, inputs, dy, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
+def partial_gradients(
+    y: tf.Tensor, inputs: Sequence[tf.Tensor | tf.Variable], dy: Sequence[tf.Tensor]
+) -> list[tf.Tensor | None]:
+    """Returns `gradients` with respect to each input while the others are held fixed, even if they depend on it.
+
+    So does a gradient on its input, in the networks whose gradients are differentiated again.
+    """
+    return tf.gradients(y, inputs, dy, stop_gradients=inputs, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+
+
 def with_gradient(y: tf.Tensor, inputs: Sequence[tf.Tensor], gradient: Gradient) -> tf.Tensor:
     """Returns `y` with a custom `gradient`, which computes those of its `inputs` from that of `y`.
 

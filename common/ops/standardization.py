@@ -148,25 +148,26 @@ def _fused_gradient(dy: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor, epsilon: fl
 
     def second(ddx: tf.Tensor) -> list[Any]:
         wide = _gradient(tf.cast(dy, tf.float32), tf.cast(y, tf.float32), inverse, CHANNELS_APART)
-        return gradients.gradients(wide, [dy, y, inverse], [tf.cast(ddx, tf.float32)])
+        return gradients.partial_gradients(wide, [dy, y, inverse], [tf.cast(ddx, tf.float32)])
 
     return gradients.with_gradient(dx, [dy, y, inverse], second)
 
 
 def _with_own_gradients(
-    first: batch_norm.Gradients, dy: tf.Tensor, x: tf.Tensor, epsilon: float, scale: tf.Tensor
+    computed: batch_norm.Gradients, dy: tf.Tensor, x: tf.Tensor, epsilon: float, scale: tf.Tensor
 ) -> list[tf.Tensor]:
     """Returns the gradients of input, scale and shift of `scaled_and_shifted`, with gradients from the definition."""
-    dscale, dshift = (tf.cast(gradients.add(of_images), scale.dtype) for of_images in (first.scale, first.shift))
+    dscale, dshift = (tf.cast(gradients.add(of_images), scale.dtype) for of_images in (computed.scale, computed.shift))
 
     def second(number: int, d: tf.Tensor) -> list[tf.Tensor | None]:
         wide, wide_dy, wide_scale = (tf.cast(values, tf.float32) for values in (x, dy, scale))
         y = standardized(wide, CHANNELS_APART, epsilon) * wide_scale
-        of_input_and_scale = gradients.gradients(y, [x, scale], [wide_dy])
-        return gradients.gradients(typing.cast("tf.Tensor", of_input_and_scale[number]), [dy, x, scale], [d])
+        of_input_and_scale = gradients.partial_gradients(y, [x, scale], [wide_dy])
+        first = typing.cast("tf.Tensor", of_input_and_scale[number])
+        return gradients.partial_gradients(first, [dy, x, scale], [d])
 
     return [
-        gradients.with_gradient(first.x, [dy, x, scale], lambda d: second(0, d)),
+        gradients.with_gradient(computed.x, [dy, x, scale], lambda d: second(0, d)),
         gradients.with_gradient(dscale, [dy, x, scale], lambda d: second(1, d)),
         gradients.with_gradient(dshift, [dy], lambda d: [tf.zeros_like(dy) + tf.cast(d, dy.dtype)]),
     ]

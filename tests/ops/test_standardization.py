@@ -82,6 +82,36 @@ def test_scale_and_shift_of_bfloat16_maps_are_within_their_digits(session, count
         np.testing.assert_allclose(one.astype(np.float64), other, rtol=0, atol=0.02 * np.abs(other).max())
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_a_penalty_on_gradients_has_the_derivatives_of_the_definition(session, dtype):
+    """Through two norms, so that the gradient that reaches the first one depends on its input."""
+    x = tf.cast(tf.constant(RANDOM.normal(size=[2, 6, 5, 4]), tf.bfloat16), dtype)
+    scale, shift = (tf.cast(tf.constant(RANDOM.normal(1.0, 0.3, size=[4]), tf.bfloat16), dtype) for _ in range(2))
+
+    def penalty(standardized, scaled_and_shifted, inputs):
+        x, scale, shift = inputs
+        y = scaled_and_shifted(tf.nn.softplus(standardized(x)), scale, shift)
+        (slope,) = tf.gradients(tf.reduce_sum(tf.tanh(scaled_and_shifted(y * y, scale, shift)) ** 3), [x])
+        return tf.gradients(tf.reduce_sum(tf.square(tf.cast(slope, tf.float32))), inputs)
+
+    inputs = [tf.identity(values) for values in (x, scale, shift)]
+    wide = [tf.cast(values, tf.float32) for values in inputs]
+    actual = penalty(
+        lambda x: standardization.standardized(x, [1, 2], 1e-3),
+        lambda x, scale, shift: standardization.scaled_and_shifted(x, [1, 2], 1e-3, scale, shift),
+        inputs,
+    )
+    expected = penalty(
+        lambda x: by_definition(x, [1, 2], 1e-3),
+        lambda x, scale, shift: by_definition(x, [1, 2], 1e-3) * scale + shift,
+        wide,
+    )
+    tolerance = 1e-4 if dtype == tf.float32 else 0.1
+    for one, other in zip(*session.run([actual, expected]), strict=True):
+        difference = np.abs(one.astype(np.float64) - other)
+        assert np.sqrt(np.mean(difference**2)) <= tolerance * np.sqrt(np.mean(other.astype(np.float64) ** 2))
+
+
 def test_plain_graphs_and_many_images_are_not_fused():
     with tf.Graph().as_default() as graph:
         with placement.plain():
