@@ -50,9 +50,8 @@ def pad(x: tf.Tensor, margin: int, mode: str = "CONSTANT") -> tf.Tensor:
     """Pads `margin` pixels on every side: zeros, or with mode REFLECT by reflection."""
     if mode == "REFLECT":
         return reflection.pad(x, margin)
-    return constants.pad(
-        x, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode
-    )  # [N, H + 2 margin, W + 2 margin, C]
+    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+    return constants.pad(x, margins, mode)  # [N, H + 2 margin, W + 2 margin, C]
 
 
 def conv(
