@@ -12,7 +12,6 @@ from unittest import mock
 if TYPE_CHECKING:
     from common import tensorflow as tf
     from common.dual import Direction, Dual, Network
-    from common.ops.formulations import Library
 
 Change: TypeAlias = contextlib.AbstractContextManager[Any]  # within which the toolkit is changed
 
@@ -68,22 +67,19 @@ def _nothing_read_ahead() -> Change:
 
 
 def _single_convolutions() -> Change:
-    from common.ops import convolution
-
-    return mock.patch.object(convolution, "_fastest", lambda x, kernel, *form: _library()(*form))
+    return _without("matrices", "winograd", "columns", "taps", "phases")
 
 
-def _library() -> type[Library]:
-    from common.ops.formulations import Library
+def _without(*names: str) -> Change:
+    """Replaces algorithms of convolutions by TensorFlow's own operations."""
+    from common.ops import algorithms
 
-    return Library
+    usual = algorithms.usual
 
+    def other(convolution: algorithms.Convolution) -> algorithms.Names:
+        return algorithms.Names(*("library" if name in names else name for name in usual(convolution)))
 
-def _without(**limits: Any) -> Change:
-    """Sets limits of shapes so that a formulation of convolutions is never chosen."""
-    from common.ops import convolution
-
-    return mock.patch.multiple(convolution, **limits)
+    return mock.patch.object(algorithms, "usual", other)
 
 
 def _norms_by_their_formula() -> Change:
@@ -125,9 +121,10 @@ def _margins_not_gathered() -> Change:
 
 
 def _no_phases() -> Change:
-    from common.ops import formulations
+    """Products of matrices in place of phases."""
+    from common.ops import algorithms
 
-    return mock.patch.object(formulations, "PLACES_OF_PHASES", sys.maxsize)
+    return mock.patch.object(algorithms, "PLACES_OF_PHASES", sys.maxsize)
 
 
 def _graphs_rewritten() -> Change:
@@ -150,10 +147,10 @@ LEVERS = {
     "a-run-for-each-update": Lever(_a_run_for_each_update),
     "nothing-read-ahead": Lever(_nothing_read_ahead),
     "single-convolutions": Lever(_single_convolutions),
-    "no-winograd": Lever(lambda: _without(MANY=sys.maxsize)),
-    "no-matrices": Lever(lambda: _without(Matrices=_library())),
-    "no-columns": Lever(lambda: _without(FEW=0)),
-    "no-taps": Lever(lambda: _without(TINY=0)),
+    "no-winograd": Lever(lambda: _without("winograd")),
+    "no-matrices": Lever(lambda: _without("matrices", "phases")),
+    "no-columns": Lever(lambda: _without("columns")),
+    "no-taps": Lever(lambda: _without("taps")),
     "no-phases": Lever(_no_phases),
     "margins-not-gathered": Lever(_margins_not_gathered),
     "norms-not-fused": Lever(_norms_not_fused),

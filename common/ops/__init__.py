@@ -19,6 +19,7 @@ degradation   layers over a scene: seen = T clear + L
 morphology, guided_filter     classical filters
 priors, synthesis             classical estimates of layers, and random layers
 receptive_field, flops        receptive fields of networks; floating-point operations of a graph
-convolution   chooses the algorithm of a convolution by its size
+convolution   convolutions, with gradients of any order
+algorithms    which algorithm computes a convolution
 formulations  the algorithms: TensorFlow's own, winograd, im2col (matrix products), phases (of strides)
 """

@@ -1,8 +1,7 @@
-"""Chooses the algorithm of a convolution: a Formulation, which also computes its gradients of any order.
+"""Convolutions and their gradients of any order, by the algorithms of a Formulation.
 
 A convolution, its transpose and its kernel gradient are each linear in both inputs, and the gradients of each are the
-other two. So a Formulation needs only these three. The fastest one depends on shapes; figures are in
-docs/lab/performance.md. On GPUs a library chooses by itself, so TensorFlow's own operations are used.
+other two. So a Formulation needs only these three; common/ops/algorithms.py selects it by shapes.
 """
 
 from __future__ import annotations
@@ -11,23 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, placement
+from common.ops import algorithms, gradients
 from common.ops.constants import Size
-from common.ops.formulations import (
-    COLUMNS,
-    TAPS,
-    WINOGRAD,
-    WINOGRAD_GRADIENTS,
-    AnyFormulation,
-    Library,
-    Matrices,
-    sides_of,
-)
-
-TINY = 64  # kernel values per input channel up to which each value is applied separately
-SOME = 32  # output channels of a strided convolution, input channels of others, below which little time can be saved
-FEW = 4  # output channels up to which a larger kernel is applied column by column
-MANY, LARGE = 128, 256  # channels of input and output, and values per channel, above which Winograd is faster
+from common.ops.formulations import AnyFormulation, Library, sides_of
 
 Before: TypeAlias = "Callable[[tf.Tensor], tf.Tensor] | None"  # applied to the input first, such as ReLU and padding
 
@@ -38,10 +23,12 @@ def conv(x: tf.Tensor, weights: tf.Tensor | tf.Variable, stride: int, padding: s
     `padding` is SAME or VALID. `before` is applied to `x` first, such as ReLU and margins: gradients
     compute it again, and so only `x` itself is kept for them.
     """
-    formulation = _fastest(x, weights.shape.as_list(), stride, padding)
+    inputs = before(x) if before else x
+    values = x.shape[1:3].num_elements()
+    formulation = algorithms.of_conv(inputs, weights.shape.as_list(), stride, padding, values)
     if before is None and isinstance(formulation, Library):
         return formulation.conv(x, weights)  # [N, H', W', F]
-    return apply(formulation, x, weights, before)  # [N, H', W', F]
+    return apply(formulation, x, weights, before, inputs)  # [N, H', W', F]
 
 
 def transpose(
@@ -57,46 +44,33 @@ def transpose(
 
     `before`: see `conv`; here it keeps the sides.
     """
-    formulation = _fastest(y, weights.shape.as_list(), stride, padding)
+    formulation = algorithms.of_transpose(y, weights.shape.as_list(), stride, padding)
     if before is None and isinstance(formulation, Library):
         return formulation.transpose(y, weights, sides)  # [N, H, W, C]
     return apply_transpose(formulation, y, weights, sides, before)  # [N, H, W, C]
 
 
-def _fastest(x: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:
-    """Returns the fastest Formulation for images such as `x`, whose sides may be unknown; `kernel` is its shape."""
-    size, _, inputs, filters = kernel
-    if not placement.is_reformulated():
-        return Library(stride, padding)
-    if stride > 1 or x.dtype == tf.bfloat16:
-        return Matrices(stride, padding) if filters >= SOME else Library(stride, padding)
-    if padding == "VALID" and inputs >= SOME:
-        if filters * size**2 <= TINY:
-            return TAPS
-        if filters <= FEW < size:
-            return COLUMNS
-        values, (fewer, more) = x.shape[1:3].num_elements() or LARGE, sorted((inputs, filters))
-        if size in (3, 4) and values >= LARGE:
-            if fewer >= MANY:
-                return WINOGRAD
-            if fewer >= MANY // 2 and more >= MANY and (size == 4 or inputs > filters):
-                return WINOGRAD_GRADIENTS
-    return Library(stride, padding)
-
-
-def apply(formulation: AnyFormulation, x: tf.TensorLike, weights: tf.TensorLike, before: Before = None) -> tf.Tensor:
-    """Returns the convolution [N, H', W', F] and its gradients by a Formulation."""
+def apply(
+    formulation: AnyFormulation,
+    x: tf.TensorLike,
+    weights: tf.TensorLike,
+    before: Before = None,
+    inputs: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Returns the convolution [N, H', W', F] and its gradients by a Formulation; `inputs`: `before` of `x`."""
     x, weights = tf.convert_to_tensor(x), tf.convert_to_tensor(weights)  # [N, H, W, C], [r, r, C, F]
     size = int(weights.shape[0])
 
     def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         late_x, late_weights = _after(dy, x, weights)
-        inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
-        dinputs = apply_transpose(formulation, dy, late_weights, sides_of(inputs))  # as inputs
-        dweights = _kernel_gradient(formulation, late_x, dy, size, before=before, inputs=inputs)  # [r, r, C, F]
-        return _through(inputs, late_x, dinputs), dweights
+        late_inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
+        dinputs = apply_transpose(formulation, dy, late_weights, sides_of(late_inputs))  # as inputs
+        dweights = _kernel_gradient(formulation, late_x, dy, size, before=before, inputs=late_inputs)  # [r, r, C, F]
+        return _through(late_inputs, late_x, dinputs), dweights
 
-    y = formulation.conv(before(x) if before else x, weights)  # [N, H', W', F]
+    if inputs is None:
+        inputs = before(x) if before else x
+    y = formulation.conv(inputs, weights)  # [N, H', W', F]
     return gradients.with_gradient(y, [x, weights], gradient)
 
 

@@ -1,32 +1,16 @@
-"""Algorithms for a convolution, its transpose and the gradient of its kernel; common/ops/convolution.py chooses.
+"""Algorithms for a convolution, its transpose and the gradient of its kernel; common/ops/algorithms.py selects.
 
 Images are [N, H, W, C], kernels [r, r, C, F], strides the same in both directions; `padding` is SAME or VALID.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from common import tensorflow as tf
 from common.ops import gradients, im2col, phases, winograd
 from common.ops.constants import Size, constant, pad, part, reshape, shape
-
-
-class Limits(NamedTuple):
-    """Where products of matrices are faster: up to so many positions of the kernel, from so many input channels."""
-
-    conv: int
-    transpose: int
-    kernel_gradient: int
-    channels: int  # for a convolution, and for a kernel gradient with a limit
-
-
-EVERY = sys.maxsize
-PLACES_OF_PHASES, CHANNELS_OF_PHASES = 1024, 64
-OF_FLOAT32 = Limits(conv=4096, transpose=64, kernel_gradient=EVERY, channels=64)
-OF_BFLOAT16 = Limits(conv=256, transpose=256, kernel_gradient=2048, channels=128)
 
 
 class Formulation(NamedTuple):
@@ -58,43 +42,38 @@ class Library(NamedTuple):
 
 
 class Matrices(NamedTuple):
-    """Matrix products where they are faster than TensorFlow's own operations, in float32 at strides above 1."""
+    """Products of matrices, of images with known sides."""
 
     stride: int
     padding: str
 
     def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        size, _, inputs, _ = weights.shape.as_list()
-        limits = _limits(x)
-        if _is_static(x) and inputs >= limits.channels and self._places(x, size) <= limits.conv:
-            return im2col.conv(x, weights, self.stride, self.padding)
-        return Library(*self).conv(x, weights)
+        return im2col.conv(x, weights, self.stride, self.padding)
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
         known = [side for side in sides if isinstance(side, int)]
-        few = _is_static(y) and y.shape[:3].num_elements() <= _limits(y).transpose
-        if few and len(known) == len(sides) and self.stride > 1:
-            return im2col.transpose(y, weights, known, self.stride, self.padding)
-        return Library(*self).transpose(y, weights, sides)
+        if len(known) < len(sides):
+            return Library(*self).transpose(y, weights, sides)
+        return im2col.transpose(y, weights, known, self.stride, self.padding)
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
-        if _is_static(x) and (size, self.stride) == (phases.SIZE, phases.STRIDE) and self._has_phases(x):
-            return phases.kernel_gradient(x, dy, self.padding)
-        limits = _limits(x)
-        many = limits.kernel_gradient == EVERY or x.shape.as_list()[-1] >= limits.channels
-        if _is_static(x) and many and self._places(x, size) <= limits.kernel_gradient:
-            return im2col.kernel_gradient(x, dy, size, self.stride, self.padding)
-        return Library(*self).kernel_gradient(x, dy, size)
+        return im2col.kernel_gradient(x, dy, size, self.stride, self.padding)
 
-    def _has_phases(self, x: tf.Tensor) -> bool:
-        """Whether Winograd is faster for the phases of `x` than matrix products for all of it."""
-        many = self._places(x, phases.SIZE) >= PLACES_OF_PHASES and x.shape.as_list()[-1] >= CHANNELS_OF_PHASES
-        return many and x.dtype != tf.bfloat16
 
-    def _places(self, x: tf.Tensor, size: int) -> int:
-        batch, *sides, _ = x.shape.as_list()
-        down, across = (im2col.places(side, size, self.stride, self.padding)[0] for side in sides)
-        return batch * down * across
+class _Phases(NamedTuple):
+    """Kernel gradients by Winograd on the phases of images; all else as TensorFlow's own operations."""
+
+    padding: str
+
+    def conv(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        return Library(phases.STRIDE, self.padding).conv(x, weights)
+
+    def transpose(self, y: tf.Tensor, weights: tf.Tensor, sides: Sequence[Size]) -> tf.Tensor:
+        return Library(phases.STRIDE, self.padding).transpose(y, weights, sides)
+
+    def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
+        assert size == phases.SIZE
+        return phases.kernel_gradient(x, dy, self.padding)
 
 
 class _Columns(NamedTuple):
@@ -182,9 +161,9 @@ def _part(y: tf.Tensor, axis: int, n: int, side: Size, width: int) -> tf.Tensor:
 
 
 COLUMNS, TAPS = _Columns(), _Taps()
+PHASES = {padding: _Phases(padding) for padding in ("SAME", "VALID")}
 WINOGRAD = Formulation(winograd.conv, winograd.transpose, winograd.kernel_gradient)
-WINOGRAD_GRADIENTS = Formulation(Library(1, "VALID").conv, winograd.transpose, winograd.kernel_gradient)
-AnyFormulation: TypeAlias = Formulation | Library | Matrices | _Columns | _Taps
+AnyFormulation: TypeAlias = Formulation | Library | Matrices | _Phases | _Columns | _Taps
 
 
 def sides_of(x: tf.Tensor) -> list[Size]:
@@ -205,11 +184,3 @@ def _valid_sides(x: tf.Tensor, size: int) -> list[int | None]:
 
 def _known_sizes(sizes: Sequence[Size]) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in sizes]
-
-
-def _limits(x: tf.Tensor) -> Limits:
-    return OF_BFLOAT16 if x.dtype == tf.bfloat16 else OF_FLOAT32
-
-
-def _is_static(x: tf.Tensor) -> bool:
-    return None not in x.shape.as_list()
