@@ -9,6 +9,7 @@
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
 # make tutorial  runs the commands of docs/tutorial.md, and writes the page and its pictures: ten minutes on two cores
 # make bench  steps and translations compared with PyTorch and TensorFlow 1 graphs, interleaved: about an hour
+# make tune   measures algorithms of convolutions on this processor, and writes them into the shipped table: 20 minutes
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
 unexport PYTHONDONTWRITEBYTECODE # pytest keeps the tests as it has compiled them, for each of its processes
 
-.PHONY: demo test test-thorough test-all coverage mutants format audit docs tutorial bench clean
+.PHONY: demo test test-thorough test-all coverage mutants format audit docs tutorial bench tune clean
 
 demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
@@ -67,6 +68,9 @@ tutorial: .venv/.tutorial
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks.speed $(BENCH)
+
+tune: .venv/.core
+	$(BIN)/python -m benchmarks.tune $(TUNE)
 
 clean:
 	rm -rf .venv build site *.egg-info runs/demo

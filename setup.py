@@ -39,6 +39,7 @@ setuptools.setup(
         "common.export": ["browser/*"],
         "common.report": ["browser/*", "vendor/uplot/*"],
         "common.serve": ["browser/*"],
+        "common.tuning": ["table.json"],
     },
     entry_points={"console_scripts": [f"{method} = {method}.main:main" for method in METHODS]},
     install_requires=[

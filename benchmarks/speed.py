@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import re
 import statistics
 import subprocess
 import sys
@@ -28,11 +26,11 @@ from benchmarks.contenders.cases import CASES, Case
 from benchmarks.contenders.ceiling import OPERATIONS
 from benchmarks.contenders.forms import Form
 from benchmarks.contenders.levers import LEVERS, Lever
+from common.tuning import processors
 
 PLAIN = Form()
 OPTIONS = ("", "+channels_last", "+compiled", "+compiled+channels_last")  # of PyTorch
 OTHERS = {"cyclegan": "tf1", "dualgan": "official"}  # programs other than PyTorch, by method
-CPUINFO = pathlib.Path("/proc/cpuinfo")
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 Measure = Literal["wall", "cpu"]
 
@@ -122,7 +120,7 @@ def groups_of(case: Case, has_bfloat16: bool) -> list[Group]:
 
 def multiplies_bfloat16(cpuinfo: str) -> bool:
     """Whether a processor multiplies bfloat16; `cpuinfo` is the text of /proc/cpuinfo."""
-    return bool(re.search(r"\b(avx512_bf16|amx_bf16)\b", cpuinfo))
+    return bool(processors.features(cpuinfo) & {"avx512_bf16", "amx_bf16"})
 
 
 def compare(case: str, group: Group, threads: int, rounds: int) -> list[Contender]:
@@ -190,7 +188,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="rounds of about 4 s for each contender")
     parser.add_argument("--threads", type=int, default=2, help="threads of each process")
     args = parser.parse_args()
-    has_bfloat16 = CPUINFO.exists() and multiplies_bfloat16(CPUINFO.read_text())
+    has_bfloat16 = multiplies_bfloat16(processors.cpuinfo())
     for case in args.cases.split(","):
         for group in groups_of(CASES[case], has_bfloat16):
             if not args.groups or group.name in args.groups.split(","):

@@ -29,6 +29,7 @@ ABOUT = {
     "serve": "HTTP server",
     "translate": "inference, tiles, video",
     "weights": "of other programs",
+    "tuning": "measured algorithms",
     "run": "run folder, checkpoints",
     "report": "HTML reports",
     "images": "datasets, image files",

@@ -43,7 +43,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # title: settings; both with the most ne
     "Validation and early stopping": ("eval_every", "select_by", "patience"),
     "Speed and memory": (
         *("device", "batch_size", "accumulate", "threads", "precision", "cache_gb", "tile", "tile_overlap"),
-        *("xla", "precise"),
+        *("xla", "precise", "tune"),
     ),
     "Several processes": (
         *("local_workers", "workers", "rank", "collective", "start_within", "hung_after", "check_every", "restarts"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 
 from common.run.session import XLA_ON_CPU
+from common.tuning import processors
 
-CPUINFO = pathlib.Path("/proc/cpuinfo")
 FOR_ONEDNN = "avx2"  # with it, oneDNN was faster wherever measured; see docs/performance.md
 
 
@@ -22,7 +21,7 @@ def decide(precise: bool = False) -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    chosen = "0" if precise else onednn(CPUINFO.read_text() if CPUINFO.exists() else "")
+    chosen = "0" if precise else onednn(processors.cpuinfo())
     if chosen is not None:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", chosen)
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # its predecessor, which is loaded only if installed
@@ -40,8 +39,4 @@ def onednn(cpuinfo: str) -> str | None:
     >>> onednn("flags\\t\\t: fpu avx2 fma")
     '1'
     """
-    for line in cpuinfo.splitlines():
-        name, _, features = line.partition(":")
-        if name.strip() == "flags":
-            return "1" if FOR_ONEDNN in features.split() else None
-    return None
+    return "1" if FOR_ONEDNN in processors.features(cpuinfo) else None

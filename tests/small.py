@@ -15,6 +15,7 @@ from common.dual import Cycle, CyclicDual, Direction, Dual, losses
 from common.images import Images
 from common.images.folders import Files
 from common.images.pixels import EIGHT_BITS, Domain
+from common.ops import layers, randomness
 from common.run import Run
 from common.run.checkpoints import Checkpoints
 from common.run.folder import record_run
@@ -75,6 +76,18 @@ class Pointwise(Gain):
         start = tf.ones_initializer()
         kernel = tf.get_variable("kernel", [1, 1, images.shape[-1], channels], initializer=start, collections=kept)
         return tf.tanh(tf.nn.conv2d(images, kernel, 1, "VALID"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolved(Pointwise):
+    """Generators of one layer whose weights are drawn and whose gradient is the toolkit's own; an identity loss."""
+
+    def generator(self, images: tf.Tensor, channels: int, key: tf.Tensor | None) -> tf.Tensor:
+        initial = randomness.normal_initializer(0.0, 0.02)
+        return tf.tanh(layers.conv(images, channels, 3, 1, initial, before=tf.nn.relu))
+
+    def generator_losses(self, direction: Direction, cycle: Cycle | None) -> dict[str, tuple[float | None, tf.Tensor]]:
+        return {**super().generator_losses(direction, cycle), **self.identity_loss(direction, cycle)}
 
 
 @dataclasses.dataclass(frozen=True)

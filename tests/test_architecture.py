@@ -23,7 +23,7 @@ ORDER = (  # of the packages of common, lowest first: each imports only from lev
     ("images", "dual"),
     ("report",),
     ("run",),
-    ("translate", "weights"),
+    ("translate", "tuning", "weights"),
     ("evaluate", "export", "serve"),
     ("train",),
 )
@@ -44,14 +44,16 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics"
     " < batch_norm im2col initialization reflection < standardization winograd < phases"
-    " < formulations loops priors spectral_norm synthesis < algorithms < convolution < layers < blur",
+    " < formulations loops priors spectral_norm synthesis < algorithms < selection < convolution < layers < blur",
     "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison notebook",
-    "run": "checkpoint_files forks gpu lock training_files < process_parts session < checkpoints run < folder",
+    "run": "checkpoint_files forks gpu lock training_files < process_parts session < checkpoints run < environment"
+    " < folder",
     "serve": "assets connections decoder refused service worker < decoding guard reports validation"
     " < about answers < served < app",
-    "train": "csv_log events forwarding image_pool plateau samples warm_start watching < monitor objectives rates"
-    " < accumulation pace < step < graph health plan < recovery < loop < introduction < training",
+    "train": "csv_log events forwarding image_pool plateau samples warm_start watching < loaders monitor objectives"
+    " rates < accumulation pace < step < graph health tuned < plan recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
+    "tuning": "measuring processors < table",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
     " < importing to_pytorch < shipped",
 }

@@ -120,6 +120,13 @@ def _margins_not_gathered() -> Change:
     return mock.patch.object(reflection, "CHANNELS", sys.maxsize)
 
 
+def _usual_algorithms() -> Change:
+    """No measured algorithms, those of the shipped table."""
+    from common.train import tuned
+
+    return mock.patch.object(tuned, "shipped", lambda threads: {})
+
+
 def _no_phases() -> Change:
     """Products of matrices in place of phases."""
     from common.ops import algorithms
@@ -147,6 +154,7 @@ LEVERS = {
     "a-run-for-each-update": Lever(_a_run_for_each_update),
     "nothing-read-ahead": Lever(_nothing_read_ahead),
     "single-convolutions": Lever(_single_convolutions),
+    "usual-algorithms": Lever(_usual_algorithms),
     "no-winograd": Lever(lambda: _without("winograd")),
     "no-matrices": Lever(lambda: _without("matrices", "phases")),
     "no-columns": Lever(lambda: _without("columns")),

@@ -11,7 +11,7 @@ import hashlib
 import os
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -88,6 +88,12 @@ class SingleProcess:
         """Returns `number` of each process, by rank; all processes must call it."""
         del session
         return [number]
+
+    def wait_until(self, condition: Callable[[], bool], noun: str) -> None:
+        """Waits until `condition` holds, which the chief brings about; `noun` names it.
+
+        Raises Restart after --start_within, and UserError if another process has failed.
+        """
 
     def refuse_difference(self, session: tf.Session, step: int) -> None:
         """Raises UserError if variables differ between processes, when a check is due after this step."""
@@ -174,6 +180,14 @@ class ProcessGroup(SingleProcess):
 
     def gather(self, session: tf.Session, number: float) -> list[float]:
         return [float(each) for each in session.run(self._of_all, {self._own: number})]
+
+    def wait_until(self, condition: Callable[[], bool], noun: str) -> None:
+        while not condition():
+            if message := self.failure():
+                raise UserError(message)
+            if time.monotonic() > self._until:
+                raise Restart(f"There is no {noun} within {self._cluster.start_within:g} seconds (--start_within).")
+            time.sleep(0.1)
 
     def refuse_difference(self, session: tf.Session, step: int) -> None:
         if step % self._cluster.check_every and self._checked:

@@ -1,16 +1,15 @@
-"""Selects the algorithm of each operation of a convolution: the measured one, or else the usual one for such shapes.
+"""The algorithms that can compute a convolution and its gradients, and those that are usually the fastest.
 
-Figures are in docs/lab/performance.md. On GPUs a library selects by itself, so TensorFlow's own operations are used.
+Figures are in docs/lab/performance.md. common/ops/selection.py puts measured algorithms in their place.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from common import tensorflow as tf
-from common.ops import im2col, phases, placement
+from common.ops import phases
 from common.ops.formulations import COLUMNS, PHASES, TAPS, WINOGRAD, AnyFormulation, Formulation, Library, Matrices
 
 TINY = 64  # kernel values per input channel up to which each value is applied separately
@@ -19,6 +18,9 @@ FEW = 4  # output channels up to which a larger kernel is applied column by colu
 MANY, LARGE = 128, 256  # channels of input and output, and values per channel, above which Winograd is faster
 PLACES_OF_PHASES, CHANNELS_OF_PHASES = 1024, 64  # from which Winograd on phases is faster than products of matrices
 EVERY = sys.maxsize
+SIZES_OF_WINOGRAD = (3, 4)  # of kernels: larger ones round more
+ALGORITHMS = ("library", "matrices", "winograd", "columns", "taps", "phases")
+LARGEST = 2**26  # values that an algorithm may copy beside the images
 
 
 class Limits(NamedTuple):
@@ -34,6 +36,19 @@ OF_FLOAT32 = Limits(conv=4096, transpose=64, kernel_gradient=EVERY, channels=64)
 OF_BFLOAT16 = Limits(conv=256, transpose=256, kernel_gradient=2048, channels=128)
 
 
+class Names(NamedTuple):
+    """The algorithms of a convolution, of its transpose and of its kernel gradient, by name."""
+
+    conv: str
+    transpose: str
+    kernel_gradient: str
+
+
+OPERATIONS = Names._fields
+ALGORITHMS = ("library", "matrices", "winograd", "columns", "taps", "phases")
+BY_LIBRARY = Names("library", "library", "library")
+
+
 class Convolution(NamedTuple):
     """The shapes of a convolution."""
 
@@ -43,78 +58,44 @@ class Convolution(NamedTuple):
     padding: str
     inputs: int  # channels
     filters: int
-    places: int | None  # positions of the kernel in all images of a batch; None: not known when the graph is built
-    values: int | None  # per channel of an image, before margins are added
+    outputs: tuple[int, int, int] | None  # N, H', W' of its output; None: not known when the graph is built
+    values: int | None = None  # per channel of an image, before margins are added
+
+    @property
+    def places(self) -> int | None:
+        """Returns the positions of the kernel in all images of a batch; None: not known."""
+        return None if self.outputs is None else math.prod(self.outputs)
+
+    def key(self, operation: str) -> str:
+        """Returns a name of an operation, which shapes share whose places round to the same power of two.
+
+        >>> Convolution("float32", 4, 2, "SAME", 64, 128, (1, 30, 33)).key("kernel_gradient")
+        'kernel_gradient float32 4x4/2 SAME 64-128 at 1024'
+        """
+        kernel = f"{self.size}x{self.size}/{self.stride} {self.padding} {self.inputs}-{self.filters}"
+        at = 2 ** round(math.log2(self.places)) if self.places else "any"
+        return f"{operation} {self.type} {kernel} at {at}"
 
 
-class Names(NamedTuple):
-    """The names of the algorithms of a convolution, of its transpose and of its kernel gradient."""
-
-    conv: str
-    transpose: str
-    kernel_gradient: str
-
-
-BY_LIBRARY = Names("library", "library", "library")
-
-
-def of_conv(
-    inputs: tf.Tensor, kernel: Sequence[int], stride: int, padding: str, values: int | None = None
-) -> AnyFormulation:
-    """Returns the algorithms for the convolution of `inputs`, whose sides may be unknown.
-
-    `kernel` is the shape of the kernel, [r, r, C, F]; `values` are those per channel before margins were added.
-    """
-    places = None
-    if None not in inputs.shape.as_list():
-        batch, *sides, _ = inputs.shape.as_list()
-        down, across = (im2col.places(side, kernel[0], stride, padding)[0] for side in sides)
-        places = batch * down * across
-    return _formulation(inputs.dtype, kernel, stride, padding, places=places, values=values)
-
-
-def of_transpose(y: tf.Tensor, kernel: Sequence[int], stride: int, padding: str) -> AnyFormulation:
-    """Returns the same for a transposed convolution of `y`, which has a value for each position of the kernel."""
-    places = None if None in y.shape.as_list() else y.shape[:3].num_elements()
-    values = y.shape[1:3].num_elements()
-    return _formulation(y.dtype, kernel, stride, padding, places=places, values=values)
-
-
-def _formulation(
-    dtype: tf.DType, kernel: Sequence[int], stride: int, padding: str, *, places: int | None, values: int | None
-) -> AnyFormulation:
-    if not placement.is_reformulated():
-        return Library(stride, padding)
-    size, _, inputs, filters = kernel
-    return named(Convolution(dtype.name, size, stride, padding, inputs, filters, places, values))
-
-
-def named(convolution: Convolution, names: Names | None = None) -> AnyFormulation:
-    """Returns the algorithms with these names; default: the usual ones for such shapes."""
-    names = names or usual(convolution)
-    if names == BY_LIBRARY:
-        return Library(convolution.stride, convolution.padding)
-    conv, transpose, kernel_gradient = (_algorithm(name, convolution) for name in names)
-    return Formulation(conv.conv, transpose.transpose, kernel_gradient.kernel_gradient)
-
-
-def _algorithm(name: str, convolution: Convolution) -> AnyFormulation:
-    form = (convolution.stride, convolution.padding)
-    if name == "library":
-        return Library(*form)
-    if name == "matrices":
-        return Matrices(*form)
-    others: dict[str, AnyFormulation] = {
-        "winograd": WINOGRAD,
-        "columns": COLUMNS,
-        "taps": TAPS,
-        "phases": PHASES[convolution.padding],
-    }
-    return others[name]
+def possible(operation: str, convolution: Convolution) -> list[str]:
+    """Returns the names of the algorithms that can compute an operation."""
+    size, filters = convolution.size, convolution.filters
+    names = ["library"]
+    if convolution.places is None or convolution.type == "float64":
+        return names
+    if convolution.places * size**2 * max(convolution.inputs, filters) <= LARGEST:
+        names.append("matrices")
+    is_single = convolution.type == "float32"
+    if (convolution.stride, convolution.padding) == (1, "VALID"):
+        names += ["winograd"] if is_single and size in SIZES_OF_WINOGRAD else []
+        names += ["columns"] if filters <= FEW < size else []
+        names += ["taps"] if filters * size**2 <= TINY else []
+    fits_phases = (size, convolution.stride) == (phases.SIZE, phases.STRIDE) and is_single
+    return [*names, "phases"] if fits_phases and operation == "kernel_gradient" else names
 
 
 def usual(convolution: Convolution) -> Names:
-    """Returns the names of the algorithms that are fastest for such shapes on most processors."""
+    """Returns the algorithms that are fastest for such shapes on most processors."""
     size, inputs, filters = convolution.size, convolution.inputs, convolution.filters
     if convolution.stride > 1 or convolution.type == "bfloat16":
         return _with_matrices(convolution) if filters >= SOME else BY_LIBRARY
@@ -124,7 +105,7 @@ def usual(convolution: Convolution) -> Names:
         if filters <= FEW < size:
             return Names("columns", "columns", "columns")
         values, (fewer, more) = convolution.values or LARGE, sorted((inputs, filters))
-        if size in (3, 4) and values >= LARGE:
+        if size in SIZES_OF_WINOGRAD and values >= LARGE:
             if fewer >= MANY:
                 return Names("winograd", "winograd", "winograd")
             if fewer >= MANY // 2 and more >= MANY and (size == 4 or inputs > filters):
@@ -145,3 +126,27 @@ def _with_matrices(convolution: Convolution) -> Names:
     if fits_phases and places >= PLACES_OF_PHASES and inputs >= CHANNELS_OF_PHASES:
         kernel_gradient = "phases"
     return Names("matrices" if conv else "library", "matrices" if transpose else "library", kernel_gradient)
+
+
+def formulation(convolution: Convolution, names: Names) -> AnyFormulation:
+    """Returns the algorithms with these names."""
+    if names == BY_LIBRARY:
+        return Library(convolution.stride, convolution.padding)
+    conv, transpose, kernel_gradient = (algorithm(name, convolution) for name in names)
+    return Formulation(conv.conv, transpose.transpose, kernel_gradient.kernel_gradient)
+
+
+def algorithm(name: str, convolution: Convolution) -> AnyFormulation:
+    """Returns the algorithm of this name for all operations."""
+    form = (convolution.stride, convolution.padding)
+    if name == "library":
+        return Library(*form)
+    if name == "matrices":
+        return Matrices(*form)
+    others: dict[str, AnyFormulation] = {
+        "winograd": WINOGRAD,
+        "columns": COLUMNS,
+        "taps": TAPS,
+        "phases": PHASES[convolution.padding],
+    }
+    return others[name]

@@ -2,6 +2,7 @@
 
 run               Run: length of a training, batch size, checkpoints to keep
 folder            contents of a run folder; config.json; refusals to resume with other settings or images
+environment       versions, threads and options that the last bits of results depend on
 checkpoints       Checkpoints: saves and restores the variables of a graph
 checkpoint_files  the files of checkpoints: listing, verifying, removing
 process_parts     the parts of a checkpoint by several processes; image pools for another number of processes

@@ -1,7 +1,7 @@
 """The run folder: everything about one training, in these files.
 
 config.json    the model, the images and the run: class and fields; type and range of the images; versions, threads;
-               where weights were imported from
+               where weights were imported from; algorithms of convolutions that are not the usual ones
 training_files.json     names and sizes of the training images, and digests of a few; unreadable_files.json and
                 skipped_files.json, of those that could not be read
 lock           held by the process that trains it
@@ -23,13 +23,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import platform
 import shlex
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from common import settings
-from common import tensorflow as tf
 from common.documents import Anything, Entries, Misfit, Number, Table, Text, Whole
 from common.dual import Dual
 from common.dual.variables import differing_roles
@@ -39,13 +38,14 @@ from common.images.classes import COLOURS, ENCODINGS, Classes
 from common.images.files import TYPES
 from common.images.folders import Files
 from common.images.pixels import Domain
-from common.run import session, training_files
+from common.ops.algorithms import ALGORITHMS
+from common.run import training_files
 from common.run.checkpoint_files import checkpoints_in, incomplete_in
+from common.run.environment import Environment, environment_of
 from common.run.run import Run
 from common.run.training_files import NO_CHANGES, Fingerprint, fingerprint
 from common.settings import FIXED
 
-ARITHMETIC = 2  # increment when a change alters results on purpose: earlier runs then resume with a warning
 CLASSES = Table(
     {
         "encoding": Text(ENCODINGS),
@@ -63,12 +63,12 @@ FACTS = {  # schemas of the entries of config.json other than settings, by name
     "files": FINGERPRINTS,
     "environment": Table({}, {"processes": Whole(1), "arithmetic": Whole(1)}, open=True),
     "imported": Entries(Anything()),
+    "algorithms": Entries(Text(ALGORITHMS)),
 }
 HALF_COPIED = "the folder may be copied in part. Copy"
 NAMED = 3  # missing files named in a message
 TRAIN_ANEW = "To change it, train a new run in a new --run_dir."
 UNNAMED = "the changed files are not known, as the run was started by a version that kept no list"
-Environment: TypeAlias = dict[str, Any]  # version, thread count and so on, by name
 
 
 class SavedRun(NamedTuple):
@@ -81,6 +81,7 @@ class SavedRun(NamedTuple):
     files: dict[str, Fingerprint]  # of the training images, by domain
     environment: Environment
     imported: dict[str, Any] | None  # source of imported weights, by network; None: trained here
+    algorithms: Mapping[str, str] = MappingProxyType({})  # of convolutions where not the usual ones; see selection
 
 
 def config_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -111,6 +112,7 @@ def load_run(run_dir: str | os.PathLike[str]) -> SavedRun:
         files=config["files"],
         environment=config["environment"],
         imported=config.get("imported"),
+        algorithms=config.get("algorithms", {}),
     )
 
 
@@ -305,6 +307,7 @@ def record_run(
     *,
     processes: int = 1,
     imported: Mapping[str, Any] | None = None,
+    algorithms: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Writes config.json. Returns a sentence for each change of the environment since it was last written.
 
@@ -312,7 +315,7 @@ def record_run(
     """
     if run.path().exists() and not run.path().is_dir():
         raise UserError(f"{run.run_dir} is a file, but a run needs a folder. Choose a different --run_dir.")
-    now, path, changes = environment(run, processes), config_path(run.run_dir), []
+    now, path, changes = environment_of(run, processes), config_path(run.run_dir), []
     if has_begun(run.run_dir) and path.exists():
         before = {"processes": 1, "arithmetic": 1, **load_run(run.run_dir).environment}
         differing = [name for name in now if name in before and before[name] != now[name]]
@@ -321,25 +324,10 @@ def record_run(
     fingerprints = {domain: fingerprint(paths) for domain, paths in files._asdict().items()}
     described = {name: domain.facts() for name, domain in domains.items()}
     facts: dict[str, Any] = {"domains": described, "files": fingerprints, "environment": now}
+    if algorithms:
+        facts["algorithms"] = dict(algorithms)
     if imported is not None:
         facts["imported"] = imported
     training_files.record(run.run_dir, files)
     settings.save(path, facts, dual=dual, images=images, run=run)
     return changes
-
-
-def environment(run: Run, processes: int = 1) -> Environment:
-    """Returns everything except settings that the last bits of results depend on."""
-    return {
-        "arithmetic": ARITHMETIC,
-        "tensorflow": tf.version.VERSION,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "threads": run.threads or os.cpu_count(),
-        "processes": processes,
-        "device": run.device,
-        "xla": run.xla,
-        "precise": run.precise,
-        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", "").replace(session.XLA_ON_CPU, "").strip() or "default",
-    }

@@ -102,6 +102,13 @@ class Run:
         " then also sets TF_ENABLE_ONEDNN_OPTS=0; from Python, set it yourself.",
         resume=WARN,
     )
+    tune: bool = setting(
+        False,
+        "Whether to measure, before a new run starts, which algorithms compute its convolutions fastest on this"
+        " machine, instead of using those measured on a similar processor. Takes about a minute, on CPUs only. A run"
+        " keeps its algorithms when it is resumed.",
+        resume=FREE,
+    )
 
     def __post_init__(self) -> None:
         settings.check(self)
@@ -113,6 +120,10 @@ class Run:
             raise UserError(f"--init_from {self.init_from} is the run itself. Choose a different --run_dir.")
         if not self.run_dir:
             raise UserError("A run needs a folder: use --run_dir.")
+        if self.tune and self.precise:
+            raise UserError(
+                "--tune selects the fastest algorithms, and --precise those that round least. Use one of them."
+            )
         if self.steps and self.epochs:
             raise UserError(f"--steps {self.steps} and --epochs {self.epochs:g} both set the length. Use one of them.")
 

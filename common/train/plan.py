@@ -18,9 +18,10 @@ from common.dual import Direction, Dual, Network
 from common.images import Images
 from common.ops import placement, receptive_field
 from common.ops.flops import flops
+from common.ops.selection import Selection
 from common.run import Run
 from common.run.session import building_for, open_session
-from common.train import step
+from common.train import step, tuned
 
 WARM, TIMED = 2, 5  # steps to run
 PATIENCE = 60.0  # seconds after which no further step is timed
@@ -58,9 +59,10 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     files = images.training_files(dual)
     dual, images_in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, images_in_epoch)
-    with tf.Graph().as_default(), building_for(run.device, run.precise):
+    selection = Selection(tuned.algorithms_of(dual, run))
+    with tf.Graph().as_default(), building_for(run.device, run.precise, selection):
         tf.set_random_seed(run.seed)
-        A, B, index = _placeholders(dual, run.images_in_update)
+        A, B, index = step.placeholders(dual, run.images_in_update)
         built = step.build(dual, A, B, index, images_in_epoch, accumulate=run.accumulate)
         with placement.plain():
             networks = [network for direction, _ in built.pairs for network in _networks(dual, direction)]
@@ -74,7 +76,7 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
             seconds, peak = _seconds(session, built, inputs, timed), _peak()
     if run.accumulate > 1:  # by the graph of one part: those of a loop are not in the graph around it
         with tf.Graph().as_default(), building_for(run.device, run.precise):
-            A, B, index = _placeholders(dual, run.batch_size)
+            A, B, index = step.placeholders(dual, run.batch_size)
             operations = run.accumulate * _operations(step.build(dual, A, B, index, images_in_epoch))
     epochs = steps * run.images_in_step(dual) / images_in_epoch
     return Plan(networks, operations, variables, peak, seconds, steps, epochs)
@@ -109,12 +111,6 @@ def _field(network: NetworkPlan) -> str:
         return "the whole image"
     more = f" (more than its {network.side})" if network.side < network.sees else ""
     return f"{network.sees:g}x{network.sees:g} pixels{more}"
-
-
-def _placeholders(dual: Dual, images: int) -> list[tf.Tensor]:
-    """Returns placeholders of a batch: A, B and the sample indices of its images."""
-    shapes = [[images, *dual.image_sides, channels] for channels in (dual.channels_A, dual.channels_B)]
-    return [*(tf.placeholder(tf.float32, shape) for shape in shapes), tf.placeholder(tf.int64, [images])]
 
 
 def _operations(built: step.Step) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import NamedTuple
 
@@ -17,16 +17,17 @@ from common.cluster import Cluster, distribute, stop
 from common.dual import Dual
 from common.errors import ImageError, UserError, reason
 from common.evaluate.selection import Evaluations
-from common.images import Images, folders, sameness
+from common.images import Images, sameness
 from common.images.classes import ONE_HOT
 from common.images.data import TrainingData
 from common.images.folders import Files
 from common.images.measure import INSTEAD
-from common.images.pipeline import BrokenImage, Loader
+from common.images.pipeline import BrokenImage
 from common.images.pixels import EIGHT_BITS, Domain
+from common.ops.selection import Selection
 from common.run import Run, checkpoint_files, folder, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
-from common.train import graph, health, introduction, samples, warm_start
+from common.train import graph, health, introduction, loaders, tuned, warm_start
 from common.train.events import Events
 from common.train.forwarding import Forwarding, Watch
 from common.train.loop import Training, catch_up, loop, write_report
@@ -42,6 +43,16 @@ class Progress(NamedTuple):
     total: int
     ended: str = ""  # why it ended before `total`, unless it was stopped
     best: str = ""  # the best step and its score, in words
+
+
+class Control(NamedTuple):
+    """What a training goes by beside its settings."""
+
+    group: distribute.SingleProcess
+    selection: Selection
+    stopped: Event
+    taken_over: Callable[[], bool]
+    forwarding: Forwarding | None
 
 
 def completed(dual: Dual, images: Images, run: Run) -> Progress | None:
@@ -91,22 +102,30 @@ def train(
             _warn_of_passing(type(dual))
         dual, files, domains = _prepared(dual, images, run, group)
         total = _total_steps(dual, run, images.images_in_epoch(files), group.size)
-        with stop.requests() as stopped, tf.Graph().as_default(), group.device(), building_for(run.device, run.precise):
+        selection = Selection(_algorithms(dual, images, run, files, domains, group=group))
+        with (
+            stop.requests() as stopped,
+            tf.Graph().as_default(),
+            group.device(),
+            building_for(run.device, run.precise, selection),
+        ):
             data = images.training_data(dual, files, domains)
             for loader in data.loaders:
                 loader.on_skip = lambda path: training_files.note_skipped(run.run_dir, path, files)
             forwarding = Forwarding(watch, stopped) if watch and group.is_chief else None
-            return _train(
-                dual,
-                images,
-                run,
-                data,
-                total,
-                group=group,
-                stopped=stopped,
-                taken_over=taken_over,
-                forwarding=forwarding,
-            )
+            control = Control(group, selection, stopped, taken_over, forwarding)
+            return _train(dual, images, run, data, total, control=control)
+
+
+def _algorithms(
+    dual: Dual, images: Images, run: Run, files: Files, domains: dict[str, Domain], *, group: distribute.SingleProcess
+) -> Mapping[str, str]:
+    """Returns the algorithms of the run's convolutions; see tuned."""
+
+    def record(algorithms: Mapping[str, str]) -> None:
+        folder.record_run(run, dual, images, files, domains, processes=group.size, algorithms=algorithms)
+
+    return tuned.algorithms_of(dual, run, group, record)
 
 
 def _total_steps(dual: Dual, run: Run, images_in_epoch: int, processes: int) -> int:
@@ -148,28 +167,20 @@ def _prepared(
     return images.fitted(dual, files, saved.domains), files, saved.domains
 
 
-def _train(
-    dual: Dual,
-    images: Images,
-    run: Run,
-    data: TrainingData,
-    total: int,
-    *,
-    group: distribute.SingleProcess,
-    stopped: Event,
-    taken_over: Callable[[], bool],
-    forwarding: Forwarding | None,
-) -> Progress:
+def _train(dual: Dual, images: Images, run: Run, data: TrainingData, total: int, *, control: Control) -> Progress:
+    group, selection, stopped, taken_over, forwarding = control
     built = graph.build(
         dual,
         run,
         data,
-        sample_loaders=_sample_loaders(dual, images, data),
-        validation_loaders=_validation_loaders(dual, images, data.domains) if run.eval_every else None,
+        sample_loaders=loaders.of_samples(dual, images, data),
+        validation_loaders=loaders.of_validation(dual, images, data.domains) if run.eval_every else None,
         group=group,
     )
     with group.session(session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, built, run, group)
+        if not done:
+            selection.keep_used()
         evaluations = None
         if group.is_chief and built.evaluation_graphs:
             evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual, data.domains), run, done)
@@ -177,7 +188,7 @@ def _train(
         if not ended:
             pace = Pace(group, run.log_every)
             training = Training(
-                session, built, data, dual, images, run, group, evaluations, taken_over, pace, forwarding
+                session, built, data, dual, images, run, group, evaluations, taken_over, pace, selection, forwarding
             )
             done = _watched(training, done, total, stopped)
         group.leave(session)
@@ -262,17 +273,6 @@ def _monitor(training: Training, done: int, total: int) -> Monitor | Silent:
     )
 
 
-def _validation_loaders(dual: Dual, images: Images, domains: dict[str, Domain]) -> dict[str, Loader]:
-    """Returns {"A": Loader, "B": Loader} of the validation images; raises UserError if a domain has none."""
-    files = images.validation_files(dual, domains)
-    if not (files.A and files.B):
-        raise UserError(
-            f"--eval_every needs validation images of both domains, but {images.name} has {len(files.A)} of A and"
-            f" {len(files.B)} of B. Add them, or leave out --eval_every."
-        )
-    return dict(zip("AB", images.loaders(dual, files, domains)))
-
-
 def _describe(domains: dict[str, Domain], directions: Sequence[str]) -> None:
     """Logs value ranges of images that are not 8-bit, and the classes of label maps; warns of one-hot translations."""
     for name, domain in domains.items():
@@ -307,15 +307,6 @@ def _start(session: tf.Session, built: graph.Graph, run: Run, group: distribute.
     position = session.run(built.step.batches_read) * run.images_in_update * group.size
     session.run(built.begin, {built.start: position})
     return done
-
-
-def _sample_loaders(dual: Dual, images: Images, data: TrainingData) -> list[Loader]:
-    """Returns loaders of the few images in the strips: validation images, or training images if there are none."""
-    validation = images.validation_files(dual, data.domains)
-    if dual.pairing == "all":
-        validation, _ = folders.pair(validation)
-    shown = Files(*(samples.chosen(val or train) for val, train in zip(validation, data.files)))
-    return images.loaders(dual, shown, data.domains)
 
 
 def _warn_of_passing(model: type[Dual]) -> None:

@@ -202,7 +202,7 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
     assert free == {
         *("test_dropout", "data_root", "cache_gb", "run_dir", "steps", "epochs"),
         *("save_every", "keep", "keep_every", "log_every", "sample_every", "tensorboard", "threads", "device", "xla"),
-        "precise",
+        *("precise", "tune"),
         *("eval_every", "select_by", "patience", "labels_A", "labels_B", "on_nan", "on_bad_image"),
         *("dataset", "dir_A", "dir_B"),  # places
     }

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from common.tuning import processors
 from flags import processor
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def environment(monkeypatch):
 
 
 def decided(monkeypatch, tmp_path, cpuinfo):
-    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processors, "CPUINFO", tmp_path / "cpuinfo")
     if cpuinfo is not None:
         (tmp_path / "cpuinfo").write_text(cpuinfo)
     processor.decide()
@@ -39,7 +40,7 @@ def test_onednn_goes_by_the_processor(environment, tmp_path, cpuinfo, expected):
 
 
 def test_what_has_to_be_precise_is_computed_without_onednn(environment, tmp_path):
-    environment.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    environment.setattr(processors, "CPUINFO", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text(AVX2)
     processor.decide(precise=True)
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"

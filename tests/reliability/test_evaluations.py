@@ -11,7 +11,7 @@ from common.evaluate import evaluation, scores
 from common.images import Images
 from common.run import Run
 from common.run.checkpoint_files import checkpoints_in, newest, remove, step_of
-from common.train import loop
+from common.train import loaders, loop
 from common.train import training as training
 from common.translate import Inference
 from tests import small
@@ -91,7 +91,7 @@ def test_stopped_again_before_it_is_made_up_for_no_step_is_taken(parts, monkeypa
 @pytest.mark.thorough
 def test_validation_images_that_vanish_end_it_saved(parts, monkeypatch):
     dual, images, run = parts()
-    gone = training._validation_loaders(dual, images, images.domains(dual, images.training_files(dual)))["A"].paths[1]
+    gone = loaders.of_validation(dual, images, images.domains(dual, images.training_files(dual)))["A"].paths[1]
     original = loop._take_step
 
     def take_step(training, monitor, number, stopped):

@@ -16,7 +16,6 @@ from common import tensorflow as tf
 from common.dual import networks
 from common.errors import UserError
 from common.images import Images, files
-from common.ops import layers, randomness
 from common.run import Run
 from common.run.folder import load_run
 from common.train import graph, plan, training
@@ -27,17 +26,6 @@ from dualgan.model import CRITICS
 from tests import small
 
 pytestmark = pytest.mark.usefixtures("one_block")
-
-
-@dataclasses.dataclass(frozen=True)
-class Convolved(small.Pointwise):
-    """A dual of one layer whose weights are drawn and whose gradient is the toolkit's own, with an identity loss."""
-
-    def generator(self, images, channels, key):
-        return tf.tanh(layers.conv(images, channels, 3, 1, randomness.normal_initializer(0.0, 0.02), before=tf.nn.relu))
-
-    def generator_losses(self, direction, cycle):
-        return {**super().generator_losses(direction, cycle), **self.identity_loss(direction, cycle)}
 
 
 def draw(root):
@@ -164,7 +152,7 @@ def test_batches_that_accumulate_are_one_large_batch_and_resume_with_the_same_bi
 def test_another_seed_is_another_training(setup):
     """Its weights are drawn by the seed, as they are seen where nothing is learned."""
     _, images, run = setup(steps=1, seed=1)
-    dual = Convolved(image_size=32, rate=0.0)
+    dual = small.Convolved(image_size=32, rate=0.0)
     training.train(dual, images, run)
     found, name = variables(run), "A2B/generator/kernel"
     np.testing.assert_array_equal(found[name], small_weights(dual, 1)[name])
@@ -312,7 +300,7 @@ def test_an_ended_run_has_nothing_to_do_and_a_lost_state_file_does_not_begin_it_
 @pytest.mark.thorough
 def test_the_identity_loss_trains_and_shows(setup):
     _, images, run = setup(steps=1)
-    dual = Convolved(image_size=32, lambda_identity=0.5)
+    dual = small.Convolved(image_size=32, lambda_identity=0.5)
     training.train(dual, images, run)
     assert float(log(run)[0]["A2B/generator/identity"]) > 0.0
 
@@ -320,7 +308,7 @@ def test_the_identity_loss_trains_and_shows(setup):
 @pytest.mark.thorough
 def test_the_identity_loss_is_off_between_different_channels(setup, capsys):
     _, images, run = setup(steps=1)
-    gray = Convolved(image_size=32, lambda_identity=0.5, channels_B=1)
+    gray = small.Convolved(image_size=32, lambda_identity=0.5, channels_B=1)
     training.train(gray, images, run)
     assert "The identity loss is off: A and B have different channels." in capsys.readouterr().out
 
@@ -487,7 +475,7 @@ def test_an_ended_training_leaves_no_graph(setup):
 
     def once(number):
         _, images, run = setup(f"run {number}", steps=1)
-        training.train(Convolved(image_size=32), images, run)
+        training.train(small.Convolved(image_size=32), images, run)
 
     once(0)
     before = small.graphs()
