@@ -5,6 +5,7 @@ File names may come from others: control characters and those that change the te
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -42,14 +43,15 @@ class Lasting:
         try:
             return call(*args)
         except (OSError, ValueError):  # ValueError: the stream is closed
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            try:
-                os.dup2(nowhere, self._stream.fileno())  # for the buffered text, too
-            except (OSError, ValueError):
-                pass
-            finally:
-                os.close(nowhere)
+            self._drop_buffer()
             return None
+
+    def _drop_buffer(self) -> None:
+        """Sends the text that is buffered, and all that follows, to nowhere; a stream without a file has none."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
 
 def outlive_readers() -> None:

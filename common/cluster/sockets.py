@@ -7,8 +7,11 @@ import ipaddress
 import os
 import pathlib
 import socket
+from collections.abc import Iterator
 
 from absl import logging
+
+from common.errors import reason
 
 NAMELESS = (OSError, UnicodeError)  # errors of looking up a name: a label of over 63 letters is the latter
 
@@ -40,17 +43,30 @@ def listen_to_this_machine_alone(port: int) -> None:
     Logs a warning if the system cannot do that.
     """
     try:
-        for name in os.listdir("/proc/self/fd"):
-            if not pathlib.Path("/proc/self/fd", name).is_socket():
-                continue
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as server:
-                listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                if listens and server.getsockname()[1] == port:
-                    server.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
-                    return
-    except (OSError, AttributeError):
-        pass
-    logging.warning(
-        f"warning: port {port} is open to the network, as this system cannot restrict it to this machine. Anyone who"
-        " reaches it controls this process: see SECURITY.md."
-    )
+        problem = "" if _is_bound_to_loopback(port) else "no socket listens there"
+    except (OSError, AttributeError) as error:  # AttributeError: a system without SO_BINDTODEVICE
+        problem = reason(error)
+    if problem:
+        logging.warning(
+            f"warning: port {port} is open to the network, as this system cannot restrict it to this machine"
+            f" ({problem}). Anyone who reaches it controls this process: see SECURITY.md."
+        )
+
+
+def _is_bound_to_loopback(port: int) -> bool:
+    """Binds the socket of this process that listens on `port` to the loopback device; whether there is one."""
+    for copy in _sockets():
+        with copy:
+            listens = copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens and copy.getsockname()[1:2] == (port,):
+                copy.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+                return True
+    return False
+
+
+def _sockets() -> Iterator[socket.socket]:
+    """Yields a copy of each socket of this process, to be closed; leaves out those that are closed meanwhile."""
+    for name in os.listdir("/proc/self/fd"):
+        if pathlib.Path("/proc/self/fd", name).is_socket():
+            with contextlib.suppress(OSError):
+                yield socket.socket(fileno=os.dup(int(name)))

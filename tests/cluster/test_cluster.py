@@ -194,7 +194,18 @@ def test_a_port_of_this_machine_alone_is_bound_to_its_loopback_device(capsys):
         socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
         assert capsys.readouterr().err == ""
     listen_to_this_machine_alone(1)  # nothing listens there
-    assert "port 1 is open to the network" in capsys.readouterr().err
+    assert "port 1 is open to the network" in (said := capsys.readouterr().err) and "(no socket listens there)" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot do it, and warn")
+def test_why_a_port_is_open_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(socket, "SO_BINDTODEVICE", -1)  # no such option
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        listen_to_this_machine_alone(server.getsockname()[1])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "cannot restrict it to this machine (Invalid argument)" in said
 
 
 @pytest.mark.parametrize(
