@@ -146,9 +146,10 @@ def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple
     prior = {} if walked.prior is None else {"prior_": walked.prior}
     counts: npt.NDArray[np.int64] | int = 0
     if target is not None:
+        compared = metrics.Target(target, span)
         for prefix, image in {"": fake, "input_": walked.untouched, **prior}.items():
-            for name, metric in metrics.PAIRED.items():
-                row[prefix + name] = None if image is None else metric(image, target, span)
+            paired = dict.fromkeys(metrics.PAIRED) if image is None else compared.paired(image)
+            row |= {prefix + name: value for name, value in paired.items()}
         if palette is not None:
             counts = _classes(fake, target, palette)
             row["pixel_accuracy"] = labels.scores(counts)["pixel_accuracy"]

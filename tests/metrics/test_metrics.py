@@ -69,3 +69,15 @@ def test_the_range_of_other_types():
     for name, metric in metrics.PAIRED.items():
         if (expected := metric(IMAGE, TARGET)) is not None:
             assert metric(deep, target, 65535.0) == pytest.approx(expected), name
+
+
+@pytest.mark.parametrize("side", [10, 11, 175, 176])
+def test_a_target_compares_several_images_as_each_metric_does(side):
+    """In the same bits, whichever was compared before. At five scales, each half of the one before, rounded down, a
+    window of 11 pixels needs 11 x 2 x 2 x 2 x 2 = 176."""
+    target, images = LARGE[:side, :180], (NEAR[:side, :180], LARGE[:side, 10:190], LARGE[:side, :180])
+    compared = metrics.Target(target, 250.0)
+    for image in images:
+        paired = compared.paired(image)
+        assert paired == {name: metric(image, target, 250.0) for name, metric in metrics.PAIRED.items()}
+        assert (paired["ssim"] is None) == (side < 11) and (paired["ms_ssim"] is None) == (side < 176)
