@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,6 +21,7 @@ from common.metrics.features import Features
 
 Row: TypeAlias = dict[str, Any]  # of one image: its direction, its name and {metric: value}; None: not defined
 Means: TypeAlias = dict[str, float | None]  # {metric: value} of all images
+Beside: TypeAlias = dict[tuple[str, pathlib.Path], tuple[Row, Row]]  # by direction and file, of input and prior
 
 NAMES = (  # of all metrics
     *metrics.PAIRED,
@@ -50,6 +52,7 @@ def score(
     features: Features | None = None,
     *,
     keep: Callable[[Walked], object] | None = None,
+    beside: Beside | None = None,
 ) -> tuple[list[Row], Means]:
     """Returns (a row of metrics for each image, their means and the metrics of all images together).
 
@@ -62,9 +65,10 @@ def score(
       divided by that among the target's images; with `features` fid and kid, if they are Inception's, else
       frechet_distance and kernel_distance.
 
-    `keep` is called with every Walked.
+    `keep` is called with every Walked. `beside` keeps what is the same in every evaluation of these images: pass the
+    same dictionary again, at first an empty one.
     """
-    scored = collect(session, graph, palette, features, keep=keep)
+    scored = collect(session, graph, palette, features, keep=keep, beside=beside)
     return scored.rows, summary(scored, graph.target.domain.span, features.are_of_fid if features else None)
 
 
@@ -75,15 +79,17 @@ def collect(
     features: Features | None = None,
     *,
     keep: Callable[[Walked], object] | None = None,
+    beside: Beside | None = None,
 ) -> Scored:
     """Measures every image of a direction, for `summary`; arguments as for `score`."""
     scored = Scored([], np.zeros([1], np.int64), [], [], [], [])
+    beside = {} if beside is None else beside
     table = scored.table
     first, every = graph.shard
     few = len(range(first - 1, MANY, every))  # images of this shard among the first MANY
     for place, walked in enumerate(walk(session, graph)):
         fake = _seen(walked.images[graph.name], graph.target.domain)
-        row, counts = _row(graph, walked, palette)
+        row, counts = _row(graph, walked, palette, beside)
         scored.rows.append(row)
         table = table + counts
         if place < few:
@@ -137,31 +143,48 @@ def table(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _row(graph: EvaluationGraph, walked: Walked, palette: Array | None) -> tuple[Row, npt.NDArray[np.int64] | int]:
+def _row(
+    graph: EvaluationGraph, walked: Walked, palette: Array | None, beside: Beside
+) -> tuple[Row, npt.NDArray[np.int64] | int]:
     """Returns (the metrics of one image, the confusion table of its classes; 0 without classes)."""
     seen = {folder: _seen(image, graph.domain(folder)) for folder, image in walked.images.items()}
-    span, fake = graph.target.domain.span, seen[graph.name]
-    target = None if walked.target is None else _seen(walked.target, graph.target.domain)
+    fake, real, reconstructed = seen[graph.name], seen[graph.name[0]], seen.get(BACK[graph.name])
+    compared = None
+    if walked.target is not None:
+        compared = metrics.Target(_seen(walked.target, graph.target.domain), graph.target.domain.span)
+    if (key := (graph.name, walked.path)) not in beside:
+        beside[key] = _of_others(graph, walked, real, compared)
+    paired, alone = beside[key]
     row: Row = {"direction": graph.name, "name": walked.path.name}
-    prior = {} if walked.prior is None else {"prior_": walked.prior}
     counts: npt.NDArray[np.int64] | int = 0
-    if target is not None:
-        compared = metrics.Target(target, span)
-        for prefix, image in {"": fake, "input_": walked.untouched, **prior}.items():
-            paired = dict.fromkeys(metrics.PAIRED) if image is None else compared.paired(image)
-            row |= {prefix + name: value for name, value in paired.items()}
+    if compared:
+        row |= compared.paired(fake) | paired
         if palette is not None:
-            counts = _classes(fake, target, palette)
+            counts = _classes(fake, compared.image, palette)
             row["pixel_accuracy"] = labels.scores(counts)["pixel_accuracy"]
-    real, reconstructed = seen[graph.name[0]], seen.get(BACK[graph.name])
     if reconstructed is not None:
         row["cycle_l1"] = metrics.l1(reconstructed, real, graph.source.domain.span)
     row["correlation"] = _correlation(_luminance(real), _luminance(fake))
     if graph.dual.photographic:
-        row |= _without_target(fake, graph.target.domain)
-        row |= _without_target(real, graph.source.domain, "input_")
-        row |= {} if walked.prior is None else _without_target(walked.prior, graph.target.domain, "prior_")
+        row |= _without_target(fake, graph.target.domain) | alone
     return row, counts
+
+
+def _of_others(graph: EvaluationGraph, walked: Walked, real: Array, compared: metrics.Target | None) -> tuple[Row, Row]:
+    """Returns the metrics of the input and of a classical method: with the target, and without it."""
+    paired: Row = {}
+    alone: Row = {}
+    others = {"input_": walked.untouched}
+    if walked.prior is not None:
+        others["prior_"] = walked.prior
+    for prefix, image in others.items():
+        if compared:
+            values = dict.fromkeys(metrics.PAIRED) if image is None else compared.paired(image)
+            paired |= {prefix + name: value for name, value in values.items()}
+    if graph.dual.photographic:
+        alone |= _without_target(real, graph.source.domain, "input_")
+        alone |= {} if walked.prior is None else _without_target(walked.prior, graph.target.domain, "prior_")
+    return paired, alone
 
 
 def _seen(image: Array, domain: Domain) -> Array:

@@ -166,6 +166,7 @@ class Evaluations:
         done: int,
     ) -> None:
         self._session, self._graphs, self._palettes, self._patience = session, graphs, palettes, run.patience
+        self._beside: scores.Beside = {}
         names = [graph.name for graph in graphs]
         labelled = [name for name in names if name[-1] in palettes]
         self._selection = Selection(run.run_dir, run.select_by or _select_by(graphs), names, done, labelled)
@@ -178,7 +179,8 @@ class Evaluations:
                 raise _Stopped
 
         def score(graph: EvaluationGraph) -> Means:
-            return scores.score(self._session, graph, self._palettes.get(graph.name[-1]), keep=stop)[1]
+            palette = self._palettes.get(graph.name[-1])
+            return scores.score(self._session, graph, palette, keep=stop, beside=self._beside)[1]
 
         try:
             means = {graph.name: score(graph) for graph in self._graphs}

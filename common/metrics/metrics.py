@@ -53,15 +53,15 @@ class Target:
     """An image that others are compared with: what SSIM needs of it is computed once, and shared by both its forms."""
 
     def __init__(self, image: Image, span: float = 255.0) -> None:
-        self._image, self._span = image, span
+        self.image, self._span = image, span
         self._scales: list[tuple[Image, Image, Image]] = []  # image, its local mean, its local variance
 
     def paired(self, image: Image) -> dict[str, float | None]:
         """Returns the metrics of PAIRED for an image."""
         similarities = self.similarities(image)
         return {
-            "l1": l1(image, self._image, self._span),
-            "psnr": psnr(image, self._image, self._span),
+            "l1": l1(image, self.image, self._span),
+            "psnr": psnr(image, self.image, self._span),
             "ssim": _ssim(similarities),
             "ms_ssim": _ms_ssim(similarities),
         }
@@ -78,7 +78,7 @@ class Target:
 
     def _scale(self, number: int) -> tuple[Image, Image, Image]:
         if number == len(self._scales):
-            y = _halved(self._scales[-1][0]) if self._scales else _float(self._image)
+            y = _halved(self._scales[-1][0]) if self._scales else _float(self.image)
             mean = _window(y)
             self._scales.append((y, mean, _window(y * y) - mean**2))
         return self._scales[number]

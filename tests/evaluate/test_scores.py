@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.evaluate import Evaluation, evaluate
+from common.evaluate import Evaluation, evaluate, evaluation, scores
 from common.evaluate import test as run_test
 from common.images import Images, files
 from common.images.pixels import LUMINANCE
@@ -51,6 +51,28 @@ def pictures(images, domain, names="xyz"):
 
 def brightened(image):
     return np.minimum(np.rint(image + 63.75), 255)
+
+
+def test_what_stays_the_same_is_measured_once(evaluated, monkeypatch):
+    """Two images of A have a partner: three comparisons of each at first, then one; and the same scores."""
+    run_dir, dual, images, _ = evaluated
+    compared, measured, kept, counts = metrics.Target.paired, no_reference.measures, {}, []
+
+    def counting(function):
+        return lambda *arguments: counts.append(function) or function(*arguments)
+
+    monkeypatch.setattr(metrics.Target, "paired", counting(compared))
+    monkeypatch.setattr(no_reference, "measures", counting(measured))
+    with evaluation.opened(run_dir, dual, images, Inference(direction="A2B")) as trained:
+        trained.restore("latest")
+        results = []
+        for _ in range(2):
+            results.append(scores.score(trained.session, trained.graphs[0], beside=kept))
+            counts.append("end")
+    assert results[0] == results[1]
+    first, second = counts[: counts.index("end")], counts[counts.index("end") + 1 : -1]
+    assert (first.count(compared), first.count(measured)) == (2 * 3, 3 * 3)
+    assert (second.count(compared), second.count(measured)) == (2, 3)
 
 
 def test_the_input_and_the_classical_method_are_scored_like_translations(evaluated):
