@@ -44,7 +44,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics"
     " < batch_norm im2col initialization reflection < standardization winograd < phases"
-    " < formulations loops priors spectral_norm synthesis < algorithms < selection < convolution < layers < blur",
+    " < formulations loops priors spectral_norm synthesis < algorithms < dispatch < convolution < layers < blur",
     "report": "meanings page reading < charts curves pictures < tested < strips < overview < comparison notebook",
     "run": "checkpoint_files forks gpu lock training_files < process_parts session < checkpoints run < environment"
     " < folder",

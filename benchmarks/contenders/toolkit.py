@@ -13,8 +13,8 @@ from common import tensorflow as tf
 from common.dual import Dual
 from common.images import Images
 from common.ops import placement
+from common.ops.dispatch import Dispatch
 from common.ops.flops import flops
-from common.ops.selection import Selection
 from common.run import Run
 from common.run.session import building_for, open_session
 from common.train import graph, step, tuned
@@ -38,7 +38,7 @@ def dual_of(case: Case, form: Form = PLAIN) -> Dual:
 
 def prepare(case: Case, threads: int, form: Form = PLAIN, device: str = "cpu") -> Step:
     """Returns a function that takes one step, or translates one batch."""
-    with tf.Graph().as_default(), building_for(device, selection=Selection(tuned.shipped(threads))):
+    with tf.Graph().as_default(), building_for(device, dispatch=Dispatch(tuned.shipped(threads))):
         return _built(case, form, threads, device)
 
 

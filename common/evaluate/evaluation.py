@@ -22,7 +22,7 @@ from common.evaluate.walk import Array, EvaluationGraph, Shard, Walked
 from common.images import Images, shards
 from common.metrics.features import Features
 from common.metrics.metrics import BESIDE, OF_FEATURES
-from common.ops.selection import Selection
+from common.ops.dispatch import Dispatch
 from common.run.checkpoint_files import selected, selected_one, step_of
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained, refuse_contradictions
@@ -143,8 +143,8 @@ def opened(
     validation = images.validation_files(dual, saved.domains)
     threads = run.threads if threads is None else threads
     claim_threads(threads)
-    selection = Selection(saved.algorithms)
-    with tf.Graph().as_default(), building_for(inference.device, inference.precise, selection):
+    dispatch = Dispatch(saved.algorithms)
+    with tf.Graph().as_default(), building_for(inference.device, inference.precise, dispatch):
         tf.set_random_seed(run.seed)
         loaders = dict(zip("AB", images.loaders(dual, validation, saved.domains)))
         names = [name for name in inference.directions(dual) if loaders[name[0]].paths]

@@ -20,6 +20,6 @@ morphology, guided_filter     classical filters
 priors, synthesis             classical estimates of layers, and random layers
 receptive_field, flops        receptive fields of networks; floating-point operations of a graph
 convolution   convolutions, with gradients of any order
-selection, algorithms         which algorithm computes a convolution: a measured one, or the usual one
+dispatch, algorithms         which algorithm computes a convolution: a measured one, or the usual one
 formulations  the algorithms: TensorFlow's own, winograd, im2col (matrix products), phases (of strides)
 """

@@ -1,6 +1,6 @@
 """The algorithms that can compute a convolution and its gradients, and those that are usually the fastest.
 
-Figures are in docs/lab/performance.md. common/ops/selection.py puts measured algorithms in their place.
+Figures are in docs/lab/performance.md. common/ops/dispatch.py puts measured algorithms in their place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Convolutions and their gradients of any order, by the algorithms of a Formulation.
 
 A convolution, its transpose and its kernel gradient are each linear in both inputs, and the gradients of each are the
-other two. So a Formulation needs only these three; common/ops/selection.py selects it by shapes.
+other two. So a Formulation needs only these three; common/ops/dispatch.py selects it by shapes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from common import tensorflow as tf
-from common.ops import gradients, selection
+from common.ops import dispatch, gradients
 from common.ops.constants import Size
 from common.ops.formulations import AnyFormulation, Library, sides_of
 
@@ -25,7 +25,7 @@ def conv(x: tf.Tensor, weights: tf.Tensor | tf.Variable, stride: int, padding: s
     """
     inputs = before(x) if before else x
     values = x.shape[1:3].num_elements()
-    formulation = selection.of_conv(inputs, weights.shape.as_list(), stride, padding, values)
+    formulation = dispatch.of_conv(inputs, weights.shape.as_list(), stride, padding, values)
     if before is None and isinstance(formulation, Library):
         return formulation.conv(x, weights)  # [N, H', W', F]
     return apply(formulation, x, weights, before, inputs)  # [N, H', W', F]
@@ -44,7 +44,7 @@ def transpose(
 
     `before`: see `conv`; here it keeps the sides.
     """
-    formulation = selection.of_transpose(y, weights.shape.as_list(), stride, padding)
+    formulation = dispatch.of_transpose(y, weights.shape.as_list(), stride, padding)
     if before is None and isinstance(formulation, Library):
         return formulation.transpose(y, weights, sides)  # [N, H, W, C]
     return apply_transpose(formulation, y, weights, sides, before)  # [N, H, W, C]

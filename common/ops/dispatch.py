@@ -13,10 +13,10 @@ from common.ops import algorithms, im2col, placement, scopes
 from common.ops.algorithms import OPERATIONS, Convolution, Names
 from common.ops.formulations import AnyFormulation, Library
 
-COLLECTION = "selection"  # of the graph
+COLLECTION = "dispatch"  # of the graph
 
 
-class Selection:
+class Dispatch:
     """Measured algorithms, {key of an operation: name}, and the convolutions of the graphs built with them."""
 
     def __init__(self, measured: Mapping[str, str] | None = None) -> None:
@@ -46,9 +46,9 @@ class Selection:
         self.measured = dict(sorted(used.items()))
 
 
-def selecting(selection: Selection) -> AbstractContextManager[None]:
-    """Returns a context in which graphs are built with a Selection."""
-    return scopes.within(COLLECTION, selection)
+def dispatching(dispatch: Dispatch) -> AbstractContextManager[None]:
+    """Returns a context in which graphs are built with a Dispatch."""
+    return scopes.within(COLLECTION, dispatch)
 
 
 def of_conv(
@@ -88,6 +88,6 @@ def _selected(
         return Library(stride, padding)
     size, _, inputs, filters = kernel
     convolution = Convolution(dtype.name, size, stride, padding, inputs, filters, outputs, values)
-    selections = tf.get_collection(COLLECTION)
-    names = selections[-1].names(convolution) if selections else algorithms.usual(convolution)
+    dispatches = tf.get_collection(COLLECTION)
+    names = dispatches[-1].names(convolution) if dispatches else algorithms.usual(convolution)
     return algorithms.formulation(convolution, names)

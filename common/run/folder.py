@@ -81,7 +81,7 @@ class SavedRun(NamedTuple):
     files: dict[str, Fingerprint]  # of the training images, by domain
     environment: Environment
     imported: dict[str, Any] | None  # source of imported weights, by network; None: trained here
-    algorithms: Mapping[str, str] = MappingProxyType({})  # of convolutions where not the usual ones; see selection
+    algorithms: Mapping[str, str] = MappingProxyType({})  # of convolutions where not the usual ones; see dispatch
 
 
 def config_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:

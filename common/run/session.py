@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from common import tensorflow as tf
 from common.errors import UserError
 from common.ops import placement
-from common.ops.selection import Selection, selecting
+from common.ops.dispatch import Dispatch, dispatching
 from common.run import forks, gpu
 
 XLA_ON_CPU = "--tf_xla_cpu_global_jit"  # of TF_XLA_FLAGS, read when TensorFlow is imported
@@ -28,13 +28,13 @@ def is_gpu(device: str) -> bool:
 
 
 @contextlib.contextmanager
-def building_for(device: str, precise: bool = False, selection: Selection | None = None) -> Iterator[None]:
+def building_for(device: str, precise: bool = False, dispatch: Dispatch | None = None) -> Iterator[None]:
     """Builds graphs in the formulations that are fastest on a device or, if `precise`, that round least.
 
-    `selection`: of algorithms of convolutions on CPUs; None: the usual ones.
+    `dispatch`: of algorithms of convolutions on CPUs; None: the usual ones.
     """
     least_rounded = placement.plain() if precise else contextlib.nullcontext()
-    selected = selecting(selection) if selection else contextlib.nullcontext()
+    selected = dispatching(dispatch) if dispatch else contextlib.nullcontext()
     with placement.building_for_gpu(is_gpu(device)), least_rounded, selected:
         yield
 

@@ -17,7 +17,7 @@ from common.errors import ImageError, NotFinite, UserError, reason
 from common.evaluate.selection import Evaluations
 from common.images import Images, pipeline
 from common.images.data import TrainingData
-from common.ops.selection import Selection
+from common.ops.dispatch import Dispatch
 from common.run import Run
 from common.run.folder import config_path, record_run
 from common.train.forwarding import Forwarding
@@ -41,7 +41,7 @@ class Training(NamedTuple):
     evaluations: Evaluations | None  # of the chief
     taken_over: Callable[[], bool]  # whether another training has taken over the run folder
     pace: Pace  # of the processes
-    selection: Selection  # of algorithms of convolutions
+    dispatch: Dispatch  # of algorithms of convolutions
     forwarding: Forwarding | None = None  # to the function of the chief's caller
 
     def record(self) -> list[str]:
@@ -54,7 +54,7 @@ class Training(NamedTuple):
             data.files,
             data.domains,
             processes=self.group.size,
-            algorithms=self.selection.measured,
+            algorithms=self.dispatch.measured,
         )
 
 

@@ -17,8 +17,8 @@ from common import tensorflow as tf
 from common.dual import Direction, Dual, Network
 from common.images import Images
 from common.ops import placement, receptive_field
+from common.ops.dispatch import Dispatch
 from common.ops.flops import flops
-from common.ops.selection import Selection
 from common.run import Run
 from common.run.session import building_for, open_session
 from common.train import step, tuned
@@ -59,8 +59,8 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     files = images.training_files(dual)
     dual, images_in_epoch = images.fitted(dual, files), images.images_in_epoch(files)
     steps = run.total_steps(dual, images_in_epoch)
-    selection = Selection(tuned.algorithms_of(dual, run))
-    with tf.Graph().as_default(), building_for(run.device, run.precise, selection):
+    dispatch = Dispatch(tuned.algorithms_of(dual, run))
+    with tf.Graph().as_default(), building_for(run.device, run.precise, dispatch):
         tf.set_random_seed(run.seed)
         A, B, index = step.placeholders(dual, run.images_in_update)
         built = step.build(dual, A, B, index, images_in_epoch, accumulate=run.accumulate)

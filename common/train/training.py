@@ -24,7 +24,7 @@ from common.images.folders import Files
 from common.images.measure import INSTEAD
 from common.images.pipeline import BrokenImage
 from common.images.pixels import EIGHT_BITS, Domain
-from common.ops.selection import Selection
+from common.ops.dispatch import Dispatch
 from common.run import Run, checkpoint_files, folder, lock, training_files
 from common.run.session import building_for, is_gpu, session_config
 from common.train import graph, health, introduction, loaders, tuned, warm_start
@@ -49,7 +49,7 @@ class Control(NamedTuple):
     """What a training goes by beside its settings."""
 
     group: distribute.SingleProcess
-    selection: Selection
+    dispatch: Dispatch
     stopped: Event
     taken_over: Callable[[], bool]
     forwarding: Forwarding | None
@@ -102,18 +102,18 @@ def train(
             _warn_of_passing(type(dual))
         dual, files, domains = _prepared(dual, images, run, group)
         total = _total_steps(dual, run, images.images_in_epoch(files), group.size)
-        selection = Selection(_algorithms(dual, images, run, files, domains, group=group))
+        dispatch = Dispatch(_algorithms(dual, images, run, files, domains, group=group))
         with (
             stop.requests() as stopped,
             tf.Graph().as_default(),
             group.device(),
-            building_for(run.device, run.precise, selection),
+            building_for(run.device, run.precise, dispatch),
         ):
             data = images.training_data(dual, files, domains)
             for loader in data.loaders:
                 loader.on_skip = lambda path: training_files.note_skipped(run.run_dir, path, files)
             forwarding = Forwarding(watch, stopped) if watch and group.is_chief else None
-            control = Control(group, selection, stopped, taken_over, forwarding)
+            control = Control(group, dispatch, stopped, taken_over, forwarding)
             return _train(dual, images, run, data, total, control=control)
 
 
@@ -168,7 +168,7 @@ def _prepared(
 
 
 def _train(dual: Dual, images: Images, run: Run, data: TrainingData, total: int, *, control: Control) -> Progress:
-    group, selection, stopped, taken_over, forwarding = control
+    group, dispatch, stopped, taken_over, forwarding = control
     built = graph.build(
         dual,
         run,
@@ -180,7 +180,7 @@ def _train(dual: Dual, images: Images, run: Run, data: TrainingData, total: int,
     with group.session(session_config(run.threads, run.device, run.xla)) as session:
         began = done = _start(session, built, run, group)
         if not done:
-            selection.keep_used()
+            dispatch.keep_used()
         evaluations = None
         if group.is_chief and built.evaluation_graphs:
             evaluations = Evaluations(session, built.evaluation_graphs, images.palettes(dual, data.domains), run, done)
@@ -188,7 +188,7 @@ def _train(dual: Dual, images: Images, run: Run, data: TrainingData, total: int,
         if not ended:
             pace = Pace(group, run.log_every)
             training = Training(
-                session, built, data, dual, images, run, group, evaluations, taken_over, pace, selection, forwarding
+                session, built, data, dual, images, run, group, evaluations, taken_over, pace, dispatch, forwarding
             )
             done = _watched(training, done, total, stopped)
         group.leave(session)

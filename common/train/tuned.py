@@ -12,7 +12,7 @@ from common.cluster import distribute
 from common.dual import Dual
 from common.errors import UserError
 from common.ops.algorithms import Convolution
-from common.ops.selection import Selection
+from common.ops.dispatch import Dispatch
 from common.run import Run, folder
 from common.run.session import building_for, is_gpu
 from common.train import step
@@ -27,7 +27,7 @@ def algorithms_of(
     group: distribute.SingleProcess = SINGLE,
     record: Callable[[Mapping[str, str]], object] = lambda algorithms: None,
 ) -> Mapping[str, str]:
-    """Returns the measured algorithms that graphs of a run are built with, by key; see Selection.
+    """Returns the measured algorithms that graphs of a run are built with, by key; see Dispatch.
 
     With --tune the first of several processes measures, and passes what it decides to `record`, which writes
     config.json. The others wait for that.
@@ -69,8 +69,8 @@ def measured(dual: Dual, run: Run) -> Mapping[str, str]:
 
 def convolutions(dual: Dual, batch_size: int) -> list[Convolution]:
     """Returns the convolutions in a step of `dual` on a CPU."""
-    noted = Selection()
-    with tf.Graph().as_default(), building_for("cpu", selection=noted):
+    noted = Dispatch()
+    with tf.Graph().as_default(), building_for("cpu", dispatch=noted):
         A, B, index = step.placeholders(dual, batch_size)
         step.build(dual, A, B, index, images_in_epoch=1)
     return noted.convolutions

@@ -15,7 +15,7 @@ from common.errors import UserError
 from common.images import bounds, tensors
 from common.images.notices import Notices, of_scale
 from common.images.pixels import Domain, Image
-from common.ops.selection import Selection
+from common.ops.dispatch import Dispatch
 from common.report import notebook
 from common.run import forks
 from common.run.checkpoint_files import selected_one
@@ -57,8 +57,8 @@ class Translator:
         if test_dropout is not None:
             self.dual = dataclasses.replace(self.dual, test_dropout=test_dropout)
         self._directions = [name for name in self.dual.directions if inference.direction in ("both", name)]
-        selection = Selection(saved.algorithms)
-        with tf.Graph().as_default() as graph, building_for(inference.device, inference.precise, selection):
+        dispatch = Dispatch(saved.algorithms)
+        with tf.Graph().as_default() as graph, building_for(inference.device, inference.precise, dispatch):
             tf.set_random_seed(saved.run.seed)
             self._build(inference)
             weights = inference.restored(self.dual, tf.get_collection(tf.GraphKeys.MODEL_VARIABLES))

@@ -8,7 +8,7 @@ import pytest
 from common import tensorflow as tf
 from common.ops import algorithms, convolution, placement
 from common.ops.algorithms import OPERATIONS, Convolution, Names
-from common.ops.selection import Selection, selecting
+from common.ops.dispatch import Dispatch, dispatching
 
 SHAPES = [  # size, stride, padding, inputs, filters, outputs
     (3, 1, "VALID", 5, 6, (2, 7, 4)),
@@ -72,10 +72,10 @@ def test_keys_are_shared_by_similar_numbers_of_places():
     assert keys[1, 27, 27].endswith("at 1024") and keys[None].endswith("at any")
 
 
-def types_of(session, selection):
+def types_of(session, dispatch):
     """The types of the operations of a convolution 3 x 3 of 8 to 16 channels, 20 x 20, and of its gradients."""
     before = len(tf.get_default_graph().get_operations())
-    with selecting(selection):
+    with dispatching(dispatch):
         x, weights = values([1, 22, 22, 8]), values([3, 3, 8, 16])
         y = convolution.conv(x, weights, 1, "VALID")
         dx, dweights = tf.gradients(y, [x, weights])
@@ -92,22 +92,22 @@ KEYS = [f"{operation} float32 3x3/1 VALID 8-16 at 512" for operation in OPERATIO
 
 def test_measured_algorithms_are_selected(session):
     own = {"Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"}
-    assert types_of(session, Selection()) >= own
-    assert types_of(session, Selection(dict.fromkeys(KEYS, "library"))) >= own
-    assert types_of(session, Selection({KEYS[2]: "matrices"})) & own == {"Conv2D", "Conv2DBackpropInput"}
-    assert not types_of(session, Selection(dict.fromkeys(KEYS, "winograd"))) & own
+    assert types_of(session, Dispatch()) >= own
+    assert types_of(session, Dispatch(dict.fromkeys(KEYS, "library"))) >= own
+    assert types_of(session, Dispatch({KEYS[2]: "matrices"})) & own == {"Conv2D", "Conv2DBackpropInput"}
+    assert not types_of(session, Dispatch(dict.fromkeys(KEYS, "winograd"))) & own
 
 
 def test_what_cannot_compute_an_operation_is_not_selected(session):
-    with_impossible = Selection(dict.fromkeys(KEYS, "phases") | {KEYS[0]: "nothing"})
+    with_impossible = Dispatch(dict.fromkeys(KEYS, "phases") | {KEYS[0]: "nothing"})
     assert "Conv2DBackpropFilter" in types_of(session, with_impossible)
 
 
 def test_what_no_graph_uses_is_dropped(session):
-    selection = Selection({KEYS[0]: "matrices", KEYS[1]: "library", "conv float32 5x5/1 SAME 8-8 at 64": "matrices"})
-    types_of(session, selection)
-    selection.keep_used()
-    assert selection.measured == {KEYS[0]: "matrices"}
+    dispatch = Dispatch({KEYS[0]: "matrices", KEYS[1]: "library", "conv float32 5x5/1 SAME 8-8 at 64": "matrices"})
+    types_of(session, dispatch)
+    dispatch.keep_used()
+    assert dispatch.measured == {KEYS[0]: "matrices"}
 
 
 def test_the_usual_algorithms_can_compute_their_operations():
@@ -121,11 +121,11 @@ def test_the_usual_algorithms_can_compute_their_operations():
 
 
 def test_graphs_for_gpus_and_plain_ones_select_nothing(session):
-    selection = Selection(dict.fromkeys(KEYS, "winograd"))
+    dispatch = Dispatch(dict.fromkeys(KEYS, "winograd"))
     for context in (placement.plain(), placement.building_for_gpu(True)):
         with context:
-            assert "Conv2D" in types_of(session, selection)
-    assert not selection.convolutions
+            assert "Conv2D" in types_of(session, dispatch)
+    assert not dispatch.convolutions
 
 
 def test_names_are_in_the_order_of_operations():

@@ -6,7 +6,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.ops import selection
+from common.ops import dispatch
 from common.ops.formulations import Library
 from common.run import gpu
 from common.run.session import building_for, open_session
@@ -114,7 +114,7 @@ def test_formulations_are_those_of_the_device(session, monkeypatch, device, by_l
     """A kernel that a CPU multiplies as a matrix, with a stride of 2, is left to cuDNN on a GPU."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
     with building_for(device):
-        formulation = selection.of_conv(tf.zeros([1, 64, 64, 64]), [3, 3, 64, 64], 2, "SAME")
+        formulation = dispatch.of_conv(tf.zeros([1, 64, 64, 64]), [3, 3, 64, 64], 2, "SAME")
     assert isinstance(formulation, Library) == by_library
 
 

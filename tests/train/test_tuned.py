@@ -161,7 +161,7 @@ def test_it_is_said_what_is_gained(setup, measured, caplog):
 def test_a_plan_is_made_with_the_algorithms_of_the_training(setup, measured):
     dual, images, run = setup(tune=True)
     seen = []
-    measured.setattr(plan, "Selection", lambda chosen: seen.append(chosen) or tuned.Selection(chosen))
+    measured.setattr(plan, "Dispatch", lambda chosen: seen.append(chosen) or tuned.Dispatch(chosen))
     measured.setattr(plan, "_networks", lambda *_: [])
     plan.plan(dual, images, run, timed=1)
     assert set(seen[0].values()) == {"matrices"} and not run.path("config.json").exists()
