@@ -97,6 +97,16 @@ def test_asking_one_to_stop_stops_all_after_the_same_step(root):
         assert reader.value("A2B/pool/count") == 2 and reader.value("A2B/pool/kept").any()
 
 
+@pytest.mark.thorough
+def test_the_first_one_measures_algorithms_for_all(root):
+    """And the others build their graphs with what it has written, which they wait for."""
+    started = ranks(root, local(2), 0, 1, more="--tune --steps 2")
+    said, said_by_other = (each.communicate(timeout=120)[0] for each in started)
+    assert [each.returncode for each in started] == [0, 0], (said, said_by_other)
+    assert "Measuring algorithms of convolutions (--tune)." in said and said_by_other == ""
+    assert json.loads((root / "run" / "config.json").read_text())["environment"]["processes"] == 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "count"), [("cyclegan", 10), ("dualgan", 5), ("pix2pix", 5)])
 def test_bits_are_those_of_an_undisturbed_run(model, count, tmp_path):
