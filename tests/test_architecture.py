@@ -51,7 +51,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "serve": "assets connections decoder refused service worker < decoding guard reports validation"
     " < about answers < served < app",
     "train": "csv_log events forwarding image_pool plateau samples warm_start watching < loaders monitor objectives"
-    " rates < accumulation pace < step < graph health tuned < plan recovery < loop < introduction < training",
+    " rates < accumulation pace < step < graph health timing < tuned < plan recovery < loop < introduction < training",
     "translate": "jobs mirrored video < inference < translator < pipeline tiles",
     "tuning": "measuring processors < table",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"

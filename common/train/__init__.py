@@ -11,7 +11,7 @@ image_pool  buffer of earlier fakes, for critics
 samples     the sample strips; loaders load their images, and those of evaluations
 recovery    handling of non-finite losses
 warm_start  initial weights from another run
-plan        --phase plan: parameters, memory and time of a training
+plan        --phase plan: parameters, memory and time of a training; timing has the time of a step
 tuned       the algorithms of its convolutions: those that the run has, measured ones (--tune) or shipped ones
 monitor, events      progress, log.csv (by csv_log); TensorBoard; forwarding passes them to a function of the caller
 pace        the seconds that steps take each of several processes

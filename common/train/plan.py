@@ -5,13 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 import resource
-import statistics
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from common import tensorflow as tf
 from common.dual import Direction, Dual, Network
@@ -21,10 +17,7 @@ from common.ops.dispatch import Dispatch
 from common.ops.flops import flops
 from common.run import Run
 from common.run.session import building_for, open_session
-from common.train import step, tuned
-
-WARM, TIMED = 2, 5  # steps to run
-PATIENCE = 60.0  # seconds after which no further step is timed
+from common.train import step, timing, tuned
 
 
 class NetworkPlan(NamedTuple):
@@ -49,7 +42,7 @@ class Plan(NamedTuple):
     epochs: float
 
 
-def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
+def plan(dual: Dual, images: Images, run: Run, timed: int = timing.TIMED) -> Plan:
     """Plans training `dual` on `images` for `run`: runs a few steps on noise and writes nothing.
 
     `timed`: the number of timed steps. Raises UserError if there are no images.
@@ -62,18 +55,15 @@ def plan(dual: Dual, images: Images, run: Run, timed: int = TIMED) -> Plan:
     dispatch = Dispatch(tuned.algorithms_of(dual, run))
     with tf.Graph().as_default(), building_for(run.device, run.precise, dispatch):
         tf.set_random_seed(run.seed)
-        A, B, index = step.placeholders(dual, run.images_in_update)
+        A, B, index = placeholders = step.placeholders(dual, run.images_in_update)
         built = step.build(dual, A, B, index, images_in_epoch, accumulate=run.accumulate)
         with placement.plain():
             networks = [network for direction, _ in built.pairs for network in _networks(dual, direction)]
         operations = _operations(built)
         variables = sum(v.shape.num_elements() * v.dtype.size for v in tf.global_variables())
-        noise = np.random.default_rng(0)
-        inputs: dict[tf.Tensor, Any] = {x: noise.uniform(-1, 1, x.shape.as_list()).astype(np.float32) for x in (A, B)}
-        inputs[index] = np.arange(run.images_in_update)
         with open_session(run.threads, run.device, run.xla) as session:
             session.run(tf.global_variables_initializer())
-            seconds, peak = _seconds(session, built, inputs, timed), _peak()
+            seconds, peak = timing.seconds(session, built, timing.noise(placeholders), timed), _peak()
     if run.accumulate > 1:  # by the graph of one part: those of a loop are not in the graph around it
         with tf.Graph().as_default(), building_for(run.device, run.precise):
             A, B, index = step.placeholders(dual, run.batch_size)
@@ -134,18 +124,6 @@ def _networks(dual: Dual, direction: Direction) -> Iterator[NetworkPlan]:
 
 def _parameters(network: Network) -> int:
     return sum(variable.shape.num_elements() for variable in network.variables)
-
-
-def _seconds(session: tf.Session, built: step.Step, inputs: Mapping[tf.Tensor, Any], timed: int) -> float:
-    """Returns the median seconds of a few steps, after a few untimed ones."""
-    seconds: list[float] = []
-    began = time.monotonic()
-    while len(seconds) < WARM + timed and (len(seconds) <= WARM or time.monotonic() - began < PATIENCE):
-        start = time.monotonic()
-        for one_pass in built.passes:
-            session.run([one_pass.update, one_pass.losses], inputs)
-        seconds.append(time.monotonic() - start)
-    return statistics.median(seconds[WARM:])
 
 
 def _peak() -> int:

@@ -44,10 +44,11 @@ class Step(NamedTuple):
     plateau: Plateau | None  # of --lr_policy plateau
 
 
-def placeholders(dual: Dual, images: int) -> list[tf.Tensor]:
+def placeholders(dual: Dual, images: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns placeholders of a batch: A, B and the sample indices of its images."""
     shapes = [[images, *dual.image_sides, channels] for channels in (dual.channels_A, dual.channels_B)]
-    return [*(tf.placeholder(tf.float32, shape) for shape in shapes), tf.placeholder(tf.int64, [images])]
+    A, B = (tf.placeholder(tf.float32, shape) for shape in shapes)
+    return A, B, tf.placeholder(tf.int64, [images])
 
 
 def roles_of_passes(n_critic: int, n_gen: int, fresh_batches: bool = True) -> list[tuple[str, ...]]:

@@ -14,8 +14,8 @@ from common.ops.algorithms import OPERATIONS, Convolution
 from common.ops.formulations import AnyFormulation
 from common.run.session import open_session
 
-ROUNDS = 5  # of all algorithms in turn
-AT_LEAST = 0.01  # seconds of an algorithm in a round
+ROUNDS = 9  # of all algorithms in turn
+OVERWRITTEN = 2**24  # values between two runs: in a step, other layers have replaced what the caches had of this one
 HOPELESS = 2.0  # times as long as the fastest: no further round
 GAIN, GAIN_SECONDS = 0.1, 2e-5  # share of the usual algorithm's time, and time, that another has to save
 
@@ -64,33 +64,32 @@ def _seconds(operation: str, convolution: Convolution, names: list[str], threads
     with tf.Graph().as_default(), placement.building_for_gpu(False):
         x, weights, y = _values(convolution)
         outputs = {name: _output(operation, algorithms.algorithm(name, convolution), x, weights, y) for name in names}
+        overwritten = tf.get_variable("overwritten", initializer=tf.zeros([OVERWRITTEN]), use_resource=True)
+        overwrite = overwritten.assign_add(tf.ones([OVERWRITTEN]), read_value=False)
         with open_session(threads, "cpu") as session:
             session.run(tf.global_variables_initializer())
             runs = {name: functools.partial(session.run, output.op) for name, output in outputs.items()}
-            return _timed(runs)
+            return _timed(runs, functools.partial(session.run, overwrite))
 
 
-def _timed(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def _timed(runs: Mapping[str, Callable[[], object]], before: Callable[[], object]) -> dict[str, float]:
+    """Returns the median seconds of some functions, which run in turn; `before` is called before each and not timed."""
+
+    def time_of(run: Callable[[], object]) -> float:
+        before()
+        began = time.perf_counter()
+        run()
+        return time.perf_counter() - began
+
     for run in runs.values():
         run()  # the first one allocates and compiles
-    once = {name: _time_of(run, 1) for name, run in runs.items()}
-    best = min(once.values())
-    hopeful = {name: run for name, run in runs.items() if once[name] <= HOPELESS * best}
-    counts = {name: max(1, round(AT_LEAST / once[name])) for name in hopeful}
+    once = {name: time_of(run) for name, run in runs.items()}
+    hopeful = [name for name, seconds in once.items() if seconds <= HOPELESS * min(once.values())]
     rounds: dict[str, list[float]] = {name: [] for name in hopeful}
     for number in range(ROUNDS):
-        order = list(hopeful.items())
-        for name, run in order if number % 2 == 0 else reversed(order):
-            rounds[name].append(_time_of(run, counts[name]))
+        for name in hopeful if number % 2 == 0 else reversed(hopeful):
+            rounds[name].append(time_of(runs[name]))
     return once | {name: statistics.median(seconds) for name, seconds in rounds.items()}
-
-
-def _time_of(run: Callable[[], object], count: int) -> float:
-    """Returns the seconds of a run, the mean of `count`."""
-    began = time.perf_counter()
-    for _ in range(count):
-        run()
-    return (time.perf_counter() - began) / count
 
 
 def _values(convolution: Convolution) -> tuple[tf.Variable, tf.Variable, tf.Variable]:

@@ -14,7 +14,7 @@ from common.images import Images, files
 from common.ops import algorithms
 from common.run import Run, folder
 from common.run.session import is_gpu
-from common.train import plan, training, tuned
+from common.train import plan, timing, training, tuned
 from common.translate import Translator
 from common.tuning import measuring, processors, table
 from common.tuning.measuring import Timing
@@ -55,6 +55,7 @@ def all_matrices(convolutions, threads):
 @pytest.fixture
 def measured(monkeypatch):
     monkeypatch.setattr(measuring, "timings", all_matrices)
+    monkeypatch.setattr(timing, "of_step", lambda dual, run, dispatch: 1.5 if dispatch.measured else 2.5)
     return monkeypatch
 
 
@@ -146,16 +147,33 @@ def test_gpus_and_precise_runs_have_none(setup, monkeypatch):
         setup(tune=True, precise=True)
 
 
-def test_it_is_said_what_is_gained(setup, measured, caplog):
-    """By hand: each of the operations takes 10 instead of 20 ms."""
+@pytest.mark.parametrize(("seconds", "is_used"), [(1.5, True), (2.42, True), (2.43, False), (2.6, False)])
+def test_what_makes_steps_slower_is_not_used(setup, measured, caplog, seconds, is_used):
+    """Though each operation by itself was measured to be faster. They have to save 3 % of 2.5 s, which are 0.075 s."""
+    steps = iter([3.0, seconds, 2.5])  # the usual algorithms before and after the others
+    measured.setattr(timing, "of_step", lambda *_: next(steps))
     dual, _, run = setup(tune=True)
-    count = len(tuned.algorithms_of(dual, run))
+    count = len(list(all_matrices(tuned.convolutions(dual, 1), 1)))
+    assert len(tuned.algorithms_of(dual, run)) == (count if is_used else 0)
     first, second = caplog.messages
     assert first == "Measuring algorithms of convolutions (--tune)."
-    assert count and second == (
-        f"{count} of {count} operations have a faster algorithm than the usual one: together {10 * count}.0 instead of"
-        f" {20 * count}.0 ms."
+    assert second == (
+        f"{count} of {count} operations have a faster algorithm than the usual one. A step takes {seconds} s with them,"
+        f" and 2.5 s without: they are {'used' if is_used else 'not used'}."
     )
+
+
+def test_where_the_usual_algorithms_are_the_fastest_no_step_is_measured(setup, measured, caplog):
+    measured.setattr(measuring, "timings", lambda *_: [Timing("a key", "library", {"library": 1.0, "matrices": 2.0})])
+    measured.setattr(timing, "of_step", lambda *_: pytest.fail("measured"))
+    assert tuned.algorithms_of(*setup(tune=True)[::2]) == {}
+    assert caplog.messages[-1] == "All of 1 operations are fastest with their usual algorithms."
+
+
+def test_a_step_is_timed_as_training_takes_it(setup):
+    """With any algorithms: seconds, more than none."""
+    dual, _, run = setup(device="cpu", accumulate=2)
+    assert timing.of_step(dual, run, tuned.Dispatch(), timed=1) > 0.0
 
 
 def test_a_plan_is_made_with_the_algorithms_of_the_training(setup, measured):
