@@ -20,6 +20,7 @@ DATA = {
     ".flags",
     ".html",
     ".js",
+    ".json",
     ".md",
     ".npz",
     ".py",
