@@ -9,7 +9,7 @@
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
 # make tutorial  runs the commands of docs/tutorial.md, and writes the page and its pictures: ten minutes on two cores
 # make bench  steps and translations compared with PyTorch and TensorFlow 1 graphs, interleaved: about an hour
-# make tune   measures algorithms of convolutions on this processor, and writes them into the shipped table: 20 minutes
+# make tune   measures algorithms of convolutions on this processor, and writes them into the shipped table: half an hour
 # Each makes .venv first, where everything is installed; all that is needed is Python 3.10 or later.
 
 PYTHON ?= python3

@@ -6,7 +6,7 @@ Measures every operation of convolutions in the steps of the published networks,
 float32 and, if the processor multiplies bfloat16, in bf16. Then measures these steps with the algorithms that are
 faster than the usual ones in both of two measurements, and without. The entry of this kind of processor and number of
 threads in common/tuning/table.json gets those of a precision if they make its steps faster on average, else none.
-Prints all of this. Takes about ten minutes for each number of threads, and is only worth something on an idle machine.
+Prints all of this. Takes about a quarter of an hour for each number of threads, of an idle machine.
 """
 
 from __future__ import annotations

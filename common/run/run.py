@@ -105,8 +105,8 @@ class Run:
     tune: bool = setting(
         False,
         "Whether to measure, before a new run starts, which algorithms compute its convolutions fastest on this"
-        " machine, instead of using those measured on a similar processor. Takes a minute or two, on CPUs only. A run"
-        " keeps its algorithms when it is resumed.",
+        " machine, instead of using those measured on a similar processor. Takes a minute for small networks, minutes"
+        " for large ones, and does nothing on GPUs. A run keeps its algorithms when it is resumed.",
         resume=FREE,
     )
 

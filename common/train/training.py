@@ -46,7 +46,7 @@ class Progress(NamedTuple):
 
 
 class Control(NamedTuple):
-    """What a training goes by beside its settings."""
+    """What a training needs beside its settings."""
 
     group: distribute.SingleProcess
     dispatch: Dispatch

@@ -43,6 +43,8 @@ def algorithms_of(
         return measured(dual, run)
     if group.is_chief and _recorded(run.run_dir) is None:
         record(measured(dual, run))
+    elif group.is_chief:
+        logging.info("--tune: nothing is measured, as config.json has the algorithms of an earlier start.")
     group.wait_until(lambda: _recorded(run.run_dir) is not None, "config.json of the process of rank 0, which measures")
     return folder.load_run(run.run_dir).algorithms
 

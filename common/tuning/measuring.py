@@ -40,13 +40,8 @@ def changes(timings: Iterable[Timing]) -> dict[str, str]:
     return {timing.key: timing.fastest for timing in timings if timing.fastest != timing.usual}
 
 
-def timings(
-    convolutions: Iterable[Convolution], threads: int, on_progress: Callable[[int, int], None] = lambda done, of: None
-) -> Iterator[Timing]:
-    """Yields the Timing of each operation that several algorithms can compute, on `threads` threads (0: all).
-
-    `on_progress(done, total)` is called before each.
-    """
+def timings(convolutions: Iterable[Convolution], threads: int) -> Iterator[Timing]:
+    """Yields the Timing of each operation that several algorithms can compute, on `threads` threads (0: all)."""
     problems: dict[str, tuple[str, Convolution, list[str]]] = {}
     for convolution in convolutions:
         for operation in OPERATIONS:
@@ -54,8 +49,7 @@ def timings(
             others = [name for name in algorithms.possible(operation, convolution) if name != usual]
             if others:
                 problems.setdefault(convolution.key(operation), (operation, convolution, [usual, *others]))
-    for number, (key, (operation, convolution, names)) in enumerate(problems.items()):
-        on_progress(number, len(problems))
+    for key, (operation, convolution, names) in problems.items():
         yield Timing(key, names[0], _seconds(operation, convolution, names, threads))
 
 

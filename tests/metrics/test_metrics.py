@@ -73,8 +73,9 @@ def test_the_range_of_other_types():
 
 @pytest.mark.parametrize("side", [10, 11, 175, 176])
 def test_a_target_compares_several_images_as_each_metric_does(side):
-    """In the same bits, whichever was compared before. At five scales, each half of the one before, rounded down, a
-    window of 11 pixels needs 11 x 2 x 2 x 2 x 2 = 176."""
+    """Exactly, in any order of the images. Each of five scales has half the size of the previous one, rounded down. The
+    smallest must hold a window of 11 pixels, so MS-SSIM needs 11 x 2 x 2 x 2 x 2 = 176 pixels.
+    """
     target, images = LARGE[:side, :180], (NEAR[:side, :180], LARGE[:side, 10:190], LARGE[:side, :180])
     compared = metrics.Target(target, 250.0)
     for image in images:

@@ -7,7 +7,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.ops import algorithms, convolution, placement
-from common.ops.algorithms import OPERATIONS, Convolution, Names
+from common.ops.algorithms import OPERATIONS, Convolution
 from common.ops.dispatch import Dispatch, dispatching
 
 SHAPES = [  # size, stride, padding, inputs, filters, outputs
@@ -126,7 +126,3 @@ def test_graphs_for_gpus_and_plain_ones_select_nothing(session):
         with context:
             assert "Conv2D" in types_of(session, dispatch)
     assert not dispatch.convolutions
-
-
-def test_names_are_in_the_order_of_operations():
-    assert Names(*OPERATIONS) == Names(conv="conv", transpose="transpose", kernel_gradient="kernel_gradient")
