@@ -1,0 +1,1 @@
+"""Growth: how time and memory grow with images, batches, files and processes."""
