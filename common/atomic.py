@@ -13,10 +13,11 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 
-from common.errors import naming
+from common.errors import UserError, naming
 
 PARTIAL = re.compile(  # names of partial writes: of process (1), for a target whose name has the digest (2; see _mark)
     r"\.([0-9]+)-[0-9]+-[0-9]+(?:-([0-9a-f]{8}))?\.partial(\.[^.]*)?", re.DOTALL
@@ -86,6 +87,22 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes a file atomically."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def refuse_unwritable(folder: str | os.PathLike[str], cure: str = "Choose a different --output.") -> None:
+    """Raises UserError, with the sentence `cure`, if no file can be created in a folder.
+
+    If it does not exist, the nearest parent that does counts. Nothing is kept.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not present.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{present} is a file")
+        with tempfile.TemporaryFile(dir=present):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to ({error.strerror}). {cure}") from error
 
 
 def sweep(folder: str | os.PathLike[str], target: str = "") -> None:

@@ -10,12 +10,12 @@ import shlex
 import sys
 from collections.abc import Mapping
 
-from common import report
+from common import atomic, report
 from common.dual import Dual
 from common.errors import UserError, in_one_line
 from common.evaluate import Evaluation, evaluate, outputs, test
 from common.evaluate.scores import Means
-from common.export import WEB, Export, export, refuse_existing, web_sizes
+from common.export import WEB, Export, export, refuse_output, web_sizes
 from common.metrics.metrics import BESIDE
 from common.run import checkpoint_files, gpu
 from common.run.folder import has_begun, load_trained
@@ -141,6 +141,7 @@ def translate_phase(request: Request) -> None:
         return
     jobs = options.jobs(request.values.limit, saved.domains[direction[-1]])
     if options.remaining(jobs):
+        atomic.refuse_unwritable(options.folder)
         _prepare(request, run_dir, request.read(Inference))
         with request.translator(run_dir, options) as translator:
             outcome = translate(translator, direction, jobs, options, request.values.batch_size)
@@ -172,6 +173,7 @@ def _translate_video(request: Request, options: Translation, run_dir: str, direc
     if useless := sorted(request.given & set(Translation.of_images)):
         raise UserError(f"--{useless[0]} is for images, but --input {options.input} is a video. Leave it out.")
     target = video.target(options.input, options.output)
+    atomic.refuse_unwritable(target.parent)
     _prepare(request, run_dir, request.read(Inference))
     with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker
         count = video.translate_video(
@@ -202,7 +204,7 @@ def export_phase(request: Request) -> None:
     images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout
     source = f"the pretrained {values.pretrained}" if values.pretrained else run_dir
-    refuse_existing(options.output)
+    refuse_output(options.output)
     options.refuse_missing()
     _prepare(request, run_dir, request.read(Inference))
     print(f"Exporting {source} to {options.output} and verifying.", flush=True)

@@ -6,7 +6,7 @@ import pathlib
 import shlex
 import sys
 
-from common import literal
+from common import atomic, literal
 from common.cluster import Cluster
 from common.cluster.supervise import supervise
 from common.dual import Dual
@@ -98,7 +98,7 @@ def check_data_phase(request: Request) -> None:
     dual, images, _ = request.parts()
     splits = images.all_files(dual)
     if output:  # fail before a long check
-        pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
+        atomic.refuse_unwritable(pathlib.Path(output).parent)
     if any(files.is_deep_png(path) for split in splits.values() for paths in split for path in paths):
         quiet.import_tensorflow()
     report = images.check(dual, splits)

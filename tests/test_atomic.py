@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from common import atomic
+from common.errors import UserError
 
 NAMES = some.text(some.characters(codec="utf-8", exclude_characters="/\x00"), min_size=1, max_size=12).filter(
     lambda name: name not in (".", "..")
@@ -207,3 +208,24 @@ def test_two_threads_that_write_one_file_leave_one_whole_file(tmp_path):
     assert not errors and len(set(partials)) == 2
     assert path.read_bytes() in contents
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_to_write_to_need_not_exist_and_nothing_is_left(tmp_path):
+    for folder in (tmp_path, tmp_path / "new", tmp_path / "new" / "below"):
+        atomic.refuse_unwritable(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["file", "file/new", "file/new/below"])
+def test_nothing_can_be_written_below_a_file(tmp_path, below):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(UserError) as refused:
+        atomic.refuse_unwritable(tmp_path / below, "Use another.")
+    assert str(refused.value) == f"{tmp_path / below} cannot be written to ({tmp_path}/file is a file). Use another."
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux")
+def test_where_the_system_creates_no_files_its_reason_is_told():
+    with pytest.raises(UserError, match=r"^/proc/new cannot be written to \(No such file or directory\)\. Choose a"):
+        atomic.refuse_unwritable("/proc/new")

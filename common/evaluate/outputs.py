@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Collection
 from typing import TypeAlias
 
+from common import atomic
 from common.errors import UserError
 from common.evaluate import partial
 
@@ -32,10 +33,8 @@ def of_evaluation(run_dir: Folder, output: Folder = "") -> pathlib.Path:
 def _folder_for(run_dir: Folder, name: str, output: Folder, own: Collection[str] = ()) -> pathlib.Path:
     """Returns the folder `name` of a run folder, or `output`, which may hold files of the names `own`."""
     folder = pathlib.Path(output) if output else pathlib.Path(run_dir, name)
-    present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
-        cure = "Choose a different --output." if output else "Use --output FOLDER to write elsewhere."
-        raise UserError(f"{folder} cannot be written to. {cure}")
+    cure = "Choose a different --output." if output else "Use --output FOLDER to write elsewhere."
+    atomic.refuse_unwritable(folder, cure)
     if output and folder.exists() and (others := sorted({*os.listdir(folder)} - {*own})):
         raise UserError(f"--output {output} holds {others[0]} already. Choose a new folder, or an empty one.")
     return folder

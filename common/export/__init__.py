@@ -14,7 +14,7 @@ label_code      its lines that convert label maps; readme: the README.md next to
 pytorch_readme  that of state_dicts
 """
 
-from common.export.exporting import WEB, Export, Exported, export, refuse_existing
+from common.export.exporting import WEB, Export, Exported, export, refuse_output
 from common.export.web import sizes as web_sizes
 
-__all__ = ["WEB", "Export", "Exported", "export", "refuse_existing", "web_sizes"]
+__all__ = ["WEB", "Export", "Exported", "export", "refuse_output", "web_sizes"]

@@ -210,8 +210,8 @@ def _export_weights(written_as: StateDicts, output: str, opened: Callable[..., O
     return Exported([], [], WEIGHTS, model.step, read_back)
 
 
-def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raises UserError if `path` exists, unless it is an empty folder other than the current one.
+def refuse_output(path: str | os.PathLike[str]) -> None:
+    """Raises UserError if `path` cannot be made, or exists, unless it is an empty folder other than the current one.
 
     An export replaces its folder, and a shell whose current folder was replaced sees no files.
     """
@@ -220,6 +220,7 @@ def refuse_existing(path: str | os.PathLike[str]) -> None:
         raise UserError(f"--output {path} is the current folder: use a new one, such as --output {path / 'export'}.")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"--output {path} already exists. Choose a different one, or remove it.")
+    atomic.refuse_unwritable(path.resolve().parent)
 
 
 @contextlib.contextmanager
@@ -228,12 +229,9 @@ def _new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
     Removes the leftovers of killed exports to `path`.
     """
-    refuse_existing(path)
+    refuse_output(path)
     target = path.resolve()  # `path` may be a link to an empty folder, or to nothing yet
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"--output {path} lies below a file. Choose a different folder.") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
     atomic.sweep(target.parent, target.name)
     with atomic.replacing(target) as partial:
         partial.mkdir()

@@ -68,7 +68,10 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
         folder.parent.mkdir(parents=True, exist_ok=True)
         _fetch(entry, folder, part, url, chosen=bool(address))
     except OSError as error:
-        raise UserError(f"{error.filename or part} cannot be written: {error.strerror or error}.") from error
+        cause = error.strerror or error
+        raise UserError(
+            f"{error.filename or part} cannot be written: {cause}. Choose a different --data_root, or free space."
+        ) from error
     record: Record = {"name": name, "address": url, "bytes": part.stat().st_size, "sha256": _digest(part)}
     try:
         _compare(entry, record, folder.parent, chosen=bool(address))

@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -83,7 +84,8 @@ def csv_text(report: Report) -> str:
 
 
 def write(path: str | os.PathLike[str], report: Report) -> None:
-    """Writes `csv_text` to a file."""
+    """Writes `csv_text` to a file; creates its folder."""
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(path, csv_text(report))
 
 

@@ -20,6 +20,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from common import atomic
 from common.errors import UserError
 from common.report import comparison, page, tested
 from common.report import overview as overviews
@@ -45,10 +46,11 @@ def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[
     """Writes one page that compares several runs (settings, scores, curves, images), and returns its path.
 
     `path` is a file, whose folder is created, or an existing folder, which gets compare.html. Raises UserError if a
-    folder is not a run folder.
+    folder is not a run folder, or if the page cannot be written.
     """
     runs = _of_runs(run_dirs)
     path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)
+    atomic.refuse_unwritable(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     return page.write(path, runs)
 

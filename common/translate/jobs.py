@@ -93,6 +93,11 @@ class Translation:
         shards.parse(self.shard)
 
     @property
+    def folder(self) -> pathlib.Path:
+        """The folder to write to; it need not exist."""
+        return pathlib.Path(self.output).parent if self._to_a_file() else pathlib.Path(self.output)
+
+    @property
     def size(self) -> str | tuple[int, int]:
         """`output_size` as a Translator takes it: "original", "model", or (height, width)."""
         if self.output_size in ("original", "model"):

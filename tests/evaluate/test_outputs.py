@@ -1,9 +1,10 @@
 """A run in a folder that cannot be written to is tested and evaluated with --output."""
 
+import errno
 import json
-import os
 import pathlib
 import shlex
+import tempfile
 
 import numpy as np
 import pytest
@@ -31,12 +32,14 @@ def run(tmp_path, monkeypatch):
     dual = LittleDualGAN(image_size=32, depth=2, ngf=2, ndf=2)
     images = Images("set", data_root=str(tmp_path))
     run_dir = small.untrained(tmp_path / "run", dual, images=images)
-    access, before = os.access, everything(run_dir)
+    create, before = tempfile.TemporaryFile, everything(run_dir)
 
-    def denied(path, mode):
-        return not (mode & os.W_OK and pathlib.Path(path).is_relative_to(run_dir)) and access(path, mode)
+    def denied(*args, dir=None, **options):
+        if dir and pathlib.Path(dir).is_relative_to(run_dir):
+            raise PermissionError(errno.EACCES, "Permission denied", str(dir))
+        return create(*args, dir=dir, **options)
 
-    monkeypatch.setattr(os, "access", denied)
+    monkeypatch.setattr(tempfile, "TemporaryFile", denied)
     yield dual, images, run_dir
     assert everything(run_dir) == before
 
@@ -46,7 +49,7 @@ def everything(folder):
 
 
 def test_pictures_and_scores_go_to_the_folder(run, tmp_path):
-    with pytest.raises(UserError, match=r"run/test cannot be written to. Use --output FOLDER"):
+    with pytest.raises(UserError, match=r"run/test cannot be written to \(Permission denied\). Use --output FOLDER"):
         run_test(run[2], *run[:2])
     output = tmp_path / "new" / "test"
     metrics = run_test(run[2], *run[:2], output=str(output))
@@ -61,13 +64,13 @@ def test_a_folder_with_anything_in_it_is_left_alone(run, tmp_path):
     for test_or_evaluate in (run_test, evaluate):
         with pytest.raises(UserError, match="holds A already"):
             test_or_evaluate(run[2], *run[:2], output=str(tmp_path / "set/val"))
-    with pytest.raises(UserError, match=r"config.json cannot be written to. Choose a different --output"):
+    with pytest.raises(UserError, match=r"config.json cannot be written to \(.*is a file\). Choose a different --out"):
         run_test(run[2], *run[:2], output=f"{run[2]}/config.json")
 
 
 @pytest.mark.thorough
 def test_scores_and_shards_go_to_the_folder(run, tmp_path):
-    with pytest.raises(UserError, match=r"run/evaluation cannot be written to. Use --output FOLDER"):
+    with pytest.raises(UserError, match=r"run/evaluation cannot be written to \(Permission denied\). Use --output"):
         evaluate(run[2], *run[:2])
     output = str(tmp_path / "scores")
     whole = evaluate(run[2], *run[:2], inference=Inference(direction="A2B"), output=output)

@@ -121,7 +121,20 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase evaluate --run_dir {run} --shard 5/4": "error: --shard 5/4 is not a valid shard",
     "--phase evaluate --run_dir {run} --merge 2": "error: No shards of step 7 in {run}/evaluation/shards",
     "--dir_A {run} --dir_B {run} --run_dir {run}/in.png/new": "error: {run}/in.png/new cannot be written to",
-    "--phase test --run_dir {run} --output {run}/in.png": "error: {run}/in.png cannot be written to.",
+    "--phase test --run_dir {run} --output {run}/in.png": (
+        "error: {run}/in.png cannot be written to ({run}/in.png is a file). Choose a different --output."
+    ),
+    "--phase export --run_dir {run} --output {run}/in.png/new": "error: {run}/in.png cannot be written to",
+    "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/in.png/new": (
+        "error: {run}/in.png/new cannot be written to"
+    ),
+    "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/in.png/new/out.png": (
+        "error: {run}/in.png/new cannot be written to"
+    ),
+    "--phase check_data --dir_A {run} --dir_B {run} --output {run}/in.png/new/all.csv": (
+        "error: {run}/in.png/new cannot be written to"
+    ),
+    "--phase compare {run} {run} --output {run}/in.png/new/page.html": "error: {run}/in.png/new cannot be written to",
     "--phase evaluate --run_dir {run} --output {run}": "error: --output {run} holds",
     "--phase evaluate --run_dir {run} --features {run}/no.pb": "error: --features {run}/no.pb does not exist",
     "--phase import_weights --run_dir {run}/new --source {run}/no.pth": "error: There is no file or checkpoint",
