@@ -72,7 +72,7 @@ OF_VALIDATION = {
     **OF_FILES,
     "dataset": "Dataset to test on. Without --run_dir it also names the run: runs/METHOD-DATASET.",
     "limit": "Number of validation images of each domain to use, the first ones; 0: all.",
-    "scale_to": "Size to translate at: model, which is --image_size, or one number for both sides. auto: model.",
+    "scale_to": "Size to translate at: model (--image_size), HEIGHTxWIDTH, or one number for both sides. auto: model.",
     "on_bad_image": "What to do if an image cannot be read. stop: name the file; skip: log a warning, leave it out.",
 }
 CHECKED = (  # settings that determine the result of --phase check_data, and those that name its files and settings

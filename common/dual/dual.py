@@ -69,7 +69,7 @@ class Dual(Rates, abc.ABC):
         " wgan: the same, with weights clipped to ±clip_value instead of the penalty; classic: sigmoid"
         " cross-entropy, real 1, fake 0; lsgan: critic mean (C(real) - 1)² + mean C(fake)², generator mean"
         " (C(fake) - 1)²; hinge: critic mean max(0, 1 - C(real)) + mean max(0, 1 + C(fake)), generator -mean"
-        " C(fake). CycleGAN and pix2pix halve the critic's loss for lsgan and classic.",
+        " C(fake). CycleGAN, CUT and pix2pix halve the critic's loss for lsgan and classic.",
         losses.ADVERSARIAL,
     )
     lambda_gp: float = setting(10.0, "wgan-gp: weight of mean(||∇C|| - 1)², of each critic.", minimum=0.0)

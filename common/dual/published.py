@@ -27,7 +27,8 @@ class PublishedCritics(Dual):
     )
     n_layers: int = setting(
         3,
-        "Depth of a patch critic: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels.",
+        "Depth of a patch critic: 1, 2, 3, 4, 5 see patches of 16, 34, 70, 142, 286 pixels; those with blurs, 18, 40,"
+        " 84, 172, 348.",
         minimum=1,
         maximum=16,
     )
