@@ -86,6 +86,8 @@ def check(part: DataclassInstance) -> None:
                 f"{type(part).__name__}.{field.name} is not a setting. Define it as {field.name}: {field.type} ="
                 f' setting({field.default!r}, "What it is."), from common.settings.'
             )
+        if isinstance(value, int) and abs(value) > LARGEST:  # which no settings file can hold
+            raise UserError(f"--{field.name} has too many digits: it must be at most {LARGEST}.")
         if about["choices"] and value not in about["choices"]:
             raise UserError(f"--{field.name} {value} is not valid: it must be one of {', '.join(about['choices'])}.")
         if isinstance(value, float) and not math.isfinite(value):

@@ -8,6 +8,7 @@ import pytest
 
 from common import report, settings
 from common.errors import UserError
+from common.run import Run
 from common.settings import FREE, setting
 from dualgan import DualGAN
 from tests import small
@@ -30,6 +31,22 @@ def test_values_are_checked():
         Part(kind="oval")
     with pytest.raises(UserError, match="--count 0 is too small: it must be at least 1"):
         Part(count=0)
+
+
+@pytest.mark.parametrize("count", [2**63, 2**64 - 1, 2**20000], ids=int.bit_length)
+def test_a_number_that_no_settings_file_can_hold_is_refused(count):
+    with pytest.raises(UserError, match="--count has too many digits: it must be at most 9223372036854775807"):
+        Part(count=count)
+
+
+@pytest.mark.parametrize("seed", [0, 2**63 - 1, -(2**63) + 1, 2**63, -(2**63), 2**64 - 1])
+def test_a_run_that_can_be_made_can_be_read_again(tmp_path, seed):
+    try:
+        run = Run(str(tmp_path), seed=seed, steps=10**15 - 1)
+    except UserError:
+        return
+    settings.save(tmp_path / "config.json", {}, run=run)
+    assert settings.load(tmp_path / "config.json")["run"] == run
 
 
 def test_a_field_that_is_not_a_setting_is_named():

@@ -1,4 +1,4 @@
-"""Progress bars: on terminals and in notebooks; nothing is shown elsewhere."""
+"""Progress bars on terminals and in notebooks, which show nothing elsewhere; durations in words."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def bar(iterable: Iterable[Any] | None = None, **options: Any) -> tqdm.tqdm[Any]
     widgets: Any = importlib.import_module("tqdm.notebook")
     widget: tqdm.tqdm[Any] = widgets.tqdm(iterable, **options)
     return widget
+
+
+def duration(seconds: float) -> str:
+    """Formats seconds as text, of any length: 2 h 5 min, 3 min 20 s or 7 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _in_notebook() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common import progress
 from common.images import folders
 from common.metrics.metrics import BESIDE
 from common.report import charts, curves, overview, pictures, reading, tested
@@ -77,7 +78,7 @@ def _scores(
         step = int(log.steps[-1]) if len(log.steps) else None
         seconds = overview.seconds(log)
         about = {"title": overview.title(config), "set": overview.dataset(config), "steps": step}
-        time = {"seconds": seconds, "time": overview.duration(seconds)}
+        time = {"seconds": seconds, "time": progress.duration(seconds)}
         rows.append({"name": name, **about, **time, "values": values})
     metrics = dict.fromkeys(name for row in rows for name, value in row["values"].items() if value is not None)
     return {

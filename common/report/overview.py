@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from common import progress
 from common.images import folders
 from common.metrics.metrics import BESIDE, OF_FEATURES
 from common.report import charts, curves, reading, strips, tested
@@ -160,7 +161,7 @@ def facts(run_dir: AnyPath) -> list[tuple[str, str]]:
         rows.append(("steps", f"{log.steps[-1]:,}"))
         if "epoch" in log.columns and np.isfinite(epochs := log.columns["epoch"][-1]):
             rows.append(("epochs", f"{epochs:,.4g}"))
-        rows.append(("training", duration(seconds(log))))
+        rows.append(("training", progress.duration(seconds(log))))
     best = reading.facts(pathlib.Path(run_dir, "best.json"))
     value, step = reading.number(best.get("value")), reading.number(best.get("step"))
     if value is not None and step is not None:
@@ -169,15 +170,6 @@ def facts(run_dir: AnyPath) -> list[tuple[str, str]]:
     if step is not None:
         rows.append(("tested", f"step {int(step):,}"))
     return rows
-
-
-def duration(seconds: float) -> str:
-    """Formats seconds as text."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _fields(class_path: Any) -> dict[str, tuple[str, str | None]]:

@@ -30,12 +30,14 @@ class Run:
         "Total training steps, counted from the start of the run; 0: use --epochs. Learning rates still decay as"
         " --n_epochs and --n_epochs_decay say.",
         minimum=0,
+        maximum=10**15 - 1,
         resume=FREE,
     )
     epochs: float = setting(
         0.0,
         "Total training epochs, counted from the start of the run; 0: --n_epochs + --n_epochs_decay.",
         minimum=0.0,
+        maximum=1e9,
         resume=FREE,
     )
     batch_size: int = setting(

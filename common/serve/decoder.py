@@ -67,7 +67,7 @@ def _limit(kind: int, value: int) -> None:
     beyond = resource.RLIM_INFINITY in (value, highest)  # it is -1
     try:
         resource.setrlimit(kind, (max(value, highest) if beyond else min(value, highest), highest))
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return
 
 

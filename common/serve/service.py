@@ -24,9 +24,15 @@ class Service:
     queue: int = setting(
         16, "Requests being processed or waiting at once; further ones get status 503.", minimum=1, resume=FREE
     )
-    max_mb: int = setting(32, "Largest image file in MiB; larger ones are refused.", minimum=1, resume=FREE)
+    max_mb: int = setting(
+        32, "Largest image file in MiB; larger ones are refused.", minimum=1, maximum=2**20, resume=FREE
+    )
     max_pixels: int = setting(
-        4_194_304, "Largest image in pixels, height x width; larger ones are refused.", minimum=1, resume=FREE
+        4_194_304,
+        "Largest image in pixels, height x width; larger ones are refused.",
+        minimum=1,
+        maximum=10**12,
+        resume=FREE,
     )
 
     samples: int = setting(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import pathlib
 import time
@@ -156,7 +155,7 @@ class Monitor:
         left = (total - number) * images_in_step / rate
         return (
             f"step {number:,}/{total:,} | epoch {number * images_in_step / images_in_epoch:.1f}"
-            f" | {rate:.1f} images/s | {share:.0%} waiting for data | {datetime.timedelta(seconds=round(left))} left"
+            f" | {rate:.1f} images/s | {share:.0%} waiting for data | {progress.duration(left)} left"
         )
 
     def _speed(self, number: int) -> tuple[float, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import resource
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from common import progress
 from common import tensorflow as tf
 from common.dual import Direction, Dual, Network
 from common.images import Images
@@ -78,7 +78,7 @@ def text(planned: Plan) -> str:
     for network in planned.networks:
         shape = "x".join(str(side) for side in network.output)
         lines.append(f"{network.name:<16}{network.parameters:>14,}   {shape:<14}{_field(network)}")
-    whole = datetime.timedelta(seconds=round(planned.seconds * planned.steps))
+    whole = progress.duration(planned.seconds * planned.steps)
     return "\n".join(
         [
             *lines,

@@ -15,6 +15,7 @@ from common.errors import UserError
 from common.images import files
 from common.serve.decoding import Decoder
 from common.serve.refused import Refused
+from common.serve.service import Service
 from tests.reliability import image_fuzz
 
 
@@ -34,6 +35,17 @@ def test_it_decodes_as_this_process_does(decoder, tmp_path):
         if image.alpha is not None:
             np.testing.assert_array_equal(image.alpha, expected.alpha, name)
         assert (image.place, image.notes) == (expected.place, expected.notes), name
+
+
+def test_the_largest_limits_let_images_through(tmp_path):
+    largest = Service(max_pixels=10**12, max_mb=2**20)
+    with pytest.raises(UserError, match=f"--max_mb {2**20 + 1} is too large"):
+        Service(max_mb=2**20 + 1)
+    (tmp_path / "a.png").write_bytes(image_fuzz.originals()["rgb.png"])
+    with contextlib.closing(Decoder(largest.max_pixels, largest.max_mb * 2**20)) as decoder:
+        np.testing.assert_array_equal(
+            decoder.decode(tmp_path / "a.png").pixels, files.decode(tmp_path / "a.png").pixels
+        )
 
 
 def test_what_cannot_be_read_is_refused_without_its_path(decoder, tmp_path):

@@ -59,7 +59,7 @@ def test_speed_and_time_left_leave_out_the_first_step(tmp_path, clock, capsys):
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
     assert told == [
         # more than 2 seconds after the first step, of which 27 steps of 2 seconds are left
-        "step 93/120 | epoch 23.2 | 1.5 images/s | 25% waiting for data | 0:00:54 left"
+        "step 93/120 | epoch 23.2 | 1.5 images/s | 25% waiting for data | 54 s left"
     ]
 
 
