@@ -36,10 +36,10 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     "export": "examples label_code signatures web_runtime < model web_page < ported"
     " < comparison frozen_graph onnx_graph savedmodel < arrays half_weights state_dicts tflite < readme web"
     " < pytorch_readme web_readme < exporting",
-    "images": "bounds classes descriptions unpacking < archives catalogue deep_png image_settings labels order pixels"
-    " shards < alignment arrays colours notices profiles ranges tensors < canvas tiff < files < facts measure"
-    " passed_over toy < check_report folders palettes pipeline < check data download sameness < dataset findings"
-    " < domain_names previews",
+    "images": "bounds classes descriptions exclusive unpacking < archives catalogue deep_png image_settings labels"
+    " order pixels shards < alignment arrays colours notices profiles ranges tensors < canvas tiff < files"
+    " < facts measure passed_over toy < check_report folders palettes pipeline < check data download sameness"
+    " < dataset findings < domain_names previews",
     "metrics": "metrics no_reference distances features",
     "ops": "averages constants degradation flops morphology precision receptive_field scopes"
     " < gradients guided_filter placement randomness running_statistics statistics"

@@ -25,7 +25,7 @@ sameness        warns if the images of a domain are all alike
 check_report    the result of a check; findings: prints and writes it
 domain_names    what the images of a dataset are, by its name
 previews        the first validation images of a run, small; colours: those to draw with; canvas: to draw them on
-catalogue       published datasets; download and archives fetch and unpack them
+catalogue       published datasets; download and archives fetch and unpack them, one process at a time by exclusive
 toy             the toy dataset, drawn by the program
 """
 

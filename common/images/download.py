@@ -21,7 +21,7 @@ from absl import logging
 from common import atomic, documents, progress
 from common.documents import Entries, Misfit, Text
 from common.errors import UserError
-from common.images import archives, catalogue, folders
+from common.images import archives, catalogue, exclusive, folders
 
 TIMEOUT = 60.0  # seconds without a byte after which a server counts as gone
 CHUNK = 2**20  # bytes read at a time
@@ -63,26 +63,38 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
         _check_web(address)
     for line in (*catalogue.about(name).splitlines(), f"Downloading {url} into {folder}"):
         logging.info(line)
-    part = folder.with_name(f".{name}.part")
+    waiting = f"Another process downloads {name}: waiting for it to end."
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(entry, folder, part, url, chosen=bool(address))
+        with exclusive.exclusive(folder.with_name(f".{name}.lock"), waiting):
+            if not folder.is_dir():  # which another process may have made meanwhile
+                _download(entry, folder, url, chosen=bool(address))
     except OSError as error:
         cause = error.strerror or error
         raise UserError(
-            f"{error.filename or part} cannot be written: {cause}. Choose a different --data_root, or free space."
+            f"{error.filename or folder} cannot be written: {cause}. Choose a different --data_root, or free space."
         ) from error
-    record: Record = {"name": name, "address": url, "bytes": part.stat().st_size, "sha256": _digest(part)}
+    logging.info(_ready(folder))
+    return folder
+
+
+def _download(entry: catalogue.Published, folder: pathlib.Path, url: str, *, chosen: bool) -> None:
+    """Fetches and unpacks an archive as `folder`; no other process may do so.
+
+    `chosen`: whether the user chose the address. Raises UserError as `download` does, or OSError.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    _fetch(entry, folder, part, url, chosen=chosen)
+    record: Record = {"name": folder.name, "address": url, "bytes": part.stat().st_size, "sha256": _digest(part)}
     try:
-        _compare(entry, record, folder.parent, chosen=bool(address))
+        _compare(entry, record, folder.parent, chosen=chosen)
         archives.unpack(part, folder, record)
     except UserError as error:
         raise UserError(f"{error} The archive is kept as {part}: remove it to download it again.") from error
-    _remember(folder.parent, record)
+    with exclusive.exclusive(folder.with_name(".downloads.lock"), "Another process records its download: waiting."):
+        _remember(folder.parent, record)
     _memory(part).unlink(missing_ok=True)
     part.unlink()
-    logging.info(_ready(folder))
-    return folder
 
 
 def _ready(folder: pathlib.Path) -> str:

@@ -1,5 +1,6 @@
 """Published sets are fetched whole, never by a typo, as they were before, and unpacked nowhere but in their folder."""
 
+import concurrent.futures
 import gzip
 import hashlib
 import http.server
@@ -215,6 +216,17 @@ def test_what_is_there_is_not_fetched(server, tmp_path, capsys):
     assert has.requests == []
     assert "exists already: nothing to download" in capsys.readouterr().out
     assert below(tmp_path) == {}
+
+
+def test_two_at_once_fetch_one_archive(server, tmp_path, capsys):
+    has = serve(server, zipped(DOMAINS), stall=0.3)  # the second begins while the first is fetched
+    with concurrent.futures.ThreadPoolExecutor(2) as processes:
+        downloads = [processes.submit(download.download, "facades", tmp_path, address(server)) for _ in range(2)]
+    assert [done.result() for done in downloads] == [tmp_path / "facades"] * 2
+    assert len(has.requests) == 1
+    assert without_record(tmp_path / "facades") == unpacked(DOMAINS)
+    assert {path.name for path in tmp_path.iterdir()} == {"facades", "downloads.json"}
+    assert "Another process downloads facades: waiting for it to end." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [name for name, entry in catalogue.SETS.items() if entry.address is None])
