@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ from common.run.folder import load_trained, refuse_contradictions
 from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
+
+WITHOUT_EFFECT = ("direction", "checkpoint", "device", "xla")  # settings of inference that may differ between shards
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +242,17 @@ def _parts(
             for graph in trained.graphs:
                 scored = scores.collect(trained.session, graph, trained.palettes.get(graph.name[-1]), features)
                 counts = len(graph.source.paths), len(graph.target.paths)
-                yield step, Partial(graph.name, *counts, graph.target.domain.span, are_of_fid, scored)
+                conditions = _conditions(evaluation, inference, graph)
+                yield step, Partial(graph.name, *counts, graph.target.domain.span, are_of_fid, conditions, scored)
+
+
+def _conditions(evaluation: Evaluation, inference: Inference, graph: walk.EvaluationGraph) -> str:
+    """Returns a digest of what the scores of all shards must have in common: settings, and names of images."""
+    settings = {name: value for name, value in vars(inference).items() if name not in WITHOUT_EFFECT}
+    network = pathlib.Path(evaluation.features).name, evaluation.features_ends
+    names = [[path.name for path in loader.paths] for loader in (graph.source, graph.target)]
+    conditions = json.dumps([settings, network, graph.dual.test_dropout, names], sort_keys=True)
+    return hashlib.sha256(conditions.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _restored(trained: Trained, path: str, which: str) -> int | None:

@@ -26,6 +26,7 @@ class Partial(NamedTuple):
     targets: int
     span: float  # of values of the target's Domain
     are_of_fid: bool | None  # whether features are those of FID; None: no features
+    conditions: str  # a digest of what else scores depend on; "": of an earlier version
     scored: Scored
 
 
@@ -42,7 +43,7 @@ def write(folder: pathlib.Path, step: int, part: Partial, shard: Shard) -> None:
 def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[tuple[int, Partial]]:
     """Yields (step, Partial), merged from all shards, for each of `steps` and every evaluated direction.
 
-    Raises UserError if one of the `count` shards is missing, cannot be read, or belongs to other images.
+    Raises UserError if one of the `count` shards is missing, cannot be read, or belongs to other images or settings.
     """
     for step in steps:
         names = {path.name.split("-")[1] for path in (folder / SHARDS).glob(f"{step:08d}-*.npz")}
@@ -54,13 +55,13 @@ def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[t
         for name in sorted(names):
             parts = [_read(_path(folder, step, name, (number, count))) for number in range(1, count + 1)]
             facts = {part[:-1] for part in parts}
-            scored = together([part.scored for part in parts])
-            if len(facts) > 1 or len(scored.rows) != parts[0].sources:
+            rows = sum(len(part.scored.rows) for part in parts)
+            if len(facts) > 1 or rows != parts[0].sources:
                 raise UserError(
                     f"The shards of {name} at step {step} belong to different images or settings:"
-                    f" {len(scored.rows)} rows for {parts[0].sources} images. Evaluate all of them again."
+                    f" {rows} rows for {parts[0].sources} images. Evaluate all of them again."
                 )
-            yield step, parts[0]._replace(scored=scored)
+            yield step, parts[0]._replace(scored=together([part.scored for part in parts]))
 
 
 def _path(folder: pathlib.Path, step: int, direction: str, shard: Shard) -> pathlib.Path:
@@ -75,7 +76,7 @@ def _read(path: pathlib.Path) -> Partial:
             facts = json.loads(str(arrays["facts"]))
             lists = {name: list(arrays[name]) for name in LISTS}
             scored = Scored(rows=facts.pop("rows"), table=arrays["table"], **lists)
-            return Partial(**{**facts, "scored": scored})
+            return Partial(**{"conditions": "", **facts, "scored": scored})
     except FileNotFoundError:
         raise UserError(f"{path} is missing. Evaluate that --shard first.") from None
     except Exception as error:  # on a damaged archive NumPy raises errors of any type

@@ -1,5 +1,7 @@
 """The scores of a shard that were damaged are told from those that were written."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def written(tmp_path):
     rows = [{"direction": "A2B", "name": f"{number}.png", "l1": 0.1 * number, "psnr": None} for number in range(2)]
     images = [NOISE.integers(0, 256, [2, 2, 3], np.uint8) for _ in range(2)]
     scored = Scored(rows, np.zeros([1], np.int64), images, images, [], [])
-    partial.write(tmp_path, 7, Partial("A2B", 2, 2, 255.0, None, scored), (1, 1))
+    partial.write(tmp_path, 7, Partial("A2B", 2, 2, 255.0, None, "", scored), (1, 1))
     return tmp_path, tmp_path / "shards" / "00000007-A2B-1-of-1.npz"
 
 
@@ -48,3 +50,14 @@ def test_any_cut_is_found(written):
         path.write_bytes(content[:length])
         with pytest.raises(UserError, match="is damaged"):
             merged(folder)
+
+
+def test_a_part_of_an_earlier_version_is_read(written):
+    folder, path = written
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    facts = json.loads(str(content["facts"]))
+    del facts["conditions"]
+    np.savez(path, **{**content, "facts": np.array(json.dumps(facts))})
+    (part, *_) = merged(folder)
+    assert part.conditions == "" and part.sources == 2
