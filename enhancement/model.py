@@ -118,6 +118,11 @@ class Enhancement(PublishedCritics):
                     f"--{name} {size} does not fit --stride {self.stride} and --levels {self.levels}: it must be a"
                     f" multiple of {self.multiple}. Use --{name} {sizes.nearest(size, self.multiple)}."
                 )
+            if KINDS[self.layer].veil and 0 < min(sizes.sides(size)) < self.smallest:
+                raise UserError(
+                    f"--{name} {size} is too small for --layer {self.layer} with --stride {self.stride} and --levels"
+                    f" {self.levels}, whose networks mirror the edges: use --{name} {self.smallest}, or fewer --levels."
+                )
 
     @property
     def pairing(self) -> str:

@@ -131,6 +131,7 @@ def _cell(value: float | None) -> str:
 def translate_phase(request: Request) -> None:
     """Translates files and prints how many were written, skipped or failed; exits with status 1 if one failed."""
     options = request.read(Translation)
+    options.refuse_unnamed()
     if request.values.pretrained:  # whose run folder takes seconds
         options.refuse_missing()
     run_dir = request.trained_run_dir()

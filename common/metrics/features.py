@@ -46,6 +46,7 @@ class Features:
             )
             self._images = tf.placeholder(tf.uint8, [None, None, None, 3])
             self._fed = self._prepared(self._images)
+            self._refuse_other_shapes()
             self._output = tf.reduce_mean(output, axis=[1, 2]) if output.shape.rank == 4 else output
             graph.finalize()
 
@@ -73,6 +74,17 @@ class Features:
                 " output."
             ) from error
         return first, last
+
+    def _refuse_other_shapes(self) -> None:
+        """Raises UserError if the input does not take an RGB image [1, H, W, 3] of the size it is prepared in."""
+        if self._input.shape.rank is None:
+            return
+        takes, fed = self._input.shape.as_list(), [1, *self._fed.shape.as_list()[1:]]
+        if len(takes) != 4 or any(None not in (one, other) and one != other for one, other in zip(takes, fed)):
+            raise UserError(
+                f"{self.path} takes {self._input.name} of shape {takes}, but features need one RGB image at a time,"
+                " [1, height, width, 3]. Use another network, or another input: --features_ends IN:0,OUT:0."
+            )
 
     def _prepared(self, images: tf.Tensor) -> tf.Tensor:
         """Returns images, uint8 [1, H, W, 3], in the type, range and size of the network's input."""

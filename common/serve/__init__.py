@@ -25,6 +25,7 @@ from typing import Any
 
 from absl import logging
 
+from common.cluster import sockets
 from common.errors import UserError
 from common.serve.served import Served, Watch
 from common.serve.service import Service
@@ -87,10 +88,11 @@ def _listening(service: Service) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(service.host, service.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family)
-    except OSError as error:
+    except sockets.NAMELESS as error:
+        cause = getattr(error, "strerror", None) or error
         raise UserError(
-            f"Cannot listen on --host {service.host} --port {service.port} ({error.strerror or error}). If another"
-            " program uses it, choose a different --port, or 0 for any free port."
+            f"Cannot listen on --host {service.host} --port {service.port} ({cause}). If another program uses it,"
+            " choose a different --port, or 0 for any free port."
         ) from error
 
 

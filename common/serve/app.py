@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,8 +56,8 @@ class Application:
             Route("/translate", self._translate, methods=["POST"]),
             Route("/report", self._report, methods=["GET"]),
             Route("/report/changed", self._changed, methods=["GET"]),
-            Route("/examples/{run:int}/{domain}/{number:int}", self._example, methods=["GET"]),
-            Route("/examples/{run:int}/{domain}/{number:int}/look", self._look, methods=["GET"]),
+            Route("/examples/{run}/{domain}/{number}", self._example, methods=["GET"]),
+            Route("/examples/{run}/{domain}/{number}/look", self._look, methods=["GET"]),
         ]
         handlers: dict[type[Exception], Callable[[Request, Any], Response]] = {
             HTTPException: _of_http,
@@ -136,8 +137,10 @@ class Application:
     def _example_of(self, request: Request) -> Example:
         """The validation image that an address names, which was read at the start."""
         run, domain, number = (request.path_params[name] for name in ("run", "domain", "number"))
+        if not all(re.fullmatch("[0-9]{1,9}", place) for place in (run, number)):
+            raise HTTPException(404)
         try:
-            return list(self._runs.values())[run].about.validation[domain].examples[number]
+            return list(self._runs.values())[int(run)].about.validation[domain].examples[int(number)]
         except LookupError:
             raise HTTPException(404) from None
 

@@ -130,15 +130,19 @@ class Translation:
         """Returns the jobs without those that `skip_existing` leaves out."""
         return [job for job in jobs if not (self.skip_existing and job.target.is_file())]
 
+    def refuse_unnamed(self) -> None:
+        """Raises UserError if no input or no output is named."""
+        for name in ("input", "output"):
+            if not getattr(self, name):
+                raise UserError(f"Missing --{name}.")
+
     def refuse_missing(self) -> None:
         """Raises UserError if no input or no output is named, or if there is no image to translate."""
         self._inputs()
 
     def _inputs(self) -> tuple[list[pathlib.Path], pathlib.Path]:
         """Returns (the files, frame2 before frame10; the folder to which their paths are relative)."""
-        for name in ("input", "output"):
-            if not getattr(self, name):
-                raise UserError(f"Missing --{name}.")
+        self.refuse_unnamed()
         path, output = pathlib.Path(self.input), pathlib.Path(self.output)
         if path.is_dir():
             if self.recursive and output.resolve().is_relative_to(path.resolve()):
@@ -150,7 +154,8 @@ class Translation:
         elif path.is_file():
             paths, root = [path], path.parent
         else:
-            paths, root = [match for match in self._matches() if match.is_file()], _fixed_part(path)
+            paths = [match for match in self._matches() if match.is_file()]
+            root = folders.on_disk(_fixed_part(path))
         if not paths:
             others = self.passed_over()
             raise UserError(

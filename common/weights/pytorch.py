@@ -173,7 +173,7 @@ def _pixel_critic(file: str, arrays: Arrays) -> Recognized:
 def _heads(file: str, arrays: Arrays) -> Recognized:
     """Recognizes CUT's network F: two fully connected layers for each map."""
     variables = layouts.heads(sorted(int(match[1]) for match in map(HEADS.match, arrays) if match))
-    fields = {"nce_filters": shape_of(file, arrays, variables["map_0/hidden/kernel"].name, 2)[0]}
+    fields = {"nce_filters": shape_of(file, arrays, "mlp_0.0.weight", 2)[0]}
     return Recognized(file, "heads", None, fields, {}, (), variables, arrays)
 
 

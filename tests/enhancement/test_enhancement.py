@@ -168,6 +168,16 @@ def test_only_directions_that_learn_have_critics(session):
     assert not [v for v in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES) if v.op.name.startswith("B2A/critic")]
 
 
+@pytest.mark.parametrize("layer", ["haze", "cloud", "any"])
+def test_a_veil_is_estimated_on_the_smallest_patch_that_settings_allow(session, layer):
+    dual = Enhancement(**{**TINY, "levels": 3}, layer=layer)
+    smallest = Enhancement(**{**TINY, "levels": 3, "image_size": dual.smallest}, layer=layer)
+    pictures = images(side=dual.smallest)
+    fake = smallest.network("A2B", "generator")(tf.constant(pictures), None)
+    session.run(tf.global_variables_initializer())
+    assert session.run(fake).shape == pictures.shape
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -177,6 +187,11 @@ def test_only_directions_that_learn_have_critics(session):
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 38}, "--image_size 40"),
         ({"d_warmup": 1, "lambda_adversarial": 0.0}, "--d_warmup 1"),
+        ({"layer": "haze", "levels": 5}, "--image_size 32 is too small for --layer haze .* use --image_size 64"),
+        (
+            {"layer": "cloud", "image_size": 64, "levels": 5, "patch_size": 32},
+            "--patch_size 32 is too small for --layer cloud .* use --patch_size 64",
+        ),
         (
             {"image_size": 256, "patch_size": 32, "n_layers": 5, "lambda_adversarial": 0.1},
             "--patch_size 32: the critic halves images until",

@@ -83,6 +83,15 @@ def test_shards_that_are_merged_score_what_all_images_do(trained, count):
         Evaluation(merge=3, shard="1/3")
 
 
+@pytest.mark.parametrize("other", [{"weights": "raw"}, {"self_ensemble": 2}, {"precise": True}])
+def test_shards_of_other_settings_are_not_merged(trained, other):
+    dual, images, run, _ = trained
+    for number, inference in ((1, Inference()), (2, Inference(**other))):
+        evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/2"), inference)
+    with pytest.raises(UserError, match="The shards of A2B at step 12 belong to different images or settings"):
+        evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2))
+
+
 def test_a_checkpoint_scores_what_it_scored_in_training(trained):
     dual, images, run, _ = trained
     rows = {int(row["step"]): row for row in rows_of(run.path("evaluation.csv"))}
@@ -221,6 +230,16 @@ def test_evaluations_need_images_of_both_domains(trained, tmp_path):
         train(dual, Images("set", data_root=str(tmp_path)), dataclasses.replace(run, run_dir=str(tmp_path / "run")))
     with pytest.raises(UserError, match="--patience needs evaluations: use --eval_every, too"):
         Run("x", patience=3)
+
+
+@pytest.mark.parametrize("shape", [[None, None, None, 1], [1, 3, 16, 16], [32, 16, 16, 3], [16, 16, 3]])
+def test_a_network_whose_input_is_no_image_is_a_sentence(tmp_path, shape):
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, shape, name="images")
+        tf.identity(tf.reduce_sum(images, axis=-1), name="features")
+        (tmp_path / "network.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(UserError, match=r"takes images:0 of shape .* features need one RGB image at a time"):
+        Features(tmp_path / "network.pb")
 
 
 def frozen(path, names=("images", "features"), channels=5):

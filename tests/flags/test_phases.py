@@ -107,6 +107,7 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase export --run_dir {run} --output {run}/new --checkpoint 6": "error: {run} has no checkpoint of step 6",
     "--phase export --run_dir {run} --output {run}": "error: --output {run} already exists.",
     "--phase translate --run_dir {run} --direction A2B --input {run}/no --output x": "error: No images in --input",
+    "--phase translate --run_dir {run} --direction A2B --input {run}/in.mp4": "error: Missing --output.",
     "--phase translate --run_dir {run} --direction A2B --input {run}/in.png --output {run}/out --checkpoint 6": (
         "error: {run} has no checkpoint of step 6"
     ),
@@ -152,7 +153,7 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
 def test_what_is_missing_and_what_is_done_is_said_before_tensorflow_is_imported(tmp_path):
     """Its import takes seconds. All in one process, which answers each command as the program does."""
     run = small.untrained(tmp_path / "run", small.dualgan())
-    for name in ("in.png", "done/in.png"):
+    for name in ("in.png", "in.mp4", "done/in.png"):
         (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "run" / name).write_bytes(b"not looked at")
     program = """

@@ -278,6 +278,17 @@ def test_a_port_that_is_taken_is_a_sentence():
         Service(port=70000)
 
 
+def test_examples_are_named_by_short_numbers(stand_in):
+    for path in ("0/A/0", "1" * 5000 + "/A/0", "0/A/" + "1" * 5000, "0/A/-1", "0/A/٣", "0/A/0/look"):
+        assert stand_in.client.get(f"/examples/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["127..0.1", "x" * 64, "no-such-host.invalid"])
+def test_a_host_that_has_no_address_is_a_sentence(host):
+    with pytest.raises(UserError, match=f"Cannot listen on --host {host} --port 0"):
+        serve([serving.stand_in()], Service(host=host, port=0))
+
+
 def test_a_library_that_is_missing_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(UserError, match=r"pip install '\.\[serve\]'"):

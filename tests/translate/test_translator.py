@@ -220,6 +220,15 @@ def test_a_pattern_fits_names_with_accents_in_either_form(tmp_path, translator, 
     assert run(translator, Translation(input=str(pattern), output=str(tmp_path / "out"))).written == 1
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_pattern_fits_folders_with_accents_in_either_form(tmp_path, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    files.write(tmp_path / unicodedata.normalize(other, "café") / "in" / "a.png", np.zeros([8, 8, 3], np.uint8))
+    pattern = tmp_path / unicodedata.normalize(form, "café") / "*" / "*.png"
+    (job,) = Translation(input=str(pattern), output=str(tmp_path / "out")).jobs()
+    assert job.target == tmp_path / "out" / "in" / "a.png"
+
+
 def test_an_image_that_the_network_cannot_take_stops_no_other(inbox):
     class Small:
         """Has memory for small images alone."""

@@ -142,6 +142,12 @@ def test_heads_of_cut_are_imported_for_training_and_refused_by_others(pair, tmp_
     np.testing.assert_array_equal(kernel, heads()["mlp_1.0.weight"].T)
 
 
+def test_heads_without_the_first_one_are_unknown(tmp_path):
+    file = save(tmp_path / "latest_net_F.pth", {"mlp_1.0.weight": np.zeros([4, 4], np.float32)})
+    message = refusal(Contrastive, f"--run_dir run --phase import_weights --source {file}")
+    assert "mlp_0.0.weight is missing" in message
+
+
 def test_other_blurs_than_the_published_ones_are_refused(pair, tmp_path):
     row = np.array([1, 2, 1], np.float32) / 4
     filters = np.outer(row, row)[None, None].repeat(2, axis=0)
