@@ -111,23 +111,25 @@ def _tested(run_dirs: Sequence[pathlib.Path], names: Sequence[str], configs: Seq
     """The images that at least two runs have translated: {"pictures", "tested"}, a layer for each run."""
     images = _shared_images(run_dirs, names, configs)
     layers = {key: _layers(by_run) for key, by_run in images.items()}
-    size, shown = pictures.fitting([list(layers[key].values()) for key in tested.spread(list(images))])
+    values = {key: _values(by_run) for key, by_run in images.items()}
+    metrics = dict.fromkeys(name for of_image in values.values() for name in of_image)
+    ordered, chosen = tested.by_importance(list(images), list(values.values()), metrics)
+    size, shown = pictures.fitting([list(layers[key].values()) for key in ordered])
     index = {source: number for number, source in enumerate(shown)}
     rows: list[Row] = [
         {
             "direction": direction,
             "name": stem,
-            "values": _values(by_run),
+            "values": values[direction, stem],
             "layers": [[role, index[source]] for role, source in layers[direction, stem].items() if source in index],
         }
-        for (direction, stem), by_run in images.items()
+        for direction, stem in images
     ]
-    metrics = dict.fromkeys(key for row in rows for key in row["values"])
     about = {
         "metrics": [tested.described(metric) for metric in metrics],
         "rows": rows,
     }
-    note = tested.note(layers.values(), size, shown)
+    note = tested.note(layers.values(), size, shown, chosen)
     if not images:
         note = "Run --phase test of two runs with the same images to see them side by side."
     return {"pictures": list(shown.values()), "tested": {**about, "note": note}}

@@ -142,7 +142,7 @@ def _evaluated(run_dir: AnyPath) -> list[tuple[int, dict[str, dict[str, float]]]
             {direction: values for direction in tested.DIRECTIONS if (values := _numbers(metrics, step, direction))},
         )
         for step in metrics
-        if step.isdecimal()
+        if reading.is_step(step)
     ]
 
 

@@ -73,7 +73,8 @@ def classes(config: Config, domain: str) -> Classes | None:
     facts = part(config, "domains", domain, "classes")
     texts = [facts.get(name) for name in ("values", "colours")]
     if all(isinstance(text, str) and re.fullmatch(COLOURS, text) for text in texts):
-        return Classes(PALETTE, *map(str, texts))
+        of_palette = Classes(PALETTE, *map(str, texts))
+        return of_palette if of_palette.palette.shape[1] == 3 else None  # people see three channels
     return None
 
 

@@ -73,7 +73,7 @@ def rows(path: AnyPath) -> list[dict[str, str]]:
 def series(path: AnyPath) -> Series:
     """Returns the Series in a CSV file whose first column is the step; the last of rows with the same step counts."""
     header, lines = _table(path)
-    by_step = {int(line[0]): line for line in lines if _is_step(line[0])}
+    by_step = {int(line[0]): line for line in lines if is_step(line[0])}
     steps = sorted(by_step)
     columns = {
         name: _numbers([by_step[step][index] for step in steps]) for index, name in enumerate(header) if index > 0
@@ -93,7 +93,7 @@ def number(value: Any) -> float | None:
 def strips(run_dir: AnyPath) -> list[tuple[int, pathlib.Path]]:
     """Returns [(step, path)] of the sample strips, the earliest first."""
     paths = pathlib.Path(run_dir, "samples").glob("*.png")
-    return sorted((int(path.stem), path) for path in paths if _is_step(path.stem))
+    return sorted((int(path.stem), path) for path in paths if is_step(path.stem))
 
 
 def images(folder: AnyPath) -> dict[str, pathlib.Path]:
@@ -120,14 +120,15 @@ def _status(path: pathlib.Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _is_step(text: str) -> bool:
+def is_step(text: str) -> bool:
+    """Whether a text is the number of a step."""
     return text.isdecimal() and len(text) < 16
 
 
 def _table(path: AnyPath) -> tuple[list[str], list[list[str]]]:
     """(the header of a CSV file, the rows of the same length)."""
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace", opener=atomic.regular) as file:
+        with open(path, newline="", encoding="utf-8", errors="surrogateescape", opener=atomic.regular) as file:
             lines = _readable(csv.reader(line.replace("\0", "") for line in file))
             header = next(lines, [])
             return header, [line for line in lines if line and len(line) == len(header)]

@@ -45,7 +45,11 @@ def layout(run_dir: AnyPath, config: Config) -> dict[str, Any] | None:
     """
     roles, newest = columns(run_dir), reading.strips(run_dir)[-1:]
     size = pictures.size(newest[0][1]) if newest else None
-    return divided(size, roles, _ratio(config)) if size and any(roles.values()) else None
+    return (
+        divided(size, roles, _ratio(config))
+        if size and any({"real", "fake"} <= {*names} for names in roles.values())
+        else None
+    )
 
 
 def divided(size: tuple[int, int], roles: Mapping[str, Sequence[str]], ratio: float) -> dict[str, Any] | None:
@@ -73,5 +77,5 @@ def divided(size: tuple[int, int], roles: Mapping[str, Sequence[str]], ratio: fl
 
 def _ratio(config: Config) -> float:
     """Width divided by height of the network's images: 1 for --image_size 256, 1.5 for 128x192."""
-    shape = re.fullmatch(r"(\d+)x(\d+)", str(reading.part(config, "dual").get("image_size", "")))
+    shape = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(reading.part(config, "dual").get("image_size", "")))
     return int(shape[2]) / int(shape[1]) if shape and int(shape[1]) * int(shape[2]) else 1.0

@@ -29,7 +29,7 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
     config = reading.config(run_dir)
     rows = images(run_dir, config)
     names = metrics(rows)
-    ordered = _by_importance(rows, names[0]) if names else spread(rows)
+    ordered, chosen = by_importance(rows, [row.values for row in rows], names)
     size, shown = pictures.fitting([list(row.layers.values()) for row in ordered])
     index = {source: number for number, source in enumerate(shown)}
     about = {
@@ -47,7 +47,7 @@ def tested(run_dir: AnyPath) -> dict[str, Any]:
     }
     return {
         "pictures": list(shown.values()),
-        "tested": {**about, "note": note([row.layers for row in rows], size, shown, untested(config))},
+        "tested": {**about, "note": note([row.layers for row in rows], size, shown, chosen, untested(config))},
     }
 
 
@@ -127,13 +127,23 @@ def _roles(direction: str, folders: Iterable[str]) -> dict[str, tuple[str, str]]
     }
 
 
-def _by_importance(rows: Sequence[Tested], metric: str) -> list[Tested]:
-    """Orders rows: the worst and the best by a metric, alternating with evenly spread ones."""
-    known = [(value, row) for row in rows if (value := row.values.get(metric)) is not None]
-    ranked = sorted(known, key=lambda scored: scored[0], reverse=not is_higher_better(metric))
-    ends = [row for pair in zip(ranked, reversed(ranked)) for _, row in pair]
-    both = [row for pair in zip(ends, spread(rows)) for row in pair]
-    return list({id(row): row for row in both + spread(rows)}.values())
+def by_importance(
+    rows: Sequence[T], values: Sequence[Mapping[str, float | None]], names: Iterable[str]
+) -> tuple[list[T], str]:
+    """Returns (rows in the order in which their pictures are chosen, how they are chosen, in words).
+
+    First come the worst and the best by the first of the metrics `names` that has a direction, alternating with evenly
+    spread ones; without such a metric, evenly spread ones. `values`: the metrics of each row.
+    """
+    ranking = next((name for name in names if is_higher_better(name) is not None), None)
+    if ranking is None:
+        return spread(rows), "evenly spread"
+    known = [(value, n) for n, metrics in enumerate(values) if (value := metrics.get(ranking)) is not None]
+    ranked = [n for _, n in sorted(known, key=lambda scored: scored[0], reverse=not is_higher_better(ranking))]
+    ends = [n for pair in zip(ranked, reversed(ranked)) for n in pair]
+    even = spread(range(len(rows)))
+    both = [n for pair in zip(ends, even) for n in pair]
+    return [rows[n] for n in dict.fromkeys([*both, *even])], "the worst, the best and others evenly spread"
 
 
 def untested(config: Config) -> str:
@@ -146,10 +156,12 @@ def untested(config: Config) -> str:
     return "Run --phase test for pictures."
 
 
-def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture], without: str = "") -> str:
+def note(
+    layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Source, Picture], chosen: str, without: str = ""
+) -> str:
     """Returns a note on the number of shown images and their quality; `layers`: {role: Source} of each.
 
-    `without`: the note if there are no pictures.
+    `chosen`: how those with pictures were chosen; `without`: the note if there are no pictures.
     """
     possible = [sources for sources in layers if len(sources.keys() - {"real", "input", "target"}) > 0]
     complete = sum(all(source in shown for source in sources.values()) for sources in possible)
@@ -159,7 +171,7 @@ def note(layers: Iterable[Mapping[str, Source]], size: Size, shown: Mapping[Sour
     text = f"Pictures are {quality}, at most {size.side} pixels wide and high."
     if complete < len(possible):
         text += (
-            f" {complete:,} of {len(possible):,} translations have all of theirs in this page: the worst, the best and"
-            " others evenly spread. The folder test has every one."
+            f" {complete:,} of {len(possible):,} translations have all of theirs in this page: {chosen}. The folder"
+            " test has every one."
         )
     return text

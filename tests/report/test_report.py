@@ -241,10 +241,18 @@ def test_pictures_that_do_not_fit_are_smaller_then_fewer(tmp_path, monkeypatch):
 
 def test_worst_and_best_come_first_where_not_all_fit():
     images = [tested.Tested("A2B", str(i), {"psnr": float(i) if i != 5 else None}, {}) for i in range(64)]
-    first = [int(image.name) for image in tested._by_importance(images, "psnr")]
+    ordered, chosen = tested.by_importance(images, [image.values for image in images], ["correlation", "psnr"])
+    first = [int(image.name) for image in ordered]
+    assert chosen == "the worst, the best and others evenly spread"
     assert sorted(first) == list(range(64))
     assert {0, 63, 1, 62} <= set(first[:8])  # worst, best
     assert {0, 32} <= set(first[:8])  # evenly spread
+
+
+def test_images_are_not_ranked_by_what_has_no_better_direction():
+    values = [{"correlation": number / 64} for number in range(64)]
+    ordered, chosen = tested.by_importance(list(range(64)), values, ["correlation"])
+    assert ordered[:4] == [0, 32, 16, 48] and chosen == "evenly spread"
 
 
 def test_the_newest_strip_and_evenly_spread_ones(tmp_path):
@@ -346,6 +354,36 @@ def test_damaged_files_are_passed_over(full):
     page_data = data(report.write(full))
     assert page_data["scores"] == [] and [fact[0] for fact in page_data["facts"]] == ["steps", "epochs", "training"]
     assert [role for role, _ in page_data["tested"]["rows"][0]["layers"]] == ["fake", "target", "reconstructed"]
+
+
+def test_scores_of_names_that_do_not_decode_meet_their_pictures(tmp_path):
+    run = make(tmp_path / "run", images=[("test/A", "0.png", grey(0)), ("test/A2B", "0.png", grey(9))])
+    names = [b"caf\xe8.png", b"caf\xe9.png"]
+    for place in ("A", "A2B"):
+        content = (run / "test" / place / "0.png").read_bytes()
+        (run / "test" / place / "0.png").unlink()
+        for name in names:
+            (run / "test" / place / os.fsdecode(name)).write_bytes(content)
+    lines = [b"direction,name,psnr", *(b"A2B," + name + b",1%d" % n for n, name in enumerate(names)), b""]
+    (run / "test" / "metrics.csv").write_bytes(b"\n".join(lines))
+    rows = data(report.write(run))["tested"]["rows"]
+    assert [(row["values"]["psnr"], len(row["layers"])) for row in rows] == [(10, 2), (11, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("samples/columns.json", '{"A2B": ["x", "y", "z"]}'),
+        ("evaluation/metrics.json", '{"%s": {"A2B": {"psnr": 1.0}}}' % ("1" * 5000)),
+        ("config.json", '{"dual": {"image_size": "%sx1"}}' % ("1" * 400)),
+        ("config.json", '{"domains": {"B": {"classes": {"values": "00 01", "colours": "00 01"}}}}'),
+    ],
+)
+def test_hostile_files_are_passed_over(full, name, text):
+    (full / name).parent.mkdir(exist_ok=True)
+    (full / name).write_text(text)
+    page_data = data(report.write(full))
+    assert page_data["title"] and not page_data.get("layout")
 
 
 def test_it_is_written_whole_or_not_at_all(full, monkeypatch):
@@ -907,6 +945,21 @@ def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, 
         ["evaluation", "A2B/psnr"],
         ["evaluation", "B2A/psnr"],
     ]
+
+
+@pytest.mark.thorough
+def test_curves_of_one_colour_have_other_dashes(tmp_path, opened):
+    logs = ["step,learning_rate/generator,learning_rate/critic", "10,1,2", "20,1,2"]
+    runs = [make(tmp_path / name, log=logs) for name in ("one", "other")]
+    shown = opened(report.compare(runs, tmp_path / "both.html"))
+    keys = shown.locator(".key").all()
+    looks = [
+        key.locator(".swatch").evaluate(
+            "element => { const is = getComputedStyle(element); return is.background + is.mask; }"
+        )
+        for key in keys
+    ]
+    assert len(keys) == 4 and len(set(looks)) == 4
 
 
 @pytest.mark.thorough

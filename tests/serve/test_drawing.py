@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from common.images import files
 from pix2pix import Pix2Pix
 from tests import serving, small
 
@@ -174,6 +175,17 @@ def test_label_maps_are_drawn_in_the_values_of_their_classes(drawn, starting):
     shown.get_by_label("Class 2, #c81e1e").check()
     stroke(shown, (0.9, 0.1))
     translation(shown, lambda found: (found[is_third] == 200).all() and (found[~is_third] == 100).all())
+
+
+@pytest.mark.thorough
+def test_a_label_map_in_a_file_begins_a_drawing_in_the_colours_of_its_classes(drawn, starting, tmp_path):
+    shown, _ = drawn(starting("-m", "tests.serving", "--port", "0", "--labels", "1"))
+    height, width = on_canvas(shown).shape[:2]
+    numbers = np.arange(height * width, dtype=np.uint8).reshape(height, width) % 3
+    files.write(tmp_path / "labels.png", numbers[..., None])
+    shown.locator("input[type=file]").set_input_files(tmp_path / "labels.png")
+    translation(shown, lambda found: np.array_equal(found, np.repeat(100 * numbers[..., None], 3, axis=-1)))
+    np.testing.assert_array_equal(on_canvas(shown), serving.COLOURS[numbers])
 
 
 @pytest.mark.thorough

@@ -177,6 +177,7 @@ def test_a_report_reloads_in_its_place(reported, opened):
     server, run = reported
     shown = followed(opened, server)
     shown.evaluate("scrollTo(0, 300)")
+    assert shown.locator("button", has_text="Reload").is_hidden()
     grow(run, 1234)
     until_reloaded(shown, "1,234")
     shown.wait_for_timeout(200)

@@ -277,6 +277,13 @@ def test_a_file_that_browsers_do_not_show_replaces_the_previous_picture(opened, 
     shown.locator("a.button[download='array_A2B.npy']").wait_for()
     shown.get_by_text("This browser does not show images of this kind.").wait_for()
     assert not shown.locator(".layer img").count() and shown.locator(".stage").is_hidden()
+    pages = [PIL.Image.fromarray(image(20, 20)) for _ in range(2)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    choose(shown, tmp_path / "pages.tif")
+    shown.get_by_text(
+        "This browser does not show images of this kind. Download it to see it. The image has "
+    ).wait_for()
+    assert not shown.locator(".said.wrong").count()
     choose(shown, photo)
     shown.locator("a.button[download='my photo_A2B.png']").wait_for()
     assert np.abs(seen(shown, 0.25) - (250, 120, 30)).max() <= 6

@@ -1,7 +1,7 @@
 /* The networks, in a worker. Of several images that are asked for while it works, only the last is translated. */
 
 /*
-    const network = makeNetwork({ runtime, script, loading: (part) => ..., ready: (isTranslating) => ... });
+    const network = makeNetwork({ runtime, script, loading: (part, bytes) => ..., ready: (isTranslating) => ... });
     network.load(model);
     const answer = await network.translate(model, image);
 
@@ -28,9 +28,9 @@ function makeNetwork({ runtime, script, loading, ready }) {
     state.worker.terminate();
     state.worker = null;
   }
-  function hear({ id, part, isReady, ...answer }) {
+  function hear({ id, part, bytes, isReady, ...answer }) {
     if (!state.running || id !== state.running.id) return;
-    if (part !== undefined) return loading(part);
+    if (part !== undefined) return loading(part, bytes);
     if (isReady) {
       const isTranslating = Boolean(state.running.message.pixels);
       ready(isTranslating);

@@ -17,8 +17,8 @@ function makeStatus() {
     text.textContent = sentences;
     text.classList.toggle("wrong", isWrong);
   }
-  function load(part, megabytes) {
-    if (bar.hidden) say(`Loading the network, ${megabytes} MB …`);
+  function load(part, bytes) {
+    if (bar.hidden) say(`Loading the network, ${(bytes / 2 ** 20).toFixed(1)} MB …`);
     bar.hidden = false;
     bar.value = part;
   }
@@ -85,7 +85,7 @@ function translating() {
   const network = makeNetwork({
     runtime: report.runtime,
     script: report.worker,
-    loading: (part) => status.load(part, megabytes(state.direction)),
+    loading: status.load,
     ready: status.loaded,
   });
   const drawings = new Map();
@@ -218,10 +218,6 @@ function translating() {
 
 function resized(canvas, size, end) {
   return canvas.width === size[0] && canvas.height === size[1] ? canvas : scaled(canvas, size, end);
-}
-
-function megabytes(direction) {
-  return ((direction.model.bytes + report.runtime.bytes) / 2 ** 20).toFixed(1);
 }
 
 /* What may be asked of this browser. */

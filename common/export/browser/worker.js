@@ -5,7 +5,7 @@ Runs the networks, away from the page, which stays responsive. Takes one message
 
 and answers with messages that have the same id:
 
-{ id, part }                                   how much of the files has arrived, 0 to 1
+{ id, part, bytes }                            how much of the files has arrived, 0 to 1, and their size
 { id, isReady }                                once, when the model is loaded; without `pixels` that is all
 { id, width, height, channels, pixels, seconds, device }    device: CPU or GPU
 { id, wrong, isFatal }                         a sentence; isFatal: this worker is of no more use
@@ -30,7 +30,7 @@ async function fetched(files, tell) {
   async function one({ file }) {
     const parts = await partsOf(file, (size) => {
       arrived += size;
-      tell(Math.min(1, arrived / total));
+      tell(Math.min(1, arrived / total), total);
     });
     return new Uint8Array(await new Blob(parts).arrayBuffer());
   }
@@ -92,7 +92,7 @@ function sentenceOf(error) {
 
 async function work(data) {
   const { id, model, runtime, pixels } = data;
-  const session = await sessionOf(model, runtime, (part) => self.postMessage({ id, part }));
+  const session = await sessionOf(model, runtime, (part, bytes) => self.postMessage({ id, part, bytes }));
   self.postMessage({ id, isReady: true });
   if (!pixels) return;
   const answer = await translated(session, data);

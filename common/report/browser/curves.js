@@ -93,7 +93,7 @@ function figure(chart, sources, state) {
     const item = element(
       "button",
       { type: "button", class: "key", "aria-pressed": "true" },
-      element("span", { class: `swatch s${coloured(each, i)}` }),
+      element("span", { class: `swatch s${coloured(each, i)}${dashOf(chart.series, i) ? " dashed" : ""}` }),
       element("span", { class: "label" }, directed(each.label)),
       value,
     );
@@ -150,6 +150,12 @@ function coloured({ run }, i) {
   return (run ?? i) % COLOURS;
 }
 
+/* The dash of a curve: longer for each earlier one of the chart that has its colour; 0: none. */
+function dashOf(series, i) {
+  const colour = coloured(series[i], i);
+  return 4 * series.slice(0, i).filter((each, j) => coloured(each, j) === colour).length;
+}
+
 function options(chart, data, count, averages, state, place, say) {
   const style = getComputedStyle(document.documentElement),
     colour = (name) => style.getPropertyValue(name).trim();
@@ -162,6 +168,7 @@ function options(chart, data, count, averages, state, place, say) {
   const series = (i, alpha) => ({
     label: chart.series[i].label,
     stroke: colour(`--s${coloured(chart.series[i], i)}`),
+    dash: dashOf(chart.series, i) ? [dashOf(chart.series, i), 3] : [],
     width: 1.5,
     alpha,
     spanGaps: true,

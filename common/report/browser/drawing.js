@@ -82,11 +82,13 @@ function makeSheet(canvas, state, { only, colours, stored, changed }) {
     blank();
     tell();
   }
-  /* Begins with an image, which covers the canvas: what is longer is cut off at both ends. */
-  function load(image) {
+  /* Begins with an image, which covers the canvas: what is longer is cut off at both ends. `isStored`: it is of a file,
+  which may have the stored colours. */
+  function load(image, isStored = false) {
     past.keep();
     blank();
     cover(context, image, only);
+    if (stored && isStored) asSeen(context, colours, stored);
     if (only) toColours(context, colours);
     tell();
   }

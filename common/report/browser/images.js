@@ -81,11 +81,12 @@ function ordering(columns, metrics, state, sort) {
   const by = select("Sort by", options, state.sort.key, (key) => sort({ ...state.sort, key }));
   const turn = () => sort({ ...state.sort, descending: !state.sort.descending });
   const direction = button("", turn, { class: "order" });
+  const ranking = rankings(metrics);
   const from = (isBest) => () => {
-    const metric = metrics.find(({ name }) => "metric " + name === state.sort.key) ?? metrics[0];
-    sort({ key: "metric " + metric.name, descending: (metric.higher === true) === isBest });
+    const metric = ranking.find(({ name }) => "metric " + name === state.sort.key) ?? ranking[0];
+    sort({ key: "metric " + metric.name, descending: metric.higher === isBest });
   };
-  const ends = metrics.length ? [button("Worst", from(false)), button("Best", from(true))] : [];
+  const ends = ranking.length ? [button("Worst", from(false)), button("Best", from(true))] : [];
   const say = () => {
     by.querySelector("select").value = state.sort.key;
     direction.textContent = state.sort.descending ? "↓ descending" : "↑ ascending";
@@ -95,10 +96,16 @@ function ordering(columns, metrics, state, sort) {
 
 /* By name; the worst first where pictures of some are left out, as the worst have theirs. */
 function first(metrics, rows) {
-  const isWhole = !metrics.length || rows.every((row) => row.layers.size);
+  const [ranking] = rankings(metrics);
+  const isWhole = !ranking || rows.every((row) => row.layers.size);
   return isWhole
     ? { key: "name", descending: false }
-    : { key: "metric " + metrics[0].name, descending: !metrics[0].higher };
+    : { key: "metric " + ranking.name, descending: !ranking.higher };
+}
+
+/* The metrics by which some images are better than others. */
+function rankings(metrics) {
+  return metrics.filter(({ higher }) => higher !== null);
 }
 
 function columnsOf(metrics, open) {

@@ -65,15 +65,18 @@ function makeIntake({ take, accept = "image/*", examples = [] }) {
 
 /* A button for each example, with its picture. */
 function exampleButtons(examples, take, say) {
+  let turn = 0; // of the example that is not outdated
   async function fetched({ name, src }) {
+    const own = ++turn;
     try {
       const answer = await fetch(src);
       if (!answer.ok) throw new Error();
       const blob = await answer.blob();
+      if (own !== turn) return;
       say("");
       take(new File([blob], name, { type: blob.type }));
     } catch {
-      say("This example could not be read.");
+      if (own === turn) say("This example could not be read.");
     }
   }
   return element(

@@ -19,7 +19,7 @@ function cut(strip, row, column, label) {
 
 /* How an image changed: the input, its translation at each step, and what is the same in all strips at the end. */
 function filmstrip(strips, layout, choose) {
-  const directions = Object.keys(layout.columns).filter((each) => "fake" in layout.columns[each]);
+  const directions = Object.keys(layout.columns).filter((each) => ["real", "fake"].every((role) => role in layout.columns[each]));
   const state = { direction: directions[0], row: 0 };
   const film = element("div", { class: "film", tabindex: 0, role: "group" });
   const rows = layout.rows.map((_, i) => [i, String(i + 1)]);

@@ -112,6 +112,17 @@ function toColours(context, colours) {
   context.putImageData(image, 0, 0);
 }
 
+/* Replaces `stored` colours by `colours`, if the canvas has no others. */
+function asSeen(context, colours, stored) {
+  const { width, height } = context.canvas;
+  const image = context.getImageData(0, 0, width, height),
+    words = wordsOf(image);
+  const values = new Map(stored.map((colour, i) => [wordOf(levels(colour)), wordOf(levels(colours[i]))]));
+  if (!words.every((word) => values.has(word))) return;
+  replaceWords(words, values);
+  context.putImageData(image, 0, 0);
+}
+
 /* Which of some colours, [red, green, blue, red, ...], is the nearest; of several, the first. */
 function nearestInk(inks, red, green, blue) {
   let best = 0,

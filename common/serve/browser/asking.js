@@ -1,10 +1,12 @@
 /* Requests to the server: translations, and which checkpoints translate. */
 
 const WAITS = [1, 2, 4, 8]; // seconds before asking once more of a server that is busy
+const PATIENCE = 0.25; // seconds between looks at whether somebody still waits
 const SILENT = "The server does not answer. Is it still running?";
 
-/* {blob, step, notes, seconds} of a translation, or {wrong}, a sentence. A server that is busy is asked again. */
-async function ask(run, direction, file, busy) {
+/* {blob, step, notes, seconds} of a translation, or {wrong}, a sentence. A server that is busy is asked again, unless
+`isDropped` says that nobody waits for the answer: then it is null. */
+async function ask(run, direction, file, busy, isDropped) {
   if (file.size > report.max_mb * 2 ** 20) return { wrong: `The file has more than ${report.max_mb} MB.` };
   const sent = {
     method: "POST",
@@ -28,7 +30,10 @@ async function ask(run, direction, file, busy) {
       return { wrong: SILENT };
     }
     busy();
-    await new Promise((done) => setTimeout(done, 1000 * wait));
+    for (let passed = 0; passed < wait; passed += PATIENCE) {
+      if (isDropped()) return null;
+      await new Promise((done) => setTimeout(done, 1000 * PATIENCE));
+    }
   }
 }
 

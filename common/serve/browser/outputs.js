@@ -14,10 +14,10 @@ function makeOutput(run, isAlone) {
   const controls = makeControls((text) => say(text));
   const said = element("p", { class: "note said", role: "status" });
   const steps = element("span", { class: "note" });
-  const state = { original: null, turn: 0 };
-  const pictures = makePictures(() => {
+  const state = { original: null, notes: [], turn: 0 };
+  const pictures = makePictures((layer) => {
     slider.stage.hidden = !slider.stage.querySelector("img");
-    say(UNSEEN, true);
+    if (layer === slider.under) say([UNSEEN, ...state.notes].join(" "));
   });
   slider.stage.hidden = true;
   const root = element(
@@ -34,8 +34,9 @@ function makeOutput(run, isAlone) {
   /* What is asked is { file, direction, isDrawn, names, turn }; it is outdated once something else is asked. */
   const work = newestOnly(async (asked, isOutdated) => {
     const busy = () => asked.turn === state.turn && say("The server is busy; waiting …");
-    const answer = await ask(run, asked.direction, asked.file, busy);
-    if (asked.turn !== state.turn || isOutdated()) return;
+    const isDropped = () => asked.turn !== state.turn || isOutdated();
+    const answer = await ask(run, asked.direction, asked.file, busy, isDropped);
+    if (isDropped()) return;
     if (answer.wrong)
       hide(answer.wrong, true); // there is nothing to show beside the image, if it is one
     else finish(answer, asked);
@@ -66,6 +67,7 @@ function makeOutput(run, isAlone) {
     slider.stage.hidden = false;
     slider.stage.classList.remove("waiting");
     controls.offer(answer, url, name);
+    state.notes = answer.notes;
     say(answer.notes.join(" "));
   }
   function hide(text, isWrong) {
@@ -112,7 +114,7 @@ function makeControls(say) {
   return { root, offer, withdraw };
 }
 
-/* Pictures of files, one in each layer; `failed` is called if the browser cannot show one. */
+/* Pictures of files, one in each layer; `failed` is called with the layer if the browser cannot show one. */
 function makePictures(failed) {
   const newest = new Map(); // layer: its picture, perhaps not yet decoded
   /* Shows a file, and returns its address, which holds until the next one; `size` gets its width and height. */
@@ -123,7 +125,7 @@ function makePictures(failed) {
       size(image.naturalWidth, image.naturalHeight);
       layer.replaceChildren(image); // not before it is decoded: the previous one stays until then
     });
-    image.addEventListener("error", () => newest.get(layer) === image && failed());
+    image.addEventListener("error", () => newest.get(layer) === image && failed(layer));
     if (newest.has(layer)) URL.revokeObjectURL(newest.get(layer).src);
     newest.set(layer, image);
     image.src = URL.createObjectURL(file);

@@ -56,7 +56,9 @@ function translating() {
     modes.querySelector(`[value="${mode}"]`).checked = true;
     work.classList.toggle("drawn", draws);
     intake.invite(draws ? "Drop or paste an image to begin with" : "Drop an image here, or paste one");
-    examples.replaceChildren(...(way.examples.length ? [exampleButtons(way.examples.map(exampleOf), take, tell)] : []));
+    const takeExample = (file) => way === state.way && take(file);
+    const buttons = () => exampleButtons(way.examples.map(exampleOf), takeExample, tell);
+    examples.replaceChildren(...(way.examples.length ? [buttons()] : []));
     drawOn.hidden = draws || !file || !way.drawing;
     canvases.arrange();
     outputs.arrange();
@@ -108,7 +110,8 @@ function makeCanvases(state, changed) {
   const root = element("div", { class: "canvas" });
   const drawings = new Map(),
     files = new Map();
-  let timer = 0;
+  let timer = 0,
+    turn = 0; // of the image that is not outdated
 
   function drawing() {
     const { name, drawing: options } = state.way;
@@ -120,8 +123,11 @@ function makeCanvases(state, changed) {
     clearTimeout(timer);
     timer = setTimeout(() => name === state.way.name && changed(file), PAUSE);
   }
+  /* Begins a drawing with an image, unless another one is given meanwhile. */
   async function load(file) {
-    drawing().load(await createImageBitmap(file));
+    const own = ++turn;
+    const image = await createImageBitmap(file, { colorSpaceConversion: "none" });
+    if (own === turn) drawing().load(image, true);
   }
   function arrange() {
     root.replaceChildren(...(state.mode === "draw" ? [drawing().root] : []));
