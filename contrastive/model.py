@@ -90,7 +90,7 @@ class Contrastive(PublishedNetworks):
                 f"--netG {self.netG} has no layers whose maps can be compared: use a ResNet, such as --netG"
                 " resnet_9blocks_blur."
             )
-        if not re.fullmatch(r"\d+(,\d+)*", self.nce_layers) or not {*self.layers} <= {*numbers}:
+        if not re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", self.nce_layers) or not {*self.layers} <= {*numbers}:
             raise UserError(
                 f"--nce_layers {self.nce_layers} does not fit --netG {self.netG}: use numbers of"
                 f" {','.join(map(str, numbers))}, separated by commas."

@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual, Keys, Losses, PublishedNetworks, losses
 from common.errors import UserError
+from common.ops import randomness
 from common.settings import override, setting
 from common.sizes import Size
 from flags import command
@@ -82,14 +83,18 @@ class GcGAN(PublishedNetworks):
     def generator_losses(self, direction: Direction, cycle: Cycle) -> Losses:
         del cycle
         game, turn = losses.ADVERSARIAL[self.gan_loss], TURNS[self.geometry]
-        turned_back = turn.back(direction.generator(turn.there(direction.real), direction.key))
+
+        def key(call: str) -> tf.Tensor | None:
+            return None if direction.key is None else randomness.fold(direction.key, call)
+
+        turned_back = turn.back(direction.generator(turn.there(direction.real), key("turned")))
         terms: Losses = {
             "adversarial": (1.0, game.generator(direction.critic(direction.fake, direction.real))),
             "adversarial_turned": (1.0, game.generator(direction.critic(turned_back, direction.real))),
             "geometry": (self.lambda_geometry, losses.l1(turned_back, direction.fake)),
         }
         if self.lambda_identity:
-            same = direction.generator(direction.target, direction.key)
+            same = direction.generator(direction.target, key("same"))
             terms["identity"] = (self.lambda_identity, losses.l1(same, direction.target))
         return terms
 

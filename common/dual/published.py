@@ -116,6 +116,11 @@ class PublishedNetworks(PublishedCritics):
                 f"--image_size {self.image_size} does not fit --netG {self.netG}: it must be a multiple of {multiple}."
                 f" Use --image_size {near}" + (f", or --netG {' or '.join(fits)}." if fits else ".")
             )
+        if min(self.image_sides) < self.smallest and not networks.GENERATORS[self.netG].has_skips:
+            raise UserError(
+                f"--image_size {self.image_size} is too small for --netG {self.netG}, which mirrors the edges of maps:"
+                f" use --image_size {self.smallest}."
+            )
         if self.running_statistics and self.norm != "batch":
             raise UserError(
                 f"--running_statistics is only for --norm batch, but these generators have --norm {self.norm}, where"

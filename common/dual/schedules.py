@@ -110,7 +110,7 @@ class Rates:
     def learning_rate(self, role: str, epoch: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate of a role in an epoch, counted from 1; both are scalars of the graph.
 
-        It is 0 after the end of a schedule, as a run may be longer.
+        It is 0 after the end of a linear schedule, as a run may be longer; that of cosine rises again.
         """
         rate = {"generator": self.lr_G, "critic": self.lr_D}[role]
         return rate * tf.maximum(0.0, SCHEDULES[self.lr_policy](epoch, self))

@@ -22,7 +22,7 @@ class Statistic(NamedTuple):
     mean: tf.Variable  # [C]
     variance: tf.Variable  # [C]
     moments: tf.Tensor  # [2, C]: the means of x - m and of (x - m)², where m is the running mean
-    places: int  # of an image
+    places: int  # that they are means over: images x height x width
 
 
 def tracked_in(statistics: list[Statistic]) -> AbstractContextManager[None]:
@@ -36,23 +36,24 @@ def is_tracked() -> bool:
 
 
 def track(mean: tf.Variable, variance: tf.Variable, x: tf.Tensor) -> None:
-    """Appends the moments of `x` [N, H, W, C] for the variables of its norm. H and W must be static."""
+    """Appends the moments of `x` [N, H, W, C] for the variables of its norm. N, H and W must be static."""
     shifted = x - mean
     moments = tf.stack([tf.reduce_mean(values, [0, 1, 2]) for values in (shifted, tf.square(shifted))])
     statistics: list[Statistic] = tf.get_collection(COLLECTION)[-1]
-    statistics.append(Statistic(mean, variance, moments, x.shape[1:3].num_elements()))
+    statistics.append(Statistic(mean, variance, moments, x.shape[:3].num_elements()))
 
 
-def update(statistics: Sequence[Statistic], images: int) -> tf.Operation:
-    """Returns the op that moves running statistics towards the mean and unbiased variance of a batch of `images`.
+def update(statistics: Sequence[Statistic], parts: int = 1) -> tf.Operation:
+    """Returns the op that moves running statistics towards the mean and unbiased variance of a batch.
 
-    Several statistics of one norm are applied one after the other.
+    `parts`: how many tensors like the tracked ones the moments are means over. Several statistics of one norm are
+    applied one after the other.
     """
     values: dict[str, tf.Tensor] = {}
     variables: dict[str, tf.Variable] = {}
     for statistic in statistics:
         shift, square = tf.unstack(statistic.moments)
-        count = statistic.places * images
+        count = statistic.places * parts
         variance = tf.maximum(square - tf.square(shift), 0.0) * (count / max(count - 1, 1))
         own = {statistic.mean: statistic.mean.read_value() + shift, statistic.variance: variance}
         for variable, value in own.items():

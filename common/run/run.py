@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
@@ -142,7 +143,7 @@ class Run:
         if self.steps:
             return self.steps
         epochs = self.epochs or dual.n_epochs + dual.n_epochs_decay
-        return math.ceil(epochs * images_in_epoch / self.images_in_step(dual, processes))
+        return math.ceil(Fraction(repr(epochs)) * images_in_epoch / self.images_in_step(dual, processes))
 
     def images_in_step(self, dual: Dual, processes: int = 1) -> int:
         """Returns the images of each domain that a step of all processes reads."""

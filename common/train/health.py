@@ -36,8 +36,8 @@ def watchers(dual: Dual, log_every: int = 10) -> list[Watcher]:
     """Returns watchers of the states that apply to `dual`, if every `log_every`-th step is logged."""
     short, long = (max(ROWS, steps // log_every) for steps in (SHORT, LONG))
     chosen: list[Watcher] = [
-        LearningRateZero("generator", dual.lr_G),
-        LearningRateZero("critic", dual.lr_D),
+        LearningRateZero("generator", dual),
+        LearningRateZero("critic", dual),
         HighLearningRate("generator", dual),
         HighLearningRate("critic", dual),
         DataStarving(long // 2),

@@ -14,23 +14,30 @@ HIGH = 100  # times the default of a method, above which a learning rate rarely 
 class LearningRateZero:
     """The learning rate of a role is 0 while steps remain."""
 
-    def __init__(self, role: str, initial_rate: float) -> None:
-        self.name, self._role, self._initial_rate = f"{role}/learning rate zero", role, initial_rate
+    def __init__(self, role: str, dual: Dual) -> None:
+        self.name, self._role, self._dual = f"{role}/learning rate zero", role, dual
+        self._is_trained = role == "generator" or bool(dual.criticized_directions)
 
     def __call__(self, row: Row) -> str | None:
-        if row.values.get(f"learning_rate/{self._role}", 1.0) > 0.0 or not row.left:
+        if not self._is_trained or row.values.get(f"learning_rate/{self._role}", 1.0) > 0.0 or not row.left:
             return None
-        flag = "--lr_G" if self._role == "generator" else "--lr_D"
-        cure = (
-            "The schedule has ended: stop training here, or start again in a different --run_dir with more --n_epochs"
-            " or --n_epochs_decay."
-            if self._initial_rate
-            else f"It was set by {flag} 0: start again in a different --run_dir with a rate above 0."
-        )
-        return (
-            f"at step {row.step:,} the learning rate of the {self._role}s is 0, so they learn nothing in the"
-            f" {row.left:,} remaining steps. {cure}"
-        )
+        text = f"at step {row.step:,} the learning rate of the {self._role}s is 0"
+        flag = "lr_G" if self._role == "generator" else "lr_D"
+        if not getattr(self._dual, flag):
+            cure = f"It was set by --{flag} 0: start again in a different --run_dir with a rate above 0."
+        elif self._dual.lr_policy == "cosine":
+            return (
+                f"{text}, and rises again from the next epoch on (--lr_policy cosine). Stop training here, or start"
+                " again in a different --run_dir with more --n_epochs."
+            )
+        elif self._dual.lr_policy == "plateau":
+            cure = "--plateau_factor is 0: start again in a different --run_dir with a larger one."
+        else:
+            cure = (
+                "The schedule has ended: stop training here, or start again in a different --run_dir with more"
+                " --n_epochs or --n_epochs_decay."
+            )
+        return f"{text}, so they learn nothing in the {row.left:,} remaining steps. {cure}"
 
 
 class HighLearningRate:

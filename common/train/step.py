@@ -239,7 +239,8 @@ class _Updates:
             return []
         with tf.control_dependencies(before):
             own = [statistic._replace(moments=moments) for statistic, moments in zip(statistics, mean.moments)]
-            return [running_statistics.update(own, self._images * self._group.size)]
+            parts = self._images if self._parts > 1 else 1  # then `statistics` are of the first image
+            return [running_statistics.update(own, parts * self._group.size)]
 
     def _gradients(
         self, roles: Sequence[str], repetition: int = 0, after: Sequence[tf.Operation] = ()

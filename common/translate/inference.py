@@ -127,8 +127,8 @@ def connect(
 ) -> tuple[Direction, Cycle | None]:
     """Returns (direction, cycle) of a trained dual, fed only with `images` [N, H, W, C] of the direction's source.
 
-    `index`, int64 [N], numbers the images, and `sample` the translations of each. They key the noise, if
-    `--test_dropout` is on.
+    `index`, int64 [N], numbers the images, and `sample` the translations of each. They key the noise of
+    `--test_dropout`, and what a direction draws that is not learned.
     """
     source = name[0]
     channels = dual.channels_B if source == "A" else dual.channels_A
@@ -140,7 +140,7 @@ def connect(
         return _key(draws, index, sample)
 
     with only(name):
-        pairs = dual.in_use().connect(A, B, key if dual.test_dropout else None)
+        pairs = dual.in_use().connect(A, B, key if _draws(dual, name) else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
 
@@ -154,8 +154,13 @@ def translated(
     dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, *, self_ensemble: int = 1, sample: int = 0
 ) -> tf.Tensor:
     """Returns the fake that `connect` makes of `images` [N, H, W, C], building only the generator of the direction."""
-    key = _key(f"{name}/fake", index, sample) if dual.test_dropout else None
+    key = _key(f"{name}/fake", index, sample) if _draws(dual, name) else None
     return generator(dual, name, self_ensemble)(precision.cast_images(dual.precision, images), key)
+
+
+def _draws(dual: Dual, name: str) -> bool:
+    """Whether a direction draws at random at inference, by dropout or because it is not learned."""
+    return dual.test_dropout or name not in dual.learned_directions
 
 
 def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:

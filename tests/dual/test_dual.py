@@ -167,6 +167,7 @@ def test_critics_that_are_not_refused_can_be_built(session, netD, n_layers):
         ({"dropout": 1.0}, "--dropout 1.0 would zero everything"),
         ({"n_gen": 0}, "--n_gen 0 is too small"),
         ({"ema_decay": 1.0}, "--ema_decay 1.0 would never update an average"),
+        ({"rmsprop_decay": 1.0}, "--rmsprop_decay 1.0 would never take in a gradient"),
         ({"spectral_norm": True, "gan_loss": "wgan"}, "so the clipping of --gan_loss wgan would have no effect"),
     ],
 )

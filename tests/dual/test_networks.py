@@ -7,9 +7,11 @@ import pytest
 
 from common import tensorflow as tf
 from common.dual import networks
+from common.errors import UserError
 from common.ops import layers, placement, randomness
 from common.ops.layers import Norm
 from common.ops.receptive_field import receptive_field
+from cyclegan import CycleGAN
 from dualgan import DualGAN
 
 DUALGAN = Norm("instance_affine", 1e-6)
@@ -177,3 +179,9 @@ def test_a_critic_of_small_images_still_sees_them(session):
     session.run(tf.global_variables_initializer())
     first, second = session.run(scores)
     assert first != second
+
+
+@pytest.mark.parametrize("size", [4, "4x64"])
+def test_an_image_whose_innermost_map_cannot_be_mirrored_is_refused(size):
+    with pytest.raises(UserError, match=f"--image_size {size} is too small for --netG resnet_6blocks.*--image_size 8"):
+        CycleGAN(image_size=size, load_size=0, netG="resnet_6blocks", netD="pixel")

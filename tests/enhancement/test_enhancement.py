@@ -228,6 +228,17 @@ def test_b2a_lays_a_layer_over_images_of_any_size(tmp_path):
     np.testing.assert_array_equal(rainy, again)
 
 
+@pytest.mark.parametrize("layer", ["rain", pytest.param("cloud", marks=pytest.mark.thorough)])
+def test_b2a_draws_a_layer_for_each_image_by_its_number(tmp_path, layer):
+    run = small.untrained(tmp_path / "run", Enhancement(**TINY, layer=layer))
+    batch = np.full([3, 64, 64, 3], 60, np.uint8)
+    with Translator(run, Inference(direction="B2A")) as translator:
+        covered = translator("B2A", batch)
+        alone = [translator("B2A", batch[:1], first=number)[0] for number in range(3)]
+    assert all((one != other).any() for one, other in zip(covered, covered[[1, 2, 0]]))
+    np.testing.assert_array_equal(covered, alone)
+
+
 @pytest.mark.parametrize("layer", ["rain", pytest.param("haze", marks=pytest.mark.thorough)])
 def test_tiles_are_the_whole_image(tmp_path, monkeypatch, layer):
     monkeypatch.setattr(layers, "zeros", randomness.normal_initializer(0.0, 0.05))  # of what begins at zero

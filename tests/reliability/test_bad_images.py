@@ -64,7 +64,7 @@ def test_the_next_that_reads_takes_the_place(dataset, capsys):
 def test_of_pairs_both_are_passed_over(dataset):
     root = dataset(train_A=5, train_B=5)
     cut(root / "set/train/B/004.png")
-    dual = Pix2Pix(image_size=4, load_size=4, netG="resnet_6blocks", netD="pixel")
+    dual = Pix2Pix(image_size=8, load_size=8, netG="resnet_6blocks", netD="pixel")
     found = batches(root, 10, dual=dual, on_bad_image="skip")
     assert all(colours(b.A) == colours(b.B) for b in found)
     assert sorted(b.file_A[0] for b in found) == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3]

@@ -189,17 +189,35 @@ def test_only_rates_above_their_default_are_blamed():
 
 def test_a_rate_of_zero():
     falling = [2e-4, 1e-4, 0.0, 0.0]
-    said = told(rates.LearningRateZero("generator", 2e-4), series("learning_rate/generator", falling))
+    said = told(rates.LearningRateZero("generator", CycleGAN()), series("learning_rate/generator", falling))
     assert min(said) == 3
     assert (
         "at step 30 the learning rate of the generators is 0, so they learn nothing in the 1,000 remaining" in said[3]
     )
     assert "--n_epochs_decay" in said[3]
-    (said, *_) = told(rates.LearningRateZero("critic", 0.0), series("learning_rate/critic", [0.0])).values()
+    (said, *_) = told(
+        rates.LearningRateZero("critic", CycleGAN(lr_D=0.0)), series("learning_rate/critic", [0.0])
+    ).values()
     assert "by --lr_D 0" in said
-    assert not told(rates.LearningRateZero("critic", 2e-4), series("learning_rate/critic", [1e-12] * 9))
+    assert not told(rates.LearningRateZero("critic", CycleGAN()), series("learning_rate/critic", [1e-12] * 9))
     ended = [row(1, {"learning_rate/critic": 0.0}, left=0)]
-    assert not told(rates.LearningRateZero("critic", 2e-4), ended)
+    assert not told(rates.LearningRateZero("critic", CycleGAN()), ended)
+
+
+@pytest.mark.parametrize(
+    ("policy", "cause"), [("cosine", "rises again from the next epoch on"), ("plateau", "--plateau_factor is 0")]
+)
+def test_a_rate_of_zero_has_the_cause_of_its_policy(policy, cause):
+    dual = CycleGAN(lr_policy=policy, **({"plateau_factor": 0.0} if policy == "plateau" else {}))
+    (said, *_) = told(rates.LearningRateZero("generator", dual), series("learning_rate/generator", [0.0])).values()
+    assert cause in said and "The schedule has ended" not in said
+    assert ("learn nothing" in said) == (policy == "plateau")
+
+
+@pytest.mark.parametrize("lr_D", [2e-4, 0.0])
+def test_critics_that_do_not_exist_have_no_rate(lr_D):
+    dual = Enhancement(lambda_adversarial=0.0, lr_D=lr_D)
+    assert not told(rates.LearningRateZero("critic", dual), series("learning_rate/critic", [0.0] * 9))
 
 
 def test_a_rate_of_more_than_a_hundred_times_the_default():
