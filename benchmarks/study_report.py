@@ -42,24 +42,31 @@ def plot_scores(results: Results, seconds: Mapping[str, float], path: pathlib.Pa
     for row, label in zip(axes, ("generator updates", "seconds")):
         for axis in row:
             axis.set_xlabel(label)
-    axes[0, 0].legend(fontsize=8)
+    _name_curves(figure, axes)
     _save(figure, path)
 
 
 def plot_margins(results: Results, path: pathlib.Path) -> None:
     """Plots the margin of A2B's critic over generator updates, of the first seed."""
+    results = {method: trainings for method, trainings in results.items() if trainings[0].margins}  # with critics
     pyplot = _pyplot()
     columns = list(dict.fromkeys((method.model, method.gan_loss) for method in results))
     figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.0), squeeze=False)
     for method, trainings in results.items():
         axis = axes[0, columns.index((method.model, method.gan_loss))]
-        x, y = zip(*trainings[0].margins) if trainings[0].margins else ((), ())
+        x, y = zip(*trainings[0].margins)
         axis.plot(x, y, color=COLOURS[method.n_gen], lw=0.8, label=f"n_gen {method.n_gen}")
         axis.set_title(f"{method.model} {method.gan_loss}")
         axis.set_xlabel("generator updates")
     axes[0, 0].set_ylabel("margin, real − fake")
-    axes[0, 0].legend(fontsize=8)
+    _name_curves(figure, axes)
     _save(figure, path)
+
+
+def _name_curves(figure: Any, axes: Any) -> None:
+    """Adds one legend for all axes above them: a name for each colour."""
+    named = {label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(named.values(), named.keys(), loc="upper center", ncols=len(named), fontsize=8)
 
 
 def _pyplot() -> Any:
@@ -77,7 +84,7 @@ def _pyplot() -> Any:
 def _save(figure: Any, path: pathlib.Path) -> None:
     """Writes a matplotlib figure and prints a link to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0.0, 0.0, 1.0, 1.0 - 0.3 / figure.get_figheight()))  # below the legend
     figure.savefig(path, metadata={"Date": None})
     print(f"![]({path})")
 
