@@ -41,3 +41,10 @@ def test_a_notebook_with_widgets_gets_a_widget(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.notebook", types.SimpleNamespace(tqdm=Widget))
     monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: name)
     assert isinstance(progress.bar(total=2, file=io.StringIO()), Widget)
+
+
+def test_durations_in_words():
+    seconds = (7, 60, 200, 3600, 7500, 36e20)
+    assert [progress.duration(each) for each in seconds] == [
+        *("7 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "2 h 5 min", "1,000,000,000,000,000,000 h 0 min")
+    ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from common.cluster import Cluster, distribute
 from common.cluster.cluster import config_of, is_local
 from common.cluster.sockets import connection_error, listen_to_this_machine_alone, public_address
-from common.cluster.supervise import _gpus
+from common.cluster.supervise import _gpus, supervise
 from common.errors import Restart, UserError
 
 anything = some.recursive(
@@ -276,3 +276,31 @@ def test_a_process_does_not_listen_where_the_internet_reaches_it(tmp_path, envir
     ):
         with distribute.joined(cluster, tmp_path) as group:
             assert group.size == 2
+
+
+ENDING = """import json, os, pathlib, sys
+rank = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+mark = pathlib.Path(sys.argv[1], str(rank))
+again = mark.exists()
+mark.touch()
+while not pathlib.Path(sys.argv[1], str(1 - rank)).exists():
+    pass
+sys.exit(0 if again else 75 * rank)"""
+
+
+def test_processes_start_again_until_they_end_well(tmp_path, environment, capsys):
+    environment.setenv("CUDA_VISIBLE_DEVICES", "")
+    command = [sys.executable, "-S", "-c", ENDING, str(tmp_path)]
+    assert supervise(command, Cluster(local_workers=2), lambda: None) == 0
+    assert "rank 1 needs a restart: all restart from the start." in capsys.readouterr().err
+
+
+def test_processes_that_fail_or_come_no_further_end_the_training(environment):
+    environment.setenv("CUDA_VISIBLE_DEVICES", "")
+
+    def ending(code):
+        return [sys.executable, "-S", "-c", f"raise SystemExit({code})"]
+
+    assert supervise(ending(3), Cluster(local_workers=2), lambda: None) == 3
+    with pytest.raises(UserError, match="Started 2 times without a new checkpoint"):
+        supervise(ending(75), Cluster(local_workers=2, restarts=1), lambda: 7)

@@ -2,14 +2,16 @@
 
 import contextlib
 import dataclasses
+import threading
 import time
+import types
 from concurrent import futures
 
 import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.cluster import Cluster, distribute
+from common.cluster import Cluster, chief, distribute
 from common.cluster.distribute import SingleProcess, _checksum
 from common.cluster.supervise import free_ports
 from common.errors import UserError
@@ -216,3 +218,48 @@ def test_a_checksum_detects_a_flipped_bit_and_swapped_rows(kind, session):
         variable.load(changed, session)
         checksums.add(int(session.run(checksum)))
     assert len(checksums) == 3
+
+
+def test_a_difference_is_told_when_a_check_is_due(tmp_path):
+    """By the largest checksums and the largest negative ones; in the second case 7 and 6 are of `two`."""
+    group = distribute.ProcessGroup(["a:1", "b:2"], 0, Cluster(check_every=10), tmp_path)
+    group._names, group._extremes = ["one", "two"], None
+    alike, unlike = (
+        types.SimpleNamespace(run=lambda _, extremes=extremes: np.array(extremes))
+        for extremes in ([5, 7, -5, -7], [5, 7, -5, -6])
+    )
+    group.refuse_difference(alike, 3)  # the first is always due
+    group.refuse_difference(unlike, 13)
+    with pytest.raises(UserError, match="After step 20 the processes differ in two, but must"):
+        group.refuse_difference(unlike, 20)
+
+
+def test_slow_work_may_take_ten_times_as_long(tmp_path):
+    group = distribute.ProcessGroup(["a:1", "b:2"], 0, Cluster(hung_after=7.0), tmp_path)
+    group.progress()
+    assert group.watchdog._seconds == 7.0
+    group.progress(slow=True)
+    assert group.watchdog._seconds == 70.0
+
+
+def test_the_chief_hears_of_a_stop_at_a_heartbeat_and_others_wait(monkeypatch):
+    now, shared, alive = [0.0], [], []
+    monkeypatch.setattr(chief.time, "monotonic", lambda: now[0])
+    group = types.SimpleNamespace(
+        size=2,
+        is_chief=True,
+        share=lambda session, *numbers: shared.append(numbers) or [1, 1],
+        progress=lambda: alive.append(1),
+    )
+    event = chief.SharedEvent(group, None, threading.Event())
+    assert not event.is_set() and not shared
+    now[0] = 1.0
+    assert event.is_set() and shared == [(1, False)] and alive == [1]
+    now[0] = 9.0
+    assert event.is_set() and len(shared) == 1
+    answers = iter([[1, 0, 0, 0, 0], [0, 1, 0, 1, 0]])
+    other = types.SimpleNamespace(
+        size=2, is_chief=False, share=lambda *_: next(answers), progress=lambda: alive.append(2)
+    )
+    assert chief.while_chief_works(other, None, threading.Event(), None) == [True, False, True, False]
+    assert alive == [1, 2, 2]

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from common.cluster import watchdog
 from tests import small
 
 SCRIPT = """
@@ -62,3 +63,30 @@ def test_the_last_message_gets_out(kind):
     assert ended.stderr.count("error: 100% of it failed.\n") == 1, ended.stderr
     if kind not in ("none", "absl"):  # which put something before it
         assert ended.stderr == "error: 100% of it failed.\n"
+
+
+def test_a_peer_that_is_gone_or_hangs_and_a_lost_supervisor_end_it(monkeypatch):
+    ends = []
+
+    def end(message, code):
+        ends.append((message, code))
+        raise SystemExit
+
+    monkeypatch.setattr(watchdog, "_end", end)
+    monkeypatch.setattr(watchdog, "EVERY", 0.01)
+    gone = iter([True, True, False, True, True, True])
+    for dog in (
+        watchdog.Watchdog(60, lambda: "", lambda: next(gone)),
+        watchdog.Watchdog(0.05, lambda: "", lambda: False),
+    ):
+        with pytest.raises(SystemExit):
+            dog._watch()
+    assert next(gone, None) is None  # three in a row
+    monkeypatch.setenv(watchdog.SUPERVISOR, str(os.getppid() + 1))
+    with pytest.raises(SystemExit):
+        watchdog.Watchdog(60, lambda: "", lambda: False)._watch()
+    (first, *_), (second, *_), (third, *_) = ends
+    assert first.startswith("another process is gone")
+    assert second.startswith("no progress for 0")
+    assert third.startswith("the process that started")
+    assert [code for _, code in ends] == [75, 75, 75]

@@ -619,9 +619,12 @@ def test_outliers_that_decide_the_range_are_told_with_what_to_say(tmp_path):
         values[: 20 * number] = -9999.0  # none, a third and two thirds of the image
         files.write(folder / f"train/A/{number}.tif", values)
     files.write(folder / "train/A/3.tif", np.full([64, 64, 1], -9999.0, np.float32))
+    values = rng.uniform(20.0, 150.0, [64, 64, 1]).astype(np.float32)
+    values[0, 0] = 300.0  # more than 150 + (150 - 20)
+    files.write(folder / "train/A/4.tif", values)
     (finding,) = (finding for finding in report(folder).findings if finding.kind == "outliers")
     assert not finding.error
-    assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif", "3.tif"]
+    assert [source.path.name for source in finding.sources] == ["1.tif", "2.tif", "3.tif", "4.tif"]
     low, high = map(float, finding.about.rpartition("--range_A ")[2].split(","))
     assert 20.0 <= low <= 21.0 and 149.0 <= high <= 150.0
     assert "1.3% of the range mapped to [-1, 1]" in finding.about
@@ -796,3 +799,11 @@ def test_pairs_that_are_skipped_as_they_do_not_correspond_are_told(tmp_path, mon
     read = pipeline.Pairs(images.loaders(dual, paths, images.domains(dual, paths)), np.arange(2), dual)
     assert [int(number) for number in read(np.int64(0), np.int64(0))[2:4]] == [1, 1]
     assert ["A/0.png and" in text and "16x16 and 20x20" in text and "left out" in text for text in said] == [True]
+
+
+def test_pictures_that_differ_in_green_alone_are_no_copies(folder):
+    for number, seed in ((2, 31), (3, 32)):
+        image = np.repeat(noise(30, channels=1), 3, axis=-1)
+        image[..., 1] = noise(seed, channels=1)[..., 0]
+        files.write(folder / f"train/A/{number}.png", image)
+    assert summary(folder) == []

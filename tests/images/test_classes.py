@@ -220,7 +220,7 @@ def test_values_of_no_class_are_noted():
     numbers = domain_of(np.uint8([[0], [1], [2]]))
     image = blocks(3)[..., None].astype(np.uint8)
     assert notices.of_scale(image, numbers) == []
-    image[:12, :12] = 255
+    image[:12, :12] = 4  # 2 from the nearest class, and half a number is allowed
     (note,) = notices.of_scale(image, numbers)
     assert note.kind == "classes" and "far from all 3 classes" in note.text
     noisy = np.clip(FOUR[blocks(4)].astype(int) + RANDOM.integers(-4, 5, [30, 42, 3]), 0, 255).astype(np.uint8)
@@ -252,3 +252,21 @@ def test_the_luminance_of_one_hot_label_maps_is_that_of_their_colours(session):
     gray = FOUR[numbers] @ [0.299, 0.587, 0.114] / 127.5 - 1
     np.testing.assert_allclose(session.run(tensors.luminance(coded, domain))[..., 0], gray, atol=1e-5)
     assert np.ptp(session.run(tensors.luminance(coded))) < 1e-6  # which would call every image the same
+
+
+def test_half_of_the_way_to_another_class_is_allowed_but_at_most_48_levels():
+    assert domain_of(np.uint8([[0], [10], [200]])).classes.tolerance == 5.0
+    assert domain_of(FOUR).classes.tolerance == 48.0
+
+
+def test_a_little_noise_in_files_without_loss_makes_no_classes(tmp_path):
+    """Each block of a class is a level lighter or not: 4 classes, up to 8 colours."""
+    lighter = RANDOM.integers(0, 2, [5, 7]).repeat(6, 0).repeat(6, 1)[..., None]
+    image = (FOUR[blocks(4)] // 2 + lighter).astype(np.uint8)
+    assert len(palettes.measured(save(tmp_path, [image]), "auto", PALETTE).table) == 4
+
+
+def test_the_void_class_255_of_sixteen_bits_is_a_class(tmp_path):
+    void = np.uint16([[0], [255]]).repeat(9, 0).repeat(9, 1)
+    assert palettes.measured(save(tmp_path, [void]), "auto", PALETTE).table.tolist() == [[0], [255]]
+    assert domain_of(np.uint8([[0], [255]])).of(Image(void[..., None]), "x").max() == 255

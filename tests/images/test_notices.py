@@ -276,3 +276,14 @@ def test_an_implausible_resolution_is_none_and_stops_nothing(tmp_path, side):
     image = files.decode(tmp_path / "in.tif")
     for suffix in (".png", ".jpg", ".tif", ".bmp", ".webp"):
         assert write_image(tmp_path / f"out{suffix}", image, (8, 8), 95) == []
+
+
+def test_a_resolution_in_centimetres_becomes_one_in_inches(tmp_path):
+    pixels = np.zeros([8, 8, 3], np.uint8)
+    per_cm = {"resolution": (100, 50), "resolutionunit": 3}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None, **per_cm)
+    exif = Pillow.Exif()
+    exif[282], exif[283], exif[296] = 100.0, 50.0, 3
+    Pillow.fromarray(pixels).save(tmp_path / "a.webp", exif=exif)
+    for name in ("a.tif", "a.webp"):
+        assert files.decode(tmp_path / name).place.resolution == pytest.approx((254.0, 127.0))

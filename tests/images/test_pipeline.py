@@ -8,6 +8,7 @@ import pytest
 from common import tensorflow as tf
 from common.errors import UserError
 from common.images import Images, pipeline
+from common.images.pixels import EIGHT_BITS
 from examples.semi_supervised import SemiSupervised
 from pix2pix import Pix2Pix
 from tests import small
@@ -203,3 +204,15 @@ def test_the_clock_is_one_that_deterministic_kernels_allow(session):
     seconds = pipeline._now()
     assert seconds.op.type != "Timestamp"
     assert session.run(seconds) == pytest.approx(time.time(), abs=5.0)
+
+
+def test_the_cache_holds_no_more_than_its_room(dataset, monkeypatch):
+    """Of three images of 16 x 16 x 3 = 768 bytes it holds two; half of --cache_gb is for each domain."""
+    images = Images("set", data_root=str(dataset(train_A=3, train_B=1)), cache_gb=4 * 768 / 2**30)
+    dual = small.dualgan()
+    loader, _ = images.loaders(dual, images.training_files(dual), {"A": EIGHT_BITS, "B": EIGHT_BITS})
+    reads, original = [], pipeline.files.read
+    monkeypatch.setattr(pipeline.files, "read", lambda path, *more: reads.append(path.stem) or original(path, *more))
+    for number in (0, 1, 2, 0, 1, 2):
+        loader(number)
+    assert reads == ["000", "001", "002", "002"]

@@ -126,3 +126,40 @@ def test_an_image_whose_folder_was_renamed_meanwhile_is_not_missed(tmp_path, mon
     monkeypatch.setattr(files, "write_whole", slow)
     folder = toy.draw_once(tmp_path, 8)
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_outlines_strokes_and_means_by_hand():
+    assert toy._plum(0.5, 0.5) == pytest.approx(0.728629, abs=1e-6)
+    assert toy._apple(0.6, 0.4) == pytest.approx(0.743496, abs=1e-6)
+    assert toy._pear(0.5, -0.25) == pytest.approx(0.661175, abs=1e-6)  # half of the 0.55 is taken off: width 0.845
+    assert toy._lemon(0.5, 0.22) == pytest.approx(0.426451, abs=1e-6)
+    stroke = toy._stroke(np.full(5, 0.97), np.array([0, 0.05, 0.1, 0.15, -0.1]), 0.2, 1.0)
+    np.testing.assert_allclose(stroke, [0.12, 0.12, 0.545, 0.97, 0.545])
+    assert toy._hatching(np.array([0, 0.25, 0.5, 0.75, 1.0]), 1.0, 0.5).tolist() == [1, 1, 0, 0, 1]
+    assert toy._shrink(np.arange(36.0).reshape(6, 6)).tolist() == [[7, 10], [25, 28]]
+
+
+DRAWN = (  # pencil and photograph of scenes 0 and 1, 64 pixels: means of (red + 2 green + 3 blue) / 6 in blocks
+    [
+        [244.8, 244.9, 244.7, 244.9],
+        [236.1, 234.7, 231.0, 210.5],
+        [167.6, 171.4, 198.4, 136.8],
+        [179.3, 184.9, 190.4, 213.8],
+    ],
+    [[197.5, 185.9, 174.6, 163.5], [184.2, 171.7, 155.2, 125.8], [74.2, 101.5, 79.4, 42.2], [80.6, 74.6, 72.2, 79.7]],
+    [
+        [244.7, 244.9, 245.0, 245.0],
+        [226.1, 217.2, 217.3, 242.9],
+        [175.8, 161.8, 194.5, 204.6],
+        [195.5, 152.6, 173.1, 186.3],
+    ],
+    [[201.0, 189.6, 178.0, 166.4], [173.9, 153.4, 148.2, 159.7], [74.4, 67.0, 102.1, 99.5], [86.3, 56.8, 64.5, 58.3]],
+)
+
+
+def test_scenes_are_those_of_earlier_versions():
+    """Runs on the toy dataset are resumed, and compared with published figures."""
+    images = [image for scene in (0, 1) for image in toy.draw(scene, 64)]
+    for image, expected in zip(images, DRAWN, strict=True):
+        blocks = image.reshape(4, 16, 4, 16, 3).mean(axis=(1, 3)) @ [1 / 6, 2 / 6, 3 / 6]
+        np.testing.assert_allclose(blocks, expected, atol=0.3)

@@ -192,3 +192,50 @@ def test_evidence_of_rain_tells_widths_apart(session):
     assert light[11].tolist() == [0.5, 0.5, 0.5]
     assert light[43].tolist() == [0.0, 0.5, 0.5]
     assert light[75].tolist() == [0.0, 0.0, 0.5]
+
+
+def test_of_any_layer_each_kind_is_drawn_as_often(session, monkeypatch):
+    """By the third of [0, 1) in which a draw lies: rain, haze, cloud."""
+
+    def standing_for(number, name):
+        def draw(key, clear):
+            return Layer(tf.ones([60, 1, 1, 1]), tf.fill([60, 1, 1, 1], float(number)))
+
+        draw.__name__ = name
+        return draw
+
+    for number, name in enumerate(("rain", "haze", "cloud")):
+        monkeypatch.setattr(synthesis, name, standing_for(number, name))
+    key = randomness.key("test", 0, tf.range(60, dtype=tf.int64))
+    kind = randomness.uniform(randomness.fold(key, "kind"), [1, 1, 1])
+    light, kinds = session.run([synthesis.any_of(key, tf.zeros([60, 1, 1, 3])).light, kind])
+    np.testing.assert_array_equal(light, np.floor(3 * kinds))
+    assert set(light.ravel()) == {0.0, 1.0, 2.0}
+
+
+def test_draws_and_positions_by_numpy(session):
+    key = randomness.key("test", 0, tf.range(5, dtype=tf.int64))
+    draw = randomness.uniform(randomness.fold(key, "x"), [1, 1, 1])
+    even, by_factor = synthesis._between(key, "x", 2.0, 8.0), synthesis._between(key, "x", 2.0, 8.0, True)
+    even, by_factor, drawn = session.run([even, by_factor, draw])
+    np.testing.assert_allclose(even, 2 + 6 * drawn, rtol=1e-6)
+    np.testing.assert_allclose(by_factor, 2 * 4**drawn, rtol=1e-6)
+    assert session.run(synthesis._centered(tf.constant(4))).tolist() == [-0.375, -0.125, 0.125, 0.375]
+    assert session.run(synthesis._around_zero(tf.constant(5))).tolist() == [0, 1, 2, -2, -1]
+    assert session.run(synthesis._around_zero(tf.constant(4))).tolist() == [0, 1, -2, -1]
+
+
+def test_haze_is_as_dense_as_it_is_said_to_be(session):
+    key = randomness.key("test", 0, tf.range(24, dtype=tf.int64))
+    clear = np.random.default_rng(3).uniform(-1, 1, [24, 32, 32, 3]).astype(np.float32)
+    transmission = session.run(synthesis.haze(key, tf.constant(clear)).transmission)
+    depth = -np.log(transmission).mean(axis=(1, 2, 3))
+    assert depth.min() > 0.24 and depth.max() < 1.6 and np.ptp(depth) > 0.5  # the least depth of a place is 0.02
+
+
+def test_recoloured_gray_by_numpy(session):
+    key = randomness.key("test", 0, tf.range(4, dtype=tf.int64))
+    draws = [randomness.uniform(randomness.fold(key, name), [1, 1, n]) for name, n in (("gamma", 1), ("gains", 3))]
+    recoloured, gamma, gains = session.run([synthesis.recolored(key, tf.zeros([4, 2, 2, 3])), *draws])
+    light = np.clip(0.5 ** np.exp(gamma - 0.5) * np.exp(0.3 * (gains - 0.5)), 0, 1)
+    np.testing.assert_allclose(recoloured, np.broadcast_to(2 * light - 1, [4, 2, 2, 3]), atol=1e-5)

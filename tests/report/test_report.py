@@ -1037,3 +1037,8 @@ def photograph(random):
         layer = PIL.Image.fromarray(random.integers(0, 256, [side, side, 3], np.uint8)).resize((256, 256))
         noise += np.asarray(layer, float) / side**0.6
     return ((noise - noise.min()) / np.ptp(noise) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("size", "ratio"), [("128x192", 1.5), ("192x128", 128 / 192), (256, 1.0), ("0x5", 1.0)])
+def test_the_ratio_of_a_picture_is_width_by_height(size, ratio):
+    assert strips._ratio({"dual": {"image_size": size}}) == ratio

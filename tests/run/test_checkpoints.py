@@ -1,9 +1,13 @@
 """A checkpoint that does not fit is refused before anything is restored."""
 
+import os
+import pathlib
+
 import pytest
 
 from common import tensorflow as tf
 from common.errors import NotFinite, UserError
+from common.run import checkpoint_files
 from common.run.checkpoint_files import selected
 from common.run.checkpoints import Checkpoints
 
@@ -88,3 +92,22 @@ def test_a_folder_can_be_moved(tmp_path):
     save(tmp_path / "here", a=[2])
     (tmp_path / "here").rename(tmp_path / "there")
     assert restore(tmp_path / "there", a=[2]) == 7
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/fd").is_dir(), reason="needs Linux")
+def test_a_checkpoint_is_flushed_to_the_disk_the_digests_last(tmp_path, monkeypatch):
+    save(tmp_path, a=[2])
+    checkpoint = tmp_path / "checkpoints" / "model-00000007"
+    checkpoint.with_suffix(".sha256").unlink()
+    flushed, fsync = [], os.fsync
+
+    def noted(descriptor):
+        flushed.append(pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(checkpoint_files.os, "fsync", noted)
+    checkpoint_files.seal(checkpoint)
+    data, index = "model-00000007.data-00000-of-00001", "model-00000007.index"
+    assert sorted(flushed[:2]) == [data, index]
+    assert [name.partition(".partial")[0] for name in flushed[2:]][-1] == "checkpoints"
+    assert any("sha256" in name for name in flushed[2:])

@@ -140,3 +140,7 @@ def test_closing_ends_a_decode_in_hand(tmp_path):
     assert [(error.status, str(error)) for error in errors] == [
         (503, "The server is shutting down. Send the image again later.")
     ]
+
+
+def test_the_room_is_of_pixels_and_bytes(decoder):
+    assert decoder._room == 671_088_640  # 2**28 + 64 bytes for each of 4,194,304 pixels + 4 x 32 MiB

@@ -19,6 +19,7 @@ import common.serve
 from common.errors import UserError
 from common.serve import Service, answers, app, serve
 from common.serve.decoding import Decoder
+from common.serve.worker import Full, Worker
 from common.translate import Inference, Translator
 from tests import serving, small
 from tests.images import test_bounds
@@ -340,3 +341,13 @@ def test_under_load_none_is_lost_and_none_is_mixed_up(starting, tmp_path):
             np.testing.assert_array_equal(decoded(answer.content), translator(direction, pixels))
     code, output, errors = server.end()
     assert code == 0 and output.endswith("Stopped.\n") and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(2.5, 8), (0.0, 1), (100.0, 60)])
+def test_clients_are_told_to_come_when_those_before_them_are_done(seconds, expected):
+    worker = Worker(3)
+    worker.seconds, worker.taken = seconds, 3
+    with pytest.raises(Full) as full, worker.place():
+        pass
+    assert full.value.seconds == expected
+    worker.close(0)

@@ -58,3 +58,11 @@ def test_a_global_critic_sees_the_whole_image(dataset):
 def test_without_images_there_is_no_plan(tmp_path):
     with pytest.raises(UserError, match="the folder does not exist"):
         plan.plan(small.dualgan(), Images("none", data_root=str(tmp_path)), Run("unused"))
+
+
+def test_the_time_of_a_training_is_that_of_its_steps():
+    planned = plan.Plan([], 2 * 10**9, 2**20, 2**21, 0.5, 7200, 2.0)
+    text = plan.text(planned)
+    assert text.endswith("7,200 steps, 2.0 epochs: 1 h 0 min")
+    assert "2.0 GFLOP, 0.5 s on this machine, 4 GFLOP/s" in text
+    assert "1 MiB of variables, 2 MiB of main memory at peak" in text

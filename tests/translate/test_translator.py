@@ -22,8 +22,8 @@ from common.errors import UserError
 from common.evaluate import test as run_test
 from common.images import Images, files, tensors
 from common.images.pixels import EIGHT_BITS
-from common.translate import Inference, Translator
-from common.translate.jobs import Translation
+from common.translate import Inference, Translator, pipeline
+from common.translate.jobs import Job, Translation
 from common.translate.pipeline import translate
 from pix2pix import Pix2Pix
 from tests import small
@@ -438,3 +438,15 @@ def test_in_a_fork_it_is_told_instead_of_waiting_for_ever(trained):
                     os._exit(9)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         use()
+
+
+def test_batches_are_of_consecutive_images_of_one_size_and_large_images_wait_alone():
+    def groups(size):
+        sides = ((0, 8), (1, 8), (2, 8), (3, 6), (5, 6), (6, 6))  # number, height
+        pictures = [(Job(n, None, None), files.Image(np.zeros([side, 4, 3], np.uint8))) for n, side in sides]
+        return [[job.number for job, _ in group] for group in pipeline._groups(iter(pictures), size)]
+
+    assert groups(1) == [[0], [1], [2], [3], [5], [6]]
+    assert groups(2) == [[0, 1], [2], [3], [5, 6]]
+    assert groups(8) == [[0, 1, 2], [3], [5, 6]]
+    assert [pipeline._capacity(2**n) for n in (0, 26, 27, 30)] == [8, 4, 2, 1]
