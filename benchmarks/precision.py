@@ -75,7 +75,7 @@ def main() -> None:
 def scored(job: Job, data_root: str, output: pathlib.Path) -> Scores:
     """Trains with a precision and a seed, or resumes that, and scores the validation images.
 
-    Raises CalledProcessError if a command fails; its output is in the text file beside the run folder.
+    Raises CalledProcessError if a command fails; its output is in the text file next to the run folder.
     """
     training, precision, seed = job
     folder = output / f"{training.name}-{precision}-seed{seed}"

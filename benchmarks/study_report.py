@@ -49,6 +49,8 @@ def plot_scores(results: Results, seconds: Mapping[str, float], path: pathlib.Pa
 def plot_margins(results: Results, path: pathlib.Path) -> None:
     """Plots the margin of A2B's critic over generator updates, of the first seed."""
     results = {method: trainings for method, trainings in results.items() if trainings[0].margins}  # with critics
+    if not results:
+        return
     pyplot = _pyplot()
     columns = list(dict.fromkeys((method.model, method.gan_loss) for method in results))
     figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.0), squeeze=False)

@@ -74,12 +74,15 @@ class DualGAN(CyclicDual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not sizes.fits(self.image_size, self.multiple):
+            raise UserError(_misfit(self.image_size, self.depth, self.multiple))
+
+    def refuse_training(self) -> None:
+        super().refuse_training()
         if not self.rmsprop_decay < 1.0:
             raise UserError(
                 f"--rmsprop_decay {self.rmsprop_decay} would never take in a gradient: use less than 1, like 0.9."
             )
-        if not sizes.fits(self.image_size, self.multiple):
-            raise UserError(_misfit(self.image_size, self.depth, self.multiple))
 
     @property
     def dropout_rate(self) -> float:

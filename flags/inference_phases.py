@@ -176,7 +176,7 @@ def _translate_video(request: Request, options: Translation, run_dir: str, direc
     target = video.target(options.input, options.output)
     atomic.refuse_unwritable(target.parent)
     _prepare(request, run_dir, request.read(Inference))
-    with request.translator(run_dir, options, test_dropout=False) as translator:  # noise would flicker
+    with request.translator(run_dir, options, test_dropout=False, steady=True) as translator:  # noise would flicker
         count = video.translate_video(
             translator,
             direction,

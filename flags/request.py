@@ -135,14 +135,21 @@ class Request(NamedTuple):
         return list(folders_by_path.values())
 
     def translator(
-        self, run_dir: str, options: Translation | None = None, *, test_dropout: bool | None = None
+        self,
+        run_dir: str,
+        options: Translation | None = None,
+        *,
+        test_dropout: bool | None = None,
+        steady: bool = False,
     ) -> Translator:
         """Returns the Translator of a run, with warnings per file; a --test_dropout flag overrides `test_dropout`."""
         threads = self.values.threads if "threads" in self.given else None
         test_dropout = self.values.test_dropout if "test_dropout" in self.given else test_dropout
         inference = self.read(Inference)
         if options is None or not options.tile:
-            return Translator(run_dir, inference, threads=threads, test_dropout=test_dropout, warns=False)
+            return Translator(
+                run_dir, inference, threads=threads, test_dropout=test_dropout, warns=False, steady=steady
+            )
         overlap = None if options.tile_overlap == "auto" else int(options.tile_overlap)
         return TiledTranslator(
             run_dir, options.tile, overlap, inference, threads=threads, test_dropout=test_dropout, warns=False

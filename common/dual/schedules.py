@@ -84,9 +84,8 @@ class Rates:
         "Epochs before the learning rates decay; with --lr_policy cosine, the epochs in which they do. An epoch reads"
         " max(|A|, |B|) images. A run lasts n_epochs + n_epochs_decay epochs, unless --steps or --epochs is given.",
         minimum=1,
-        maximum=10**9,
     )
-    n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0, maximum=10**9)
+    n_epochs_decay: int = setting(0, "Epochs in which the learning rates decay.", minimum=0)
     lr_decay_epochs: int = setting(
         50,
         "--lr_policy step: epochs after which the learning rates are divided by 10, again and again"

@@ -31,7 +31,7 @@ from common.run.session import building_for, claim_threads, open_session
 from common.settings import FREE, setting
 from common.translate import Inference
 
-WITHOUT_EFFECT = ("direction", "checkpoint", "device", "xla")  # settings of inference that may differ between shards
+WITH_EFFECT = ("precise", "self_ensemble")  # settings of inference that change scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,10 +248,11 @@ def _parts(
 
 def _conditions(evaluation: Evaluation, inference: Inference, graph: walk.EvaluationGraph) -> str:
     """Returns a digest of what the scores of all shards must have in common: settings, and names of images."""
-    settings = {name: value for name, value in vars(inference).items() if name not in WITHOUT_EFFECT}
-    network = pathlib.Path(evaluation.features).name, evaluation.features_ends
+    settings = [getattr(inference, name) for name in WITH_EFFECT]
+    weights = inference.weights if graph.dual.ema_decay else ""
+    network = [pathlib.Path(evaluation.features).name, evaluation.features_ends]
     names = [[path.name for path in loader.paths] for loader in (graph.source, graph.target)]
-    conditions = json.dumps([settings, network, graph.dual.test_dropout, names], sort_keys=True)
+    conditions = json.dumps([settings, weights, graph.dual.image_size, graph.dual.test_dropout, network, names])
     return hashlib.sha256(conditions.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -56,10 +56,15 @@ def merged(folder: pathlib.Path, steps: Iterable[int], count: int) -> Iterator[t
             parts = [_read(_path(folder, step, name, (number, count))) for number in range(1, count + 1)]
             facts = {part[:-1] for part in parts}
             rows = sum(len(part.scored.rows) for part in parts)
-            if len(facts) > 1 or rows != parts[0].sources:
+            if rows != parts[0].sources:
                 raise UserError(
-                    f"The shards of {name} at step {step} belong to different images or settings:"
-                    f" {rows} rows for {parts[0].sources} images. Evaluate all of them again."
+                    f"The shards of {name} at step {step} belong to different images: {rows} rows for"
+                    f" {parts[0].sources} images. Evaluate all of them again."
+                )
+            if len(facts) > 1:
+                raise UserError(
+                    f"The shards of {name} at step {step} were evaluated with different settings, images or versions."
+                    " Evaluate all of them again."
                 )
             yield step, parts[0]._replace(scored=together([part.scored for part in parts]))
 

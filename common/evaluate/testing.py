@@ -43,7 +43,8 @@ def test(
     with evaluation.opened(run_dir, dual, images, inference, batch_size=batch_size, threads=threads) as trained:
         for graph in trained.graphs:
             _refuse_equal_stems(graph.source.paths)
-        if inference.n_samples > 1 and not trained.dual.noisy:
+        is_drawn = any(graph.name not in trained.dual.learned_directions for graph in trained.graphs)
+        if inference.n_samples > 1 and not trained.dual.noisy and not is_drawn:
             raise UserError(
                 f"--n_samples {inference.n_samples} would give equal images: this run draws no noise at inference"
                 f" (--test_dropout {str(trained.dual.test_dropout).lower()}, --dropout"

@@ -17,7 +17,7 @@ def exclusive(path: pathlib.Path, waiting: str) -> Iterator[None]:
     """Holds an exclusive lock on the file `path`, which exists only meanwhile.
 
     If another process holds it, logs the sentence `waiting` and waits until it is released, however that process ends.
-    Where the file system has no locks, warns and goes on. Raises OSError if the file cannot be created.
+    Where the file system has no locks, warns and continues. Raises OSError if the file cannot be created.
     """
     while True:
         with open(path, "ab") as file:

@@ -31,14 +31,13 @@ class Run:
         "Total training steps, counted from the start of the run; 0: use --epochs. Learning rates still decay as"
         " --n_epochs and --n_epochs_decay say.",
         minimum=0,
-        maximum=10**15 - 1,
         resume=FREE,
     )
     epochs: float = setting(
         0.0,
         "Total training epochs, counted from the start of the run; 0: --n_epochs + --n_epochs_decay.",
         minimum=0.0,
-        maximum=1e9,
+        maximum=1e18,
         resume=FREE,
     )
     batch_size: int = setting(
@@ -143,7 +142,7 @@ class Run:
         if self.steps:
             return self.steps
         epochs = self.epochs or dual.n_epochs + dual.n_epochs_decay
-        return math.ceil(Fraction(repr(epochs)) * images_in_epoch / self.images_in_step(dual, processes))
+        return math.ceil(Fraction(repr(float(epochs))) * images_in_epoch / self.images_in_step(dual, processes))
 
     def images_in_step(self, dual: Dual, processes: int = 1) -> int:
         """Returns the images of each domain that a step of all processes reads."""

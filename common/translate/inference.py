@@ -88,7 +88,10 @@ class Inference:
             )
         if size != dual.image_size:
             _warn_of_size(dual, size)
-        return dataclasses.replace(dual, image_size=size, load_size=0)
+        try:
+            return dataclasses.replace(dual, image_size=size, load_size=0)
+        except UserError as error:
+            raise UserError(str(error).replace("--image_size", "--scale_to")) from error
 
     def scale(self, dual: Dual) -> tuple[int, int] | None:
         """Returns the (height, width) to which images are resized before translation; None: no resizing."""
@@ -136,11 +139,11 @@ def connect(
     unused = tf.placeholder(images.dtype, [None, None, None, channels])  # of the other domain, never fed
     A, B = (images, unused) if source == "A" else (unused, images)
 
-    def key(draws: str) -> tf.Tensor:
-        return _key(draws, index, sample)
+    def key(drawn: str) -> tf.Tensor:
+        return _key(drawn, index, sample)
 
     with only(name):
-        pairs = dual.in_use().connect(A, B, key if _draws(dual, name) else None)
+        pairs = dual.in_use().connect(A, B, key if draws(dual, name) else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
 
@@ -154,15 +157,15 @@ def translated(
     dual: Dual, name: str, images: tf.Tensor, index: tf.Tensor, *, self_ensemble: int = 1, sample: int = 0
 ) -> tf.Tensor:
     """Returns the fake that `connect` makes of `images` [N, H, W, C], building only the generator of the direction."""
-    key = _key(f"{name}/fake", index, sample) if _draws(dual, name) else None
+    key = _key(f"{name}/fake", index, sample) if draws(dual, name) else None
     return generator(dual, name, self_ensemble)(precision.cast_images(dual.precision, images), key)
 
 
-def _draws(dual: Dual, name: str) -> bool:
-    """Whether a direction draws at random at inference, by dropout or because it is not learned."""
+def draws(dual: Dual, name: str) -> bool:
+    """Returns whether a direction may draw at random at inference: by dropout, or because it is not learned."""
     return dual.test_dropout or name not in dual.learned_directions
 
 
-def _key(draws: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:
-    """Returns the key [N, 2] of the draws named `draws`, for images numbered by `index`; see randomness."""
-    return randomness.key(f"use/{sample}/{draws}" if sample else f"use/{draws}", 0, index)
+def _key(drawn: str, index: tf.Tensor, sample: int = 0) -> tf.Tensor:
+    """Returns the key [N, 2] of the draws named `drawn`, for images numbered by `index`; see randomness."""
+    return randomness.key(f"use/{sample}/{drawn}" if sample else f"use/{drawn}", 0, index)

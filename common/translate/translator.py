@@ -39,7 +39,8 @@ class Translator:
     Owns a graph and a session; thread-safe, and independent of other TensorFlow code in the process. Close it, or use
     it in a with statement. `inference` selects weights, directions and size; `test_dropout` overrides the run's
     setting. Raises UserError if there is no trained run, or the size does not fit its networks. Logs one warning if an
-    array has another scale than the training images, unless `warns` is false.
+    array has another scale than the training images, unless `warns` is false. `steady`: images are frames of a video,
+    for all of which a direction that is not learned draws the same.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Translator:
         threads: int | None = None,
         test_dropout: bool | None = None,
         warns: bool = True,
+        steady: bool = False,
     ) -> None:
+        self._steady = steady
         self._notices = Notices() if warns else None
         saved, inference = load_trained(run_dir), inference or Inference()
         self.run_dir, self.dual, self._domains = run_dir, saved.dual, saved.domains
@@ -120,8 +123,10 @@ class Translator:
         """Translates images [N, H, W, C]; arguments and errors as for a call."""
         batch, graph = self._as_source(direction, images), self._graphs[direction]
         size = _size(output_size, batch.shape[1:3])
-        fed = {graph.images: batch, graph.size: size, graph.indices: np.arange(first, first + len(batch))}
-        return self._session.run(graph.output, fed)
+        numbers = np.arange(first, first + len(batch))
+        if self._steady and direction not in self.dual.learned_directions:
+            numbers[:] = 0
+        return self._session.run(graph.output, {graph.images: batch, graph.size: size, graph.indices: numbers})
 
     def _as_source(self, direction: str, images: Array) -> Array:
         """Converts images [N, H, W, C] to the source's Domain."""

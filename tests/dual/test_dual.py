@@ -167,7 +167,6 @@ def test_critics_that_are_not_refused_can_be_built(session, netD, n_layers):
         ({"dropout": 1.0}, "--dropout 1.0 would zero everything"),
         ({"n_gen": 0}, "--n_gen 0 is too small"),
         ({"ema_decay": 1.0}, "--ema_decay 1.0 would never update an average"),
-        ({"rmsprop_decay": 1.0}, "--rmsprop_decay 1.0 would never take in a gradient"),
         ({"spectral_norm": True, "gan_loss": "wgan"}, "so the clipping of --gan_loss wgan would have no effect"),
     ],
 )
@@ -175,6 +174,12 @@ def test_settings_that_cannot_be_are_refused(fields, said):
     with pytest.raises(UserError) as error:
         small.dualgan(**fields)
     assert said in str(error.value)
+
+
+def test_an_optimizer_that_takes_in_no_gradient_is_refused_for_training_alone():
+    """Runs of earlier versions that have it can be used."""
+    with pytest.raises(UserError, match=r"--rmsprop_decay 1\.0 would never take in a gradient"):
+        small.dualgan(rmsprop_decay=1.0).refuse_training()
 
 
 @pytest.mark.parametrize("model", [CycleGAN, Enhancement])

@@ -237,6 +237,8 @@ def test_b2a_draws_a_layer_for_each_image_by_its_number(tmp_path, layer):
         alone = [translator("B2A", batch[:1], first=number)[0] for number in range(3)]
     assert all((one != other).any() for one, other in zip(covered, covered[[1, 2, 0]]))
     np.testing.assert_array_equal(covered, alone)
+    with Translator(run, Inference(direction="B2A"), steady=True) as translator:  # of a video
+        np.testing.assert_array_equal(translator("B2A", batch, first=5), covered[[0, 0, 0]])
 
 
 @pytest.mark.parametrize("layer", ["rain", pytest.param("haze", marks=pytest.mark.thorough)])

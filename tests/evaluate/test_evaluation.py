@@ -83,13 +83,22 @@ def test_shards_that_are_merged_score_what_all_images_do(trained, count):
         Evaluation(merge=3, shard="1/3")
 
 
-@pytest.mark.parametrize("other", [{"weights": "raw"}, {"self_ensemble": 2}, {"precise": True}])
+@pytest.mark.parametrize("other", [{"self_ensemble": 2}, {"precise": True}, {"scale_to": "64"}])
 def test_shards_of_other_settings_are_not_merged(trained, other):
     dual, images, run, _ = trained
     for number, inference in ((1, Inference()), (2, Inference(**other))):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/2"), inference)
-    with pytest.raises(UserError, match="The shards of A2B at step 12 belong to different images or settings"):
+    with pytest.raises(UserError, match="The shards of A2B at step 12 were evaluated with different settings"):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2))
+
+
+def test_settings_without_effect_may_differ_between_shards(trained):
+    """This run keeps no averages, and has the size of its networks by default."""
+    dual, images, run, _ = trained
+    for number, inference in ((1, Inference()), (2, Inference(weights="raw", scale_to="model", direction="A2B"))):
+        evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/2"), inference)
+    (means,) = evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2)).values()
+    assert means["A2B"]["images"] == 3
 
 
 def test_a_checkpoint_scores_what_it_scored_in_training(trained):

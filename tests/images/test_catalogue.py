@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
@@ -25,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.images import archives, catalogue, download
+from common.images import archives, catalogue, download, exclusive
 
 DOMAINS = {
     f"facades/{split}{domain}/{n}.jpg": b"%d" % n for split in ("train", "test") for domain in "AB" for n in (1, 2)
@@ -803,3 +804,14 @@ def test_members_that_overlap_by_a_header_are_refused():
     ]
     with pytest.raises(UserError, match="overlaps another"):
         archives._check_apart(types.SimpleNamespace(infolist=lambda: members, start_dir=200))
+
+
+def test_without_locks_it_is_downloaded_with_a_warning(server, tmp_path, monkeypatch, capsys):
+    def fail(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(exclusive.fcntl, "flock", fail)
+    serve(server, zipped(DOMAINS))
+    assert download.download("facades", tmp_path, address(server)) == tmp_path / "facades"
+    assert "cannot be locked (No locks available): let only one process download" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"facades", "downloads.json"}

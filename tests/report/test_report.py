@@ -949,7 +949,8 @@ def test_evaluations_of_counts_of_inputs_and_of_nothing_are_not_drawn(tmp_path, 
 
 @pytest.mark.thorough
 def test_curves_of_one_colour_have_other_dashes(tmp_path, opened):
-    logs = ["step,learning_rate/generator,learning_rate/critic", "10,1,2", "20,1,2"]
+    columns = [f"learning_rate/{role}" for role in ("generator", "critic", "other")]
+    logs = [f"step,{','.join(columns)}", "10,1,2,3", "20,1,2,3"]
     runs = [make(tmp_path / name, log=logs) for name in ("one", "other")]
     shown = opened(report.compare(runs, tmp_path / "both.html"))
     keys = shown.locator(".key").all()
@@ -959,7 +960,7 @@ def test_curves_of_one_colour_have_other_dashes(tmp_path, opened):
         )
         for key in keys
     ]
-    assert len(keys) == 4 and len(set(looks)) == 4
+    assert len(keys) == 6 and len(set(looks)) == 6
 
 
 @pytest.mark.thorough

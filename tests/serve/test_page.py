@@ -229,6 +229,44 @@ def test_examples_are_translated_by_a_click(opened, starting, stand_in):
 
 
 @pytest.mark.thorough
+def test_an_example_that_comes_late_replaces_no_newer_image(opened, starting, photo):
+    shown = opened(starting("-m", "tests.serving", "--port", "0", "--examples", "2"))
+    shown.get_by_label("Image", exact=True).check()
+    held = []
+    shown.route("**/examples/0/A/0", lambda route: held.append(route))
+    shown.get_by_role("button", name="Example 1").click()
+    choose(shown, photo)
+    shown.locator("a.button[download='my photo_A2B.png']").wait_for()
+    for route in held:
+        route.continue_()
+    shown.wait_for_timeout(500)
+    assert len(held) == 1 and shown.locator("a.button[download='my photo_A2B.png']").is_visible()
+    shown.unroute("**/examples/0/A/0")
+
+
+@pytest.mark.thorough
+def test_an_image_that_is_outdated_does_not_wait_for_a_busy_server(opened, photo, tmp_path):
+    shown = opened(expected="status of 503")
+    asked = []
+
+    def answer(route):
+        asked.append(route.request.post_data_buffer)
+        if len(asked) == 1:
+            return route.fulfill(status=503, json={"error": "busy"})
+        return route.continue_()
+
+    shown.route("**/translate*", answer)
+    files.write(tmp_path / "other.png", np.full([40, 60, 3], 90, np.uint8))
+    choose(shown, photo)
+    shown.get_by_text("The server is busy; waiting").wait_for()
+    choose(shown, tmp_path / "other.png")
+    shown.locator("a.button[download='other_A2B.png']").wait_for()
+    shown.wait_for_timeout(1500)
+    shown.unroute("**/translate*")
+    assert len(asked) == 2 and asked[0] != asked[1]
+
+
+@pytest.mark.thorough
 def test_several_runs_translate_one_image(opened, starting, photo):
     server = starting("-m", "tests.serving", "--port", "0", "--twice", "1")
     content, png = encoded(image()), {"Content-Type": "image/png"}

@@ -457,6 +457,7 @@ def test_how_long_a_run_is():
     assert Run("x", epochs=2.5, batch_size=3).total_steps(dual, 100) == 42  # 250 images, 6 a step
     assert Run("x", epochs=1.1).total_steps(small.Gain(), 100) == 110  # 1.1 x 100 is more in binary
     assert Run("x", epochs=2.2).total_steps(small.Gain(), 400) == 880
+    assert Run("x", epochs=np.float64(1.1)).total_steps(small.Gain(), 100) == 110
     assert Run("x", epochs=1e-9).total_steps(small.Gain(), 400) == 1
     assert Run("x").total_steps(dual, 4) == 100  # 50 epochs of 4 images, 2 a step
     with pytest.raises(UserError, match="--steps 1 and --epochs 2 both set the length"):

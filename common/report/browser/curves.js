@@ -93,7 +93,7 @@ function figure(chart, sources, state) {
     const item = element(
       "button",
       { type: "button", class: "key", "aria-pressed": "true" },
-      element("span", { class: `swatch s${coloured(each, i)}${dashOf(chart.series, i) ? " dashed" : ""}` }),
+      swatch(chart.series, i),
       element("span", { class: "label" }, directed(each.label)),
       value,
     );
@@ -143,6 +143,14 @@ function figure(chart, sources, state) {
     return { plot, watch };
   }
   return { root, draw };
+}
+
+/* A piece of a curve in its colour and with its dashes. */
+function swatch(series, i) {
+  const dash = dashOf(series, i);
+  const root = element("span", { class: `swatch s${coloured(series[i], i)}${dash ? " dashed" : ""}` });
+  root.style.setProperty("--dash", `${dash}px`);
+  return root;
 }
 
 /* The colour of a curve: of several runs, each has its own in all charts. */

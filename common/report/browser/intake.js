@@ -63,20 +63,19 @@ function makeIntake({ take, accept = "image/*", examples = [] }) {
   return { root, stop: camera.stop, invite };
 }
 
-/* A button for each example, with its picture. */
-function exampleButtons(examples, take, say) {
-  let turn = 0; // of the example that is not outdated
+/* A button for each example, with its picture; `begin` as of makeTurns. */
+function exampleButtons(examples, take, say, begin = makeTurns()) {
   async function fetched({ name, src }) {
-    const own = ++turn;
+    const isWanted = begin();
     try {
       const answer = await fetch(src);
       if (!answer.ok) throw new Error();
       const blob = await answer.blob();
-      if (own !== turn) return;
+      if (!isWanted()) return;
       say("");
       take(new File([blob], name, { type: blob.type }));
     } catch {
-      if (own === turn) say("This example could not be read.");
+      if (isWanted()) say("This example could not be read.");
     }
   }
   return element(

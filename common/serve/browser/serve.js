@@ -9,7 +9,8 @@ const ways = waysOf(runs.flatMap((run) => run.directions));
 function translating() {
   const state = { way: ways[0], mode: ways[0].drawing?.is_drawn ? "draw" : "image", file: null };
   const outputs = makeOutputs(state);
-  const canvases = makeCanvases(state, (file) => state.mode === "draw" && outputs.translate(file, true));
+  const begin = makeTurns(); // of images that are still being read
+  const canvases = makeCanvases(state, begin, (file) => state.mode === "draw" && outputs.translate(file, true));
   const intake = makeIntake({ take, accept: "image/*,.npy,.tif,.tiff" });
   const examples = element("div", {});
   const lead = element("p", { class: "lead" });
@@ -25,6 +26,7 @@ function translating() {
   async function take(file) {
     tell("");
     if (state.mode === "draw") return canvases.load(file).catch(() => tell(UNREADABLE));
+    begin();
     state.file = file;
     drawOn.hidden = !state.way.drawing;
     outputs.translate(file, false);
@@ -48,6 +50,7 @@ function translating() {
   }
   /* Shows what belongs to the direction and the input, and translates what there is of it. */
   function arrange() {
+    begin();
     const { way, mode, file } = state,
       draws = mode === "draw";
     lead.textContent = leadOf(way, mode === "draw", way.drawing?.only);
@@ -56,8 +59,7 @@ function translating() {
     modes.querySelector(`[value="${mode}"]`).checked = true;
     work.classList.toggle("drawn", draws);
     intake.invite(draws ? "Drop or paste an image to begin with" : "Drop an image here, or paste one");
-    const takeExample = (file) => way === state.way && take(file);
-    const buttons = () => exampleButtons(way.examples.map(exampleOf), takeExample, tell);
+    const buttons = () => exampleButtons(way.examples.map(exampleOf), take, tell, begin);
     examples.replaceChildren(...(way.examples.length ? [buttons()] : []));
     drawOn.hidden = draws || !file || !way.drawing;
     canvases.arrange();
@@ -106,12 +108,11 @@ function makeOutputs(state) {
 }
 
 /* A canvas for each direction, made when it is first needed; `changed` gets a drawing after a pause. */
-function makeCanvases(state, changed) {
+function makeCanvases(state, begin, changed) {
   const root = element("div", { class: "canvas" });
   const drawings = new Map(),
     files = new Map();
-  let timer = 0,
-    turn = 0; // of the image that is not outdated
+  let timer = 0;
 
   function drawing() {
     const { name, drawing: options } = state.way;
@@ -125,9 +126,10 @@ function makeCanvases(state, changed) {
   }
   /* Begins a drawing with an image, unless another one is given meanwhile. */
   async function load(file) {
-    const own = ++turn;
+    const sheet = drawing(),
+      isWanted = begin();
     const image = await createImageBitmap(file, { colorSpaceConversion: "none" });
-    if (own === turn) drawing().load(image, true);
+    if (isWanted()) sheet.load(image, true);
   }
   function arrange() {
     root.replaceChildren(...(state.mode === "draw" ? [drawing().root] : []));
