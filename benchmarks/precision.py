@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -52,8 +53,9 @@ class Row(NamedTuple):
 
     @property
     def deviations(self) -> float:
-        """Returns the difference of the means in sample standard deviations of float32."""
-        return (statistics.mean(self.bf16) - statistics.mean(self.float32)) / statistics.stdev(self.float32)
+        """Returns the difference of the means in sample standard deviations of float32; of equal means 0."""
+        difference, spread = statistics.mean(self.bf16) - statistics.mean(self.float32), statistics.stdev(self.float32)
+        return 0.0 if not difference else difference / spread if spread else math.copysign(math.inf, difference)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Scores of trainings in two precisions, compared by the spread of seeds: by hand."""
 
+import math
+
 import pytest
 
 from benchmarks import precision
@@ -11,6 +13,8 @@ TRAINING = Training("dualgan", "toy", "demo", 2500)
 def test_means_are_compared_by_the_spread_of_seeds_in_float32():
     assert Row((1.0, 2.0, 3.0), (3.0, 4.0, 5.0)).deviations == pytest.approx(2.0)  # means 2 and 4, deviation 1
     assert Row((1.0, 2.0, 3.0), (0.0, 1.5, 3.0)).deviations == pytest.approx(-0.5)
+    assert Row((2.0, 2.0), (2.0, 2.0)).deviations == 0.0
+    assert Row((2.0, 2.0), (2.0, 3.0)).deviations == math.inf
 
 
 def test_the_table_has_the_scores_of_all_seeds():
