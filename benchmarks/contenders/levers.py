@@ -44,13 +44,13 @@ def _calls_of_single_images(role: str) -> Change:
 def _fakes_computed_again() -> Change:
     """Generators compute the critics' fakes again, in the same run, without a pool."""
     from common import tensorflow as tf
-    from common.train import step
+    from common.train import objectives
 
     def recalled(dual: Dual, direction: Direction) -> tuple[Direction, list[tf.Operation]]:
         fake = tf.stop_gradient(direction.generator(direction.real, direction.key))
         return direction._replace(fake=fake), []
 
-    return mock.patch.object(step, "_recalled", recalled)
+    return mock.patch.object(objectives, "_recalled", recalled)
 
 
 def _a_run_for_each_update() -> Change:

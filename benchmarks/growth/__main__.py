@@ -25,7 +25,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -148,24 +147,19 @@ def curves_of(name: str, sizes: Sequence[int], costs: Sequence[Cost]) -> list[Cu
 
 def point(work: str, options: str) -> Cost:
     """Measures one point in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.growth.point", work, *shlex.split(options)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # nosec B603
-    return Cost(**json.loads(output.splitlines()[-1]))
+    return measured("point", work, *shlex.split(options))
 
 
 def run(command: str) -> Cost:
-    """Runs a command of the toolkit; returns the seconds and the peak memory of the whole process.
+    """Runs a command of the toolkit; returns the seconds and the peak memory of the whole process."""
+    return measured("command", *shlex.split(command))
 
-    Raises CalledProcessError if it fails.
-    """
-    program = [sys.executable, "-m", *shlex.split(command)]
-    began = time.monotonic()
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # nosec B603
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    if code := os.waitstatus_to_exitcode(status):
-        raise subprocess.CalledProcessError(code, program)
-    return Cost(seconds, usage.ru_maxrss / 1024)
+
+def measured(module: str, *args: str) -> Cost:
+    """Runs a module of this package; returns the cost that it prints. Raises CalledProcessError if it fails."""
+    command = [sys.executable, "-m", f"benchmarks.growth.{module}", *args]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # nosec B603
+    return Cost(**json.loads(output.splitlines()[-1]))
 
 
 def draw_datasets(root: pathlib.Path) -> None:
