@@ -4,16 +4,21 @@ python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 
 A lever is one change: an optimization turned off, or one that is not used turned on. Prints a row for each, with the
 seconds of a step, its ratios to the toolkit as it is (of seconds and of CPU seconds; above 1, the change makes steps
-slower), the memory, and the seconds to the first step. Takes about 4 seconds x rounds x (levers + 1), and the start
-of each: six minutes and 18 starts for all levers.
+slower), the memory, and the seconds to the first step. Six levers at a time are compared with the toolkit, so that
+their processes fit into memory: 12 GiB. Takes about 4 seconds x rounds for each of 26 processes, and their starts: 12
+minutes for all levers.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from benchmarks import arguments
 from benchmarks.contenders.cases import CASES
 from benchmarks.contenders.levers import LEVERS
 from benchmarks.speed import SECONDS, Contender, interleave, median, ratio
+
+AT_ONCE = 6  # levers whose processes are alive at once, besides the toolkit as it is
 
 
 def main() -> None:
@@ -27,13 +32,20 @@ def main() -> None:
     levers = args.levers.split(",")
     if unknown := set(levers) - set(LEVERS):
         parser.error(f"There is no lever {', '.join(sorted(unknown))}. There are {', '.join(LEVERS)}.")
-    own, *changed = [Contender("toolkit", args.case, args.threads, lever) for lever in ("", *levers)]
-    interleave([own, *changed], args.rounds, [SECONDS] * (1 + len(changed)))
     print("| | seconds | CPU seconds | ratio | CPU | MiB | first step |\n|---|---|---|---|---|---|---|")
+    for first in range(0, len(levers), AT_ONCE):
+        compare(args.case, args.threads, args.rounds, levers[first : first + AT_ONCE])
+
+
+def compare(case: str, threads: int, rounds: int, levers: Sequence[str]) -> None:
+    """Prints the rows of some levers, after one of the toolkit as it is in the same rounds."""
+    own, *changed = [Contender("toolkit", case, threads, lever) for lever in ("", *levers)]
+    interleave([own, *changed], rounds, [SECONDS] * (1 + len(changed)))
     for name, contender in zip(("as it is", *levers), (own, *changed)):
         seconds = [f"{median(contender, measure):.3f}" for measure in ("wall", "cpu")]
         ratios = [f"{ratio(contender, own, measure):.3f}" for measure in ("wall", "cpu")]
-        print(f"| {name} |", " | ".join([*seconds, *ratios, f"{contender.peak:,.0f}", f"{contender.started:.1f}"]), "|")
+        cells = [*seconds, *ratios, f"{contender.peak:,.0f}", f"{contender.started:.1f}"]
+        print(f"| {name} |", " | ".join(cells), "|", flush=True)
 
 
 if __name__ == "__main__":
