@@ -92,12 +92,13 @@ def test_shards_of_other_settings_are_not_merged(trained, other):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2))
 
 
-def test_settings_without_effect_may_differ_between_shards(trained):
+def test_settings_without_effect_may_differ_between_shards(trained, tmp_path):
     """This run keeps no averages, and has the size of its networks by default."""
     dual, images, run, _ = trained
-    for number, inference in ((1, Inference()), (2, Inference(weights="raw", scale_to="model", direction="A2B"))):
-        evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/2"), inference)
-    (means,) = evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2)).values()
+    output = str(tmp_path / "scores")
+    for number, inference in ((1, Inference()), (2, Inference(weights="raw", scale_to="model"))):
+        evaluation.evaluate(run.run_dir, dual, images, Evaluation(shard=f"{number}/2"), inference, output=output)
+    (means,) = evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2), output=output).values()
     assert means["A2B"]["images"] == 3
 
 
