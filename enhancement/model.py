@@ -121,7 +121,7 @@ class Enhancement(PublishedCritics):
             if KINDS[self.layer].veil and 0 < min(sizes.sides(size)) < self.smallest:
                 raise UserError(
                     f"--{name} {size} is too small for --layer {self.layer} with --stride {self.stride} and --levels"
-                    f" {self.levels}, whose networks mirror the edges: use --{name} {self.smallest}, or fewer --levels."
+                    f" {self.levels}, whose networks mirror the edges: use --{name} {self.smallest}."
                 )
 
     @property

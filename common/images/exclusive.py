@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import pathlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from absl import logging
+
+from common import atomic
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def exclusive(path: pathlib.Path, waiting: str) -> Iterator[None]:
     while True:
         with open(path, "ab") as file:
             _lock(file, waiting)
-            if _is_at(path, file):  # else the process before has removed it
+            if atomic.is_at(path, file):  # else the process before has removed it
                 try:
                     yield
                 finally:
@@ -38,11 +39,3 @@ def _lock(file: BinaryIO, waiting: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:
         logging.warning(f"{file.name} cannot be locked ({error.strerror}): let only one process download at a time.")
-
-
-def _is_at(path: pathlib.Path, file: BinaryIO) -> bool:
-    """Whether `path` still is that of an open file."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
-    except OSError:
-        return False

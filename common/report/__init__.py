@@ -48,9 +48,9 @@ def compare(run_dirs: Iterable[str | os.PathLike[str]], path: str | os.PathLike[
     `path` is a file, whose folder is created, or an existing folder, which gets compare.html. Raises UserError if a
     folder is not a run folder, or if the page cannot be written.
     """
-    runs = _of_runs(run_dirs)
     path = pathlib.Path(path, "compare.html") if pathlib.Path(path).is_dir() else pathlib.Path(path)
     atomic.refuse_unwritable(path.parent)
+    runs = _of_runs(run_dirs)
     path.parent.mkdir(parents=True, exist_ok=True)
     return page.write(path, runs)
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from absl import logging
 
+from common import atomic
 from common.errors import UserError
 
 if sys.platform != "win32":
@@ -45,9 +46,9 @@ def held(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
                 file.seek(0)
                 file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
         try:
-            yield lambda: os.path.lexists(path) and not _is_at(path, file)
+            yield lambda: os.path.lexists(path) and not atomic.is_at(path, file)
         except BaseException:
-            if new and _is_at(path, file):
+            if new and atomic.is_at(path, file):
                 _remove_unused(path, new)
             raise
 
@@ -68,7 +69,7 @@ def _locked(path: pathlib.Path) -> BinaryIO:
         file = _opened(path)
         try:
             _lock(file, path.parent)
-            if _is_at(path, file):  # else its owner has removed it meanwhile
+            if atomic.is_at(path, file):  # else its owner has removed it meanwhile
                 return file
         except BaseException:
             file.close()
@@ -103,14 +104,6 @@ def _remove_unused(path: pathlib.Path, new: list[pathlib.Path]) -> None:
             path.unlink()
             for folder in new:
                 folder.rmdir()
-
-
-def _is_at(path: pathlib.Path, file: BinaryIO) -> bool:
-    """Whether `path` still is that of an open file."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
-    except OSError:
-        return False
 
 
 def _lock(file: BinaryIO, folder: pathlib.Path) -> None:

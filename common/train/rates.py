@@ -31,7 +31,7 @@ class LearningRateZero:
                 " again in a different --run_dir with more --n_epochs."
             )
         elif self._dual.lr_policy == "plateau":
-            cure = "--plateau_factor is 0: start again in a different --run_dir with a larger one."
+            cure = "--plateau_factor brought it down: start again in a different --run_dir with a larger one."
         else:
             cure = (
                 "The schedule has ended: stop training here, or start again in a different --run_dir with more"
