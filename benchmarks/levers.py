@@ -5,8 +5,8 @@ python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 A lever is one change: an optimization turned off, or one that is not used turned on. Prints a row for each, with the
 seconds of a step, its ratios to the toolkit as it is (of seconds and of CPU seconds; above 1, the change makes steps
 slower), the memory, and the seconds to the first step. Six levers at a time are compared with the toolkit, so that
-their processes fit into memory: 12 GiB. Takes about 4 seconds x rounds for each process, and their starts: 15 levers in
-3 rounds took 7 minutes.
+their processes fit into memory: 12 GiB. Takes about 4 seconds x rounds for each process, and their starts: 15 levers of
+--levers in 3 rounds took 7 minutes.
 """
 
 from __future__ import annotations

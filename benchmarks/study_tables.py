@@ -30,11 +30,11 @@ class Trained(NamedTuple):
         """Returns the generator updates at its last evaluation."""
         return EVALUATED * len(self.evaluations)
 
-    @property
-    def collapsed(self) -> bool:
-        """As docs/lab/study.md defined it before the first run."""
-        last = self.evaluations[-1]
-        fallen = float(last["A2B/psnr"]) < max(float(row["A2B/psnr"]) for row in self.evaluations) - FALLEN
+    def collapsed(self, updates: int) -> bool:
+        """Whether it had collapsed after a number of generator updates, as docs/lab/study.md defined it beforehand."""
+        evaluations = self.evaluations[: max(1, updates // EVALUATED)]
+        last = evaluations[-1]
+        fallen = float(last["A2B/psnr"]) < max(float(row["A2B/psnr"]) for row in evaluations) - FALLEN
         return not self.finished or float(last["A2B/diversity"]) < DIVERSE or fallen
 
 
@@ -83,7 +83,8 @@ def margin(trainings: Sequence[Trained], updates: int) -> str:
 def table(results: Results, seconds: Mapping[str, float], updates_of: Callable[[Method], int]) -> str:
     """Returns a row for each method, at `updates_of(method)` generator updates; `seconds` of a step, by method."""
     lines = [
-        "| model | game | `n_gen` | generator updates | seconds | PSNR dB | SSIM | wanders dB | margin ± | collapsed |",
+        "| model | GAN loss | `n_gen` | generator updates | seconds |"
+        " PSNR dB | SSIM | instability dB | margin ± | collapsed |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for method, trainings in results.items():
@@ -94,7 +95,7 @@ def table(results: Results, seconds: Mapping[str, float], updates_of: Callable[[
             f"| {method.model} | {method.gan_loss} | {method.n_gen} | {updates:,} | {took:.0f} | {spread(psnr)} |"
             f" {statistics.mean(ssim):.3f} | {wander(trainings, updates // EVALUATED):.2f} |"
             f" {margin(trainings, updates)} |"
-            f" {sum(run.collapsed for run in trainings)} of {len(trainings)} |"
+            f" {sum(run.collapsed(updates) for run in trainings)} of {len(trainings)} |"
         )
     return "\n".join(lines)
 

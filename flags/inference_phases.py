@@ -134,6 +134,7 @@ def translate_phase(request: Request) -> None:
     options.refuse_unnamed()
     if request.values.pretrained:  # whose run folder takes seconds
         options.refuse_missing()
+        atomic.refuse_unwritable(options.folder)
     run_dir = request.trained_run_dir()
     saved = load_trained(run_dir)
     direction = _direction(saved.dual, request.values.direction)
@@ -200,7 +201,10 @@ def _direction(dual: Dual, requested: str) -> str:
 
 def export_phase(request: Request) -> None:
     """Exports a run for other programs and prints how closely the export matches it."""
-    run_dir, options, values = request.trained_run_dir(), request.read(Export), request.values
+    options, values = request.read(Export), request.values
+    if values.pretrained:  # whose run folder takes seconds
+        refuse_output(options.output)
+    run_dir = request.trained_run_dir()
     saved, threads = load_trained(run_dir), values.threads if "threads" in request.given else 0
     images = fields.amend(saved.images, values, request.given & {"data_root"})
     noisy = "test_dropout" in request.given and values.test_dropout

@@ -11,6 +11,7 @@ its own package first, then on all others that run the line. Test files that do 
 import argparse
 import ast
 import collections
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -194,6 +195,7 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--output", type=pathlib.Path, required=True)
     parser.add_argument("--coverage", default=".coverage", help="file that `make coverage` wrote")
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="faults tried at once")
     parser.add_argument("--table", action="store_true", help="only print the table of --output")
     options = parser.parse_args()
     if not options.table:
@@ -208,25 +210,29 @@ def try_all(options):
     data.read()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     done = len(options.output.read_text(encoding="utf-8").splitlines()) if options.output.exists() else 0
-    for number, mutant in enumerate(drawn(options.count, options.seed)):
-        if number < done:
-            continue
-        source = (ROOT / mutant.path).read_text(encoding="utf-8")
-        files = tests_of(mutant, data)
-        caught, seconds = tried(mutant, files) if files else ("", 0.0)
-        row = {
-            "path": mutant.path,
-            "line": mutant.first[0],
-            "kind": mutant.kind,
-            "from": mutant.replaced(source),
-            "to": mutant.text,
-            "files": len(files),
-            "caught": caught,
-            "seconds": round(seconds, 1),
-        }
-        with open(options.output, "a", encoding="utf-8") as output:
-            output.write(json.dumps(row) + "\n")
-        print(f"{number + 1}: {row['path']}:{row['line']} {row['kind']}: {caught or 'SURVIVED'}", flush=True)
+    mutants = drawn(options.count, options.seed)[done:]
+    files = [tests_of(mutant, data) for mutant in mutants]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for number, row in enumerate(pool.map(row_of, mutants, files), done + 1):
+            with open(options.output, "a", encoding="utf-8") as output:
+                output.write(json.dumps(row) + "\n")
+            print(f"{number}: {row['path']}:{row['line']} {row['kind']}: {row['caught'] or 'SURVIVED'}", flush=True)
+
+
+def row_of(mutant, files):
+    """Returns what is written about a fault, which is tried on test files."""
+    source = (ROOT / mutant.path).read_text(encoding="utf-8")
+    caught, seconds = tried(mutant, files) if files else ("", 0.0)
+    return {
+        "path": mutant.path,
+        "line": mutant.first[0],
+        "kind": mutant.kind,
+        "from": mutant.replaced(source),
+        "to": mutant.text,
+        "files": len(files),
+        "caught": caught,
+        "seconds": round(seconds, 1),
+    }
 
 
 def print_table(rows):

@@ -240,19 +240,24 @@ def _parts(
             if step is None:
                 continue
             for graph in trained.graphs:
-                scored = scores.collect(trained.session, graph, trained.palettes.get(graph.name[-1]), features)
+                palette = trained.palettes.get(graph.name[-1])
+                scored = scores.collect(trained.session, graph, palette, features)
                 counts = len(graph.source.paths), len(graph.target.paths)
-                conditions = _conditions(evaluation, inference, graph)
+                conditions = _conditions(evaluation, inference, graph, palette)
                 yield step, Partial(graph.name, *counts, graph.target.domain.span, are_of_fid, conditions, scored)
 
 
-def _conditions(evaluation: Evaluation, inference: Inference, graph: walk.EvaluationGraph) -> str:
-    """Returns a digest of what the scores of all shards must have in common: settings, and names of images."""
+def _conditions(
+    evaluation: Evaluation, inference: Inference, graph: walk.EvaluationGraph, palette: Array | None
+) -> str:
+    """Returns a digest of what the scores of all shards must have in common: settings, classes and names of images."""
     settings = [getattr(inference, name) for name in WITH_EFFECT]
     weights = inference.weights if graph.dual.ema_decay else ""
     network = [pathlib.Path(evaluation.features).name, evaluation.features_ends]
     names = [[path.name for path in loader.paths] for loader in (graph.source, graph.target)]
-    conditions = json.dumps([settings, weights, graph.dual.image_size, graph.dual.test_dropout, network, names])
+    classes = None if palette is None else palette.tolist()
+    sizes = [graph.dual.image_size, graph.dual.test_dropout]
+    conditions = json.dumps([settings, weights, *sizes, network, names, classes])
     return hashlib.sha256(conditions.encode("utf-8", "surrogatepass")).hexdigest()
 
 

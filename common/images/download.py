@@ -63,7 +63,7 @@ def download(name: str, data_root: str | os.PathLike[str], address: str | None =
         _check_web(address)
     for line in (*catalogue.about(name).splitlines(), f"Downloading {url} into {folder}"):
         logging.info(line)
-    waiting = f"Another process downloads {name}: waiting for it to end."
+    waiting = f"Another process is downloading {name}; waiting for it to finish."
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with exclusive.exclusive(folder.with_name(f".{name}.lock"), waiting):

@@ -89,7 +89,7 @@ def _listening(service: Service) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(service.host, service.port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family)
     except sockets.NAMELESS as error:
-        cause = getattr(error, "strerror", None) or "it is no name of a host"
+        cause = getattr(error, "strerror", None) or "it is not a valid host name"
         raise UserError(
             f"Cannot listen on --host {service.host} --port {service.port} ({cause}). If another program uses it,"
             " choose a different --port, or 0 for any free port."

@@ -92,6 +92,15 @@ def test_shards_of_other_settings_are_not_merged(trained, other):
         evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2))
 
 
+def test_shards_with_and_without_classes_are_not_merged(trained):
+    dual, images, run, _ = trained
+    for number, source in ((1, "auto"), (2, "")):
+        of_shard = dataclasses.replace(images, labels_B=source)
+        evaluation.evaluate(run.run_dir, dual, of_shard, Evaluation(shard=f"{number}/2"))
+    with pytest.raises(UserError, match="The shards of A2B at step 12 were evaluated with different settings"):
+        evaluation.evaluate(run.run_dir, dual, images, Evaluation(merge=2))
+
+
 def test_settings_without_effect_may_differ_between_shards(trained, tmp_path):
     """This run keeps no averages, and has the size of its networks by default."""
     dual, images, run, _ = trained

@@ -118,6 +118,10 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase translate --pretrained no --direction A2B --input {run}/in.png --output x": (
         "error: There is no pretrained network 'no' of DualGAN"
     ),
+    "--phase translate --pretrained rain --direction A2B --input {run}/in.png --output {run}/in.png/new": (
+        "error: {run}/in.png/new cannot be written to"
+    ),
+    "--phase export --pretrained rain --output {run}/in.png/new": "error: {run}/in.png cannot be written to",
     "--dataset toy --run_dir {run}/new --init_from {run}/no": "error: --init_from {run}/no is neither a run folder nor",
     "--phase evaluate --run_dir {run} --shard 5/4": "error: --shard 5/4 is not a valid shard",
     "--phase evaluate --run_dir {run} --merge 2": "error: No shards of step 7 in {run}/evaluation/shards",

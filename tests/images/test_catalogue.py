@@ -228,7 +228,7 @@ def test_two_at_once_fetch_one_archive(server, tmp_path, capsys):
     assert len(has.requests) == 1
     assert without_record(tmp_path / "facades") == unpacked(DOMAINS)
     assert {path.name for path in tmp_path.iterdir()} == {"facades", "downloads.json"}
-    assert "Another process downloads facades: waiting for it to end." in capsys.readouterr().out
+    assert "Another process is downloading facades; waiting for it to finish." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [name for name, entry in catalogue.SETS.items() if entry.address is None])

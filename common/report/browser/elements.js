@@ -4,7 +4,6 @@
 
 const report = JSON.parse(document.getElementById("data").textContent);
 
-/* An element with attributes; those that begin with "on" are listeners, and true and false put or leave out. */
 /* Tells whether what was begun last is still wanted: a call outdates all earlier ones, and returns a function that is true
 until the next one. */
 function makeTurns() {
@@ -15,6 +14,7 @@ function makeTurns() {
   };
 }
 
+/* An element with attributes; those that begin with "on" are listeners, and true and false put or leave out. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

@@ -10,7 +10,10 @@ function translating() {
   const state = { way: ways[0], mode: ways[0].drawing?.is_drawn ? "draw" : "image", file: null };
   const outputs = makeOutputs(state);
   const begin = makeTurns(); // of images that are still being read
-  const canvases = makeCanvases(state, begin, (file) => state.mode === "draw" && outputs.translate(file, true));
+  const canvases = makeCanvases(state, begin, {
+    changed: (file) => state.mode === "draw" && outputs.translate(file, true),
+    unreadable: () => tell(UNREADABLE),
+  });
   const intake = makeIntake({ take, accept: "image/*,.npy,.tif,.tiff" });
   const examples = element("div", {});
   const lead = element("p", { class: "lead" });
@@ -25,7 +28,7 @@ function translating() {
   /* Takes an image: to translate it, or to draw on it. */
   async function take(file) {
     tell("");
-    if (state.mode === "draw") return canvases.load(file).catch(() => tell(UNREADABLE));
+    if (state.mode === "draw") return canvases.load(file);
     begin();
     state.file = file;
     drawOn.hidden = !state.way.drawing;
@@ -33,7 +36,7 @@ function translating() {
   }
   function drawOnIt() {
     setMode("draw");
-    canvases.load(state.file).catch(() => tell(UNREADABLE));
+    canvases.load(state.file);
   }
   function setMode(mode) {
     state.mode = mode;
@@ -107,8 +110,9 @@ function makeOutputs(state) {
   return { root, translate, arrange, showStep };
 }
 
-/* A canvas for each direction, made when it is first needed; `changed` gets a drawing after a pause. */
-function makeCanvases(state, begin, changed) {
+/* A canvas for each direction, made when it is first needed; `changed` gets a drawing after a pause, and `unreadable` is
+called for an image that cannot be drawn on. */
+function makeCanvases(state, begin, { changed, unreadable }) {
   const root = element("div", { class: "canvas" });
   const drawings = new Map(),
     files = new Map();
@@ -124,12 +128,14 @@ function makeCanvases(state, begin, changed) {
     clearTimeout(timer);
     timer = setTimeout(() => name === state.way.name && changed(file), PAUSE);
   }
-  /* Begins a drawing with an image, unless another one is given meanwhile. */
+  /* Begins a drawing with an image, unless another one is given meanwhile; says so if it cannot be read. */
   async function load(file) {
     const sheet = drawing(),
       isWanted = begin();
-    const image = await createImageBitmap(file, { colorSpaceConversion: "none" });
-    if (isWanted()) sheet.load(image, true);
+    const image = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
+    if (!isWanted()) return;
+    if (image) sheet.load(image, true);
+    else unreadable();
   }
   function arrange() {
     root.replaceChildren(...(state.mode === "draw" ? [drawing().root] : []));
