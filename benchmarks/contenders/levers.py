@@ -134,17 +134,42 @@ def _no_phases() -> Change:
     return mock.patch.object(algorithms, "PLACES_OF_PHASES", sys.maxsize)
 
 
-def _graphs_rewritten() -> Change:
+def _configured(change: Callable[[tf.GraphOptions], None]) -> Change:
+    """Sessions have other options of graphs."""
     from common.run import session
 
     configured = session.session_config
 
     def config(threads: int, device: str = "auto", xla: bool = False) -> tf.ConfigProto:
         options = configured(threads, device, xla)
-        options.graph_options.rewrite_options.disable_meta_optimizer = False
+        change(options.graph_options)
         return options
 
     return mock.patch.object(session, "session_config", config)
+
+
+def _graphs_rewritten() -> Change:
+    def change(options: tf.GraphOptions) -> None:
+        options.rewrite_options.disable_meta_optimizer = False
+
+    return _configured(change)
+
+
+def _constants_folded() -> Change:
+    """As TensorFlow does by default; initial values are constants for it."""
+    from common import tensorflow as tf
+
+    def change(options: tf.GraphOptions) -> None:
+        options.optimizer_options.opt_level = tf.OptimizerOptions.L1
+
+    return _configured(change)
+
+
+def _inputs_kept() -> Change:
+    """Graphs of inference can be differentiated by gradients of their own."""
+    from common.ops import gradients
+
+    return mock.patch.object(gradients, "derived", contextlib.nullcontext)
 
 
 LEVERS = {
@@ -167,6 +192,8 @@ LEVERS = {
     "one-thread": Lever(threads=1),
     "onednn-off": Lever(environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
     "graphs-rewritten": Lever(_graphs_rewritten),
+    "constants-folded": Lever(_constants_folded),
+    "inputs-kept": Lever(_inputs_kept),
     "bfc": Lever(environment={"TF_CPU_ALLOCATOR_USE_BFC": "1"}),
     "one-arena": Lever(environment={"MALLOC_ARENA_MAX": "1"}),
     "huge-pages": Lever(environment={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}),

@@ -75,7 +75,10 @@ def _register() -> None:
 
 
 def derived() -> AbstractContextManager[None]:
-    """Returns a context in which `with_gradient` uses TensorFlow's gradients, which other programs support."""
+    """Returns a context in which `with_gradient` leaves gradients to TensorFlow.
+
+    So other programs support the operations, and inference, which needs no gradients, keeps no inputs for them.
+    """
     return scopes.within(DERIVED, True)
 
 

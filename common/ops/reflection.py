@@ -90,21 +90,30 @@ def _folded(dy: tf.Tensor, margin: int) -> tf.Tensor:
     """
     batch, height, width, channels = dy.shape.as_list()
     height, width = height - 2 * margin, width - 2 * margin
-    values, places = [], []
+    places: dict[int, list[Indices]] = {2: [], 4: []}  # {how often pixels are shown: their indices in x}
+    sources: dict[int, list[Indices]] = {2: [], 4: []}  # those of all that show them in dy, [2 or 4, n]
     for rows, columns in itertools.product(_shown(height, margin), _shown(width, margin)):
-        if len(rows) == len(columns) == 2:  # shown once: copied below
+        pairs = list(itertools.product(rows[1:], columns[1:]))
+        if len(pairs) == 1:  # shown once: copied below
             continue
-        sources = itertools.product(rows[1:], columns[1:])
-        indices = [_flat(batch, row, column, (height + 2 * margin, width + 2 * margin)) for row, column in sources]
-        values.append(gradients.add([gather(reshape(dy, [-1, channels]), constant(index)) for index in indices]))
-        places.append(_flat(batch, rows[0], columns[0], (height, width)))
+        places[len(pairs)].append(_flat(batch, rows[0], columns[0], (height, width)))
+        sides = height + 2 * margin, width + 2 * margin
+        sources[len(pairs)].append(np.stack([_flat(batch, row, column, sides) for row, column in pairs]))
+    sums = [_sum_of_rows(dy, np.concatenate(indices, axis=1)) for indices in sources.values()]
     middle = part(dy, [0, margin, margin, 0], [-1, height, width, -1])
-    indices_of_values = constant(np.concatenate(places)[:, None])
+    indices_of_sums = constant(np.concatenate([*places[2], *places[4]])[:, None])
     dx = tf.tensor_scatter_nd_update(
-        reshape(middle, [-1, channels]), indices_of_values, tf.concat(values, constant(0, tf.int32))
+        reshape(middle, [-1, channels]), indices_of_sums, tf.concat(sums, constant(0, tf.int32))
     )
     dx = reshape(dx, [batch, height, width, channels])
     return gradients.with_gradient(dx, [dy], lambda ddx: [pad(ddx, margin)])
+
+
+def _sum_of_rows(x: tf.Tensor, indices: Indices) -> tf.Tensor:
+    """Returns the sums [n, C] of rows of `x` [..., C] with flat `indices` [k, n]."""
+    channels = x.shape.as_list()[-1]
+    rows = gather(reshape(x, [-1, channels]), constant(indices.reshape(-1)))
+    return tf.reduce_sum(reshape(rows, [*indices.shape, channels]), constant(0, tf.int32))
 
 
 def _shown(side: int, margin: int) -> Iterator[list[Indices]]:

@@ -86,8 +86,11 @@ def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.
         config.gpu_options.visible_device_list = _number_of_gpu(device)
     rewrites = config.graph_options.rewrite_options
     if not is_gpu(device):
-        # rewriting takes seconds and folds initial values into constants, and makes no step faster
+        # rewriting takes seconds and makes no step faster
         rewrites.disable_meta_optimizer = True
+        # nor does folding of constants, which keeps all initial values in memory; what L0 turns off besides stays on
+        config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+        config.graph_options.optimizer_options.do_common_subexpression_elimination = True
     # on GPUs rewriting chooses layouts, but two of its parts are off: the remapper gives up on graphs with second
     # derivatives, with long messages; the other one creates sums whose rounding depends on timing, see gradients
     rewrites.remapping = rewrites.arithmetic_optimization = 2  # RewriterConfig.OFF

@@ -13,7 +13,7 @@ from common import tensorflow as tf
 from common.dual import Cycle, Direction, Dual
 from common.dual.direction import only
 from common.errors import UserError
-from common.ops import averages, precision, randomness
+from common.ops import averages, gradients, precision, randomness
 from common.run import Run
 from common.run.session import refuse_device
 from common.settings import FREE, override, setting
@@ -142,7 +142,7 @@ def connect(
     def key(drawn: str) -> tf.Tensor:
         return _key(drawn, index, sample)
 
-    with only(name):
+    with only(name), gradients.derived():
         pairs = dual.in_use().connect(A, B, key if draws(dual, name) else None)
     return next((direction, cycle) for direction, cycle in pairs if direction.name == name)
 
@@ -150,7 +150,13 @@ def connect(
 def generator(dual: Dual, name: str, self_ensemble: int = 1) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
     """The generator of a direction, (images, key) -> images, with self-ensemble unless it draws at random."""
     network = dual.in_use().network(name, "generator")
-    return mirrored.averaged(network, self_ensemble if name in dual.learned_directions else 1)
+    averaged = mirrored.averaged(network, self_ensemble if name in dual.learned_directions else 1)
+
+    def generate(images: tf.Tensor, key: tf.Tensor | None) -> tf.Tensor:
+        with gradients.derived():
+            return averaged(images, key)
+
+    return generate
 
 
 def translated(

@@ -41,6 +41,18 @@ def step_elsewhere(one_block, request):
     return graph, one_pass
 
 
+def test_initial_values_are_drawn_in_the_session_and_not_kept_as_constants():
+    """Which would take their memory again for as long as the session lives, and be drawn in the graph's preparation."""
+    trace = tf.RunMetadata()
+    with tf.Graph().as_default():
+        variable = tf.get_variable("x", [64, 64], initializer=randomness.normal_initializer(0.0, 1.0)("x"))
+        with open_session(1, "cpu") as session:
+            options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+            session.run(variable.initializer, options=options, run_metadata=trace)
+    labels = [node.timeline_label for device in trace.step_stats.dev_stats for node in device.node_stats]
+    assert [label for label in labels if "StatelessRandomNormal" in label]
+
+
 def needed(fetches):
     """All ops that `fetches` depend on."""
     ops, waiting = set(), list(fetches)

@@ -56,6 +56,11 @@ def translator(trained):
         yield translator
 
 
+def test_graphs_of_inference_keep_nothing_for_gradients(translator):
+    kinds = {operation.type for operation in translator._session.graph.get_operations()}
+    assert "Conv2D" in kinds and "IdentityN" not in kinds
+
+
 def run(translator, options, **more):
     return translate(translator, "A2B", options.jobs(), options, **more)
 
