@@ -23,11 +23,14 @@ import sys
 import tempfile
 import time
 
+import pytest
+
 from common import methods
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "flags", *methods.PACKAGES)
 ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
+QUICK_FIRST = ("not thorough and not slow", "thorough and not slow")  # most faults are noticed by the quick tests
 SLOWEST = 3600  # seconds; what takes longer hangs, and is caught; a test that takes 300 is stopped by pytest
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -141,15 +144,19 @@ def drawn(count, seed):
 
 
 def tests_of(mutant, data):
-    """Returns the test files that run a line of the fault, those of its package first."""
+    """Returns the test files that run a line of the fault, those of its package first.
+
+    A line that runs while modules are imported may be run by any file; these come last.
+    """
     lines = range(mutant.first[0], mutant.last[0] + 1)
     contexts = data.contexts_by_lineno(str(ROOT / mutant.path))
-    files = {part for line in lines for context in contexts.get(line, ()) for part in context.split("|") if part}
-    if any(context in ("", "|") for line in lines for context in contexts.get(line, ())):  # when a module is imported
+    running = {part for line in lines for context in contexts.get(line, ()) for part in context.split("|") if part}
+    files = set(running)
+    if any(context in ("", "|") for line in lines for context in contexts.get(line, ())):
         files |= {context for context in data.measured_contexts() if context.endswith(".py")}
     folders = mutant.path.split("/")[1:-1] or [mutant.path.split("/")[0]]
-    near = [name for name in files if name.startswith(f"tests/{folders[0]}/")]
-    return sorted(near) + sorted(files - set(near) - ABOUT_TEXT)
+    near = {name for name in files if name.startswith(f"tests/{folders[0]}/")}
+    return sorted(files - ABOUT_TEXT, key=lambda name: (name not in near, name not in running, name))
 
 
 def tried(mutant, files):
@@ -163,30 +170,24 @@ def tried(mutant, files):
                 shutil.copy2(ROOT / name, pathlib.Path(folder) / name)
         path = pathlib.Path(folder) / mutant.path
         path.write_text(mutant.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-m",
-            "not slow",
-            "-x",
-            "-q",
-            "-n",
-            "0",
-            "-p",
-            "no:cacheprovider",
-            *files,
-        ]
-        environment = {**os.environ, "PYTHONPATH": folder}
-        try:
-            run = subprocess.run(
-                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return "time limit", time.monotonic() - began
-    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    caught = "" if run.returncode == 0 else (failed or run.stdout.splitlines() or run.stderr.splitlines())[-1][:200]
+        caught = next(filter(None, (failure(marked, files, folder) for marked in QUICK_FIRST)), "")
     return caught, time.monotonic() - began
+
+
+def failure(marked, files, folder):
+    """Returns the first test of `marked` ones in `files` that fails in a copy of the project, "" if none does."""
+    command = [sys.executable, "-m", "pytest", "-m", marked, "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+    environment = {**os.environ, "PYTHONPATH": folder}
+    try:
+        run = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "time limit"
+    if run.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return ""
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return (failed or run.stdout.splitlines() or run.stderr.splitlines())[-1][:200]
 
 
 def main():

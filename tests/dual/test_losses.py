@@ -59,11 +59,11 @@ def test_gradient_penalty_of_a_linear_critic(session):
 
 def test_gradient_penalty_looks_between_real_and_fake(session):
     """For sum(x²) / 2 the slope is x itself: the place that was looked at."""
-    real, fake = tf.zeros([1, 1, 1, 1], tf.float64), 10.0 * tf.ones([1, 1, 1, 1], tf.float64)
+    real, fake = (tf.constant(value, tf.float64, [1, 1, 1, 1]) for value in (2.0, 10.0))
     key = randomness.key("A2B/critic", 0, tf.constant([4], tf.int64))
     penalty = losses.gradient_penalty(lambda x: tf.reduce_sum(x**2) / 2.0, real, fake, key)
     mix = session.run(randomness.uniform(key, [], tf.float64))[0]
-    assert value(session, penalty) == pytest.approx((10.0 * mix - 1.0) ** 2)
+    assert value(session, penalty) == pytest.approx((2.0 + 8.0 * mix - 1.0) ** 2)
 
 
 def test_a_slope_of_zero_has_a_finite_gradient(session):

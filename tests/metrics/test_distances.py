@@ -70,6 +70,7 @@ def test_the_kernel_distance_is_a_mean_over_subsets():
     alike, its_error = distances.kernel(X, RANDOM.normal(size=[60, 8]), subsets=400)
     assert abs(alike) < mean / 10 and its_error < error
     assert distances.kernel(X[:3], Y) == (None, None)
+    assert None not in distances.kernel(X[:4], Y)  # subsets of two
 
 
 def test_sliced_wasserstein_is_scipys_of_each_projection(monkeypatch):

@@ -114,6 +114,7 @@ def test_names_that_are_none_list_those_that_are(networks, monkeypatch):
     assert pretrained_names() == ["enhancement/rain"]
     assert pretrained_names(Enhancement) == ["rain"]
     assert pretrained("enhancement/rain") == pretrained("rain", Enhancement)
+    assert pathlib.Path(pretrained("rain")).name == "rain"  # as messages call it
     with pytest.raises(UserError, match=r"network 'snow' of Enhancement. Use one of: rain\."):
         pretrained("snow", Enhancement)
     with pytest.raises(UserError, match=r"network 'snow'. Use one of: enhancement/rain\."):
