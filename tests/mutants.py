@@ -32,6 +32,7 @@ PACKAGES = ("common", "flags", *methods.PACKAGES)
 ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
 QUICK_FIRST = ("not thorough and not slow", "thorough and not slow")  # most faults are noticed by the quick tests
 SLOWEST = 3600  # seconds; what takes longer hangs, and is caught; a test that takes 300 is stopped by pytest
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPARISONS = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -56,10 +57,11 @@ OPERATORS = {
 
 
 class Mutant:
-    """A fault: `text` in the place of `node` in a file."""
+    """A fault: `text` in the place of `node` in a file; `at_import`: not in the body of a function."""
 
     def __init__(self, path, kind, node, text):
         self.path, self.kind, self.text = path, kind, text
+        self.at_import = True
         self.first, self.last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
     def applied(self, source):
@@ -109,17 +111,21 @@ class Sites(ast.NodeVisitor):
     """Collects the faults of a file; types have none."""
 
     def __init__(self, path):
-        self.path, self.mutants = path, []
+        self.path, self.mutants, self.at_import = path, [], True
 
     def visit(self, node):
         if isinstance(node, ast.JoinedStr):  # Python 3.11 does not say where its parts are
             return
-        self.mutants += of_node(self.path, node)
-        typed = {"annotation", "returns"}
+        for mutant in of_node(self.path, node):
+            mutant.at_import = self.at_import
+            self.mutants.append(mutant)
+        typed, around = {"annotation", "returns"}, self.at_import
         for name, value in ast.iter_fields(node):
+            self.at_import = around and not (name == "body" and isinstance(node, FUNCTIONS))
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST) and name not in typed:
                     self.visit(child)
+        self.at_import = around
 
 
 def mutants_of(path, source):
@@ -146,16 +152,20 @@ def drawn(count, seed):
 def tests_of(mutant, data):
     """Returns the test files that run a line of the fault, those of its package first.
 
-    A line that runs while modules are imported may be run by any file; these come last.
+    A line that runs while modules are imported may be run by any file; these come last. So may one that only runs in
+    processes without the environment of their test. A line that is not recorded, as in processes that end at once, may
+    be run by the tests of its package.
     """
     lines = range(mutant.first[0], mutant.last[0] + 1)
     contexts = data.contexts_by_lineno(str(ROOT / mutant.path))
     running = {part for line in lines for context in contexts.get(line, ()) for part in context.split("|") if part}
-    files = set(running)
-    if any(context in ("", "|") for line in lines for context in contexts.get(line, ())):
-        files |= {context for context in data.measured_contexts() if context.endswith(".py")}
+    known = {context for context in data.measured_contexts() if context.endswith(".py")}
     folders = mutant.path.split("/")[1:-1] or [mutant.path.split("/")[0]]
-    near = {name for name in files if name.startswith(f"tests/{folders[0]}/")}
+    near = {name for name in known if name.startswith(f"tests/{folders[0]}/")}
+    if not any(contexts.get(line) for line in lines):
+        files = near
+    else:
+        files = known if mutant.at_import or not running else running
     return sorted(files - ABOUT_TEXT, key=lambda name: (name not in near, name not in running, name))
 
 
