@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import dataclasses
+import json
 import os
 import pathlib
+import shutil
 import signal
 import unicodedata
 import zlib
@@ -59,6 +61,22 @@ def translator(trained):
 def test_graphs_of_inference_keep_nothing_for_gradients(translator):
     kinds = {operation.type for operation in translator._session.graph.get_operations()}
     assert "Conv2D" in kinds and "IdentityN" not in kinds
+
+
+def test_noise_of_inference_is_drawn_with_the_seed_of_the_run(trained, tmp_path):
+    """The same network, as a run of another seed that was given its weights."""
+    translations = []
+    for seed in (1, 1, 2):
+        run_dir = shutil.copytree(trained["pix2pix"], tmp_path / f"{len(translations)}")
+        config = json.loads((run_dir / "config.json").read_text())
+        config["run"]["seed"] = seed
+        config["dual"]["dropout"] = 0.5
+        (run_dir / "config.json").write_text(json.dumps(config))
+        with Translator(str(run_dir), test_dropout=True) as translator:
+            translations.append(translator("A2B", np.full([32, 32, 3], 100, np.uint8)))
+    same, again, other = translations
+    np.testing.assert_array_equal(same, again)
+    assert np.abs(same.astype(int) - other).mean() > 0
 
 
 def run(translator, options, **more):
