@@ -5,7 +5,8 @@ python -m tests.mutants --seed 0 --count 100 --output mutants.jsonl  tests 100 f
 python -m tests.mutants --output mutants.jsonl --table               prints the table again
 
 The same seed draws the same faults from the same code. A fault is tried in a copy of the project, on the test files of
-its own package first, then on all others that run the line. Test files that do not run it cannot notice it.
+its own package first, then on all others that were recorded to run the line. Others are not tried. At the end, the
+tests that failed are run without a fault; one that fails then, too, has not noticed anything.
 """
 
 import argparse
@@ -13,11 +14,14 @@ import ast
 import collections
 import concurrent.futures
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +33,10 @@ from common import methods
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "flags", *methods.PACKAGES)
-ABOUT_TEXT = {"tests/test_architecture.py", "tests/test_language.py", "tests/test_types.py"}  # they read the source
+ABOUT_TEXT = {  # tests that read the source
+    *("tests/test_architecture.py", "tests/test_architecture_picture.py", "tests/test_docs.py"),
+    *("tests/test_language.py", "tests/test_types.py"),
+}
 QUICK_FIRST = ("not thorough and not slow", "thorough and not slow")  # most faults are noticed by the quick tests
 SLOWEST = 3600  # seconds; what takes longer hangs, and is caught; a test that takes 300 is stopped by pytest
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -92,9 +99,8 @@ def of_node(path, node):
         yield Mutant(path, "arithmetic", node, changed(node, op=OPERATORS[type(node.op)]()))
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield Mutant(path, "constant", node, f"({node.value!r} + 1)")
-    if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not isinstance(
-        getattr(node, "value", None), ast.Constant
-    ):
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not is_docstring:
         yield Mutant(path, "dropped statement", node, "pass")
     if isinstance(node, ast.Call) and len(node.args) > 1:
         first, second, *others = node.args
@@ -160,8 +166,9 @@ def tests_of(mutant, data):
     contexts = data.contexts_by_lineno(str(ROOT / mutant.path))
     running = {part for line in lines for context in contexts.get(line, ()) for part in context.split("|") if part}
     known = {context for context in data.measured_contexts() if context.endswith(".py")}
-    folders = mutant.path.split("/")[1:-1] or [mutant.path.split("/")[0]]
-    near = {name for name in known if name.startswith(f"tests/{folders[0]}/")}
+    package, *below = pathlib.PurePath(mutant.path).with_suffix("").parts
+    folder = below[0] if len(below) > 1 else package
+    near = {name for name in known if name.startswith((f"tests/{folder}/", f"tests/test_{below[-1]}"))}
     if not any(contexts.get(line) for line in lines):
         files = near
     else:
@@ -169,35 +176,94 @@ def tests_of(mutant, data):
     return sorted(files - ABOUT_TEXT, key=lambda name: (name not in near, name not in running, name))
 
 
-def tried(mutant, files):
-    """Returns the first test that fails with the fault, "" if none does, and the seconds."""
-    began = time.monotonic()
+def files_of_project():
+    """Returns the names of all files of the project that git does not ignore."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    return sorted(filter(None, subprocess.check_output(command, cwd=ROOT, text=True).split("\0")))
+
+
+def digest_of(names):
+    """Returns a digest of the code and the tests among files."""
+    hashed = hashlib.sha256()
+    for name in names:
+        if name.endswith(".py") and (ROOT / name).exists():
+            hashed.update(name.encode() + b"\0" + (ROOT / name).read_bytes() + b"\0")
+    return hashed.hexdigest()
+
+
+@contextlib.contextmanager
+def copied(source, names):
+    """Enters a copy of the files `names` of a folder."""
     with tempfile.TemporaryDirectory() as folder:
-        names = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
-        for name in filter(None, names):
+        for name in names:
             with contextlib.suppress(FileNotFoundError):
                 (pathlib.Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, pathlib.Path(folder) / name)
+                shutil.copy2(pathlib.Path(source) / name, pathlib.Path(folder) / name)
+        yield folder
+
+
+def row_of(project, names, mutant, files):
+    """Returns what is written about a fault, which is tried on test files in a copy of the folder `project`."""
+    began = time.monotonic()
+    with copied(project, names) as folder:
         path = pathlib.Path(folder) / mutant.path
-        path.write_text(mutant.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
-        caught = next(filter(None, (failure(marked, files, folder) for marked in QUICK_FIRST)), "")
-    return caught, time.monotonic() - began
+        source = path.read_text(encoding="utf-8")
+        path.write_text(mutant.applied(source), encoding="utf-8")
+        noticed = (failure(marked, files, folder) for marked in QUICK_FIRST if files)
+        caught = next(filter(None, noticed), "")
+    return {
+        "path": mutant.path,
+        "line": mutant.first[0],
+        "kind": mutant.kind,
+        "from": mutant.replaced(source),
+        "to": mutant.text,
+        "files": len(files),
+        "caught": caught,
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def failure(marked, files, folder):
     """Returns the first test of `marked` ones in `files` that fails in a copy of the project, "" if none does."""
-    command = [sys.executable, "-m", "pytest", "-m", marked, "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
-    environment = {**os.environ, "PYTHONPATH": folder}
     try:
-        run = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
-        )
+        run = pytest_run(folder, "-m", marked, "-x", *files)
     except subprocess.TimeoutExpired:
         return "time limit"
     if run.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
-    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return (failed or run.stdout.splitlines() or run.stderr.splitlines())[-1][:200]
+    if run.returncode == -signal.SIGKILL:
+        sys.exit("A test was killed, probably for want of memory: use fewer --jobs. Repeat the command to go on.")
+    return (failed_in(run.stdout) or [*run.stdout.splitlines(), *run.stderr.splitlines(), str(run.returncode)])[-1]
+
+
+def pytest_run(folder, *arguments):
+    """Runs pytest in a copy of the project."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments]
+    environment = {**os.environ, "PYTHONPATH": folder}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SLOWEST, check=False
+    )
+
+
+def failed_in(output):
+    """Returns the tests that failed: "FAILED tests/test_file.py::test_name - reason"."""
+    return [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+
+
+def test_in(caught):
+    """Returns the test that pytest names in a line of its summary; "" if the line names none."""
+    outcome, _, rest = caught.partition(" ")
+    return rest.partition(" - ")[0] if outcome in ("FAILED", "ERROR") else ""
+
+
+def without_vacuous(rows, folder):
+    """Returns the rows without what failing tests noticed that fail in `folder`, a copy without a fault, too."""
+    tests = sorted({test_in(row["caught"]) for row in rows} - {""})
+    run = pytest_run(folder, "-m", "", *tests)
+    if run.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        sys.exit(f"The tests that failed cannot be run without a fault:\n{run.stdout}{run.stderr}")
+    vacuous = {test_in(line) for line in failed_in(run.stdout)}
+    return [{**row, "caught": "" if test_in(row["caught"]) in vacuous else row["caught"]} for row in rows]
 
 
 def main():
@@ -211,39 +277,49 @@ def main():
     options = parser.parse_args()
     if not options.table:
         try_all(options)
-    print_table([json.loads(line) for line in options.output.read_text(encoding="utf-8").splitlines()])
+    print_table(rows_of(options.output))
 
 
 def try_all(options):
+    names = files_of_project()
+    drawn_from = {"seed": options.seed, "digest": digest_of(names)}
+    rows = rows_of(options.output) if options.output.exists() else []
+    if any({name: row.get(name) for name in drawn_from} != drawn_from for row in rows):
+        sys.exit(f"{options.output} is of other code, tests or seed. Remove it, or choose a different --output.")
+    data = recorded(options.coverage, names)
+    mutants = drawn(options.count, options.seed)[len(rows) :]
+    files = [tests_of(mutant, data) for mutant in mutants]
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with copied(ROOT, names) as project, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for row in pool.map(functools.partial(row_of, project, names), mutants, files):
+            rows.append({**row, **drawn_from})
+            write_rows(options.output, rows)
+            caught = row["caught"][:200] or "SURVIVED"
+            print(f"{len(rows)}: {row['path']}:{row['line']} {row['kind']}: {caught}", flush=True)
+        write_rows(options.output, without_vacuous(rows, project))
+
+
+def recorded(path, names):
+    """Returns the coverage that `make coverage` recorded of the files `names`, in `path`."""
     import coverage  # of the extra `coverage`; the table needs none
 
-    data = coverage.CoverageData(options.coverage)
+    if not os.path.exists(path):
+        sys.exit(f"{path} does not exist: run make coverage first.")
+    data = coverage.CoverageData(path)
     data.read()
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    done = len(options.output.read_text(encoding="utf-8").splitlines()) if options.output.exists() else 0
-    mutants = drawn(options.count, options.seed)[done:]
-    files = [tests_of(mutant, data) for mutant in mutants]
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for number, row in enumerate(pool.map(row_of, mutants, files), done + 1):
-            with open(options.output, "a", encoding="utf-8") as output:
-                output.write(json.dumps(row) + "\n")
-            print(f"{number}: {row['path']}:{row['line']} {row['kind']}: {row['caught'] or 'SURVIVED'}", flush=True)
+    sources = [ROOT / name for name in names if name.endswith(".py") and name.partition("/")[0] in PACKAGES]
+    unknown = {name for name in data.measured_contexts() if name.endswith(".py")} - set(names)
+    if unknown or max(source.stat().st_mtime for source in sources) > os.stat(path).st_mtime:
+        sys.exit(f"{path} is older than the code: run make coverage first.")
+    return data
 
 
-def row_of(mutant, files):
-    """Returns what is written about a fault, which is tried on test files."""
-    source = (ROOT / mutant.path).read_text(encoding="utf-8")
-    caught, seconds = tried(mutant, files) if files else ("", 0.0)
-    return {
-        "path": mutant.path,
-        "line": mutant.first[0],
-        "kind": mutant.kind,
-        "from": mutant.replaced(source),
-        "to": mutant.text,
-        "files": len(files),
-        "caught": caught,
-        "seconds": round(seconds, 1),
-    }
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_rows(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def print_table(rows):

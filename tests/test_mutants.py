@@ -20,6 +20,7 @@ def all_of(source):
         ("f(a, b)", ["pass", "f(b, a)"]),
         ("raise E(1)", ["pass", "raise E((1 + 1))"]),
         ("x += a", ["pass"]),
+        ("x += 1", ["pass", "x += (1 + 1)"]),
         ("x = 'é'; y = a - b", ["x = 'é'; y = (a + b)"]),
         ("x = (a +\n     b)", ["x = ((a - b))"]),
         ("def f(a: int = 3) -> g(1): ...", ["def f(a: int = (3 + 1)) -> g(1): ..."]),
@@ -113,3 +114,27 @@ def test_a_test_that_fails_notices_a_fault(tmp_path):
     assert mutants.failure("slow", ["test_file.py"], tmp_path) == ""
     (tmp_path / "value.py").write_text("value = \n")
     assert mutants.failure(quick, ["test_file.py"], tmp_path).startswith("ERROR test_file.py")
+
+
+def test_what_a_test_notices_that_fails_without_a_fault_does_not_count(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_file.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('value', ['a b', 'c'])\ndef test_text(value):\n    assert value == 'c'\n"
+    )
+    caught = {"FAILED test_file.py::test_text[a b] - AssertionError: a - b": ""}
+    caught |= {line: line for line in ("FAILED test_file.py::test_text[c] - KeyError: 'x'", "time limit", "")}
+    rows = mutants.without_vacuous([{"line": 3, "caught": line} for line in caught], tmp_path)
+    assert rows == [{"line": 3, "caught": line} for line in caught.values()]
+
+
+def test_a_digest_of_code_and_tests_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    names = ["code.py", "page.md", "removed.py"]
+    for name in names[:2]:
+        (tmp_path / name).write_text("one")
+    before = mutants.digest_of(names)
+    (tmp_path / "page.md").write_text("two")
+    assert mutants.digest_of(names) == before
+    (tmp_path / "code.py").write_text("two")
+    assert mutants.digest_of(names) != before
