@@ -3,7 +3,8 @@
 # make test-thorough  the tests that take seconds each: many parameters, networks of full size, browsers, processes
 # make test-all  all tests, also those that take minutes each
 # make coverage  lines and branches that the tests run, in child processes, too
-# make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines
+# make mutants  puts 100 faults into the code, one at a time, and runs the tests of the changed lines, which
+#               make coverage records
 # make format has ruff format the code, and fix what it can
 # make audit  bandit over the code, pip-audit over what is installed: the latter asks pypi.org
 # make docs   writes the pages of flags and presets and the picture of the packages, and builds site/
@@ -16,6 +17,7 @@ PYTHON ?= python3
 EXTRAS ?= test
 BIN := .venv/bin
 DEMO := runs/demo
+TEST := .venv/.test-$(EXTRAS) # for each value of EXTRAS one, or other extras would not be installed
 SETUP := setup.py common/__init__.py common/methods.py # what setup.py reads
 
 unexport PYTHONDONTWRITEBYTECODE # pytest keeps the tests as it has compiled them, for each of its processes
@@ -26,17 +28,17 @@ demo: .venv/.core
 	$(BIN)/python -m dualgan.main --phase train --dataset toy --preset demo --run_dir $(DEMO)
 	$(BIN)/python -m dualgan.main --phase test --run_dir $(DEMO)
 
-test: .venv/.test
+test: $(TEST)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-test-thorough: .venv/.test
+test-thorough: $(TEST)
 	$(BIN)/python -m pytest -m "thorough and not slow"
 
-test-all: .venv/.test
+test-all: $(TEST)
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 7200 -n 1
 
 coverage: .venv/.coverage
@@ -46,10 +48,9 @@ coverage: .venv/.coverage
 	$(BIN)/coverage report
 
 mutants: .venv/.coverage
-	test -f .coverage || $(MAKE) coverage
 	$(BIN)/python -m tests.mutants --output runs/mutants.jsonl
 
-format: .venv/.test
+format: $(TEST)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -80,7 +81,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/.test: $(SETUP)
+$(TEST): $(SETUP)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@ .venv/.core
