@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 
 from flags import processor, quiet
 
@@ -18,6 +19,21 @@ def parser_in_process(name: str, about: str | None) -> argparse.ArgumentParser:
     processor.decide()
     quiet.silence()
     return parser(name, about)
+
+
+def chosen(parser: argparse.ArgumentParser, kind: str, text: str, names: Collection[str]) -> list[str]:
+    """Returns the names of `kind`, such as "case", in `text`, separated by commas; ends with an error for others."""
+    given = text.split(",")
+    if unknown := sorted(set(given) - set(names)):
+        parser.error(f"There is no {kind} {', '.join(unknown)}. There are {', '.join(names)}.")
+    return given
+
+
+def count(text: str) -> int:
+    """Returns a whole number from 1 on; raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def device(name: str, about: str | None) -> str:

@@ -5,8 +5,8 @@ python -m benchmarks.levers --case cyclegan-resnet_6blocks-128-step --rounds 5
 A lever is one change: an optimization turned off, or one that is not used turned on. Prints a row for each, with the
 seconds of a step, its ratios to the toolkit as it is (of seconds and of CPU seconds; above 1, the change makes steps
 slower), the memory, and the seconds to the first step. Six levers at a time are compared with the toolkit, so that
-their processes fit into memory: 12 GiB. Takes about 4 seconds x rounds for each process, and their starts: 15 levers of
---levers in 3 rounds took 7 minutes.
+their processes fit into memory: 12 GiB. Takes about 4 seconds x rounds for each process, and their starts: 15 levers
+took 7 minutes in 3 rounds.
 """
 
 from __future__ import annotations
@@ -26,12 +26,10 @@ def main() -> None:
     parser = arguments.parser("levers", __doc__)
     parser.add_argument("--case", choices=CASES, default="cyclegan-resnet_6blocks-128-step", help="what is timed")
     parser.add_argument("--levers", default=",".join(LEVERS), help="changes, separated by commas; default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of about 4 s for each lever")
-    parser.add_argument("--threads", type=int, default=2, help="threads of each process")
+    parser.add_argument("--rounds", type=arguments.count, default=5, help="rounds of about 4 s for each lever")
+    parser.add_argument("--threads", type=arguments.count, default=2, help="threads of each process")
     args = parser.parse_args()
-    levers = args.levers.split(",")
-    if unknown := set(levers) - set(LEVERS):
-        parser.error(f"There is no lever {', '.join(sorted(unknown))}. There are {', '.join(LEVERS)}.")
+    levers = arguments.chosen(parser, "lever", args.levers, LEVERS)
     print("| | seconds | CPU seconds | ratio | CPU | MiB | first step |\n|---|---|---|---|---|---|---|")
     for first in range(0, len(levers), AT_ONCE):
         compare(args.case, args.threads, args.rounds, levers[first : first + AT_ONCE])

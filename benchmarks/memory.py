@@ -21,6 +21,7 @@ from flags import processor, quiet
 
 SHOWN = 25
 MIB = 2**20
+STATISTICS = pathlib.Path("/proc/self/statm")
 
 
 class Allocation(NamedTuple):
@@ -37,11 +38,13 @@ def main() -> None:
     parser.add_argument("case", choices=CASES, help="method, size and work")
     parser.add_argument("--threads", type=int, default=2, help="threads of the process")
     args = parser.parse_args()
+    if not STATISTICS.exists():
+        parser.error(f"{STATISTICS} does not exist: memory is measured on Linux alone.")
     processor.decide()
     quiet.import_tensorflow()
-    imported = _resident_MiB()
     from benchmarks.contenders import toolkit
 
+    imported = _resident_MiB()
     step = toolkit.prepare(CASES[args.case], args.threads)
     prepared = _resident_MiB()
     for _ in range(WARM_UP):
@@ -85,7 +88,7 @@ def held_at_peak(changes: Iterator[Allocation]) -> tuple[int, collections.Counte
 
 def _resident_MiB() -> float:
     """Returns the memory that this process has now."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    pages = int(STATISTICS.read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / MIB
 
 

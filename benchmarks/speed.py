@@ -5,10 +5,11 @@ python -m benchmarks.speed --cases cyclegan-resnet_6blocks-128-step --rounds 9
 Each contender is a process. They take steps in turn, A B B A A B ..., so other load on the machine slows all of them.
 A case is a method at a size, in training (step) or in use (translate). It is compared in groups of equal precision:
 float32 with all forms of PyTorch (plain, channels_last, compiled, both), bf16 with the same, if the processor
-multiplies bfloat16, and float32 with the other programs. Prints for each group the seconds, the CPU seconds and the
-memory of each contender, the median of the ratios of all rounds (below 1, the toolkit is faster), and how near the
-toolkit is to the speed of large matrix products. A group takes about 4 seconds x rounds for each contender, and their
-starts, of which those that compile take a minute: about an hour for all. Rivals need pip install -e '.[bench]'.
+multiplies bfloat16, and with the other programs, which compute in float32. Prints for each group the seconds, the CPU
+seconds and the memory of each contender, the median of the ratios of all rounds (below 1, the toolkit is faster), and
+how near the toolkit is to the speed of large matrix products. A group takes about 4 seconds x rounds for each
+contender, and their starts, of which those that compile take a minute: about an hour for all. Rivals need
+pip install -e '.[bench]'.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from common.tuning import processors
 PLAIN = Form()
 OPTIONS = ("", "+channels_last", "+compiled", "+compiled+channels_last")  # of PyTorch
 OTHERS = {"cyclegan": "tf1", "dualgan": "official"}  # programs other than PyTorch, by method
+GROUPS = ("float32", "bf16", *OTHERS.values())
 SECONDS, SECONDS_OF_CEILING = 4.0, 1.0  # of a round of one contender, at least
 Measure = Literal["wall", "cpu"]
 
@@ -160,7 +162,7 @@ def table(contenders: Sequence[Contender]) -> str:
     for contender in (own, *rivals):
         lines.append(
             f"  {contender.name:<40}{median(contender, 'wall'):8.3f} s{median(contender, 'cpu'):8.3f} s CPU"
-            f"{contender.peak:8,.0f} MiB, {contender.imported:,.0f} of them after the import"
+            f"{contender.peak:8,.0f} MiB, of which the import takes {contender.imported:,.0f}"
             f"   first step after {contender.started:.1f} s"
         )
         if contender is not own:
@@ -184,14 +186,16 @@ def main() -> None:
     parser = arguments.parser("speed", __doc__)
     single = [name for name, case in CASES.items() if case.batch == 1]
     parser.add_argument("--cases", default=",".join(single), help="cases to compare, separated by commas")
-    parser.add_argument("--groups", default="", help="float32, bf16, tf1, official; default: those that the case has")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds of about 4 s for each contender")
-    parser.add_argument("--threads", type=int, default=2, help="threads of each process")
+    parser.add_argument("--groups", default="", help=f"{', '.join(GROUPS)}; default: those that the case has")
+    parser.add_argument("--rounds", type=arguments.count, default=9, help="rounds of about 4 s for each contender")
+    parser.add_argument("--threads", type=arguments.count, default=2, help="threads of each process")
     args = parser.parse_args()
     has_bfloat16 = multiplies_bfloat16(processors.cpuinfo())
-    for case in args.cases.split(","):
+    cases = arguments.chosen(parser, "case", args.cases, CASES)
+    wanted = arguments.chosen(parser, "group", args.groups, GROUPS) if args.groups else GROUPS
+    for case in cases:
         for group in groups_of(CASES[case], has_bfloat16):
-            if not args.groups or group.name in args.groups.split(","):
+            if group.name in wanted:
                 print(f"{case}, {group.precision}", flush=True)
                 print(table(compare(case, group, args.threads, args.rounds)), flush=True)
 

@@ -35,7 +35,8 @@ class Trained(NamedTuple):
         evaluations = self.evaluations[: max(1, updates // EVALUATED)]
         last = evaluations[-1]
         fallen = float(last["A2B/psnr"]) < max(float(row["A2B/psnr"]) for row in evaluations) - FALLEN
-        return not self.finished or float(last["A2B/diversity"]) < DIVERSE or fallen
+        ended_early = not self.finished and updates > self.updates
+        return ended_early or float(last["A2B/diversity"]) < DIVERSE or fallen
 
 
 Results: TypeAlias = Mapping[Method, Sequence[Trained]]  # the trainings of each method, one for each seed
@@ -66,7 +67,7 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
 
 
-def wander(trainings: Sequence[Trained], last: int) -> float:
+def instability(trainings: Sequence[Trained], last: int) -> float:
     """Returns the standard deviation of PSNR of the second half of `last` evaluations in dB, the mean of seeds."""
     series = [[float(row["A2B/psnr"]) for row in run.evaluations[:last]][-max(2, last // 2) :] for run in trainings]
     return statistics.mean(statistics.stdev(values) for values in series)
@@ -93,7 +94,7 @@ def table(results: Results, seconds: Mapping[str, float], updates_of: Callable[[
         took = updates / method.n_gen * seconds[method.name]
         lines.append(
             f"| {method.model} | {method.gan_loss} | {method.n_gen} | {updates:,} | {took:.0f} | {spread(psnr)} |"
-            f" {statistics.mean(ssim):.3f} | {wander(trainings, updates // EVALUATED):.2f} |"
+            f" {statistics.mean(ssim):.3f} | {instability(trainings, updates // EVALUATED):.2f} |"
             f" {margin(trainings, updates)} |"
             f" {sum(run.collapsed(updates) for run in trainings)} of {len(trainings)} |"
         )

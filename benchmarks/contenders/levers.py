@@ -166,7 +166,7 @@ def _constants_folded() -> Change:
 
 
 def _inputs_kept() -> Change:
-    """Graphs of inference can be differentiated by gradients of their own."""
+    """Graphs of inference can be differentiated by gradients of their own; steps are as they are."""
     from common.ops import gradients
 
     return mock.patch.object(gradients, "derived", contextlib.nullcontext)

@@ -50,9 +50,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(names), help=f"some of {', '.join(names)}; separated by commas")
     parser.add_argument("--device", default="auto", help="auto: the first GPU, else the CPU; cpu; gpu:0")
     options = parser.parse_args()
-    chosen = options.parts.split(",")
-    if unknown := set(chosen) - set(names):
-        parser.error(f"There is no part {', '.join(sorted(unknown))}: there are {', '.join(names)}.")
+    chosen = arguments.chosen(parser, "part", options.parts, names)
     began, failed = time.monotonic(), []
     for part in PARTS:
         if part.name not in chosen:

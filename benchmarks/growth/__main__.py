@@ -56,12 +56,9 @@ def main() -> None:
     """Runs the command line."""
     parser = arguments.parser("growth", __doc__)
     parser.add_argument("--curves", default=",".join(CURVES), help="curves to measure, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each point")
+    parser.add_argument("--rounds", type=arguments.count, default=3, help="measurements of each point")
     args = parser.parse_args()
-    curves = args.curves.split(",")
-    if unknown := set(curves) - set(CURVES):
-        parser.error(f"There is no curve {', '.join(sorted(unknown))}. There are {', '.join(CURVES)}.")
-    for name in curves:
+    for name in arguments.chosen(parser, "curve", args.curves, CURVES):
         print(f"{name}:\n\n{CURVES[name](args.rounds)}\n", flush=True)
 
 

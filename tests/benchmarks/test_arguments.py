@@ -1,5 +1,6 @@
 """Each benchmark says by --help what it does, and its public functions say what they are for."""
 
+import argparse
 import ast
 
 import pytest
@@ -45,6 +46,21 @@ def test_help_shows_the_docstring_as_it_is_written():
         "usage: python -m benchmarks.speed [-h]\n\nOne line.\n\npython -m benchmarks"
     )
     assert "\nAnother\nline.\n" in parser.format_help()
+
+
+def test_names_separated_by_commas(capsys):
+    parser = arguments.parser("speed", "One line.")
+    assert arguments.chosen(parser, "case", "b,a", ("a", "b", "c")) == ["b", "a"]
+    with pytest.raises(SystemExit) as ended:
+        arguments.chosen(parser, "case", "a,d,", ("a", "b"))
+    assert ended.value.code == 2 and "There is no case , d. There are a, b." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", ""])
+def test_a_count_is_a_whole_number_from_1_on(text):
+    assert arguments.count("12") == 12
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 1 on"):
+        arguments.count(text)
 
 
 def test_the_device_is_read_and_has_a_default(monkeypatch, capsys):
