@@ -256,8 +256,8 @@ def _conditions(
     network = [pathlib.Path(evaluation.features).name, evaluation.features_ends]
     names = [[path.name for path in loader.paths] for loader in (graph.source, graph.target)]
     classes = None if palette is None else palette.tolist()
-    sizes = [graph.dual.image_size, graph.dual.test_dropout]
-    conditions = json.dumps([settings, weights, *sizes, network, names, classes])
+    of_dual = [graph.dual.image_size, graph.dual.test_dropout]
+    conditions = json.dumps([settings, weights, *of_dual, network, names, classes])
     return hashlib.sha256(conditions.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -91,7 +91,7 @@ def _folded(dy: tf.Tensor, margin: int) -> tf.Tensor:
     batch, height, width, channels = dy.shape.as_list()
     height, width = height - 2 * margin, width - 2 * margin
     places: dict[int, list[Indices]] = {2: [], 4: []}  # {how often pixels are shown: their indices in x}
-    sources: dict[int, list[Indices]] = {2: [], 4: []}  # those of all that show them in dy, [2 or 4, n]
+    sources: dict[int, list[Indices]] = {2: [], 4: []}  # in dy, of the 2 or 4 that show them
     for rows, columns in itertools.product(_shown(height, margin), _shown(width, margin)):
         pairs = list(itertools.product(rows[1:], columns[1:]))
         if len(pairs) == 1:  # shown once: copied below

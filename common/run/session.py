@@ -88,7 +88,7 @@ def session_config(threads: int, device: str = "auto", xla: bool = False) -> tf.
     if not is_gpu(device):
         # rewriting takes seconds and makes no step faster
         rewrites.disable_meta_optimizer = True
-        # nor does folding of constants, which keeps all initial values in memory; what L0 turns off besides stays on
+        # L0 turns off folding of constants, which keeps all initial values in memory, and common subexpressions, too
         config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
         config.graph_options.optimizer_options.do_common_subexpression_elimination = True
     # on GPUs rewriting chooses layouts, but two of its parts are off: the remapper gives up on graphs with second
