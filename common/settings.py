@@ -47,6 +47,7 @@ def setting(
     *,
     minimum: float | None = None,
     maximum: float | None = None,
+    below: float | None = None,
     resume: str = FIXED,
     auto: bool = False,
     formerly: str = "",
@@ -54,6 +55,7 @@ def setting(
 ) -> Value:
     """Returns a dataclass field with its default, meaning, valid values and effect on resume.
 
+    `below` is a limit that is not itself valid, unlike `minimum` and `maximum`.
     `resume` is FIXED, PLACE, FREE or WARN. `auto`: whether 0 means that the program chooses the number. `formerly`: its
     name in earlier versions, still accepted in files and command lines. `earlier`: its value in files of earlier
     versions, which did not have it; None: the default. Typed as its value, like dataclasses.field.
@@ -63,6 +65,7 @@ def setting(
         "choices": tuple(choices),
         "minimum": minimum,
         "maximum": maximum,
+        "below": below,
         "resume": resume,
         "auto": auto,
         "formerly": formerly,
@@ -99,6 +102,8 @@ def check(part: DataclassInstance) -> None:
             raise UserError(f"--{field.name} {value} is too small: it must be at least {about['minimum']}.")
         if about["maximum"] is not None and max(numbers) > about["maximum"]:
             raise UserError(f"--{field.name} {value} is too large: it must be at most {about['maximum']}.")
+        if about["below"] is not None and max(numbers) >= about["below"]:
+            raise UserError(f"--{field.name} {value} is too large: it must be less than {about['below']}.")
 
 
 class Difference(NamedTuple):

@@ -178,10 +178,11 @@ def _taken_by(model: type[Dual], names: Sequence[str]) -> str:
 
 
 def _about(flag: Flag) -> str:
-    """The meaning of a flag, its choices, whether it may change, and its name in earlier versions."""
+    """The meaning of a flag, its choices and range, whether it may change, and its name in earlier versions."""
     one_of = f" One of {', '.join(f'`{choice}`' for choice in flag.choices)}." if flag.choices else ""
+    valid = f" Valid: {flag.valid}." if flag.valid else ""
     former = f" Formerly `--{flag.former}`." if flag.former else ""
-    return f"{_escaped(flag.about)}{one_of} *{flag.resume.capitalize()}.*{former}"
+    return f"{_escaped(flag.about)}{one_of}{valid} *{flag.resume.capitalize()}.*{former}"
 
 
 def _escaped(text: str) -> str:

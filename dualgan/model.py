@@ -56,7 +56,9 @@ class DualGAN(CyclicDual):
         " --image_size must then be a multiple of 2^(depth-1); at 128 pixels and depth 8 the two innermost maps"
         " have one pixel. On for imported weights.",
     )
-    dropout: float = setting(0.0, "Dropout rate of a generator's first three decoders; 0: no dropout.", minimum=0.0)
+    dropout: float = setting(
+        0.0, "Dropout rate of a generator's first three decoders; 0: no dropout.", minimum=0.0, below=1.0
+    )
     reconstruction_loss: str = setting(
         "l1", "Reconstruction loss: mean absolute (l1) or mean squared (l2) difference.", losses.RECONSTRUCTION
     )

@@ -53,15 +53,20 @@ class Enhancement(PublishedCritics):
         0.0, "Weight of the critics in the generator's loss; 0: no critics.", minimum=0.0
     )
     prior_share: float = setting(
-        1.0, "Final share of layers, 0 to 1, that come from the classical prior; the others are A2B's own.", minimum=0.0
+        1.0,
+        "Final share of layers, 0 to 1, that come from the classical prior; the others are A2B's own.",
+        minimum=0.0,
+        maximum=1.0,
     )
     prior_epochs: int = setting(
         50,
         "Epochs in which all layers come from the prior; over as many more epochs their share falls to --prior_share.",
         minimum=1,
     )
-    drawn_share: float = setting(0.1, "Share of layers, 0 to 1, that are drawn at random.", minimum=0.0)
-    recolored_share: float = setting(0.0, "Share of images of B, 0 to 1, whose colours are changed.", minimum=0.0)
+    drawn_share: float = setting(0.1, "Share of layers, 0 to 1, that are drawn at random.", minimum=0.0, maximum=1.0)
+    recolored_share: float = setting(
+        0.0, "Share of images of B, 0 to 1, whose colours are changed.", minimum=0.0, maximum=1.0
+    )
     stride: int = setting(
         2, "Downsampling factor, along a side, of the generator's first level.", minimum=2, maximum=2**10
     )
@@ -103,9 +108,6 @@ class Enhancement(PublishedCritics):
             raise UserError(
                 f"No loss has a weight: {flags} are all 0, and one must be above 0. Use --lambda_cycle 1.0."
             )
-        for name in ("prior_share", "drawn_share", "recolored_share"):
-            if getattr(self, name) > 1.0:
-                raise UserError(f"--{name} {getattr(self, name)} is not a valid share: use a number from 0 to 1.")
         if self.channels_A and self.channels_B and self.channels_A != self.channels_B:  # 0: not known yet
             raise UserError(
                 f"--channels_A {self.channels_A} and --channels_B {self.channels_B} differ, but an enhanced image has"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.dual import Dual
@@ -30,6 +31,7 @@ class Flag(NamedTuple):
     auto: bool  # whether 0 is written auto
     resume: str
     former: str  # its name in earlier versions; "" if it had none
+    valid: str  # its range: 1 to 16; "" if it is not limited
     about: str
 
     @property
@@ -56,7 +58,26 @@ def _flag_of(field: dataclasses.Field[Any], kind: type) -> Flag:
     facts = field.metadata
     default = str(field.default).lower() if kind is bool else str(field.default)
     choices = facts["choices"] if kind is str else ()
-    return Flag(field.name, kind, default, choices, facts["auto"], facts["resume"], facts["formerly"], facts["about"])
+    return Flag(
+        *(field.name, kind, default, choices, facts["auto"], facts["resume"], facts["formerly"]),
+        valid=_range_of(facts),
+        about=facts["about"],
+    )
+
+
+def _range_of(facts: Mapping[str, Any]) -> str:
+    """Returns the range of a number in words: 0 or more, 1 to 65,536; "" without a minimum."""
+    minimum, maximum, below = (facts[name] for name in ("minimum", "maximum", "below"))
+    if minimum is None:
+        return ""
+    least = "auto, or 1" if facts["auto"] and minimum == 0 else f"{minimum:g}"
+    if below is not None:
+        return f"{least} or more, less than {below:g}"
+    return f"{least} or more" if maximum is None else f"{least} to {_in_digits(maximum)}"
+
+
+def _in_digits(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
 
 
 def flags_of(phase: str, model: type[Dual]) -> dict[str, Flag]:

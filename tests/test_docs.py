@@ -138,10 +138,12 @@ def rows_of_flags(groups, method):
     pattern = r"^\| `--(\S+)`(?: in [^|]*)? \| (.*?) \| (.*) \|$"
     for name, default, about in re.findall(pattern, "\n".join(groups.values()), flags=re.MULTILINE):
         (value,) = [line for line in default.split("<br>") if method in line] or [default]
-        meaning, choices, resume = re.fullmatch(r"(.*?)(?: One of (`.*`)\.)? \*(\w+)\..*", about).groups()
+        meaning, choices, valid, resume = re.fullmatch(
+            r"(.*?)(?: One of (`.*`)\.)?(?: Valid: (.*)\.)? \*(\w+)\..*", about
+        ).groups()
         plain = re.sub(r"\\(.)", r"\1", meaning).replace("`", "")
         choices = tuple(re.findall(r"`(\w[\w-]*)`", choices or ""))
-        rows.append((name, value.partition(" ")[0].strip("`"), plain, choices, resume))
+        rows.append((name, value.partition(" ")[0].strip("`"), plain, choices, valid or "", resume))
     return rows
 
 
@@ -149,7 +151,7 @@ def rows_of_help(model):
     """The same of all flags, as --help shows them."""
     variants = listing.variants(model).values()
     return [
-        (flag.written.lstrip("-"), flag.default, flag.about, flag.choices, flag.resume.capitalize())
+        (flag.written.lstrip("-"), flag.default, flag.about, flag.choices, flag.valid, flag.resume.capitalize())
         for flags in variants
         for flag in flags
     ]

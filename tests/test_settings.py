@@ -21,6 +21,8 @@ class Part:
     kind: str = setting("round", "Its shape.", ("round", "square"))
     count: int = setting(1, "How many.", minimum=1)
     name: str = setting("", "Its name.", resume=FREE)
+    share: float = setting(0.0, "Its share.", minimum=0.0, maximum=1.0)
+    decay: float = setting(0.0, "Its decay.", minimum=0.0, below=1.0)
 
     def __post_init__(self):
         settings.check(self)
@@ -31,6 +33,11 @@ def test_values_are_checked():
         Part(kind="oval")
     with pytest.raises(UserError, match="--count 0 is too small: it must be at least 1"):
         Part(count=0)
+    with pytest.raises(UserError, match=r"--share 1.5 is too large: it must be at most 1\.0"):
+        Part(share=1.5)
+    with pytest.raises(UserError, match=r"--decay 1.0 is too large: it must be less than 1\.0"):
+        Part(decay=1.0)
+    assert Part(count=1, share=1.0, decay=0.9999).share == 1.0
 
 
 @pytest.mark.parametrize("count", [2**63, 2**64 - 1, 2**20000], ids=int.bit_length)

@@ -96,6 +96,7 @@ class Dual(Rates, abc.ABC):
         " weight after each generator update (after n updates d is at most (1 + n) / (10 + n)). Samples and"
         " inference use the averages; 0: no averages.",
         minimum=0.0,
+        below=1.0,
     )
     init: str = setting(
         OWN.name,
@@ -136,10 +137,6 @@ class Dual(Rates, abc.ABC):
         settings.check(self)
         for name in ("image_size", "load_size"):  # 256x256 is 256
             object.__setattr__(self, name, sizes.of_sides(*sizes.sides(getattr(self, name))))
-        if not self.dropout_rate < 1.0:
-            raise UserError(f"--dropout {self.dropout_rate} would zero everything: use a rate below 1, such as 0.5.")
-        if not self.ema_decay < 1.0:
-            raise UserError(f"--ema_decay {self.ema_decay} would never update an average: use less than 1, like 0.999.")
         if self.spectral_norm and self.gan_loss == "wgan":
             raise UserError(
                 "--spectral_norm normalizes the critics' kernels, so the clipping of --gan_loss wgan would have no"

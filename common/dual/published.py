@@ -38,16 +38,13 @@ class PublishedCritics(Dual):
         "Whether convolutions have a bias before an instance or layer norm, as published weights do. It has no"
         " effect there and is not trained.",
     )
-    beta1: float = setting(0.5, "Adam: beta1 in mean = beta1 x mean + (1 - beta1) x gradient.", minimum=0.0)
+    beta1: float = setting(0.5, "Adam: beta1 in mean = beta1 x mean + (1 - beta1) x gradient.", minimum=0.0, below=1.0)
     beta2: float = setting(
-        0.999, "Adam: beta2 in mean square = beta2 x mean square + (1 - beta2) x gradient².", minimum=0.0
+        0.999, "Adam: beta2 in mean square = beta2 x mean square + (1 - beta2) x gradient².", minimum=0.0, below=1.0
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, usual in (("beta1", 0.5), ("beta2", 0.999)):
-            if not (beta := getattr(self, name)) < 1.0:
-                raise UserError(f"--{name} {beta} would never take in a gradient: use less than 1, like {usual}.")
         if self.criticized_directions and not self._fits(self.n_layers):
             n_layers = next((n for n in range(self.n_layers, 0, -1) if self._fits(n)), 1)
             name, size = self.critic_size
@@ -104,7 +101,7 @@ class PublishedNetworks(PublishedCritics):
         " those of the batch, and use them at inference, as PyTorch's test.py --eval does. Otherwise each image's own"
         " are used.",
     )
-    dropout: float = setting(0.0, "Dropout rate of a generator; 0: no dropout.", minimum=0.0)
+    dropout: float = setting(0.0, "Dropout rate of a generator; 0: no dropout.", minimum=0.0, below=1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,6 @@ import dataclasses
 import ipaddress
 
 from common import settings
-from common.errors import UserError
 from common.settings import FREE, setting
 
 
@@ -20,7 +19,7 @@ class Service:
         " encryption.",
         resume=FREE,
     )
-    port: int = setting(8000, "Port to listen on; 0: any free port.", minimum=0, resume=FREE)
+    port: int = setting(8000, "Port to listen on; 0: any free port.", minimum=0, maximum=65535, resume=FREE)
     queue: int = setting(
         16, "Requests being processed or waiting at once; further ones get status 503.", minimum=1, resume=FREE
     )
@@ -53,8 +52,6 @@ class Service:
 
     def __post_init__(self) -> None:
         settings.check(self)
-        if self.port > 65535:
-            raise UserError(f"--port {self.port} is not a valid port: must be from 0 to 65535.")
 
     @property
     def is_local(self) -> bool:

@@ -58,6 +58,7 @@ class Inference:
         "Number of mirrored copies of an image whose translations are averaged: 1, 2 (left-right) or 4 (also"
         " top-bottom). Takes as many times as long.",
         minimum=1,
+        maximum=4,
         resume=FREE,
     )
 

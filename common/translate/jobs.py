@@ -44,7 +44,7 @@ class Translation:
         ("keep", "drop"),
         resume=FREE,
     )
-    quality: int = setting(95, "Quality of JPEG and WebP, from 1 to 100.", minimum=1, resume=FREE)
+    quality: int = setting(95, "Quality of JPEG and WebP, from 1 to 100.", minimum=1, maximum=100, resume=FREE)
     suffix: str = setting("", "Text between name and extension, such as _fake.", resume=FREE)
     output_size: str = setting(
         "original",
@@ -74,8 +74,6 @@ class Translation:
                 f"--output_size {self.output_size} is not a valid size: must be original, model, or HEIGHTxWIDTH such"
                 " as 480x640."
             )
-        if self.quality > 100:
-            raise UserError(f"--quality {self.quality} is too large: must be from 1 to 100.")
         size = self.size
         if not isinstance(size, str) and size[0] * size[1] > files.MAX_PIXELS:
             raise UserError(

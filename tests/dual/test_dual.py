@@ -164,9 +164,9 @@ def test_critics_that_are_not_refused_can_be_built(session, netD, n_layers):
         ),
         ({"image_size": 100, "depth": 8}, "Use --image_size 256, or --depth 2"),
         ({"load_size": 16}, "--load_size 16 is smaller than --image_size 32"),
-        ({"dropout": 1.0}, "--dropout 1.0 would zero everything"),
+        ({"dropout": 1.0}, "--dropout 1.0 is too large: it must be less than 1.0."),
         ({"n_gen": 0}, "--n_gen 0 is too small"),
-        ({"ema_decay": 1.0}, "--ema_decay 1.0 would never update an average"),
+        ({"ema_decay": 1.0}, "--ema_decay 1.0 is too large: it must be less than 1.0."),
         ({"spectral_norm": True, "gan_loss": "wgan"}, "so the clipping of --gan_loss wgan would have no effect"),
     ],
 )
@@ -185,6 +185,6 @@ def test_an_optimizer_that_takes_in_no_gradient_is_refused_for_training_alone():
 @pytest.mark.parametrize("model", [CycleGAN, Enhancement])
 @pytest.mark.parametrize("name", ["beta1", "beta2"])
 def test_a_beta_of_one_is_refused(model, name):
-    with pytest.raises(UserError, match=f"--{name} 1.0 would never take in a gradient: use less than 1"):
+    with pytest.raises(UserError, match=f"--{name} 1.0 is too large: it must be less than 1.0"):
         model(**{name: 1.0})
     assert getattr(model(**{name: 0.0}), name) == 0.0

@@ -182,7 +182,7 @@ def test_a_veil_is_estimated_on_the_smallest_patch_that_settings_allow(session, 
     ("wrong", "message"),
     [
         ({"channels_A": 1}, "cyclegan.main"),
-        ({"drawn_share": 5.0}, "--drawn_share 5.0 is not a valid share"),
+        ({"drawn_share": 5.0}, "--drawn_share 5.0 is too large: it must be at most 1.0"),
         ({"lambda_cycle": 0.0}, "No loss has a weight: --lambda_cycle, .* are all 0"),
         ({"stride": 1}, "--stride 1"),
         ({"image_size": 38}, "--image_size 40"),

@@ -185,10 +185,27 @@ def test_a_value_has_a_name():
 
 
 def test_choices_too_long_for_a_line_are_below_it():
-    flag = listing.Flag("mode", str, "a" * 30, tuple(letter * 30 for letter in "abc"), False, FREE, "", "How.")
+    flag = listing.Flag("mode", str, "a" * 30, tuple(letter * 30 for letter in "abc"), False, FREE, "", "", "How.")
     lines = help._entry(flag, False).splitlines()
     assert lines[0] == f"  --mode CHOICE  [{'a' * 30}]" and "CHOICE is one of aaaa" in lines[1]
     assert all(len(line) <= WIDTH for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("limits", "valid"),
+    [
+        ({}, ""),
+        ({"minimum": 0}, "0 or more"),
+        ({"minimum": 1, "maximum": 2**20}, "1 to 1,048,576"),
+        ({"minimum": 0, "maximum": 16, "auto": True}, "auto, or 1 to 16"),
+        ({"minimum": 0.0, "maximum": 1.0}, "0 to 1"),
+        ({"minimum": 1e-3}, "0.001 or more"),
+        ({"minimum": 0.0, "below": 1.0}, "0 or more, less than 1"),
+    ],
+)
+def test_ranges_in_words(limits, valid):
+    numbers = dataclasses.make_dataclass("Numbers", [("number", int, setting(1, "Number.", **limits))])
+    assert [flag.valid for flag in listing.flags_of_class(numbers)] == [valid]
 
 
 def test_the_flags_of_help(capsys):

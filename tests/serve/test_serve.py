@@ -275,7 +275,7 @@ def test_a_port_that_is_taken_is_a_sentence():
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"Cannot listen on .*--port {port} .* choose a different --port"):
             serve([serving.stand_in()], Service(port=port))
-    with pytest.raises(UserError, match="--port 70000 is not a valid port"):
+    with pytest.raises(UserError, match="--port 70000 is too large: it must be at most 65535"):
         Service(port=70000)
 
 
