@@ -43,7 +43,7 @@ Value = TypeVar("Value", bound=Scalar)
 def setting(
     default: Value,
     about: str,
-    choices: Iterable[str] = (),
+    choices: Iterable[str | int] = (),
     *,
     minimum: float | None = None,
     maximum: float | None = None,
@@ -92,7 +92,8 @@ def check(part: DataclassInstance) -> None:
         if isinstance(value, int) and abs(value) > LARGEST:  # which no settings file can hold
             raise UserError(f"--{field.name} has too many digits: it must be at most {LARGEST}.")
         if about["choices"] and value not in about["choices"]:
-            raise UserError(f"--{field.name} {value} is not valid: it must be one of {', '.join(about['choices'])}.")
+            choices = ", ".join(map(str, about["choices"]))
+            raise UserError(f"--{field.name} {value} is not valid: it must be one of {choices}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"--{field.name} {value} is not valid: use a finite number.")
         if isinstance(value, str) and about["minimum"] is not None and not sizes.is_size(value):

@@ -57,7 +57,7 @@ def flags_of_class(cls: type[DataclassInstance]) -> list[Flag]:
 def _flag_of(field: dataclasses.Field[Any], kind: type) -> Flag:
     facts = field.metadata
     default = str(field.default).lower() if kind is bool else str(field.default)
-    choices = facts["choices"] if kind is str else ()
+    choices = tuple(map(str, facts["choices"]))
     return Flag(
         *(field.name, kind, default, choices, facts["auto"], facts["resume"], facts["formerly"]),
         valid=_range_of(facts),

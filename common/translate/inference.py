@@ -57,15 +57,12 @@ class Inference:
         1,
         "Number of mirrored copies of an image whose translations are averaged: 1, 2 (left-right) or 4 (also"
         " top-bottom). Takes as many times as long.",
-        minimum=1,
-        maximum=4,
+        mirrored.COPIES,
         resume=FREE,
     )
 
     def __post_init__(self) -> None:
         settings.check(self)
-        if self.self_ensemble not in mirrored.COPIES:
-            raise UserError(f"--self_ensemble {self.self_ensemble} is not valid: must be one of 1, 2, 4.")
         refuse_device(self.device)
         if self.checkpoint not in ("latest", "best", "all") and not self.checkpoint.isdecimal():
             raise UserError(f"--checkpoint {self.checkpoint} is not valid: must be one of latest, best, all or a step.")

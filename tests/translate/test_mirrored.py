@@ -80,5 +80,5 @@ def test_what_draws_at_random_is_not_averaged(tmp_path):
 
 @pytest.mark.parametrize("copies", [3, 8])
 def test_other_numbers_are_refused(copies):
-    with pytest.raises(UserError, match=f"--self_ensemble {copies} is not valid: must be one of 1, 2, 4"):
+    with pytest.raises(UserError, match=f"--self_ensemble {copies} is not valid: it must be one of 1, 2, 4"):
         Inference(self_ensemble=copies)
