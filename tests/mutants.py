@@ -34,7 +34,7 @@ from common import methods
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("common", "flags", *methods.PACKAGES)
 ABOUT_TEXT = {  # tests that read the source
-    *("tests/test_architecture.py", "tests/test_architecture_picture.py", "tests/test_docs.py"),
+    *("tests/test_architecture.py", "tests/test_architecture_picture.py"),
     *("tests/test_language.py", "tests/test_types.py"),
 }
 QUICK_FIRST = ("not thorough and not slow", "thorough and not slow")  # most faults are noticed by the quick tests

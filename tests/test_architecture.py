@@ -10,6 +10,7 @@ import re
 import pytest
 
 from common import methods
+from common.dual import Dual
 from flags.phases import all_classes
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -203,3 +204,22 @@ def test_public_names_have_docstrings():
                     continue  # the implementation has it
                 missing += [] if ast.get_docstring(node) else [f"{path}: {node.name}"]
     assert missing == []
+
+
+def test_the_table_of_hooks_has_each_with_all_that_read_it():
+    section = (ROOT / "docs" / "extending.md").read_text().partition("## Hooks")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \| (.*?) \|", section, flags=re.MULTILINE)
+    fields = {field.name for field in dataclasses.fields(Dual)}
+    members = {name for name in vars(Dual) if not name.startswith("_")} - fields - Dual.__abstractmethods__
+    others = {"critic_losses", "network", "initial", "one_way", "batches_in_step", "image_sides", "load_sides"}
+    assert {name for name, _ in rows} == members - others
+    for name, places in rows:
+        paths = [
+            ROOT / ("" if place.startswith("flags/") else "common") / place for place in places[1:-1].split("`, `")
+        ]
+        for path in paths:
+            sources = path.glob("*.py") if path.is_dir() else [path]
+            assert any(re.search(rf"\.{name}\b", source.read_text()) for source in sources), (name, path)
+        for source in (*(ROOT / "common").rglob("*.py"), *(ROOT / "flags").glob("*.py")):
+            if re.search(rf"dual\.{name}\b", source.read_text()):
+                assert any(path in (source, source.parent) for path in paths), (name, source)

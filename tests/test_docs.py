@@ -10,7 +10,6 @@ import shlex
 import pytest
 import yaml
 
-from common.dual import Dual
 from common.evaluate import scores
 from common.images import sameness
 from common.methods import METHODS, PACKAGES
@@ -234,25 +233,6 @@ def test_the_page_of_flags_has_former_names():
     named = re.findall(r"^\| `--(?:\[no\])?(\w+)` .* Formerly `--(\w+)`", reference.flags_page(), flags=re.MULTILINE)
     classes = {cls for method in METHODS for cls in all_classes(reference.dual_class(method))}
     assert named and dict(named) == {name: old for cls in classes for name, old in former_names(cls).items()}
-
-
-def test_the_table_of_hooks_has_each_with_all_that_read_it():
-    section = (ROOT / "docs" / "extending.md").read_text().partition("## Hooks")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)(?:\(\w*\))?` \| (.*?) \|", section, flags=re.MULTILINE)
-    fields = {field.name for field in dataclasses.fields(Dual)}
-    members = {name for name in vars(Dual) if not name.startswith("_")} - fields - Dual.__abstractmethods__
-    others = {"critic_losses", "network", "initial", "one_way", "batches_in_step", "image_sides", "load_sides"}
-    assert {name for name, _ in rows} == members - others
-    for name, places in rows:
-        paths = [
-            ROOT / ("" if place.startswith("flags/") else "common") / place for place in places[1:-1].split("`, `")
-        ]
-        for path in paths:
-            sources = path.glob("*.py") if path.is_dir() else [path]
-            assert any(re.search(rf"\.{name}\b", source.read_text()) for source in sources), (name, path)
-        for source in (*(ROOT / "common").rglob("*.py"), *(ROOT / "flags").glob("*.py")):
-            if re.search(rf"dual\.{name}\b", source.read_text()):
-                assert any(path in (source, source.parent) for path in paths), (name, source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
