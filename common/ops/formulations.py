@@ -32,9 +32,7 @@ class Library(NamedTuple):
 
     def transpose(self, y: tf.Tensor, weights: tf.Tensor | tf.Variable, sides: Sequence[Size]) -> tf.Tensor:
         shape_of_x = shape([_batch_of(y), *sides, weights.shape.as_list()[2]])
-        x = tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
-        x.set_shape([y.shape.as_list()[0], *_known_sizes(sides), weights.shape.as_list()[2]])
-        return x
+        return tf.nn.conv2d_transpose(y, weights, shape_of_x, self.stride, self.padding)
 
     def kernel_gradient(self, x: tf.Tensor, dy: tf.Tensor, size: int) -> tf.Tensor:
         shape_of_kernel = shape([size, size, x.shape.as_list()[-1], dy.shape.as_list()[-1]])

@@ -5,7 +5,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.ops import convolution, im2col, phases, placement
-from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Formulation, Library
+from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Formulation, Library, sides_of
 
 RANDOM = np.random.default_rng(7)
 
@@ -64,6 +64,16 @@ def test_values_and_both_derivatives(session, formulation, size, height, width, 
         two_derivatives(convolution.apply(formulation, x, w), [x, w], dy),
         two_derivatives(expected, [x, w], dy),
     )
+
+
+@pytest.mark.parametrize("sides", [[8, 9], [None, None]])
+@pytest.mark.parametrize("batch", [2, None])
+@pytest.mark.parametrize("formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID")])
+def test_a_transpose_has_the_static_shape_of_what_is_known(session, formulation, batch, sides):
+    x, weights = tf.placeholder(tf.float32, [batch, *sides, 5]), tf.zeros([4, 4, 5, 3])
+    y = formulation.conv(x, weights)
+    assert y.shape.as_list() == [batch, *(side and side - 3 for side in sides), 3]
+    assert formulation.transpose(y, weights, sides_of(x)).shape.as_list() == [batch, *sides, 5]
 
 
 @pytest.mark.parametrize("formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID"), matrices(1, "VALID")])
