@@ -87,11 +87,11 @@ def possible(operation: str, convolution: Convolution) -> list[str]:
         names.append("matrices")
     is_single = convolution.type == "float32"
     if (convolution.stride, convolution.padding) == (1, "VALID"):
-        names += ["winograd"] if is_single and size in SIZES_OF_WINOGRAD else []
+        names += ["winograd"] if size in SIZES_OF_WINOGRAD else []
         if is_single or operation != "conv":  # in which these two add rounded parts
             names += ["columns"] if filters <= FEW < size else []
             names += ["taps"] if filters * size**2 <= TINY else []
-    fits_phases = (size, convolution.stride) == (phases.SIZE, phases.STRIDE) and is_single
+    fits_phases = (size, convolution.stride) == (phases.SIZE, phases.STRIDE)
     return [*names, "phases"] if fits_phases and operation == "kernel_gradient" else names
 
 

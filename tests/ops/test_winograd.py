@@ -30,3 +30,28 @@ def test_rounding_errors_are_a_few_of_float32(session, size):
     for one, other in zip(*session.run([actual, expected]), strict=True):
         assert one.dtype == np.float32
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
+
+
+@pytest.mark.parametrize(
+    ("formulation", "size", "stride"),
+    [(formulations.WINOGRAD, 3, 1), (formulations.WINOGRAD, 4, 1), (formulations.PHASES["SAME"], 4, 2)],
+    ids=["3x3", "4x4", "4x4 of stride 2"],
+)
+def test_results_of_bfloat16_are_rounded_once(session, formulation, size, stride):
+    """To eight binary digits, so by at most 2**-8 of a value, in addition to the errors of float32."""
+    sides = [16, 16] if stride == 2 else [11 + size, 11 + size]
+    x, w = np.maximum(RANDOM.normal(size=[2, *sides, 64]), 0.0), RANDOM.normal(0.0, 0.02, [size, size, 64, 32])
+    rounded = [tf.constant(value, tf.bfloat16) for value in (x, w)]
+    exact = [tf.cast(value, tf.float64) for value in rounded]
+    padding = "SAME" if stride == 2 else "VALID"
+    expected = tf.nn.conv2d(exact[0], exact[1], stride, padding)
+    dy = tf.constant(RANDOM.normal(size=expected.shape), tf.bfloat16)
+    expected = [expected, *tf.gradients(expected, exact, tf.cast(dy, tf.float64))]
+    actual = [
+        formulation.conv(*rounded),
+        formulation.transpose(dy, rounded[1], sides),
+        formulation.kernel_gradient(rounded[0], dy, size),
+    ]
+    for one, other in zip(*session.run([actual, expected]), strict=True):
+        assert one.dtype == tf.bfloat16.as_numpy_dtype
+        np.testing.assert_allclose(one.astype(np.float64), other, rtol=2**-8, atol=1e-5 * np.abs(other).max())
