@@ -46,6 +46,15 @@ def test_any_bytes_are_values_or_one_clause(content):
             assert str(misfit).isascii() and str(misfit).isprintable() and len(str(misfit)) < 300
 
 
+def test_what_is_inside_one_of_several_schemas_is_checked():
+    schema = Entries(Either([Flag(), Items(Text())]))
+    assert documents.parse('{"a": true, "b": ["c"]}', schema) == {"a": True, "b": ["c"]}
+    with pytest.raises(Misfit, match=r"b\[1\] is 2, but"):
+        documents.parse('{"a": true, "b": ["c", 2]}', schema)
+    with pytest.raises(Misfit, match="a is 2, but true or false or a list is expected"):
+        documents.parse('{"a": 2}', schema)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from common.ops.degradation import Layer, uncover
 from common.ops.receptive_field import receptive_field
 from common.train import step
 from common.translate import Inference, TiledTranslator, Translator
-from enhancement import Enhancement
+from enhancement import Enhancement, generator
 from enhancement.kinds import KINDS
 from enhancement.laying import layer_to_lay
 from tests import small
@@ -61,6 +63,21 @@ def test_a_layer_has_too_few_channels_to_hide_a_scene(session, layer):
         air = (light / (1 - transmission))[0, ..., 0]
         assert np.abs(np.diff(air, axis=0)).max() < 0.1
         assert air.max() <= 1.0
+
+
+def test_streaks_under_a_veil_add_half_of_their_map(session, monkeypatch):
+    """Maps of 0.5 (transmission), 0.8 (streaks) and 1 (air); light of [0, 1] is tanh of half of an image's scale."""
+    fine, coarse = tf.concat([tf.fill([1, 32, 32, 1], value) for value in (0.5, 0.8)], axis=-1), tf.ones([1, 8, 8, 1])
+    dual, kind = Enhancement(**TINY, layer="any"), KINDS["any"]
+    margin = dual.stride * 2 ** (dual.levels - 1)
+    fine = tf.pad(fine, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "SYMMETRIC")
+    maps = types.SimpleNamespace(fine=fine, coarse=coarse)
+    monkeypatch.setattr(generator, "residual_unet", lambda *arguments, **options: maps)
+    layer = generator.draw(kind, tf.constant(images(count=1)), 4, stride=dual.stride, levels=dual.levels, blocks=1)
+    transmission, light = session.run(layer)
+    share, air = (1.0 / (1.0 + np.exp(-2.0 - value)) for value in (0.5, 1.0))
+    np.testing.assert_allclose(transmission, np.full([1, 32, 32, 1], share), rtol=1e-5)
+    np.testing.assert_allclose(light, np.full([1, 32, 32, 1], (1.0 - share) * air + np.tanh(0.4)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("layer", KINDS)

@@ -2,7 +2,9 @@
 
 import itertools
 import sys
+import types
 
+import numpy as np
 import pytest
 
 from common import atomic
@@ -50,6 +52,17 @@ def test_what_is_not_the_run_is_refused_and_removed(monkeypatch, tmp_path):
     monkeypatch.setattr(frozen_graph, "write", other)
     match = r"Nothing was exported: .* differs too much from the run\. model\.pb A2B.*allowed: largest"
     refused(run, tmp_path / "exports", match, format="frozen", direction="A2B")
+
+
+def test_an_image_by_itself_and_two_at_once_are_compared():
+    """A file that is right for batches alone, or for single images alone, differs."""
+    images = [np.full([2, 3, 1], value, np.uint8) for value in (10, 20)]
+    expected = types.SimpleNamespace(pixels=lambda direction, images: images)
+    for wrong_for in (1, 2):
+        wrong = lambda batch: batch + (len(batch) == wrong_for)  # noqa: B023, E731
+        ported = types.SimpleNamespace(translate=wrong, direction="A2B")
+        pairs = comparison._of_pixels(ported, expected, images)
+        assert sum(int(np.abs(output - run).sum()) for output, run in pairs) == 12
 
 
 def test_short_weights_that_are_too_far_are_left_out(tmp_path):

@@ -386,6 +386,24 @@ def test_padding_is_bounded(height, width, multiple, smallest):
         bounds.check_padding((height, width), multiple, smallest)
 
 
+def test_blocks_of_a_gif_by_hand(monkeypatch):
+    """After 13 bytes an extension and a frame, each with one sub-block and the end of them, and the end of the file."""
+    extension, frame = b"\x21\xf9\x04abcd\0", b"\x2c" + bytes(9) + b"\x02" + b"\x02ab\0"
+    gif = b"GIF89a" + bytes(7) + extension + frame + b"\x3b"
+    assert list(bounds._blocks(gif)) == [13, 15, 21, 32]
+    monkeypatch.setattr(bounds, "BLOCKS", 4)
+    bounds._check_blocks(gif)
+    monkeypatch.setattr(bounds, "BLOCKS", 3)
+    with pytest.raises(ValueError, match="it has more than 3 blocks"):
+        bounds._check_blocks(gif)
+
+
+def test_padding_to_4_mebipixels_is_always_allowed():
+    bounds.check_padding((1, 2**14), 256, 1)  # 256 x 2**14
+    with pytest.raises(UserError, match=r"would become 256x16640 .* 4,259,840 pixels, but the limit is 4,194,304\."):
+        bounds.check_padding((1, 2**14 + 1), 256, 1)
+
+
 def test_narrow_images_are_not_scaled_beyond_bounds(tmp_path):
     path = tmp_path / "thin.png"
     PIL.Image.new("L", (100_000, 1)).save(path)

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -523,6 +524,12 @@ def test_errors_end_with_1(here, capsys, harm, dual, flags, code):
     harm(here)
     assert run(here, *flags, dual=dual) == code
     assert ("nothing prevents training" in capsys.readouterr().out) == (code == 0)
+
+
+def test_files_that_differ_from_most_of_their_folder_are_named(here, capsys):
+    mix(here)
+    assert run(here) == 1
+    assert re.search(r"\n  train A: .*\n    \S*train/A/2\.npy\n", capsys.readouterr().out)
 
 
 def test_an_empty_domain_is_said_as_training_says_it(here):

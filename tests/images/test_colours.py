@@ -18,6 +18,15 @@ def test_the_colours_of_a_drawing():
     assert found == Colours("#f4f0e6", ("#0a0a0a", "#c81e1e"), is_drawn=True)
 
 
+def test_a_colour_of_less_than_half_a_percent_is_left_out():
+    """8 of 1,600 pixels are half a percent."""
+    for pixels, colours_left in ((8, ("#000000", "#ff0000")), (7, ("#000000",))):
+        image = np.full([40, 40, 3], 255, np.uint8)
+        image[10:20, 10:20] = 0
+        image[30, 5 : 5 + pixels] = (255, 0, 0)
+        assert colours.of_images([image]).colours == colours_left
+
+
 def test_photographs_are_no_drawings():
     noise = np.random.default_rng(0).integers(0, 256, [64, 64, 3], np.uint8)
     assert not colours.of_images([noise]).is_drawn

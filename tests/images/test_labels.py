@@ -29,6 +29,13 @@ def test_scores_by_hand():
     )
 
 
+def test_a_class_of_a_single_pixel_counts():
+    """One pixel of class 0, which is right; three of class 1, one of which is taken for 0."""
+    assert labels.scores(np.array([[1, 0], [1, 2]])) == pytest.approx(
+        {"pixel_accuracy": 3 / 4, "class_accuracy": (1 + 2 / 3) / 2, "mean_iou": (1 / 2 + 2 / 3) / 2}
+    )
+
+
 def test_scores_are_those_of_the_published_formula():
     """get_scores of the pix2pix evaluation, where all classes are expected: diagonal by rows, and by unions."""
     predicted, expected = RANDOM.integers(0, 5, [2, 40, 30])

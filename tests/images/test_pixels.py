@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.images import files, measure, pixels, tensors
+from common.images import facts, files, measure, pixels, tensors
 from common.images.pixels import EIGHT_BITS, Domain, Image
+from common.images.ranges import Values
 from tests import small
 
 RANDOM = np.random.default_rng(0)
@@ -159,3 +160,10 @@ def test_channels_are_those_of_the_headers(folder):
     files.write(paths[0].with_name("c.tif"), bands)
     with pytest.raises(UserError, match=r"a\.png has 1 channels and .*b\.png 3|a\.png has 1 channels"):
         measure.channels([paths[0], paths[0].with_name("c.tif")])
+
+
+@pytest.mark.parametrize(("spread", "near"), [(0.0, True), (0.0099, True), (0.01, False), (0.011, False)])
+def test_an_image_of_a_spread_below_a_hundredth_of_the_range_is_near_constant(spread, near):
+    image = facts.Facts(4, 4, 1, "float32", False, Values(0.0, 1.0, 0.0, 1.0), spread, "")
+    assert image.is_near_constant(0.0, 1.0) == near
+    assert image.is_near_constant(0.0, 0.0) == (spread == 0.0)

@@ -13,6 +13,8 @@ import pytest
 
 from common.errors import UserError
 from common.images import files
+from common.serve import decoder as decoder_program
+from common.serve import decoding
 from common.serve.decoding import Decoder
 from common.serve.refused import Refused
 from common.serve.service import Service
@@ -35,6 +37,23 @@ def test_it_decodes_as_this_process_does(decoder, tmp_path):
         if image.alpha is not None:
             np.testing.assert_array_equal(image.alpha, expected.alpha, name)
         assert (image.place, image.notes) == (expected.place, expected.notes), name
+
+
+def test_a_process_that_does_not_start_is_ended(monkeypatch, tmp_path):
+    monkeypatch.setattr(decoding, "_starts", lambda process: False)
+    with contextlib.closing(Decoder(100, 2**20)) as decoder:
+        process = decoder._process
+        with pytest.raises(RuntimeError, match="the decoding process does not start"):
+            decoder.decode(tmp_path / "a.png")
+        assert process.poll() is not None
+
+
+def test_without_statistics_all_memory_may_be_mapped(monkeypatch):
+    def fail(path):
+        raise OSError
+
+    monkeypatch.setattr(decoder_program.pathlib.Path, "read_text", fail)
+    assert decoder_program._address_space() == 2**40  # bytes, more than machines have
 
 
 def test_the_largest_limits_let_images_through(tmp_path):
