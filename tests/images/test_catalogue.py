@@ -773,6 +773,14 @@ def test_damage_is_an_error_or_does_no_harm(whole, share, flip):
             assert sorted(path.name for path in pathlib.Path(root).iterdir()) == ["archive", "set"]
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_an_empty_archive_is_named_as_such(tmp_path, pack):
+    (tmp_path / "archive").write_bytes(pack({}))
+    with pytest.raises(UserError, match=r"The archive is empty\."):
+        archives.unpack(tmp_path / "archive", tmp_path / "set", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
 def test_another_process_that_was_faster(server, tmp_path, monkeypatch):
     serve(server, WHOLE)
     unpack = archives._unpack_tar

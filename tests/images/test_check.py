@@ -651,6 +651,17 @@ def test_a_smeared_edge_of_no_data_hides_it_from_nobody(no_data, at_edge, sentin
     assert -110.0 <= image.inner_low <= 21.0 and 149.0 <= image.inner_high <= 280.0  # 20 to 150, by their span wider
 
 
+@pytest.mark.parametrize(
+    ("high", "inner", "apart"),
+    [(10.0, 4.9, True), (10.0, 5.1, False), (-10.0, -4.9, True), (10.0, 0.9, True), (100.0, 9.0, True)],
+)
+def test_a_value_is_apart_from_half_of_the_range_on(high, inner, apart):
+    """From 0 to `high`; the other values end at `inner`. Where these span less than a tenth: 40 % of the range."""
+    (low, high), ends = sorted((0.0, high)), sorted((0.0, inner))
+    image = ranges.Values(low, high, *ends)
+    assert ranges._is_apart(*((high, ends[1]) if inner > 0 else (low, ends[0])), image) == apart
+
+
 LIMITS = np.finfo(np.float32)
 
 

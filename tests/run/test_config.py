@@ -155,3 +155,11 @@ def test_the_settings_in_a_file_of_weights_are_checked_alike(tmp_path):
         npz.write(tmp_path / "weights.npz", text, {})
         with pytest.raises(UserError, match=r"weights\.npz cannot be read as the settings of a run"):
             import_weights(DualGAN, Source(str(tmp_path / "weights.npz")), Run(str(tmp_path / "run")), Images("none"))
+
+
+def test_a_run_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "run").write_text("kept")
+    files, domains = Files([], []), {"A": EIGHT_BITS, "B": EIGHT_BITS}
+    with pytest.raises(UserError, match=r"run is a file, but a run needs a folder\. Choose a different --run_dir"):
+        record_run(Run(str(tmp_path / "run")), DualGAN(), Images("none"), files, domains)
+    assert (tmp_path / "run").read_text() == "kept"

@@ -66,8 +66,12 @@ def test_without_the_statistics_of_the_whole_tiles_would_differ(runs, monkeypatc
     whole = image(170, 150)
     with TiledTranslator(runs["resnet"], 128) as tiled:
         right = tiled.in_floats("A2B", whole)
-        monkeypatch.setattr(tiled, "_to_measure", lambda padded, are_labels: padded[:64, :64])
+        of_labels = []
+        monkeypatch.setattr(
+            tiled, "_to_measure", lambda padded, are_labels: of_labels.append(are_labels) or padded[:64, :64]
+        )
         assert np.abs(tiled.in_floats("A2B", whole) - right).max() > 0.01
+        assert of_labels == [False]
 
 
 @pytest.mark.thorough
