@@ -12,7 +12,7 @@ from typing import TypeAlias
 from common import tensorflow as tf
 from common.ops import dispatch, gradients
 from common.ops.constants import Size
-from common.ops.formulations import AnyFormulation, Library, sides_of
+from common.ops.formulations import WINOGRAD, AnyFormulation, Library, sides_of
 
 Before: TypeAlias = "Callable[[tf.Tensor], tf.Tensor] | None"  # applied to the input first, such as ReLU and padding
 
@@ -64,8 +64,10 @@ def apply(
     def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor]:
         late_x, late_weights = _after(dy, x, weights)
         late_inputs = before(late_x) if before else late_x  # padded, [N, H + 2 margin, W + 2 margin, C]
-        dinputs = apply_transpose(formulation, dy, late_weights, sides_of(late_inputs))  # as inputs
         dweights = _kernel_gradient(formulation, late_x, dy, size, before=before, inputs=late_inputs)  # [r, r, C, F]
+        if formulation.kernel_gradient == WINOGRAD.kernel_gradient:  # else the tiles of many layers exist at a time
+            (late_weights,) = _after(dweights, late_weights)
+        dinputs = apply_transpose(formulation, dy, late_weights, sides_of(late_inputs))  # as inputs
         return _through(late_inputs, late_x, dinputs), dweights
 
     if inputs is None:

@@ -66,6 +66,24 @@ def test_values_and_both_derivatives(session, formulation, size, height, width, 
     )
 
 
+def ancestors(tensor):
+    """All operations that are computed before a tensor, itself included."""
+    seen, ahead = set(), [tensor.op]
+    while ahead:
+        operation = ahead.pop()
+        if operation not in seen:
+            seen.add(operation)
+            ahead += [*(one.op for one in operation.inputs), *operation.control_inputs]
+    return seen
+
+
+def test_the_gradient_of_the_kernel_frees_its_tiles_before_that_of_the_input(session):
+    x, w = tf.zeros([1, 9, 9, 5]), tf.zeros([3, 3, 5, 4])
+    for formulation, is_before in ((WINOGRAD, True), (matrices(1, "VALID"), False)):
+        dx, dw = tf.gradients(convolution.apply(formulation, x, w), [x, w])
+        assert (dw.op in ancestors(dx)) == is_before and dx.op not in ancestors(dw)
+
+
 @pytest.mark.parametrize("sides", [[8, 9], [None, None]])
 @pytest.mark.parametrize("batch", [2, None])
 @pytest.mark.parametrize("formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID")])
