@@ -187,8 +187,8 @@ def test_files_that_vanish_are_passed_over_if_asked(run, capsys):
 
 def test_a_file_that_changes_ends_it_saved(run):
     def change(folder):
-        for path in folder.iterdir():
-            files.write(path, np.full([16, 16, 3], 255, np.uint8))
+        for path in sorted(folder.iterdir()):
+            files.write_whole(path, np.full([16, 16, 3], 255, np.uint8))  # a reader must not see half of it
 
     with pytest.raises(UserError, match=r"00\d.png has changed since it was first read"):
         run(4, change)
