@@ -232,7 +232,7 @@ def failure(marked, files, folder):
     if run.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
     if run.returncode == -signal.SIGKILL:
-        sys.exit("A test was killed, probably for want of memory: use fewer --jobs. Repeat the command to go on.")
+        sys.exit("A test was killed, probably because memory ran out. Use fewer --jobs; the same command resumes.")
     return (failed_in(run.stdout) or [*run.stdout.splitlines(), *run.stderr.splitlines(), str(run.returncode)])[-1]
 
 
@@ -259,6 +259,8 @@ def test_in(caught):
 def without_vacuous(rows, folder):
     """Returns the rows without what failing tests noticed that fail in `folder`, a copy without a fault, too."""
     tests = sorted({test_in(row["caught"]) for row in rows} - {""})
+    if not tests:  # without names, pytest would run all
+        return rows
     run = pytest_run(folder, "-m", "", *tests)
     if run.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         sys.exit(f"The tests that failed cannot be run without a fault:\n{run.stdout}{run.stderr}")

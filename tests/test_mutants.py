@@ -126,6 +126,8 @@ def test_what_a_test_notices_that_fails_without_a_fault_does_not_count(tmp_path)
     caught |= {line: line for line in ("FAILED test_file.py::test_text[c] - KeyError: 'x'", "time limit", "")}
     rows = mutants.without_vacuous([{"line": 3, "caught": line} for line in caught], tmp_path)
     assert rows == [{"line": 3, "caught": line} for line in caught.values()]
+    survivors = [{"line": 3, "caught": ""}]
+    assert mutants.without_vacuous(survivors, tmp_path / "missing") == survivors  # nothing is run
 
 
 def test_a_digest_of_code_and_tests_alone(tmp_path, monkeypatch):

@@ -45,7 +45,6 @@ class Names(NamedTuple):
 
 
 OPERATIONS = Names._fields
-ALGORITHMS = ("library", "matrices", "winograd", "columns", "taps", "phases")
 BY_LIBRARY = Names("library", "library", "library")
 
 
