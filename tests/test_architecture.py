@@ -53,7 +53,7 @@ INSIDE = {  # of the modules of each package, lowest first: each imports only fr
     " < about answers < served < app",
     "train": "csv_log events forwarding image_pool plateau samples warm_start watching < loaders monitor objectives"
     " rates < accumulation pace < step < graph health timing < tuned < plan recovery < loop < introduction < training",
-    "translate": "jobs mirrored video < inference < translator < pipeline tiles",
+    "translate": "jobs memory mirrored video < inference < translator < pipeline tiles",
     "tuning": "measuring processors < table",
     "weights": "npz opcodes recognized safetensors < dualgan layouts programs < pytorch state_dict < prefixed"
     " < importing to_pytorch < shipped",

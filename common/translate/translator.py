@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -23,6 +24,7 @@ from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
 from common.run.session import building_for, open_session
 from common.translate.inference import Inference, translated
+from common.translate.memory import Footprint
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # of typing since Python 3.11
@@ -70,6 +72,8 @@ class Translator:
             threads = saved.run.threads if threads is None else threads
             self._session = open_session(threads, inference.device, inference.xla)
             self.step = checkpoints.restore(self._session, selected_one(run_dir, inference.checkpoint))
+        on_gpu = any(device.device_type == "GPU" for device in self._session.list_devices())
+        self._footprint = None if on_gpu else Footprint()  # where memory ends, GPUs report an error
 
     @overload
     def __call__(self, direction: str, images: Array, output_size: OutputSize = ..., first: int = ...) -> Array: ...
@@ -101,7 +105,7 @@ class Translator:
     def in_floats(self, direction: str, image: Array) -> npt.NDArray[np.float32]:
         """Translates one image [H, W, C]: float32 in [-1, 1], in the size of the networks' output."""
         batch, graph = self._as_source(direction, image[None]), self._graphs[direction]
-        return self._session.run(graph.translated, {graph.images: batch, graph.indices: [0]})[0]
+        return self._run(direction, batch, graph.translated, {graph.indices: [0]})[0]
 
     def _build(self, inference: Inference) -> None:
         """Builds the graph of each direction."""
@@ -126,7 +130,21 @@ class Translator:
         numbers = np.arange(first, first + len(batch))
         if self._steady and direction not in self.dual.learned_directions:
             numbers[:] = 0
-        return self._session.run(graph.output, {graph.images: batch, graph.size: size, graph.indices: numbers})
+        return self._run(direction, batch, graph.output, {graph.size: size, graph.indices: numbers})
+
+    def _run(self, direction: str, batch: Array, fetched: tf.Tensor, fed: Mapping[tf.Tensor, Any]) -> Array:
+        """Returns an output for images [N, H, W, C]; raises UserError if they do not fit in memory."""
+        graph = self._graphs[direction]
+
+        def run() -> Array:
+            return self._session.run(fetched, {graph.images: batch, **fed})
+
+        def run_part(rows: int, columns: int) -> None:
+            self._session.run(graph.translated, {graph.images: batch[:1, :rows, :columns], graph.indices: [0]})
+
+        if self._footprint is None or not self._room:  # not the size of the images, but that of --scale_to
+            return run()
+        return self._footprint.within(batch.shape[:3], run, run_part)
 
     def _as_source(self, direction: str, images: Array) -> Array:
         """Converts images [N, H, W, C] to the source's Domain."""
