@@ -199,7 +199,7 @@ def class_path(cls: type) -> str:
     'common.run:Run'
     """
     names = cls.__module__.split(".")
-    modules = (".".join(names[:count]) for count in range(1, len(names) + 1))
+    modules = (".".join(names[:count]) for count in range(1, len(names)))
     public = (name for name in modules if getattr(sys.modules.get(name), cls.__qualname__, None) is cls)
     return f"{next(public, cls.__module__)}:{cls.__qualname__}"
 

@@ -75,6 +75,8 @@ def expanded(argv: Sequence[str], depth: int = 0) -> list[str]:
             arguments.append(argument)
             continue
         file = path(value if equals else next(remaining, ""))
+        if not file:
+            raise UserError("--flagfile needs a value: write --flagfile FILE.")
         if depth > DEEP:
             raise UserError(f"--flagfile {file!r} includes itself, or more than {DEEP} are nested. Leave it out.")
         arguments += expanded(list(_lines(file)), depth + 1)

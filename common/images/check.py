@@ -148,7 +148,7 @@ def _unfit(splits: Mapping[str, Read], channels: int, limit: Limits) -> Iterator
     if len(types) != 1 or not agreed:
         return
     (dtype,) = types
-    domain = Domain(agreed, dtype, *(limit or (0.0, 255.0)))
+    domain = Domain(agreed, dtype, *_ranges(splits, limit)[dtype])
     for source, image in _all(splits):
         try:
             domain.of(_smallest(image), source.name)

@@ -162,8 +162,9 @@ def _what_is_missing(run_dir: pathlib.Path) -> str:
     """Returns the end of the message about a folder without a trained run: what is missing, and the fix."""
     checkpoints = run_dir / "checkpoints"
     if lacking := incomplete_in(checkpoints):
-        missing = f"{', '.join(lacking[:NAMED])}{' and others are' if len(lacking) > NAMED else ' is'} missing"
-        return f": {missing} from its checkpoints. {HALF_COPIED} all of checkpoints/."
+        named = ", ".join(lacking[:NAMED]) + (" and others" if len(lacking) > NAMED else "")
+        missing = f"{named} {'are' if len(lacking) > 1 else 'is'} missing from its checkpoints"
+        return f": {missing}, so {HALF_COPIED} all of checkpoints/."
     if config_path(run_dir).exists():
         lack = "the folder checkpoints is missing" if not checkpoints.is_dir() else "its folder checkpoints is empty"
         return f": it has config.json, but {lack}. Nothing was saved yet, or {HALF_COPIED} all of checkpoints/."

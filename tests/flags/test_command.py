@@ -254,6 +254,8 @@ def test_settings_that_resume_otherwise_than_fixed_are_known():
         ("--dataset toy --image_size 100", "it must be a multiple of 256. Use --image_size 256, or --depth 2."),
         ("--phase test --dataset toy", "There is no trained run in runs/dualgan-toy"),
         ("--flagfile nowhere", "nowhere"),
+        ("--flagfile", "--flagfile needs a value: write --flagfile FILE."),
+        ("--flagfile=", "--flagfile needs a value: write --flagfile FILE."),
     ],
 )
 def test_refusals(here, line, said):

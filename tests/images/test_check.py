@@ -130,6 +130,16 @@ def test_validation_images_are_measured_by_those_of_training(folder):
     assert ("unfit", True, ["val/B/8.png"]) in summary(folder)
 
 
+def test_the_range_of_the_training_images_is_named(folder):
+    """16 bits from 2 to 3998 in training, and a validation image of 8 bits."""
+    for path in sorted(folder.glob("*/B/*.png")):
+        image = np.full([16, 16, 3], 2, np.uint16)
+        image[3, 4] = 3998
+        files.write(path, image if path.parent.parent.name == "train" else np.zeros([16, 16, 3], np.uint8))
+    (about, *_) = (finding.about for finding in report(folder).findings if finding.kind == "unfit")
+    assert "has 8 bits per channel, but the images of its domain are uint16 from 2 to 3,998" in about
+
+
 def test_channels_are_told_and_refused_where_they_cannot_be_had(folder):
     files.write(folder / "train/A/2.png", noise(20, channels=1))
     assert summary(folder) == [("channels", False, ["train/A/2.png"])]
