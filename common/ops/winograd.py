@@ -66,10 +66,7 @@ def _filtered(x: tf.Tensor, weights: tf.Tensor, turned: bool = False) -> tf.Tens
     products = tf.matmul(_tiles(x, size), reshape(transformed, [TILE**2, *channels]), transpose_b=turned)
     outputs = channels[0] if turned else channels[1]
     rows = reshape(tf.cast(_matmul(back, reshape(products, [TILE**2, -1])), x.dtype), [-1, outputs])
-    counts = _counts(x, size - 1)
-    y = gather(rows, _places(counts, TILE - size + 1))
-    y.set_shape([*(count if isinstance(count, int) else None for count in counts), outputs])
-    return y
+    return gather(rows, _places(_counts(x, size - 1), TILE - size + 1))  # [N, H', W', outputs]
 
 
 @functools.cache
