@@ -128,7 +128,7 @@ class Selection:
         if None in row:
             return "has more values than there are columns"
         wrong = next((name for name in self._names if _has_value(row.get(name)) and not _is_number(row[name])), None)
-        return f"has a {wrong} that is not a number" if wrong else ""
+        return f"has a value of {wrong} that is not a number" if wrong else ""
 
     def _unusable(self, problem: str) -> UserError:
         return UserError(
@@ -215,7 +215,8 @@ class Evaluations:
         """The reason why the training ends early; "" if it does not."""
         if not self._patience or self._selection.since_best < self._patience:
             return ""
-        return f"No improvement for {self._selection.since_best} evaluations (--patience {self._patience})."
+        plural = "s" if self._selection.since_best > 1 else ""
+        return f"No improvement for {self._selection.since_best} evaluation{plural} (--patience {self._patience})."
 
 
 def _select_by(graphs: Sequence[EvaluationGraph]) -> str:

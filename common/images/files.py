@@ -73,8 +73,8 @@ def decode(path: Path, half: str | None = None) -> Image:
         image = DECODERS[kind].image(path)
     if half is None:
         return image
-    middle = image.pixels.shape[1] // 2
-    part = np.s_[:, :middle] if half == "A" else np.s_[:, -middle:]
+    width = image.pixels.shape[1]
+    part = np.s_[:, : width // 2] if half == "A" else np.s_[:, width - width // 2 :]
     alpha = None if image.alpha is None else image.alpha[part]
     return Image(image.pixels[part], alpha, notes=image.notes)
 

@@ -56,7 +56,8 @@ def find_all(root: str | os.PathLike[str], split: str) -> Files:
                 if images_in(pathlib.Path(root, split))
                 else ""
             )
-            raise UserError(f"No images of {domain} to {split} on: {looked}.{halves} Supported: {' '.join(SUFFIXES)}.")
+            used = "validate" if split == "val" else split
+            raise UserError(f"No images of {domain} to {used} on: {looked}.{halves} Supported: {' '.join(SUFFIXES)}.")
     return files
 
 

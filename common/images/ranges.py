@@ -106,8 +106,6 @@ def _without_both_ends(ordered: Array) -> Array:
     if not between.size:
         return ordered
     smeared = [int(SMEARED * min(count, between.size)) for count in (begin, ordered.size - end)]
-    if sum(smeared) >= between.size:
-        return ordered
     low, high = between[smeared[0]], between[-1 - smeared[1]]
     gap = (APART - LITTLE) * (highest - least)
     if low == high or high - low > LITTLE * (highest - least) or min(low - least, highest - high) < gap:
