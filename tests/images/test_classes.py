@@ -270,3 +270,61 @@ def test_the_void_class_255_of_sixteen_bits_is_a_class(tmp_path):
     void = np.uint16([[0], [255]]).repeat(9, 0).repeat(9, 1)
     assert palettes.measured(save(tmp_path, [void]), "auto", PALETTE).table.tolist() == [[0], [255]]
     assert domain_of(np.uint8([[0], [255]])).of(Image(void[..., None]), "x").max() == 255
+
+
+def test_colours_of_numbers_are_those_of_pascal_voc():
+    """The first 21 and the last, as the development kit of VOC 2012 lists them."""
+    voc = """000000 800000 008000 808000 000080 800080 008080 808080 400000 c00000 408000 c08000 400080 c00080
+    408080 c08080 004000 804000 00c000 80c000 004080 e0e0c0"""
+    colours = [list(bytes.fromhex(word)) for word in voc.split()]
+    assert colours_of(np.uint8([*range(21), 255])[:, None]).tolist() == colours
+
+
+@pytest.mark.parametrize(("values", "is_gray"), [((0, 16, 200), True), ((16, 0), True), ((0, 15, 200), False)])
+def test_gray_values_16_apart_are_shown_as_they_are(values, is_gray):
+    shown = colours_of(np.uint8(values)[:, None])
+    assert (shown.tolist() == [[value] * 3 for value in values]) == is_gray
+    assert len(colours_in(shown)) == len(values)
+
+
+def test_a_value_that_occurs_twice_is_its_first_class():
+    values, colours = np.uint8([[7], [2], [7], [5]]), np.uint8([[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4]])
+    classes = Classes.of(values, colours)
+    assert classes == Classes("palette", "07 02 05", "010101 020202 040404")
+    assert (classes.count, classes.channels) == (3, 3)
+
+
+def test_the_distance_of_a_pixel_from_its_class_is_that_of_their_colours():
+    """3, 4 and 12 levels make 13; of two equal distances the first class."""
+    classes = domain_of(np.uint8([[0, 0, 0], [20, 0, 0]])).classes
+    pixels = np.uint8([[[3, 4, 12], [20, 0, 0], [10, 0, 0], [11, 0, 0]]])
+    assert classes.numbers(pixels).tolist() == [[0, 1, 0, 1]]
+    np.testing.assert_allclose(classes.distances(pixels), [[13.0, 0.0, 10.0, 9.0]])
+
+
+@pytest.mark.parametrize(
+    ("values", "encoding", "words"),
+    [
+        (FOUR, PALETTE, "label maps of 4 classes, palette: 3 channels"),
+        (FOUR, ONE_HOT, "label maps of 4 classes, one-hot: 4 channels"),
+        (
+            np.uint8([[0], [1]]),
+            PALETTE,
+            "label maps of 2 classes, palette: 3 channels, one channel of numbers in files",
+        ),
+    ],
+)
+def test_classes_in_words(values, encoding, words):
+    assert domain_of(values, encoding).classes.describe() == words
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(text, text) for text in ("", "0000ff", "00", "0000 ff00", "00 0000ff", "00000000 00000001")]
+    + [("00 01" * 30, "00 01" * 8)],  # 40 letters
+)
+def test_text_that_lists_no_classes_is_named(text, named):
+    with pytest.raises(ValueError) as error:
+        _ = Classes(PALETTE, text, "0000ff ff0000").table
+    assert str(error.value) == f"{named!r} is not two or more values of one or three bytes"
+    assert Classes(PALETTE, "00 ff", "").table.tolist() == [[0], [255]]

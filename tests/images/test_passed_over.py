@@ -142,3 +142,61 @@ def test_an_error_of_a_folder_without_images_says_what_is_there(tmp_path):
     (tmp_path / "dead").symlink_to("nowhere")
     with pytest.raises(UserError, match="dead is a broken link"):
         Images(dir_A=str(tmp_path / "dead"), dir_B=str(tmp_path / "B")).training_files(small.dualgan())
+
+
+def test_the_commonest_formats_come_first_and_from_the_ninth_on_they_are_counted_together(tmp_path):
+    eight = [tmp_path / f"{number}.f{format}" for format in range(8) for number in range(1 + 10 * (format == 7))]
+    first = "11 of the format .f7, " + ", ".join(f"1 of the format .f{format}" for format in range(7))
+    assert passed_over.counted(_made(eight)) == first
+    assert passed_over.counted(_made([*eight, tmp_path / "a.g"])) == f"{first}, 1 of 1 other formats"
+    others = _made([*eight, *(tmp_path / name for name in ("a.g", "a.h", "b.h"))])
+    (tmp_path / "folder").mkdir()
+    counted = passed_over.counted([*others, tmp_path / "folder"], cure="look")
+    common = "11 of the format .f7, 2 of the format .h, " + ", ".join(f"1 of the format .f{n}" for n in range(6))
+    assert counted == f"{common}, 2 of 2 other formats, 1 folder (look)"
+
+
+def _made(paths):
+    for path in paths:
+        path.touch()
+    return paths
+
+
+def test_each_reason_has_a_singular_and_a_plural(tmp_path):
+    for name, (one, several) in REASONS.items():
+        make = MAKERS[name]
+        folder = tmp_path / one.replace(" ", "-")
+        folder.mkdir()
+        prefix = "." if "hidden" in one else ""
+        make(folder / f"{prefix}a{'' if 'without' in one else '.png'}")
+        assert passed_over.in_folder(folder) == f"1 {one}"
+        make(folder / f"{prefix}b{'' if 'without' in one else '.png'}")
+        assert passed_over.in_folder(folder, cure="look") == f"2 {several}" + " (look)" * (one == "folder")
+    for name in ("a", "b"):
+        (tmp_path / "folder" / f"link-{name}").symlink_to(tmp_path, target_is_directory=True)
+        counted = passed_over.in_folder(tmp_path / "folder", recursive=True)
+        assert counted == f"{'1 linked folder' if name == 'a' else '2 linked folders'}, which " + (
+            "is not followed" if name == "a" else "are not followed"
+        )
+
+
+REASONS = {
+    "folder": ("folder", "folders"),
+    ".hidden.png": ("hidden file", "hidden files"),
+    ".folder": ("hidden folder", "hidden folders"),
+    "dead.png": ("broken link", "broken links"),
+    "pipe.png": ("pipe or device", "pipes or devices"),
+    "none": ("file without an extension", "files without an extension"),
+}
+
+
+def test_what_is_below_hidden_and_linked_folders_is_not_counted(tmp_path):
+    for folder in ("in", "in/.hidden", "in/below", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.heic").touch()
+    (tmp_path / "in/link").symlink_to(tmp_path / "out", target_is_directory=True)
+    counted = "2 of the format .heic, 1 linked folder, which is not followed, 1 hidden folder"
+    assert passed_over.in_folder(tmp_path / "in", recursive=True) == counted
+    without = tmp_path / "in/../in/below"
+    assert passed_over.in_folder(tmp_path / "in", recursive=True, without=without) == counted.replace("2", "1", 1)
+    assert passed_over.in_folder(tmp_path / "in", without=without) == "1 of the format .heic, 1 folder, 1 hidden folder"

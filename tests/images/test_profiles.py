@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from common.images import deep_png, files
+from common.images import deep_png, files, profiles
 
 # columns: R, G, B of Display P3 as XYZ of D50, which profiles use; of the ICC's own registry
 DISPLAY_P3 = np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
@@ -171,3 +171,117 @@ def test_code_points_of_colours_in_a_png_are_said(tmp_path, dtype, points, words
     np.testing.assert_array_equal(image.pixels, pixels)
     texts = [f"has a colour profile ({words}) that is not used: its colours may look different"] if words else []
     assert [note.text for note in image.notes] == texts
+
+
+def said_of(path):
+    return [note.text for note in files.decode(path).notes]
+
+
+def unused(which):
+    return [f"has a colour profile ({which}) that is not used: its colours may look different"]
+
+
+def test_images_of_black_and_white_stay_as_they_are(tmp_path):
+    bits = Image.fromarray(RANDOM.integers(0, 2, [8, 8], np.uint8) * np.uint8(255)).convert("1")
+    bits.save(tmp_path / "a.png", icc_profile=profile(kind=b"GRAY"))
+    assert said_of(tmp_path / "a.png") == []
+    np.testing.assert_array_equal(files.decode(tmp_path / "a.png").pixels[..., 0], np.array(bits) * 255)
+
+
+def test_transparency_is_kept_in_gray_and_in_colour(tmp_path):
+    for mode, kind in (("LA", b"GRAY"), ("RGBA", b"RGB ")):
+        pixels = RANDOM.integers(0, 256, [8, 8, len(mode)], np.uint8)
+        Image.fromarray(pixels, mode).save(tmp_path / "a.png", icc_profile=profile(kind=kind))
+        image = files.decode(tmp_path / "a.png")
+        np.testing.assert_array_equal(image.alpha, pixels[..., -1:])
+        assert (image.pixels != pixels[..., :-1]).any()
+
+
+def test_colours_of_a_palette_are_converted_as_others_are(tmp_path):
+    colours = Image.fromarray(RANDOM.integers(60, 190, [2, 8, 3], np.uint8))
+    palette = colours.convert("P", palette=Image.Palette.ADAPTIVE)
+    np.testing.assert_array_equal(np.array(palette.convert("RGB")), np.array(colours))
+    for name, image in (("rgb", colours), ("palette", palette)):
+        image.save(tmp_path / f"{name}.png", icc_profile=profile())
+    by_palette, by_colour = (files.decode(tmp_path / f"{name}.png").pixels for name in ("palette", "rgb"))
+    np.testing.assert_array_equal(by_palette, by_colour)
+    assert (by_colour != np.array(colours)).any()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "name", "which"),
+    [
+        ("CMYK", b"RGB ", b"Display P3", "Display P3, which does not apply to CMYK images"),
+        ("RGB", b"GRAY", b" dim ", "dim, which does not apply to RGB images"),
+        ("L", b"RGB ", b"", "without a name, which does not apply to L images"),
+        ("RGB", b"GRAY", b"x" * 81, f"{'x' * 80}, which does not apply to RGB images"),
+    ],
+)
+def test_a_profile_of_other_colours_is_named_and_not_used(tmp_path, mode, kind, name, which):
+    Image.new(mode, [4, 4]).save(tmp_path / "a.tif", icc_profile=profile(kind=kind, name=name))
+    assert said_of(tmp_path / "a.tif") == unused(which)
+
+
+def test_of_16_bits_srgb_is_used_as_it_is(tmp_path):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name, icc, expected in (("srgb", srgb, []), ("odd", b"nothing", unused("it cannot be read"))):
+        pixels = np.ones([4, 4, 3], np.uint16)
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb", metadata=None, iccprofile=icc)
+        assert said_of(tmp_path / f"{name}.tif") == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "which"),
+    [(2**20, "it cannot be read"), (2**20 + 1, "larger than 1,048,576 bytes"), (0, "it is missing")],
+)
+def test_the_profile_of_a_bmp_may_have_a_megabyte(tmp_path, length, which):
+    (tmp_path / "a.bmp").write_bytes(bmp(np.ones([4, 4, 3], np.uint8), b"MBED", bytes(length)))
+    assert said_of(tmp_path / "a.bmp") == unused(which)
+
+
+def test_a_bmp_with_a_smaller_header_has_no_profile(tmp_path):
+    Image.new("RGB", [4, 4]).save(tmp_path / "a.bmp")
+    assert profiles.beyond_pillow(tmp_path / "a.bmp") == (None, [])
+    whole = bmp(np.ones([4, 4, 3], np.uint8), b"LINK")
+    for size, expected in ((138, unused("in a file of its own")), (137, [])):  # of both headers
+        (tmp_path / "b.bmp").write_bytes(whole[:size])
+        assert [note.text for note in profiles.beyond_pillow(tmp_path / "b.bmp")[1]] == expected
+    (tmp_path / "c.bmp").write_bytes(whole[:14] + struct.pack("<I", 123) + whole[18:])
+    assert profiles.beyond_pillow(tmp_path / "c.bmp") == (None, [])
+    Image.new("RGB", [4, 4]).save(tmp_path / "d.jpg")
+    assert profiles.beyond_pillow(tmp_path / "d.jpg") == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("points", "behind", "which"),
+    [
+        ([9, 16, 0, 1], False, "cICP 9-16-0-1"),
+        ([9, 16, 0, 1], True, None),
+        ([1, 13, 0, 1, 7], False, "cICP 1-13-0-1"),
+        ([9, 16], False, "cICP 9-16"),
+    ],
+)
+def test_code_points_count_before_the_pixels(tmp_path, points, behind, which):
+    files.write(tmp_path / "a.png", np.ones([4, 4, 1], np.uint8))
+    content, chunk = (tmp_path / "a.png").read_bytes(), b"cICP" + bytes(points)
+    chunk = struct.pack(">I", len(points)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    at = len(content) - 12 if behind else 33  # before the end, or after the header
+    (tmp_path / "a.png").write_bytes(content[:at] + chunk + content[at:])
+    expected = unused(which) if which else []
+    assert [note.text for note in profiles.beyond_pillow(tmp_path / "a.png")[1]] == expected
+
+
+@pytest.mark.parametrize(("levels", "is_srgb"), [(0, True), (2, True), (3, False)])
+@pytest.mark.parametrize("at", [0, 3 * 215 + 2])
+def test_a_profile_that_gives_every_colour_within_two_levels_is_srgb(monkeypatch, levels, is_srgb, at):
+    class Shifted:
+        def apply(self, samples):
+            content = np.frombuffer(samples.tobytes(), np.uint8).copy()
+            assert content.reshape(-1, 3).tolist() == [
+                [51 * red, 51 * green, 51 * blue] for red in range(6) for green in range(6) for blue in range(6)
+            ]
+            content[at] = abs(int(content[at]) - levels)
+            return Image.frombytes("RGB", samples.size, content.tobytes())
+
+    monkeypatch.setattr(profiles, "_transform", lambda profile, mode: Shifted())
+    assert [note.text for note in profiles.unused(profile())] == ([] if is_srgb else unused("Display P3"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from common.images import files, sameness
+from common.images.classes import Classes
 from common.images.pipeline import Loader
 from common.images.pixels import EIGHT_BITS, Domain
 
@@ -58,3 +59,36 @@ def test_a_file_that_cannot_be_read_is_left_to_training(said, tmp_path):
     paths = sorted((tmp_path / "set").iterdir())
     assert sameness.warning("A", Loader(paths, EIGHT_BITS, 0)).startswith("all 3 images of A show hardly")
     assert sameness.warning("A", Loader(paths[1:2], EIGHT_BITS, 0)) is None
+
+
+@pytest.mark.parametrize(("count", "read"), [(1, [0]), (2, [0, 1]), (8, range(8)), (9, [0, 1, 2, 3, 4, 5, 6, 8])])
+def test_eight_images_evenly_spread_are_looked_at(tmp_path, monkeypatch, count, read):
+    looked_at, original = [], sameness.facts.read
+    monkeypatch.setattr(sameness.facts, "read", lambda path, half: looked_at.append(path) or original(path, half))
+    paths = [tmp_path / "a" / f"{number}.png" for number in range(count)]
+    for path in paths:
+        files.write(path, GRAY)
+    text = sameness.warning("A", Loader(paths, EIGHT_BITS, 0))
+    assert looked_at == [paths[number] for number in read]
+    subject = {1: "the only image of A shows", 2: "all 2 images of A show", 8: "all 8 images of A show"}.get(count)
+    subject = subject or "8 images of A, spread over its 9, show"
+    assert text == (
+        f"{subject} hardly more than one colour: a method learns no more from A than that. Put images that differ into"
+        f" {tmp_path}/a, and check them with --phase check_data. Training continues."
+    )
+
+
+def test_images_of_several_folders_are_told_by_what_holds_them_and_halves_by_themselves(tmp_path):
+    paths = [tmp_path / name / "0.png" for name in ("a", "b")]
+    for number, path in enumerate(paths):
+        files.write(path, np.concatenate([GRAY, noise(number)], axis=1))
+    said = sameness.warning("A", Loader(paths, EIGHT_BITS, 0, half="A"))
+    assert said.startswith("all 2 images of A show hardly") and f"into {tmp_path}, and" in said
+    assert sameness.warning("B", Loader(paths, EIGHT_BITS, 0, half="B")) is None
+
+
+def test_for_label_maps_the_range_is_that_of_their_classes(said):
+    image = np.resize(np.uint8([0, 1]), [8, 8, 1])  # a standard deviation of a half, of a range of 2, or of 100
+    for largest, is_told in ((2, False), (100, True)):
+        classes = Classes.of(np.uint8([[0], [1], [largest]]), np.zeros([3, 3], np.uint8))
+        assert bool(said([image, image[:, ::-1]], Domain(1, classes=classes))) == is_told

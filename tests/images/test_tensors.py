@@ -6,6 +6,7 @@ from PIL import Image
 
 from common import tensorflow as tf
 from common.images import tensors
+from common.images.classes import ONE_HOT, PALETTE, Classes
 from common.images.pixels import Domain
 from tests import small
 
@@ -209,3 +210,123 @@ def test_values_beyond_a_declared_range_become_its_ends(session, domain):
     seen = session.run(tensors.from_pixels(image, domain)).ravel()
     np.testing.assert_allclose(seen, [-1.0, -1.0, 0.0, 1.0, 1.0], atol=0.01)
     assert session.run(tensors.from_pixels(image, domain, clip=False)).max() > 2.0
+
+
+@pytest.mark.parametrize(
+    ("side", "multiple", "smallest", "expected"),
+    [
+        (5, 8, 1, [1, 0, 1, 2, 3, 4, 3, 2]),
+        (5, 5, 1, [0, 1, 2, 3, 4]),
+        (5, 5, 6, [0, 1, 2, 3, 4, 3]),
+        (3, 2, 9, [1, 2, 1, 0, 1, 2, 1, 0, 1]),  # over and over
+        (2, 4, 1, [1, 0, 1, 0]),
+        (1, 4, 1, [0, 0, 0, 0]),
+    ],
+)
+def test_padding_mirrors_both_edges_equally_and_the_middle_comes_back(session, side, multiple, smallest, expected):
+    line = tf.range(side, dtype=tf.float32)
+    for images in (tf.reshape(line, [1, side, 1, 1]), tf.reshape(line, [1, 1, side, 1])):
+        padded = tensors.pad_to_multiple(images, multiple, smallest)
+        wide, back, original = session.run([padded, tensors.crop_to(padded, *images.shape[1:3]), images])
+        along = wide if images.shape[1] == side else wide.swapaxes(1, 2)
+        assert along.shape == (1, len(expected), max(multiple, smallest), 1)
+        assert along[0, :, 0, 0].tolist() == expected
+        np.testing.assert_array_equal(back, original)
+
+
+def test_a_network_sees_a_size_that_fits_it_and_the_image_keeps_its_own(session):
+    seen = []
+
+    def network(images):
+        seen.append(tf.shape(images))
+        return images * 2.0
+
+    images = tf.constant(np.random.default_rng(0).normal(size=[2, 5, 3, 1]).astype(np.float32))
+    out, original = session.run([tensors.in_own_size(images, small.Pointwise(), network), images])
+    np.testing.assert_array_equal(out, 2.0 * original)
+    assert session.run(seen[0]).tolist() == [2, 8, 4, 1]  # multiples of four
+
+
+@pytest.mark.parametrize(
+    ("dtype", "double"),
+    [
+        *((dtype, False) for dtype in ("uint8", "int16", "uint16", "float16", "float32")),
+        *((dtype, True) for dtype in ("int32", "uint32", "float64")),
+    ],
+)
+def test_only_values_that_single_precision_does_not_hold_are_scaled_in_double(session, dtype, double):
+    """Many graphics processors have no double precision."""
+    domain = Domain(1, dtype, 0.0, 100.0)
+    unit = tensors.from_pixels(tf.placeholder(dtype, [1]), domain)
+    back = tensors.to_pixels(tf.placeholder(tf.float32, [1]), domain)
+    assert (unit.dtype, back.dtype) == (tf.float32, dtype)
+    types = {tensor.dtype for op in session.graph.get_operations() for tensor in op.outputs} - {back.dtype}
+    assert (tf.float64 in types or dtype == "float64") == double
+
+
+@pytest.mark.parametrize(
+    ("domain", "clip", "expected"),
+    [
+        (Domain(1, "uint8", 50.0, 150.0), True, [50, 50, 100, 150, 150]),
+        (Domain(1, "uint8", 50.0, 150.0), False, [0, 50, 100, 150, 255]),
+        (Domain(1, "uint8", -50.0, 350.0), True, [0, 0, 150, 255, 255]),
+        (Domain(1, "int16", -8.0, 8.0), False, [-24, -8, 0, 8, 32]),
+        (Domain(1, "float32", -1.0, 3.0), True, [-1.0, -1.0, 1.0, 3.0, 3.0]),
+        (Domain(1, "float32", -1.0, 3.0), False, [-5.0, -1.0, 1.0, 3.0, 9.0]),
+    ],
+)
+def test_results_are_clipped_to_the_range_or_only_to_the_type(session, domain, clip, expected):
+    images = tf.constant([-3.0, -1.0, 0.0, 1.0, 4.0])
+    pixels = session.run(tensors.to_pixels(images, domain, clip))
+    assert pixels.dtype == domain.dtype and pixels.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        (Domain(1), [-1.0, 0.0, 1.0]),
+        (Domain(1, "uint8", 0.0, 127.5), [-1.0, 1.0, 1.0]),
+        (Domain(1, "uint8", -255.0, 255.0), [0.0, 0.5, 1.0]),
+        (Domain(1, "uint8", 127.5, 255.0), [-1.0, -1.0, 1.0]),
+    ],
+)
+def test_the_range_of_a_domain_becomes_minus_one_to_one(session, domain, expected):
+    values = session.run(tensors.from_pixels(np.uint8([0, 127, 255]), domain))
+    np.testing.assert_allclose(values, expected, atol=0.01)
+
+
+def test_images_in_any_type_are_looked_at_in_8_bits(session):
+    images = tf.constant([[[-1.0], [0.2], [1.0]]])
+    shown = session.run(tensors.to_look_at(images, Domain(1, "uint16", 0.0, 4000.0)))
+    assert shown.dtype == np.uint8 and shown.ravel().tolist() == [0, 153, 255]  # 1.2 x 127.5
+    palette = np.uint8([[1, 2, 3], [40, 50, 60]])
+    for encoding, codes in ((PALETTE, palette / np.float32(127.5) - 1), (ONE_HOT, np.float32([[1, -1], [-1, 1]]))):
+        labels = Domain(1, classes=Classes.of(np.uint8([[7], [9]]), palette, encoding))
+        assert session.run(tensors.to_look_at(tf.constant(codes), labels)).tolist() == palette.tolist()
+        assert session.run(tensors.classes_of(tf.constant(codes[::-1].copy()), labels)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("bands", "expected"), [([0.5], 0.5), ([0.5, -0.25], 0.125), ([0.0, 1.0, 0.5, -0.5], 0.25)])
+def test_the_luminance_of_other_images_is_the_mean_of_their_channels(session, bands, expected):
+    assert session.run(tensors.luminance(tf.constant([[bands]]))).tolist() == [[[expected]]]
+
+
+def test_the_size_that_is_cropped_in_the_middle_is_rounded_towards_the_top_left(session):
+    image = np.arange(35, dtype=np.uint8).reshape(7, 5, 1)
+    dual = small.dualgan(preprocess="crop", image_size=4)
+    prepared = tensors.prepare(tf.constant(image), dual, domain=Domain(1))
+    assert prepared.shape.as_list() == [4, 4, 1]
+    np.testing.assert_array_equal(session.run(tensors.to_pixels(prepared)), image[1:5, :4])
+
+
+@pytest.mark.parametrize("size", [(33, 90), (90, 33), (50, 50)])
+def test_scale_shortest_rounds_the_longer_side(session, size):
+    """Bilinear at half-pixel centres, by Pillow in floating point: to 40 pixels, of which 32 are kept."""
+    image = np.random.default_rng(0).uniform(-1, 1, size).astype(np.float32)
+    dual = small.dualgan(preprocess="scale_shortest_and_crop", load_size=40, antialias=True)
+    tall, wide = (max(40, round(side * 40 / min(size))) for side in size)
+    expected = np.asarray(Image.fromarray(image).resize((wide, tall), Image.BILINEAR))
+    top, left = int(0.25 * (tall - 31)), int(0.75 * (wide - 31))
+    drawn = tf.constant([0.25, 0.75, 0.9])
+    prepared = session.run(tensors.prepare(tf.constant(image[..., None]), dual, drawn, Domain(1, "float32", -1.0, 1.0)))
+    np.testing.assert_allclose(prepared[..., 0], expected[top : top + 32, left : left + 32], atol=1e-4)

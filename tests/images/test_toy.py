@@ -128,6 +128,77 @@ def test_an_image_whose_folder_was_renamed_meanwhile_is_not_missed(tmp_path, mon
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("moved_by_another", [True, False])
+def test_a_folder_that_cannot_be_renamed_is_an_error_unless_another_process_has_made_it(
+    tmp_path, monkeypatch, moved_by_another
+):
+    monkeypatch.setattr(toy, "TRAIN", 1)
+    monkeypatch.setattr(toy, "VAL", 0)
+
+    def refuse(path, target):
+        if moved_by_another:
+            target.mkdir()
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr("pathlib.Path.rename", refuse)
+    if moved_by_another:
+        assert toy.draw_once(tmp_path, 8) == tmp_path / "toy-8"
+        assert list(tmp_path.iterdir()) == [tmp_path / "toy-8"]  # and not what was drawn for nothing
+    else:
+        with pytest.raises(OSError, match="Directory not empty"):
+            toy.draw_once(tmp_path, 8)
+        assert list(tmp_path.iterdir()) == [tmp_path / ".toy-8"]  # to continue with
+
+
+def test_an_image_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
+    def refuse(path, image):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_whole", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        toy.draw_once(tmp_path, 8)
+
+
+def test_it_has_two_hundred_pairs_to_train_on_and_twenty_to_validate_with(tmp_path, monkeypatch, capsys):
+    def touch(path, image):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr(toy, "draw", lambda number, size: (None, None))
+    monkeypatch.setattr(files, "write_whole", touch)
+    folder = toy.draw_once(tmp_path, 2)
+    assert [len(paths) for split in ("train", "val") for paths in folders.find(folder, split)] == [200, 200, 20, 20]
+    assert f"Drawing 220 pairs of the toy dataset, 2x2, into {tmp_path}/toy-2\n" in capsys.readouterr().out
+
+
+def test_apples_are_red_lemons_yellow_pears_green_and_plums_purple_dark_and_small():
+    by_channel = ["".join(sorted("RGB", key=dict(zip("RGB", kind.colour)).get)) for kind in toy.KINDS]
+    assert by_channel == ["BGR", "BGR", "BRG", "GRB"]  # each ends with its brightest
+    by_tone, by_radius = (sorted(range(4), key=lambda n: toy.KINDS[n][field]) for field in (1, 2))
+    assert (by_tone, by_radius) == ([1, 2, 0, 3], [3, 1, 0, 2])
+    for colour, tone, radius, _ in toy.KINDS:
+        assert all(0.0 < value < 1.0 for value in (*colour, tone)) and 0.1 < radius <= 0.15
+
+
+def test_a_scene_has_three_to_five_fruits_from_back_to_front():
+    scenes = [toy._arrange(0.45, np.random.default_rng(number)) for number in range(50)]
+    assert {len(fruits) for fruits in scenes} == {3, 4, 5}
+    assert {fruit.kind for fruits in scenes for fruit in fruits} == set(toy.KINDS)
+    for fruits in scenes:
+        stands = [fruit.y + fruit.radius for fruit in fruits]
+        assert stands == sorted(stands) and all(0.61 <= stand <= 0.92 for stand in stands)
+        assert all(0.06 <= fruit.x <= 0.94 and abs(fruit.tilt) <= 0.25 for fruit in fruits)
+
+
+def test_the_light_on_wall_and_table_by_hand():
+    """At (x, y) the light is 1 - 0.22 x - 0.1 y; wood has rings of 0.022 sin(70 (y - 0.5) + 2.5 sin(3 x + 1.5))."""
+    room = toy.Room(0.5, np.full(3, 0.8), np.array([0.5, 0.25, 1.0]), 0.25)
+    photo, _ = toy._empty(room, np.array([[0.5, 0.5, 0.2]]), np.array([[0.4, 0.6, 0.9]]))
+    np.testing.assert_allclose(photo[0, 0], 0.68)  # 0.8 (1 - 0.11 - 0.04)
+    np.testing.assert_allclose(photo[0, 1], np.array([0.5, 0.25, 1.0]) * (0.83 * 1.08 + 0.019295), atol=2e-6)
+    np.testing.assert_allclose(photo[0, 2], np.array([0.5, 0.25, 1.0]) * (0.866 * 1.08 - 0.020932), atol=2e-6)
+
+
 def test_outlines_strokes_and_means_by_hand():
     assert toy._plum(0.5, 0.5) == pytest.approx(0.728629, abs=1e-6)
     assert toy._apple(0.6, 0.4) == pytest.approx(0.743496, abs=1e-6)

@@ -1,6 +1,7 @@
 """Packed pixels unpack no farther than their image needs, and honest files are read as they were written."""
 
 import lzma
+import sys
 import tracemalloc
 import zlib
 
@@ -109,3 +110,33 @@ def test_bytes_are_counted(method, pack):
         assert length == 0 or unpacking.count(parts, method, length - 1) > length - 1
     assert unpacking.count([pack(RANDOM.bytes(70_000))[:-1000]], method, 10_000) > 10_000
     assert unpacking.count([b"no stream" * 10_000], method, 10_000) == 0
+
+
+@pytest.mark.parametrize(("streams", "is_counted"), [(1, True), (16, True), (17, False)])
+def test_up_to_sixteen_streams_are_counted(streams, is_counted):
+    packed = PACK["lzma"](bytes(100)) * streams
+    for parts in ([packed], [packed[at : at + 7] for at in range(0, len(packed), 7)]):
+        if is_counted:
+            assert unpacking.count(parts, "LZMA", 10_000) == 100 * streams
+        else:
+            with pytest.raises(ValueError, match=r"^it is packed as more than 16 streams: save it again$"):
+                unpacking.count(parts, "LZMA", 10_000)
+
+
+def test_after_the_first_stream_of_deflate_nothing_is_read():
+    assert unpacking.count([zlib.compress(bytes(100)) * 3], "deflate", 10_000) == 100
+
+
+@pytest.mark.parametrize(("method", "pack"), [("deflate", zlib.compress), ("LZMA", PACK["lzma"])])
+def test_counting_stops_soon_after_what_is_allowed(method, pack):
+    packed = pack(LONG)
+    assert unpacking.count([packed], method, 3_000_000) in range(3_000_001, 3_000_001 + 2**20)
+    assert unpacking.count([packed], method, len(LONG)) == len(LONG)
+    assert unpacking.count(iter([]), method, 0) == 0
+
+
+def test_methods_that_this_python_lacks_are_unknown(monkeypatch):
+    assert unpacking.is_known("deflate") and unpacking.is_known("LZMA")
+    assert unpacking.is_known("Zstandard") == (sys.version_info >= (3, 14))
+    monkeypatch.setitem(sys.modules, "lzma", None)  # Python can be built without it
+    assert unpacking.is_known("deflate") and not unpacking.is_known("LZMA")
