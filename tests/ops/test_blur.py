@@ -65,3 +65,9 @@ def test_lower_precision_is_kept(session, function):
     assert y.dtype == tf.bfloat16
     expected = session.run(function(tf.cast(x, tf.float32)))
     np.testing.assert_allclose(session.run(tf.cast(y, tf.float32)), expected, rtol=0, atol=0.05)
+
+
+def test_sides_that_are_known_stay_known():
+    with tf.Graph().as_default():
+        y = blur.doubled(tf.placeholder(tf.float32, [3, None, 5, 2]))
+        assert y.shape.as_list() == [3, None, 10, 2]

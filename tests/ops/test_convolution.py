@@ -5,7 +5,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.ops import convolution, im2col, phases, placement
-from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Formulation, Library, sides_of
+from common.ops.formulations import COLUMNS, TAPS, WINOGRAD, Formulation, Library, Matrices, sides_of
 
 RANDOM = np.random.default_rng(7)
 
@@ -94,6 +94,13 @@ def test_a_transpose_has_the_static_shape_of_what_is_known(session, formulation,
     assert formulation.transpose(y, weights, sides_of(x)).shape.as_list() == [batch, *sides, 5]
 
 
+@pytest.mark.parametrize("formulation", [COLUMNS, TAPS, Library(1, "VALID")])
+@pytest.mark.parametrize("batch", [2, None])
+def test_a_transpose_of_unknown_sides_has_those_that_it_is_given(session, formulation, batch):
+    y = tf.placeholder(tf.float32, [batch, None, None, 3])
+    assert formulation.transpose(y, tf.zeros([4, 4, 5, 3]), [8, 9]).shape.as_list() == [batch, 8, 9, 5]
+
+
 @pytest.mark.parametrize("formulation", [WINOGRAD, COLUMNS, TAPS, Library(1, "VALID"), matrices(1, "VALID")])
 def test_what_comes_before_is_part_of_both_derivatives(session, formulation):
     x, w = (tf.constant(RANDOM.normal(size=shape)) for shape in ([2, 5, 6, 5], [4, 4, 5, 3]))
@@ -131,6 +138,15 @@ def test_the_transpose_and_both_its_derivatives(session, padding, sides):
     compared(session, two_derivatives(actual, [y, w], dx), two_derivatives(expected, [y, w], dx))
 
 
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_products_of_matrices_leave_a_transpose_of_unknown_sides_to_the_library(session, padding):
+    w, x = tf.constant(RANDOM.normal(size=[3, 3, 2, 4])), tf.placeholder(tf.float64, [1, None, 7, 2])
+    y = tf.constant(RANDOM.normal(size=tf.nn.conv2d(tf.zeros([1, 9, 7, 2]), tf.zeros([3, 3, 2, 4]), 2, padding).shape))
+    both = [Matrices(2, padding).transpose(y, w, sides) for sides in (sides_of(x), [9, 7])]
+    assert [one.op.type == "Conv2DBackpropInput" for one in both] == [True, False]
+    np.testing.assert_allclose(*session.run(both, {x: np.zeros([1, 9, 7, 2])}), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("x", "kernel", "stride", "padding", "op_types"),
     [
@@ -164,3 +180,13 @@ def test_plain_convolutions_are_single_operations(session):
         outputs = [convolution.conv(x, w, 1, "VALID"), convolution.conv(x, w, 2, "SAME")]
         outputs.append(convolution.transpose(x, w, [32, 32], 2, "SAME"))
     assert [output.op.type for output in outputs] == ["Conv2D", "Conv2D", "Conv2DBackpropInput"]
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "stride", "places"),
+    [(8, 2, 2, (4, 0, 0)), (7, 2, 2, (4, 0, 1)), (8, 1, 3, (3, 0, 0)), (8, 5, 2, (4, 1, 2)), (6, 5, 1, (6, 2, 2))],
+)
+def test_the_zeros_around_a_side(side, size, stride, places):
+    """Of SAME, as few as cover the side, the odd one after it: none for kernels that strides leave behind."""
+    assert im2col.places(side, size, stride, "SAME") == places
+    assert im2col.places(side, size, stride, "VALID") == ((side - size) // stride + 1, 0, 0)

@@ -239,3 +239,71 @@ def test_recoloured_gray_by_numpy(session):
     recoloured, gamma, gains = session.run([synthesis.recolored(key, tf.zeros([4, 2, 2, 3])), *draws])
     light = np.clip(0.5 ** np.exp(gamma - 0.5) * np.exp(0.3 * (gains - 0.5)), 0, 1)
     np.testing.assert_allclose(recoloured, np.broadcast_to(2 * light - 1, [4, 2, 2, 3]), atol=1e-5)
+
+
+def numbered(height, width):
+    """A layer of which every pixel has its own light: 1000 times its row, plus its column."""
+    light = (1000.0 * np.arange(height)[:, None] + np.arange(width))[None, ..., None]
+    return Layer(tf.zeros_like(light, tf.float32), tf.constant(light, tf.float32))
+
+
+@pytest.mark.parametrize(
+    ("sides", "cell"),
+    [
+        ([96, 95], (48, 95)),  # 96 pixels are nearer to two cells of 64 than 95 are
+        ([160, 120], (80, 60)),
+        ([161, 31], (53, 31)),
+        ([230, 40], (57, 40)),
+    ],
+)
+def test_cells_have_about_64_pixels_and_every_second_one_is_turned(session, sides, cell):
+    """They begin at multiples of a quarter of their sides."""
+    (cells,) = degradation.calm_cells(tf.zeros([1, 260, 240, 1]), tf.constant([[0.7]]), sides, numbered(260, 240))
+    filled = session.run(cells.light)[0, ..., 0]
+    top, left = divmod(int(filled[0, 0]), 1000)
+    assert (top % (cell[0] // 4), left % (cell[1] // 4)) == (0, 0)
+    upright = np.add.outer(1000 * np.arange(top, top + cell[0]), np.arange(left, left + cell[1]))
+    both = [upright, upright[::-1, ::-1]]
+    rows, columns = (-(-side // of_cell) for side, of_cell in zip(sides, cell))
+    expected = np.block([[both[(row + column) % 2] for column in range(columns)] for row in range(rows)])
+    np.testing.assert_array_equal(filled, expected[: sides[0], : sides[1]])
+
+
+def test_cells_of_three_draws_take_turns(session):
+    """Every row of cells begins with the third of the row before."""
+    texture = tf.constant(np.random.default_rng(0).uniform(0, 1, [1, 260, 240, 1]), tf.float32)
+    draws = [0.1, 0.7, 0.3]
+    runs = [[draws], *([[draw]] for draw in draws)]
+    layers = [degradation.calm_cells(texture, tf.constant(run), [192, 128], numbered(260, 240))[0] for run in runs]
+    filled, *of_one = (light[0, ..., 0] for light in session.run([layer.light for layer in layers]))
+    first = [found[:64, :64] for found in of_one]
+    assert len({found[0, 0] for found in first}) == 3
+    turned = [found[::-1, ::-1] for found in first]
+    expected = [[first[0], turned[1]], [turned[2], first[0]], [first[1], turned[2]]]
+    np.testing.assert_array_equal(filled, np.block(expected))
+
+
+def test_the_smallest_cells_begin_at_any_pixel(session):
+    draws = tf.constant(np.linspace(0.0, 0.95, 20)[:, None], tf.float32)
+    layer = Layer(*(tf.tile(part, [20, 1, 1, 1]) for part in numbered(8, 9)))
+    (cells,) = degradation.calm_cells(
+        tf.constant(np.random.default_rng(0).uniform(0, 1, [20, 8, 9, 1]), tf.float32), draws, [3, 3], layer
+    )
+    tops, lefts = np.divmod(session.run(cells.light)[:, 0, 0, 0], 1000)
+    assert set(tops % 2) == set(lefts % 2) == {0, 1}
+
+
+def test_a_stronger_layer_has_so_many_times_the_light_and_the_depth(session):
+    """Of T = 0.25 and light 0.1: twice, T is squared; half, it is the square root."""
+    layer = Layer(tf.fill([2, 2, 2, 1], 0.25), tf.fill([2, 2, 2, 1], 0.1))
+    found = session.run(degradation.stronger(layer, tf.constant([2.0, 0.5], shape=[2, 1, 1, 1])))
+    np.testing.assert_allclose(found.transmission[:, 0, 0, 0], [0.0625, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(found.light[:, 0, 0, 0], [0.2, 0.05], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("transmission", "divisor"), [(0.04, 0.05), (0.06, 0.06)])
+def test_what_hardly_transmits_is_not_restored_further(session, transmission, divisor):
+    """Light of 0.5 without 0.4 of the layer's, divided by at least a twentieth."""
+    layer = Layer(tf.fill([1, 1, 1, 1], transmission), tf.fill([1, 1, 1, 1], 0.4))
+    found = session.run(degradation.uncover(tf.zeros([1, 1, 1, 3]), layer))
+    np.testing.assert_allclose(found, np.full([1, 1, 1, 3], 2 * 0.1 / divisor - 1), rtol=1e-5)

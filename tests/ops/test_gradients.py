@@ -72,3 +72,33 @@ def test_gradients_may_be_left_to_tensorflow():
         y = gradients.with_gradient(x * x, [x], lambda dy: [7.0 * dy])
         np.testing.assert_allclose(session.run(tf.gradients(y, [x])[0]), 2.0 * X)
     assert not [op for op in x.graph.get_operations() if op.type == "IdentityN"]
+
+
+def test_partial_gradients_hold_the_other_inputs_fixed():
+    """Of x w with w = 3 x: w and x, not 6 x; several uses are added."""
+    x = tf.constant(X)
+    w = 3.0 * x
+    y, dy = x * w + x, tf.constant(W)
+    whole = gradients.gradients(y, [x, tf.constant(W)], [dy])
+    assert whole[1] is None
+    actual = tf.Session().run([whole[0], *gradients.partial_gradients(y, [x, w], [dy])])
+    np.testing.assert_allclose(actual, [(6 * X + 1) * W, (3 * X + 1) * W, X * W], rtol=1e-15)
+
+
+def test_gradients_of_many_uses_are_added_in_pairs():
+    """In an order that is the same in every run: no sum has three terms."""
+    x = tf.constant(X)
+    y = tf.reduce_sum(sum(x**n for n in range(1, 6)))
+    for found in (gradients.gradients(y, [x])[0], gradients.partial_gradients(y, [x], [tf.constant(1.0, x.dtype)])[0]):
+        sums = [op for op in x.graph.get_operations() if op.type == "AddN"]
+        assert sums and max(len(op.inputs) for op in sums) == 2
+        np.testing.assert_allclose(tf.Session().run(found), sum(n * X ** (n - 1) for n in range(1, 6)), rtol=1e-12)
+
+
+def test_sums_are_added_from_first_to_last():
+    """1 is lost next to 2^60, unless that has been subtracted before."""
+    terms = [tf.constant(value, tf.float64) for value in (2.0**60, -(2.0**60), 1.0)]
+    with tf.Session() as session:
+        assert session.run(gradients.add(terms)) == 1.0
+        assert session.run(gradients.add([terms[0], terms[2], terms[1]])) == 0.0
+        assert gradients.add(terms[:1]) is terms[0]

@@ -265,3 +265,52 @@ def test_gradient_of_the_gradient_penalty(session, monkeypatch, norm, critic):
         assert derivative == pytest.approx(difference, rel=1e-5, abs=1e-8), weight.op.name
         checked += abs(difference) > 1e-6
     assert checked >= 3
+
+
+def test_a_deconv_has_the_sides_of_the_map_that_it_is_like(session):
+    """2 H - 1, where the transposed convolution was of an odd side: <conv(x), y> = <x, deconv(y)>."""
+    x, y = RANDOM.normal(size=[1, 5, 5, 3]), RANDOM.normal(size=[1, 3, 3, 4])
+    with tf.variable_scope("layer"):
+        up = layers.deconv(tf.constant(y), 3, 3, kernel(), like=tf.constant(x))
+    up, weights = run(session, up, variables()["layer/kernel"])
+    assert up.shape == x.shape
+    np.testing.assert_allclose(np.sum(numpy_conv(x, weights, 2, 1, 1) * y), np.sum(x * up), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "bias"),
+    [
+        ("instance", "inert"),
+        ("instance_affine", "inert"),
+        ("layer", "inert"),
+        ("batch", "absent"),
+        ("bare", "absent"),
+        ("none", "trained"),
+    ],
+)
+def test_published_norms_say_which_bias_comes_before_them(name, bias):
+    assert layers.published_norm(name) == layers.Norm(name, 1e-5, bias, False)
+
+
+def test_no_norm_changes_nothing(session):
+    x = tf.zeros([1, 2, 2, 3])
+    assert layers.Norm("none")(x) is layers.Norm("bare")(x) is x
+
+
+def test_all_weights_of_layers_are_weights_of_the_model(session):
+    norm = layers.Norm("batch", running=True)
+    with tf.variable_scope("layer"):
+        norm(layers.conv(tf.zeros([1, 4, 4, 1], tf.float64), 2, 3, 2, kernel(), bias=layers.INERT))
+    of_model = {variable.op.name: variable for variable in tf.get_collection(tf.GraphKeys.MODEL_VARIABLES)}
+    names = ("kernel", "bias", "running_mean", "running_variance", "scale", "shift")
+    assert list(of_model) == [f"layer/{name}" for name in names]
+    assert [variable.op.name for variable in tf.trainable_variables()] == ["layer/kernel", "layer/scale", "layer/shift"]
+    assert {variable.dtype.base_dtype for variable in of_model.values()} == {tf.float64}
+
+
+def test_tanh_of_bfloat16_is_computed_in_float32(session):
+    values = [-2.0, 0.5, 3.0]  # which are numbers of bfloat16
+    found = layers.tanh(tf.constant(values, tf.bfloat16))
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(session.run(found), np.tanh(values), rtol=1e-6)
+    assert layers.tanh(tf.constant(values, tf.float64)).dtype == tf.float64

@@ -7,7 +7,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.dual import Dual
-from common.ops import layers, randomness
+from common.ops import layers, precision, randomness
 from common.settings import override
 from common.train import step
 from cyclegan import CycleGAN
@@ -123,3 +123,37 @@ def test_bf16_convolves_in_bfloat16_weights_of_float32(single, dual):
     assert len(moved) > len(weights) / 2  # gradients arrive in all of them, a little other than before
     for name, value in weights.items():
         assert np.abs(value - single[1][name]).max() < 1e-3, name  # updates are small
+
+
+def test_what_is_computed_in_bfloat16_comes_back_as_float32(session):
+    """1 + 2^-9 is not a number of bfloat16; other types, and what is not given, are passed on."""
+    passed = []
+
+    def function(x, number, nothing):
+        weight = tf.get_variable("weight", [], x.dtype, tf.constant_initializer(1.0 + 2.0**-9))
+        other = tf.get_variable("other", [], tf.float64, tf.constant_initializer(1.0 + 2.0**-9))
+        passed.extend([x.dtype, number.dtype, nothing, weight.dtype, other.dtype.base_dtype])
+        return {"product": [x * weight, x]}
+
+    found = precision.in_bfloat16(function, tf.constant(1.0 + 2.0**-9), tf.constant(3), None)
+    assert passed == [tf.bfloat16, tf.int32, None, tf.bfloat16, tf.float64]
+    assert {variable.op.name: variable.dtype.base_dtype for variable in tf.global_variables()} == {
+        "weight": tf.float32,
+        "other": tf.float64,
+    }
+    session.run(tf.global_variables_initializer())
+    assert session.run(found) == {"product": [np.float32(1.0), np.float32(1.0)]}
+    assert {value.dtype for value in found["product"]} == {tf.float32}
+    with pytest.raises(ValueError, match="already exists"):
+        tf.get_variable("weight", [])  # outside, names are as before
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "wide"),
+    [("float32", "float32", "float32"), ("bf16", "float32", "float32"), ("float64", "float64", "float64")],
+)
+def test_types_of_images_and_of_what_needs_more_digits(session, name, images, wide):
+    cast = precision.cast_images(name, tf.zeros([1, 2, 2, 3]))
+    assert cast.dtype == getattr(tf, images)
+    assert precision.at_least_float32(cast).dtype == getattr(tf, wide)
+    assert precision.at_least_float32(tf.cast(cast, tf.bfloat16)).dtype == tf.float32

@@ -60,12 +60,45 @@ def test_images_of_unknown_size_have_the_same_margins_and_gradients(session, sha
     np.testing.assert_array_equal(actual[1], actual[2])
 
 
-@pytest.mark.parametrize("shape", [[1, 3, 9, 16], [1, 8, 8, 3]])
-def test_small_images_and_few_channels_are_padded_by_tensorflow(session, shape):
-    value = RANDOM.normal(size=shape)
-    y = reflection.pad(tf.constant(value), 1)
-    assert "MirrorPad" in operations(y)
-    np.testing.assert_array_equal(session.run(y), np.pad(value, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect"))
+@pytest.mark.parametrize(
+    ("shape", "margin", "by_tensorflow"),
+    [
+        ([1, 3, 9, 16], 1, True),
+        ([1, 9, 3, 16], 1, True),
+        ([1, 4, 4, 16], 1, False),
+        ([1, 7, 12, 16], 3, True),
+        ([1, 8, 8, 16], 3, False),
+        ([1, 8, 8, 3], 1, True),
+        ([1, 8, 8, 15], 1, True),
+        ([None, 8, 8, 15], 1, True),
+    ],
+)
+def test_small_images_and_few_channels_are_padded_by_tensorflow(session, shape, margin, by_tensorflow):
+    """Sides of less than two margins and two pixels more, and fewer than 16 channels."""
+    value = RANDOM.normal(size=[1, *shape[1:]])
+    y = reflection.pad(tf.placeholder_with_default(value, shape), margin)
+    assert ("MirrorPad" in operations(y)) == by_tensorflow
+    margins = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+    np.testing.assert_array_equal(session.run(y), np.pad(value, margins, mode="reflect"))
+
+
+def test_what_a_tensor_was_padded_from_is_found(session):
+    x = tf.constant(RANDOM.normal(size=[1, 8, 9, 16]))
+    padded = reflection.pad(x, 2)
+    assert reflection.inner(padded) == (x, 2)
+    assert reflection.inner(x) == (x, 0)
+    with placement.plain():
+        plain = reflection.pad(x, 2)
+    assert reflection.inner(plain) == (plain, 0)
+
+
+def test_slopes_of_slopes_of_margins_are_margins(session):
+    """The gradient is linear: its own gradient pads, and is found as padded again."""
+    x, dy = tf.constant(RANDOM.normal(size=[1, 8, 9, 16])), tf.constant(RANDOM.normal(size=[1, 12, 13, 16]))
+    (dx,) = tf.gradients(reflection.pad(x, 2), [x], dy)
+    ddx = RANDOM.normal(size=[1, 8, 9, 16])
+    (ddy,) = tf.gradients(dx, [dy], tf.constant(ddx))
+    np.testing.assert_array_equal(session.run(ddy), np.pad(ddx, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
 
 
 @pytest.mark.parametrize(("size", "margin"), [(3, 1), (4, 2)])

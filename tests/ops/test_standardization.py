@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.ops import placement, standardization
+from common.ops import placement, standardization, statistics
 
 RANDOM = np.random.default_rng(5)
 
@@ -110,6 +110,45 @@ def test_a_penalty_on_gradients_has_the_derivatives_of_the_definition(session, d
     for one, other in zip(*session.run([actual, expected]), strict=True):
         difference = np.abs(one.astype(np.float64) - other)
         assert np.sqrt(np.mean(difference**2)) <= tolerance * np.sqrt(np.mean(other.astype(np.float64) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "count", "is_fused"),
+    [("bfloat16", 8, True), ("bfloat16", 9, False), ("float32", 2, True), ("float32", 3, False), ("float64", 1, False)],
+)
+def test_few_images_are_fused(session, dtype, count, is_fused):
+    """Up to eight of bfloat16 and two of float32, in which only the gradients are."""
+    x = tf.zeros([count, 3, 3, 2], dtype)
+    tf.gradients(standardization.standardized(x, [1, 2], 1e-5), [x])
+    types = [op.type for op in tf.get_default_graph().get_operations()]
+    assert types.count("FusedBatchNormGradV3") == (count if is_fused else 0)
+    assert types.count("FusedBatchNormV3") == (count if is_fused and dtype == "bfloat16" else 0)
+
+
+@pytest.mark.parametrize(("dtype", "is_fused"), [("bfloat16", True), ("float32", False)])
+def test_single_images_of_bfloat16_are_fused_in_batches_of_unknown_size(session, dtype, is_fused):
+    standardization.standardized(tf.placeholder(dtype, [None, 3, 3, 2]), [1, 2], 1e-5)
+    assert ("FusedBatchNormV3" in str(tf.get_default_graph().as_graph_def())) == is_fused
+
+
+def test_statistics_of_a_whole_image_take_the_place_of_those_of_a_tile(session):
+    """Which a handle gets, and may replace: here by a mean of 1 and a variance of 4, plus 0.0001."""
+    values, got = RANDOM.normal(2.0, 3.0, size=[1, 4, 5, 2]), []
+    x = tf.constant(values)
+
+    def handle(mean, variance):
+        got.extend([mean, variance])
+        return tf.ones_like(mean), 4.0 * tf.ones_like(variance)
+
+    with statistics.handled_by(handle):
+        y = standardization.standardized(x, [1, 2], 1e-4)
+        scaled = standardization.scaled_and_shifted(x, [1, 2], 1e-4, tf.constant([2.0, 3.0], x.dtype), y[0, 0, 0])
+    y, scaled, mean, variance = session.run([y, scaled, *got[:2]])
+    expected = (values - 1.0) / np.sqrt(4.0001)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+    np.testing.assert_allclose(scaled, expected * [2.0, 3.0] + expected[0, 0, 0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(mean, values.mean(axis=(1, 2), keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(variance, values.var(axis=(1, 2), keepdims=True), rtol=1e-12)
 
 
 def test_plain_graphs_and_many_images_are_not_fused():

@@ -16,6 +16,14 @@ def test_the_basis_gives_the_convolution_by_its_definition(size):
     np.testing.assert_allclose(back @ ((kernels @ w) * (tiles @ x)), np.correlate(x, w, "valid"), atol=1e-12)
 
 
+@pytest.mark.parametrize(("size", "outputs"), [(3, 4), (4, 3)])
+def test_the_points_are_those_with_small_rounding_errors(size, outputs):
+    """0, 1, -1, 1/2, -2 and infinity, of Barabasz et al. (2020): here their powers, of which it has only the last."""
+    powers = np.array([0.0, 1.0, -1.0, 0.5, -2.0]) ** np.arange(outputs)[:, None]
+    infinity = np.eye(outputs)[:, -1:]
+    np.testing.assert_array_equal(winograd.basis(size)[0], np.hstack([powers, infinity]))
+
+
 @pytest.mark.parametrize("size", [3, 4])
 def test_rounding_errors_are_a_few_of_float32(session, size):
     """With maps as after a ReLU and as many channels as in ResNets, against float64: below 1e-5 of the range."""
@@ -55,3 +63,11 @@ def test_results_of_bfloat16_are_rounded_once(session, formulation, size, stride
     for one, other in zip(*session.run([actual, expected]), strict=True):
         assert one.dtype == tf.bfloat16.as_numpy_dtype
         np.testing.assert_allclose(one.astype(np.float64), other, rtol=2**-8, atol=1e-5 * np.abs(other).max())
+
+
+@pytest.mark.parametrize(("side", "is_padded"), [(8, False), (9, True)])
+def test_only_maps_that_tiles_do_not_fit_are_padded(session, side, is_padded):
+    """For a kernel of 3, tiles of 6 have four outputs along a side."""
+    x, dy = tf.zeros([1, side + 2, 10, 2]), tf.zeros([1, side, 8, 2])
+    winograd.kernel_gradient(x, dy, 3)
+    assert any(op.type == "Pad" for op in tf.get_default_graph().get_operations()) == is_padded

@@ -58,9 +58,43 @@ def test_it_is_written_as_it_is_read(path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": "sse"}, {"threads": 0}, {"measured": "yesterday"}, {"fastest": {"a": "guess"}}, {"more": 1}]
+    "change",
+    [
+        {"kind": "sse"},
+        {"threads": 0},
+        {"measured": "yesterday"},
+        {"measured": "2026-11-301"},
+        {"fastest": {"a": "guess"}},
+        {"more": 1},
+    ],
 )
 def test_what_does_not_fit_is_refused(path, change):
     path.write_text(json.dumps([TABLE[1]._asdict() | change]))
     with pytest.raises(Misfit):
         table.shipped()
+
+
+def test_the_file_is_lines_of_one_value_each_by_kind_and_threads(path):
+    table.write([TABLE[2]._replace(fastest=FASTEST), TABLE[0]])
+    assert (
+        path.read_text()
+        == """[
+ {
+  "kind": "avx2",
+  "model": "an EPYC",
+  "threads": 2,
+  "measured": "2026-11-25",
+  "fastest": {}
+ },
+ {
+  "kind": "amx_bf16",
+  "model": "a Xeon",
+  "threads": 8,
+  "measured": "2026-11-30",
+  "fastest": {
+   "conv float32 3x3/1 VALID 8-16 at 512": "winograd"
+  }
+ }
+]
+"""
+    )
