@@ -37,6 +37,7 @@ def test_flags():
     assert Cluster(workers="a:1, b:2,c:3", rank=2).place() == (["a:1", "b:2", "c:3"], 2)
     assert Cluster().place() == ([], 0)
     assert Cluster(workers="a:1").place() == ([], 0)
+    assert Cluster(workers="a:65535,b:1").place() == (["a:65535", "b:1"], 0)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,8 @@ def test_flags():
     [
         ({"workers": "a:1,b", "rank": 0}, '"b" is not HOST:PORT'),
         ({"workers": "a:1,b:99999", "rank": 0}, '"b:99999" is not HOST:PORT'),
+        ({"workers": "a:1,b:65536", "rank": 0}, '"b:65536" is not HOST:PORT'),
+        ({"workers": "a:1,b:0", "rank": 0}, '"b:0" is not HOST:PORT'),
         ({"workers": "a:1,http://b:2", "rank": 0}, '"http://b:2" is not HOST:PORT'),
         ({"workers": "a:1,a:1", "rank": 0}, "names one process twice"),
         ({"workers": "a:1,b:2", "rank": 2}, "--rank 2 is not a valid rank of 2 --workers"),

@@ -59,12 +59,19 @@ def test_two_processes_end_where_one_does(root):
         assert_equal_up_to_rounding(split.ends_in_threads("little", 2, 2, root, 5, accumulate), alone)
 
 
-def test_a_request_of_one_reaches_all(tmp_path):
+def test_a_request_of_one_reaches_all(tmp_path, monkeypatch):
     """To stop, in a step and between steps; in threads, too. By hand: the means of 0 and 1, and of 0 and 10.
 
     The first comes half a second after the second, which waits for it.
     """
-    workers = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    ports, alone = free_ports(2), []
+    workers = ",".join(f"127.0.0.1:{port}" for port in ports)
+    (tmp_path / "failed-00000000-0.txt").write_text("of an earlier training")
+    listen, wait, waiting = distribute.listen_to_this_machine_alone, distribute.ProcessGroup._wait_for_others, []
+    monkeypatch.setattr(
+        distribute.ProcessGroup, "_wait_for_others", lambda group: waiting.append(group.rank) or wait(group)
+    )
+    monkeypatch.setattr(distribute, "listen_to_this_machine_alone", lambda port: alone.append(port) or listen(port))
 
     def member(rank):
         place = Cluster(workers=workers, rank=rank, hung_after=60.0, check_every=1)
@@ -78,6 +85,7 @@ def test_a_request_of_one_reaches_all(tmp_path):
                 for pause in (0.0, 0.5):  # the first time both set up their graphs, which takes each its time
                     time.sleep(pause * (1 - rank))  # not in an operation: both may share one thread for those
                     results = session.run((gradients[0], losses["loss"], stop, exchange))
+                assert group._following == f"127.0.0.1:{ports[1 - rank]}"  # each watches the other
                 shared, of_all = group.share(session, rank, 0), group.gather(session, 7.0 + rank)
                 group.leave(session)
         return [*map(np.ravel, results), shared, of_all]
@@ -87,6 +95,7 @@ def test_a_request_of_one_reaches_all(tmp_path):
         for mean, loss, stop, _, shared, of_all in ends:
             assert (mean, loss) == (0.5, 5.0) and stop > 0.0 and shared == [1, 0] and of_all == [7.0, 8.0]
         assert 0.0 < of_late < 0.25 < waited < 5.0
+    assert sorted(alone) == sorted(ports) and sorted(waiting) == [0, 1] and not list(tmp_path.glob("failed-*"))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -90,3 +91,86 @@ def test_a_peer_that_is_gone_or_hangs_and_a_lost_supervisor_end_it(monkeypatch):
     assert second.startswith("no progress for 0")
     assert third.startswith("the process that started")
     assert [code for _, code in ends] == [75, 75, 75]
+
+
+class Checks:
+    """An event that is waited for in vain so many times, and is then set."""
+
+    def __init__(self, count, clock=None, seconds=0.0):
+        self.left, self.clock, self.seconds = count, clock, seconds
+
+    def wait(self, timeout):
+        if self.clock:
+            self.clock[0] += self.seconds
+        self.left -= 1
+        return self.left < 0
+
+    def is_set(self):
+        return self.left < 0
+
+
+@pytest.fixture
+def ends(monkeypatch):
+    """What a process ended with: (message, exit code); it goes on all the same."""
+    found = []
+    monkeypatch.setattr(watchdog, "_end", lambda *end: found.append(end))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("gone", "count"),
+    [([True, True, False, True, True], 0), ([False, True, True, True], 1), ([True] * 3, 1)],
+)
+def test_every_second_check_connects_to_another_process_and_three_failures_in_a_row_end_it(gone, count, ends):
+    answers, asked = iter(gone), []
+    dog = watchdog.Watchdog(60, lambda: "", lambda: asked.append(1) or next(answers))
+    dog._done = Checks(2 * len(gone))
+    dog._watch()
+    assert len(asked) == len(gone)
+    assert ends == [("another process is gone. This one exits, to be restarted.", 75)] * count
+
+
+def test_the_clock_begins_anew_with_each_step_of_progress(ends, monkeypatch):
+    """A check every second: 5 seconds may pass, and after progress 3."""
+    clock = [100.0]
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock[0])
+    dog = watchdog.Watchdog(5.0, lambda: "", lambda: False)
+    dog._done = Checks(5, clock, 1.0)
+    dog._watch()
+    dog.progress(3.0)
+    dog._done = Checks(3, clock, 1.0)
+    dog._watch()
+    assert ends == []
+    dog._done = Checks(1, clock, 1.0)
+    dog._watch()
+    said = "no progress for 3 seconds: another process hangs or is unreachable. This one exits, to be restarted."
+    assert ends == [(said, 75)]
+
+
+@pytest.mark.parametrize(("parent", "is_lost"), [(0, False), (1, True), (None, False)])
+def test_a_process_ends_without_the_one_that_started_it(parent, is_lost, ends, monkeypatch):
+    if parent is None:
+        monkeypatch.delenv(watchdog.SUPERVISOR, raising=False)
+    else:
+        monkeypatch.setenv(watchdog.SUPERVISOR, str(os.getppid() + parent))
+    dog = watchdog.Watchdog(60, lambda: "", lambda: False)
+    dog._done = Checks(1)
+    dog._watch()
+    assert ends == ([("the process that started this one is gone, so this one exits, too.", 75)] if is_lost else [])
+
+
+def test_what_another_process_failed_with_ends_this_one_with_an_error(ends, monkeypatch):
+    monkeypatch.setattr(watchdog, "EVERY", 0.0)
+    messages = iter(["", "It broke.", ""])
+    dog = watchdog.Watchdog(60, lambda: next(messages), lambda: False)
+    dog._done = Checks(3)
+    dog._watch()
+    assert ends == [("It broke.", 1)]
+
+
+def test_it_watches_while_it_is_entered(ends, monkeypatch):
+    monkeypatch.setattr(watchdog, "EVERY", 0.01)
+    seen = threading.Event()
+    with watchdog.Watchdog(60, lambda: seen.set() or "", lambda: False) as dog:
+        assert seen.wait(20.0)
+    assert dog._done.is_set() and ends == []

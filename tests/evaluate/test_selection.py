@@ -1,11 +1,17 @@
 """The best step, by made-up evaluations."""
 
 import json
+import math
+import pathlib
+import types
+from threading import Event
 
 import pytest
 
 from common.errors import UserError
-from common.evaluate.selection import Selection
+from common.evaluate import selection
+from common.evaluate.selection import Evaluations, Selection
+from common.run import Run
 
 
 def means(A2B, B2A, metric="psnr"):
@@ -65,13 +71,30 @@ def test_what_cannot_select(tmp_path):
         select(tmp_path, "ssim").add(10, means(1.0, 2.0))
 
 
+HEADER = b"step,A2B/psnr,B2A/psnr\n"
+
+
 @pytest.mark.parametrize(
-    "content", [b"step,A2B/psnr,B2A/psnr\nx,1,2\n", b"step,A2B/psnr,B2A/psnr\n1,a,2\n", b"\xff\xfe", b"a,b\n1,2\n"]
+    ("content", "problem"),
+    [
+        (HEADER + b"1,1,2\nx,1,2\n", "line 3 has no step"),
+        (HEADER + b"1,a,2\n", "line 2 has a value of A2B/psnr that is not a number"),
+        (HEADER + b"1,1,2\n2,1,2\n3,1,b\n", "line 4 has a value of B2A/psnr that is not a number"),
+        (HEADER + b"1,1,2,3\n", "line 2 has more values than there are columns"),
+        (HEADER + b"1" * 16 + b",1,2\n", "line 2 has no step"),
+        (HEADER + b"1," + b"2" * 200_000 + b",3\n", "it is not a CSV table"),
+        (b"\xff\xfe", "it is not valid UTF-8"),
+        (b"a,b\n1,2\n", "line 2 has no step"),
+    ],
 )
-def test_evaluations_that_cannot_be_read_are_named_and_stay(tmp_path, content):
+def test_evaluations_that_cannot_be_read_are_named_and_stay(tmp_path, content, problem):
     (tmp_path / "evaluation.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"evaluation.csv cannot be read as evaluations: .* or remove it"):
+    with pytest.raises(UserError) as error:
         select(tmp_path, done=9)
+    assert str(error.value) == (
+        f"{tmp_path}/evaluation.csv cannot be read as evaluations: {problem}. Restore a copy of it, or remove it to"
+        " select the best step from later evaluations only."
+    )
     assert (tmp_path / "evaluation.csv").read_bytes() == content
 
 
@@ -93,3 +116,77 @@ def test_what_is_no_number_is_never_the_best(tmp_path):
     for step, value in ((10, float("nan")), (20, 3.0), (30, float("nan"))):
         selection.add(step, means(value, value))
     assert selection.best == select(tmp_path, done=30).best == 20
+
+
+def test_a_row_of_fewer_values_or_of_one_direction_alone_counts_as_without(tmp_path):
+    (tmp_path / "evaluation.csv").write_bytes(HEADER + b"1,9,9\n2,99\n3,,99\n")
+    selection = select(tmp_path, done=9)
+    assert selection.best == 1 and selection.since_best == 0
+    assert selection.scores(3) == {"B2A/psnr": 99.0} and selection.scores(4) == {}
+    assert (selection.cost(1), selection.cost(4)) == (-9.0, None) and math.isnan(selection.cost(3))
+
+
+def test_of_a_distance_less_is_a_lower_cost(tmp_path):
+    selection = select(tmp_path, "swd")
+    selection.add(1, means(3.0, 4.0, "swd"))
+    assert selection.cost(1) == 3.5
+
+
+@pytest.fixture
+def evaluations(tmp_path, monkeypatch):
+    """A function to Evaluations of B as label maps, whose scores are what is given; and what was asked for."""
+
+    def make(scores, **fields):
+        asked, answers = [], iter(scores)
+
+        def score(session, graph, palette, *, keep, beside):
+            asked.append((session, graph.name, palette, beside))
+            keep(None)
+            return [], next(answers)
+
+        monkeypatch.setattr(selection.scores, "score", score)
+        loaders = {name: types.SimpleNamespace(paths=paths) for name, paths in PATHS.items()}
+        graphs = [
+            types.SimpleNamespace(name=name, source=loaders[name[0]], target=loaders[name[-1]])
+            for name in ("A2B", "B2A")
+        ]
+        run = Run(str(tmp_path / "run"), eval_every=1, **fields)
+        run.path().mkdir()
+        return Evaluations("session", graphs, {"B": "palette"}, run, 0), asked
+
+    return make
+
+
+PATHS = {name: [pathlib.Path(name, file) for file in ("1.png", f"{name}.png")] for name in "AB"}
+
+
+def test_a_metric_of_classes_is_that_of_the_directions_that_make_label_maps(evaluations):
+    of_run, asked = evaluations([{"mean_iou": 0.5}, {"l1": 0.1}], select_by="mean_iou")
+    of_run.at(12, Event())
+    assert of_run.best == "mean_iou 0.5 at step 12" and of_run.is_best(12) and not of_run.is_best(11)
+    assert of_run.scores(12) == {"A2B/mean_iou": 0.5, "B2A/l1": 0.1}
+    first, second = asked
+    assert first[:3] == ("session", "A2B", "palette") and second[:3] == ("session", "B2A", None)
+    assert first[3] is second[3]  # what is the same in every evaluation is kept
+
+
+def test_a_stop_while_images_are_scored_adds_nothing(evaluations):
+    of_run, asked = evaluations([{"psnr": 1.0}, {"psnr": 1.0}])
+    stopped = Event()
+    stopped.set()
+    of_run.at(12, stopped)
+    assert len(asked) == 1 and not of_run.has(12) and of_run.best == ""
+
+
+@pytest.mark.parametrize(("patience", "ends"), [(0, []), (1, [2, 3]), (2, [3]), (3, [])])
+def test_evaluations_end_a_training_when_so_many_after_the_best_were_no_better(evaluations, patience, ends):
+    of_run, _ = evaluations([{"psnr": value} for value in (9.0, 9.0, 8.0, 8.0, 9.0, 9.0)], patience=patience)
+    found = {}
+    for step in (1, 2, 3):
+        of_run.at(step, Event())
+        found[step] = of_run.ended
+    expected = {2: "1 evaluation", 3: "2 evaluations"}
+    assert found == {
+        step: f"No improvement for {expected[step]} (--patience {patience})." if step in ends else ""
+        for step in (1, 2, 3)
+    }

@@ -12,7 +12,7 @@ from skimage import metrics as reference
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.evaluate import ending
+from common.evaluate import ending, evaluation
 from common.evaluate import test as run_test
 from common.images import Images, files, tensors
 from common.images.pixels import EIGHT_BITS
@@ -48,7 +48,9 @@ def trained(tmp_path_factory, one_block):
 
 def test_every_image_is_written_and_pairs_are_scored(trained):
     dual, images, run = trained
+    run.path("report.html").unlink(missing_ok=True)
     scores = run_test(run.run_dir, dual, images)
+    assert run.path("report.html").exists()
     written = {
         folder.name: sorted(path.name for path in folder.iterdir())
         for folder in run.path("test").iterdir()
@@ -56,7 +58,7 @@ def test_every_image_is_written_and_pairs_are_scored(trained):
     }
     A, B = ["one.v2.png", "three.png", "two.png"], ["five.png", "four.png", "one.v2.png", "two.png"]
     assert written == {"A": A, "A2B": A, "A2B2A": A, "B": B, "B2A": B, "B2A2B": B}
-    assert json.loads(run.path("test", "metrics.json").read_text()) == scores
+    assert run.path("test", "metrics.json").read_text() == json.dumps(scores, indent=2) + "\n"
     assert (scores["step"], scores["images"]) == (7, 4)
     assert scores["A2B"]["images"] == scores["B2A"]["images"] == 2
 
@@ -183,6 +185,18 @@ def test_a_run_that_is_not_there(trained, tmp_path):
     dual, images, _ = trained
     with pytest.raises(UserError, match=r"There is no trained run in .*nowhere"):
         run_test(str(tmp_path / "nowhere"), dual, images)
+
+
+def test_a_run_of_other_settings_is_refused_and_threads_are_claimed(trained, monkeypatch):
+    dual, images, run = trained
+    with pytest.raises(UserError, match="was trained with --ngf 2, but --ngf 4 was given"):
+        run_test(run.run_dir, dataclasses.replace(dual, ngf=4), images)
+    claimed = []
+    monkeypatch.setattr(evaluation, "claim_threads", lambda threads: claimed.append(threads) or [][1])
+    for threads in (None, 3):
+        with pytest.raises(IndexError):
+            run_test(run.run_dir, dual, images, threads=threads)
+    assert claimed == [run.threads, 3]
 
 
 def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, tmp_path):

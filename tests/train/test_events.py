@@ -16,6 +16,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from common import tensorflow as tf
 from common.images import Images, files
 from common.run import Run
 from common.train import training as training
@@ -125,6 +126,41 @@ def test_none_are_written_where_they_are_not_wanted_or_nothing_is_left_to_do(run
     assert sorted(run.path().glob("events.*")) == before
     training.train(small.Gain(image_size=32), images, Run(str(tmp_path / "run"), steps=1, tensorboard=False))
     assert not list(tmp_path.glob("run/events.*"))
+
+
+def written(folder):
+    """The events in the only file of a folder, in order."""
+    (path,) = folder.glob("events.out.tfevents.*")
+    return [tf.Event.FromString(record) for record in tf.python_io.tf_record_iterator(str(path))]
+
+
+@pytest.mark.parametrize(("done", "first"), [(0, 0), (1, 2), (6, 7)])
+def test_what_a_file_begins_with_replaces_the_steps_after_those_done(tmp_path, done, first):
+    (tmp_path / "config.json").write_text("{\n}")
+    Events(tmp_path, done)
+    version, start, config = written(tmp_path)
+    assert version.file_version == "brain.Event:2"
+    assert (start.step, start.session_log.status) == (first, tf.SessionLog.START)
+    assert (config.step, config.summary.value[0].tag) == (first, "config")
+    assert config.summary.value[0].tensor.string_val == [b"    {\n    }"]
+    assert config.summary.value[0].metadata.plugin_data.plugin_name == "text"
+
+
+def test_events_are_in_the_file_at_once_with_their_time(tmp_path):
+    """Before it is closed: a training may be killed."""
+    (tmp_path / "config.json").write_text("{}")
+    events, began = Events(tmp_path, 0), time.time()
+    events.scalars(3, {"loss": 0.5, "rate": 0.25})
+    *_, scalars = written(tmp_path)
+    assert scalars.step == 3 and began <= scalars.wall_time <= time.time()
+    assert [(value.tag, value.simple_value) for value in scalars.summary.value] == [("loss", 0.5), ("rate", 0.25)]
+    files.write(tmp_path / "strip.png", np.zeros([5, 7, 3], np.uint8))
+    events.picture(4, tmp_path / "strip.png")
+    *_, picture = written(tmp_path)
+    (value,) = picture.summary.value
+    assert (picture.step, value.tag, value.image.height, value.image.width) == (4, "samples", 5, 7)
+    assert value.image.colorspace == 3  # RGB
+    assert value.image.encoded_image_string == (tmp_path / "strip.png").read_bytes()
 
 
 def test_a_folder_that_cannot_be_written_warns_once(tmp_path, capsys):

@@ -1,9 +1,11 @@
 """What a training warns of: series made by hand, at which row each is told, and ones just short of it."""
 
+import functools
+
 import numpy as np
 import pytest
 
-from common.train import health, rates, watching
+from common.train import health, watching
 from common.train.monitor import Extent, Monitor
 from cyclegan import CycleGAN
 from enhancement import Enhancement
@@ -177,61 +179,6 @@ def test_fakes_of_one_colour():
         assert not told(health.ConstantOutput("A2B", small.dualgan()), rows)
 
 
-def test_only_rates_above_their_default_are_blamed():
-    """CycleGAN's defaults are 2e-4 for both."""
-    assert rates.lower_rates(CycleGAN(lr_D=0.1)) == "a lower --lr_D than 0.1 (the default is 0.0002)"
-    both = "a lower --lr_G than 0.5 and a lower --lr_D than 0.1 (the defaults are 0.0002 and 0.0002)"
-    assert rates.lower_rates(CycleGAN(lr_G=0.5, lr_D=0.1)) == both
-    as_usual = "a lower --lr_G than 0.0002 and a lower --lr_D than 0.0001"
-    assert rates.lower_rates(CycleGAN(lr_D=1e-4)) == as_usual
-    assert "lr_D" not in rates.lower_rates(Enhancement(image_size=32, lr_D=1.0))  # it has no critics
-
-
-def test_a_rate_of_zero():
-    falling = [2e-4, 1e-4, 0.0, 0.0]
-    said = told(rates.LearningRateZero("generator", CycleGAN()), series("learning_rate/generator", falling))
-    assert min(said) == 3
-    assert (
-        "at step 30 the learning rate of the generators is 0, so they learn nothing in the 1,000 remaining" in said[3]
-    )
-    assert "--n_epochs_decay" in said[3]
-    (said, *_) = told(
-        rates.LearningRateZero("critic", CycleGAN(lr_D=0.0)), series("learning_rate/critic", [0.0])
-    ).values()
-    assert "by --lr_D 0" in said
-    assert not told(rates.LearningRateZero("critic", CycleGAN()), series("learning_rate/critic", [1e-12] * 9))
-    ended = [row(1, {"learning_rate/critic": 0.0}, left=0)]
-    assert not told(rates.LearningRateZero("critic", CycleGAN()), ended)
-
-
-@pytest.mark.parametrize(
-    ("policy", "cause"),
-    [("cosine", "rises again from the next epoch on"), ("plateau", "--plateau_factor")],
-)
-def test_a_rate_of_zero_has_the_cause_of_its_policy(policy, cause):
-    dual = CycleGAN(lr_policy=policy, **({"plateau_factor": 0.0} if policy == "plateau" else {}))
-    (said, *_) = told(rates.LearningRateZero("generator", dual), series("learning_rate/generator", [0.0])).values()
-    assert cause in said and "The schedule has ended" not in said
-    assert ("learn nothing" in said) == (policy == "plateau")
-
-
-@pytest.mark.parametrize("lr_D", [2e-4, 0.0])
-def test_critics_that_do_not_exist_have_no_rate(lr_D):
-    dual = Enhancement(lambda_adversarial=0.0, lr_D=lr_D)
-    assert not told(rates.LearningRateZero("critic", dual), series("learning_rate/critic", [0.0] * 9))
-
-
-def test_a_rate_of_more_than_a_hundred_times_the_default():
-    """CycleGAN's default is 2e-4, so that 0.02 is the limit and 0.5 is 2,500 times as much."""
-    dual = CycleGAN(image_size=32, load_size=32)
-    (said, *_) = told(rates.HighLearningRate("generator", dual), series("learning_rate/generator", [0.5])).values()
-    assert "at step 10 the learning rate of the generators is 0.5, 2,500 times the default of CycleGAN, 0.0002" in said
-    assert "--lr_G" in said
-    assert not told(rates.HighLearningRate("critic", dual), series("learning_rate/critic", [0.0199]))
-    uncriticized = Enhancement(image_size=32)
-    assert not told(rates.HighLearningRate("critic", uncriticized), series("learning_rate/critic", [0.5]))
-
-
 def waiting(shares):
     """A row a second, of which such a share went by waiting."""
     waited = np.cumsum(shares)
@@ -246,6 +193,60 @@ def test_data_that_starve():
     assert not told(health.DataStarving(50), waiting([0.9] * 20 + [0.29] * 100))
     # with n seconds of 0.9 among 50 of 0.1 the share is 0.1 + 0.8 n / 50, above 0.3 from n = 13 on
     assert min(told(health.DataStarving(50), waiting([0.1] * 100 + [0.9] * 50))) == 113
+
+
+def of_thumbnails(real, fakes):
+    """A row for each fake, of that number all over, between an input and a target of ±`real` in turn."""
+    shown = enumerate(np.array([[real * (-1) ** n, fake, real * (-1) ** n] for n, fake in enumerate(fakes)]), start=1)
+    return [row(number, {CORRELATION: 0.0}, each[:, None, None] * np.ones([3, 4, 4])) for number, each in shown]
+
+
+def quarters(*means):
+    """A duel whose margins have these means in the quarters of a window, and whose losses rise."""
+    margins = np.repeat([0.0, *means], [LONG, *[LONG // 4] * 4])
+    return duel(margins, np.arange(float(len(margins))))
+
+
+inverting = functools.partial(health.ColourInversion, "A2B", 0.0, 20)
+copying = functools.partial(health.CopyingInput, "A2B", CycleGAN(), 20)
+constant = functools.partial(health.ConstantOutput, "A2B", CycleGAN())
+alike = functools.partial(health.LowDiversity, "A2B", CycleGAN(), 0)
+starving = functools.partial(health.DataStarving, 50)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "watcher", "shown", "not_shown"),
+    [
+        ("INVERTED", -0.25, inverting, series(CORRELATION, [-0.25] * 20), series(CORRELATION, [-0.2499] * 20)),
+        ("COPIED", 0.25, copying, series(DISTANCE, [0.2499] * 20), series(DISTANCE, [0.25] * 20)),
+        ("RUNAWAY", 1.25, runaway, quarters(64.0, 80.0, 100.0, 125.0), quarters(64.0, 80.0, 99.9, 125.0)),
+        ("CONSTANT", 0.25, constant, of_thumbnails(1.0, [0.5, 0.7499] * 3), of_thumbnails(1.0, [0.5, 0.75] * 3)),
+        ("ALIKE", 0.25, alike, of_thumbnails(1.0, [0.2499, -0.2499] * 10), of_thumbnails(1.0, [0.25, -0.25] * 10)),
+        ("LEAST", 0.5, alike, of_thumbnails(0.5, [0.0] * 20), of_thumbnails(0.4999, [0.0] * 20)),
+    ],
+)
+def test_each_limit_is_the_first_or_the_last_value_that_shows_a_state(
+    limit, value, watcher, shown, not_shown, monkeypatch
+):
+    """With limits that floating point has exactly."""
+    monkeypatch.setattr(health, limit, value)
+    assert told(watcher(), shown) and not told(watcher(), not_shown)
+
+
+def test_waiting_for_just_the_share_is_not_starving(monkeypatch):
+    monkeypatch.setattr(health, "STARVING", 0.25)
+    assert not told(starving(), waiting([0.25] * 100))
+    assert told(starving(), waiting([0.25] * 99 + [0.3]))
+
+
+def test_cures_of_a_critic_name_what_the_run_has_not():
+    assert health.against_the_critic(small.dualgan(lambda_gp=0.0)).endswith(", or --lambda_gp 10")
+    assert health.against_the_critic(small.dualgan(n_critic=2)).startswith("--n_critic 1, ")
+    assert health.against_the_critic(small.dualgan(n_gen=3)).startswith("--n_gen 4, ")
+    for game, is_named in (("lsgan", True), ("wgan-gp", False)):
+        watcher = health.LowDiversity("A2B", small.dualgan(gan_loss=game), 0)
+        (said, *_) = told(watcher, of_thumbnails(1.0, [0.0] * 20)).values()
+        assert said.endswith(", or --gan_loss wgan-gp.") is is_named
 
 
 def names(dual, log_every=10):
@@ -270,6 +271,15 @@ def test_long_windows_are_as_long_however_often_a_row_is_logged():
     for log_every, rows in ((1, 1000), (10, 100), (200, 20)):
         (watcher,) = (each for each in health.watchers(CycleGAN(), log_every) if each.name == "A2B/critic winning")
         assert min(told(watcher, series(CRITIC, [0.0] * 1000))) == rows
+
+
+@pytest.mark.parametrize(("log_every", "rows", "starved"), [(1, 200, 521), (7, 28, 92), (10, 20, 71), (40, 20, 33)])
+def test_short_windows_are_of_two_hundred_steps_and_those_of_starving_of_five_hundred(log_every, rows, starved):
+    """At least 20 rows, and starving half as many as long windows have; 20 rows pass before, and one begins it."""
+    by_name = {each.name: each for each in health.watchers(CycleGAN(), log_every)}
+    assert min(told(by_name["A2B/copying its input"], series(DISTANCE, [0.0] * 300))) == rows
+    assert min(told(by_name["A2B/colour inversion"], series(CORRELATION, [-1.0] * 300))) == rows
+    assert min(told(by_name["data starving"], waiting([1.0] * 600))) == starved
 
 
 def test_each_state_is_told_once_and_kept(tmp_path, capsys):

@@ -51,3 +51,8 @@ def test_fakes_of_a_pool_are_not_trained_through(session):
     key = randomness.key("A2B/critic", 0, tf.constant([0], tf.int64))
     recalled, _ = image_pool.recall("A2B/pool", images, 2, key)
     assert tf.gradients(recalled, images) == [None]
+
+
+def test_a_pool_without_a_key_is_an_error_of_the_program(session):
+    with pytest.raises(ValueError, match="an image pool draws random numbers and needs a key"):
+        image_pool.recall("A2B/pool", tf.ones([1, 2, 2, 1]), 2, None)

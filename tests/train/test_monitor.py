@@ -63,6 +63,70 @@ def test_speed_and_time_left_leave_out_the_first_step(tmp_path, clock, capsys):
     ]
 
 
+def test_lines_come_after_two_seconds_and_then_every_fifteen(tmp_path, clock, capsys):
+    """A step a second: the first line is more than 2 seconds after step 1, each other more than 15 after the last."""
+    with monitor(tmp_path / "log.csv", total=60) as watch:
+        for number in range(1, 41):
+            clock[0] += 1.0
+            watch.step(number, {"a": 0, "b": 0}, waited=0.0)
+    told = [line.split("/")[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["step 4", "step 20", "step 36"]
+
+
+def test_waiting_is_at_most_all_of_the_time_and_a_fast_step_has_its_speed(tmp_path, clock):
+    """A step of 3 images in half a second, which has waited for longer in two threads."""
+    with monitor(tmp_path / "log.csv", log_every=1) as watch:
+        for waited in (0.5, 0.75):
+            clock[0] += 0.5
+            watch.step(1, {"a": 0, "b": 0}, waited)
+    (row, *_) = read(tmp_path / "log.csv")[1:]
+    assert row[3:6] == ["0.5", "6.00", "1.0000"]
+
+
+class Noting:
+    """Notes what is called, with what."""
+
+    disable = False
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *arguments, **more: self.calls.append((name, *arguments, *more.values()))
+
+
+def test_the_bar_shows_each_step_and_makes_room_for_warnings(tmp_path, clock, monkeypatch):
+    bar, options = Noting(), {}
+    monkeypatch.setattr("common.train.monitor.progress.bar", lambda **given: options.update(given) or bar)
+    with Monitor(tmp_path / "log.csv", ["a"], Extent(3, 9, 3, 12), log_every=2, watchers=[AtOnce()]) as watch:
+        for number in (4, 5):
+            clock[0] += 1.0
+            watch.step(number, {"a": 0}, waited=0.25)
+    assert options == {"total": 9, "initial": 3, "unit": "step", "dynamic_ncols": True}
+    shown = ("set_postfix_str", "3.0 images/s, 25% waiting for data", False)
+    assert bar.calls == [("update",), shown, ("clear",), ("update",), ("close",)]
+
+
+def test_a_bar_has_no_lines_beside_it(tmp_path, clock, monkeypatch, capsys):
+    monkeypatch.setattr("common.train.monitor.progress.bar", lambda **_: Noting())
+    with monitor(tmp_path / "log.csv") as watch:
+        for number in range(1, 6):
+            clock[0] += 10.0
+            watch.step(number, {"a": 0, "b": 0}, waited=0.0)
+    assert capsys.readouterr().out == ""
+
+
+def test_events_get_each_row_and_picture_and_are_closed(tmp_path, clock):
+    events = Noting()
+    with Monitor(tmp_path / "log.csv", ["a"], Extent(0, 9, 3, 12), log_every=2, events=events) as watch:
+        for number in (1, 2):
+            clock[0] += 2.0
+            watch.step(number, {"a": number, "more": 7}, waited=0.5)
+        watch.picture(2, tmp_path / "x.png")
+    row = {"a": 2, "more": 7, "images_per_s": 1.5, "waiting": 0.25}
+    assert events.calls == [("scalars", 2, row), ("picture", 2, tmp_path / "x.png"), ("close",)]
+
+
 def test_a_log_that_cannot_be_written_warns_once(tmp_path, capsys):
     (tmp_path / "log").mkdir()
     with monitor(tmp_path / "log" / "log.csv", log_every=1) as watch:

@@ -61,7 +61,17 @@ def test_one_that_stays_slow_is_named():
     assert watch([1.0, 1.6, 1.0]) == "" and watch([1.0, 1.6, 1.0]) == "" and watch([1.0, 1.4, 1.0]) == ""
     assert watch([1.0, 1.6, 1.0]) == "" and watch([1.6, 1.0, 1.0]) == "" and watch([1.0, 1.6, 1.0]) == ""
     assert watch([1.0, 1.6, 1.0]) == ""
-    assert watch([0.5, 1.6, 1.0]).startswith("the process of rank 1 (b:2) needs 1.6 s of its own for a step, and the")
+    said = watch([0.5, 1.6, 1.0])
+    assert said.startswith(
+        "the process of rank 1 (b:2) needs 1.6 s of its own for a step, and the others 0.75 s: they wait for it."
+    )
+
+
+@pytest.mark.parametrize(("seconds", "is_slow"), [([1.0, 1.875, 1.5], False), ([1.0, 1.876, 1.5], True)])
+def test_half_as_much_again_is_not_yet_slow_and_three_rows_are_enough(seconds, is_slow):
+    """The median of the others is 1.25 s, half as much again 1.875 s."""
+    watch = pace.watcher(["a:1", "b:2", "c:3"])
+    assert [bool(watch(seconds)) for _ in range(3)] == [False, False, is_slow]
 
 
 def test_a_slow_process_is_warned_of_once(monitor, tmp_path, caplog):

@@ -36,6 +36,17 @@ def test_a_fall_by_hand(session):
     assert factors(session, rates, costs) == expected
 
 
+@pytest.mark.parametrize(("second", "factor"), [(6.0, 0.5), (5.999, 1.0)])
+def test_better_by_just_the_threshold_is_no_improvement(session, second, factor):
+    rates = Rates(plateau_factor=0.5, plateau_patience=0, plateau_threshold=0.25)
+    assert factors(session, rates, [8.0, second]) == [1.0, factor]
+
+
+def test_evaluations_without_a_score_count_from_the_first_on(session):
+    rates = Rates(plateau_factor=0.5, plateau_patience=1)
+    assert factors(session, rates, [np.nan, np.nan, 3.0, 2.0]) == [1.0, 0.5, 0.5, 0.5]
+
+
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_it_falls_where_pytorch_falls(session, mode):
     torch = pytest.importorskip("torch")

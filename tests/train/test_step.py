@@ -98,6 +98,14 @@ def test_the_second_update_on_a_batch_draws_anew(session, monkeypatch):
     assert {"A2B/fake", "A2B/fake/1"} <= set(named)
 
 
+def test_both_updates_at_once_are_of_one_translation(session, monkeypatch):
+    named = []
+    key = randomness.key
+    monkeypatch.setattr(step.randomness, "key", lambda name, *more: named.append(name) or key(name, *more))
+    build(small.SimultaneousGain())
+    assert named.count("A2B/fake") == 1 and not [name for name in named if name.endswith("/1")]
+
+
 def test_averages_follow_the_generators_by_hand(session):
     """The decay is 1/10, 2/11 after one update, 3/12 = 1/4 after two, and then 0.2 as asked for."""
     built = build(small.Gain(ema_decay=0.2))

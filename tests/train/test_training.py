@@ -262,11 +262,11 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_images(setup):
 
 
 def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
-    dual, images, run = setup(steps=9)
-    original, seen = files.read, []
+    dual, images, run = setup(steps=30)
+    original = files.read
 
     def read(path, *more):
-        if "train" in str(path) and seen.append(path) is None and len(seen) > 16:  # four a step, eight begun ahead
+        if "train" in str(path) and run.path("log.csv").exists():  # from the end of the first step on
             raise UserError("gone")
         return original(path, *more)
 
@@ -274,7 +274,7 @@ def test_an_image_that_stops_reading_loses_nothing(setup, monkeypatch):
     with pytest.raises(UserError, match="gone"):
         training.train(dual, dataclasses.replace(images, cache_gb=0.0), run)
     saved = variables(run)["batches_read"]
-    assert 1 <= saved < 9
+    assert 1 <= saved < 30
     assert log(run)[-1]["step"] == str(saved)
 
 
@@ -289,9 +289,10 @@ def test_other_images_are_refused_on_resume(begun):
 
 
 @pytest.mark.thorough
-def test_an_ended_run_has_nothing_to_do_and_a_lost_state_file_does_not_begin_it_anew(begun):
+def test_an_ended_run_has_nothing_to_do_and_a_lost_state_file_does_not_begin_it_anew(begun, capsys):
     *parts, run = begun
     assert training.train(*parts, run)[:3] == (2, 2, 2)
+    assert "steps" not in capsys.readouterr().out
     run.path("checkpoints", "checkpoint").unlink()
     assert training.train(*parts, dataclasses.replace(run, steps=1))[:3] == (2, 2, 1)
     assert training.train(*parts, dataclasses.replace(run, steps=3))[:3] == (2, 3, 3)
@@ -424,7 +425,7 @@ def test_samples_that_cannot_be_written_do_not_end_a_training(setup, capsys):
     run.path().mkdir()
     run.path("samples").write_text("mine")
     training.train(dual, images, run)
-    assert capsys.readouterr().err.count("No sample strips at step") >= 2
+    assert capsys.readouterr().err.count("No sample strips at step") == 3  # 0, 2 and 4
     assert run.path("samples").read_text() == "mine"
 
 

@@ -1,5 +1,6 @@
 """A run that begins with the weights of another: which it takes, what begins anew, and that it goes on to the bit."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from common.images import Images, files
 from common.run import Run
 from common.run.checkpoints import Checkpoints
 from common.run.folder import domains_of, load_run, record_run
+from common.settings import setting
 from common.train import training as training
 from common.train import warm_start
 from cyclegan import CycleGAN
@@ -164,6 +166,32 @@ def test_what_does_not_fit_is_named(images, tmp_path):
     assert "is intact" in refused(Gain(), source)
     with pytest.raises(UserError, match="is the run itself"):
         Run(source, init_from=source)
+
+
+@pytest.mark.parametrize(("count", "more"), [(1, ""), (3, ""), (4, "; and 1 more"), (6, "; and 3 more")])
+def test_three_differences_are_told_and_how_many_more_there_are(images, tmp_path, count, more):
+    """Weights of one value in the checkpoint, of two here."""
+    source = folder_of(Weights(), tmp_path / "old", images, ROLES[:1])
+    with session_of_a_run() as session, pytest.raises(UserError) as error:
+        built(Weights(wide=count), ROLES[:1])
+        warm_start.begin(session, Run(str(tmp_path / "new"), init_from=source), ROLES[:1])
+    told = "; ".join(f"A2B/generator/w{n} is [2] here and [1] in the checkpoint" for n in range(min(count, 3)))
+    assert f"does not fit the networks of this run: {told}{more}. Leave out settings" in str(error.value)
+    assert str(error.value).endswith("that change them.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights(Gain):
+    """A generator of six weights, of which the first `wide` have two values."""
+
+    wide: int = setting(0, "Weights of two values.")
+
+    def generator(self, images, channels, key):
+        kept = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.MODEL_VARIABLES]
+        for number in range(6):
+            shape = [1 + (number < self.wide)]
+            tf.get_variable(f"w{number}", shape, initializer=tf.zeros_initializer(), collections=kept)
+        return images
 
 
 def test_settings_that_are_not_given_are_those_of_the_other(images, tmp_path, monkeypatch):
