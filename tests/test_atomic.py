@@ -183,6 +183,66 @@ def test_names_may_be_as_long_as_can_be(tmp_path, name):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
 
 
+def test_a_temporary_file_has_the_suffix_of_a_format_alone(tmp_path):
+    for suffix, kept in (("." + "s" * 15, "." + "s" * 15), ("." + "s" * 16, ".partial"), ("", ".partial")):
+        with atomic.replacing(tmp_path / f"file{suffix}") as partial:
+            assert partial.suffix == kept
+            partial.touch()
+
+
+def test_numbers_that_no_process_can_have_are_swept(tmp_path):
+    for process in (2**31 - 1, 2**31, 2**31 + 1, 2**64):
+        (tmp_path / f".{process}-2-3.partial").touch()
+    atomic.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_user_is_writing_is_kept(tmp_path, monkeypatch):
+    def forbidden(process, signal):
+        assert (process, signal) == (DEAD, 0)
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    (tmp_path / f".{DEAD}-2-3.partial").touch()
+    monkeypatch.setattr(os, "kill", forbidden)
+    atomic.sweep(tmp_path)
+    assert os.listdir(tmp_path) == [f".{DEAD}-2-3.partial"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux")
+def test_a_pipe_is_not_read_and_not_left_open(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError) as error:
+            atomic.read_text(path)
+        assert (error.value.errno, error.value.filename) == (errno.EINVAL, str(path))
+        assert error.value.strerror == "it is not a file, but a pipe, a device or a folder"
+    assert str(tmp_path / "pipe") not in {os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"])
+def test_a_text_is_read_as_its_first_bytes_say(tmp_path, encoding):
+    (tmp_path / "text").write_bytes("a=雨\r\n".encode(encoding))
+    assert atomic.read_written(tmp_path / "text") == "a=雨\r\n"
+
+
+def test_bytes_that_are_no_text_are_refused_as_such(tmp_path):
+    (tmp_path / "text").write_bytes(b"some\0text")
+    with pytest.raises(UnicodeDecodeError) as error:
+        atomic.read_written(tmp_path / "text")
+    assert (error.value.start, error.value.end, error.value.reason) == (0, 9, "it has a NUL")
+
+
+def test_a_path_is_at_the_file_that_was_opened_there(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"1")
+    with open(path, "rb") as file:
+        assert atomic.is_at(path, file) and not atomic.is_at(tmp_path, file)
+        atomic.write_bytes(path, b"1")
+        assert not atomic.is_at(path, file)
+        path.unlink()
+        assert not atomic.is_at(path, file)
+
+
 def test_two_threads_that_write_one_file_leave_one_whole_file(tmp_path):
     """Each waits for the other when half of its content is written."""
     path, contents = tmp_path / "file", [b"a" * 100_000, b"b" * 100_000]

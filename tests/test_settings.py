@@ -10,6 +10,7 @@ from common import report, settings
 from common.errors import UserError
 from common.run import Run
 from common.settings import FREE, setting
+from common.sizes import Size
 from dualgan import DualGAN
 from tests import small
 
@@ -101,6 +102,97 @@ def test_differences_say_what_they_do_on_resume():
     assert settings.differences(Part(), Part()) == []
     (other,) = settings.differences(Part(), DualGAN())
     assert (other.saved, other.requested) == ("Part", "DualGAN")
+
+
+@dataclasses.dataclass(frozen=True)
+class Later(Part):
+    """A part that has a number to choose, a renamed setting, and one that files before it did not have."""
+
+    workers: int = setting(0, "How many work.", minimum=0, resume=settings.WARN, auto=True)
+    side: Size = setting(8, "Its side.", minimum=1, maximum=64, formerly="edge")
+    smooth: bool = setting(True, "Whether it is smooth.", earlier=False)
+
+
+def test_a_number_to_choose_matches_every_saved_one():
+    assert settings.differences(Later(workers=3), Later(workers=0)) == []
+    differences = settings.differences(Later(workers=0), Later(workers=1))
+    assert differences == [settings.Difference("workers", 0, 1, settings.WARN)]
+    (count,) = settings.differences(Later(share=1.0), Later())  # 0 is a share as any other
+    assert count == settings.Difference("share", 1.0, 0.0, settings.FIXED)
+
+
+def test_the_text_of_a_file_of_settings(tmp_path):
+    settings.save(tmp_path / "config.json", {"facts": {"a": [1]}}, part=Part(count=2))
+    described = {"class": f"{__name__}:Part", "kind": "round", "count": 2, "name": "", "share": 0.0, "decay": 0.0}
+    lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in described.items())
+    facts = '  "facts": {\n    "a": [\n      1\n    ]\n  }'
+    assert (tmp_path / "config.json").read_text() == f'{{\n  "part": {{\n{lines}\n  }},\n{facts}\n}}\n'
+
+
+def test_a_class_is_called_by_the_outermost_package_that_exports_it():
+    assert settings.class_path(DualGAN) == "dualgan:DualGAN"
+    assert settings.class_path(Run) == "common.run:Run"
+    assert settings.class_path(Outer.Inner) == f"{__name__}:Outer.Inner"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("kind", "oval", 'is "oval", but one of round, square is expected'),
+        ("kind", 3, "is 3, but one of round, square is expected"),
+        ("count", 0, "is 0, but a whole number from 1 is expected"),
+        ("count", True, "is true, but a whole number from 1 is expected"),
+        ("count", 1.0, "is 1.0, but a whole number from 1 is expected"),
+        ("name", None, "is null, but a text is expected"),
+        ("share", "x", 'is "x", but a finite number from 0.0 to 1.0 is expected'),
+        ("share", 1.5, "is 1.5, but a finite number from 0.0 to 1.0 is expected"),
+        ("smooth", 2, "is 2, but true or false is expected"),
+        ("side", 65, "is 65, but a whole number from 1 to 64 or HEIGHTxWIDTH is expected"),
+        ("side", "8x", 'is "8x", but a whole number from 1 to 64 or HEIGHTxWIDTH is expected'),
+        ("class", 3, "is 3, but a text is expected"),
+    ],
+)
+def test_a_value_of_another_kind_in_a_file_is_named(name, value, message):
+    text = json.dumps({"part": {"class": f"{__name__}:Later", name: value}})
+    with pytest.raises(UserError) as error:
+        settings.parse(text, "run/config.json")
+    problem = f"part.{name} {message}. Correct it, or restore a copy."
+    assert str(error.value) == f"run/config.json cannot be read as the settings of a run: {problem}"
+
+
+def test_files_of_earlier_versions_have_what_they_meant():
+    def parsed(**fields):
+        return settings.parse(json.dumps({"part": {"class": f"{__name__}:Later", **fields}}), "config.json")["part"]
+
+    assert parsed() == Later(smooth=False) and parsed(smooth=True) == Later()
+    assert parsed(edge="8x16") == Later(side="8x16", smooth=False)
+    with pytest.raises(UserError, match='it has unknown settings of Later: "edge", "x"'):
+        parsed(side=8, edge=8, x=1)
+
+
+@pytest.mark.parametrize("text", ['{"part": 3}', '{"part": {"count": NaN}}'])
+def test_what_a_text_lacks_to_be_settings_is_said_of_its_file(text):
+    with pytest.raises(UserError, match=r"^run/config\.json cannot be read as the settings of a run: .* Correct it"):
+        settings.parse(text, "run/config.json")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("__main__:Mine", "__main__:Mine was defined in a notebook or in a main program, not in a module. Define Mine"),
+        (
+            "nowhere:Mine",
+            "nowhere:Mine is not a settings class of this project. If it is yours, use `python -m nowhere`",
+        ),
+        ("common.nowhere:Mine", "There is no module common.nowhere with the settings common.nowhere:Mine."),
+        ("common.run:load_run", "common.run:load_run is not a settings class."),
+        (f"{__name__}:Outer", f"{__name__}:Outer is not a settings class."),
+    ],
+)
+def test_a_class_that_is_not_to_be_had_is_named(reference, message):
+    with pytest.raises(UserError) as error:
+        settings.part_class(reference)
+    assert str(error.value).startswith(message)
 
 
 def test_what_does_not_read_is_named(tmp_path):

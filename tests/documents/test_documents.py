@@ -108,3 +108,75 @@ def test_numbers_are_as_large_as_they_were_written():
     with pytest.raises(Misfit, match="is 9223372036854775808, but a whole number is expected"):
         documents.parse("9223372036854775808", Whole())
     assert documents.parse("1e308", Number()) == 1e308 and not math.isinf(documents.parse("-1e-400", Number()))
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepted", "refused", "message"),
+    [
+        (Anything(), [None, 1, "", [], {}], [], ""),
+        (Flag(), [True, False, 0, 1], [2, -1, 0.5, None, "true"], "true or false"),
+        (Whole(), [0, 2**63 - 1], [True, 1.0, "1"], "a whole number"),
+        (Whole(-5, 1000), [-5, 1000], [-6, 1001], "a whole number from -5 to 1,000"),
+        (Whole(maximum=7), [7, -(2**63) + 1], [8, -(2**63)], "a whole number to 7"),
+        (Number(), [0, -1.5, 1e300], [False, None, "0"], "a finite number"),
+        (Number(0.5, 2.0), [0.5, 1, 2.0], [0.4999, 2.0001], "a finite number from 0.5 to 2.0"),
+        (Number(maximum=1.0), [1.0, -1e300], [1.0001], "a finite number to 1.0"),
+        (Text(), ["", "a b"], [1, None, [], "a\0"], "a text"),
+        (Text(("round", "square")), ["round"], ["", "rounds"], "one of round, square"),
+        (Text(pattern="a+", meaning="letters a"), ["a", "aa"], ["", "aab"], "letters a"),
+        (Items(Flag()), [[], [True]], [{}, "", None], "a list"),
+        (Entries(Flag()), [{}, {"a": True}], [[], "", None], "a table of names and values"),
+        (Table(open=True), [{}, {"a": 1}], [[], None], "a table of names and values"),
+        (Either((Flag(), Text())), [True, "a"], [2, []], "true or false or a text"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, documents.Schema) else "",
+)
+def test_a_schema_has_its_values_and_no_others(schema, accepted, refused, message):
+    for value in accepted:
+        schema.check(value)
+    for value in refused:
+        with pytest.raises(Misfit) as misfit:
+            schema.check(value)
+        assert str(misfit.value) == f"it is {documents.shown(value)}, but {message} is expected"
+
+
+def test_values_are_shown_in_sixty_characters():
+    assert documents.shown("n" * 58) == f'"{"n" * 58}"'
+    assert documents.shown("n" * 59) == f'"{"n" * 59}...'
+    assert [documents.shown(value) for value in ({"a": 1}, [1], None, 0.5, "é")] == [
+        *("a table", "a list", "null", "0.5", r'"\u00e9"')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    {
+        "no value": (b"", "it is not valid JSON at line 1, column 1"),
+        "a bracket": (b'{\n "a": }', "it is not valid JSON at line 2, column 7"),
+        "another encoding": (b'"\xff"', "it is not valid UTF-8 at byte 1"),
+        "nesting": (b"[" * 100_000, "it is nested too deeply"),
+        "a name twice": (b'{"b": 1, "a": 1, "a": 2}', 'it has "a" twice'),
+        "digits": (b"-12345678901234567890", "it has a whole number of 20 digits"),
+        "infinity": (b"Infinity", "it has Infinity, which is not a JSON number"),
+        "no number": (b"[NaN]", "it has NaN, which is not a JSON number"),
+        "an exponent": (b"1e999", "it has a number that is too large, 1e999"),
+        "a lower exponent": (b"-1e999", "it has a number that is too large, -1e999"),
+        "size": (b"{}" + b" " * (2**24 - 1), "it is larger than 16,777,216 bytes"),
+    }.values(),
+)
+def test_what_is_not_strictly_json_is_named(content, message):
+    with pytest.raises(Misfit) as misfit:
+        documents.parse(content, Anything())
+    assert str(misfit.value) == message
+
+
+def test_a_document_may_have_as_many_bytes_as_are_read(tmp_path):
+    (tmp_path / "large").write_bytes(b"{}" + b" " * (2**24 - 2))
+    assert documents.read(tmp_path / "large", Anything()) == {}
+
+
+def test_a_file_that_cannot_be_opened_is_said(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(Misfit) as misfit:
+        documents.read(tmp_path / "loop", Anything())
+    assert str(misfit.value) == "it cannot be opened (Too many levels of symbolic links)"

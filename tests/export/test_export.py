@@ -1,6 +1,7 @@
 """What is exported gives what the run gives, in programs that know nothing of this one."""
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import pathlib
@@ -8,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import PIL.Image
@@ -15,7 +17,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.export import Export, export
+from common.export import Export, export, tflite
 from common.images import files
 from common.run.folder import load_run
 from common.translate import Inference, Translator
@@ -79,6 +81,9 @@ def test_whole_weights_give_what_the_run_gives(exported, name):
     variables = {f"variables/variables.{ending}" for ending in ("index", "data-00000-of-00001")}
     expected = files_of.get(name, {"saved_model.pb", "fingerprint.pb", *variables}) | {"README.md"}
     assert expected - {"fingerprint.pb"} <= names(folder) <= expected
+    assert not [
+        path for path in folder.rglob("*") if path.is_dir() and not any(path.iterdir()) and path.name != "assets"
+    ]
 
 
 @pytest.mark.parametrize("name", ["savedmodel", "frozen"])
@@ -107,6 +112,9 @@ def test_tflite_has_weights_of_three_sizes(exported):
     assert len(kept) == 6 and not result.removed
     whole, half, short = (kept[f"A2B_float{weights}.tflite", "A2B_float"].largest for weights in ("", "_fp16", "_int8"))
     assert whole < 1e-5 < half < 5e-2 and half < short < 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tflite._caller(folder / "A2B.tflite", np.uint8)
     assert names(folder) == {
         f"A2B{kind}{weights}.tflite" for kind in ("", "_float") for weights in ("", "_fp16", "_int8")
     } | {"README.md"}
@@ -120,6 +128,8 @@ def test_onnx_gives_what_the_run_gives(exported):
     assert names(folder) == {"A2B.onnx", "A2B_float.onnx", "README.md"}
     for difference in result.kept:
         assert difference.largest <= (1e-4 if difference.ported.kind == "float" else 1)
+    model = importlib.import_module("onnx").load(folder / "A2B.onnx")
+    assert [(each.domain, each.version) for each in model.opset_import if not each.domain] == [("", 17)]
 
 
 def test_the_readme_is_code_that_runs(exported, translator, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Exports that differ from the run are refused and removed, as is what cannot be exported."""
 
 import itertools
+import logging
 import sys
 import types
 
@@ -14,6 +15,8 @@ from common.export import Export, comparison, export, exporting, frozen_graph, t
 from common.export.exporting import remove_unfit
 from common.images.pixels import Domain
 from common.run.folder import load_run
+from common.translate import Inference
+from enhancement import Enhancement
 from flags import command
 from pix2pix import Pix2Pix
 from tests import small
@@ -147,6 +150,9 @@ def test_a_folder_may_be_a_link_to_an_empty_one(tmp_path):
         with exporting._new_folder(tmp_path / link) as folder:
             (folder / "file").write_text(link)
         assert (tmp_path / link).is_symlink() and (tmp_path / target / "file").read_text() == link
+    with exporting._new_folder(tmp_path / "several" / "new" / "folders") as folder:
+        (folder / "file").touch()
+    assert names(tmp_path / "several") == {"new/folders/file"}
     with (
         pytest.raises(UserError, match=r"cannot be written to \(.*empty/file is a file"),
         exporting._new_folder(tmp_path / "full/file/below"),
@@ -181,6 +187,7 @@ def test_a_model_that_tf2onnx_does_not_take_is_a_sentence(run, monkeypatch, tmp_
     monkeypatch.setattr(converter, "process_tf_graph", fails)
     match = r"tf2onnx cannot convert this model \(no such operation\)"
     refused(run, tmp_path, match, format="onnx", direction="A2B")
+    assert logging.getLogger("tf2onnx").level == logging.ERROR  # its warnings are of no use
 
 
 def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path, monkeypatch):
@@ -197,3 +204,67 @@ def test_what_a_killed_export_left_is_swept_by_the_next_one(tmp_path, monkeypatc
     monkeypatch.setattr(atomic, "WRITES", itertools.count(1))
     export(run, Export(output=str(output), format="npz"), load_run(run).images)
     assert {path.name for path in output.parent.iterdir()} == {"model", other.name}
+
+
+def test_a_direction_that_was_not_learned_has_no_weights(tmp_path):
+    run = small.untrained(tmp_path / "run", Enhancement(image_size=32, ngf=8, ndf=2, n_layers=1, levels=2))
+    with pytest.raises(UserError) as error:
+        export(run, Export(output=str(tmp_path / "out"), direction="B2A"), load_run(run).images)
+    assert str(error.value) == "--direction B2A has no weights to export: use A2B."
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "message"),
+    [
+        ("onnx", {"input": "nowhere"}, "--input nowhere does not exist: it must be an image or a folder of images"),
+        ("pth", {"input": "nowhere"}, None),  # is told that it takes no images, later
+        ("web", {"web_runtime": "nowhere"}, "--web_runtime nowhere does not exist. Download https://"),
+        ("frozen", {}, None),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_read(format, options, message):
+    wanted = Export(format=format, output="out", **options)
+    if message is None:
+        wanted.refuse_missing()
+        return
+    with pytest.raises(UserError) as error:
+        wanted.refuse_missing()
+    assert str(error.value).startswith(message)
+
+
+def test_a_checkpoint_that_is_missing_is_said_before_images_are_read(run, tmp_path):
+    options = Export(output=str(tmp_path / "out"), input="nowhere")
+    with pytest.raises(UserError, match="checkpoint"):
+        export(run, options, load_run(run).images, Inference(checkpoint="5"))
+
+
+def test_an_export_takes_pixels_if_one_of_its_files_does():
+    def exported(*kinds, read_back=()):
+        kept = [types.SimpleNamespace(ported=types.SimpleNamespace(kind=kind)) for kind in kinds]
+        return exporting.Exported(kept, [], "drawn images", 7, read_back).takes_pixels
+
+    assert exported("pixels", "float") and exported("bytes") and exported(read_back=["a file"])
+    assert not exported("float", "float") and not exported()
+
+
+def test_all_signatures_of_a_file_are_left_out_together(tmp_path):
+    def difference(file, name, mean):
+        ported = comparison.Ported(file, name, "A2B", "float", "dynamic-range int8", None)
+        return comparison.Difference(ported, 4, 0.3, mean, 0.05, "of [-1, 1]")
+
+    kept, near, far = difference("a", "A2B", 0.05), difference("b", "A2B", 0.04), difference("b", "B2A", 0.06)
+    for name in "ab":
+        (tmp_path / name).touch()
+    assert remove_unfit([kept, near, far], tmp_path) == ([kept], [far])
+    assert names(tmp_path) == {"a"}
+
+
+def test_where_images_come_from_is_said_once(monkeypatch):
+    origins = {"A": "the validation images", "B": "drawn images"}
+    monkeypatch.setattr(exporting.examples, "load", lambda name, *_: ([name], origins[name]))
+    assert exporting._examples(["A", "B"], None, None, {}, "") == (
+        {"A": ["A"], "B": ["B"]},
+        "the validation images and drawn images",
+    )
+    origins["A"] = "drawn images"
+    assert exporting._examples(["A", "B"], None, None, {}, "")[1] == "drawn images"

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from common import tensorflow as tf
 from common.errors import UserError
 from common.export import Export, export, signatures
 from common.images import files
@@ -96,8 +97,67 @@ def test_bands_of_eight_bits_are_pixels(tmp_path, name):
     assert 'np.load("photo.npy")[None]  # [N, H, W, 5] of uint8' in text
 
 
-def test_bytes_are_for_what_png_holds():
-    eight, deep = Domain(), Domain(1, "uint16", 0.0, 9.0)
-    assert signatures.holds_bytes(eight, deep) and signatures.holds_bytes(deep, Domain(4))
-    assert not signatures.holds_bytes(eight, Domain(5)) and not signatures.holds_bytes(Domain(2), eight)
-    assert not signatures.holds_bytes(eight, Domain(3, "float32", 0.0, 1.0))
+EIGHT, DEEP, FLOATING = Domain(), Domain(1, "uint16", 0.0, 9.0), Domain(3, "float32", 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "holds", "common"),
+    [
+        *((EIGHT, Domain(channels), channels <= 4, True) for channels in range(1, 7)),
+        *((Domain(channels), EIGHT, channels in (1, 3), True) for channels in range(1, 6)),
+        *((EIGHT, DEEP, True, False), (DEEP, Domain(4), True, False), (DEEP, DEEP, True, False)),
+        *((EIGHT, FLOATING, False, True), (FLOATING, EIGHT, False, True), (FLOATING, FLOATING, False, True)),
+        (FLOATING, DEEP, False, False),
+    ],
+)
+def test_kinds_are_for_what_formats_hold(source, target, holds, common):
+    """Bytes for what PNG holds, of what TensorFlow decodes; pixels everywhere but in runtimes of few types."""
+    arrays = ["pixels", "float"]
+    assert signatures.holds_bytes(source, target) == holds
+    assert signatures.all_kinds(source, target) == [*arrays, *["bytes"] * holds]
+    assert signatures.without_bytes(source, target) == arrays
+    assert signatures.of_common_types(source, target) == (arrays if common else ["float"])
+
+
+@pytest.mark.parametrize("domain", [Domain(3), Domain(1), Domain(3, "uint16", 0.0, 9.0)], ids=["RGB", "gray", "deep"])
+def test_encoded_files_become_pixels_as_the_toolkit_reads_them(session, domain):
+    """By hand: a quarter of transparency, white where all is, and the luminance of BT.601."""
+    full, dtype = (255, np.uint8) if domain.dtype == "uint8" else (65535, np.uint16)
+    colour = np.array([full, 0, full // 5], np.float64)
+    for stored, expected in {
+        "RGB": (colour, colour),
+        "RGB and alpha": ([*colour, full // 5 * 4], colour * 0.8 + full * 0.2),
+        "transparent": ([*colour, 0], np.full(3, full)),
+        "gray": ([full // 5], [full // 5] * 3),
+        "gray and alpha": ([0, full // 5], [full * 0.8] * 3),
+    }.values():
+        png = tf.io.encode_png(np.array(stored).astype(dtype)[None, None])
+        pixels = session.run(signatures._decoded(png, domain))
+        expected = np.rint(expected)
+        if domain.channels == 1:
+            expected = np.rint([np.dot(expected, [0.299, 0.587, 0.114])])
+        assert pixels.dtype == dtype and pixels.shape == (1, 1, domain.channels)
+        np.testing.assert_allclose(pixels[0, 0].astype(np.float64), expected, atol=0)
+
+
+def test_each_image_of_a_call_has_the_noise_of_its_number(session, monkeypatch):
+    """A translation stands in that makes the level of an image's number: 0 is -1, and 255 is 1."""
+
+    def number_of(dual, direction, images, numbers):
+        levels = tf.cast(numbers, tf.float32) / 127.5 - 1.0
+        return tf.zeros_like(images) + levels[:, None, None, None]
+
+    monkeypatch.setattr(signatures.inference, "translated", number_of)
+    ends = Domain(), Domain()
+    pixels, floats, encoded = signatures.build(small.Pointwise(), "A2B", *ends, signatures.all_kinds)
+    assert [signature.name for signature in (pixels, floats, encoded)] == ["A2B", "A2B_float", "A2B_bytes"]
+    assert [signature.gives for signature in (pixels, floats, encoded)] == [*["translated"] * 2, "translated_bytes"]
+    images = np.zeros([3, 4, 8, 3], np.uint8)
+    made = session.run(pixels.translated, {pixels.image: images})
+    np.testing.assert_array_equal(made, images + np.uint8([0, 1, 2])[:, None, None, None])
+    made = session.run(floats.translated, {floats.image: images.astype(np.float32)})
+    np.testing.assert_allclose(made[:, 1, 2, 0], np.arange(3) / 127.5 - 1, atol=1e-6)
+    files_of = [session.run(tf.io.encode_png(images[0, : 4 - n])) for n in range(3)]
+    decoded = [session.run(tf.io.decode_png(png)) for png in session.run(encoded.translated, {encoded.image: files_of})]
+    for number, image in enumerate(decoded):
+        np.testing.assert_array_equal(image, np.full([4 - number, 8, 3], number))

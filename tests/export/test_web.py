@@ -28,6 +28,7 @@ from dualgan import DualGAN
 from flags import command
 from tests import small
 from tests.export import stand_in_runtime
+from tests.export.test_web_runtime import why
 
 RANDOM = np.random.default_rng(0)
 DOMAINS = {"A": EIGHT_BITS, "B": EIGHT_BITS}
@@ -161,6 +162,12 @@ def test_without_npm_or_its_registry_the_cure_is_said(npm, tmp_path, monkeypatch
     npm("echo 'npm error code ENOTFOUND' >&2; exit 1")
     with pytest.raises(UserError, match=r"could not fetch onnxruntime-web .* \(npm error code ENOTFOUND\)\. Download"):
         web_runtime.load("")
+    npm("exit 1")
+    assert why("") == "npm could not fetch onnxruntime-web 1.22.0 (no reason given)."
+    npm("true")
+    assert why("") == "npm could not fetch onnxruntime-web 1.22.0 (no reason given)."
+    (tmp_path / "bin" / "npm").write_text("#!/nowhere/sh\n")
+    assert why("") == "npm could not be run, or took over 600 seconds."
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     with pytest.raises(UserError, match=r"npm, which would fetch it, is missing\. Download https://registry\.npmjs"):
         web_runtime.load("")

@@ -9,7 +9,7 @@ from common.images import Images
 from common.run import Run
 from common.run.checkpoints import Checkpoints
 from common.run.folder import load_trained
-from common.weights import Source, import_weights
+from common.weights import Source, dualgan, import_weights
 from dualgan import DualGAN
 from tests import small
 
@@ -160,3 +160,115 @@ def test_what_is_no_such_checkpoint(tmp_path):
     (tmp_path / "model.index").write_bytes(b"\0" * 100)
     with pytest.raises(UserError, match="cannot be read: its files are damaged"):
         import_weights(DualGAN, Source(str(tmp_path / "model")), run, Images("unknown"))
+
+
+def stored(prefix, shapes):
+    """Saves variables that count their numbers; returns `prefix`."""
+    with small.session_of_a_run() as session:
+        for name, shape in shapes.items():
+            values = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+            tf.get_variable(name, initializer=tf.constant(values))
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(prefix), write_meta_graph=False)
+    return str(prefix)
+
+
+def shapes_of_generator(own, inner, inputs=3, outputs=3):
+    """Of two halvings: the least that has all kinds of layers."""
+    return {
+        f"{own}e1_conv/w": [5, 5, inputs, 2],
+        f"{own}e2_conv/w": [inner, inner, 2, 4],
+        f"{own}bn_e2/scale": [4],
+        f"{own}d1/w": [inner, inner, 2, 4],
+        f"{own}d2/w": [5, 5, outputs, 4],
+        f"{own}d2/biases": [outputs],
+    }
+
+
+def shapes_of_critic(own, inner, late, linear, rows):
+    widths = {"0": (3, 2), "1": (2, 4), "2": (4, 8), "3": (8, 16), **({"3_1": (16, 16)} if late else {})}
+    shapes = {f"{own}h{name}_conv/w": [5 if name == "0" else inner] * 2 + [*ends] for name, ends in widths.items()}
+    if not linear:
+        return {**shapes, f"{own}h4/w": [inner, inner, 16, 1]}
+    return {**shapes, f"{own}{linear}/w": [rows, 1], f"{own}{linear}/biases": [1]}
+
+
+@pytest.mark.parametrize(
+    ("inner", "late", "linear", "rows", "fields"),
+    [
+        (5, False, "h3_lin", 16 * 8**2, {"netD": "global_2017", "image_size": 64}),
+        (5, False, "", 0, {"netD": "patch_2017"}),
+        (3, True, "d_h3_lin", 16 * 3**2, {"netD": "global", "image_size": 96}),
+        (3, True, "", 0, {"netD": "patch"}),
+    ],
+)
+def test_a_critic_has_the_settings_that_its_variables_show(tmp_path, inner, late, linear, rows, fields):
+    prefix = stored(tmp_path / "model", shapes_of_critic("B_d_", inner, late, linear, rows))
+    (network,) = dualgan.recognize(prefix)
+    usual = {"ndf": 2, "kernel": inner, "kernel_outer": 5, "norm_D": "instance"}
+    assert network.fields == {**usual, **fields} and network.assumed == {}
+    assert (network.role, network.direction, network.channels, network.note) == ("critic", "B2A", (3, 1), "")
+    names = [f"down_{level}" for level in range(5 if late else 4)]
+    assert [name for name in network.variables if name.endswith("kernel")] == [f"{n}/kernel" for n in [*names, "out"]]
+
+
+@pytest.mark.parametrize("order", ["auto", "rgb", "bgr"])
+@pytest.mark.parametrize("inner", [3, 5])
+def test_channels_are_reversed_if_they_were_blue_green_red(tmp_path, inner, order):
+    shapes = shapes_of_generator("A_g_", inner) | shapes_of_critic("A_d_", inner, inner == 3, "", 0)
+    generator, critic = dualgan.recognize(stored(tmp_path / "model", shapes), order)
+    is_reversed = order == "bgr" or (order, inner) == ("auto", 3)
+    words = "blue, green, red" if is_reversed else "red, green, blue"
+    assert generator.note == f"Assumed channel order of its images: {words} (--channel_order)."
+    own = {"depth": 2, "ngf": 2, "kernel": inner, "kernel_outer": 5, "norm_bottleneck": True}
+    assert generator.fields == own and generator.channels == (3, 3)
+    assert generator.assumed == {"dropout": 0.5 if inner == 5 else 0.0, "halve_odd": True}
+    step = -1 if is_reversed else 1
+    for network, name, axis in [
+        *((generator, "A_g_e1_conv/w", 2), (generator, "A_g_d2/w", 2), (generator, "A_g_d2/biases", 0)),
+        (critic, "A_d_h0_conv/w", 2),
+    ]:
+        values = np.arange(np.prod(shapes[name])).reshape(shapes[name])
+        np.testing.assert_array_equal(network.arrays[name], values[::step] if axis == 0 else values[:, :, ::step])
+    kept = np.arange(np.prod(shapes["A_g_d1/w"])).reshape(shapes["A_g_d1/w"])
+    np.testing.assert_array_equal(generator.arrays["A_g_d1/w"], kept)
+
+
+def test_one_channel_has_no_order(tmp_path):
+    shapes = shapes_of_generator("B_g_", 3, inputs=1, outputs=2)
+    del shapes["B_g_bn_e2/scale"], shapes["B_g_d2/biases"]
+    (network,) = dualgan.recognize(stored(tmp_path / "model", shapes), "bgr")
+    assert (network.direction, network.channels, network.fields["norm_bottleneck"]) == ("B2A", (1, 2), False)
+    for array in network.arrays.values():
+        np.testing.assert_array_equal(array.ravel(), np.arange(array.size))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"A_d_h3_lin/biases": [1, 1]}, {"A_d_h3_lin/other": [2]}, {"A_d_h3_lin/more": [2, 2]}]
+)
+def test_a_linear_layer_has_one_matrix_and_one_bias(tmp_path, changed):
+    shapes = shapes_of_critic("A_d_", 5, False, "h3_lin", 64) | changed
+    with pytest.raises(UserError, match=r"\(A_d_h3_lin is not a linear layer with a matrix and a bias\)"):
+        dualgan.recognize(stored(tmp_path / "model", shapes))
+
+
+def test_an_index_that_claims_more_than_its_files_hold_is_refused(tmp_path):
+    prefix = stored(tmp_path / "model", {"A_g_e1_conv/w": [5, 5, 3, 64]})
+    (tmp_path / "model.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        dualgan.recognize(prefix)
+    said = f"The checkpoint {prefix} is damaged: its index claims more numbers than its files hold."
+    assert str(error.value) == said
+
+
+def test_of_a_folder_the_newest_checkpoint_is_taken(tmp_path):
+    for name in ("v2-9", "v1-10", "v3-2"):
+        for ending in ("index", "data-00000-of-00001", "meta"):
+            (tmp_path / f"{name}.{ending}").touch()
+    newest = str(tmp_path / "v1-10")
+    assert dualgan.prefix_of(tmp_path) == newest
+    for name in ("v1-10", "v1-10.index", "v1-10.meta", "v1-10.data-00000-of-00001"):
+        assert dualgan.prefix_of(tmp_path / name) == newest
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "v1-11", "v1-1", "v1-10.txt"):
+        assert dualgan.prefix_of(tmp_path / name) is None

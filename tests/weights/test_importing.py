@@ -19,6 +19,7 @@ from pix2pix import Pix2Pix
 from tests.published_arrays import patch_critic, pixel_critic, resnet, save, unet
 
 pytestmark = pytest.mark.usefixtures("few_patches")
+PROGRAM = "python -m cyclegan.main"
 
 
 def run(model, line):
@@ -42,11 +43,20 @@ def pair(tmp_path, monkeypatch):
 
 
 def test_a_run_folder_that_translates(pair, dataset, capsys):
+    left = pathlib.Path("run", "checkpoints", ".2147483647-1-1.partial.index")  # of a process that was killed
+    left.parent.mkdir(parents=True)
+    left.touch()
     run(CycleGAN, f"{pair} --run_dir run --image_size 32 --load_size 32")
-    printed = capsys.readouterr().out
-    shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0; 8,141 parameters."  # counted by hand
-    assert f"A2B/generator from latest_net_G_A.pth: {shown}" in printed
-    assert "--phase translate --run_dir run --direction A2B" in printed and "--init_from run" in printed
+    assert not left.exists()
+    shown = "netG resnet_6blocks, ngf 2, norm instance, dropout 0.0"
+    printed = capsys.readouterr().out.replace(PROGRAM, "PROGRAM")
+    assert printed == (
+        f"A2B/generator from latest_net_G_A.pth: {shown}; 8,141 parameters.\n"  # counted by hand
+        f"B2A/generator from latest_net_G_B.pth: {shown}; 8,143 parameters.\n"
+        "Imported into run. Translate, or train further, with:\n"
+        "  PROGRAM --phase translate --run_dir run --direction A2B --input FOLDER --output FOLDER\n"
+        "  PROGRAM --phase train --init_from run --dataset NAME --run_dir FOLDER\n"
+    )
     saved = load_trained("run")
     assert saved.dual == CycleGAN(netG="resnet_6blocks", ngf=2, channels_B=1, image_size=32, load_size=32, dropout=0.0)
     assert saved.imported["B2A/generator"]["file"] == "latest_net_G_B.pth"
@@ -102,8 +112,10 @@ def test_what_does_not_fit_is_named(pair, tmp_path):
     assert "no file or checkpoint missing.pth" in refusal(CycleGAN, f"{line} missing.pth")
     (tmp_path / "text.pth").write_text("weights")
     assert "it must be a file of torch.save" in refusal(CycleGAN, f"{line} text.pth")
-    assert "one generator too many" in refusal(
-        CycleGAN, f"{line} latest_net_G_A.pth,{save(tmp_path / 'G_A.pth', good)}"
+    again = save(tmp_path / "G_A.pth", good)
+    assert refusal(CycleGAN, f"{line} latest_net_G_A.pth,{again}").endswith(
+        f"{again} is one generator too many: CycleGAN has one for A2B and one for B2A. Name each file once in --source;"
+        " files of CycleGAN must end with _A or _B, as they were saved."
     )
     assert "too many" in refusal(Pix2Pix, f"{line} latest_net_G_A.pth,latest_net_G_B.pth")
     other = save(tmp_path / "other_G_B.pth", resnet(1, 3, 4))

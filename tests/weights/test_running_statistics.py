@@ -25,6 +25,8 @@ def test_on_request_alone(capsys):
     run(Pix2Pix, f"{LINE} --running_statistics")
     printed = capsys.readouterr().out
     assert "use their running statistics, as with test.py --eval; dropout is off" in printed
+    assumed = "--image_size 64, --dropout 0.5. Use these flags if other values were trained."
+    assert f"Assumed, as the files do not store it: {assumed}\n" in printed
     arrays, stored = values("run"), unet(3, 3, 1)
     first = "model.model.1.model.2"  # the first norm
     for name, own in (("running_mean", "running_mean"), ("running_variance", "running_var")):

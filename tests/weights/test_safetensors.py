@@ -138,6 +138,38 @@ def test_headers_that_are_too_long(path, length):
     assert "its header has" in refusal(file_of(path, {"x": GOOD}, length=length))
 
 
+def test_a_header_has_at_most_a_mebibyte(path):
+    header = json.dumps({"x": GOOD}).encode().ljust(2**20)
+    np.testing.assert_array_equal(safetensors.read(file_of(path, header))["x"], ROW.reshape(2, 3))
+    said = f"its header has 1,048,577 bytes, but the file {8 + 2**20 + 1 + 24:,}, and at most 1,048,576 are read"
+    assert refusal(file_of(path, header + b" ")) == f"{path} cannot be read as a safetensors file: {said}."
+
+
+def test_an_array_of_as_many_sides_as_it_may_have(path):
+    file_of(path, {"x": {**GOOD, "shape": [1] * 6 + [2, 3]}})
+    assert safetensors.read(path)["x"].shape == (1, 1, 1, 1, 1, 1, 2, 3)
+
+
+def test_a_long_name_is_cut_in_the_reason(path):
+    said = f'"{"n" * 79} has 0 offsets, 1 sides, or is empty'
+    header = {"n" * 100: {"dtype": "F32", "shape": [6], "data_offsets": []}}
+    assert refusal(file_of(path, header)) == f"{path} cannot be read as a safetensors file: {said}."
+
+
+def test_a_file_is_known_by_its_beginning(tmp_path):
+    assert safetensors.is_safetensors(file_of(tmp_path / "weights", {"x": GOOD}))
+    assert not safetensors.is_safetensors(file_of(tmp_path / "weights", b" {}"))
+    assert not safetensors.is_safetensors(file_of(tmp_path / "weights", b"", b"", 2))
+
+
+@pytest.mark.parametrize("name", ["n" * count for count in range(1, 9)])
+def test_numbers_begin_at_multiples_of_eight_bytes(path, name):
+    safetensors.write(path, {name: ROW})
+    (length,) = struct.unpack("<Q", path.read_bytes()[:8])
+    assert length % 8 == 0 and path.stat().st_size == 8 + length + 24
+    assert safetensors.read(path)[name].tobytes() == NUMBERS
+
+
 def test_no_more_memory_than_the_file_has(path, monkeypatch):
     """Of a file that claims a header, or an array, of terabytes; and of one whose header is as long as any may be."""
     monkeypatch.setattr(safetensors, "MAX_HEADER", 2**16)

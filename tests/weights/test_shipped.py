@@ -1,6 +1,8 @@
 """Pretrained networks: written in half precision, found by name, used like a run, and what is said of those missing."""
 
+import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -78,6 +80,7 @@ def test_it_is_written_in_half_precision_and_names_no_place(trained, networks):
                 np.testing.assert_array_equal(archive[name], reader.get_tensor(name).astype(np.float16))
         config = archive["config"].tobytes().decode()
     assert trained not in config and "data_root" not in config
+    assert json.loads(config).keys() == {"dual", "domains"} and config.startswith('{\n  "dual": {\n    "class": ')
 
 
 @pytest.mark.thorough
@@ -130,6 +133,43 @@ def test_names_that_are_none_list_those_that_are(networks, monkeypatch):
         pretrained("rain")
 
 
+def test_a_name_of_two_methods_is_asked_for_with_its_method(networks):
+    other = networks.parent.parent / "cyclegan" / "pretrained"
+    other.mkdir(parents=True)
+    (other / "rain.npz").write_bytes((networks / "rain.npz").read_bytes())
+    assert pretrained_names() == ["cyclegan/rain", "enhancement/rain"]
+    with pytest.raises(UserError) as error:
+        shipped.find("rain")
+    assert str(error.value) == "Several methods have a pretrained network rain. Use METHOD/rain."
+    assert shipped.find("cyclegan/rain") == shipped.find("rain", CycleGAN) == other / "rain.npz"
+    assert shipped.find("rain", Enhancement) == networks / "rain.npz"
+
+
+def test_the_run_folder_of_a_network_is_removed_at_the_end(networks, monkeypatch):
+    at_the_end = []
+    monkeypatch.setattr(shipped.atexit, "register", lambda *call, **named: at_the_end.append((*call, named)))
+    run = pathlib.Path(pretrained("rain"))
+    assert (run / "config.json").is_file()
+    ((remove, root, named),) = at_the_end
+    remove(root, **named)
+    assert not run.exists() and not run.parent.exists()
+
+
+def test_weights_beyond_half_precision_are_not_shipped():
+    def halves(largest):
+        values = {"A2B/generator/kernel": np.float32([1, -largest]), "A2B/critic/kernel": np.float32([1e9])}
+        values |= {"A2B/generator/bias": np.float32([1e9]), "A2B/generator/bias/average": np.float32([3])}
+        reader = types.SimpleNamespace(shapes={name: [2] for name in values}, value=values.get)
+        return shipped._halves(reader, ("A2B/generator/",), "run")
+
+    arrays = {"A2B/generator/bias": [3], "A2B/generator/kernel": [1, -65504]}
+    assert {name: half.tolist() for name, half in halves(65504).items()} == arrays
+    with pytest.raises(UserError) as error:
+        halves(65536)
+    said = "A2B/generator/kernel of run has weights beyond ±65504, the limit of half precision."
+    assert str(error.value) == said
+
+
 def test_the_folder_lies_beside_the_modules_of_a_method():
     assert shipped.folder_of("enhancement") == shipped.folder_of(Enhancement.__module__)
     assert shipped.folder_of("enhancement") == small.ROOT / "enhancement" / "pretrained"
@@ -137,11 +177,15 @@ def test_the_folder_lies_beside_the_modules_of_a_method():
         shipped.folder_of("nowhere")
 
 
-def test_what_does_not_fit_is_not_shipped(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped, "MAX_BYTES", 1000)
-    with pytest.raises(UserError, match="at most 1,000"):
+def test_what_does_not_fit_is_not_shipped(trained, networks, tmp_path, monkeypatch):
+    with np.load(networks / "rain.npz") as archive:
+        size = sum(archive[name].nbytes for name in archive.files if name != "config")
+    monkeypatch.setattr(shipped, "MAX_BYTES", size - 1)
+    with pytest.raises(UserError, match=f" take {size:,} bytes in half precision, but at most {size - 1:,} are"):
         shipped.ship(trained, tmp_path / "rain.npz")
     assert not (tmp_path / "rain.npz").exists()
+    monkeypatch.setattr(shipped, "MAX_BYTES", size)
+    assert shipped.ship(trained, tmp_path / "rain.npz") == (tmp_path / "rain.npz").stat().st_size > size
 
 
 def test_a_damaged_file_is_named(networks):

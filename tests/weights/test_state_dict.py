@@ -80,10 +80,11 @@ def test_a_file_of_python_2(write):
     np.testing.assert_array_equal(state_dict.read(write(code, {"0": row}))["weight"], row)
 
 
-def test_within_a_larger_dictionary(write):
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model"])
+def test_within_a_larger_dictionary(write, name):
     row = np.array([1.0], np.float32)
     inner = dictionary({"weight": tensor("0", row)})[2:]
-    code = b"\x80\x02}(" + text("epoch") + number(3) + text("state_dict") + inner + b"u."
+    code = b"\x80\x02}(" + text("epoch") + number(3) + text(name) + inner + b"u."
     assert state_dict.read(write(code, {"0": row}))["weight"] == 1.0
 
 
@@ -165,6 +166,70 @@ def test_hostile_sizes(write, opcodes_of_tensor, message):
     assert any(part in refused for part in message.split("|"))
 
 
+def why(path):
+    """The reason of a refusal, whose whole text is known."""
+    start, end = f"{path} cannot be read: ", ". Save the weights with torch.save(network.state_dict(), FILE)."
+    refused = refusal(path)
+    assert refused.startswith(start) and refused.endswith(end)
+    return refused.removeprefix(start).removesuffix(end)
+
+
+def test_an_archive_does_not_claim_more_numbers_than_it_has_bytes(tmp_path):
+    code = dictionary({"x": tensor("0", ROW, count=2**31 - 1)}) + b"."
+    path = write_zip(tmp_path / "net.pth", code, {"0": ROW})
+    assert why(path) == "it claims more numbers than the file has bytes"
+    path = write_zip(tmp_path / "net.pth", dictionary({"x": tensor("0", ROW, count=7)}) + b".", {"0": ROW})
+    assert why(path) == "its numbers 0 have 24 bytes, not 28"
+
+
+def test_a_long_name_is_cut_in_the_reason(tmp_path):
+    path = write_zip(tmp_path / "net.pth", b"\x80\x02}" + text("n" * 81) + b"K\x01s.", {"0": ROW})
+    assert why(path) == f"its entry '{'n' * 80}' is not a tensor"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{'f' * 81}/data.pkl", program(ARRAYS))
+    assert why(path) == f"its member {'f' * 80} is compressed, but torch.save does not compress"
+
+
+def test_members_have_at_most_the_bytes_that_are_read_of_them(tmp_path, monkeypatch):
+    code = program(ARRAYS)
+    assert "damaged" in refusal(write_zip(tmp_path / "net.pth", code, ARRAYS, "little" + 10 * " "))
+    path = write_zip(tmp_path / "net.pth", code, ARRAYS, "little" + 11 * " ")
+    assert why(path) == "its member archive/byteorder has 17 bytes, but at most 16 are read"
+    path = write_zip(tmp_path / "net.pth", code, ARRAYS)
+    monkeypatch.setattr(opcodes, "MAX_BYTES", len(code))
+    assert state_dict.read(path).keys() == ARRAYS.keys()
+    monkeypatch.setattr(opcodes, "MAX_BYTES", len(code) - 1)
+    assert why(path) == f"its member archive/data.pkl has {len(code):,} bytes, but at most {len(code) - 1:,} are read"
+
+
+def test_as_many_members_as_there_may_be(tmp_path, monkeypatch):
+    path = write_zip(tmp_path / "net.pth", program(ARRAYS), ARRAYS)
+    monkeypatch.setattr(state_dict, "MAX_MEMBERS", 6)  # the program, four arrays and the version
+    assert state_dict.read(path).keys() == ARRAYS.keys()
+    monkeypatch.setattr(state_dict, "MAX_MEMBERS", 5)
+    assert why(path) == "its archive has too many members, or two of one name"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    {
+        "none": b"]",
+        "one too few": b"](" + text("0") + b"e",
+        "one too many": b"](" + text("0") + text("1") + text("2") + b"e",
+        "another": b"](" + text("0") + text("2") + b"e",
+        "a number": b"](" + text("0") + number(1) + b"e",
+        "a text": text("01"),
+    }.values(),
+)
+def test_the_older_container_lists_the_numbers_of_its_program(tmp_path, keys):
+    arrays = {"x": ROW, "y": ROW}
+    path = write_legacy(tmp_path / "net.pth", program(arrays), arrays)
+    written = b"\x80\x02](" + text("0") + text("1") + b"e."
+    assert path.read_bytes().count(written) == 1
+    path.write_bytes(path.read_bytes().replace(written, b"\x80\x02" + keys + b"."))
+    assert why(path) == "its list of numbers does not match its program"
+
+
 def test_tensors_that_share_their_numbers_are_not_more_than_the_file(write):
     code = dictionary({f"x{n}": tensor("0", ROW) for n in range(3)}) + b"."
     assert "more numbers than it stores" in refusal(write(code, {"0": ROW}))
@@ -189,8 +254,10 @@ def test_two_things_said_of_one_storage(write):
 )
 def test_hostile_lengths_end_soon(write, code):
     path, began = write(code), time.process_time()
-    refusal(path)
+    refused = refusal(path)
     assert time.process_time() - began < 10.0
+    assert code.count(b"}") < 1000 or "it has more than 262,144 opcodes" in refused
+    assert b"eq\x01" not in code or "it has more than 262,144 items" in refused
 
 
 def test_an_archive_that_is_packed(tmp_path):
@@ -219,7 +286,7 @@ def test_archives_of_other_things(tmp_path):
     assert "two of one name" in refusal(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/data.pkl", program(ARRAYS))
-        for n in range(state_dict.MAX_MEMBERS):
+        for n in range(10_000):
             archive.writestr(f"a/data/{n}", b"")
     assert "too many members" in refusal(path)
 

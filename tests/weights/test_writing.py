@@ -82,3 +82,22 @@ def test_numbers_beyond_31_bits():
     for value in (0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**100):
         ((_, read, _), _) = pickletools.genops(programs._number(value) + b".")
         assert read == value
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0, b"J\x00\x00\x00\x00"),
+        (2**31 - 1, b"J\xff\xff\xff\x7f"),
+        (2**31, b"\x8a\x05\x00\x00\x00\x80\x00"),  # positive, so one byte more than its bits fill
+        (2**39 - 1, b"\x8a\x05\xff\xff\xff\xff\x7f"),
+        (2**39, b"\x8a\x06\x00\x00\x00\x00\x80\x00"),
+    ],
+)
+def test_a_number_has_as_few_bytes_as_python_writes(value, written):
+    assert programs._number(value) == written
+
+
+def test_a_type_that_pytorch_lacks_is_named():
+    with pytest.raises(ValueError, match="PyTorch's files cannot hold complex64"):
+        programs.of_tensors({"x": np.zeros(2, np.complex64)})
