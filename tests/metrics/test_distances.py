@@ -73,24 +73,44 @@ def test_the_kernel_distance_is_a_mean_over_subsets():
     assert None not in distances.kernel(X[:4], Y)  # subsets of two
 
 
-def test_sliced_wasserstein_is_scipys_of_each_projection(monkeypatch):
+def projected(image_set, shrink, directions, random):
+    """Patches of 7x7 pixels of images in turn, shrunk by means of blocks, on directions."""
+    n, height, width, channels = image_set.shape
+    height, width = height // shrink, width // shrink
+    blocks = image_set[:, : height * shrink, : width * shrink].reshape(n, height, shrink, width, shrink, channels)
+    shrunk, count = blocks.mean(axis=(2, 4)), distances.PATCHES
+    corners = enumerate(zip(random.integers(0, height - 6, count), random.integers(0, width - 6, count)))
+    patches = [shrunk[i % n, top : top + 7, left : left + 7] for i, (top, left) in corners]
+    return np.array([patch.transpose(2, 0, 1).ravel() for patch in patches]) @ directions  # channel by channel
+
+
+@pytest.mark.parametrize(
+    ("sides", "levels"), [((7, 20), 1), ((13, 17), 1), ((14, 17), 2), ((27, 30), 2), ((28, 29), 3), ((70, 60), 3)]
+)
+def test_sliced_wasserstein_is_scipys_of_each_projection(monkeypatch, sides, levels):
+    """At full, half and quarter size, if a patch of 7 pixels fits."""
     monkeypatch.setattr(distances, "PATCHES", 300)
     monkeypatch.setattr(distances, "PROJECTIONS", 5)
-    images = RANDOM.integers(0, 256, [4, 13, 17, 2]).astype(float)
-    others = RANDOM.integers(0, 128, [6, 13, 17, 2]).astype(float)
-    random = np.random.default_rng([0, 0])
-    directions = random.normal(size=[98, 5])
-    directions /= np.linalg.norm(directions, axis=0)
-    projected = []
-    for image_set in (images, others):
-        tops, lefts = random.integers(0, 7, 300), random.integers(0, 11, 300)
-        corners = enumerate(zip(tops, lefts))
-        patches = [image_set[n % len(image_set), top : top + 7, left : left + 7] for n, (top, left) in corners]
-        patches = [patch.transpose(2, 0, 1).ravel() for patch in patches]  # channel by channel
-        projected.append(np.array(patches) @ directions)
-    expected = np.mean([stats.wasserstein_distance(x, y) for x, y in zip(projected[0].T, projected[1].T)]) / 7
-    assert distances.sliced_wasserstein(images, others) == pytest.approx(expected, rel=1e-10)
-    assert distances.sliced_wasserstein(images * 10, others * 10, span=2550.0) == pytest.approx(expected, rel=1e-10)
+    images = RANDOM.integers(0, 256, [4, *sides, 2]).astype(float)
+    others = RANDOM.integers(0, 128, [6, *sides, 2]).astype(float)
+    by_level = []
+    for level in range(levels):
+        random = np.random.default_rng([3, level])
+        directions = random.normal(size=[98, 5])
+        directions /= np.linalg.norm(directions, axis=0)
+        x, y = (projected(image_set, 2**level, directions, random) for image_set in (images, others))
+        by_level.append(np.mean([stats.wasserstein_distance(*pair) for pair in zip(x.T, y.T)]) / 7)
+    expected = np.mean(by_level)
+    assert distances.sliced_wasserstein(images, others, seed=3) == pytest.approx(expected, rel=1e-10)
+    assert distances.sliced_wasserstein(images * 10, others * 10, 2550.0, 3) == pytest.approx(expected, rel=1e-10)
+
+
+def test_sliced_wasserstein_is_the_same_each_time_and_in_both_directions(monkeypatch):
+    monkeypatch.setattr(distances, "PATCHES", 300)
+    images, others = RANDOM.normal(100, 30, [2, 9, 9, 1]), RANDOM.normal(120, 30, [2, 9, 9, 1])
+    first = distances.sliced_wasserstein(images, others)
+    assert first == distances.sliced_wasserstein(images, others, 255.0, 0)
+    assert first != distances.sliced_wasserstein(images, others, 255.0, 1)
 
 
 def test_sliced_wasserstein_tells_sets_apart(monkeypatch):
@@ -113,7 +133,35 @@ def test_sliced_wasserstein_holds_one_image_at_a_time(monkeypatch):
     assert most < 20e6  # all of them in floating point would be 98 MB
 
 
+def test_the_kernel_distance_of_constant_features_by_hand():
+    """Of 1 and 2 in one dimension: (1 + 1)^3 + (4 + 1)^3 - 2 (2 + 1)^3 = 79; in four, 8 + 125 - 54 as well."""
+    for width in (1, 4):
+        mean, error = distances.kernel(np.full([9, width], 1.0), np.full([4, width], 2.0))
+        assert mean == pytest.approx(79.0) and error == pytest.approx(0.0, abs=1e-12)
+    assert distances.discrepancy(np.ones([2, 1]), np.full([2, 1], 2.0)) == pytest.approx(79.0)
+
+
+@pytest.mark.parametrize(("counts", "size"), [((4, 9), 2), ((9, 5), 2), ((1998, 2500), 999), ((2000, 2500), 1000)])
+def test_the_kernel_distance_is_of_subsets_of_half_of_the_smaller_set(monkeypatch, counts, size):
+    seen, values = [], iter((1.0, 3.0, 5.0, 7.0))  # their mean is 4, and 20 / 3 their variance as of a sample
+
+    def discrepancy(x, y):
+        seen.append([len(x), len(y), len(np.unique(x)), len(np.unique(y))])
+        return next(values)
+
+    monkeypatch.setattr(distances, "discrepancy", discrepancy)
+    features, others = (np.arange(count, dtype=float)[:, None] for count in counts)
+    assert distances.kernel(features, others, subsets=4) == pytest.approx((4.0, np.sqrt(20 / 3 / 4)))
+    assert seen == [[size] * 4] * 4
+
+
+def test_the_kernel_distance_has_a_hundred_subsets_and_the_same_each_time():
+    first = distances.kernel(X, Y)
+    assert first == distances.kernel(X, Y, 100, 0) and first != distances.kernel(X, Y, 100, 1)
+
+
 def test_diversity_by_hand():
     images = np.stack([np.full([2, 2, 1], value) for value in (0.0, 10.0, 40.0)])
     assert distances.diversity(images) == pytest.approx((10 + 30 + 40) / 3)
+    assert distances.diversity(images[:2]) == pytest.approx(10.0)
     assert distances.diversity(images[:1]) is None

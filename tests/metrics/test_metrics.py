@@ -82,3 +82,34 @@ def test_a_target_compares_several_images_as_each_metric_does(side):
         paired = compared.paired(image)
         assert paired == {name: metric(image, target, 250.0) for name, metric in metrics.PAIRED.items()}
         assert (paired["ssim"] is None) == (side < 11) and (paired["ms_ssim"] is None) == (side < 176)
+
+
+def test_the_default_range_is_that_of_bytes():
+    for name, metric in metrics.PAIRED.items():
+        assert metric(NEAR, LARGE) == metric(NEAR, LARGE, 255.0), name
+    assert metrics.Target(LARGE).paired(NEAR) == {name: metric(NEAR, LARGE) for name, metric in metrics.PAIRED.items()}
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(1.0, 48.130804), (255.0, 0.0), (25.5, 20.0)])
+def test_psnr_by_hand(difference, expected):
+    """10 log10(255² / difference²): 20 dB for a tenth of the range."""
+    target = np.zeros([2, 2, 1])
+    assert metrics.psnr(target + difference, target) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_of_flat_images_is_their_luminance():
+    """Of 100 and 200: (2 x 20,000 + 2.55²) / (10,000 + 40,000 + 2.55²), as nothing varies."""
+    x, y = np.full([11, 11, 1], 100.0), np.full([11, 11, 1], 200.0)
+    assert metrics.ssim(x, y) == pytest.approx((40_000 + 6.5025) / (50_000 + 6.5025))
+
+
+def test_ms_ssim_of_an_inverted_image_is_zero():
+    """Its structure is the opposite; a power of a negative number would be none."""
+    assert metrics.ms_ssim(255 - LARGE, LARGE) == 0.0
+
+
+def test_which_metrics_are_better_if_they_are_higher():
+    better = {name for name, is_higher in metrics.BETTER.items() if is_higher}
+    assert better == {"psnr", "ssim", "ms_ssim", "pixel_accuracy", "class_accuracy", "mean_iou"}
+    worse = {"l1", "cycle_l1", "swd", "fid", "kid", "frechet_distance", "kernel_distance"}
+    assert metrics.BETTER.keys() - better == worse

@@ -32,7 +32,8 @@ def test_contrast_by_hand():
 def test_gradient_by_hand():
     luminance = np.array([[0.0, 0.3, 0.3], [0.4, 0.0, 0.9]])  # two places that have both neighbours
     assert no_reference.gradient(luminance) == pytest.approx((np.sqrt(0.25 / 2) + np.sqrt(0.09 / 2)) / 2)
-    assert no_reference.gradient(luminance[:1]) is None
+    assert no_reference.gradient(luminance[:1]) is no_reference.gradient(luminance[:, :1]) is None
+    assert no_reference.gradient(np.array([[0.0, 0.6], [0.8, 0.0]])) == pytest.approx(np.sqrt(0.5))
 
 
 def test_colourfulness_by_hand():
