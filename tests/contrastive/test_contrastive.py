@@ -203,3 +203,32 @@ def test_a_plan_counts_the_heads(dataset):
     assert planned.networks[2].parameters == (3 * 5 + 5 + 5 * 5 + 5) + (4 * 5 + 5 + 5 * 5 + 5)
     (line,) = (line for line in plan.text(planned).splitlines() if line.startswith("A2B heads"))
     assert line.split() == ["A2B", "heads", "105", "only", "in", "training"]
+
+
+def test_heads_are_two_layers_for_each_map_and_are_needed_only_for_a_comparison(session):
+    """Maps of 3, 4, 8 and 8 channels, 4 filters."""
+    heads = TINY.companion("A2B")
+    shapes = {v.op.name.removeprefix("A2B/heads/"): v.shape.as_list() for v in heads.variables}
+    channels = {0: 3, 1: 4, 2: 8, 3: 8}
+    assert {name: shape for name, shape in shapes.items() if name.endswith("kernel")} == {
+        **{f"map_{number}/hidden/kernel": [count, 4] for number, count in channels.items()},
+        **{f"map_{number}/out/kernel": [4, 4] for number in channels},
+    }
+    assert len(tf.global_variables()) == len(shapes) == 16
+    assert dataclasses.replace(TINY, lambda_NCE=0.0).companion("A2B") is None
+
+
+def test_use_makes_no_comparisons():
+    dual = dataclasses.replace(TINY, flip_equivariance=True, train_direction="B2A").in_use()
+    assert (dual.lambda_NCE, dual.flip_equivariance, dual.directions) == (0.0, False, ("B2A",))
+    assert dual.layers == (0, 4, 8, 12)
+
+
+@pytest.mark.parametrize(
+    ("compared", "blocks"), [("0", set()), ("0,11", set()), ("0,12", {"block_0"}), ("13", {"block_0", "block_1"})]
+)
+def test_images_are_encoded_only_as_far_as_maps_are_compared(session, compared, blocks):
+    maps = Maps([int(number) for number in compared.split(",")])
+    TINY.encode(tf.zeros([1, 16, 16, 3]), None, maps)
+    names = {variable.op.name.split("/")[0] for variable in tf.global_variables()}
+    assert names == {"in", "down_1", "down_2", *blocks}

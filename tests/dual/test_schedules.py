@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.dual.schedules import SCHEDULES, Rates
+from common.dual.schedules import SCHEDULES, Rates, length
 from tests import small
 
 PUBLISHED = {  # at epochs 100, 101, 102, 200, counted from 1
@@ -62,3 +62,19 @@ def test_steps_are_as_long_as_asked_for(session):
     dual = small.dualgan(lr_policy="step", lr_decay_epochs=20, lr_G=3e-4)
     rates = [session.run(dual.learning_rate("generator", tf.constant(epoch))) for epoch in (1.0, 20.0, 21.0, 41.0)]
     np.testing.assert_allclose(rates, [3e-4, 3e-4, 3e-5, 3e-6], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs"),
+    [
+        *(("constant", 0), ("step", 0), ("plateau", 0), ("cosine", 30)),
+        *((name, 50) for name in ("linear", "linear_early", "linear_torch")),
+    ],
+)
+def test_a_schedule_is_as_long_as_its_epochs(name, epochs):
+    assert length(Rates(lr_policy=name, n_epochs=30, n_epochs_decay=20)) == epochs
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("linear", 0), ("cosine", 30)])
+def test_without_epochs_of_decay_a_linear_schedule_never_ends(name, epochs):
+    assert length(Rates(lr_policy=name, n_epochs=30, n_epochs_decay=0)) == epochs
