@@ -6,15 +6,18 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import numpy.typing as npt
 
 from common.errors import UserError
 from common.images import files, tiff
 from common.images.notices import of_scale
-from common.images.pixels import Note
+from common.images.pixels import Image, Note
 from common.serve.decoding import Decoder
 from common.serve.refused import NAME, Refused
 from common.translate import Translator
+from common.translate.memory import TooLarge
 from common.translate.pipeline import loss, of_domain, write_image
 
 R = TypeVar("R")
@@ -55,13 +58,21 @@ def answer(translator: Translator, direction: str, content: bytes, decoder: Deco
         path.write_bytes(content)
         image = decoder.decode(path)
         source = _refusing(422, path, lambda: of_domain(image, translator.source(direction), path))
-        output = _refusing(413, path, lambda: translator(direction, source.pixels))
+        output = _refusing(413, path, lambda: _translated(translator, direction, source))
         suffix = files.suffix_for(translator.target(direction), kind(content))
         target = path.with_suffix(suffix)
         lost = write_image(target, source._replace(pixels=output), source.pixels.shape[:2], QUALITY)
         notes = [*image.notes, *of_scale(image.pixels, translator.source(direction))]
         notes += [Note(part, f"is translated without {loss(part)}") for part in lost]
         return Answer(target.read_bytes(), suffix, tuple(notes))
+
+
+def _translated(translator: Translator, direction: str, image: Image) -> npt.NDArray[Any]:
+    """Returns the pixels of a translation; raises MemoryError if there is not enough memory."""
+    try:
+        return translator(direction, image.pixels)
+    except TooLarge as error:  # which names flags and the memory of this machine
+        raise MemoryError(str(error)) from error
 
 
 def kind(content: bytes) -> str:

@@ -5,71 +5,89 @@ from __future__ import annotations
 import pathlib
 import re
 import resource
-from collections.abc import Callable
-from typing import TypeVar
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
 
 from common.errors import UserError
 
 R = TypeVar("R")
+Shape: TypeAlias = tuple[int, int, int]  # count, height and width of images
 
-LARGE = 2**22  # pixels; smaller images are never refused
-PROBE = 2**20  # pixels of the part that is translated to measure, unless an image was as large
-PROBE_ROWS = 2**10
+LARGE = 2**22  # pixels; fewer are never refused
+PROBE = 2**20  # pixels that are translated to measure, unless as many were before
+PROBE_SIDE = 2**10
+FIRST = 2**6  # sides of what is translated before, as a first translation takes memory for other things, too
 ROOT = pathlib.Path("/")
-CGROUPS = (  # of a container, versions 2 and 1: its folder, the files of its limit and of what it uses
-    ("sys/fs/cgroup", "memory.max", "memory.current"),
-    ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-)
+CGROUPS = {  # of a container or job, by what /proc/self/cgroup calls it: its folder, its limit, and what it uses
+    "": ("sys/fs/cgroup", "memory.max", "memory.current"),
+    "memory": ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+}
+
+
+class TooLarge(UserError):
+    """Images need more memory than is available."""
 
 
 class Footprint:
-    """What translations have taken in this process so far, and what a larger one would take.
+    """What translations by one Translator have taken so far, and what a larger one would take.
 
     TensorFlow keeps the memory of one translation for the next, and what it takes grows in proportion to the pixels.
-    Where the system does not say how much memory there is, nothing is refused.
+    So a second Translator may be measured too low, in memory that the first has left. Where the system does not say how
+    much memory there is, nothing is refused.
     """
 
     def __init__(self) -> None:
         self._largest = 0  # pixels translated at a time
         self._taken = 0  # bytes
+        self._turn = threading.RLock()  # large images one at a time
 
-    def within(
-        self, shape: tuple[int, int, int], translate: Callable[[], R], translate_part: Callable[[int, int], object]
-    ) -> R:
-        """Returns translate(), which translates images of `shape` (count, height, width).
+    def within(self, shape: Shape, translate: Callable[[], R], translate_part: Callable[[Shape], object]) -> R:
+        """Returns translate(), which translates images of `shape`.
 
-        Raises UserError if they need more memory than is available. `translate_part` translates so many rows and
-        columns of the first image: before the first large one, if no other was large enough to tell.
+        Raises TooLarge if they need more memory than is available. `translate_part` translates so many images, rows and
+        columns of them: before the first large ones, if none were large enough to tell.
         """
         count, height, width = shape
         pixels = count * height * width
-        if pixels > max(LARGE, self._largest):
-            if self._largest < PROBE and available() is not None:
-                rows = min(height, PROBE_ROWS)
-                columns = min(width, PROBE // rows)
-                self._measured(rows * columns, lambda: translate_part(rows, columns))
-            there = available()
-            needed = self._taken / max(1, self._largest) * pixels
-            if there is not None and needed > there + self._taken:
-                raise UserError(_too_large(shape, needed, there + self._taken))
-        return self._measured(pixels, translate)
+        if pixels <= self._largest:
+            return translate()
+        with self._turn:
+            if pixels > LARGE and available() is not None:
+                self._probe(shape, translate_part)
+                needed, there = self._taken / max(1, self._largest) * pixels, (available() or 0) + self._taken
+                if needed > there:
+                    raise TooLarge(_too_large(shape, needed, there))
+            return self._measured(pixels, translate)
+
+    def _probe(self, shape: Shape, translate_part: Callable[[Shape], object]) -> None:
+        """Measures a part of images of `shape`, unless larger ones were translated before."""
+        if self._largest >= PROBE:
+            return
+        count, height, width = shape
+        translate_part((1, min(height, FIRST), min(width, FIRST)))
+        columns = min(width, max(PROBE_SIDE, PROBE // height))
+        rows = min(height, PROBE // columns)
+        images = min(count, PROBE // (rows * columns))
+        self._measured(images * rows * columns, lambda: translate_part((images, rows, columns)))
 
     def _measured(self, pixels: int, translate: Callable[[], R]) -> R:
-        """Returns translate(), which translates so many pixels, and adds what it takes."""
+        """Returns translate(), which translates so many pixels, and adds what it takes if they are the most so far."""
         before = resident()
         translated = translate()
         after = resident()
-        if before is not None and after is not None:
-            self._taken += max(0, after - before)
-        self._largest = max(self._largest, pixels)
+        if pixels > self._largest:
+            self._largest = pixels
+            if before is not None and after is not None:
+                self._taken += max(0, after - before)
         return translated
 
 
-def _too_large(shape: tuple[int, int, int], needed: float, there: float) -> str:
+def _too_large(shape: Shape, needed: float, there: float) -> str:
     count, height, width = shape
     images = f"{height} x {width} pixels" if count == 1 else f"{count} images of {height} x {width} pixels"
     cure = "a smaller --batch_size" if count > 1 else "tiles (--phase translate --tile 1024), or a smaller image"
-    return f"{images} need about {needed / 1e9:.1f} GB of memory, but {there / 1e9:.1f} GB are available. Use {cure}."
+    return f"{images} need about {needed / 1e9:.2f} GB of memory, but {there / 1e9:.2f} GB are available. Use {cure}."
 
 
 def resident(root: pathlib.Path = ROOT) -> int | None:
@@ -91,15 +109,30 @@ def available(root: pathlib.Path = ROOT) -> int | None:
         free = (int(sizes["MemAvailable"]) + int(sizes.get("SwapFree", 0))) * 1024
     except (OSError, KeyError):
         return None
-    lefts = (_left(root / folder, limit, usage) for folder, limit, usage in CGROUPS)
+    lefts = (_left(folder, limit, usage) for folder, limit, usage in _cgroups(root))
     return min([free, *(left for left in lefts if left is not None)])
 
 
+def _cgroups(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, str]]:
+    """Yields (folder, name of the limit, name of what is used) of the groups of processes that this one is in."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        groups = []
+    paths = {kind: name for group in groups for _, kind, name in [group.split(":", 2)]}
+    for kind, (base, limit, usage) in CGROUPS.items():
+        folder = root / base
+        below = pathlib.PurePosixPath(paths.get(kind, "/")).relative_to("/")
+        for part in (below, *below.parents):
+            yield folder / part, limit, usage
+
+
 def _left(folder: pathlib.Path, limit: str, usage: str) -> int | None:
-    """Returns the bytes that a container may still take; None if it has no limit."""
+    """Returns the bytes that a group of processes may still take; None if it has no limit."""
     try:
         most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
-        cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), flags=re.MULTILINE)
+        counts = (folder / "memory.stat").read_text()
     except (OSError, ValueError):  # "max": no limit
         return None
-    return max(0, most - used + (int(cached[1]) if cached else 0))  # files in memory are given up first
+    of_files = map(int, re.findall(r"^(?:in)?active_file (\d+)$", counts, flags=re.MULTILINE))  # given up first
+    return max(0, most - used + sum(of_files))

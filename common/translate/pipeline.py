@@ -21,6 +21,7 @@ from common.images import files, pixels, tiff
 from common.images.notices import Notices, of_scale
 from common.images.pixels import ON_EARTH, Domain, Image, Place
 from common.translate.jobs import Job, Translation
+from common.translate.memory import TooLarge
 from common.translate.translator import Translator
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -74,17 +75,14 @@ def translate(
     ):
         reading = _read_ahead(readers, remaining, translator.source(direction), failed, bar)
         for group in _groups(reading, batch_size):
-            try:
-                outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
-            except (tf.errors.OpError, MemoryError, UserError) as error:
-                failed += [(job.source, _sentence(job.source, error)) for job, _ in group]
-                bar.update(len(group))
-                continue
-            for (job, image), output in zip(group, outputs):
+            outputs = _translated(translator, direction, group, options, failed)
+            bar.update(len(group) - len(outputs))
+            for job, image, output in outputs:
                 translation = Image(output, image.alpha if options.alpha == "keep" else None, image.place)
                 size = image.pixels.shape[:2]
                 waiting.append((job, writers.submit(write_image, job.target, translation, size, options.quality)))
-            finish(_capacity(outputs[0].nbytes) - 1)
+            if outputs:
+                finish(_capacity(outputs[0][-1].nbytes) - 1)
         finish(0)
     changed = collections.Counter(f"{job.source.suffix} as {job.target.suffix}" for job in written if job.changed)
     return Outcome(len(written), len(jobs) - len(remaining), failed, dict(lost), changed)
@@ -180,6 +178,24 @@ def _groups(images: Iterable[tuple[Job, Image]], batch_size: int) -> Iterator[li
         group.append((job, image))
     if group:
         yield group
+
+
+def _translated(
+    translator: Translator, direction: str, group: Sequence[tuple[Job, Image]], options: Translation, failed: Failures
+) -> list[tuple[Job, Image, Array]]:
+    """Returns (job, image, translation) of the images that can be translated; adds the others to `failed`.
+
+    Tries those of a group one by one if there is not enough memory for all.
+    """
+    try:
+        outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
+    except (tf.errors.OpError, MemoryError, UserError) as error:
+        if len(group) > 1 and isinstance(error, (TooLarge, MemoryError, tf.errors.ResourceExhaustedError)):
+            singles = (_translated(translator, direction, [single], options, failed) for single in group)
+            return list(itertools.chain.from_iterable(singles))
+        failed += [(job.source, _sentence(job.source, error)) for job, _ in group]
+        return []
+    return [(job, image, output) for (job, image), output in zip(group, outputs)]
 
 
 def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:

@@ -139,8 +139,10 @@ class Translator:
         def run() -> Array:
             return self._session.run(fetched, {graph.images: batch, **fed})
 
-        def run_part(rows: int, columns: int) -> None:
-            self._session.run(graph.translated, {graph.images: batch[:1, :rows, :columns], graph.indices: [0]})
+        def run_part(shape: tuple[int, int, int]) -> None:
+            count, rows, columns = shape
+            part = batch[:count, :rows, :columns]
+            self._session.run(graph.translated, {graph.images: part, graph.indices: np.arange(count)})
 
         if self._footprint is None or not self._room:  # not the size of the images, but that of --scale_to
             return run()

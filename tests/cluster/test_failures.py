@@ -1,5 +1,7 @@
 """How processes that train together hear of one that has failed, and what each error becomes."""
 
+import errno
+import os
 import socket
 import threading
 import types
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from common import tensorflow as tf
-from common.cluster import Cluster, chief, distribute, sockets
+from common.cluster import Cluster, chief, distribute, sockets, watchdog
 from common.errors import Restart, UserError
 
 ADDRESSES = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]
@@ -25,6 +27,7 @@ def clock(monkeypatch):
         for at in [at for at in events if at <= now[0]]:
             events.pop(at)()
 
+    monkeypatch.setattr(watchdog, "EVERY", 3600.0)  # seconds, in which the test ends
     monkeypatch.setattr(distribute.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(distribute.time, "sleep", sleep)
     return types.SimpleNamespace(now=now, events=events)
@@ -141,9 +144,10 @@ class LostError(tf.errors.OpError):
 
 def test_a_connection_is_tried_for_two_seconds_and_the_reason_is_that_of_the_system(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert sockets.connection_error(f"127.0.0.1:{port}") == ""
-    assert sockets.connection_error(f"127.0.0.1:{port}") == "Connection refused"
+        assert sockets.connection_error(f"127.0.0.1:{server.getsockname()[1]}") == ""
+    with socket.socket() as silent:  # bound, so that no other process gets the port, but not listening
+        silent.bind(("127.0.0.1", 0))
+        assert sockets.connection_error(f"127.0.0.1:{silent.getsockname()[1]}") == os.strerror(errno.ECONNREFUSED)
     tried = []
 
     def connect(address, timeout):

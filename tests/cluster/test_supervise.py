@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from threading import Event
 
@@ -172,8 +171,5 @@ def test_gpus_are_those_that_are_visible_or_else_those_of_the_driver(
     assert supervise._gpus(count) == gpus
 
 
-def test_free_ports_differ_and_are_free():
-    ports = supervise.free_ports(3)
-    assert len(set(ports)) == 3
-    for port in ports:
-        socket.create_server(("127.0.0.1", port)).close()
+def test_free_ports_differ():
+    assert len(set(supervise.free_ports(3))) == 3

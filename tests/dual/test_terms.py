@@ -182,18 +182,16 @@ def test_a_residual_network_has_as_many_channels_as_its_stride_asks_for(session,
     assert sum("block" in name for name in shapes) == 2 * blocks * (2 * levels - 1)
 
 
-def test_generators_have_the_blocks_and_halvings_of_their_names():
-    for name, generator in networks.GENERATORS.items():
-        kind, _, size = name.partition("_")
-        if kind == "unet":
-            depth = {"256": 8, "128": 7, "64": 6}[size]
-            assert generator.network.keywords == {"depth": depth}
-            assert (generator.multiple, generator.has_skips, generator.numbers) == (int(size), True, ())
-        else:
-            blocks = 6 if size == "tfgan" else int(size[0])
-            assert generator.network.keywords == {"blocks": blocks}
-            assert (generator.multiple, generator.has_skips) == (4, False)
-            assert generator.numbers == generator.style.numbers(blocks)
+def test_generators_have_the_sides_skips_and_layers_of_their_names():
+    """Sides must be multiples of the first number; the last is that of layers, in the names of Torch's checkpoints."""
+    expected = {
+        **{"resnet_9blocks": (4, False, 18), "resnet_6blocks": (4, False, 15), "resnet_tfgan": (4, False, 15)},
+        **{"resnet_9blocks_blur": (4, False, 20), "resnet_6blocks_blur": (4, False, 17)},
+        **{"unet_256": (256, True, None), "unet_128": (128, True, None), "unet_64": (64, True, None)},
+    }
+    generators = networks.GENERATORS.items()
+    last = {name: generator.numbers[-1] if generator.numbers else None for name, generator in generators}
+    assert {name: (g.multiple, g.has_skips, last[name]) for name, g in generators} == expected
 
 
 @pytest.mark.parametrize(

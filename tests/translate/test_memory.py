@@ -1,14 +1,17 @@
 """An image that needs more memory than there is, is refused before the system ends the process."""
 
+import concurrent.futures
 import itertools
 import math
+import sys
+import time
 
 import numpy as np
 import pytest
 
 from common.errors import UserError
 from common.images import files
-from common.translate import TiledTranslator, Translator, memory, pipeline
+from common.translate import Inference, TiledTranslator, Translator, memory, pipeline
 from common.translate.jobs import Translation
 from common.translate.memory import Footprint
 from pix2pix import Pix2Pix
@@ -20,60 +23,68 @@ MB = 10**6
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A process of 100 MB on a machine where 900 MB are free; images of more than 20 x 20 pixels are large."""
+    """A process of 100 MB on a machine where 900 MB are free; more than 400 pixels are large, and 100 are measured."""
     state = {"resident": 100 * MB, "available": 900 * MB}
     for name in state:
         monkeypatch.setattr(memory, name, lambda name=name: state[name])
-    monkeypatch.setattr(memory, "LARGE", 400)
-    monkeypatch.setattr(memory, "PROBE", 100)
-    monkeypatch.setattr(memory, "PROBE_ROWS", 10)
+    for name, value in {"LARGE": 400, "PROBE": 100, "PROBE_SIDE": 10, "FIRST": 3}.items():
+        monkeypatch.setattr(memory, name, value)
     return state
 
 
 class Translations:
-    """Translations on a machine, of one MB a pixel, which is kept for the next."""
+    """Translations on a machine, of one MB a pixel, which is kept for the next, and of 50 MB for the first."""
 
     def __init__(self, machine):
         self.machine, self.kept, self.calls, self.footprint = machine, 0, [], Footprint()
 
-    def __call__(self, count, height, width):
-        shape = (count, height, width)
-        return self.footprint.within(shape, lambda: self.translate(*shape), lambda *part: self.translate(1, *part))
+    def __call__(self, *shape):
+        return self.footprint.within(shape, lambda: self.translate(shape), self.translate)
 
-    def translate(self, *shape):
-        more = max(0, math.prod(shape) * MB - self.kept)
-        self.kept += more
-        if self.machine["resident"] is not None:
-            self.machine["resident"] += more
-        if self.machine["available"] is not None:
-            self.machine["available"] -= more
+    def translate(self, shape):
+        self.take(50 if not self.calls else 0, max(0, math.prod(shape) - self.kept))
+        self.kept = max(self.kept, math.prod(shape))
         self.calls.append(shape)
         return "translated"
 
+    def take(self, *megabytes):
+        for name, sign in (("resident", 1), ("available", -1)):
+            if self.machine[name] is not None:
+                self.machine[name] += sign * sum(megabytes) * MB
+
 
 def test_a_large_image_is_refused_if_it_needs_more_than_there_is(machine):
-    large = Translations(machine)
-    with pytest.raises(
-        UserError,
-        match=r"46 x 20 pixels need about 0\.9 GB of memory, but 0\.9 GB are available\. Use tiles .*--tile 1024",
-    ):
-        large(1, 46, 20)
-    assert large.calls == [(1, 10, 10)]  # PROBE pixels of it
-    assert large(1, 45, 20) == "translated"
-    assert large.calls == [(1, 10, 10), (1, 45, 20)]
+    """Of 10 x 10 pixels, 9 have been taken before they are measured, with the 50 MB of a first translation."""
+    translations = Translations(machine)
+    text = r"48 x 20 pixels need about 0\.87 GB of memory, but 0\.84 GB are available\. Use tiles .*--tile 1024"
+    with pytest.raises(UserError, match=text):
+        translations(1, 48, 20)
+    assert translations.calls == [(1, 3, 3), (1, 10, 10)]
+    assert translations(1, 46, 20) == "translated"
+    assert translations.calls[2:] == [(1, 46, 20)]
 
 
 def test_a_batch_that_needs_too_much_may_fit_in_parts(machine):
-    text = r"3 images of 20 x 20 pixels need about 1\.2 GB .* Use a smaller --batch_size\."
+    text = r"3 images of 20 x 20 pixels need about 1\.09 GB .* Use a smaller --batch_size\."
     with pytest.raises(UserError, match=text):
         Translations(machine)(3, 20, 20)
 
 
-@pytest.mark.parametrize("shape, part", [((1, 4, 200), (1, 4, 25)), ((1, 200, 4), (1, 10, 4))])
-def test_the_part_that_is_measured_lies_within_the_image(machine, shape, part):
+@pytest.mark.parametrize(
+    ("shape", "first", "part"),
+    [
+        ((1, 4, 200), (1, 3, 3), (1, 4, 25)),
+        ((1, 200, 4), (1, 3, 3), (1, 25, 4)),
+        ((1, 60, 50), (1, 3, 3), (1, 10, 10)),
+        ((300, 2, 2), (1, 2, 2), (25, 2, 2)),
+        ((3, 20, 20), (1, 3, 3), (1, 10, 10)),
+    ],
+)
+def test_the_part_that_is_measured_has_a_hundred_pixels_of_the_images(machine, shape, first, part):
+    machine["available"] = 10**12
     translations = Translations(machine)
     translations(*shape)
-    assert translations.calls == [part, shape]
+    assert translations.calls == [first, part, shape]
 
 
 def test_images_that_are_not_large_are_neither_measured_nor_refused(machine):
@@ -87,13 +98,40 @@ def test_what_earlier_images_took_tells_what_a_larger_one_takes(machine):
     translations = Translations(machine)
     translations(1, 5, 5)
     translations(1, 10, 10)
-    machine["resident"] += 300 * MB  # of something else
-    with pytest.raises(UserError, match=r"40 x 30 pixels need about 1\.2 GB of memory, but 0\.9 GB are"):
-        translations(1, 40, 30)
-    translations(1, 20, 30)
+    translations.take(300)  # for something else
+    with pytest.raises(UserError, match=r"40 x 30 pixels need about 1\.80 GB of memory, but 0\.60 GB are"):
+        translations(1, 40, 30)  # at 1.5 MB a pixel, with the 50 of the first
+    translations(1, 20, 20)
+    translations(1, 20, 25)
     machine["available"] = 0
-    translations(1, 20, 30)  # in the memory of the one before
-    assert translations.calls == [(1, 5, 5), (1, 10, 10), (1, 20, 30), (1, 20, 30)]
+    translations(1, 20, 25)  # in the memory of the one before
+    assert translations.calls == [(1, 5, 5), (1, 10, 10), (1, 20, 20), (1, 20, 25), (1, 20, 25)]
+
+
+def test_what_others_take_during_many_translations_does_not_add_up(machine):
+    translations = Translations(machine)
+    translations(1, 20, 20)
+    for _ in range(20):
+        translations.footprint.within((1, 20, 20), lambda: translations.take(20), translations.translate)
+    machine["available"] = 200 * MB
+    assert translations(1, 20, 25) == "translated"
+
+
+def test_large_images_are_translated_one_at_a_time(machine):
+    """Otherwise each of them would find memory that the others are about to take."""
+    machine["available"] = 10**12
+    footprint, running, most = Footprint(), [], []
+
+    def translate():
+        running.append(None)
+        most.append(len(running))
+        time.sleep(0.01)
+        running.pop()
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        for side in range(21, 29):
+            threads.submit(footprint.within, (1, side, side), translate, lambda shape: None)
+    assert most and set(most) == {1}
 
 
 @pytest.mark.parametrize("unknown", ["resident", "available"])
@@ -102,26 +140,33 @@ def test_nothing_is_refused_where_the_system_does_not_tell(machine, unknown):
     assert Translations(machine)(1, 100, 100) == "translated"
 
 
+V1 = "memory/job/memory."  # below sys/fs/cgroup
+
+
 @pytest.mark.parametrize(
-    "container, expected",
+    ("groups", "limits", "expected"),
     [
-        ({}, 4_000_050 * 1024),
-        ({"memory.max": "max\n", "memory.current": "5\n", "memory.stat": "inactive_file 2\n"}, 4_000_050 * 1024),
-        ({"memory.max": "900\n", "memory.current": "500\n", "memory.stat": "file 7\ninactive_file 20\n"}, 420),
-        ({"memory.max": "900\n", "memory.current": "950\n", "memory.stat": "file 7\n"}, 0),
+        ("", {}, 4_000_050 * 1024),
+        ("", {"memory.max": "max\n", "memory.current": "5\n", "memory.stat": "inactive_file 2\n"}, 4_000_050 * 1024),
         (
-            {
-                "memory/memory.limit_in_bytes": "900",
-                "memory/memory.usage_in_bytes": "500",
-                "memory/memory.stat": "inactive_file 20\n",
-            },
+            "",
+            {"memory.max": "900\n", "memory.current": "500\n", "memory.stat": "inactive_file 20\nactive_file 3\n"},
+            423,
+        ),
+        ("", {"memory.max": "900\n", "memory.current": "950\n", "memory.stat": "file 7\n"}, 0),
+        ("0::/a/b\n", {"a/memory.max": "9", "a/memory.current": "2", "a/memory.stat": ""}, 7),
+        ("0::/a/b\n", {"a/b/memory.max": "9", "a/b/memory.current": "2", "a/b/memory.stat": ""}, 7),
+        ("0::/a/b\n", {"c/memory.max": "9", "c/memory.current": "2", "c/memory.stat": ""}, 4_000_050 * 1024),
+        (
+            "5:cpu:/x\n4:memory:/job\n",
+            {f"{V1}limit_in_bytes": "900", f"{V1}usage_in_bytes": "500", f"{V1}stat": "inactive_file 20"},
             420,
         ),
     ],
 )
-def test_what_is_available_is_that_of_the_machine_or_of_the_container(tmp_path, container, expected):
-    contents = {"proc/meminfo": MEMINFO, **{f"sys/fs/cgroup/{name}": text for name, text in container.items()}}
-    for name, text in contents.items():
+def test_what_is_available_is_that_of_the_machine_or_of_a_group_of_processes(tmp_path, groups, limits, expected):
+    contents = {"proc/meminfo": MEMINFO, "proc/self/cgroup": groups}
+    for name, text in (contents | {f"sys/fs/cgroup/{name}": text for name, text in limits.items()}).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -133,6 +178,7 @@ def test_a_system_that_is_not_linux_says_nothing(tmp_path):
     assert memory.resident(tmp_path) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells how much memory a process holds")
 def test_a_process_holds_what_it_has_written():
     """64 MiB, so that other allocations do not matter."""
     before = memory.resident()
@@ -162,7 +208,7 @@ def test_only_the_image_that_does_not_fit_fails(run_dir, tmp_path):
     for name, side in (("large", 64), ("small", 32)):
         files.write(tmp_path / "in" / f"{name}.png", np.zeros([side, side, 3], np.uint8))
     options = Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
-    with Translator(run_dir) as translator:
+    with Translator(run_dir, Inference(device="cpu")) as translator:
         outcome = pipeline.translate(translator, "A2B", options.jobs(), options)
         with pytest.raises(UserError, match="64 x 64 pixels need about"):
             translator.in_floats("A2B", np.zeros([64, 64, 3], np.uint8))
@@ -172,6 +218,16 @@ def test_only_the_image_that_does_not_fit_fails(run_dir, tmp_path):
 
 
 @pytest.mark.usefixtures("crowded")
+def test_images_that_do_not_fit_together_are_translated_one_by_one(run_dir, tmp_path):
+    for name in "abcd":
+        files.write(tmp_path / "in" / f"{name}.png", np.zeros([32, 32, 3], np.uint8))
+    options = Translation(input=str(tmp_path / "in"), output=str(tmp_path / "out"))
+    with Translator(run_dir, Inference(device="cpu")) as translator:
+        outcome = pipeline.translate(translator, "A2B", options.jobs(), options, batch_size=3)
+    assert outcome.failed == [] and outcome.written == 4
+
+
+@pytest.mark.usefixtures("crowded")
 def test_tiles_are_not_refused(run_dir):
-    with TiledTranslator(run_dir, 48, 4) as translator:
+    with TiledTranslator(run_dir, 48, 4, Inference(device="cpu")) as translator:
         assert translator("A2B", np.zeros([64, 64, 3], np.uint8)).shape == (64, 64, 3)
