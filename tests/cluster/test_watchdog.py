@@ -66,33 +66,6 @@ def test_the_last_message_gets_out(kind):
         assert ended.stderr == "error: 100% of it failed.\n"
 
 
-def test_a_peer_that_is_gone_or_hangs_and_a_lost_supervisor_end_it(monkeypatch):
-    ends = []
-
-    def end(message, code):
-        ends.append((message, code))
-        raise SystemExit
-
-    monkeypatch.setattr(watchdog, "_end", end)
-    monkeypatch.setattr(watchdog, "EVERY", 0.01)
-    gone = iter([True, True, False, True, True, True])
-    for dog in (
-        watchdog.Watchdog(60, lambda: "", lambda: next(gone)),
-        watchdog.Watchdog(0.05, lambda: "", lambda: False),
-    ):
-        with pytest.raises(SystemExit):
-            dog._watch()
-    assert next(gone, None) is None  # three in a row
-    monkeypatch.setenv(watchdog.SUPERVISOR, str(os.getppid() + 1))
-    with pytest.raises(SystemExit):
-        watchdog.Watchdog(60, lambda: "", lambda: False)._watch()
-    (first, *_), (second, *_), (third, *_) = ends
-    assert first.startswith("another process is gone")
-    assert second.startswith("no progress for 0")
-    assert third.startswith("the process that started")
-    assert [code for _, code in ends] == [75, 75, 75]
-
-
 class Checks:
     """An event that is waited for in vain so many times, and is then set."""
 
@@ -168,7 +141,7 @@ def test_what_another_process_failed_with_ends_this_one_with_an_error(ends, monk
     assert ends == [("It broke.", 1)]
 
 
-def test_it_watches_while_it_is_entered(ends, monkeypatch):
+def test_a_process_is_watched_until_its_training_ends(ends, monkeypatch):
     monkeypatch.setattr(watchdog, "EVERY", 0.01)
     seen = threading.Event()
     with watchdog.Watchdog(60, lambda: seen.set() or "", lambda: False) as dog:

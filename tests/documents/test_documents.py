@@ -1,7 +1,9 @@
 """JSON documents are read strictly: any bytes are values of the schema, or a sentence."""
 
+import errno
 import json
 import math
+import os
 
 import pytest
 from hypothesis import example, given
@@ -179,4 +181,4 @@ def test_a_file_that_cannot_be_opened_is_said(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(Misfit) as misfit:
         documents.read(tmp_path / "loop", Anything())
-    assert str(misfit.value) == "it cannot be opened (Too many levels of symbolic links)"
+    assert str(misfit.value) == f"it cannot be opened ({os.strerror(errno.ELOOP)})"

@@ -7,7 +7,6 @@ import pytest
 
 from common import tensorflow as tf
 from common.dual import schedules
-from common.errors import UserError
 from common.ops import randomness
 from common.train.objectives import objective_of
 from contrastive import Contrastive
@@ -81,8 +80,3 @@ def test_every_kernel_that_is_drawn_has_other_initial_weights(dual):
         is_drawn = variable.endswith("kernel") and value.any()
         is_scale = variable.endswith("scale") and dual.init_gain != 0.02
         assert (named[variable] != value).any() == (is_drawn or is_scale), variable
-
-
-def test_a_gain_without_initial_weights_is_refused():
-    with pytest.raises(UserError, match=r"--init_gain 1\.0 needs --init normal, xavier or orthogonal"):
-        small.dualgan(init_gain=1.0)

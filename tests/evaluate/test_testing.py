@@ -187,16 +187,26 @@ def test_a_run_that_is_not_there(trained, tmp_path):
         run_test(str(tmp_path / "nowhere"), dual, images)
 
 
-def test_a_run_of_other_settings_is_refused_and_threads_are_claimed(trained, monkeypatch):
+def test_a_run_of_other_settings_is_refused(trained):
     dual, images, run = trained
     with pytest.raises(UserError, match="was trained with --ngf 2, but --ngf 4 was given"):
         run_test(run.run_dir, dataclasses.replace(dual, ngf=4), images)
-    claimed = []
-    monkeypatch.setattr(evaluation, "claim_threads", lambda threads: claimed.append(threads) or [][1])
-    for threads in (None, 3):
-        with pytest.raises(IndexError):
+
+
+class Claimed(Exception):
+    """Threads were claimed."""
+
+
+def test_threads_are_those_of_the_run_unless_others_are_asked_for(trained, monkeypatch):
+    def claim(threads):
+        raise Claimed(threads)
+
+    dual, images, run = trained
+    monkeypatch.setattr(evaluation, "claim_threads", claim)
+    for threads, expected in ((None, run.threads), (3, 3)):
+        with pytest.raises(Claimed) as claimed:
             run_test(run.run_dir, dual, images, threads=threads)
-    assert claimed == [run.threads, 3]
+        assert claimed.value.args == (expected,)
 
 
 def test_two_images_of_one_stem_are_refused_before_anything_is_written(trained, tmp_path):

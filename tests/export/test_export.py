@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import PIL.Image
@@ -17,7 +16,7 @@ import pytest
 
 from common import tensorflow as tf
 from common.errors import UserError
-from common.export import Export, export, tflite
+from common.export import Export, export
 from common.images import files
 from common.run.folder import load_run
 from common.translate import Inference, Translator
@@ -112,9 +111,6 @@ def test_tflite_has_weights_of_three_sizes(exported):
     assert len(kept) == 6 and not result.removed
     whole, half, short = (kept[f"A2B_float{weights}.tflite", "A2B_float"].largest for weights in ("", "_fp16", "_int8"))
     assert whole < 1e-5 < half < 5e-2 and half < short < 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tflite._caller(folder / "A2B.tflite", np.uint8)
     assert names(folder) == {
         f"A2B{kind}{weights}.tflite" for kind in ("", "_float") for weights in ("", "_fp16", "_int8")
     } | {"README.md"}

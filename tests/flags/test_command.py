@@ -124,11 +124,6 @@ def test_own_flags_win_over_the_preset_wherever_they_stand():
         assert asked.given == {"preset", "ngf"}
 
 
-def test_an_own_length_replaces_that_of_the_preset():
-    values = parse("--preset demo --epochs 3").values
-    assert (values.steps, values.epochs) == (0, 3.0)
-
-
 @pytest.mark.parametrize("dual", [Contrastive, CycleGAN, DualGAN, Pix2Pix])
 def test_every_preset_parses(dual):
     model = dual.__name__.lower()

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from common.dual import Dual
 from common.settings import FREE, setting
 from cyclegan import CycleGAN
 from dualgan import DualGAN
@@ -223,7 +222,6 @@ def test_values_are_called_by_their_type(setting_of, values, written):
 
 def test_sizes_and_paths_have_names_of_their_own():
     shown = listing.flags_of("train", CycleGAN)
-    assert issubclass(CycleGAN, Dual)
     assert {name: shown[name].values for name in ("image_size", "dir_A", "workers", "range_A")} == {
         **{"image_size": "N|HxW", "dir_A": "FOLDER", "workers": "HOST:PORT,...", "range_A": "LOW,HIGH"}
     }

@@ -27,8 +27,8 @@ TRANSLATE = "--phase translate --run_dir x --input i --output o"
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """What is made to translate: (kind, arguments, options)."""
+def translators(monkeypatch):
+    """What translates: (kind, arguments, options)."""
     calls = []
     for kind in ("Translator", "TiledTranslator"):
         monkeypatch.setattr(
@@ -47,21 +47,21 @@ def made(monkeypatch):
         ("--tile 64 --tile_overlap 8 --threads 2", "TiledTranslator", [64, 8], 2, None),
     ],
 )
-def test_images_are_translated_whole_unless_tiles_are_asked_for(made, more, kind, own, threads, dropout):
+def test_images_are_translated_whole_unless_tiles_are_asked_for(translators, more, kind, own, threads, dropout):
     found = asked(f"{TRANSLATE} {more}")
     found.translator("runs/x", found.read(Translation))
     if kind == "TiledTranslator":
         arguments, steady = ("runs/x", *own, Inference()), {}
     else:
         arguments, steady = ("runs/x", Inference()), {"steady": False}
-    assert made == [(kind, arguments, {"threads": threads, "test_dropout": dropout, "warns": False, **steady})]
+    assert translators == [(kind, arguments, {"threads": threads, "test_dropout": dropout, "warns": False, **steady})]
 
 
-def test_a_flag_beats_what_a_phase_would_do_about_dropout(made):
+def test_a_flag_beats_what_a_phase_would_do_about_dropout(translators):
     for line, dropout in ((TRANSLATE, False), (f"{TRANSLATE} --test_dropout", True)):
         asked(line).translator("x", None, test_dropout=False, steady=True)
-        assert made[-1][0] == "Translator"
-        assert made[-1][2] == {"threads": None, "test_dropout": dropout, "warns": False, "steady": True}
+        assert translators[-1][0] == "Translator"
+        assert translators[-1][2] == {"threads": None, "test_dropout": dropout, "warns": False, "steady": True}
 
 
 def test_a_run_is_named_once(monkeypatch):
@@ -89,16 +89,6 @@ def test_a_run_is_named_once(monkeypatch):
         ),
     ):
         assert said(asked(f"{translate} {line}", Enhancement).trained_run_dir) == sentence
-
-
-def test_runs_to_serve_are_not_named_in_two_ways():
-    line = "--phase serve a b --dataset x"
-    assert said(asked(line).served_run_dirs) == (
-        "--dataset names one run to serve, but there are also run folders. Use one of them."
-    )
-    assert asked("--phase serve --run_dir a").served_run_dirs() == ["a"]
-    assert asked("--phase serve a").served_run_dirs() == ["a"]
-    assert asked("--phase serve --run_dir b/ a b a").served_run_dirs() == ["b", "a"]
 
 
 @pytest.mark.parametrize(

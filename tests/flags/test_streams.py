@@ -69,6 +69,8 @@ def test_other_questions_are_answered_by_the_stream_itself():
 @pytest.fixture
 def nothing_closed(monkeypatch):
     monkeypatch.setattr(streams, "_fill_up", lambda: None)
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # so that they are not wrapped for good
     monkeypatch.setenv("PYTHON_COLORS", "")
     monkeypatch.delenv("PYTHON_COLORS")
     return monkeypatch
@@ -78,12 +80,13 @@ def test_both_streams_survive_and_write_names_that_are_no_text(nothing_closed):
     raw = io.BytesIO()
     nothing_closed.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     nothing_closed.setattr(sys, "stderr", None)  # as in a process that began without it
-    for _ in range(2):
-        streams.outlive_readers()
+    streams.outlive_readers()
+    once = sys.stdout
+    streams.outlive_readers()
+    assert sys.stdout is once
     print("\u00e9\udce4")
     assert raw.getvalue() == b"\\xe9\\udce4\n"
     assert type(sys.stdout) is type(sys.stderr) is streams.Lasting
-    assert not isinstance(sys.stdout._stream, streams.Lasting)
     assert sys.stderr.write("x") == 1 and sys.stderr.name == os.devnull
     assert os.environ["PYTHON_COLORS"] == "0"
     sys.stderr.close()

@@ -1,7 +1,6 @@
 """Published sets are fetched whole, never by a typo, as they were before, and unpacked nowhere but in their folder."""
 
 import concurrent.futures
-import contextlib
 import errno
 import gzip
 import hashlib
@@ -463,13 +462,6 @@ def test_no_room(server, tmp_path, monkeypatch):
     refused(server, tmp_path, f"The archive has {len(WHOLE):,} bytes", f"only {2 * len(WHOLE) - 1:,} free")
 
 
-def test_a_data_root_that_is_a_file(server, tmp_path):
-    serve(server, WHOLE)
-    (tmp_path / "sets").write_text("")
-    with pytest.raises(UserError, match="cannot be written"):
-        download.download("facades", tmp_path / "sets", address(server))
-
-
 # What it was
 
 
@@ -794,24 +786,6 @@ def test_another_process_that_was_faster(server, tmp_path, monkeypatch):
     assert download.download("facades", tmp_path, address(server)) == tmp_path / "facades"
     assert below(tmp_path / "facades") == {"theirs": b""}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-
-
-@pytest.mark.parametrize(("free", "is_enough"), [(140, True), (139, False)])
-def test_a_resumed_download_needs_room_for_the_rest(tmp_path, monkeypatch, free, is_enough):
-    """Of 100 bytes 60 are there: 40 more, and 100 to unpack."""
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
-    with contextlib.nullcontext() if is_enough else pytest.raises(UserError, match="only 139 free"):
-        download._check_room(tmp_path / "x", 60, 100)
-
-
-def test_members_that_overlap_by_a_header_are_refused():
-    """The first ends at 30 + 10 = 40, the second begins at 35."""
-    members = [
-        types.SimpleNamespace(header_offset=offset, compress_size=10, filename=name)
-        for offset, name in ((0, "a"), (35, "b"))
-    ]
-    with pytest.raises(UserError, match="overlaps another"):
-        archives._check_apart(types.SimpleNamespace(infolist=lambda: members, start_dir=200))
 
 
 def test_without_locks_it_is_downloaded_with_a_warning(server, tmp_path, monkeypatch, capsys):

@@ -306,12 +306,6 @@ def test_sets_without_any_pair(tmp_path):
     assert [finding for finding in summary(folder, Pix2Pix()) if finding[1]] == in_train
 
 
-def test_names_that_differ_by_the_suffix_alone(folder):
-    files.write(folder / "train/A/0.bmp", noise(20))
-    assert summary(folder) == []
-    assert summary(folder, Pix2Pix()) == [("ambiguous", True, ["train/A/0.bmp", "train/A/0.png"])]
-
-
 def test_side_by_side(tmp_path):
     folder = tmp_path / "set"
     left, right = noise(1), noise(2)

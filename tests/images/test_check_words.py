@@ -180,7 +180,7 @@ def test_names_that_differ_in_how_accents_are_written_are_an_error(folder):
     )
 
 
-def test_so_are_those_of_halves_which_are_told_once(tmp_path):
+def test_names_of_halves_that_differ_in_accents_are_told_once(tmp_path):
     for number, name in enumerate((*ACCENTS, "other")):
         files.write(tmp_path / f"set/train/{name}.png", noise(number, 8, 16))
     (finding,) = report(tmp_path / "set", side_by_side=True).findings

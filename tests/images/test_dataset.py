@@ -21,26 +21,6 @@ def names(found):
     return [[path.name for path in paths] for paths in found]
 
 
-def test_all_images_are_used_as_they_are_unless_something_else_is_asked_for():
-    assert dataclasses.asdict(Images("set")) == {
-        "dataset": "set",
-        "data_root": "datasets",
-        "dir_A": "",
-        "dir_B": "",
-        "side_by_side": False,
-        "limit": 0,
-        "epoch_size": "max",
-        "shuffle": True,
-        "range_A": "",
-        "range_B": "",
-        "labels_A": "",
-        "labels_B": "",
-        "label_encoding": "palette",
-        "on_bad_image": "stop",
-        "cache_gb": 4.0,
-    }
-
-
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

@@ -93,7 +93,7 @@ def test_what_an_interrupted_download_remembers(server, tmp_path):
 
 
 @pytest.mark.parametrize("field", ["address", "validator", "length"])
-def test_a_memory_without_one_of_its_fields_is_none(server, tmp_path, field):
+def test_a_download_begins_again_without_a_field_of_its_record(server, tmp_path, field):
     has = cut_off(server, tmp_path, 500)
     path = tmp_path / ".facades.part.json"
     memory = json.loads(path.read_text())
@@ -103,7 +103,7 @@ def test_a_memory_without_one_of_its_fields_is_none(server, tmp_path, field):
     assert [headers["Range"] for headers in has.requests] == [None]
 
 
-def test_a_memory_without_its_part_is_none(server, tmp_path):
+def test_a_download_begins_again_without_its_part(server, tmp_path):
     has = cut_off(server, tmp_path, 500)
     (tmp_path / ".facades.part").unlink()
     assert without_record(download.download("facades", tmp_path, address(server)))

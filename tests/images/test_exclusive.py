@@ -32,7 +32,7 @@ def test_the_file_is_locked_meanwhile_and_gone_afterwards(tmp_path):
     assert not path.exists()
 
 
-def test_the_next_waits_and_says_so_once(tmp_path, monkeypatch):
+def test_a_second_process_waits_and_logs_it_once(tmp_path, monkeypatch):
     path, order, said = tmp_path / "lock", [], threading.Event()
     texts = []
     monkeypatch.setattr(logging, "info", lambda text: (texts.append(text), said.set()))

@@ -62,14 +62,6 @@ def test_pairs_share_a_stem_and_others_are_counted(dataset, capsys):
     assert all(name in printed for name in ("train/A/001.png", "train/A/003.png", "train/B/x.jpg"))
 
 
-def test_of_many_without_a_partner_some_are_named(dataset, capsys):
-    root = dataset(train_A=15, train_B=1)
-    Images("set", data_root=str(root)).training_files(Pix2Pix())
-    printed = capsys.readouterr().out
-    assert "1 pairs; 14 images have no partner" in printed
-    assert "train/A/010.png and 4 more." in printed
-
-
 def test_no_pair_at_all(dataset):
     root = dataset(train_A=1, train_B=1)
     (root / "set/train/B/000.png").rename(root / "set/train/B/x.png")
@@ -106,11 +98,6 @@ def test_folders_anywhere_take_the_place_of_a_set(dataset):
         Images(dir_B="x")
     with pytest.raises(UserError, match="Use either the former or the latter"):
         Images("set", dir_A="x", dir_B="y")
-
-
-def test_no_set_at_all():
-    with pytest.raises(UserError, match="--dataset toy, which needs no files"):
-        Images()
 
 
 def test_limit_and_the_length_of_an_epoch(dataset):

@@ -145,7 +145,7 @@ def squares(*colours, side=20):
 
 
 @pytest.mark.parametrize(("distance", "count"), [(47, 2), (48, 3)])
-def test_classes_that_are_found_are_48_levels_apart(distance, count):
+def test_classes_of_auto_are_48_levels_apart(distance, count):
     found = labels.find_palette([squares([0, 0, 0], [0, 0, 0], [0, distance, 0], [200, 0, 0])])
     assert len(found) == count and found[0].tolist() == [0, 0, 0]
 

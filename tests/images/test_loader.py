@@ -1,6 +1,7 @@
 """Images of a run by number: kept, skipped, or refused with a sentence."""
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -306,11 +307,18 @@ def test_crops_and_flips_are_drawn_by_the_index_and_for_a_pair_once(dataset, ses
 
 
 def test_the_time_that_is_waited_for_a_batch_is_told(dataset, session, monkeypatch):
-    seconds = iter(range(100, 10_000, 3))
-    monkeypatch.setattr(pipeline, "_clock", lambda: np.float64(next(seconds)))
+    """Files are read only once a batch is waited for; the clock then shows 100 and, when it is there, 107.5 seconds."""
+    asked, seconds, read_file = threading.Event(), iter([100.0, 107.5, *range(200, 300)]), files.read
+
+    def clock():
+        now = np.float64(next(seconds))
+        asked.set()
+        return now
+
+    monkeypatch.setattr(pipeline, "_clock", clock)
+    monkeypatch.setattr(files, "read", lambda *about: asked.wait(60) and read_file(*about))
     _, read = batches(dataset(train_A=2, train_B=2), session, small.dualgan(image_size=16))
-    waited = [float(read().waited) for _ in range(12)]
-    assert all(seconds % 3 == 0 and 0 <= seconds < 150 for seconds in waited)
+    assert read().waited == 7.5
 
 
 def test_domains_of_8_bits_are_read_as_they_are(paths):

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from common.errors import UserError
 from common.images import files
-from common.images.notices import Notices, of_scale
+from common.images.notices import of_scale
 from common.images.pixels import ON_EARTH, Domain, Image, Note
 from common.translate.pipeline import RESOLUTION, TRANSPARENCY, loss, write_image
 
@@ -184,16 +184,6 @@ def test_a_hot_pixel_does_not_hide_another_scale(side, channels):
     assert of_scale(with_hot_pixel(bright, 0), Domain()) == []
 
 
-def test_each_kind_is_said_once_in_a_folder(said, tmp_path):
-    notices, notes = Notices(), [Note("scale", "is dark"), Note("pages", "has 2 pages")]
-    for folder in ("a", "b"):
-        for name in ("1.tif", "2.tif"):
-            notices.say(tmp_path / folder / name, notes)
-    assert [text.split(" ")[1:3] for text in said] == [
-        [str(tmp_path / folder / "1.tif"), verb] for folder in "ab" for verb in ("is", "has")
-    ]
-
-
 GEO = (
     (33550, 12, 3, (10.0, 10.0, 0.0)),
     (33922, 12, 6, (0.0, 0.0, 0.0, 399960.0, 5200020.0, 0.0)),
@@ -276,14 +266,3 @@ def test_an_implausible_resolution_is_none_and_stops_nothing(tmp_path, side):
     image = files.decode(tmp_path / "in.tif")
     for suffix in (".png", ".jpg", ".tif", ".bmp", ".webp"):
         assert write_image(tmp_path / f"out{suffix}", image, (8, 8), 95) == []
-
-
-def test_a_resolution_in_centimetres_becomes_one_in_inches(tmp_path):
-    pixels = np.zeros([8, 8, 3], np.uint8)
-    per_cm = {"resolution": (100, 50), "resolutionunit": 3}
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None, **per_cm)
-    exif = Pillow.Exif()
-    exif[282], exif[283], exif[296] = 100.0, 50.0, 3
-    Pillow.fromarray(pixels).save(tmp_path / "a.webp", exif=exif)
-    for name in ("a.tif", "a.webp"):
-        assert files.decode(tmp_path / name).place.resolution == pytest.approx((254.0, 127.0))

@@ -25,7 +25,7 @@ def tiles(values, side=3):
     return np.repeat(np.repeat(np.uint8(values)[None], side, 0), side, 1)
 
 
-def found(tmp_path, *images, suffix=".png", **options):
+def classes_in(tmp_path, *images, suffix=".png", **options):
     paths = [tmp_path / f"{number}{suffix}" for number in range(len(images))]
     for path, image in zip(paths, images):
         files.write(path, image)
@@ -139,25 +139,25 @@ def test_any_whole_numbers_from_0_to_255_are_classes(tmp_path, dtype):
 def test_classes_are_areas_of_three_pixels_and_of_smaller_images_every_value(tmp_path):
     lines = tiles([[1], [2], [3]])
     lines[:, 4:5] = 9  # between the 2s, a pixel wide
-    assert found(tmp_path, lines) == [[1], [3]]
-    assert found(tmp_path, np.uint8([[[5], [7], [6]], [[5], [5], [5]]])) == [[5], [6], [7]]
+    assert classes_in(tmp_path, lines) == [[1], [3]]
+    assert classes_in(tmp_path, np.uint8([[[5], [7], [6]], [[5], [5], [5]]])) == [[5], [6], [7]]
 
 
 def test_colours_are_in_ascending_order_of_red_then_green_then_blue(tmp_path):
     colours = [[0, 0, 200], [0, 100, 0], [100, 0, 0], [0, 100, 50]]
-    assert found(tmp_path, tiles(colours[::-1])) == [[0, 0, 200], [0, 100, 0], [0, 100, 50], [100, 0, 0]]
+    assert classes_in(tmp_path, tiles(colours[::-1])) == [[0, 0, 200], [0, 100, 0], [0, 100, 50], [100, 0, 0]]
     gray = tiles([[60], [120]])
-    assert found(tmp_path, tiles(colours), gray) == [*sorted([*colours, [60] * 3]), [120] * 3]
+    assert classes_in(tmp_path, tiles(colours), gray) == [*sorted([*colours, [60] * 3]), [120] * 3]
 
 
 @pytest.mark.parametrize(("step", "count"), [(3, 2), (4, 4)])
 def test_colours_that_differ_by_three_levels_are_one_with_noise(tmp_path, step, count):
     pairs = [[0, 0, 0], [step, 0, step], [200, 0, 0], [200, 0, step]]
-    assert len(found(tmp_path, tiles(pairs, 9))) == count
+    assert len(classes_in(tmp_path, tiles(pairs, 9))) == count
 
 
 def test_numbers_may_be_neighbours(tmp_path):
-    assert found(tmp_path, tiles([[1], [2]])) == [[1], [2]]
+    assert classes_in(tmp_path, tiles([[1], [2]])) == [[1], [2]]
 
 
 @pytest.mark.parametrize(("suffix", "is_lossy"), [(".jpg", True), (".webp", True), (".bmp", False)])
@@ -178,7 +178,7 @@ def test_of_files_that_change_colours_the_first_two_hundred_are_read(tmp_path, m
 
 
 def test_changed_files_are_looked_at_again_and_others_are_not(tmp_path, monkeypatch):
-    assert found(tmp_path, tiles([[1], [2]])) == [[1], [2]]
+    assert classes_in(tmp_path, tiles([[1], [2]])) == [[1], [2]]
     os.utime(tmp_path / "0.png", ns=(0, 1))
     read, decode = [], files.decode
     monkeypatch.setattr(files, "decode", lambda path, half=None: read.append(path) or decode(path, half))
@@ -190,8 +190,8 @@ def test_changed_files_are_looked_at_again_and_others_are_not(tmp_path, monkeypa
 
 
 def test_of_one_half_of_each_file_only_its_classes_are_found(tmp_path):
-    assert found(tmp_path, tiles([[1], [2], [3], [4]]), half="B") == [[3], [4]]
-    assert found(tmp_path, tiles([[1], [2], [3], [4]]), half="A") == [[1], [2]]
+    assert classes_in(tmp_path, tiles([[1], [2], [3], [4]]), half="B") == [[3], [4]]
+    assert classes_in(tmp_path, tiles([[1], [2], [3], [4]]), half="A") == [[1], [2]]
 
 
 def test_photographs_are_scored_with_a_palette_or_the_colours_of_label_maps(tmp_path):
@@ -207,6 +207,6 @@ def test_photographs_are_scored_with_a_palette_or_the_colours_of_label_maps(tmp_
 
 
 def test_classes_are_found_in_gray_files_that_change_values(tmp_path):
-    classes = found(tmp_path, tiles([[20], [200], [110]], 16), suffix=".jpg")
+    classes = classes_in(tmp_path, tiles([[20], [200], [110]], 16), suffix=".jpg")
     assert [len(values) for values in classes] == [1, 1, 1]
     assert sorted(values[0] for values in classes) == pytest.approx([20, 110, 200], abs=3)

@@ -136,33 +136,6 @@ def test_8_bits_are_a_domain_without_being_read(folder):
     assert measure.domain(paths, 3) == EIGHT_BITS
 
 
-def test_types_are_not_mixed(folder):
-    paths = folder(a=np.zeros([2, 2, 1], np.uint8), b=np.zeros([2, 2, 1], np.uint16))
-    with pytest.raises(
-        UserError,
-        match=r"a\.png has uint8 values and .*b\.png has uint16, but all images of a domain must have the same type",
-    ):
-        measure.domain(paths, 1)
-
-
-def test_images_of_one_value_or_of_none_are_no_domain(folder):
-    with pytest.raises(UserError, match="hold the single value 3"):
-        measure.domain(folder(a=np.full([2, 2, 1], 3.0, np.float32)), 1)
-    with pytest.raises(UserError, match=r"b\.tif has values that are not finite"):
-        measure.domain(folder(a=np.zeros([2, 2, 1], np.float32), b=np.full([2, 2, 1], np.inf, np.float32)), 1)
-
-
-def test_channels_are_those_of_the_headers(folder):
-    gray, rgb, bands = (np.zeros([2, 2, channels], np.uint8) for channels in (1, 3, 5))
-    paths = folder(a=gray)
-    assert measure.channels(paths) == 1
-    paths = folder(b=rgb)
-    assert measure.channels(paths) == 3
-    files.write(paths[0].with_name("c.tif"), bands)
-    with pytest.raises(UserError, match=r"a\.png has 1 channels and .*b\.png 3|a\.png has 1 channels"):
-        measure.channels([paths[0], paths[0].with_name("c.tif")])
-
-
 @pytest.mark.parametrize(("spread", "near"), [(0.0, True), (0.0099, True), (0.01, False), (0.011, False)])
 def test_an_image_of_a_spread_below_a_hundredth_of_the_range_is_near_constant(spread, near):
     image = facts.Facts(4, 4, 1, "float32", False, Values(0.0, 1.0, 0.0, 1.0), spread, "")

@@ -9,7 +9,7 @@ from common.ops import constants, gradients, loops
 X = np.array([1.0, -2.0, 0.5])
 
 
-def doubled(x, factor):
+def with_slope(x, factor):
     """x, with a gradient that is `factor` times as large, so that it is seen whose gradient is used."""
     return gradients.with_gradient(x, [x], lambda dy: [factor * dy])
 
@@ -34,14 +34,14 @@ def test_sums_are_over_all_numbers_from_zero(session):
 def test_gradients_around_a_loop_are_not_those_within_it(session):
     """Both graphs have an operation of the same name, and each finds its own function."""
     x = tf.constant(X)
-    y = doubled(x, 3.0)
+    y = with_slope(x, 3.0)
 
     def terms(number):
         inner = tf.identity(x)
-        return [gradients.gradients(doubled(inner, 100.0), [inner])[0]]
+        return [gradients.gradients(with_slope(inner, 100.0), [inner])[0]]
 
     total = loops.sums(terms, 2, [x])[0]
-    z = doubled(x, 7.0)
+    z = with_slope(x, 7.0)
     around = [gradients.gradients(tensor, [x])[0] for tensor in (y, z)]
     total, *around = session.run([total, *around])
     np.testing.assert_array_equal(total, np.full(3, 200.0))

@@ -92,15 +92,6 @@ def test_what_a_tensor_was_padded_from_is_found(session):
     assert reflection.inner(plain) == (plain, 0)
 
 
-def test_slopes_of_slopes_of_margins_are_margins(session):
-    """The gradient is linear: its own gradient pads, and is found as padded again."""
-    x, dy = tf.constant(RANDOM.normal(size=[1, 8, 9, 16])), tf.constant(RANDOM.normal(size=[1, 12, 13, 16]))
-    (dx,) = tf.gradients(reflection.pad(x, 2), [x], dy)
-    ddx = RANDOM.normal(size=[1, 8, 9, 16])
-    (ddy,) = tf.gradients(dx, [dy], tf.constant(ddx))
-    np.testing.assert_array_equal(session.run(ddy), np.pad(ddx, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
-
-
 @pytest.mark.parametrize(("size", "margin"), [(3, 1), (4, 2)])
 def test_winograd_reads_reflected_pixels_where_they_are(session, size, margin):
     """Its outputs are those of a padded image, and padding is not computed."""

@@ -30,8 +30,8 @@ def test_runs_are_named_with_as_many_folders_as_tell_them_apart(paths, names):
     assert comparison.names([pathlib.Path(path) for path in paths]) == names
 
 
-def test_a_comparison_that_cannot_be_written_is_refused_before_it_is_made(full, monkeypatch):
-    monkeypatch.setattr(comparison, "comparison", lambda run_dirs: pytest.fail("it was made"))
+def test_a_comparison_that_cannot_be_written_is_refused_before_it_is_written(full, monkeypatch):
+    monkeypatch.setattr(comparison, "comparison", lambda run_dirs: pytest.fail("it was written"))
     with pytest.raises(UserError, match=r"config\.json"):
         report.compare([full], full / "config.json" / "page.html")
 

@@ -181,16 +181,9 @@ def test_the_size_is_estimated_from_few_pictures_of_all_places(sized):
         assert sorted(number for number, at in sized.asked if at == side) == list(range(0, 231, 10))
 
 
-def test_pictures_that_do_not_fit_are_not_made(sized):
+def test_pictures_that_do_not_fit_are_not_compressed(sized):
     """24 for the estimate, and 5 of 100 whose 1,100 characters have 58."""
     assert sized(100, 58) == (0, [0, 1, 2, 3, 4]) and len(sized.asked) == 24 + 5
-
-
-def test_the_sizes_that_are_tried_in_turn():
-    """Lossless up to 6 million characters; then less and less quality, then fewer pixels, up to 17 million."""
-    tried = [(256, None), (256, 85), (256, 70), (256, 55), (256, 40), (224, 40), (192, 40), (160, 40)]
-    assert [size[:2] for size in pictures.SIZES] == tried
-    assert [size.budget for size in pictures.SIZES] == [6e6, *[17e6] * 7]
 
 
 # What is around the data
@@ -239,10 +232,10 @@ def test_data_cannot_end_its_script_element():
 
 @pytest.mark.parametrize("more", ["", "document.title = 'x';"])
 def test_the_policy_of_a_page_names_what_it_may_do(more):
-    made = page.page({"title": "a < \udce9", "name": "b"}, more)
+    written = page.page({"title": "a < \udce9", "name": "b"}, more)
     hash_ = "'sha256-[A-Za-z0-9+/]{43}='"
     asks = " connect-src 'self';" if more else ""
     expected = rf"default-src 'none'; img-src data:; style-src {hash_}; script-src {hash_} {hash_};{asks}"
-    assert re.fullmatch(f"{expected} base-uri 'none'; form-action 'none'", made.policy)
-    assert "<title>a &lt; ? · b</title>" in made.html and made.html.count(made.policy) == 1
-    assert more in made.html
+    assert re.fullmatch(f"{expected} base-uri 'none'; form-action 'none'", written.policy)
+    assert "<title>a &lt; ? · b</title>" in written.html and written.html.count(written.policy) == 1
+    assert more in written.html

@@ -39,16 +39,6 @@ def test_latest_of_none_is_an_error(tmp_path):
     assert selected(tmp_path, "all") == []
 
 
-def test_misfits_are_named_and_the_first_three_shown(tmp_path):
-    save(tmp_path, a=[2, 3], b=[4], c=[5], d=[6], e=[7])
-    with pytest.raises(UserError) as error:
-        restore(tmp_path, a=[4, 4], b=[4], c=[50], x=[1], d=[60])
-    said = str(error.value)
-    assert "[2, 3] in the checkpoint; c is [50] here and [5] in the checkpoint; x is [1] here and missing in" in said
-    assert "and 1 more" in said
-    assert "--run_dir" in said
-
-
 def test_another_type_is_refused(tmp_path):
     save(tmp_path, a=[2])
     with pytest.raises(UserError, match="a is float64 here and float32 in the checkpoint"):

@@ -10,7 +10,6 @@ from common.ops import dispatch
 from common.ops.formulations import Library
 from common.run import gpu
 from common.run.session import building_for, open_session
-from flags import command
 
 BUILD = {"is_cuda_build": True, "cuda_version": "12.5.1", "cudnn_version": "9"}
 
@@ -116,12 +115,6 @@ def test_formulations_are_those_of_the_device(session, monkeypatch, device, by_l
     with building_for(device):
         formulation = dispatch.of_conv(tf.zeros([1, 64, 64, 64]), [3, 3, 64, 64], 2, "SAME")
     assert isinstance(formulation, Library) == by_library
-
-
-def test_a_lack_of_memory_says_what_takes_less():
-    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,256,256,64]")
-    said = command._sentence(error)
-    assert "Not enough memory: OOM when allocating tensor with shape[64,256,256,64]. Use a smaller --batch_size" in said
 
 
 def test_a_gpu_that_is_visibly_missing_is_refused_without_tensorflow(machine, tmp_path):

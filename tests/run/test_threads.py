@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from common.images import files
-from common.run.session import session_config
 
 TASKS = pathlib.Path("/proc/self/task")
 COUNTED = """
@@ -30,11 +29,6 @@ run = Run(f"{folder}/run-{threads}", steps=1, threads=int(threads), tensorboard=
 training.train(small.Gain(image_size=32), Images("set", data_root=folder), run)
 print("threads:", *counted)
 """
-
-
-def test_a_session_is_told_how_many():
-    config = session_config(5)
-    assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == 5
 
 
 @pytest.mark.thorough

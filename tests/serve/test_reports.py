@@ -1,4 +1,4 @@
-"""Reports of a server are made anew when their runs have changed, but not at every request."""
+"""Reports of a server are written anew when their runs have changed, but not at every request."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from common.serve.refused import Refused
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """What pages are made of; each is a number."""
+def written(monkeypatch):
+    """What pages are written from; each is a number."""
     calls = []
 
     def live(run_dirs, facts, script):
@@ -34,7 +34,7 @@ def changed(monkeypatch):
 
 
 @pytest.fixture
-def page(made, changed):
+def page(written, changed):
     """A function that returns the number of the page that is shown."""
     waited = []
     with contextlib.closing(reports.Reports(waited.append)) as shown:
@@ -66,10 +66,10 @@ def test_each_run_and_each_comparison_has_a_report_of_its_own(page):
     assert [page("a"), page("b"), page("a", "b"), page("a"), page("b")] == [1, 2, 3, 1, 2]
 
 
-def test_a_report_knows_where_to_ask_whether_it_has_changed(page, made):
+def test_a_report_knows_where_to_ask_whether_it_has_changed(page, written):
     page("a", name="x/y z&")
     page("a", "b")
-    assert made == [
+    assert written == [
         (("a",), {"fingerprint": "0a", "changed": "report/changed?run=x%2Fy%20z%26"}),
         (("a", "b"), {"fingerprint": "0a-0b", "changed": "report/changed"}),
     ]
@@ -88,7 +88,7 @@ def test_why_there_is_no_report_is_in_the_log_alone(page, monkeypatch, capsys):
     assert line.startswith("warning: no report: runs/a is") and line.endswith("no run.")
 
 
-def test_reports_are_made_in_a_thread_until_they_are_closed(made, changed):
+def test_reports_are_written_in_a_thread_until_they_are_closed(written, changed):
     shown = reports.Reports(lambda seconds: None)
 
     async def ask():
@@ -98,7 +98,3 @@ def test_reports_are_made_in_a_thread_until_they_are_closed(made, changed):
     shown.close()
     with pytest.raises(RuntimeError, match="after shutdown"):
         asyncio.run(ask())
-
-
-def test_reports_count_as_new_for_seconds_and_wait_for_seconds():
-    assert (reports.FRESH, reports.IDLE) == (3.0, 5.0)

@@ -130,31 +130,6 @@ def test_runs_are_renewed_while_they_are_watched_whatever_goes_wrong(monkeypatch
     assert "A newer checkpoint could not be loaded." in errors
 
 
-def test_checkpoints_are_looked_for_every_few_seconds(monkeypatch):
-    waited = []
-
-    class Event:
-        """Is set after the second look."""
-
-        def wait(self, seconds):
-            waited.append(seconds)
-            return len(waited) > 2
-
-        def set(self):
-            waited.append("ended")
-
-    class Thread:
-        def __init__(self, target, **options):
-            self.start = target
-
-        def join(self, seconds):
-            waited.append(seconds)
-
-    monkeypatch.setattr(served, "threading", types.SimpleNamespace(Event=Event, Thread=Thread))
-    served.Watch([]).close()
-    assert waited == [3.0, 3.0, 3.0, "ended", 3.0]
-
-
 def test_a_run_is_young_until_it_has_a_folder_of_checkpoints(tmp_path):
     run = small.untrained(tmp_path / "run", small.Pointwise())
     assert served.saved_run(run).dual == small.Pointwise()

@@ -137,7 +137,7 @@ def written(folder):
 @pytest.mark.parametrize(("done", "first"), [(0, 0), (1, 2), (6, 7)])
 def test_what_a_file_begins_with_replaces_the_steps_after_those_done(tmp_path, done, first):
     (tmp_path / "config.json").write_text("{\n}")
-    Events(tmp_path, done)
+    Events(tmp_path, done).close()
     version, start, config = written(tmp_path)
     assert version.file_version == "brain.Event:2"
     assert (start.step, start.session_log.status) == (first, tf.SessionLog.START)
@@ -146,13 +146,14 @@ def test_what_a_file_begins_with_replaces_the_steps_after_those_done(tmp_path, d
     assert config.summary.value[0].metadata.plugin_data.plugin_name == "text"
 
 
-def test_events_are_in_the_file_at_once_with_their_time(tmp_path):
+def test_events_are_in_the_file_at_once_with_their_time(tmp_path, monkeypatch):
     """Before it is closed: a training may be killed."""
     (tmp_path / "config.json").write_text("{}")
-    events, began = Events(tmp_path, 0), time.time()
+    monkeypatch.setattr("common.train.events.time.time", lambda: 1234.5)
+    events = Events(tmp_path, 0)
     events.scalars(3, {"loss": 0.5, "rate": 0.25})
     *_, scalars = written(tmp_path)
-    assert scalars.step == 3 and began <= scalars.wall_time <= time.time()
+    assert (scalars.step, scalars.wall_time) == (3, 1234.5)
     assert [(value.tag, value.simple_value) for value in scalars.summary.value] == [("loss", 0.5), ("rate", 0.25)]
     files.write(tmp_path / "strip.png", np.zeros([5, 7, 3], np.uint8))
     events.picture(4, tmp_path / "strip.png")
@@ -161,6 +162,7 @@ def test_events_are_in_the_file_at_once_with_their_time(tmp_path):
     assert (picture.step, value.tag, value.image.height, value.image.width) == (4, "samples", 5, 7)
     assert value.image.colorspace == 3  # RGB
     assert value.image.encoded_image_string == (tmp_path / "strip.png").read_bytes()
+    events.close()
 
 
 def test_a_folder_that_cannot_be_written_warns_once(tmp_path, capsys):

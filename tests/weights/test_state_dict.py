@@ -241,23 +241,25 @@ def test_two_things_said_of_one_storage(write):
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("code", "reason"),
     {
-        "a text of 4 GB": b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100,
-        "a text of Python 2 of 2 GB": b"\x80\x02T\xff\xff\xff\x7f" + b"a" * 100,
-        "more opcodes than any file has": b"\x80\x02" + b"}" * (opcodes.MAX_OPCODES + 1) + b".",
-        "a memo without end": b"\x80\x02}" + b"r\xff\xff\xff\x7f" * (opcodes.MAX_OPCODES + 1) + b".",
-        "a list that is read again and again": b"\x80\x02](" + b"]K\x01aNa" * 1000 + b"eq\x01"
-        b"ccollections\nOrderedDict\nq\x02" + b"h\x02h\x01\x85R" * 2000 + b".",
-        "a name without end": b"\x80\x02c" + b"a" * 10**6,
+        "a text of 4 GB": (b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100, ""),
+        "a text of Python 2 of 2 GB": (b"\x80\x02T\xff\xff\xff\x7f" + b"a" * 100, ""),
+        "more opcodes than any file has": (b"\x80\x02" + b"}" * (opcodes.MAX_OPCODES + 1) + b".", "262,144 opcodes"),
+        "a memo without end": (b"\x80\x02}" + b"r\xff\xff\xff\x7f" * (opcodes.MAX_OPCODES + 1) + b".", ""),
+        "a list that is read again and again": (
+            b"\x80\x02](" + b"]K\x01aNa" * 1000 + b"eq\x01"
+            b"ccollections\nOrderedDict\nq\x02" + b"h\x02h\x01\x85R" * 2000 + b".",
+            "262,144 items",
+        ),
+        "a name without end": (b"\x80\x02c" + b"a" * 10**6, ""),
     }.values(),
 )
-def test_hostile_lengths_end_soon(write, code):
+def test_hostile_lengths_end_soon(write, code, reason):
     path, began = write(code), time.process_time()
     refused = refusal(path)
     assert time.process_time() - began < 10.0
-    assert code.count(b"}") < 1000 or "it has more than 262,144 opcodes" in refused
-    assert b"eq\x01" not in code or "it has more than 262,144 items" in refused
+    assert reason in refused
 
 
 def test_an_archive_that_is_packed(tmp_path):
