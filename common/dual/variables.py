@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from common import settings
 from common import tensorflow as tf
 from common.dual.direction import Network
 from common.dual.dual import Dual
+from common.dual.schedules import Rates
 from common.errors import UserError
+
+OF_TRAINING = {field.name for field in dataclasses.fields(Rates)} | {  # settings that no network depends on
+    *("n_critic", "n_gen", "fresh_batches", "d_warmup", "pool_size", "flip", "gp_epsilon", "clip_value"),
+    *("beta1", "beta2", "rmsprop_decay"),
+}
+WEIGHTS = "lambda_"  # what the names of weights of losses begin with
 
 Variables: TypeAlias = "dict[str, list[tf.Variable]]"  # of each network, such as A2B/generator
 
@@ -36,7 +45,13 @@ def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
 
 
 def differing_roles(one: Dual, other: Dual) -> set[str]:
-    """Returns the roles whose variables differ between two duals by names or shapes: generator, critic."""
+    """Returns the roles whose variables differ between two duals by names or shapes: generator, critic.
+
+    Where only settings of training differ, it builds no networks, as TensorFlow takes seconds to import.
+    """
+    changed = {difference.name for difference in settings.differences(one, other)}
+    if all(name in OF_TRAINING or name.startswith(WEIGHTS) for name in changed):
+        return set()
     shapes = []
     for dual in (one, other):
         names = [f"{direction}/generator" for direction in dual.directions]

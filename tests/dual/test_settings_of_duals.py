@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from common import settings
 from common import tensorflow as tf
-from common.dual import Dual
+from common.dual import Dual, variables
 from common.dual import direction as directions
 from common.dual.maps import Maps
 from common.dual.variables import differing_roles
@@ -13,6 +14,7 @@ from common.errors import UserError
 from common.ops.layers import ABSENT, INERT, TRAINED
 from contrastive import Contrastive
 from cyclegan import CycleGAN
+from enhancement import Enhancement
 from pix2pix import Pix2Pix
 from tests import small
 
@@ -146,3 +148,33 @@ def test_only_maps_that_are_asked_for_are_kept_in_their_order():
 def test_roles_whose_variables_differ(changed, roles):
     dual = small.dualgan(image_size=8, ngf=1, ndf=1)
     assert differing_roles(dual, dataclasses.replace(dual, **changed)) == roles
+
+
+def another(dual, field):
+    """Another valid value of a setting."""
+    value = getattr(dual, field.name)
+    if field.metadata["choices"]:
+        return next(choice for choice in field.metadata["choices"] if choice not in (value, "plateau"))
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value / 2 + 0.3
+
+
+@pytest.mark.parametrize(
+    "dual",
+    [
+        small.dualgan(gan_loss="wgan"),
+        CycleGAN(image_size=16, load_size=0, ngf=1, ndf=1, n_layers=1, netG="resnet_6blocks"),
+        Pix2Pix(image_size=64, load_size=0, ngf=1, ndf=1, n_layers=1, netG="unet_64", dropout=0.0),
+        Enhancement(image_size=32, ngf=1, ndf=1, n_layers=1, levels=2),
+    ],
+    ids=lambda dual: type(dual).__name__,
+)
+def test_no_network_depends_on_settings_of_training(dual, monkeypatch):
+    fields = dataclasses.fields(dual)
+    of_training = [field for field in fields if field.name in variables.OF_TRAINING or "lambda_" in field.name]
+    other = dataclasses.replace(dual, **{field.name: another(dual, field) for field in of_training})
+    assert len(settings.differences(dual, other)) == len(of_training) > 15
+    monkeypatch.setattr(variables, "OF_TRAINING", set())  # so that networks are built
+    monkeypatch.setattr(variables, "WEIGHTS", "?")
+    assert differing_roles(dual, other) == set()

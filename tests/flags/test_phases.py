@@ -150,6 +150,8 @@ BEFORE_TENSORFLOW = {  # a command line to the beginning of its last line; {run}
     "--phase export --run_dir {run} --output {run}/new --format web --web_runtime {run}/no": (
         "error: --web_runtime {run}/no does not exist."
     ),
+    "--phase train --run_dir {run} --lr_G 1": "error: {run} was trained with --lr_G 5e-05, but --lr_G 1.0 was given.",
+    "--phase train --run_dir {run} --seed 5": "error: {run} was trained with --seed 0, but --seed 5 was given.",
     "--phase evaluate --run_dir {run} --device gpu:1": "error: --device gpu:1 is not available: CUDA_VISIBLE_DEVICES",
 }
 
