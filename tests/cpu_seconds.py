@@ -12,10 +12,11 @@ import sys
 import pytest
 
 SHOWN = 25
+TIMES = os.times  # before a test replaces it
 
 
 def used():
-    times = os.times()
+    times = TIMES()
     return times.user + times.system + times.children_user + times.children_system
 
 
