@@ -50,7 +50,7 @@ def right(x: tf.Tensor, session: tf.Session) -> None:
     export("runs/one", Export(output="out"), images)
     y: tf.Tensor = networks.resnet(x, 3, 64, 9, Norm("instance"))
     loss: tf.Tensor = losses.l1(x, y) + 2.0 * losses.l2(x, 0.0)
-    print(session.run(loss), optimizers.adam(1e-4, 0.5, 0.999))
+    print(session.run(loss), optimizers.adam(1e-4, 0.5))
     CycleGAN(ngf=32, lambda_identity=0.0).connect(x, y)
 """
 WRONG = {  # each is one wrong call; with what the checker calls the mistake

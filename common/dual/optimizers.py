@@ -13,7 +13,7 @@ def rmsprop(learning_rate: tf.TensorLike, decay: float) -> tf.train.RMSPropOptim
     return tf.train.RMSPropOptimizer(learning_rate, decay=decay, momentum=0.0, epsilon=1e-10)
 
 
-def adam(learning_rate: tf.TensorLike, beta1: float, beta2: float) -> tf.train.AdamOptimizer:
+def adam(learning_rate: tf.TensorLike, beta1: float, beta2: float = 0.999) -> tf.train.AdamOptimizer:
     """Returns Adam with epsilon 1e-8 outside the bias correction, as in TensorFlow 1 and Torch 7.
 
     Kingma and Ba, 2015, arxiv.org/abs/1412.6980, section 2, with its epsilon hat.

@@ -47,7 +47,7 @@ def networks_of(dual: Dual, names: Iterable[str]) -> Variables:
 def differing_roles(one: Dual, other: Dual) -> set[str]:
     """Returns the roles whose variables differ between two duals by names or shapes: generator, critic.
 
-    Where only settings of training differ, it builds no networks, as TensorFlow takes seconds to import.
+    Where only settings differ that no network depends on, it builds none, as TensorFlow takes seconds to import.
     """
     changed = {difference.name for difference in settings.differences(one, other)}
     if all(name in OF_TRAINING or name.startswith(WEIGHTS) for name in changed):

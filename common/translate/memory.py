@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import re
 import resource
@@ -18,11 +19,13 @@ LARGE = 2**22  # pixels; fewer are never refused
 PROBE = 2**20  # pixels that are translated to measure, unless as many were before
 PROBE_SIDE = 2**10
 FIRST = 2**6  # sides of what is translated before, as a first translation takes memory for other things, too
+SURE = 1.25  # times the available memory; less is not refused, as estimates may be a fifth too high
 ROOT = pathlib.Path("/")
 CGROUPS = {  # of a container or job, by what /proc/self/cgroup calls it: its folder, its limit, and what it uses
     "": ("sys/fs/cgroup", "memory.max", "memory.current"),
     "memory": ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
 }
+OF_FILES = ("active_file", "inactive_file")  # what a group gives up first, without those and with those below it
 
 
 class TooLarge(UserError):
@@ -30,17 +33,18 @@ class TooLarge(UserError):
 
 
 class Footprint:
-    """What translations by one Translator have taken so far, and what a larger one would take.
+    """What translations in one direction have taken so far, and what a larger one would take.
 
-    TensorFlow keeps the memory of one translation for the next, and what it takes grows in proportion to the pixels.
-    So a second Translator may be measured too low, in memory that the first has left. Where the system does not say how
+    What they take grows in proportion to the pixels. TensorFlow may keep the memory of one translation for the next, so
+    a second Translator may be measured too low, in memory that the first has left. Where the system does not say how
     much memory there is, nothing is refused.
     """
 
     def __init__(self) -> None:
         self._largest = 0  # pixels translated at a time
-        self._taken = 0  # bytes
-        self._turn = threading.RLock()  # large images one at a time
+        self._rate = 0.0  # bytes a pixel
+        self._kept = 0  # bytes
+        self._turn = threading.Lock()  # large images one at a time
 
     def within(self, shape: Shape, translate: Callable[[], R], translate_part: Callable[[Shape], object]) -> R:
         """Returns translate(), which translates images of `shape`.
@@ -50,13 +54,13 @@ class Footprint:
         """
         count, height, width = shape
         pixels = count * height * width
-        if pixels <= self._largest:
+        if pixels <= min(LARGE, self._largest):
             return translate()
         with self._turn:
-            if pixels > LARGE and available() is not None:
+            if pixels > max(LARGE, self._largest) and available() is not None:
                 self._probe(shape, translate_part)
-                needed, there = self._taken / max(1, self._largest) * pixels, (available() or 0) + self._taken
-                if needed > there:
+                needed, there = self._rate * pixels, (available() or 0) + self._kept
+                if needed > SURE * there:
                     raise TooLarge(_too_large(shape, needed, there))
             return self._measured(pixels, translate)
 
@@ -72,22 +76,42 @@ class Footprint:
         self._measured(images * rows * columns, lambda: translate_part((images, rows, columns)))
 
     def _measured(self, pixels: int, translate: Callable[[], R]) -> R:
-        """Returns translate(), which translates so many pixels, and adds what it takes if they are the most so far."""
+        """Returns translate(), which translates so many pixels; notes what it takes if they are the most so far."""
+        if pixels <= self._largest:
+            return translate()
+        forget_peak()
         before = resident()
         translated = translate()
-        after = resident()
-        if pixels > self._largest:
-            self._largest = pixels
-            if before is not None and after is not None:
-                self._taken += max(0, after - before)
+        after, most = resident(), peak()
+        if before is not None and after is not None and most is not None:
+            self._rate = (self._kept + max(0, most - before)) / pixels
+            self._kept += max(0, after - before)
+        self._largest = pixels
         return translated
 
 
 def _too_large(shape: Shape, needed: float, there: float) -> str:
     count, height, width = shape
     images = f"{height} x {width} pixels" if count == 1 else f"{count} images of {height} x {width} pixels"
-    cure = "a smaller --batch_size" if count > 1 else "tiles (--phase translate --tile 1024), or a smaller image"
-    return f"{images} need about {needed / 1e9:.2f} GB of memory, but {there / 1e9:.2f} GB are available. Use {cure}."
+    cure = (
+        "a smaller --batch_size" if count > 1 else "--phase translate with --tile 1024, or a smaller size (--scale_to)"
+    )
+    return f"{images} need about {needed / 1e9:.1f} GB of memory, but {there / 1e9:.1f} GB are available. Use {cure}."
+
+
+def forget_peak(root: pathlib.Path = ROOT) -> None:
+    """Has `peak` begin anew, where the system allows it."""
+    with contextlib.suppress(OSError):
+        (root / "proc/self/clear_refs").write_text("5")
+
+
+def peak(root: pathlib.Path = ROOT) -> int | None:
+    """Returns the most memory, in bytes, that this process has held; None if the system is not Linux."""
+    try:
+        (most,) = re.findall(r"^VmHWM:\s+(\d+) kB$", (root / "proc/self/status").read_text(), flags=re.MULTILINE)
+    except (OSError, ValueError):
+        return None
+    return int(most) * 1024
 
 
 def resident(root: pathlib.Path = ROOT) -> int | None:
@@ -105,34 +129,45 @@ def available(root: pathlib.Path = ROOT) -> int | None:
     None if the system is not Linux.
     """
     try:
-        sizes = dict(re.findall(r"^(\w+): +(\d+) kB$", (root / "proc/meminfo").read_text(), flags=re.MULTILINE))
-        free = (int(sizes["MemAvailable"]) + int(sizes.get("SwapFree", 0))) * 1024
+        sizes = _numbers(root / "proc/meminfo", r"^(\w+): +(\d+) kB$")
+        free, swap = sizes["MemAvailable"] * 1024, sizes.get("SwapFree", 0) * 1024
     except (OSError, KeyError):
         return None
-    lefts = (_left(folder, limit, usage) for folder, limit, usage in _cgroups(root))
-    return min([free, *(left for left in lefts if left is not None)])
+    with contextlib.suppress(OSError, KeyError):  # the cache of ZFS, which counts as used
+        cache = _numbers(root / "proc/spl/kstat/zfs/arcstats", r"^(\w+) +\d+ +(\d+)$")
+        free += max(0, cache["size"] - cache["c_min"])
+    lefts = [_left(folder, limit, usage) for folder, limit, usage in _cgroups(root)]
+    return min([free, *(left for left in lefts if left is not None)]) + swap
 
 
 def _cgroups(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str, str]]:
     """Yields (folder, name of the limit, name of what is used) of the groups of processes that this one is in."""
     try:
-        groups = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text(errors="replace").splitlines()
     except OSError:
-        groups = []
-    paths = {kind: name for group in groups for _, kind, name in [group.split(":", 2)]}
+        lines = []
+    groups = (re.fullmatch(r"\d+:([^:]*):(.*)", line) for line in lines)
+    paths = {kind: group[2] for group in groups if group for kind in group[1].split(",")}
     for kind, (base, limit, usage) in CGROUPS.items():
-        folder = root / base
-        below = pathlib.PurePosixPath(paths.get(kind, "/")).relative_to("/")
-        for part in (below, *below.parents):
-            yield folder / part, limit, usage
+        parts = [part for part in paths.get(kind, "").split("/") if part not in ("", ".", "..")]
+        for depth in range(len(parts) + 1):
+            yield root.joinpath(base, *parts[:depth]), limit, usage
 
 
 def _left(folder: pathlib.Path, limit: str, usage: str) -> int | None:
     """Returns the bytes that a group of processes may still take; None if it has no limit."""
     try:
         most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
-        counts = (folder / "memory.stat").read_text()
     except (OSError, ValueError):  # "max": no limit
         return None
-    of_files = map(int, re.findall(r"^(?:in)?active_file (\d+)$", counts, flags=re.MULTILINE))  # given up first
-    return max(0, most - used + sum(of_files))
+    counts: dict[str, int] = {}
+    with contextlib.suppress(OSError):
+        counts = _numbers(folder / "memory.stat", r"^(\w+) (\d+)$")
+    of_files = sum(counts.get(f"total_{name}", counts.get(name, 0)) for name in OF_FILES)
+    return max(0, most - used + of_files)
+
+
+def _numbers(path: pathlib.Path, line: str) -> dict[str, int]:
+    """Returns {name: number} of the lines of a file that match."""
+    text = path.read_text(errors="replace")
+    return {name: int(number) for name, number in re.findall(line, text, flags=re.MULTILINE)}

@@ -189,13 +189,14 @@ def _translated(
     """
     try:
         outputs = translator(direction, _stacked(group), options.size, group[0][0].number)
+        return [(job, image, output) for (job, image), output in zip(group, outputs)]
     except (tf.errors.OpError, MemoryError, UserError) as error:
-        if len(group) > 1 and isinstance(error, (TooLarge, MemoryError, tf.errors.ResourceExhaustedError)):
-            singles = (_translated(translator, direction, [single], options, failed) for single in group)
-            return list(itertools.chain.from_iterable(singles))
-        failed += [(job.source, _sentence(job.source, error)) for job, _ in group]
-        return []
-    return [(job, image, output) for (job, image), output in zip(group, outputs)]
+        lacks_memory = isinstance(error, (TooLarge, MemoryError, tf.errors.ResourceExhaustedError))
+        if not lacks_memory or len(group) == 1:
+            failed += [(job.source, _sentence(job.source, error)) for job, _ in group]
+            return []
+    singles = (_translated(translator, direction, [single], options, failed) for single in group)
+    return list(itertools.chain.from_iterable(singles))
 
 
 def _stacked(group: Sequence[tuple[Job, Image]]) -> Array:

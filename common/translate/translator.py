@@ -73,7 +73,7 @@ class Translator:
             self._session = open_session(threads, inference.device, inference.xla)
             self.step = checkpoints.restore(self._session, selected_one(run_dir, inference.checkpoint))
         on_gpu = any(device.device_type == "GPU" for device in self._session.list_devices())
-        self._footprint = None if on_gpu else Footprint()  # where memory ends, GPUs report an error
+        self._footprints = {} if on_gpu else {name: Footprint() for name in self._directions}  # GPUs report a lack
 
     @overload
     def __call__(self, direction: str, images: Array, output_size: OutputSize = ..., first: int = ...) -> Array: ...
@@ -144,9 +144,10 @@ class Translator:
             part = batch[:count, :rows, :columns]
             self._session.run(graph.translated, {graph.images: part, graph.indices: np.arange(count)})
 
-        if self._footprint is None or not self._room:  # not the size of the images, but that of --scale_to
+        footprint = self._footprints.get(direction)
+        if footprint is None or not self._room:  # not the size of the images, but that of --scale_to
             return run()
-        return self._footprint.within(batch.shape[:3], run, run_part)
+        return footprint.within(batch.shape[:3], run, run_part)
 
     def _as_source(self, direction: str, images: Array) -> Array:
         """Converts images [N, H, W, C] to the source's Domain."""
