@@ -79,10 +79,12 @@ class Footprint:
         """Returns translate(), which translates so many pixels; notes what it takes if they are the most so far."""
         if pixels <= self._largest:
             return translate()
-        forget_peak()
+        if is_telling := pixels >= PROBE:  # else leave the peak to others who measure it
+            forget_peak()
         before = resident()
         translated = translate()
-        after, most = resident(), peak()
+        after = resident()
+        most = peak() if is_telling else after
         if before is not None and after is not None and most is not None:
             self._rate = (self._kept + max(0, most - before)) / pixels
             self._kept += max(0, after - before)

@@ -129,6 +129,21 @@ def test_what_earlier_images_took_tells_what_a_larger_one_takes(machine):
     assert translations.calls == [(1, 5, 5), (1, 10, 10), (1, 20, 20), (1, 20, 21), (1, 20, 21)]
 
 
+def test_the_peak_of_the_process_is_left_alone_by_small_images(machine):
+    translations = Translations(machine, keeps=False)
+    translations(1, 9, 11)
+    assert machine["peak"] == 5000 * MB
+    translations(1, 10, 10)
+    assert machine["peak"] == 250 * MB
+
+
+def test_memory_that_small_images_have_left_is_part_of_what_larger_ones_take(machine):
+    translations = Translations(machine)
+    translations(1, 9, 11)
+    with pytest.raises(UserError, match=r"37 x 40 pixels need about 2\.2 GB"):  # 150 MB for 10 x 10, with the first 50
+        translations(1, 37, 40)
+
+
 def test_what_others_take_during_many_translations_does_not_add_up(machine):
     machine["available"] = 10**12
     translations = Translations(machine)
