@@ -16,8 +16,9 @@ R = TypeVar("R")
 Shape: TypeAlias = tuple[int, int, int]  # count, height and width of images
 
 LARGE = 2**22  # pixels; fewer are never refused
-PROBE = 2**20  # pixels that are translated to measure, unless as many were before
+PROBE = 2**20  # pixels that are translated to measure, or a few less
 PROBE_SIDE = 2**10
+TELLING = 2**19  # pixels of which the memory is measured; if as many were translated before, nothing is probed
 FIRST = 2**6  # sides of what is translated before, as a first translation takes memory for other things, too
 SURE = 1.25  # times the available memory; less is not refused, as estimates may be a fifth too high
 ROOT = pathlib.Path("/")
@@ -66,7 +67,7 @@ class Footprint:
 
     def _probe(self, shape: Shape, translate_part: Callable[[Shape], object]) -> None:
         """Measures a part of images of `shape`, unless larger ones were translated before."""
-        if self._largest >= PROBE:
+        if self._largest >= TELLING:
             return
         count, height, width = shape
         translate_part((1, min(height, FIRST), min(width, FIRST)))
@@ -79,7 +80,7 @@ class Footprint:
         """Returns translate(), which translates so many pixels; notes what it takes if they are the most so far."""
         if pixels <= self._largest:
             return translate()
-        if is_telling := pixels >= PROBE:  # else leave the peak to others who measure it
+        if is_telling := pixels >= TELLING:  # else leave the peak to others who measure it
             forget_peak()
         before = resident()
         translated = translate()

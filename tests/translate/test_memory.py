@@ -29,7 +29,7 @@ def machine(monkeypatch):
     for name in state:
         monkeypatch.setattr(memory, name, lambda name=name: state[name])
     monkeypatch.setattr(memory, "forget_peak", lambda: state.update(peak=state["resident"]))
-    for name, value in {"LARGE": 400, "PROBE": 100, "PROBE_SIDE": 10, "FIRST": 3, "SURE": 1.0}.items():
+    for name, value in {"LARGE": 400, "PROBE": 100, "PROBE_SIDE": 10, "TELLING": 50, "FIRST": 3, "SURE": 1.0}.items():
         monkeypatch.setattr(memory, name, value)
     return state
 
@@ -97,6 +97,7 @@ def test_a_little_more_than_there_is_may_fit(machine, monkeypatch):
         ((1, 4, 200), (1, 3, 3), (1, 4, 25)),
         ((1, 200, 4), (1, 3, 3), (1, 25, 4)),
         ((1, 60, 50), (1, 3, 3), (1, 10, 10)),
+        ((1, 7, 90), (1, 3, 3), (1, 7, 14)),
         ((300, 2, 2), (1, 2, 2), (25, 2, 2)),
         ((3, 20, 20), (1, 3, 3), (1, 10, 10)),
     ],
@@ -131,7 +132,7 @@ def test_what_earlier_images_took_tells_what_a_larger_one_takes(machine):
 
 def test_the_peak_of_the_process_is_left_alone_by_small_images(machine):
     translations = Translations(machine, keeps=False)
-    translations(1, 9, 11)
+    translations(1, 7, 7)
     assert machine["peak"] == 5000 * MB
     translations(1, 10, 10)
     assert machine["peak"] == 250 * MB
@@ -139,7 +140,7 @@ def test_the_peak_of_the_process_is_left_alone_by_small_images(machine):
 
 def test_memory_that_small_images_have_left_is_part_of_what_larger_ones_take(machine):
     translations = Translations(machine)
-    translations(1, 9, 11)
+    translations(1, 7, 7)
     with pytest.raises(UserError, match=r"37 x 40 pixels need about 2\.2 GB"):  # 150 MB for 10 x 10, with the first 50
         translations(1, 37, 40)
 
@@ -254,7 +255,7 @@ def crowded(monkeypatch):
     """A machine without free memory, where images of more than 32 x 32 pixels are large; a call takes a GB."""
     held = itertools.count(0, 10**9)
     state = {"available": lambda: 0, "resident": lambda: next(held), "peak": lambda: next(held)}
-    for name, value in {**state, "LARGE": 1024, "PROBE": 1024}.items():
+    for name, value in {**state, "LARGE": 1024, "PROBE": 1024, "TELLING": 512}.items():
         monkeypatch.setattr(memory, name, value)
 
 
