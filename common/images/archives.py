@@ -247,6 +247,5 @@ def _unpack_member(file: tarfile.TarFile, member: tarfile.TarInfo, beside: pathl
         _make(path or beside)
         return
     content = file.extractfile(member)
-    if content is None:
-        raise tarfile.ReadError(f"{member.name!r} has no content")
+    assert content is not None  # of a regular file
     _write(path, content)

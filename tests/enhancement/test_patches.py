@@ -137,6 +137,19 @@ def test_the_share_of_priors_falls_in_as_many_epochs_as_it_stayed(session, monke
     assert session.run(found["prior_share"]) == pytest.approx(share, abs=1e-6) and found["drawn_share"] == 0.3
 
 
+@pytest.mark.parametrize(("share", "is_uniform"), [(0.0, True), (1.0, False)])
+@pytest.mark.parametrize("name", ["haze", "cloud", "any"])
+def test_veils_are_those_of_the_prior_as_often_as_it_is_asked_for(session, name, share, is_uniform):
+    """The generator's are the same everywhere; the prior sees more haze in the bright half of an image."""
+    seen = np.full([4, 64, 64, 3], -0.9, np.float32)
+    seen[:, :, :32] = 0.8
+    own = Layer(tf.fill([4, 64, 64, 1], 0.5), tf.fill([4, 64, 64, 3], 0.25))
+    asked = {"prior_share": share, "drawn_share": 0.0}
+    layer = laying.layer_to_lay(KINDS[name], tf.constant(seen), own, tf.constant(seen), keys(4), **asked)
+    transmission = session.run(layer.transmission)
+    assert ((np.ptp(transmission, axis=(1, 2, 3)) < 1e-6) == is_uniform).all()
+
+
 @pytest.mark.parametrize(("name", "channels"), [("rain", 3), ("haze", 2), ("cloud", 2), ("any", 5)])
 def test_networks_get_three_maps_of_streaks_and_two_of_a_veil(name, channels):
     assert KINDS[name].evidence(tf.zeros([1, 32, 32, 3])).shape.as_list() == [1, 32, 32, channels]
