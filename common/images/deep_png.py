@@ -14,7 +14,7 @@ from common import tensorflow as tf
 from common.images import bounds, unpacking
 
 KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # chunks with pixels; unpacking others can take long
-SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # per pixel, by colour type
+SAMPLES = {0: 1, 2: 3, 4: 2}  # per pixel, by colour type; of others 4
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 HEAD = 33  # bytes of the signature and the first chunk
 INCH = 0.0254  # metres
