@@ -16,12 +16,12 @@ from tests.images.test_unpacking import write
 SPARE = 2**20  # bytes that all strips of a page together may unpack to beyond what they hold
 
 
-def changed(path, **values):
-    """Overwrites numbers in the first page of a TIFF."""
+def changed(path, page=0, **values):
+    """Overwrites numbers in a page of a TIFF."""
     content = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as file:
         for name, value in values.items():
-            tag = file.pages.first.tags[name]
+            tag = file.pages[page].tags[name]
             struct.pack_into("<H" if tag.dtype.name == "SHORT" else "<I", content, tag.offset + 8, value)
     path.write_bytes(content)
     return path
@@ -144,6 +144,20 @@ def test_a_file_may_list_twice_as_many_strips_as_its_image_needs(tmp_path, rows,
         return
     with pytest.raises(UserError, match=rf"\(it has 64 strips or tiles, but its image needs {wanted}\)"):
         files.header(tmp_path / "a.tif")
+
+
+def test_pages_after_the_first_are_looked_at_too(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.ones([2, 64, 8], np.uint16),
+        rowsperstrip=1,
+        photometric="minisblack",
+        metadata={"axes": "CYX"},
+    )
+    assert files.decode(tmp_path / "a.tif").pixels.shape == (64, 8, 2)
+    changed(tmp_path / "a.tif", page=1, RowsPerStrip=3)
+    with pytest.raises(UserError, match=r"\(it has 64 strips or tiles, but its image needs 22\)"):
+        files.decode(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize(("length", "is_read"), [(8192, True), (8208, False)])
