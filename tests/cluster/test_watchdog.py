@@ -84,7 +84,7 @@ class Checks:
 
 @pytest.fixture
 def ends(monkeypatch):
-    """What a process ended with: (message, exit code); it goes on all the same."""
+    """The (message, exit code) with which a process would have ended."""
     found = []
     monkeypatch.setattr(watchdog, "_end", lambda *end: found.append(end))
     return found

@@ -129,7 +129,7 @@ def test_each_phase_shows_all_of_its_examples(name):
     ("arguments", "lines"),
     [
         ("--phase plan --a 1", ["    own --phase plan --a 1"]),
-        # "    own --phase plan --a " is 25 columns wide; a line that goes on ends with a space and a backslash
+        # "    own --phase plan --a " is 25 columns wide; a continued line ends with a space and a backslash
         (f"--phase plan --a {'x' * 53}", [f"    own --phase plan --a {'x' * 53}"]),
         (f"--phase plan --a {'x' * 54}", ["    own --phase plan \\", f"        --a {'x' * 54}"]),
         (f"--phase plan --a {'x' * 53} --b", [f"    own --phase plan --a {'x' * 53} \\", "        --b"]),

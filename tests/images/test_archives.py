@@ -18,7 +18,7 @@ TWO = {"trainA/1.jpg": b"1" * 3000, "trainB/1.jpg": b"2" * 2000}
 
 @pytest.fixture
 def unpacked(tmp_path):
-    """A function that unpacks an archive of these bytes, and returns what its folder holds but for the record."""
+    """A function that unpacks an archive of these bytes, and returns the files of its folder without the record."""
 
     def unpack(content):
         (tmp_path / "archive").write_bytes(content)

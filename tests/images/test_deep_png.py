@@ -40,7 +40,7 @@ def test_a_row_has_a_byte_and_two_for_each_sample(monkeypatch, colours, samples)
 
 @pytest.mark.parametrize("height", range(5, 18))
 def test_interlaced_rows_are_those_of_seven_passes(monkeypatch, height):
-    """As in the PNG specification: the passes begin at these rows and columns, and go on in these steps."""
+    """The first row and column of each pass and its steps are those of the PNG specification."""
     monkeypatch.setattr(deep_png, "SPARE", 0)
     for width in range(5, 18):
         image = np.zeros([height, width])

@@ -88,7 +88,7 @@ def test_without_files_nothing_is_recorded(tmp_path):
 
 
 def test_a_table_is_written_again_only_if_sizes_differ(recorded):
-    """The digests of files that have the size of before stay: they are of what the run began with."""
+    """Files of unchanged size keep their digests, which are those of the start of the run."""
     run_dir, files = recorded
     before = (run_dir / training_files.ALL).stat().st_ino, table(run_dir)  # writing makes a new file
     files.A[0].write_bytes(b"ONE")

@@ -1,4 +1,4 @@
-"""What a training finds when it begins: a run that has ended, one to go on with, or an image that does not read."""
+"""How a training begins: with a run that has ended, with one to resume, or with an image that cannot be read."""
 
 import dataclasses
 import pathlib
